@@ -1,0 +1,14 @@
+//! The domain of metricd: what a metric is, how a date window is resolved, and how an author's SQL
+//! becomes a query template.
+//!
+//! Nothing here performs IO, reads a clock or draws a random number; those arrive as values.
+
+#![warn(missing_docs)]
+
+pub mod actor;
+pub mod ids;
+pub mod layout;
+pub mod metric;
+pub mod record;
+pub mod sql;
+pub mod window;

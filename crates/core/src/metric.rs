@@ -1,0 +1,197 @@
+//! Metrics and the queries behind them.
+
+use thiserror::Error;
+
+use crate::{
+    ids::{MetricId, QueryId},
+    layout::LayoutItem,
+    sql::Template,
+};
+
+/// A metric: a named question to the database, and where its answer stands on the dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// Its identity.
+    pub id: MetricId,
+    /// The query that answers it.
+    pub query_id: QueryId,
+    /// What people call it and how it is shown.
+    pub details: MetricDetails,
+    /// Whether it may be changed; `false` locks it.
+    pub is_editable: bool,
+    /// The dashboard tiles, in the author's order.
+    pub layouts: Vec<LayoutItem>,
+    /// Counts changes of the layouts; a client sends it back to move a tile.
+    pub layout_version: i64,
+    /// Counts changes of the query; only this one invalidates rows.
+    pub query_version: i64,
+    /// Who made it: only an import's metrics may be pruned by an import.
+    pub origin: Origin,
+}
+
+/// What people call a metric and how it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricDetails {
+    /// A short name.
+    pub name: MetricName,
+    /// A longer explanation.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<Tag>,
+    /// How the dashboard draws it.
+    pub display: Display,
+}
+
+impl MetricDetails {
+    /// Details with nothing but a name.
+    #[must_use]
+    pub fn named(name: MetricName) -> Self {
+        Self { name, description: None, owner: None, tags: Vec::new(), display: Display::default() }
+    }
+}
+
+/// A metric's name: 1 to 200 characters on one line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MetricName(String);
+
+/// A word to find a metric by: 1 to 50 characters without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(String);
+
+/// A text that is too short, too long, or not printable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be 1 to {max} printable characters on one line")]
+pub struct InvalidText {
+    /// The most characters allowed.
+    pub max: usize,
+}
+
+fn one_line(text: &str, max: usize) -> Result<String, InvalidText> {
+    let text = text.trim();
+    let fits =
+        !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(InvalidText { max }) }
+}
+
+impl MetricName {
+    /// The most characters that a name may have.
+    pub const MAX_CHARS: usize = 200;
+
+    /// Checks and wraps `text`, without white space at its ends.
+    ///
+    /// # Errors
+    /// When it is empty, too long, or holds control characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        one_line(text, Self::MAX_CHARS).map(Self)
+    }
+
+    /// The name of a metric whose author gave none: the first line of the SQL's leading comment,
+    /// else the query's id.
+    #[must_use]
+    pub fn from_query(sql: &str, query_id: &QueryId) -> Self {
+        let comment = crate::sql::leading_comment(sql)
+            .map(|line| line.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS).collect())
+            .and_then(|line: String| Self::parse(&line).ok());
+        comment.unwrap_or_else(|| Self(query_id.as_str().to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Tag {
+    /// The most characters that a tag may have.
+    pub const MAX_CHARS: usize = 50;
+
+    /// Checks and wraps `text`, without white space at its ends.
+    ///
+    /// # Errors
+    /// When it is empty, too long, or holds control characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        one_line(text, Self::MAX_CHARS).map(Self)
+    }
+
+    /// The tag.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How the dashboard draws a metric.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Display {
+    /// The kind of chart.
+    pub chart: Chart,
+    /// The unit shown beside numbers, such as `€`.
+    pub unit: Option<String>,
+}
+
+/// Kinds of chart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Chart {
+    /// Chosen from the columns' types.
+    #[default]
+    Auto,
+    /// A line over time.
+    Line,
+    /// Filled area over time.
+    Area,
+    /// Bars.
+    Bar,
+    /// Shares of a whole.
+    Pie,
+    /// One large number.
+    Number,
+    /// The rows as they are.
+    Table,
+}
+
+/// Who made a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A file, through `import` or seeding.
+    Import,
+    /// A caller, through the API.
+    Api,
+}
+
+/// The SQL behind a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Its identity; records name it.
+    pub id: QueryId,
+    /// The author's text, verbatim.
+    pub sql: String,
+    /// What it compiled to.
+    pub template: Template,
+    /// The columns of its answer, as the database described them when it was compiled.
+    pub columns: Vec<Column>,
+    /// Counts changes of the text, from 1.
+    pub version: i64,
+    /// Who made it.
+    pub origin: Origin,
+}
+
+/// A column of a query's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// PostgreSQL's name of its type, such as `date`, `int8` or `numeric`.
+    pub ty: String,
+}
+
+/// A metric together with the query that answers it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompiledMetric {
+    /// The metric.
+    pub metric: Metric,
+    /// Its query.
+    pub query: Query,
+}
