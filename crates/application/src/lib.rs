@@ -7,6 +7,23 @@
 #![warn(missing_docs)]
 
 pub mod catalog;
+pub mod compile;
 pub mod metrics;
 pub mod ports;
 pub mod records;
+
+use metricd_core::actor::{Action, Actor};
+use thiserror::Error;
+
+/// The caller may not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("you may not do this")]
+pub struct Forbidden;
+
+/// Asks leave for `action`.
+///
+/// # Errors
+/// When the actor may not.
+pub fn authorize(actor: &Actor, action: Action) -> Result<(), Forbidden> {
+    if actor.may(action) { Ok(()) } else { Err(Forbidden) }
+}

@@ -1,0 +1,133 @@
+//! Makes a metric from SQL or from a sentence.
+
+use metricd_core::{
+    actor::{Action, Actor},
+    ids::{MetricId, QueryId},
+    layout::LayoutItem,
+    metric::{Metric, MetricDetails, MetricName, Origin, Query, Tag},
+};
+use thiserror::Error;
+
+use crate::{
+    Forbidden, authorize,
+    compile::{CompileError, compile},
+    ports::{GenerateError, Generated, Ports, StoreError},
+};
+
+/// The metric to make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateMetric {
+    /// Whether it may be changed later.
+    pub is_editable: bool,
+    /// Its tiles.
+    pub layouts: Vec<LayoutItem>,
+    /// Where its SQL comes from.
+    pub source: QuerySource,
+    /// Its name; by default the SQL's leading comment.
+    pub name: Option<MetricName>,
+    /// A longer explanation.
+    pub description: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<Tag>,
+}
+
+/// Where a new metric's SQL comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuerySource {
+    /// The caller wrote it.
+    Sql(String),
+    /// A generator writes it.
+    Prompt {
+        /// The sentence.
+        text: String,
+        /// Whether a sentence that is not understood is an error.
+        strict: bool,
+    },
+}
+
+/// A metric that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Its id.
+    pub id: MetricId,
+    /// How its SQL was written, when it came from a sentence.
+    pub generation: Option<Generated>,
+}
+
+/// Why no metric was made.
+#[derive(Debug, Error)]
+pub enum CreateError {
+    /// The caller may not make metrics.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The SQL that the caller wrote does not compile.
+    #[error("the query does not compile")]
+    Query(#[source] CompileError),
+    /// The sentence was not understood, and the caller wants to hear of it.
+    #[error("{explanation}")]
+    Ungrounded {
+        /// What was not understood.
+        explanation: String,
+    },
+    /// The generator failed.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// The generated SQL does not compile.
+    #[error("the generated query does not compile")]
+    GeneratedQuery(#[source] CompileError),
+    /// The metric could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes a metric with a query of its own.
+///
+/// # Errors
+/// See [`CreateError`].
+pub async fn create_metric(
+    actor: &Actor,
+    ports: &Ports,
+    command: CreateMetric,
+) -> Result<Created, CreateError> {
+    authorize(actor, Action::CreateMetric)?;
+    let id = MetricId(ports.ids.fresh());
+    let query_id = QueryId::from(ports.ids.fresh());
+    let (sql, generation) = match command.source {
+        QuerySource::Sql(sql) => (sql, None),
+        QuerySource::Prompt { text, strict } => {
+            let generated = ports.generator.generate(actor, &query_id, &text).await?;
+            if strict && !generated.grounded {
+                return Err(CreateError::Ungrounded { explanation: generated.explanation });
+            }
+            (generated.sql.clone(), Some(generated))
+        }
+    };
+    let compiled = compile(ports.runner.as_ref(), &sql).await;
+    let (template, columns) = compiled.map_err(|error| match generation {
+        Some(_) => CreateError::GeneratedQuery(error),
+        None => CreateError::Query(error),
+    })?;
+    let name = command.name.unwrap_or_else(|| MetricName::from_query(&sql, &query_id));
+    let query =
+        Query { id: query_id.clone(), sql, template, columns, version: 1, origin: Origin::Api };
+    let metric = Metric {
+        id,
+        query_id,
+        details: MetricDetails {
+            description: command.description,
+            tags: command.tags,
+            ..MetricDetails::named(name)
+        },
+        is_editable: command.is_editable,
+        layouts: command.layouts,
+        layout_version: 1,
+        query_version: query.version,
+        origin: Origin::Api,
+    };
+
+    let mut work = ports.store.begin().await?;
+    work.insert_query(&query).await?;
+    work.insert_metric(&metric).await?;
+    work.commit().await?;
+    Ok(Created { id, generation })
+}

@@ -1,0 +1,47 @@
+//! Removes a metric.
+
+use metricd_core::{
+    actor::{Action, Actor},
+    ids::MetricId,
+};
+use thiserror::Error;
+
+use super::update::LOCKED;
+use crate::{
+    Forbidden, authorize,
+    ports::{Ports, StoreError},
+};
+
+/// Why a metric was not removed.
+#[derive(Debug, Error)]
+pub enum DeleteError {
+    /// The caller may not remove metrics.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No metric has this id.
+    #[error("Metric not found")]
+    NotFound,
+    /// The metric is locked.
+    #[error("{LOCKED}")]
+    Locked,
+    /// It could not be removed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Removes the metric `id`, and its query when no other metric uses it. Records stay.
+///
+/// # Errors
+/// See [`DeleteError`].
+pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result<(), DeleteError> {
+    authorize(actor, Action::DeleteMetric)?;
+    let mut work = ports.store.begin().await?;
+    let metric = work.lock_metric(id).await?.ok_or(DeleteError::NotFound)?;
+    if !metric.is_editable {
+        return Err(DeleteError::Locked);
+    }
+    work.delete_metric(id).await?;
+    work.delete_unused_query(&metric.query_id).await?;
+    work.commit().await?;
+    Ok(())
+}

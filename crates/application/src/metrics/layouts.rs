@@ -1,0 +1,68 @@
+//! Moves a metric's tiles.
+
+use metricd_core::{
+    actor::{Action, Actor},
+    ids::MetricId,
+    layout::LayoutItem,
+    metric::Metric,
+};
+use thiserror::Error;
+
+use super::update::LOCKED;
+use crate::{
+    Forbidden, authorize,
+    ports::{Ports, StoreError},
+};
+
+/// Why the tiles were not moved.
+#[derive(Debug, Error)]
+pub enum ReplaceLayoutsError {
+    /// The caller may not move tiles.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No metric has this id.
+    #[error("Metric not found")]
+    NotFound,
+    /// The metric is locked.
+    #[error("{LOCKED}")]
+    Locked,
+    /// Somebody else moved them since the caller looked.
+    #[error("The layouts were changed by someone else: their version is now {current}")]
+    Stale {
+        /// The present layout version.
+        current: i64,
+    },
+    /// They could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Puts `layouts` in place of the metric's tiles, provided that its layout version is `expected`
+/// (or nothing is expected), and gives the metric as it is afterwards.
+///
+/// # Errors
+/// See [`ReplaceLayoutsError`].
+pub async fn replace_layouts(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+    layouts: Vec<LayoutItem>,
+    expected: Option<i64>,
+) -> Result<Metric, ReplaceLayoutsError> {
+    authorize(actor, Action::EditMetric)?;
+    let mut work = ports.store.begin().await?;
+    let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
+    if !metric.is_editable {
+        return Err(ReplaceLayoutsError::Locked);
+    }
+    if expected.is_some_and(|version| version != metric.layout_version) {
+        return Err(ReplaceLayoutsError::Stale { current: metric.layout_version });
+    }
+    if metric.layouts != layouts {
+        metric.layouts = layouts;
+        metric.layout_version += 1;
+        work.update_metric(&metric).await?;
+    }
+    work.commit().await?;
+    Ok(metric)
+}

@@ -1,0 +1,17 @@
+//! Asking for metrics, making them and changing them.
+
+mod create;
+mod delete;
+mod get;
+mod layouts;
+mod list;
+mod query;
+mod update;
+
+pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
+pub use delete::{DeleteError, delete_metric};
+pub use get::{Answer, GetError, get_metric};
+pub use layouts::{ReplaceLayoutsError, replace_layouts};
+pub use list::{ListError, MAX_PAGE, Page, PageRequest, list_metrics};
+pub use query::{QueryError, get_query};
+pub use update::{Patch, UpdateError, update_metric};

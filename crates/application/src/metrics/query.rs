@@ -1,0 +1,40 @@
+//! Shows the SQL behind a metric to those who may see it.
+
+use metricd_core::{
+    actor::{Action, Actor},
+    ids::MetricId,
+    metric::CompiledMetric,
+};
+use thiserror::Error;
+
+use crate::{
+    Forbidden, authorize,
+    ports::{Ports, StoreError},
+};
+
+/// Why the SQL is not shown.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The caller may not see SQL.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No metric has this id.
+    #[error("Metric not found")]
+    NotFound,
+    /// The catalog could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The metric `id` with its SQL, template and slots.
+///
+/// # Errors
+/// See [`QueryError`].
+pub async fn get_query(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+) -> Result<CompiledMetric, QueryError> {
+    authorize(actor, Action::ReadQuery)?;
+    ports.catalog.find(id).await?.ok_or(QueryError::NotFound)
+}

@@ -1,0 +1,5 @@
+//! Query generators.
+
+mod raw_records;
+
+pub use raw_records::RawRecords;
