@@ -1,0 +1,37 @@
+# The commands a person types. `make` alone lists them.
+
+# Tools that scripts/setup builds land here, outside the checkout.
+tools := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/metricd/tools
+export METRICD_TOOLS := $(tools)
+export PATH := $(tools)/bin:$(PATH)
+
+# A machine may have the pinned Rust under the name `stable` alone.
+toolchain := $(shell scripts/toolchain)
+ifneq ($(toolchain),)
+export RUSTUP_TOOLCHAIN := $(toolchain)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+run: ## Start metricd with the example catalog (ARGS="--listen 127.0.0.1:9000" to add flags)
+	@scripts/setup run
+	cargo run --release -- serve --demo $(ARGS)
+
+test: ## Run every test: unit, property, documentation, acceptance
+	@scripts/setup test
+	@scripts/test
+
+check: ## Check format, lints, docs, dependencies, spelling, scripts
+	@scripts/setup check
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p metricd --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo fetch --locked
+	cargo deny --offline check --allow no-license-field bans licenses sources
+	typos
+	shellcheck scripts/* .ci/run
