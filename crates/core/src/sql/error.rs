@@ -1,0 +1,89 @@
+//! Faults in an author's SQL, with their place in the author's text.
+//!
+//! A place is never guessed: where it is not known, it is the text's beginning.
+
+use thiserror::Error;
+
+/// Why SQL is not a query template. The text is for its author.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line}, column {column}: {message}{}", .hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default())]
+pub struct SqlError {
+    /// What is wrong.
+    pub message: String,
+    /// Line in the author's SQL, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// A fault whose place is still a byte offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) message: String,
+    pub(super) offset: usize,
+    pub(super) hint: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(offset: impl Into<Offset>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset: offset.into().0, hint: None }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(super) fn in_text(self, text: &str) -> SqlError {
+        let (line, column) = place(text, self.offset);
+        SqlError { message: self.message, line, column, hint: self.hint }
+    }
+}
+
+/// A byte offset into the author's text; what the grammar does not know (-1) is the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Offset(pub(super) usize);
+
+impl From<usize> for Offset {
+    fn from(offset: usize) -> Self {
+        Self(offset)
+    }
+}
+
+impl From<i32> for Offset {
+    fn from(location: i32) -> Self {
+        Self(usize::try_from(location).unwrap_or(0))
+    }
+}
+
+/// Line and column, both from 1, of a byte offset; an offset inside a character is that character.
+pub(super) fn place(text: &str, offset: usize) -> (u32, u32) {
+    let before =
+        text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= offset).map(|(_, c)| c);
+    before.fold((1, 1), |(line, column), c| match c {
+        '\n' => (line + 1, 1),
+        _ => (line, column + 1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_lines_and_characters() {
+        let text = "ab\nçd\n\nx";
+        let places: Vec<_> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 99].map(|at| place(text, at)).into();
+        assert_eq!(
+            places,
+            [(1, 1), (1, 2), (1, 3), (2, 1), (2, 1), (2, 2), (2, 3), (3, 1), (4, 1), (4, 2)]
+        );
+    }
+
+    #[test]
+    fn an_error_reads_as_one_line() {
+        let fault = Fault::new(3_usize, "no").hint("write yes");
+        assert_eq!(fault.in_text("a\nbc").to_string(), "line 2, column 2: no (write yes)");
+    }
+}

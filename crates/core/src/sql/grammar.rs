@@ -1,0 +1,140 @@
+//! PostgreSQL's own parser and printer, and what the two must agree on.
+//!
+//! The only file that calls them. A tree is printed only together with the proof that its text
+//! means the same tree again.
+
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{ParseResult, RawStmt, Token},
+};
+
+use super::{
+    error::Fault,
+    scan::{Scanned, range, slice, tokens},
+    walk::{Visitor, walk},
+};
+
+/// The most bytes of SQL.
+pub(super) const MAX_BYTES: usize = 64 * 1024;
+
+/// Parses the author's text, in which placeholders have become `$n`, to its one SELECT.
+pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, Fault> {
+    let parsed = pg_query::parse(&scanned.sql, 0);
+    let statements = parsed.map_err(|error| syntax_fault(text, scanned, &error))?.protobuf.stmts;
+    let mut statements = statements.into_iter();
+    let first = statements.next().and_then(|statement| statement.stmt);
+    let Some(select) = first else {
+        return Err(Fault::new(0_usize, "there is no SQL here"));
+    };
+    if let Some(second) = statements.next() {
+        let at = usize::try_from(second.stmt_location).unwrap_or(0);
+        let blank = text.get(at..).map_or(0, |rest| rest.len() - rest.trim_start().len());
+        return Err(Fault::new(at + blank, "a second statement begins here")
+            .hint("a query is one SELECT; remove everything after its semicolon"));
+    }
+    match &select.node {
+        Some(NodeEnum::SelectStmt(_)) => Ok(*select),
+        _ => Err(not_a_select(text)),
+    }
+}
+
+/// Prints `tree`, sure that the text parses to the same tree and prints to the same text again.
+pub(super) fn print(tree: &Node) -> Result<String, Fault> {
+    let sql = deparse(tree)?;
+    let reread = pg_query::parse(&sql, 0)
+        .map_err(|error| if too_deep(&error.to_string()) { depth_fault() } else { unstable() })?;
+    let again = reread.protobuf.stmts.into_iter().next().and_then(|statement| statement.stmt);
+    let again = again.ok_or_else(unstable)?;
+    if without_places(&again)? != without_places(tree)? || deparse(&again)? != sql {
+        return Err(unstable());
+    }
+    Ok(sql)
+}
+
+/// `tree` without byte offsets: what two spellings of the same have in common.
+pub(super) fn without_places(tree: &Node) -> Result<Node, Fault> {
+    let mut tree = tree.clone();
+    walk(&mut tree, &mut Strip)?;
+    Ok(tree)
+}
+
+struct Strip;
+
+impl Visitor for Strip {
+    fn number(&mut self, field: &'static str, value: &mut i32) {
+        let places = ["location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"];
+        if places.contains(&field) {
+            *value = 0;
+        }
+    }
+}
+
+pub(super) fn deparse(tree: &Node) -> Result<String, Fault> {
+    let statement = RawStmt { stmt: Some(Box::new(tree.clone())), stmt_location: 0, stmt_len: 0 };
+    let result = ParseResult { version: 0, stmts: vec![statement] };
+    pg_query::deparse(&result, pg_query::DeparseOptions::default())
+        .map_err(|error| if too_deep(&error.to_string()) { depth_fault() } else { unstable() })
+}
+
+fn unstable() -> Fault {
+    Fault::new(0_usize, "this query cannot be stored: it does not read back as it was written")
+        .hint("simplify it, or put parentheses around its expressions")
+}
+
+fn depth_fault() -> Fault {
+    Fault::new(0_usize, "this query is nested too deeply").hint(
+        "about 20 subqueries, or 40 operators, joins or CASE branches in a row, are the most; \
+         split it into CTEs",
+    )
+}
+
+fn too_deep(message: &str) -> bool {
+    ["recursion limit", "stack depth", "memory exhausted", "nested too deeply"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
+fn not_a_select(text: &str) -> Fault {
+    let tokens = tokens(text).unwrap_or_default();
+    let first = tokens.iter().find(|t| !matches!(t.token(), Token::SqlComment | Token::CComment));
+    let (at, word) = first.map_or((0, ""), |token| (range(token).start, slice(text, token)));
+    Fault::new(at, format!("a query must be a SELECT, not {}", word.to_uppercase()))
+}
+
+/// Turns the parser's message, which comes without a place, into one with the author's words.
+fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> Fault {
+    let message = match error {
+        pg_query::Error::Parse(message) => message.clone(),
+        other => other.to_string(),
+    };
+    if too_deep(&message) {
+        return depth_fault();
+    }
+    if message == "syntax error at end of input" {
+        return Fault::new(text.trim_end().len(), "syntax error at the end of the query");
+    }
+    let Some(offset) = offending_token(&scanned.sql, &message) else {
+        return Fault::new(0_usize, message);
+    };
+    match scanned.placeholders.iter().find(|placeholder| placeholder.offset == offset) {
+        Some(placeholder) => {
+            let message = format!("syntax error at or near \":{}\"", placeholder.param);
+            Fault::new(offset, message).hint(
+                "a placeholder stands where a value may stand; write `:start_date` alone, not \
+                 `DATE :start_date`, and `:day_range * INTERVAL '1 day'`",
+            )
+        }
+        None => Fault::new(offset, message),
+    }
+}
+
+/// The place of the token that the parser stumbled over: the first one of that text up to which
+/// the statement fails in the same way.
+fn offending_token(sql: &str, message: &str) -> Option<usize> {
+    let near = message.split_once("at or near \"")?.1.strip_suffix('"')?;
+    tokens(sql).ok()?.iter().filter(|token| slice(sql, token) == near).find_map(|token| {
+        let upto = pg_query::parse(sql.get(..range(token).end)?, 0);
+        let fails_here = upto.is_err_and(|e| e == pg_query::Error::Parse(message.to_owned()));
+        fails_here.then_some(range(token).start)
+    })
+}

@@ -1,0 +1,171 @@
+//! Reads the literals that may become slots: whole days, and whole days back from today.
+//!
+//! Reads only what can mean one thing; everything else stays the author's.
+
+use chrono::NaiveDate;
+use pg_query::{Node, NodeEnum};
+
+use super::{
+    holes::Holes,
+    template::{ParameterSource, ParameterType},
+    tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
+};
+use crate::window::{MAX_DAYS, parse_date};
+
+/// A whole day, written as a string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DayLiteral {
+    pub(super) text: String,
+    pub(super) date: NaiveDate,
+    /// The type that it is cast to, if any.
+    pub(super) cast: Option<ParameterType>,
+    pub(super) location: i32,
+}
+
+impl DayLiteral {
+    /// Reads `'2025-06-01'`, with or without midnight behind it or a cast around it.
+    pub(super) fn read(node: &Node) -> Option<Self> {
+        let (constant, cast) = match cast_parts(node) {
+            Some((arg, ty, name)) if ty.typmods.is_empty() => (arg, Some(temporal(name)?)),
+            Some(_) => return None,
+            None => (node, None),
+        };
+        let (text, location) = string_constant(constant)?;
+        let day = text.strip_suffix(" 00:00:00").unwrap_or(text);
+        let date = parse_date(day).ok()?;
+        Some(Self { text: text.to_owned(), date, cast, location })
+    }
+
+    /// Whether it may stand for a text: only there is its spelling part of its meaning.
+    pub(super) fn is_plain(&self) -> bool {
+        self.cast.is_none() && self.text.len() == "2025-06-01".len()
+    }
+
+    /// The constant inside the cast.
+    pub(super) fn constant(node: &mut Node) -> Option<&mut Node> {
+        if cast_parts(node).is_none() {
+            return Some(node);
+        }
+        match &mut node.node {
+            Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref_mut(),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a text begins like a date: worth a word to the author when it is no slot.
+pub(super) fn looks_like_a_date(text: &str) -> bool {
+    text.get(..10).is_some_and(|day| parse_date(day).is_ok())
+}
+
+/// Whole days that are subtracted from the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DaysBack {
+    pub(super) days: u32,
+    /// Whether they are written as an interval rather than as a number.
+    pub(super) is_interval: bool,
+}
+
+/// What is subtracted in `today - amount`, with casts around it.
+pub(super) fn subtracted<'a>(node: &'a Node, holes: &Holes) -> Option<&'a Node> {
+    let mut expression = node;
+    while let Some((arg, ty, name)) = cast_parts(expression) {
+        temporal(name).filter(|_| ty.typmods.is_empty())?;
+        expression = arg;
+    }
+    let (left, operator, right) = binary(expression)?;
+    (operator == "-" && is_present(left, holes)).then_some(right)
+}
+
+/// As [`subtracted`], to be replaced.
+pub(super) fn subtracted_mut(node: &mut Node) -> Option<&mut Node> {
+    match &mut node.node {
+        Some(NodeEnum::TypeCast(cast)) => subtracted_mut(cast.arg.as_deref_mut()?),
+        Some(NodeEnum::AExpr(expr)) => expr.rexpr.as_deref_mut(),
+        _ => None,
+    }
+}
+
+impl DaysBack {
+    /// Reads a positive number of whole days or weeks in any of its spellings.
+    pub(super) fn read(amount: &Node) -> Option<Self> {
+        let (days, is_interval) = match integer_constant(amount) {
+            Some(days) => (i64::from(days), false),
+            None => (interval_days(amount)?, true),
+        };
+        let days = u32::try_from(days).ok().filter(|days| (1..=MAX_DAYS).contains(days))?;
+        Some(Self { days, is_interval })
+    }
+}
+
+/// `CURRENT_DATE`, `now()` or one of them cast to a date or timestamp.
+fn is_present(node: &Node, holes: &Holes) -> bool {
+    if let Some((arg, ty, name)) = cast_parts(node) {
+        return ty.typmods.is_empty() && temporal(name).is_some() && is_present(arg, holes);
+    }
+    let parameter = param_number(node).and_then(|number| holes.fixed_parameter(number));
+    parameter.is_some_and(|p| matches!(p.source, ParameterSource::Today | ParameterSource::Now))
+}
+
+fn interval_days(node: &Node) -> Option<i64> {
+    if let Some((arg, ty, "interval")) = cast_parts(node) {
+        let (text, _) = string_constant(arg)?;
+        return match ty.typmods.as_slice() {
+            [] => days_in_words(text),
+            [unit] if integer_constant(unit) == Some(DAY) => {
+                digits(text.trim()).or_else(|| days_in_words(text))
+            }
+            _ => None,
+        };
+    }
+    if let Some((left, "*", right)) = binary(node) {
+        let (count, unit) = match integer_constant(left) {
+            Some(count) => (count, right),
+            None => (integer_constant(right)?, left),
+        };
+        return i64::from(count).checked_mul(interval_days(unit)?);
+    }
+    let ("make_interval", call) = plain_call(node)? else {
+        return None;
+    };
+    let [argument] = call.args.as_slice() else {
+        return None;
+    };
+    let Some(NodeEnum::NamedArgExpr(argument)) = &argument.node else {
+        return None;
+    };
+    let count = i64::from(integer_constant(argument.arg.as_deref()?)?);
+    match argument.name.as_str() {
+        "days" => Some(count),
+        "weeks" => Some(count * 7),
+        _ => None,
+    }
+}
+
+/// The modifier of `INTERVAL '…' DAY`: PostgreSQL's bit for the field DAY.
+const DAY: i32 = 1 << 3;
+
+fn days_in_words(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let count = digits(&text[..split])?;
+    match text[split..].trim().to_ascii_lowercase().as_str() {
+        "day" | "days" | "d" => Some(count),
+        "week" | "weeks" | "w" => Some(count * 7),
+        _ => None,
+    }
+}
+
+fn digits(text: &str) -> Option<i64> {
+    let plain = !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+fn temporal(ty: &str) -> Option<ParameterType> {
+    match ty {
+        "date" => Some(ParameterType::Date),
+        "timestamp" => Some(ParameterType::Timestamp),
+        "timestamptz" => Some(ParameterType::TimestampTz),
+        _ => None,
+    }
+}

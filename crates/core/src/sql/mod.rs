@@ -1,0 +1,29 @@
+//! Query templates: an author's SELECT, parsed by PostgreSQL's own grammar, with slots for the
+//! window that a caller asks for.
+//!
+//! `pg_query` stays private to this module: nothing outside sees a parse tree. On its way from text
+//! to [`Template`] a query passes `scan` (placeholders), `grammar` (parse), `gate` (what it may not
+//! be), `clock`, `slots` and `holes` (what a window fills) and `grammar` again (print).
+
+mod clock;
+mod comment;
+mod draft;
+mod error;
+mod gate;
+mod grammar;
+mod holes;
+mod literals;
+mod names;
+mod scan;
+mod slots;
+mod template;
+mod tree;
+mod walk;
+
+pub use comment::leading_comment;
+pub use draft::Draft;
+pub use error::SqlError;
+pub use template::{
+    DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName, Template,
+    Value,
+};

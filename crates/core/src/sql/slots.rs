@@ -1,0 +1,562 @@
+//! Finds the literals that mean the same as a placeholder.
+//!
+//! Only where moving them cannot change the query's sense: AND-ed conditions of a WHERE or ON, and
+//! one range, one number of days in all. In doubt a literal stays, with a note saying why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate};
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{AExprKind, BoolExprType},
+};
+
+use super::{
+    error::Fault,
+    grammar::without_places,
+    holes::{Filling, Holes},
+    literals::{DayLiteral, DaysBack, looks_like_a_date, subtracted, subtracted_mut},
+    scan::Placeholder,
+    template::{Parameter, ParameterSource, ParameterType},
+    tree::{binary, cast_parts, string_constant},
+    walk::{Part, Visitor, walk},
+};
+use crate::window::{MAX_DAYS, ParamName};
+
+/// The literals that may become slots.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Candidates {
+    pub(super) ranges: Vec<Range>,
+    pub(super) days: Vec<DaysSlot>,
+}
+
+/// Two literals that enclose a range of days.
+#[derive(Debug, Clone)]
+pub(super) struct Range {
+    pub(super) start: DayLiteral,
+    pub(super) end: DayLiteral,
+    /// Whether the range ends before `end`.
+    pub(super) is_half_open: bool,
+    pub(super) start_hole: i32,
+    pub(super) end_hole: i32,
+}
+
+/// A number of days back from today.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DaysSlot {
+    pub(super) days: u32,
+    pub(super) hole: i32,
+    pub(super) location: i32,
+}
+
+/// What to tell the author about one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) location: i32,
+    pub(super) is_slot: bool,
+    pub(super) message: String,
+}
+
+impl Range {
+    /// First and last day.
+    pub(super) fn days(&self) -> (NaiveDate, NaiveDate) {
+        inclusive(&self.start, &self.end, self.is_half_open)
+    }
+}
+
+fn inclusive(start: &DayLiteral, end: &DayLiteral, is_half_open: bool) -> (NaiveDate, NaiveDate) {
+    let last = if is_half_open { end.date - Days::new(1) } else { end.date };
+    (start.date, last)
+}
+
+/// Makes holes of the literals that may become slots. Notes tell of those that may not.
+pub(super) fn find(
+    tree: &mut Node,
+    holes: &mut Holes,
+    placeholders: &[Placeholder],
+) -> Result<(Candidates, Vec<Note>), Fault> {
+    let has = |params: &[ParamName]| placeholders.iter().any(|p| params.contains(&p.param));
+    let mut survey = Survey { holes, ranges: BTreeSet::new(), days: BTreeSet::new() };
+    walk(tree, &mut survey)?;
+    let range_obstacle = if has(&[ParamName::StartDate, ParamName::EndDate]) {
+        Some("the query says :start_date or :end_date where its window is meant")
+    } else if survey.ranges.len() > 1 {
+        Some(
+            "the query holds different ranges of days; write :start_date and :end_date where its \
+             window is meant",
+        )
+    } else {
+        None
+    };
+    let days_obstacle = if has(&[ParamName::DayRange]) {
+        Some("the query says :day_range where its number of days is meant")
+    } else if survey.days.len() > 1 {
+        Some(
+            "the query holds different numbers of days; write :day_range * INTERVAL '1 day' where \
+             its number of days is meant",
+        )
+    } else {
+        None
+    };
+    let mut finder = Finder {
+        holes,
+        range_obstacle,
+        days_obstacle,
+        found: Candidates::default(),
+        reasons: BTreeMap::new(),
+    };
+    walk(tree, &mut finder)?;
+    let Finder { found, reasons, .. } = finder;
+    let mut rest = Rest { holes, reasons, inside: Vec::new(), notes: Vec::new() };
+    walk(tree, &mut rest)?;
+    Ok((found, rest.notes))
+}
+
+/// What a template holds of ranges and numbers of days, wherever they stand: a FILTER for another
+/// period than the WHERE's would lose its rows if the WHERE moved.
+struct Survey<'a> {
+    holes: &'a Holes,
+    ranges: BTreeSet<(NaiveDate, NaiveDate)>,
+    days: BTreeSet<u32>,
+}
+
+impl Visitor for Survey<'_> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+        if is_and(node) || between(node).is_some() {
+            let ranges = pair(&conditions(node))?.ranges;
+            self.ranges.extend(ranges.iter().map(|r| inclusive(&r.start, &r.end, r.is_half_open)));
+        }
+        let operands = match (between(node), binary(node)) {
+            (Some((_, low, high)), _) => vec![low, high],
+            (None, Some((left, "<" | "<=" | ">" | ">=" | "=", right))) => vec![left, right],
+            _ => Vec::new(),
+        };
+        let days = operands.into_iter().filter_map(|operand| subtracted(operand, self.holes));
+        self.days.extend(days.filter_map(DaysBack::read).map(|back| back.days));
+        Ok(())
+    }
+}
+
+struct Finder<'a> {
+    holes: &'a mut Holes,
+    range_obstacle: Option<&'static str>,
+    days_obstacle: Option<&'static str>,
+    found: Candidates,
+    /// By place, why a literal that could be a slot is none.
+    reasons: BTreeMap<i32, String>,
+}
+
+impl Visitor for Finder<'_> {
+    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        match part {
+            Part::SelectStmt(select) => self.condition(select.where_clause.as_deref_mut()),
+            Part::JoinExpr(join) => self.condition(join.quals.as_deref_mut()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Finder<'_> {
+    fn condition(&mut self, condition: Option<&mut Node>) -> Result<(), Fault> {
+        let Some(condition) = condition else {
+            return Ok(());
+        };
+        let pairs = pair(&conditions(condition))?;
+        self.reasons.extend(pairs.reasons);
+        let mut conditions = conditions_mut(condition);
+        for range in pairs.ranges {
+            if let Some(reason) = self.range_obstacle {
+                self.reasons.insert(range.start.location, reason.to_owned());
+                self.reasons.insert(range.end.location, reason.to_owned());
+                continue;
+            }
+            let end = if range.is_half_open {
+                ParameterSource::DayAfterEnd
+            } else {
+                ParameterSource::EndDate
+            };
+            let start_hole = operand(conditions[range.start_at.0], range.start_at.1)
+                .and_then(|node| self.literal(node, &range.start, ParameterSource::StartDate));
+            let end_hole = operand(conditions[range.end_at.0], range.end_at.1)
+                .and_then(|node| self.literal(node, &range.end, end));
+            let (Some(start_hole), Some(end_hole)) = (start_hole, end_hole) else {
+                continue;
+            };
+            self.found.ranges.push(Range {
+                start: range.start,
+                end: range.end,
+                is_half_open: range.is_half_open,
+                start_hole,
+                end_hole,
+            });
+        }
+        for condition in conditions {
+            self.days(condition);
+        }
+        Ok(())
+    }
+
+    fn literal(
+        &mut self,
+        node: &mut Node,
+        day: &DayLiteral,
+        source: ParameterSource,
+    ) -> Option<i32> {
+        let ty = day.cast.unwrap_or(ParameterType::Date);
+        let filling = Filling::Value(Parameter { source, ty });
+        Some(self.holes.literal(DayLiteral::constant(node)?, day.location, filling))
+    }
+
+    /// Makes a hole of the days that a lower bound lies back.
+    fn days(&mut self, condition: &mut Node) {
+        let low = match binary(condition) {
+            _ if between(condition).is_some() => Side::Low,
+            Some((_, ">" | ">=", _)) => Side::Right,
+            Some((_, "<" | "<=", _)) => Side::Left,
+            _ => return,
+        };
+        let Some(bound) = operand(condition, low) else {
+            return;
+        };
+        let Some(amount) = subtracted(bound, self.holes) else {
+            return;
+        };
+        let Some(back) = DaysBack::read(amount) else {
+            return;
+        };
+        let location = first_place(amount);
+        if let Some(reason) = self.days_obstacle {
+            self.reasons.insert(location, reason.to_owned());
+            return;
+        }
+        let parameter = Parameter { source: ParameterSource::DayRange, ty: ParameterType::Int };
+        let filling = if back.is_interval {
+            Filling::DaysInterval(parameter)
+        } else {
+            Filling::Days(parameter)
+        };
+        if let Some(amount) = subtracted_mut(bound) {
+            let hole = self.holes.literal(amount, location, filling);
+            self.found.days.push(DaysSlot { days: back.days, hole, location });
+        }
+    }
+}
+
+/// Where in a condition an operand stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+    /// The first bound of a BETWEEN.
+    Low,
+    /// The second bound of a BETWEEN.
+    High,
+}
+
+fn operand(condition: &mut Node, side: Side) -> Option<&mut Node> {
+    let Some(NodeEnum::AExpr(expr)) = &mut condition.node else {
+        return None;
+    };
+    if side == Side::Left {
+        return expr.lexpr.as_deref_mut();
+    }
+    let right = expr.rexpr.as_deref_mut()?;
+    let index = match side {
+        Side::Low => 0,
+        Side::High => 1,
+        Side::Left | Side::Right => return Some(right),
+    };
+    match &mut right.node {
+        Some(NodeEnum::List(bounds)) => bounds.items.get_mut(index),
+        _ => None,
+    }
+}
+
+/// `x`, `low` and `high` of `x BETWEEN low AND high`.
+pub(super) fn between(node: &Node) -> Option<(&Node, &Node, &Node)> {
+    let Some(NodeEnum::AExpr(expr)) = &node.node else {
+        return None;
+    };
+    let Some(NodeEnum::List(bounds)) = &expr.rexpr.as_deref()?.node else {
+        return None;
+    };
+    match (expr.kind(), bounds.items.as_slice()) {
+        (AExprKind::AexprBetween, [low, high]) => Some((expr.lexpr.as_deref()?, low, high)),
+        _ => None,
+    }
+}
+
+/// The AND-ed parts of a condition.
+fn conditions(condition: &Node) -> Vec<&Node> {
+    match &condition.node {
+        Some(NodeEnum::BoolExpr(expr)) if expr.boolop() == BoolExprType::AndExpr => {
+            expr.args.iter().flat_map(conditions).collect()
+        }
+        _ => vec![condition],
+    }
+}
+
+/// As [`conditions`], in the same order.
+fn conditions_mut(condition: &mut Node) -> Vec<&mut Node> {
+    if !is_and(condition) {
+        return vec![condition];
+    }
+    match &mut condition.node {
+        Some(NodeEnum::BoolExpr(expr)) => expr.args.iter_mut().flat_map(conditions_mut).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_and(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::BoolExpr(expr)) if expr.boolop() == BoolExprType::AndExpr)
+}
+
+/// Two literals that enclose a range, and where among the conditions they stand.
+struct Pair {
+    start: DayLiteral,
+    end: DayLiteral,
+    is_half_open: bool,
+    start_at: (usize, Side),
+    end_at: (usize, Side),
+}
+
+#[derive(Default)]
+struct Pairs {
+    ranges: Vec<Pair>,
+    reasons: BTreeMap<i32, String>,
+}
+
+/// One end of a range: `x >= 'd1'` or `x < 'd2'`.
+struct Bound {
+    of: Node,
+    day: DayLiteral,
+    at: (usize, Side),
+    kind: BoundKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BoundKind {
+    From,
+    Through,
+    Before,
+}
+
+/// The ranges that AND-ed conditions enclose.
+fn pair(conditions: &[&Node]) -> Result<Pairs, Fault> {
+    let mut pairs = Pairs::default();
+    let mut bounds: Vec<Bound> = Vec::new();
+    for (index, condition) in conditions.iter().enumerate() {
+        if let Some((_, low, high)) = between(condition) {
+            if let (Some(start), Some(end)) = (DayLiteral::read(low), DayLiteral::read(high)) {
+                pairs.add(Pair {
+                    start,
+                    end,
+                    is_half_open: false,
+                    start_at: (index, Side::Low),
+                    end_at: (index, Side::High),
+                });
+            }
+        } else if let Some((of, operator, day, side)) = comparison(condition) {
+            let kind = match operator {
+                ">=" => BoundKind::From,
+                "<=" => BoundKind::Through,
+                "<" => BoundKind::Before,
+                _ => continue,
+            };
+            bounds.push(Bound { of: without_places(of)?, day, at: (index, side), kind });
+        }
+    }
+    while let Some(first) = bounds.pop() {
+        let (mut same, other) =
+            bounds.into_iter().partition::<Vec<_>, _>(|bound| bound.of == first.of);
+        bounds = other;
+        same.push(first);
+        let (from, to): (Vec<_>, Vec<_>) =
+            same.into_iter().partition(|bound| bound.kind == BoundKind::From);
+        match (<[Bound; 1]>::try_from(from), <[Bound; 1]>::try_from(to)) {
+            (Ok([from]), Ok([to])) => pairs.add(Pair {
+                start: from.day,
+                end: to.day,
+                is_half_open: to.kind == BoundKind::Before,
+                start_at: from.at,
+                end_at: to.at,
+            }),
+            (from, to) => {
+                let from = from.map_or_else(|all| all, Vec::from);
+                let to = to.map_or_else(|all| all, Vec::from);
+                let reason = match (from.len(), to.len()) {
+                    (_, 0) => "the range has no last day",
+                    (0, _) => "the range has no first day",
+                    _ => "the same value has more than one first or last day",
+                };
+                let places = from.iter().chain(&to).map(|bound| bound.day.location);
+                pairs.reasons.extend(places.map(|place| (place, reason.to_owned())));
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+impl Pairs {
+    fn add(&mut self, pair: Pair) {
+        let (first, last) = inclusive(&pair.start, &pair.end, pair.is_half_open);
+        let reason = match (last - first).num_days() {
+            ..0 => "the range ends before it begins".to_owned(),
+            days if days > i64::from(MAX_DAYS) => {
+                format!("the range spans more than {MAX_DAYS} days")
+            }
+            _ => return self.ranges.push(pair),
+        };
+        self.reasons.insert(pair.start.location, reason.clone());
+        self.reasons.insert(pair.end.location, reason);
+    }
+}
+
+/// `x`, operator and day of `x >= 'd'`, read from left to right whichever way it is written.
+fn comparison(condition: &Node) -> Option<(&Node, &'static str, DayLiteral, Side)> {
+    let (left, operator, right) = binary(condition)?;
+    let (straight, mirrored) = match operator {
+        ">=" => (">=", "<="),
+        "<=" => ("<=", ">="),
+        "<" => ("<", ">"),
+        ">" => (">", "<"),
+        _ => return None,
+    };
+    match (DayLiteral::read(left), DayLiteral::read(right)) {
+        (None, Some(day)) => Some((left, straight, day, Side::Right)),
+        (Some(day), None) => Some((right, mirrored, day, Side::Left)),
+        _ => None,
+    }
+}
+
+/// Notes what stays as written.
+struct Rest<'a> {
+    holes: &'a Holes,
+    reasons: BTreeMap<i32, String>,
+    /// The surroundings that rule slots out, innermost last.
+    inside: Vec<Surroundings>,
+    notes: Vec<Note>,
+}
+
+impl Visitor for Rest<'_> {
+    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        self.inside.extend(surroundings(part));
+        Ok(())
+    }
+
+    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        if surroundings(part).is_some() {
+            self.inside.pop();
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+        if let Some((text, location)) = string_constant(node) {
+            if looks_like_a_date(text) {
+                let is_whole = DayLiteral::read(node).is_some();
+                let reason = (!is_whole).then_some("it is not a whole day");
+                self.note(location, &format!("'{text}'"), reason, RANGE_RULE);
+            } else if let Some(name) = placeholder_in(text) {
+                self.notes.push(Note {
+                    location,
+                    is_slot: false,
+                    message: format!("{name} inside a string is not replaced"),
+                });
+            }
+        } else if cast_parts(node).is_none()
+            && let Some(amount) = subtracted(node, self.holes)
+            && !holds_parameter(amount)?
+        {
+            let reason = match DaysBack::read(amount) {
+                Some(_) => None,
+                None => Some("only a number of whole days or weeks becomes a slot"),
+            };
+            self.note(first_place(amount), "what is subtracted here", reason, DAYS_RULE);
+        }
+        Ok(())
+    }
+}
+
+const RANGE_RULE: &str = "only `x BETWEEN 'd1' AND 'd2'` and `x >= 'd1' AND x < 'd2'` among the \
+                          AND-ed conditions of a WHERE or ON become slots";
+const DAYS_RULE: &str = "only in a lower bound, such as `x >= CURRENT_DATE - 30`, among the AND-ed \
+                         conditions of a WHERE or ON does it become a slot";
+
+impl Rest<'_> {
+    fn note(&mut self, location: i32, what: &str, reason: Option<&str>, rule: &str) {
+        if location < 0 {
+            return; // Not the author's words: `'yesterday'` is today minus 1 by now.
+        }
+        let inside = self.inside.last().and_then(|surroundings| match surroundings {
+            Surroundings::Excluding(inside) => Some(inside),
+            Surroundings::Query => None,
+        });
+        let inside = inside.map(|inside| format!("it stands {inside}; {rule}"));
+        let reason = self
+            .reasons
+            .get(&location)
+            .cloned()
+            .or_else(|| reason.map(str::to_owned))
+            .or(inside)
+            .unwrap_or_else(|| rule.to_owned());
+        let message = format!("{what} stays as written: {reason}");
+        self.notes.push(Note { location, is_slot: false, message });
+    }
+}
+
+/// What a part means for the literals inside it.
+enum Surroundings {
+    /// No literal in there becomes a slot.
+    Excluding(&'static str),
+    /// A subquery, whose own WHERE counts anew.
+    Query,
+}
+
+fn surroundings(part: &Part<'_>) -> Option<Surroundings> {
+    match part {
+        Part::BoolExpr(expr) => match expr.boolop() {
+            BoolExprType::OrExpr => Some(Surroundings::Excluding("under OR")),
+            BoolExprType::NotExpr => Some(Surroundings::Excluding("under NOT")),
+            _ => None,
+        },
+        Part::CaseExpr(_) => Some(Surroundings::Excluding("in CASE")),
+        Part::SelectStmt(_) => Some(Surroundings::Query),
+        _ => None,
+    }
+}
+
+fn placeholder_in(text: &str) -> Option<String> {
+    ParamName::ALL.map(|param| format!(":{param}")).into_iter().find(|name| text.contains(name))
+}
+
+fn holds_parameter(node: &Node) -> Result<bool, Fault> {
+    struct Holds(bool);
+    impl Visitor for Holds {
+        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+            self.0 |= matches!(part, Part::ParamRef(_));
+            Ok(())
+        }
+    }
+    let mut holds = Holds(false);
+    walk(&mut node.clone(), &mut holds)?;
+    Ok(holds.0)
+}
+
+/// The first known place inside an expression.
+fn first_place(node: &Node) -> i32 {
+    struct First(Option<i32>);
+    impl Visitor for First {
+        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+            let here = part.location();
+            self.0 = match (self.0, here) {
+                (Some(first), Some(here)) => Some(first.min(here)),
+                (first, here) => first.or(here),
+            };
+            Ok(())
+        }
+    }
+    let mut first = First(None);
+    let known = walk(&mut node.clone(), &mut first).is_ok();
+    first.0.filter(|_| known).unwrap_or(-1)
+}

@@ -1,0 +1,303 @@
+//! The one way through a parse tree: every kind of node that a query may hold, each with all of
+//! its fields.
+//!
+//! A kind that is not listed is refused by name, and a listed kind that gains a field does not
+//! compile until the field is listed: nothing in a tree can go unseen.
+
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{self, a_const::Val},
+};
+
+use super::error::Fault;
+
+/// What a pass does on its way. Parts come in the order of the text, as far as SQL has one.
+pub(super) trait Visitor {
+    /// Before a part's own parts.
+    fn enter(&mut self, _part: &mut Part<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// After a part's own parts.
+    fn leave(&mut self, _part: &mut Part<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// After everything in `node`: the place to put another node there.
+    fn replace(&mut self, _node: &mut Node) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// A number of the part entered last, such as its `location`.
+    fn number(&mut self, _field: &'static str, _value: &mut i32) {}
+}
+
+/// Visits `tree` and everything in it.
+pub(super) fn walk(tree: &mut Node, visitor: &mut dyn Visitor) -> Result<(), Fault> {
+    tree.visit("", &mut Walk { visitor, place: 0 })
+}
+
+/// A walk under way.
+struct Walk<'a> {
+    visitor: &'a mut dyn Visitor,
+    /// The last place known, for nodes that have none.
+    place: i32,
+}
+
+trait Visit {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault>;
+}
+
+/// Node types by the names of their variants: three are spelled apart.
+mod types {
+    pub(super) use pg_query::protobuf::{
+        CteCycleClause as CtecycleClause, CteSearchClause as CtesearchClause,
+        SqlValueFunction as SqlvalueFunction, *,
+    };
+}
+
+macro_rules! parts {
+    ($($kind:ident $(at $location:ident)? { $($field:ident),* })*) => {
+        /// A node that a query may hold, by its kind.
+        pub(super) enum Part<'a> {
+            $($kind(&'a mut types::$kind),)*
+        }
+
+        impl Part<'_> {
+            /// The kind's name.
+            #[cfg(test)]
+            pub(super) fn kind(&self) -> &'static str {
+                match self { $(Self::$kind(_) => stringify!($kind),)* }
+            }
+
+            /// Its byte offset, where the grammar knows it.
+            pub(super) fn location(&self) -> Option<i32> {
+                let location: Option<i32> = match self {
+                    $(Self::$kind(_node) => None$(.or(Some(_node.$location)))?,)*
+                };
+                location.filter(|location| *location >= 0)
+            }
+
+            fn visit_fields(&mut self, walk: &mut Walk<'_>) -> Result<(), Fault> {
+                match self {
+                    $(Self::$kind(node) => {
+                        let types::$kind { $($field),* } = &mut **node;
+                        $($field.visit(stringify!($field), walk)?;)*
+                    })*
+                }
+                Ok(())
+            }
+        }
+
+        fn admitted(node: &mut NodeEnum) -> Option<Part<'_>> {
+            match node {
+                $(NodeEnum::$kind(node) => Some(Part::$kind(node)),)*
+                _ => None,
+            }
+        }
+
+        $(impl Visit for types::$kind {
+            fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+                visit_part(Part::$kind(self), walk)
+            }
+        })*
+    };
+}
+
+parts! {
+    SelectStmt {
+        with_clause, larg, op, all, rarg, distinct_clause, target_list, into_clause, from_clause,
+        where_clause, group_distinct, group_clause, having_clause, window_clause, values_lists,
+        sort_clause, limit_option, limit_count, limit_offset, locking_clause
+    }
+    WithClause at location { recursive, ctes, location }
+    CommonTableExpr at location {
+        ctename, aliascolnames, ctematerialized, ctequery, search_clause, cycle_clause, location,
+        cterecursive, cterefcount, ctecolnames, ctecoltypes, ctecoltypmods, ctecolcollations
+    }
+    CtesearchClause at location { search_breadth_first, search_col_list, search_seq_column, location }
+    CtecycleClause at location {
+        cycle_col_list, cycle_mark_column, cycle_mark_value, cycle_mark_default, cycle_path_column,
+        location, cycle_mark_type, cycle_mark_typmod, cycle_mark_collation, cycle_mark_neop
+    }
+    ResTarget at location { val, indirection, name, location }
+
+    RangeVar at location { catalogname, schemaname, relname, inh, relpersistence, alias, location }
+    RangeSubselect { lateral, subquery, alias }
+    RangeFunction { lateral, is_rowsfrom, functions, ordinality, alias, coldeflist }
+    RangeTableSample at location { relation, method, args, repeatable, location }
+    JoinExpr {
+        larg, is_natural, jointype, rarg, using_clause, join_using_alias, quals, alias, rtindex
+    }
+    Alias { aliasname, colnames }
+    ColumnDef at location {
+        colname, type_name, compression, inhcount, is_local, is_not_null, is_from_type, storage,
+        storage_name, raw_default, cooked_default, identity, identity_sequence, generated,
+        coll_clause, coll_oid, constraints, fdwoptions, location
+    }
+
+    AExpr at location {
+        lexpr, kind, name, rexpr, rexpr_list_start, rexpr_list_end, location
+    }
+    BoolExpr at location { xpr, boolop, args, location }
+    ColumnRef at location { fields, location }
+    ParamRef at location { number, location }
+    AConst at location { isnull, val, location }
+    AStar {}
+    AIndices { lidx, is_slice, uidx }
+    AIndirection { arg, indirection }
+    AArrayExpr at location { elements, list_start, list_end, location }
+    FuncCall at location {
+        funcname, agg_distinct, agg_star, func_variadic, args, agg_order, agg_within_group,
+        agg_filter, over, funcformat, location
+    }
+    NamedArgExpr at location { xpr, name, arg, argnumber, location }
+    TypeCast at location { arg, type_name, location }
+    TypeName at location {
+        names, type_oid, setof, pct_type, typmods, typemod, array_bounds, location
+    }
+    CollateClause at location { arg, collname, location }
+    SubLink at location {
+        xpr, testexpr, sub_link_type, sub_link_id, oper_name, subselect, location
+    }
+    CaseExpr at location { xpr, casetype, casecollid, arg, args, defresult, location }
+    CaseWhen at location { xpr, expr, result, location }
+    CoalesceExpr at location { xpr, coalescetype, coalescecollid, args, location }
+    MinMaxExpr at location { xpr, op, minmaxtype, minmaxcollid, inputcollid, args, location }
+    NullTest at location { xpr, arg, nulltesttype, argisrow, location }
+    BooleanTest at location { xpr, arg, booltesttype, location }
+    RowExpr at location { xpr, args, row_typeid, row_format, colnames, location }
+    SqlvalueFunction at location { xpr, op, r#type, typmod, location }
+    GroupingSet at location { kind, content, location }
+    GroupingFunc at location { xpr, args, refs, agglevelsup, location }
+    SortBy at location { node, sortby_dir, use_op, sortby_nulls, location }
+    WindowDef at location {
+        name, refname, partition_clause, order_clause, frame_options, start_offset, end_offset,
+        location
+    }
+
+    JsonValueExpr { raw_expr, formatted_expr, format }
+    JsonFormat at location { format_type, encoding, location }
+    JsonOutput { type_name, returning }
+    JsonReturning { format, typid, typmod }
+    JsonKeyValue { key, value }
+    JsonObjectConstructor at location { exprs, output, absent_on_null, unique, location }
+    JsonArrayConstructor at location { exprs, output, absent_on_null, location }
+    JsonArrayQueryConstructor at location { query, output, format, absent_on_null, location }
+    JsonObjectAgg { constructor, arg, absent_on_null, unique }
+    JsonArrayAgg { constructor, arg, absent_on_null }
+    JsonAggConstructor at location { output, agg_order, agg_filter, over, location }
+    JsonIsPredicate at location { expr, format, item_type, unique_keys, location }
+
+    List { items }
+    String { sval }
+    Integer { ival }
+    Float { fval }
+    Boolean { boolval }
+    BitString { bsval }
+}
+
+fn visit_part(mut part: Part<'_>, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    walk.place = part.location().unwrap_or(walk.place);
+    walk.visitor.enter(&mut part)?;
+    part.visit_fields(walk)?;
+    walk.visitor.leave(&mut part)
+}
+
+impl Visit for Node {
+    fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        // The grammar itself leaves empty nodes, for a plain DISTINCT for one.
+        let Some(node) = &mut self.node else {
+            return Ok(());
+        };
+        match admitted(node) {
+            Some(part) => visit_part(part, walk)?,
+            None => return Err(refusal(node, walk.place)),
+        }
+        walk.visitor.replace(self)
+    }
+}
+
+impl Visit for protobuf::IntoClause {
+    fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        let place = self.rel.as_ref().map_or(walk.place, |table| table.location);
+        Err(Fault::new(place, "SELECT INTO is not supported here: a query must not change data"))
+    }
+}
+
+impl Visit for Val {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        match self {
+            Self::Ival(value) => value.visit(field, walk),
+            Self::Fval(value) => value.visit(field, walk),
+            Self::Boolval(value) => value.visit(field, walk),
+            Self::Sval(value) => value.visit(field, walk),
+            Self::Bsval(value) => value.visit(field, walk),
+        }
+    }
+}
+
+impl<T: Visit> Visit for Option<T> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        self.as_mut().map_or(Ok(()), |part| part.visit(field, walk))
+    }
+}
+
+impl<T: Visit> Visit for Box<T> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        (**self).visit(field, walk)
+    }
+}
+
+impl<T: Visit> Visit for Vec<T> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        self.iter_mut().try_for_each(|part| part.visit(field, walk))
+    }
+}
+
+impl Visit for i32 {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+        walk.visitor.number(field, self);
+        Ok(())
+    }
+}
+
+macro_rules! plain {
+    ($($type:ty),*) => {
+        $(impl Visit for $type {
+            fn visit(&mut self, _: &'static str, _: &mut Walk<'_>) -> Result<(), Fault> {
+                Ok(())
+            }
+        })*
+    };
+}
+
+plain!(u32, bool, std::string::String);
+
+/// What to tell the author about a kind of node that is not listed.
+fn refusal(node: &NodeEnum, place: i32) -> Fault {
+    let table = |table: &Option<protobuf::RangeVar>| table.as_ref().map_or(place, |t| t.location);
+    let changes = |verb: &str, at: i32| {
+        Fault::new(at, format!("{verb} is not supported here: a query must not change data"))
+    };
+    let unsupported = |what: &str, at: i32| Fault::new(at, format!("{what} is not supported here"));
+    match node {
+        NodeEnum::InsertStmt(insert) => changes("INSERT", table(&insert.relation)),
+        NodeEnum::UpdateStmt(update) => changes("UPDATE", table(&update.relation)),
+        NodeEnum::DeleteStmt(delete) => changes("DELETE", table(&delete.relation)),
+        NodeEnum::MergeStmt(merge) => changes("MERGE", table(&merge.relation)),
+        NodeEnum::LockingClause(_) => unsupported("FOR UPDATE or FOR SHARE", place),
+        NodeEnum::XmlExpr(xml) => unsupported("an XML function", xml.location),
+        NodeEnum::XmlSerialize(xml) => unsupported("XMLSERIALIZE", xml.location),
+        NodeEnum::RangeTableFunc(table) => unsupported("XMLTABLE", table.location),
+        NodeEnum::JsonTable(table) => unsupported("JSON_TABLE", table.location),
+        NodeEnum::JsonFuncExpr(json) => {
+            unsupported("JSON_VALUE, JSON_QUERY or JSON_EXISTS", json.location)
+        }
+        NodeEnum::SetToDefault(default) => unsupported("DEFAULT", default.location),
+        other => {
+            let debug = format!("{other:?}");
+            unsupported(debug.split('(').next().unwrap_or("this"), place)
+        }
+    }
+}
