@@ -1,0 +1,273 @@
+Feature: Creating and changing metrics
+  A metric is made of SQL, or of a sentence that becomes SQL. One that cannot be understood still
+  becomes a metric, of its own raw records, and says so.
+
+  Background:
+    Given metricd is running
+
+  Scenario: A metric of SQL
+    When I POST to "/metrics"
+      """
+      {
+        "is_editable": true,
+        "layouts": [{"breakpoint": "lg", "x": 1, "y": 2, "w": 3, "h": 4, "static": true}],
+        "query": "-- How many records\nSELECT count(*) AS n FROM metrics",
+        "description": "Counts them",
+        "tags": ["records", "size"]
+      }
+      """
+    Then the answer is 201
+    And the body is
+      """
+      {"id": "<uuid>"}
+      """
+    And I remember its id as "id"
+    And the answer's header "Location" is "/metrics/{id}"
+    And one INFO line says "Endpoint called" with
+      | field     | value                        |
+      | operation | create_metrics_configuration |
+      | status    | 201                          |
+    When I ask for the metric "{id}"
+    Then the answer is 200
+    And the body contains
+      """
+      {
+        "id": "{id}",
+        "name": "How many records",
+        "description": "Counts them",
+        "tags": ["records", "size"],
+        "is_editable": true,
+        "records": [{"n": 0}],
+        "layouts": [{"breakpoint": "lg", "x": 1, "y": 2, "w": 3, "h": 4, "static": true}]
+      }
+      """
+
+  Scenario: A sentence that means nothing becomes the metric of its own records
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "colourless green ideas sleep"}
+      """
+    Then the answer is 201
+    And the body is
+      """
+      {
+        "id": "<uuid>",
+        "generation": {"source": "fallback", "grounded": false, "explanation": "<text>"}
+      }
+      """
+    And I remember its id as "id"
+    When I ask for the metric "{id}"
+    Then the answer is 200
+    And its records are []
+    And its params.day_range is 30
+    When I add to the metric "{id}" the record
+      """
+      {
+        "obsolescence_val": 1.5, "obsolescence": 2.25, "parts_flagged": 3,
+        "alert_type": "Critical", "alert_category": "Need approval"
+      }
+      """
+    Then the answer is 201
+    When I ask for the metric "{id}"
+    Then its records are
+      """
+      [{
+        "obsolescence_val": 1.5, "obsolescence": 2.25, "parts_flagged": 3,
+        "alert_type": "Critical", "alert_category": "Need approval"
+      }]
+      """
+
+  Scenario: The metric of one's own records shows nobody else's, and none from before its days
+    Given I have made the metric
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "gibberish"}
+      """
+    And the metric has the record
+      """
+      {"parts_flagged": 1, "date": "2025-08-01T00:00:00"}
+      """
+    And the metric has the record
+      """
+      {"parts_flagged": 2, "date": "2025-05-01T00:00:00"}
+      """
+    And I have made the metric
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "gibberish"}
+      """
+    And the metric has the record
+      """
+      {"parts_flagged": 3, "date": "2025-08-01T00:00:00"}
+      """
+    When I ask for the metric "{id}"
+    Then its records has 1 item
+    And its records.0.parts_flagged is 3
+    When I ask for the metric "{id}" with "day_range=365"
+    Then its records has 1 item
+
+  Scenario: Whoever wants no guess says strict
+    When I POST to "/metrics"
+      """
+      {
+        "is_editable": true, "layouts": [], "strict": true,
+        "query_generation_prompt": "colourless green ideas sleep"
+      }
+      """
+    Then the answer is 422
+    And it is a problem: ""
+    When I ask for "/metrics"
+    Then its items are []
+
+  Scenario: Either SQL or a sentence
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1", "query_generation_prompt": "one"}
+      """
+    Then the answer is 422
+    And it is a problem: ""
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": []}
+      """
+    Then the answer is 422
+    When I ask for "/metrics"
+    Then its items are []
+
+  Scenario Outline: SQL that is none of a metric's is refused
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query": "<sql>"}
+      """
+    Then the answer is 422
+    And its errors.0.loc is ["body", "query"]
+    When I ask for "/metrics"
+    Then its items are []
+
+    Examples:
+      | sql                                                                      |
+      | SELEC 1                                                                  |
+      |                                                                          |
+      | SELECT 1; SELECT 2                                                       |
+      | DELETE FROM metrics                                                      |
+      | WITH gone AS (DELETE FROM metrics RETURNING id) SELECT count(*) FROM gone |
+      | SELECT 1 AS x INTO t                                                     |
+      | SELECT id FROM metrics FOR UPDATE                                        |
+      | SELECT :nonsense                                                         |
+      | SELECT rolpassword FROM pg_authid                                        |
+      | SELECT sql FROM metricd.queries                                          |
+
+  Scenario: Changing a metric
+    Given I have made the metric
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x", "name": "One"}
+      """
+    When I PATCH to "/metrics/{id}"
+      """
+      {"name": "Two", "description": "More than one", "query": "SELECT 2 AS x", "tags": ["even"]}
+      """
+    Then the answer is a success
+    And one INFO line says "Endpoint called" with operation "update_metrics_configuration"
+    When I ask for the metric "{id}"
+    Then the body contains
+      """
+      {"name": "Two", "description": "More than one", "tags": ["even"], "records": [{"x": 2}]}
+      """
+
+  Scenario: A change leaves alone what it does not name
+    Given I have made the metric
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x", "name": "One", "tags": ["odd"]}
+      """
+    When I PATCH to "/metrics/{id}"
+      """
+      {"name": "Uno"}
+      """
+    Then the answer is a success
+    When I ask for the metric "{id}"
+    Then the body contains
+      """
+      {"name": "Uno", "tags": ["odd"], "records": [{"x": 1}]}
+      """
+
+  Scenario: Removing a metric
+    Given I have made the metric
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"}
+      """
+    When I send DELETE to "/metrics/{id}"
+    Then the answer is 204
+    And the body is empty
+    And one INFO line says "Endpoint called" with operation "delete_metrics_configuration"
+    When I ask for the metric "{id}"
+    Then the answer is 404
+    When I send DELETE to "/metrics/{id}"
+    Then the answer is 404
+
+  Scenario: Moving a tile, unless somebody moved it before
+    Given I have made the metric
+      """
+      {
+        "is_editable": true, "query": "SELECT 1 AS x",
+        "layouts": [{"breakpoint": "lg", "x": 0, "y": 0, "w": 1, "h": 1}]
+      }
+      """
+    When I ask for the metric "{id}"
+    And I remember its layout_version as "version"
+    And the next request has the header "If-Match" '"{version}"'
+    And I PUT to "/metrics/{id}/layouts"
+      """
+      [{"breakpoint": "lg", "x": 5, "y": 9999999, "w": 2, "h": 2, "static": true}]
+      """
+    Then the answer is a success
+    And one INFO line says "Endpoint called" with operation "replace_metric_layouts"
+    When I ask for the metric "{id}"
+    Then its layouts are
+      """
+      [{"breakpoint": "lg", "x": 5, "y": 9999999, "w": 2, "h": 2, "static": true}]
+      """
+    When the next request has the header "If-Match" '"{version}"'
+    And I PUT to "/metrics/{id}/layouts"
+      """
+      []
+      """
+    Then the answer is 412
+    And it is a problem: ""
+    When I ask for the metric "{id}"
+    Then its layouts has 1 item
+
+  Scenario: A locked metric is not changed until it is unlocked
+    Given I have made the metric
+      """
+      {"is_editable": false, "layouts": [], "query": "SELECT 1 AS x", "name": "Fixed"}
+      """
+    When I PATCH to "/metrics/{id}"
+      """
+      {"name": "Broken"}
+      """
+    Then the answer is 409
+    And it is a problem: ""
+    When I send DELETE to "/metrics/{id}"
+    Then the answer is 409
+    When I ask for the metric "{id}"
+    Then its name is "Fixed"
+    When I PATCH to "/metrics/{id}"
+      """
+      {"is_editable": true}
+      """
+    Then the answer is a success
+    When I PATCH to "/metrics/{id}"
+      """
+      {"name": "Mended"}
+      """
+    Then the answer is a success
+    When I ask for the metric "{id}"
+    Then its name is "Mended"
+
+  Scenario: What was made is still there after a restart
+    Given I have made the metric
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"}
+      """
+    When metricd stops
+    And metricd starts again
+    And I ask for the metric "{id}"
+    Then its records are [{"x": 1}]

@@ -1,0 +1,410 @@
+//! One scenario's metricd: its database, its files, its server and what it said last.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use cucumber::World;
+use reqwest::{Method, redirect::Policy};
+use sqlx::AssertSqlSafe;
+use tempfile::TempDir;
+use tokio::{
+    process::Child,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    Stage,
+    answer::Answer,
+    catalog::Catalog,
+    engine::{Content, Database},
+    json::Json,
+    logs::Logs,
+    process::{self, Output},
+    report::Report,
+};
+
+/// The instant that every scenario takes for the present unless it says otherwise.
+pub const USUAL_CLOCK: &str = "2025-08-05T12:00:00Z";
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One scenario's metricd. Nothing runs and no database exists until a step asks for it.
+#[derive(Debug, World)]
+#[world(init = Self::new)]
+pub struct TestApp {
+    /// The bearer token that every request carries, once somebody has signed in.
+    pub token: Option<String>,
+    /// The header fields that the next request carries, and no later one.
+    pub headers: Vec<(String, String)>,
+    /// Settings from the environment.
+    pub settings: BTreeMap<String, String>,
+    /// What the database holds when it is first used.
+    pub content: Content,
+    /// The catalog files that imports and seeding read.
+    pub catalog: Catalog,
+    /// What the server has logged since the scenario began.
+    pub logs: Logs,
+    names: BTreeMap<String, String>,
+    answer: Option<Answer>,
+    output: Option<Output>,
+    server: Option<Server>,
+    database: Option<Database>,
+    client: reqwest::Client,
+    name: String,
+    folder: TempDir,
+    stage: Arc<Stage>,
+}
+
+#[derive(Debug)]
+struct Server {
+    process: Child,
+    pid: u32,
+    address: String,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl TestApp {
+    /// An app on the current run's engine.
+    ///
+    /// # Errors
+    /// When no run is set up.
+    pub fn new() -> Result<Self> {
+        let stage = Stage::current()?;
+        let (folder, name) = stage.scenario()?;
+        let catalog = Catalog::sample(folder.path())?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .gzip(false)
+            .redirect(Policy::none())
+            .timeout(process::PATIENCE)
+            .build()?;
+        let folder_name = folder.path().canonicalize()?.display().to_string();
+        Ok(Self {
+            token: None,
+            headers: Vec::new(),
+            settings: BTreeMap::from([("METRICD_CLOCK".into(), USUAL_CLOCK.into())]),
+            content: Content::default(),
+            catalog,
+            logs: Logs::default(),
+            names: BTreeMap::from([("folder".into(), folder_name)]),
+            answer: None,
+            output: None,
+            server: None,
+            database: None,
+            client,
+            name,
+            folder,
+            stage,
+        })
+    }
+
+    /// The scenario's own folder, in which its files lie and its programs run.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Remembers a value: `{name}` stands for it in later steps.
+    pub fn remember(&mut self, name: &str, value: impl Into<String>) {
+        self.names.insert(name.to_owned(), value.into());
+    }
+
+    /// Puts the remembered values in place of their names.
+    #[must_use]
+    pub fn fill(&self, text: &str) -> String {
+        self.names
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| {
+                text.replace(&format!("{{{name}}}"), value)
+            })
+    }
+
+    /// The scenario's database, made on first use.
+    ///
+    /// # Errors
+    /// When metricd cannot prepare it.
+    pub async fn database(&mut self) -> Result<Database> {
+        if let Some(database) = &self.database {
+            return Ok(database.clone());
+        }
+        let database = self
+            .stage
+            .database(self.content, self.folder.path(), &self.name)
+            .await?;
+        Ok(self.database.insert(database).clone())
+    }
+
+    async fn command(&mut self, arguments: &[&str]) -> Result<tokio::process::Command> {
+        let database = self.database().await?;
+        let mut settings = database.settings();
+        settings.extend(self.settings.iter().map(|(k, v)| (k.clone(), self.fill(v))));
+        let mut command = process::command(self.stage.binary(), self.folder(), &settings);
+        command.args(arguments).args(database.arguments());
+        Ok(command)
+    }
+
+    /// Runs one of metricd's commands to its end.
+    ///
+    /// # Errors
+    /// When it hangs; a refusal is no error but an [`Output`].
+    pub async fn run(&mut self, arguments: &[&str]) -> Result<&Output> {
+        let output = process::run(self.command(arguments).await?).await?;
+        Ok(self.output.insert(output))
+    }
+
+    /// What the last command said.
+    ///
+    /// # Errors
+    /// When none has run.
+    pub fn output(&self) -> Result<&Output> {
+        self.output.as_ref().context("no command has run")
+    }
+
+    /// The report that the last command printed.
+    ///
+    /// # Errors
+    /// When it printed none.
+    pub fn report(&self) -> Result<Report> {
+        Report::read(self.output()?)
+    }
+
+    /// Starts the server and waits until it listens.
+    ///
+    /// # Errors
+    /// When it ends instead; the text is what it said.
+    pub async fn start(&mut self) -> Result<()> {
+        ensure!(self.server.is_none(), "metricd is running already");
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]).await?;
+        let mut process = command.spawn().context("cannot start metricd")?;
+        let pid = process.id().context("metricd has ended")?;
+        self.stage.watchdog().watch(pid);
+
+        let seen = self.logs.lines().len();
+        let printed = Logs::default();
+        let readers = vec![
+            self.logs
+                .follow(process.stderr.take().context("no standard error")?),
+            printed.follow(process.stdout.take().context("no standard output")?),
+        ];
+        let mut server = Server {
+            process,
+            pid,
+            address: String::new(),
+            readers,
+        };
+        let deadline = Instant::now() + process::PATIENCE;
+        loop {
+            let lines = self.logs.lines();
+            let started = lines
+                .iter()
+                .skip(seen)
+                .find(|line| line.says("INFO", "Starting service"));
+            if let Some(started) = started {
+                server.address = started
+                    .field("listen")
+                    .context("the line has no `listen`")?;
+                self.server = Some(server);
+                return Ok(());
+            }
+            if let Some(status) = server.process.try_wait()? {
+                self.forget(server).await;
+                bail!(
+                    "metricd ended ({status}):\n{}{}",
+                    printed.text(),
+                    self.logs.text()
+                );
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "metricd does not start:\n{}",
+                self.logs.text()
+            );
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Asks the server to stop, and waits for it.
+    ///
+    /// # Errors
+    /// When it hangs or ends with a failure.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("metricd is not running")?;
+        process::signal(server.pid, "TERM").await?;
+        let status = tokio::time::timeout(process::PATIENCE, server.process.wait());
+        let status = status.await.context("metricd does not stop")??;
+        self.forget(server).await;
+        ensure!(status.success(), "metricd ended with {status}");
+        Ok(())
+    }
+
+    /// Ends the server at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("metricd is not running")?;
+        server.process.kill().await?;
+        self.forget(server).await;
+        Ok(())
+    }
+
+    async fn forget(&self, server: Server) {
+        self.stage.watchdog().leave(server.pid);
+        for reader in server.readers {
+            let _ = reader.await;
+        }
+    }
+
+    /// The URL of a path on the server.
+    ///
+    /// # Errors
+    /// When the server is not running.
+    pub fn url(&self, path: &str) -> Result<String> {
+        let server = self.server.as_ref().context("metricd is not running")?;
+        Ok(format!("http://{}{}", server.address, self.fill(path)))
+    }
+
+    /// Sends a request with the token and the headers that earlier steps have set, and keeps the
+    /// answer. A body is taken as it is; it has no content type unless a header gives one.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn request(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<&Answer> {
+        let mut request = self.client.request(method, self.url(path)?);
+        for (name, value) in std::mem::take(&mut self.headers) {
+            request = request.header(name, self.fill(&value));
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let answer = Answer::read(request.send().await?).await?;
+        Ok(self.answer.insert(answer))
+    }
+
+    /// Sends a JSON body.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send_json(&mut self, method: Method, path: &str, body: &str) -> Result<&Answer> {
+        self.headers
+            .push(("Content-Type".into(), "application/json".into()));
+        let body = self.fill(body).into_bytes();
+        self.request(method, path, Some(body)).await
+    }
+
+    /// The last answer.
+    ///
+    /// # Errors
+    /// When nothing was asked.
+    pub fn answer(&self) -> Result<&Answer> {
+        self.answer.as_ref().context("nothing was asked")
+    }
+
+    /// Waits until all that was done so far is in the log: the server writes lines in order, so one
+    /// more request marks the place.
+    ///
+    /// # Errors
+    /// When that request is not logged.
+    pub async fn settle(&self) -> Result<()> {
+        if self.server.is_none() {
+            return Ok(());
+        }
+        let mark = uuid::Uuid::new_v4().to_string();
+        self.client
+            .get(self.url("/health")?)
+            .header("X-Request-Id", &mark)
+            .send()
+            .await?;
+        let deadline = Instant::now() + process::PATIENCE;
+        loop {
+            let is_mark = |line: &crate::logs::LogLine| {
+                line.says("INFO", "Endpoint called")
+                    && line.field("request_id").as_ref() == Some(&mark)
+            };
+            if self.logs.lines().iter().any(is_mark) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "request {mark} is not logged:\n{}",
+                self.logs.text()
+            );
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// The rows of a statement run past metricd, as JSON. Native engine only.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses it.
+    pub async fn sql(&mut self, statement: &str) -> Result<Json> {
+        let database = self.database().await?;
+        let mut connection = self.stage.connect(&database).await?;
+        let statement = statement.trim().trim_end_matches(';');
+        let rows =
+            format!("SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM ({statement}) t");
+        let rows: String = sqlx::query_scalar(AssertSqlSafe(rows))
+            .fetch_one(&mut connection)
+            .await?;
+        Json::parse(&rows)
+    }
+
+    /// Runs statements past metricd. Native engine only.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses them.
+    pub async fn execute(&mut self, statements: &str) -> Result<()> {
+        let database = self.database().await?;
+        let mut connection = self.stage.connect(&database).await?;
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
+            .execute(&mut connection)
+            .await?;
+        Ok(())
+    }
+
+    /// What a failed scenario leaves to look at.
+    #[must_use]
+    pub fn evidence(&self) -> String {
+        let mut text = String::new();
+        if let Some(answer) = &self.answer {
+            let _ = writeln!(text, "last answer: {} {}", answer.status, answer.text());
+        }
+        if let Some(output) = &self.output {
+            let _ = writeln!(text, "last command: {}\n{}", output.status, output.text());
+        }
+        for line in self.logs.lines().iter().rev().take(20).rev() {
+            let _ = writeln!(text, "log: {line}");
+        }
+        text
+    }
+
+    /// Ends the server if it still runs, and removes the database.
+    ///
+    /// # Errors
+    /// When either is refused.
+    pub async fn close(&mut self) -> Result<()> {
+        if self.server.is_some() {
+            self.kill().await?;
+        }
+        self.discard_database().await
+    }
+
+    /// Removes the database, whether or not the server still uses it.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn discard_database(&mut self) -> Result<()> {
+        match self.database.take() {
+            Some(database) => self.stage.discard(&database).await,
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The two database engines that every scenario runs on.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+/// Where metricd keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The PostgreSQL inside metricd.
+    Embedded,
+    /// A PostgreSQL server that metricd is pointed at.
+    Native,
+}
+
+impl Engine {
+    /// Both, in the order in which they are run.
+    pub const ALL: [Self; 2] = [Self::Embedded, Self::Native];
+
+    /// Whether a scenario with these tags runs on this engine: one tagged `@native` or `@embedded`
+    /// runs on that engine alone.
+    pub fn runs<'t>(self, tags: impl IntoIterator<Item = &'t String>) -> bool {
+        let other = match self {
+            Self::Embedded => "native",
+            Self::Native => "embedded",
+        };
+        tags.into_iter().all(|tag| tag != other)
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::Native => "native",
+        })
+    }
+}
+
+/// What a scenario finds in its database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing at all: metricd has never seen it.
+    Untouched,
+    /// metricd's tables, empty.
+    #[default]
+    Migrated,
+    /// The sample catalog.
+    Sample,
+}
+
+/// A scenario's own database.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A data folder.
+    Embedded {
+        /// The folder, which metricd makes when it does not exist.
+        data_dir: PathBuf,
+    },
+    /// A database of the run's PostgreSQL.
+    Native {
+        /// Its name.
+        name: String,
+        /// Its `DATABASE_URL`.
+        url: String,
+    },
+}
+
+impl Database {
+    /// The settings that point metricd at it.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Embedded { .. } => BTreeMap::new(),
+            Self::Native { url, .. } => BTreeMap::from([("DATABASE_URL".into(), url.clone())]),
+        }
+    }
+
+    /// The arguments that point metricd at it.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        match self {
+            Self::Embedded { data_dir } => {
+                vec!["--data-dir".into(), data_dir.display().to_string()]
+            }
+            Self::Native { .. } => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_keeps_a_scenario_to_one_engine() {
+        let runs = |engine: Engine, tag: &str| engine.runs(&[tag.to_owned()]);
+        assert!(runs(Engine::Native, "native") && !runs(Engine::Embedded, "native"));
+        assert!(runs(Engine::Embedded, "embedded") && !runs(Engine::Native, "embedded"));
+        assert!(runs(Engine::Native, "slow") && runs(Engine::Embedded, "slow"));
+    }
+}

@@ -1,0 +1,22 @@
+//! What the acceptance tests stand on: the binary under test, the two database engines, and one
+//! [`TestApp`] for each scenario.
+//!
+//! Nothing here links metricd's own crates: a scenario sees what a user sees, which is the command
+//! line, HTTP, the logs and the files.
+
+pub mod answer;
+pub mod app;
+pub mod binary;
+pub mod catalog;
+pub mod engine;
+pub mod json;
+pub mod logs;
+pub mod native;
+pub mod process;
+pub mod report;
+pub mod stage;
+pub mod watchdog;
+
+pub use app::TestApp;
+pub use engine::Engine;
+pub use stage::Stage;

@@ -1,0 +1,250 @@
+//! What all scenarios of one run on one engine share: the binary, the server, and the databases
+//! that each scenario's own is copied from.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use anyhow::{Context as _, Result, ensure};
+use sqlx::PgConnection;
+use tempfile::TempDir;
+use tokio::{process::Command, sync::OnceCell};
+
+use crate::{
+    catalog::Catalog,
+    engine::{Content, Database, Engine},
+    native::Postgres,
+    process,
+    watchdog::Watchdog,
+};
+
+/// Cucumber makes each scenario's world without arguments, so the run stands here.
+static CURRENT: Mutex<Option<Arc<Stage>>> = Mutex::new(None);
+
+/// One run on one engine.
+#[derive(Debug)]
+pub struct Stage {
+    engine: Engine,
+    binary: PathBuf,
+    postgres: Option<Postgres>,
+    watchdog: Arc<Watchdog>,
+    folder: TempDir,
+    scenarios: AtomicU32,
+    migrated: OnceCell<()>,
+    sample: OnceCell<()>,
+}
+
+impl Stage {
+    /// Sets up a run and makes it the current one.
+    ///
+    /// # Errors
+    /// When the native PostgreSQL cannot be started.
+    pub async fn set(engine: Engine, binary: PathBuf) -> Result<Arc<Self>> {
+        let folder = short_temporary_folder()?;
+        let watchdog = Arc::new(Watchdog::start(folder.path())?);
+        let postgres = match engine {
+            Engine::Embedded => None,
+            Engine::Native => {
+                Some(Postgres::start(&folder.path().join("pg"), Arc::clone(&watchdog)).await?)
+            }
+        };
+        let stage = Arc::new(Self {
+            engine,
+            binary,
+            postgres,
+            watchdog,
+            folder,
+            scenarios: AtomicU32::new(0),
+            migrated: OnceCell::new(),
+            sample: OnceCell::new(),
+        });
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&stage));
+        Ok(stage)
+    }
+
+    /// The run that scenarios are made for.
+    ///
+    /// # Errors
+    /// When none is set up.
+    pub fn current() -> Result<Arc<Self>> {
+        let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        current.clone().context("no run is set up")
+    }
+
+    /// Ends the run: stops its server.
+    ///
+    /// # Errors
+    /// When the server does not stop.
+    pub async fn end(&self) -> Result<()> {
+        CURRENT
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match &self.postgres {
+            Some(postgres) => postgres.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The engine of this run.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The binary under test.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Ends what a run leaves behind.
+    #[must_use]
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
+    /// An empty folder for one scenario, and a name that no other scenario has.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn scenario(&self) -> Result<(TempDir, String)> {
+        let number = self.scenarios.fetch_add(1, Ordering::Relaxed);
+        let name = format!("s{number}");
+        let folder = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
+            .tempdir_in(self.folder.path())?;
+        Ok((folder, name))
+    }
+
+    /// A database with this content that nobody else uses: `name` on the server, or a folder `data`
+    /// in `folder`.
+    ///
+    /// # Errors
+    /// When metricd cannot prepare the content.
+    pub async fn database(&self, content: Content, folder: &Path, name: &str) -> Result<Database> {
+        let template = match content {
+            Content::Untouched => None,
+            Content::Migrated => {
+                self.migrated
+                    .get_or_try_init(|| self.prepare_migrated())
+                    .await?;
+                Some("migrated")
+            }
+            Content::Sample => {
+                self.migrated
+                    .get_or_try_init(|| self.prepare_migrated())
+                    .await?;
+                self.sample
+                    .get_or_try_init(|| self.prepare_sample())
+                    .await?;
+                Some("sample")
+            }
+        };
+        self.copy(template, folder.join("data"), name).await
+    }
+
+    async fn prepare_migrated(&self) -> Result<()> {
+        let database = self
+            .copy(None, self.folder.path().join("migrated"), "migrated")
+            .await?;
+        self.run(&["migrate"], &database).await
+    }
+
+    async fn prepare_sample(&self) -> Result<()> {
+        let folder = self.folder.path().join("sample");
+        let database = self.copy(Some("migrated"), folder, "sample").await?;
+        let catalog = Catalog::sample(self.folder.path())?;
+        let arguments = catalog.arguments();
+        let arguments: Vec<_> = ["import"].into_iter().chain(arguments.split(' ')).collect();
+        self.run(&arguments, &database).await
+    }
+
+    async fn copy(&self, template: Option<&str>, folder: PathBuf, name: &str) -> Result<Database> {
+        let Some(postgres) = &self.postgres else {
+            if let Some(template) = template {
+                let mut copy = Command::new("cp");
+                copy.arg("-a")
+                    .arg(self.folder.path().join(template))
+                    .arg(&folder);
+                let copied = process::run(copy).await?;
+                ensure!(copied.status.success(), "{}", copied.text());
+            }
+            return Ok(Database::Embedded { data_dir: folder });
+        };
+        postgres
+            .create_database(name, template.unwrap_or("template0"))
+            .await?;
+        Ok(Database::Native {
+            name: name.to_owned(),
+            url: postgres.url(name),
+        })
+    }
+
+    async fn run(&self, arguments: &[&str], database: &Database) -> Result<()> {
+        let folder = self.folder.path();
+        let mut command = process::command(&self.binary, folder, &BTreeMap::new());
+        command
+            .args(arguments)
+            .args(database.arguments())
+            .envs(database.settings());
+        let output = process::run(command).await?;
+        ensure!(
+            output.status.success(),
+            "metricd {}: {}",
+            arguments.join(" "),
+            output.text()
+        );
+        Ok(())
+    }
+
+    /// Removes a scenario's database.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn discard(&self, database: &Database) -> Result<()> {
+        match (&self.postgres, database) {
+            (Some(postgres), Database::Native { name, .. }) => postgres.drop_database(name).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Connects past metricd to a database of the native server.
+    ///
+    /// # Errors
+    /// On the embedded engine, which only metricd can open.
+    pub async fn connect(&self, database: &Database) -> Result<PgConnection> {
+        match (&self.postgres, database) {
+            (Some(postgres), Database::Native { name, .. }) => postgres.connect(name).await,
+            _ => anyhow::bail!("only metricd can open an embedded database: tag it @native"),
+        }
+    }
+}
+
+/// A temporary folder whose path leaves room for the paths of Unix sockets.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn short_temporary_folder() -> Result<TempDir> {
+    let usual = env::temp_dir();
+    let parent = if usual.as_os_str().len() > 40 {
+        PathBuf::from("/tmp")
+    } else {
+        usual
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("md")
+        .rand_bytes(5)
+        .tempdir_in(parent)?;
+    // An unprivileged PostgreSQL has to reach its own folder in here.
+    let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    std::fs::set_permissions(folder.path(), passable)?;
+    Ok(folder)
+}

@@ -1,0 +1,91 @@
+//! Runs every scenario of `features/` on both database engines.
+//!
+//! Cucumber's own options work: `cargo test -p metricd-acceptance --test acceptance -- --name
+//! "half-open"`. `METRICD_BIN` names a binary to test in place of the one that is built here.
+
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "cucumber gives each step its own texts"
+)]
+
+use std::{
+    env,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::Result;
+use cucumber::{World as _, event::ScenarioFinished, writer::Stats as _};
+use metricd_acceptance::{Engine, Stage, TestApp, binary};
+
+mod steps;
+
+/// The embedded engine takes 250 MB for each running server.
+const AT_ONCE: usize = 4;
+
+static PASSED: AtomicUsize = AtomicUsize::new(0);
+static FAILED: AtomicUsize = AtomicUsize::new(0);
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    // Test runners that list the tests of every binary find none here: this one runs by itself.
+    if env::args().any(|argument| argument == "--list") {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let binary = binary::find().await?;
+    for engine in Engine::ALL {
+        let stage = Stage::set(engine, binary.clone()).await?;
+        run(engine).await;
+        stage.end().await?;
+    }
+    let (passed, failed) = (
+        PASSED.load(Ordering::Relaxed),
+        FAILED.load(Ordering::Relaxed),
+    );
+    say(&format!("acceptance: {passed} passed, {failed} failed"));
+    Ok(if failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(engine: Engine) {
+    say(&format!("\n=== {engine} PostgreSQL ==="));
+    let finished = TestApp::cucumber()
+        .max_concurrent_scenarios(AT_ONCE)
+        .after(|_, _, scenario, outcome, app| {
+            let count = match outcome {
+                ScenarioFinished::StepPassed => &PASSED,
+                _ => &FAILED,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+            let failed = !matches!(outcome, ScenarioFinished::StepPassed);
+            Box::pin(async move {
+                let Some(app) = app else { return };
+                if failed {
+                    say(&format!("--- {}\n{}", scenario.name, app.evidence()));
+                }
+                app.close().await.expect("the scenario is cleaned up");
+            })
+        })
+        .fail_on_skipped()
+        .filter_run(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/features"),
+            move |feature, rule, scenario| {
+                let rule_tags = rule.into_iter().flat_map(|rule| &rule.tags);
+                engine.runs(feature.tags.iter().chain(rule_tags).chain(&scenario.tags))
+            },
+        )
+        .await;
+    // Features that do not parse and clean-ups that fail belong to no scenario.
+    FAILED.fetch_add(
+        finished.parsing_errors() + finished.hook_errors(),
+        Ordering::Relaxed,
+    );
+}
+
+#[expect(clippy::print_stdout, reason = "the report of the run")]
+fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,229 @@
+//! The command line: what is run, how it ends, and what it prints.
+
+use anyhow::Context as _;
+use cucumber::{gherkin, then, when};
+use metricd_acceptance::{
+    TestApp,
+    json::{Json, Match},
+    process::Output,
+};
+
+use super::{Step, rows};
+
+/// Words are split at spaces; no argument of a scenario holds one.
+#[when(expr = "I run {string}")]
+async fn run(app: &mut TestApp, line: String) -> Step {
+    let line = app.fill(&line);
+    let arguments: Vec<_> = line
+        .split(' ')
+        .skip_while(|word| *word == "metricd")
+        .collect();
+    app.run(&arguments).await?;
+    Ok(())
+}
+
+#[when(regex = r"^I (import|validate) the catalog$")]
+async fn load(app: &mut TestApp, command: String) -> Step {
+    load_with(app, command, String::new()).await
+}
+
+#[when(regex = r#"^I (import|validate) the catalog with "([^"]+)"$"#)]
+async fn load_with(app: &mut TestApp, command: String, options: String) -> Step {
+    let line = format!(
+        "{command} {} --format json {options}",
+        app.catalog.arguments()
+    );
+    let arguments: Vec<_> = line.split_whitespace().collect();
+    app.run(&arguments).await?;
+    Ok(())
+}
+
+#[then("it succeeds")]
+fn succeeds(app: &mut TestApp) -> Step {
+    ends_with(app, 0)
+}
+
+#[then("it fails")]
+fn fails(app: &mut TestApp) -> Step {
+    let output = app.output()?;
+    ensure!(!output.status.success(), "it succeeds: {}", output.text());
+    ensure!(
+        output.status.code().is_some(),
+        "it crashed: {}",
+        output.text()
+    );
+    Ok(())
+}
+
+#[then(expr = "it exits with {int}")]
+fn ends_with(app: &mut TestApp, code: i32) -> Step {
+    let output = app.output()?;
+    ensure!(
+        output.status.code() == Some(code),
+        "{}: {}",
+        output.status,
+        output.text()
+    );
+    Ok(())
+}
+
+#[then(expr = "it says {string}")]
+fn says(app: &mut TestApp, part: String) -> Step {
+    let (text, part) = (app.output()?.text(), app.fill(&part));
+    ensure!(
+        text.to_lowercase().contains(&part.to_lowercase()),
+        "it says {text}"
+    );
+    Ok(())
+}
+
+#[then(expr = "it does not say {string}")]
+fn does_not_say(app: &mut TestApp, part: String) -> Step {
+    let text = app.output()?.text();
+    ensure!(!text.contains(&part), "it says {text}");
+    Ok(())
+}
+
+#[then("it prints")]
+fn prints(app: &mut TestApp, step: &gherkin::Step) -> Step {
+    let expected = super::json(step, |text| app.fill(text))?;
+    let actual = Json::parse(app.output()?.stdout.trim())?;
+    match actual.mismatch(&expected, Match::Contains) {
+        None => Ok(()),
+        Some(mismatch) => Err(anyhow::anyhow!("{mismatch}\nin {actual}").into()),
+    }
+}
+
+#[then(expr = "it prints {string}")]
+fn prints_text(app: &mut TestApp, part: String) -> Step {
+    let Output { stdout, .. } = app.output()?;
+    ensure!(stdout.contains(&part), "it prints {stdout}");
+    Ok(())
+}
+
+/// Each row names a kind of thing and how many of it were created, updated, unchanged and removed.
+#[then("the report counts")]
+fn counts(app: &mut TestApp, step: &gherkin::Step) -> Step {
+    let report = app.report()?;
+    for row in rows(step)? {
+        let [what, numbers @ ..] = row.as_slice() else {
+            continue;
+        };
+        let outcomes = ["created", "updated", "unchanged", "removed"];
+        for (outcome, expected) in outcomes.iter().zip(numbers) {
+            let actual = report.count(what, outcome);
+            let actual =
+                actual.with_context(|| format!("no {what} {outcome}: {}", report.json()))?;
+            ensure!(
+                actual.to_string() == *expected,
+                "{what}: {actual} {outcome}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Each row is one finding; there are no others.
+#[then("the report finds exactly")]
+fn finds_exactly(app: &mut TestApp, step: &gherkin::Step) -> Step {
+    let findings = app.report()?.findings()?;
+    let expected = rows(step)?;
+    for row in expected {
+        find(app, row)?;
+    }
+    ensure!(findings.len() == expected.len(), "it finds {findings:#?}");
+    Ok(())
+}
+
+/// Each row is one finding among others.
+#[then("the report finds")]
+fn finds(app: &mut TestApp, step: &gherkin::Step) -> Step {
+    for row in rows(step)? {
+        find(app, row)?;
+    }
+    Ok(())
+}
+
+#[then("the report finds nothing")]
+fn finds_nothing(app: &mut TestApp) -> Step {
+    let findings = app.report()?.findings()?;
+    ensure!(findings.is_empty(), "it finds {findings:#?}");
+    Ok(())
+}
+
+#[then(regex = r"^the report says that it (wrote|wrote nothing)$")]
+fn written(app: &mut TestApp, what: String) -> Step {
+    let report = app.report()?;
+    let written = report
+        .json()
+        .at("written")
+        .context("no `written`")?
+        .to_string();
+    ensure!(
+        written == (what == "wrote").to_string(),
+        "written is {written}"
+    );
+    Ok(())
+}
+
+#[then("the report contains")]
+fn report_contains(app: &mut TestApp, step: &gherkin::Step) -> Step {
+    prints(app, step)
+}
+
+#[then("the report says of each query what may vary in it")]
+fn slots(app: &mut TestApp) -> Step {
+    let report = app.report()?;
+    let slots = report
+        .json()
+        .at("slots")
+        .and_then(Json::as_list)
+        .context("no slots")?;
+    for query in [
+        "cmcw1zaxw0003p1qk1fo9ss8m",
+        "cmcw3crxh0001poqkt5ctjjb0",
+        "cmcw3etd80002poqk6era3ko9",
+        "cmcxgnpq10001wpqk36vpzseb",
+        "cmcxhohny0001ykqk3fnzs1qy",
+    ] {
+        let said = slots.iter().any(|slot| {
+            slot.at("query").and_then(Json::as_text) == Some(query)
+                && slot.at("slot") == Some(&Json::Bool(true))
+        });
+        ensure!(said, "nothing of {query} in {}", report.json());
+    }
+    Ok(())
+}
+
+/// `severity | file | place | message`: the place is a line, the beginning of a JSON path, a line
+/// and such a path, or `?` for any place at all.
+fn find(app: &TestApp, row: &[String]) -> anyhow::Result<()> {
+    let [severity, file, place, message] = row else {
+        anyhow::bail!("a finding has a severity, a file, a place and a message");
+    };
+    let findings = app.report()?.findings()?;
+    let matches = findings.iter().any(|finding| {
+        let placed = place
+            .split_whitespace()
+            .all(|place| match place.parse::<u64>() {
+                Ok(line) => finding.line == Some(line),
+                Err(_) if place == "?" => finding.line.is_some() || finding.path.is_some(),
+                Err(_) => finding
+                    .path
+                    .as_ref()
+                    .is_some_and(|path| path.starts_with(place)),
+            });
+        finding.severity == *severity
+            && finding.file.ends_with(file.as_str())
+            && placed
+            && finding
+                .text
+                .to_lowercase()
+                .contains(&message.to_lowercase())
+    });
+    anyhow::ensure!(
+        matches,
+        "no {severity} at {file} {place} with {message:?} in {findings:#?}"
+    );
+    Ok(())
+}
