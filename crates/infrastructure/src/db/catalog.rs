@@ -1,0 +1,152 @@
+//! Reads of the catalog, each one statement.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metricd_application::ports::{Catalog, MetricFilter, StoreError};
+use metricd_core::{
+    ids::MetricId,
+    metric::{CompiledMetric, Metric},
+};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, FromQueryResult, IdenStatic, Iterable, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, sea_query::Expr,
+};
+use sqlx::{Connection, PgPool};
+
+use super::{
+    entities::{
+        metric_configurations::{Column, MetricRow},
+        queries,
+    },
+    errors::{retry_lost, store_error},
+    metrics::{metric, metric_rows},
+    queries::query,
+};
+
+/// How long a health check may take.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How to learn whether the database answers without waiting behind a query.
+pub(crate) enum Health {
+    /// By a connection that nothing else waits on.
+    Aside(PgPool),
+    /// There is one connection only. While it is busy or in use, the engine is alive.
+    OneConnection(PgPool),
+}
+
+/// The catalog on PostgreSQL.
+pub(crate) struct PgCatalog {
+    db: DatabaseConnection,
+    connections: u32,
+    health: Health,
+}
+
+impl PgCatalog {
+    pub(crate) fn new(db: DatabaseConnection, connections: u32, health: Health) -> Self {
+        Self {
+            db,
+            connections,
+            health,
+        }
+    }
+}
+
+const QUERY_PREFIX: &str = "query_";
+
+/// A metric's row with its query's.
+struct CompiledRow {
+    metric: MetricRow,
+    query: queries::Model,
+}
+
+impl FromQueryResult for CompiledRow {
+    fn from_query_result(row: &QueryResult, _: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            metric: MetricRow::from_query_result(row, "")?,
+            query: queries::Model::from_query_result(row, QUERY_PREFIX)?,
+        })
+    }
+}
+
+#[async_trait]
+impl Catalog for PgCatalog {
+    async fn find(&self, id: MetricId) -> Result<Option<CompiledMetric>, StoreError> {
+        let mut select = metric_rows().filter(Column::Id.eq(id.0));
+        for column in queries::Column::iter() {
+            let alias = format!("{QUERY_PREFIX}{}", column.as_str());
+            select = select.expr_as(Expr::col((queries::Entity, column)), alias);
+        }
+        let find = || select.clone().into_model::<CompiledRow>().one(&self.db);
+        let row = retry_lost(self.connections, find)
+            .await
+            .map_err(store_error)?;
+        let compiled = |row: CompiledRow| -> Result<CompiledMetric, StoreError> {
+            Ok(CompiledMetric {
+                metric: metric(row.metric)?,
+                query: query(row.query)?,
+            })
+        };
+        row.map(compiled).transpose()
+    }
+
+    async fn list(&self, filter: &MetricFilter) -> Result<Vec<Metric>, StoreError> {
+        let mut select = metric_rows()
+            .order_by_asc(Column::Id)
+            .limit(u64::from(filter.limit));
+        if let Some(after) = filter.after {
+            select = select.filter(Column::Id.gt(after.0));
+        }
+        if let Some(text) = &filter.text {
+            let holds_text = Expr::cust_with_values(
+                r#"("name" ILIKE $1 OR "description" ILIKE $1
+                    OR EXISTS (SELECT FROM unnest("tags") AS tag WHERE tag ILIKE $1))"#,
+                [like_pattern(text)],
+            );
+            select = select.filter(holds_text);
+        }
+        let list = || select.clone().into_model::<MetricRow>().all(&self.db);
+        let rows = retry_lost(self.connections, list)
+            .await
+            .map_err(store_error)?;
+        rows.into_iter().map(metric).collect()
+    }
+
+    async fn is_reachable(&self) -> bool {
+        let check = async {
+            match &self.health {
+                Health::Aside(pool) => ping(pool).await,
+                Health::OneConnection(pool) => match pool.try_acquire() {
+                    Some(mut connection) => connection.ping().await.is_ok() || ping(pool).await,
+                    None if pool.size() == 0 => ping(pool).await,
+                    None => !pool.is_closed(),
+                },
+            }
+        };
+        tokio::time::timeout(HEALTH_DEADLINE, check)
+            .await
+            .unwrap_or(false)
+    }
+}
+
+/// Asks the database for a sign of life, on a fresh connection when the first one has broken.
+async fn ping(pool: &PgPool) -> bool {
+    let ping = || async { pool.acquire().await?.ping().await };
+    retry_lost(pool.options().get_max_connections(), ping)
+        .await
+        .is_ok()
+}
+
+/// A pattern of `LIKE` that finds `text` anywhere, with no character of it special.
+fn like_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}

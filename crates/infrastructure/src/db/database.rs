@@ -1,0 +1,396 @@
+//! Connecting: to a PostgreSQL by its URL, or to the embedded one in a folder.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use metricd_application::ports::{Catalog, QueryRunner, Store};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use thiserror::Error;
+
+use super::{
+    catalog::{Health, PgCatalog},
+    errors::{DatabaseFault, pg_error},
+    migrations::{self, MigrateError},
+    unit_of_work::PgStore,
+};
+#[cfg(feature = "embedded")]
+use crate::embedded::EmbeddedServer;
+use crate::query_runner::PgQueryRunner;
+
+/// The oldest PostgreSQL that metricd works with.
+const OLDEST_SERVER: u32 = 13;
+
+/// Where the database is.
+#[derive(Clone)]
+pub enum Target {
+    /// A server: `postgres://`, `postgresql://` or `postgresql+<driver>://`.
+    Url(String),
+    /// The embedded PostgreSQL, in this folder.
+    Embedded {
+        /// The folder that metricd keeps its files in.
+        data_dir: PathBuf,
+    },
+}
+
+// A URL holds a password.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(_) => f.write_str("Url(…)"),
+            Self::Embedded { data_dir } => f
+                .debug_struct("Embedded")
+                .field("data_dir", data_dir)
+                .finish(),
+        }
+    }
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// Where to.
+    pub target: Target,
+    /// The most connections of a server; two more are kept for health checks and cancelling. The
+    /// embedded PostgreSQL has one, whatever is said here.
+    pub max_connections: u32,
+    /// How long a call waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long an author's query may run.
+    pub query_deadline: Duration,
+    /// The role that an operator grants tables to for stored SQL to read.
+    pub reader_role: String,
+}
+
+impl DatabaseConfig {
+    /// Usual settings for `target`.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(10),
+            query_deadline: Duration::from_secs(30),
+            reader_role: "metricd_reader".into(),
+        }
+    }
+}
+
+/// Why there is no database to work with.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The URL cannot be read. What it says is not repeated: it may hold a password.
+    #[error("the database URL is not valid: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server does not let us in, or is not there.
+    #[error("cannot connect to PostgreSQL at {server}")]
+    Server {
+        /// Host or socket, port and database.
+        server: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server is too old.
+    #[error("PostgreSQL at {server} is version {version}; metricd needs {OLDEST_SERVER} or later")]
+    TooOld {
+        /// Host or socket, port and database.
+        server: String,
+        /// The server's major version.
+        version: u32,
+    },
+    /// Another process works with the folder.
+    #[error("the data folder {} is in use by another process", dir.display())]
+    FolderInUse {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The embedded PostgreSQL does not start.
+    #[error("the embedded PostgreSQL in {} does not start", dir.display())]
+    Embedded {
+        /// The folder.
+        dir: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// This program was built without the embedded PostgreSQL.
+    #[error("this build has no embedded PostgreSQL: give a database URL")]
+    NotBuiltIn,
+}
+
+/// A connected database, from which every port of its kind is made.
+pub struct Database {
+    db: DatabaseConnection,
+    pool: PgPool,
+    engine: Engine,
+    query_deadline: Duration,
+    reader_role: String,
+}
+
+enum Engine {
+    /// With a few connections that never run an author's query.
+    Server { aside: PgPool },
+    #[cfg(feature = "embedded")]
+    Embedded(EmbeddedServer),
+}
+
+impl Database {
+    /// Connects, starting the embedded PostgreSQL where that is the target.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn connect(config: DatabaseConfig) -> Result<Self, ConnectError> {
+        match &config.target {
+            Target::Url(url) => Self::connect_server(parse_url(url)?, &config).await,
+            #[cfg(feature = "embedded")]
+            Target::Embedded { data_dir } => Self::start_embedded(data_dir.clone(), &config).await,
+            #[cfg(not(feature = "embedded"))]
+            Target::Embedded { .. } => Err(ConnectError::NotBuiltIn),
+        }
+    }
+
+    async fn connect_server(
+        options: PgConnectOptions,
+        config: &DatabaseConfig,
+    ) -> Result<Self, ConnectError> {
+        let server = server_name(&options);
+        let failed = |error: sqlx::Error| ConnectError::Server {
+            server: server.clone(),
+            source: match pg_error(&error) {
+                Some(error) => DatabaseFault::of(error).into(),
+                None => error.into(),
+            },
+        };
+        let connected = pool_options(config.max_connections.max(1), config.acquire_timeout)
+            .connect_with(options.clone())
+            .await;
+        let pool = match connected {
+            Ok(pool) => pool,
+            // The pool waits for a server that is starting, and then forgets why it had to.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let reason = options
+                    .connect()
+                    .await
+                    .err()
+                    .unwrap_or(sqlx::Error::PoolTimedOut);
+                return Err(failed(reason));
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let version = pool
+            .acquire()
+            .await
+            .map_err(failed)?
+            .server_version_num()
+            .unwrap_or_default()
+            / 10_000;
+        if version < OLDEST_SERVER {
+            pool.close().await;
+            return Err(ConnectError::TooOld { server, version });
+        }
+        let aside = pool_options(2, Duration::from_secs(1)).connect_lazy_with(options);
+        Ok(Self::new(pool, Engine::Server { aside }, config))
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn start_embedded(
+        data_dir: PathBuf,
+        config: &DatabaseConfig,
+    ) -> Result<Self, ConnectError> {
+        let server = EmbeddedServer::start(data_dir).await?;
+        let options = with_our_settings(server.connect_options());
+        // A closed connection ends the engine's session, and a new one takes it time to begin.
+        let connected = pool_options(1, config.acquire_timeout)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_with(options)
+            .await;
+        match connected {
+            Ok(pool) => Ok(Self::new(pool, Engine::Embedded(server), config)),
+            Err(error) => {
+                let dir = server.dir().to_owned();
+                server.shutdown().await;
+                Err(ConnectError::Embedded {
+                    dir,
+                    source: error.into(),
+                })
+            }
+        }
+    }
+
+    fn new(pool: PgPool, engine: Engine, config: &DatabaseConfig) -> Self {
+        Self {
+            db: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            pool,
+            engine,
+            query_deadline: config.query_deadline,
+            reader_role: config.reader_role.clone(),
+        }
+    }
+
+    /// Brings the schema up to date, or leaves everything as it is.
+    ///
+    /// # Errors
+    /// See [`MigrateError`].
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        migrations::up(&self.db).await
+    }
+
+    /// Undoes the last `steps` migrations, or all of them. What the tables held is lost.
+    ///
+    /// # Errors
+    /// When the database reports one.
+    pub async fn migrate_down(&self, steps: Option<u32>) -> Result<(), MigrateError> {
+        migrations::down(&self.db, steps).await
+    }
+
+    /// Reads of the catalog.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<dyn Catalog> {
+        let health = match &self.engine {
+            Engine::Server { aside } => Health::Aside(aside.clone()),
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => Health::OneConnection(self.pool.clone()),
+        };
+        Arc::new(PgCatalog::new(self.db.clone(), self.connections(), health))
+    }
+
+    /// Writes, through units of work.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::new(PgStore::new(self.db.clone(), self.connections()))
+    }
+
+    /// Runs authors' queries.
+    #[must_use]
+    pub fn runner(&self) -> Arc<dyn QueryRunner> {
+        let runner = match &self.engine {
+            Engine::Server { aside } => PgQueryRunner::on_server(
+                self.pool.clone(),
+                aside.clone(),
+                self.query_deadline,
+                self.reader_role.clone(),
+            ),
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => {
+                PgQueryRunner::on_embedded(self.pool.clone(), self.query_deadline)
+            }
+        };
+        Arc::new(runner)
+    }
+
+    /// The pool itself, for tests and for tools that go beyond the ports.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Waits for what is running, closes every connection, and stops the embedded PostgreSQL. Every
+    /// port made from this database answers that it is not reachable from now on.
+    pub async fn close(self) {
+        self.pool.close().await;
+        match self.engine {
+            Engine::Server { aside } => aside.close().await,
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(server) => server.shutdown().await,
+        }
+    }
+
+    fn connections(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+}
+
+/// Reads a URL, whatever driver it names.
+fn parse_url(url: &str) -> Result<PgConnectOptions, ConnectError> {
+    let invalid = |reason: &str| ConnectError::Url {
+        reason: reason.into(),
+    };
+    let (scheme, rest) = url
+        .split_once("://")
+        .ok_or_else(|| invalid("it has no scheme such as postgresql://"))?;
+    let dialect = scheme
+        .split_once('+')
+        .map_or(scheme, |(dialect, _)| dialect);
+    if !matches!(dialect, "postgres" | "postgresql") {
+        return Err(invalid(
+            "its scheme is not postgres, postgresql or postgresql+<driver>",
+        ));
+    }
+    let options = format!("postgresql://{rest}")
+        .parse::<PgConnectOptions>()
+        .map_err(|_| invalid("it does not read postgresql://user:password@host:port/database"))?;
+    Ok(with_our_settings(options))
+}
+
+fn with_our_settings(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("metricd")
+        .disable_statement_logging()
+}
+
+/// What errors call the server: never its password.
+fn server_name(options: &PgConnectOptions) -> String {
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => options.get_host().to_owned(),
+    };
+    let database = options
+        .get_database()
+        .unwrap_or_else(|| options.get_username());
+    format!("{place}:{}/{database}", options.get_port())
+}
+
+fn pool_options(max_connections: u32, acquire_timeout: Duration) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(settle(connection)))
+}
+
+/// What every session has, whatever the role's or the database's defaults.
+async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("SET search_path = public; SET TimeZone = 'UTC'")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_may_name_any_driver() {
+        for scheme in [
+            "postgres",
+            "postgresql",
+            "postgresql+asyncpg",
+            "postgres+psycopg",
+        ] {
+            let options = parse_url(&format!("{scheme}://ann:pw@db.example:6432/shop")).unwrap();
+            assert_eq!(server_name(&options), "db.example:6432/shop");
+        }
+    }
+
+    #[test]
+    fn no_error_repeats_the_password() {
+        for url in [
+            "mysql://ann:hunter2@db/shop",
+            "postgres://ann:hunter2@db:port/shop",
+            "ann:hunter2@db",
+            "postgres://ann:hunter2@db/shop?sslmode=hunter2",
+        ] {
+            let error = parse_url(url).unwrap_err();
+            let text = format!("{error} {error:?} {:?}", Target::Url(url.into()));
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `metricd.metric_configurations`: the metrics.
+
+use metricd_core::{
+    ids::{MetricId, QueryId},
+    layout::LayoutItem,
+    metric::{Chart, Display, Metric, MetricDetails, MetricName, Tag},
+};
+use sea_orm::{ActiveValue::Set, FromQueryResult, QueryResult, entity::prelude::*};
+
+use super::{Damage, layout_items, origin_of, origin_word};
+
+/// A metric's row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(schema_name = "metricd", table_name = "metric_configurations")]
+pub struct Model {
+    /// Its identity.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The query that answers it.
+    #[sea_orm(column_type = "Text")]
+    pub query_id: String,
+    /// A short name.
+    #[sea_orm(column_type = "Text")]
+    pub name: String,
+    /// A longer explanation.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub description: Option<String>,
+    /// Who answers for it.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub owner: Option<String>,
+    /// Words to find it by.
+    #[sea_orm(column_type = "Array(RcOrArc::new(ColumnType::Text))")]
+    pub tags: Vec<String>,
+    /// The kind of chart.
+    #[sea_orm(column_type = "Text")]
+    pub chart: String,
+    /// The unit shown beside numbers.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub unit: Option<String>,
+    /// Whether it may be changed.
+    pub is_editable: bool,
+    /// Counts changes of the layouts.
+    pub layout_version: i64,
+    /// `import` or `api`.
+    #[sea_orm(column_type = "Text")]
+    pub origin: String,
+}
+
+/// What a metric is joined to.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// The query that answers it.
+    #[sea_orm(
+        belongs_to = "super::queries::Entity",
+        from = "Column::QueryId",
+        to = "super::queries::Column::Id"
+    )]
+    Queries,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<&Metric> for ActiveModel {
+    fn from(metric: &Metric) -> Self {
+        let details = &metric.details;
+        Self {
+            id: Set(metric.id.0),
+            query_id: Set(metric.query_id.as_str().to_owned()),
+            name: Set(details.name.as_str().to_owned()),
+            description: Set(details.description.clone()),
+            owner: Set(details.owner.clone()),
+            tags: Set(details
+                .tags
+                .iter()
+                .map(|tag| tag.as_str().to_owned())
+                .collect()),
+            chart: Set(chart_word(details.display.chart).to_owned()),
+            unit: Set(details.display.unit.clone()),
+            is_editable: Set(metric.is_editable),
+            layout_version: Set(metric.layout_version),
+            origin: Set(origin_word(metric.origin).to_owned()),
+        }
+    }
+}
+
+/// A metric's row with what one statement reads beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricRow {
+    pub(crate) metric: Model,
+    pub(crate) query_version: i64,
+    /// Rows of `layout_items`, in their order.
+    pub(crate) layouts: Json,
+}
+
+impl FromQueryResult for MetricRow {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            metric: Model::from_query_result(row, prefix)?,
+            query_version: row.try_get(prefix, "query_version")?,
+            layouts: row.try_get(prefix, "layouts")?,
+        })
+    }
+}
+
+impl TryFrom<MetricRow> for Metric {
+    type Error = Damage;
+
+    fn try_from(
+        MetricRow {
+            metric,
+            query_version,
+            layouts,
+        }: MetricRow,
+    ) -> Result<Self, Damage> {
+        let items: Vec<layout_items::Model> =
+            serde_json::from_value(layouts).map_err(|fault| Damage::of("layouts", fault))?;
+        let tags = metric
+            .tags
+            .iter()
+            .map(|tag| Tag::parse(tag))
+            .collect::<Result<_, _>>()
+            .map_err(|fault| Damage::of("tags", fault))?;
+        Ok(Self {
+            id: MetricId(metric.id),
+            query_id: QueryId::parse(metric.query_id)
+                .map_err(|fault| Damage::of("query_id", fault))?,
+            details: MetricDetails {
+                name: MetricName::parse(&metric.name).map_err(|fault| Damage::of("name", fault))?,
+                description: metric.description,
+                owner: metric.owner,
+                tags,
+                display: Display {
+                    chart: chart_of(&metric.chart)?,
+                    unit: metric.unit,
+                },
+            },
+            is_editable: metric.is_editable,
+            layouts: items
+                .into_iter()
+                .map(LayoutItem::try_from)
+                .collect::<Result<_, _>>()?,
+            layout_version: metric.layout_version,
+            query_version,
+            origin: origin_of(&metric.origin)?,
+        })
+    }
+}
+
+fn chart_word(chart: Chart) -> &'static str {
+    match chart {
+        Chart::Auto => "auto",
+        Chart::Line => "line",
+        Chart::Area => "area",
+        Chart::Bar => "bar",
+        Chart::Pie => "pie",
+        Chart::Number => "number",
+        Chart::Table => "table",
+    }
+}
+
+fn chart_of(word: &str) -> Result<Chart, Damage> {
+    let charts = [
+        Chart::Auto,
+        Chart::Line,
+        Chart::Area,
+        Chart::Bar,
+        Chart::Pie,
+        Chart::Number,
+        Chart::Table,
+    ];
+    charts
+        .into_iter()
+        .find(|chart| chart_word(*chart) == word)
+        .ok_or_else(|| Damage::of("chart", format!("unknown word `{word}`")))
+}

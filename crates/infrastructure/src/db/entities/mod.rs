@@ -1,0 +1,35 @@
+//! The rows of metricd's tables, one file each, with the ways to and from the domain beside them.
+
+use metricd_core::metric::Origin;
+use thiserror::Error;
+
+pub mod layout_items;
+pub mod metric_configurations;
+pub mod queries;
+pub mod records;
+
+/// What is wrong with a stored row.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Damage(pub(crate) String);
+
+impl Damage {
+    pub(crate) fn of(field: &str, fault: impl std::fmt::Display) -> Self {
+        Self(format!("{field}: {fault}"))
+    }
+}
+
+fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Import => "import",
+        Origin::Api => "api",
+    }
+}
+
+fn origin_of(word: &str) -> Result<Origin, Damage> {
+    match word {
+        "import" => Ok(Origin::Import),
+        "api" => Ok(Origin::Api),
+        other => Err(Damage::of("origin", format!("unknown word `{other}`"))),
+    }
+}

@@ -1,0 +1,158 @@
+//! What the database reports, in the words of the ports.
+
+use std::{future::Future, sync::Arc};
+
+use metricd_application::ports::StoreError;
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+use sqlx::postgres::PgDatabaseError;
+use thiserror::Error;
+
+use super::entities::Damage;
+
+/// A database error without its detail line, which quotes the row that it is about.
+#[derive(Debug, Error)]
+#[error("{message} (SQLSTATE {code})")]
+pub(crate) struct DatabaseFault {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl DatabaseFault {
+    pub(crate) fn of(error: &PgDatabaseError) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            message: error.message().to_owned(),
+        }
+    }
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whether the connection itself broke: a fresh one may do better at once.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
+        // 57P01 to 57P03 and 57P05: the server ended the session; class 08: connection exception.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("57P") && code != "57P04" || code.starts_with("08")
+        }),
+        _ => false,
+    }
+}
+
+/// Whether the database cannot be reached at present, whatever was asked of it.
+pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
+    let refused = match error {
+        // Too many connections.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "53300"),
+        other => matches!(
+            other,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)
+        ),
+    };
+    refused || is_lost(error)
+}
+
+/// The sqlx error inside a SeaORM error.
+fn sqlx_error(error: &DbErr) -> Option<&Arc<sqlx::Error>> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// An error of which [`retry_lost`] can tell whether trying again is worth it.
+pub(crate) trait MayBeLost {
+    fn is_lost(&self) -> bool;
+}
+
+impl MayBeLost for DbErr {
+    fn is_lost(&self) -> bool {
+        sqlx_error(self).is_some_and(|error| is_lost(error))
+    }
+}
+
+impl MayBeLost for sqlx::Error {
+    fn is_lost(&self) -> bool {
+        is_lost(self)
+    }
+}
+
+/// Does `operation` again while it meets connections that broke as they lay idle, at most as many
+/// times as the pool has connections. Only for what changes nothing.
+pub(crate) async fn retry_lost<T, E, F>(
+    connections: u32,
+    mut operation: impl FnMut() -> F,
+) -> Result<T, E>
+where
+    E: MayBeLost,
+    F: Future<Output = Result<T, E>>,
+{
+    for _ in 0..connections {
+        match operation().await {
+            Err(error) if error.is_lost() => {}
+            done => return done,
+        }
+    }
+    operation().await
+}
+
+/// A SeaORM error in the words of the ports.
+pub(crate) fn store_error(error: DbErr) -> StoreError {
+    if let DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) =
+        error
+    {
+        return StoreError::Unavailable(error.into());
+    }
+    let Some(cause) = sqlx_error(&error) else {
+        return StoreError::Failed(error.into());
+    };
+    if is_unavailable(cause) {
+        return StoreError::Unavailable(source_of(cause));
+    }
+    match pg_error(cause).map(|error| (error.code(), subject(error))) {
+        Some(("23505", Some(what))) => StoreError::Duplicate { what },
+        Some(("23503", Some(what))) => StoreError::Reference { what },
+        _ => StoreError::Failed(source_of(cause)),
+    }
+}
+
+/// A row that cannot be read.
+pub(crate) fn damaged(
+    what: &'static str,
+    id: impl std::fmt::Display,
+) -> impl FnOnce(Damage) -> StoreError {
+    let id = id.to_string();
+    move |damage| StoreError::Damaged {
+        what,
+        id,
+        source: damage.into(),
+    }
+}
+
+pub(crate) fn pg_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref())
+}
+
+fn source_of(error: &Arc<sqlx::Error>) -> Source {
+    match pg_error(error) {
+        Some(error) => DatabaseFault::of(error).into(),
+        None => Arc::clone(error).into(),
+    }
+}
+
+/// What a violated key is about, by the constraint's name.
+fn subject(error: &PgDatabaseError) -> Option<&'static str> {
+    match error.constraint()? {
+        "queries_pkey" | "metric_configurations_query_id_fkey" => Some("query"),
+        "metric_configurations_pkey" | "layout_items_metric_id_fkey" | "layout_items_pkey" => {
+            Some("metric")
+        }
+        "metrics_pkey" => Some("record"),
+        _ => None,
+    }
+}

@@ -1,0 +1,20 @@
+//! PostgreSQL: the catalog, the records, and the unit of work that every write goes through.
+//!
+//! metricd's own tables live in the schema `metricd`, the records in `public.metrics`. Entities name
+//! their schema and stay apart from the domain types; the conversions stand beside each entity.
+
+mod catalog;
+mod database;
+pub mod entities;
+mod errors;
+mod metrics;
+mod migrations;
+mod queries;
+mod records;
+mod stored_template;
+mod unit_of_work;
+
+pub use database::{ConnectError, Database, DatabaseConfig, Target};
+pub use migrations::MigrateError;
+
+pub(crate) use errors::{DatabaseFault, is_unavailable, pg_error, retry_lost};

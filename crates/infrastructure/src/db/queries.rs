@@ -1,0 +1,68 @@
+//! Queries, inside a unit of work.
+
+use async_trait::async_trait;
+use metricd_application::ports::{Queries, StoreError};
+use metricd_core::{ids::QueryId, metric::Query};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+
+use super::{
+    entities::queries::{ActiveModel, Column, Entity, Model},
+    errors::{damaged, store_error},
+    unit_of_work::PgUnitOfWork,
+};
+
+/// The query that a row holds.
+pub(crate) fn query(row: Model) -> Result<Query, StoreError> {
+    let id = row.id.clone();
+    row.try_into().map_err(damaged("query", id))
+}
+
+#[async_trait]
+impl Queries for PgUnitOfWork {
+    async fn find_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError> {
+        let row = Entity::find_by_id(id.as_str())
+            .one(&self.tx)
+            .await
+            .map_err(store_error)?;
+        row.map(query).transpose()
+    }
+
+    async fn all_queries(&mut self) -> Result<Vec<Query>, StoreError> {
+        let rows = Entity::find()
+            .order_by_asc(Column::Id)
+            .all(&self.tx)
+            .await
+            .map_err(store_error)?;
+        rows.into_iter().map(query).collect()
+    }
+
+    async fn insert_query(&mut self, query: &Query) -> Result<(), StoreError> {
+        Entity::insert(ActiveModel::from(query))
+            .exec_without_returning(&self.tx)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn update_query(&mut self, query: &Query) -> Result<(), StoreError> {
+        Entity::update(ActiveModel::from(query))
+            .exec(&self.tx)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn delete_unused_query(&mut self, id: &QueryId) -> Result<bool, StoreError> {
+        let unused = Expr::cust(
+            r#"NOT EXISTS (SELECT 1 FROM "metricd"."metric_configurations" AS metric
+                WHERE metric."query_id" = "queries"."id")"#,
+        );
+        let deleted = Entity::delete_many()
+            .filter(Column::Id.eq(id.as_str()))
+            .filter(unused)
+            .exec(&self.tx)
+            .await
+            .map_err(store_error)?;
+        Ok(deleted.rows_affected > 0)
+    }
+}

@@ -1,0 +1,294 @@
+//! Records, inside a unit of work. A file's records pass through a temporary table, so that equal
+//! ones are counted by the database and memory stays constant.
+
+use async_trait::async_trait;
+use metricd_application::{
+    catalog::Findings,
+    ports::{Records, StagedRecord, StagingOutcome, StoreError, SurplusRecord, UnknownQuery},
+};
+use metricd_core::{
+    ids::{QueryId, RecordId},
+    record::MetricRecord,
+};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, Statement, Value};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    entities::{Damage, records},
+    errors::{damaged, store_error},
+    unit_of_work::PgUnitOfWork,
+};
+
+/// How many surplus records get their keys at a time.
+const BATCH: i64 = 10_000;
+
+/// A record on its way into the stage; the names are the columns'.
+#[derive(Serialize)]
+struct StagedRow<'a> {
+    index: u64,
+    line: u64,
+    content_key: Uuid,
+    metric_id: Uuid,
+    id: &'a str,
+    date: String,
+    obsolescence_val: Option<f64>,
+    obsolescence: Option<f64>,
+    parts_flagged: Option<i32>,
+    alert_type: Option<&'a str>,
+    alert_category: Option<&'a str>,
+}
+
+impl<'a> From<&'a StagedRecord> for StagedRow<'a> {
+    fn from(staged: &'a StagedRecord) -> Self {
+        let MetricRecord {
+            query_id,
+            date,
+            values,
+        } = &staged.record;
+        Self {
+            index: staged.index,
+            line: staged.line,
+            content_key: staged.content_key,
+            metric_id: record_key(staged.content_key, 0),
+            id: query_id.as_str(),
+            date: date.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
+            obsolescence_val: values.obsolescence_val,
+            obsolescence: values.obsolescence,
+            parts_flagged: values.parts_flagged,
+            alert_type: values.alert_type.as_deref(),
+            alert_category: values.alert_category.as_deref(),
+        }
+    }
+}
+
+/// The key of the record that has `ordinal` equal ones before it.
+fn record_key(content_key: Uuid, ordinal: u64) -> Uuid {
+    Uuid::new_v5(&content_key, ordinal.to_string().as_bytes())
+}
+
+const COLUMNS: &str = "id, date, obsolescence_val, obsolescence, parts_flagged, alert_type, \
+                       alert_category";
+
+impl PgUnitOfWork {
+    async fn run(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        let done = self.tx.execute_raw(statement).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        self.tx.query_all_raw(statement).await.map_err(store_error)
+    }
+
+    async fn create_stage(&mut self) -> Result<(), StoreError> {
+        if !self.staging {
+            self.run(
+                "CREATE TEMPORARY TABLE metricd_stage ( \
+                     index int8 NOT NULL, line int8 NOT NULL, content_key uuid NOT NULL, \
+                     metric_id uuid NOT NULL, id text NOT NULL, date timestamp NOT NULL, \
+                     obsolescence_val float8, obsolescence float8, parts_flagged int4, \
+                     alert_type text, alert_category text) ON COMMIT DROP",
+                Vec::new(),
+            )
+            .await?;
+            self.staging = true;
+        }
+        Ok(())
+    }
+
+    /// Puts the records that equal an earlier one aside, each with its ordinal, and counts them.
+    async fn find_surplus(&mut self) -> Result<u64, StoreError> {
+        self.run(
+            "CREATE TEMPORARY TABLE metricd_surplus ON COMMIT DROP AS \
+             SELECT index, line, content_key, ordinal, equals FROM ( \
+                 SELECT index, line, content_key, row_number() OVER equal - 1 AS ordinal, \
+                     first_value(index) OVER equal AS equals \
+                 FROM pg_temp.metricd_stage \
+                 WINDOW equal AS (PARTITION BY content_key ORDER BY index)) AS counted \
+             WHERE ordinal > 0",
+            Vec::new(),
+        )
+        .await
+    }
+
+    /// Stores every distinct record; of equal ones the first key alone.
+    async fn store_distinct(&mut self) -> Result<u64, StoreError> {
+        let sql = format!(
+            "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
+             SELECT metric_id, {COLUMNS} FROM pg_temp.metricd_stage ORDER BY index \
+             ON CONFLICT (id, metric_id) DO NOTHING"
+        );
+        self.run(&sql, Vec::new()).await
+    }
+
+    /// Stores the records that equal earlier ones, each under the key of its ordinal.
+    async fn store_surplus(&mut self) -> Result<u64, StoreError> {
+        self.run(
+            "CREATE UNIQUE INDEX ON pg_temp.metricd_surplus (index)",
+            Vec::new(),
+        )
+        .await?;
+        self.run(
+            "CREATE UNIQUE INDEX ON pg_temp.metricd_stage (index)",
+            Vec::new(),
+        )
+        .await?;
+        let insert = format!(
+            "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
+             SELECT surplus.key, {COLUMNS} \
+             FROM unnest($1::int8[], $2::uuid[]) AS surplus (index, key) \
+             JOIN pg_temp.metricd_stage AS stage ON stage.index = surplus.index \
+             ON CONFLICT (id, metric_id) DO NOTHING"
+        );
+        let mut created = 0;
+        let mut after = -1_i64;
+        loop {
+            let rows = self
+                .rows(
+                    "SELECT index, content_key, ordinal FROM pg_temp.metricd_surplus \
+                     WHERE index > $1 ORDER BY index LIMIT $2",
+                    vec![after.into(), BATCH.into()],
+                )
+                .await?;
+            let mut indexes = Vec::with_capacity(rows.len());
+            let mut keys = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let content_key = row.try_get("", "content_key").map_err(store_error)?;
+                indexes.push(row.try_get::<i64>("", "index").map_err(store_error)?);
+                keys.push(record_key(content_key, count(row, "ordinal")?));
+            }
+            let Some(last) = indexes.last() else {
+                return Ok(created);
+            };
+            after = *last;
+            created += self.run(&insert, vec![indexes.into(), keys.into()]).await?;
+        }
+    }
+
+    async fn first_surplus(&mut self) -> Result<Vec<SurplusRecord>, StoreError> {
+        let rows = self
+            .rows(
+                "SELECT index, line, equals FROM pg_temp.metricd_surplus ORDER BY index LIMIT $1",
+                vec![listed()],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(SurplusRecord {
+                    index: count(row, "index")?,
+                    line: count(row, "line")?,
+                    equals: count(row, "equals")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn unknown_queries(&mut self) -> Result<Vec<UnknownQuery>, StoreError> {
+        let rows = self
+            .rows(
+                "SELECT stage.id AS id, count(*) AS records, min(stage.index) AS first_index, \
+                     min(stage.line) AS first_line \
+                 FROM pg_temp.metricd_stage AS stage \
+                 WHERE NOT EXISTS (SELECT FROM metricd.queries AS query WHERE query.id = stage.id) \
+                 GROUP BY stage.id ORDER BY first_index LIMIT $1",
+                vec![listed()],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let id: String = row.try_get("", "id").map_err(store_error)?;
+                Ok(UnknownQuery {
+                    query_id: QueryId::parse(id.clone())
+                        .map_err(|fault| damaged("query", &id)(Damage::of("id", fault)))?,
+                    records: count(row, "records")?,
+                    first_index: count(row, "first_index")?,
+                    first_line: count(row, "first_line")?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn count(row: &QueryResult, column: &str) -> Result<u64, StoreError> {
+    Ok(row
+        .try_get::<i64>("", column)
+        .map_err(store_error)?
+        .cast_unsigned())
+}
+
+fn listed() -> Value {
+    Findings::LISTED.cast_signed().into()
+}
+
+#[async_trait]
+impl Records for PgUnitOfWork {
+    async fn insert_record(
+        &mut self,
+        id: RecordId,
+        record: &MetricRecord,
+    ) -> Result<(), StoreError> {
+        records::Entity::insert(records::ActiveModel::from((id, record)))
+            .exec_without_returning(&self.tx)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn stage_records(&mut self, batch: &[StagedRecord]) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.create_stage().await?;
+        let rows: Vec<StagedRow> = batch.iter().map(StagedRow::from).collect();
+        let json = serde_json::to_string(&rows)
+            .map_err(|error| store_error(DbErr::Json(error.to_string())))?;
+        let sql = format!(
+            "INSERT INTO pg_temp.metricd_stage (index, line, content_key, metric_id, {COLUMNS}) \
+             SELECT index, line, content_key, metric_id, {COLUMNS} \
+             FROM json_to_recordset($1::text::json) AS staged (index int8, line int8, \
+                 content_key uuid, metric_id uuid, id text, date timestamp, \
+                 obsolescence_val float8, obsolescence float8, parts_flagged int4, \
+                 alert_type text, alert_category text)"
+        );
+        self.run(&sql, vec![json.into()]).await?;
+        Ok(())
+    }
+
+    async fn merge_staged(&mut self) -> Result<StagingOutcome, StoreError> {
+        if !self.staging {
+            return Ok(StagingOutcome::default());
+        }
+        self.run("ANALYZE pg_temp.metricd_stage", Vec::new())
+            .await?;
+        let total = self
+            .rows(
+                "SELECT count(*) AS n FROM pg_temp.metricd_stage",
+                Vec::new(),
+            )
+            .await?;
+        let total = total.first().map_or(Ok(0), |row| count(row, "n"))?;
+        let surplus = self.find_surplus().await?;
+        let unknown_queries = self.unknown_queries().await?;
+        let mut created = self.store_distinct().await?;
+        let mut first_surplus = Vec::new();
+        if surplus > 0 {
+            created += self.store_surplus().await?;
+            first_surplus = self.first_surplus().await?;
+        }
+        self.run(
+            "DROP TABLE pg_temp.metricd_stage, pg_temp.metricd_surplus",
+            Vec::new(),
+        )
+        .await?;
+        self.staging = false;
+        Ok(StagingOutcome {
+            created,
+            unchanged: total - created,
+            surplus,
+            first_surplus,
+            unknown_queries,
+        })
+    }
+}

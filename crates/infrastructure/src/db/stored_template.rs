@@ -1,0 +1,273 @@
+//! How a compiled query is written into JSONB. The format has a version, so that a later metricd can
+//! tell an older row from a damaged one.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use metricd_core::{
+    metric::Column,
+    sql::{
+        DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
+        Template,
+    },
+};
+use sea_orm::JsonValue;
+use serde::{Deserialize, Serialize};
+
+use super::entities::Damage;
+
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct StoredTemplate {
+    format: u32,
+    sql: String,
+    parameters: Vec<StoredParameter>,
+    slots: StoredSlots,
+    tables: Vec<StoredTable>,
+    notes: Vec<StoredNote>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredParameter {
+    #[serde(with = "StoredSource")]
+    source: ParameterSource,
+    #[serde(rename = "type", with = "StoredType")]
+    ty: ParameterType,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ParameterSource", rename_all = "snake_case")]
+enum StoredSource {
+    StartDate,
+    EndDate,
+    DayAfterEnd,
+    DayRange,
+    Timezone,
+    Today,
+    Now,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ParameterType", rename_all = "lowercase")]
+enum StoredType {
+    Date,
+    Timestamp,
+    TimestampTz,
+    Text,
+    Int,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSlots {
+    start_date: Option<StoredDefault>,
+    end_date: Option<StoredDefault>,
+    day_range: Option<u32>,
+    timezone: bool,
+    clock: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredDefault {
+    Fixed(NaiveDate),
+    FromToday,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredTable {
+    schema: Option<String>,
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredNote {
+    line: u32,
+    column: u32,
+    is_slot: bool,
+    message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredColumn {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+}
+
+/// The template as JSON.
+pub(crate) fn write_template(template: &Template) -> JsonValue {
+    let stored = StoredTemplate {
+        format: FORMAT,
+        sql: template.sql.clone(),
+        parameters: template
+            .parameters
+            .iter()
+            .map(|&Parameter { source, ty }| StoredParameter { source, ty })
+            .collect(),
+        slots: StoredSlots {
+            start_date: template.slots.start_date.map(StoredDefault::from),
+            end_date: template.slots.end_date.map(StoredDefault::from),
+            day_range: template.slots.day_range,
+            timezone: template.slots.timezone,
+            clock: template.slots.clock,
+        },
+        tables: template
+            .tables
+            .iter()
+            .map(|table| StoredTable {
+                schema: table.schema.clone(),
+                name: table.name.clone(),
+            })
+            .collect(),
+        notes: template
+            .notes
+            .iter()
+            .map(|note| StoredNote {
+                line: note.line,
+                column: note.column,
+                is_slot: note.is_slot,
+                message: note.message.clone(),
+            })
+            .collect(),
+    };
+    serde_json::to_value(stored).expect("plain structs with string keys become JSON")
+}
+
+/// The template that [`write_template`] wrote.
+pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
+    let format = stored.get("format").and_then(JsonValue::as_u64);
+    if format != Some(u64::from(FORMAT)) {
+        return Err(Damage::of(
+            "template",
+            "written in a format that this version does not know",
+        ));
+    }
+    let stored: StoredTemplate =
+        serde_json::from_value(stored).map_err(|fault| Damage::of("template", fault))?;
+    Ok(Template {
+        sql: stored.sql,
+        parameters: stored
+            .parameters
+            .into_iter()
+            .map(|StoredParameter { source, ty }| Parameter { source, ty })
+            .collect(),
+        slots: Slots {
+            start_date: stored.slots.start_date.map(DateDefault::from),
+            end_date: stored.slots.end_date.map(DateDefault::from),
+            day_range: stored.slots.day_range,
+            timezone: stored.slots.timezone,
+            clock: stored.slots.clock,
+        },
+        tables: stored
+            .tables
+            .into_iter()
+            .map(|StoredTable { schema, name }| TableName { schema, name })
+            .collect::<BTreeSet<_>>(),
+        notes: stored
+            .notes
+            .into_iter()
+            .map(|note| SlotNote {
+                line: note.line,
+                column: note.column,
+                is_slot: note.is_slot,
+                message: note.message,
+            })
+            .collect(),
+    })
+}
+
+/// The columns as JSON.
+pub(crate) fn write_columns(columns: &[Column]) -> JsonValue {
+    let stored: Vec<_> = columns
+        .iter()
+        .map(|column| StoredColumn {
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+        })
+        .collect();
+    serde_json::to_value(stored).expect("plain structs with string keys become JSON")
+}
+
+/// The columns that [`write_columns`] wrote.
+pub(crate) fn read_columns(stored: JsonValue) -> Result<Vec<Column>, Damage> {
+    let stored: Vec<StoredColumn> =
+        serde_json::from_value(stored).map_err(|fault| Damage::of("columns", fault))?;
+    Ok(stored
+        .into_iter()
+        .map(|StoredColumn { name, ty }| Column { name, ty })
+        .collect())
+}
+
+impl From<DateDefault> for StoredDefault {
+    fn from(default: DateDefault) -> Self {
+        match default {
+            DateDefault::Fixed(day) => Self::Fixed(day),
+            DateDefault::FromToday => Self::FromToday,
+        }
+    }
+}
+
+impl From<StoredDefault> for DateDefault {
+    fn from(default: StoredDefault) -> Self {
+        match default {
+            StoredDefault::Fixed(day) => Self::Fixed(day),
+            StoredDefault::FromToday => Self::FromToday,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Template {
+        Template {
+            sql: "SELECT 1 FROM metrics WHERE date >= $1 AND date < $2".into(),
+            parameters: vec![
+                Parameter {
+                    source: ParameterSource::StartDate,
+                    ty: ParameterType::Date,
+                },
+                Parameter {
+                    source: ParameterSource::DayAfterEnd,
+                    ty: ParameterType::TimestampTz,
+                },
+            ],
+            slots: Slots {
+                start_date: NaiveDate::from_ymd_opt(2025, 6, 1).map(DateDefault::Fixed),
+                end_date: Some(DateDefault::FromToday),
+                day_range: Some(7),
+                timezone: true,
+                clock: false,
+            },
+            tables: [TableName {
+                schema: None,
+                name: "metrics".into(),
+            }]
+            .into(),
+            notes: vec![SlotNote {
+                line: 3,
+                column: 9,
+                is_slot: true,
+                message: "a day".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_template_is_read_as_it_was_written() {
+        assert_eq!(
+            read_template(write_template(&template())).unwrap(),
+            template()
+        );
+    }
+
+    #[test]
+    fn another_format_is_named_as_such() {
+        let mut stored = write_template(&template());
+        stored["format"] = 2.into();
+        let damage = read_template(stored).unwrap_err();
+        assert!(damage.to_string().contains("format"), "{damage}");
+    }
+}

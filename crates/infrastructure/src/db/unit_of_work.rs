@@ -1,0 +1,77 @@
+//! One transaction across all repositories. It takes effect on commit; dropped, it rolls back.
+
+use async_trait::async_trait;
+use metricd_application::ports::{CatalogCounts, Store, StoreError, UnitOfWork};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
+    TransactionTrait,
+};
+
+use super::{
+    errors::{retry_lost, store_error},
+    migrations,
+};
+
+/// Opens units of work on PostgreSQL.
+pub(crate) struct PgStore {
+    db: DatabaseConnection,
+    connections: u32,
+}
+
+impl PgStore {
+    pub(crate) fn new(db: DatabaseConnection, connections: u32) -> Self {
+        Self { db, connections }
+    }
+}
+
+#[async_trait]
+impl Store for PgStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let tx = retry_lost(self.connections, || self.db.begin())
+            .await
+            .map_err(store_error)?;
+        Ok(Box::new(PgUnitOfWork { tx, staging: false }))
+    }
+}
+
+/// A unit of work on PostgreSQL.
+pub(crate) struct PgUnitOfWork {
+    pub(crate) tx: DatabaseTransaction,
+    /// Whether the temporary table for staged records is there.
+    pub(crate) staging: bool,
+}
+
+#[async_trait]
+impl UnitOfWork for PgUnitOfWork {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.tx.commit().await.map_err(store_error)
+    }
+
+    async fn lock_catalog(&mut self) -> Result<(), StoreError> {
+        migrations::lock(&self.tx).await.map_err(store_error)
+    }
+
+    async fn counts(&mut self) -> Result<CatalogCounts, StoreError> {
+        let statement = Statement::from_string(
+            DbBackend::Postgres,
+            "SELECT (SELECT count(*) FROM metricd.queries) AS queries, \
+             (SELECT count(*) FROM metricd.metric_configurations) AS metrics, \
+             EXISTS (SELECT FROM public.metrics) AS has_records",
+        );
+        let row = self
+            .tx
+            .query_one_raw(statement)
+            .await
+            .map_err(store_error)?;
+        let row = row.ok_or_else(|| store_error(DbErr::RecordNotFound("counts".into())))?;
+        let count = |column| -> Result<u64, StoreError> {
+            let count: i64 = row.try_get("", column).map_err(store_error)?;
+            Ok(count.cast_unsigned())
+        };
+        Ok(CatalogCounts {
+            queries: count("queries")?,
+            metrics: count("metrics")?,
+            has_records: row.try_get("", "has_records").map_err(store_error)?,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! The embedded PostgreSQL: the same SQL with nothing to install. It has one connection, cannot
+//! cancel a statement, and does not force its writes to the disk.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use pglite_oxide::PgliteServer;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use uuid::Uuid;
+
+use crate::db::ConnectError;
+
+const PORT: u16 = 5432;
+const SOCKET_NAME: &str = ".s.PGSQL.5432";
+/// The longest path of a socket that every Unix takes, with its closing NUL left out.
+const LONGEST_SOCKET_PATH: usize = 103;
+
+/// The engine, running in a thread of this process until it is shut down.
+pub(crate) struct EmbeddedServer {
+    /// `None` only while shutting down.
+    server: Option<PgliteServer>,
+    dir: PathBuf,
+    sockets: PathBuf,
+}
+
+impl EmbeddedServer {
+    /// Starts the engine on the files in `dir`, making them first if need be.
+    pub(crate) async fn start(dir: PathBuf) -> Result<Self, ConnectError> {
+        let failed = {
+            let dir = dir.clone();
+            move |source: Box<dyn std::error::Error + Send + Sync>| ConnectError::Embedded {
+                dir,
+                source,
+            }
+        };
+        match tokio::task::spawn_blocking(move || Self::start_blocking(&dir)).await {
+            Ok(started) => started,
+            Err(panic) => Err(failed(panic.into())),
+        }
+    }
+
+    fn start_blocking(dir: &Path) -> Result<Self, ConnectError> {
+        let failed = |source| ConnectError::Embedded {
+            dir: dir.to_owned(),
+            source,
+        };
+        private_dir(dir).map_err(|error| failed(error.into()))?;
+        let dir = dir.canonicalize().map_err(|error| failed(error.into()))?;
+        let sockets = socket_dir(&dir);
+        private_dir(&sockets).map_err(|error| failed(error.into()))?;
+        let started = PgliteServer::builder()
+            .path(dir.join("postgres"))
+            .unix(sockets.join(SOCKET_NAME))
+            .start();
+        match started {
+            Ok(server) => Ok(Self {
+                server: Some(server),
+                dir,
+                sockets,
+            }),
+            Err(error) => {
+                let in_use = error.chain().any(|cause| {
+                    cause
+                        .to_string()
+                        .starts_with("PGlite root is already in use:")
+                });
+                if !sockets.starts_with(&dir) {
+                    let _ = fs::remove_dir(&sockets);
+                }
+                Err(if in_use {
+                    ConnectError::FolderInUse { dir }
+                } else {
+                    failed(error.into())
+                })
+            }
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn connect_options(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.sockets)
+            .port(PORT)
+            .username("postgres")
+            .database("template1")
+            .ssl_mode(PgSslMode::Disable)
+    }
+
+    /// Stops the engine. Every connection must be closed by now, or this waits for it.
+    pub(crate) async fn shutdown(mut self) {
+        let Some(server) = self.server.take() else {
+            return;
+        };
+        let stopped = tokio::task::spawn_blocking(move || server.shutdown()).await;
+        if let Ok(Err(error)) = stopped {
+            tracing::warn!(error = %format!("{error:#}"), "The embedded PostgreSQL did not stop well");
+        }
+        let _ = fs::remove_file(self.sockets.join(SOCKET_NAME));
+        let _ = fs::remove_dir(&self.sockets);
+    }
+}
+
+impl Drop for EmbeddedServer {
+    // Stopping waits for the connections to close, which nobody here can promise. The engine ends
+    // with the process instead; its log brings it back to the last commit.
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            std::mem::forget(server);
+        }
+    }
+}
+
+/// Makes a folder that nobody else may enter; one that is there is left as it is.
+fn private_dir(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}
+
+/// A private folder for the socket: in the data folder, unless that makes the path too long.
+fn socket_dir(data_dir: &Path) -> PathBuf {
+    let inside = data_dir.join("run");
+    if inside.as_os_str().len() + 1 + SOCKET_NAME.len() <= LONGEST_SOCKET_PATH {
+        inside
+    } else {
+        std::env::temp_dir().join(format!("metricd-{}", Uuid::new_v4().simple()))
+    }
+}

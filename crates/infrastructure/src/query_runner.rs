@@ -1,0 +1,371 @@
+//! Authors' SQL: described without running it, and run read-only.
+//!
+//! PostgreSQL itself writes each row as JSON, so that numbers arrive digit for digit. Every run is a
+//! transaction that is READ ONLY and rolled back: a setting that a statement changes goes with it.
+
+use std::{fmt::Write, future::Future, time::Duration};
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use metricd_application::ports::{Description, QueryRunner, Rows, RunError};
+use metricd_core::{
+    metric::Column,
+    sql::{ParameterType, TableName, Template, Value},
+};
+use sqlx::{
+    AssertSqlSafe, Column as _, Executor, PgConnection, PgPool, Postgres, Row, SqlSafeStr,
+    Statement,
+    pool::PoolConnection,
+    postgres::{PgErrorPosition, PgTypeInfo, types::Oid},
+};
+
+use crate::db::{DatabaseFault, is_unavailable, pg_error, retry_lost};
+
+/// Runs authors' SQL on PostgreSQL.
+pub(crate) struct PgQueryRunner {
+    pool: PgPool,
+    engine: Engine,
+    deadline: Duration,
+}
+
+enum Engine {
+    Server {
+        /// Where statements are cancelled from; it never runs an author's.
+        aside: PgPool,
+        reader_role: String,
+    },
+    Embedded,
+}
+
+impl PgQueryRunner {
+    /// On a server, by connections of `pool`.
+    pub(crate) fn on_server(
+        pool: PgPool,
+        aside: PgPool,
+        deadline: Duration,
+        reader_role: String,
+    ) -> Self {
+        Self {
+            pool,
+            engine: Engine::Server { aside, reader_role },
+            deadline,
+        }
+    }
+
+    /// On the embedded engine, which can neither time out nor cancel: past the deadline a caller is
+    /// told so, and the next one waits until the engine is done.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn on_embedded(pool: PgPool, deadline: Duration) -> Self {
+        Self {
+            pool,
+            engine: Engine::Embedded,
+            deadline,
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, RunError>>,
+    ) -> Result<T, RunError> {
+        tokio::time::timeout(self.deadline, work)
+            .await
+            .unwrap_or(Err(RunError::Deadline))
+    }
+
+    /// Does what changes nothing, on another connection if the first has broken.
+    async fn retrying<T, F>(&self, operation: impl FnMut() -> F) -> Result<T, sqlx::Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        retry_lost(self.pool.options().get_max_connections(), operation).await
+    }
+
+    async fn rows(&self, sql: &str, values: &[Value], max_rows: u32) -> Result<Rows, sqlx::Error> {
+        match &self.engine {
+            Engine::Server { aside, .. } => {
+                let mut running = self.retrying(|| self.begin_on_server(aside)).await?;
+                let rows = fetch(running.connection(), sql, values, max_rows).await;
+                running.end().await?;
+                rows
+            }
+            Engine::Embedded => {
+                let begin = || self.pool.begin_with("BEGIN READ ONLY");
+                let mut tx = self.retrying(begin).await?;
+                let rows = fetch(&mut tx, sql, values, max_rows).await;
+                tx.rollback().await?;
+                rows
+            }
+        }
+    }
+
+    async fn begin_on_server(&self, aside: &PgPool) -> Result<Running, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        // One round trip; the server's own timeout stands in should the cancelling fail.
+        let begin = format!(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SELECT pg_backend_pid()",
+            self.deadline
+                .as_millis()
+                .clamp(1, i32::MAX.unsigned_abs().into())
+        );
+        let begun = sqlx::raw_sql(AssertSqlSafe(begin))
+            .fetch_one(&mut *connection)
+            .await;
+        match begun.and_then(|row| row.try_get(0)) {
+            Ok(pid) => Ok(Running {
+                connection: Some(connection),
+                pid,
+                aside: aside.clone(),
+            }),
+            Err(error) => {
+                connection.close_on_drop();
+                Err(error)
+            }
+        }
+    }
+
+    async fn describe_now(&self, sql: &str) -> Result<Description, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let statement = connection
+            .prepare(AssertSqlSafe(sql.to_owned()).into_sql_str())
+            .await?;
+        let parameters = match statement.parameters() {
+            Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
+            _ => Vec::new(),
+        };
+        let oids: Vec<Oid> = statement
+            .columns()
+            .iter()
+            .map(|column| column.type_info().oid().unwrap_or_default())
+            .collect();
+        let names = type_names(&mut connection, &oids).await?;
+        let columns = statement
+            .columns()
+            .iter()
+            .zip(names)
+            .map(|(column, ty)| Column {
+                name: column.name().to_owned(),
+                ty,
+            })
+            .collect();
+        Ok(Description {
+            parameters,
+            columns,
+        })
+    }
+
+    async fn readable(&self, tables: &[TableName]) -> Result<Vec<bool>, sqlx::Error> {
+        let schemas: Vec<Option<&str>> =
+            tables.iter().map(|table| table.schema.as_deref()).collect();
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let reader_role = match &self.engine {
+            Engine::Server { reader_role, .. } => Some(reader_role.as_str()),
+            Engine::Embedded => None,
+        };
+        sqlx::query_scalar(READABLE)
+            .bind(schemas)
+            .bind(names)
+            .bind(reader_role)
+            .fetch_all(&self.pool)
+            .await
+    }
+}
+
+/// Whether each named table is one that stored SQL may read. An unqualified name counts as what it
+/// finds, so that nothing of `pg_catalog` passes for a table of ours.
+const READABLE: &str = "
+    SELECT c.oid IS NOT NULL
+        AND (c.relname = 'metrics' OR $3::text IS NULL OR EXISTS (
+            SELECT FROM pg_catalog.pg_roles r
+            WHERE r.rolname = $3 AND has_table_privilege(r.oid, c.oid, 'SELECT')))
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
+    LEFT JOIN pg_catalog.pg_class c
+        ON c.oid = to_regclass(coalesce(quote_ident(named.schema) || '.', '') || quote_ident(named.name))
+        AND c.relnamespace = to_regnamespace('public')
+        AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    ORDER BY named.ordinal";
+
+#[async_trait]
+impl QueryRunner for PgQueryRunner {
+    async fn describe(&self, sql: &str) -> Result<Description, RunError> {
+        self.in_time(async {
+            self.retrying(|| self.describe_now(sql))
+                .await
+                .map_err(describe_error)
+        })
+        .await
+    }
+
+    async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError> {
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let readable = self
+            .in_time(async {
+                self.retrying(|| self.readable(tables))
+                    .await
+                    .map_err(run_error)
+            })
+            .await?;
+        let refused = tables
+            .iter()
+            .zip(readable)
+            .filter(|(_, readable)| !readable);
+        Ok(refused.map(|(table, _)| table.clone()).collect())
+    }
+
+    async fn run(
+        &self,
+        template: &Template,
+        values: &[Value],
+        max_rows: u32,
+    ) -> Result<Rows, RunError> {
+        // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
+        // orders its rows is not flattened, and LIMIT keeps the order.
+        let sql = format!(
+            "SELECT row_to_json(q.*)::text FROM (\n{}\n) AS q LIMIT {}",
+            template.sql,
+            u64::from(max_rows) + 1
+        );
+        self.in_time(async { self.rows(&sql, values, max_rows).await.map_err(run_error) })
+            .await
+    }
+}
+
+/// A statement running on a server. Dropped before its end, it is cancelled, and its connection is
+/// closed: nothing that was left in the middle goes back to the pool.
+struct Running {
+    /// `None` only once it has ended.
+    connection: Option<PoolConnection<Postgres>>,
+    pid: i32,
+    aside: PgPool,
+}
+
+impl Running {
+    fn connection(&mut self) -> &mut PgConnection {
+        self.connection
+            .as_mut()
+            .expect("a statement has its connection until it ends")
+    }
+
+    async fn end(mut self) -> Result<(), sqlx::Error> {
+        self.connection().execute("ROLLBACK").await?;
+        self.connection = None;
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        connection.close_on_drop();
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (pid, aside) = (self.pid, self.aside.clone());
+        // Held until the cancelling is done, so that the process's number is still this session's.
+        runtime.spawn(async move {
+            let cancelled = sqlx::query("SELECT pg_cancel_backend($1)")
+                .bind(pid)
+                .execute(&aside);
+            if let Err(error) = cancelled.await {
+                tracing::debug!(%error, "An abandoned query could not be cancelled");
+            }
+            drop(connection);
+        });
+    }
+}
+
+/// The first `max_rows` rows of a statement that gives each as one text of JSON.
+async fn fetch(
+    connection: &mut PgConnection,
+    sql: &str,
+    values: &[Value],
+    max_rows: u32,
+) -> Result<Rows, sqlx::Error> {
+    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
+    for value in values {
+        query = match value {
+            Value::Date(day) => query.bind(*day),
+            Value::Timestamp(time) => query.bind(*time),
+            Value::TimestampTz(instant) => query.bind(*instant),
+            Value::Text(text) => query.bind(text),
+            Value::Int(number) => query.bind(*number),
+        };
+    }
+    let mut rows = query.fetch(connection);
+    let mut json = String::from("[");
+    let mut count = 0;
+    while let Some(row) = rows.try_next().await? {
+        if count < max_rows {
+            let separator = if count == 0 { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(json, "{separator}{row}");
+        }
+        count += 1;
+    }
+    json.push(']');
+    Ok(Rows {
+        json,
+        truncated: count > max_rows,
+    })
+}
+
+/// The type of slot that an inferred type takes.
+fn parameter_type(ty: &PgTypeInfo) -> Option<ParameterType> {
+    match ty.oid()?.0 {
+        1082 => Some(ParameterType::Date),
+        1114 => Some(ParameterType::Timestamp),
+        1184 => Some(ParameterType::TimestampTz),
+        // text, varchar, bpchar, name
+        25 | 1043 | 1042 | 19 => Some(ParameterType::Text),
+        23 => Some(ParameterType::Int),
+        _ => None,
+    }
+}
+
+/// PostgreSQL's names of types: `int8`, and `int8[]` for an array.
+async fn type_names(
+    connection: &mut PgConnection,
+    oids: &[Oid],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT CASE WHEN t.typcategory = 'A' AND e.typname IS NOT NULL \
+             THEN e.typname || '[]' ELSE coalesce(t.typname, 'unknown')::text END \
+         FROM unnest($1::oid[]) WITH ORDINALITY AS named (oid, ordinal) \
+         LEFT JOIN pg_catalog.pg_type t ON t.oid = named.oid \
+         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem \
+         ORDER BY named.ordinal",
+    )
+    .bind(oids)
+    .fetch_all(connection)
+    .await
+}
+
+fn describe_error(error: sqlx::Error) -> RunError {
+    match pg_error(&error) {
+        Some(fault) if !is_unavailable(&error) && fault.code() != "57014" => RunError::Rejected {
+            message: match fault.hint() {
+                Some(hint) => format!("{} ({hint})", fault.message()),
+                None => fault.message().to_owned(),
+            },
+            position: match fault.position() {
+                Some(PgErrorPosition::Original(position)) => u32::try_from(position).ok(),
+                _ => None,
+            },
+        },
+        _ => run_error(error),
+    }
+}
+
+fn run_error(error: sqlx::Error) -> RunError {
+    if is_unavailable(&error) {
+        return RunError::Unavailable(error.into());
+    }
+    match pg_error(&error) {
+        Some(fault) if fault.code() == "57014" => RunError::Deadline,
+        Some(fault) => RunError::Failed(DatabaseFault::of(fault).into()),
+        None => RunError::Failed(error.into()),
+    }
+}
