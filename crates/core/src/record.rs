@@ -1,6 +1,6 @@
 //! A row of the built-in table `metrics`.
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use thiserror::Error;
 
 use crate::ids::QueryId;
@@ -79,9 +79,47 @@ impl RecordValues {
     }
 }
 
+/// A text that is no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "must be a date or a date and time of the years 1 to 9999, such as 2025-06-30 or 2025-06-30T12:00:00Z"
+)]
+pub struct InvalidMoment;
+
+/// Reads when a record happened: a date, or a date and time with or without an offset from UTC.
+/// Without one it is UTC wall time already.
+///
+/// # Errors
+/// When the text is none of these, or the year is not 1 to 9999.
+pub fn parse_moment(text: &str) -> Result<NaiveDateTime, InvalidMoment> {
+    let moment = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map(|date| date.and_time(NaiveTime::MIN))
+        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f"))
+        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.naive_utc()))
+        .map_err(|_| InvalidMoment)?;
+    // PostgreSQL keeps microseconds; the digits behind them would make equal records differ.
+    let micros = moment.and_utc().timestamp_micros();
+    let kept = DateTime::from_timestamp_micros(micros).map(|instant| instant.naive_utc());
+    let first = NaiveDate::from_ymd_opt(1, 1, 1).ok_or(InvalidMoment)?.and_time(NaiveTime::MIN);
+    let end = NaiveDate::from_ymd_opt(10_000, 1, 1).ok_or(InvalidMoment)?.and_time(NaiveTime::MIN);
+    kept.filter(|moment| (first..end).contains(moment)).ok_or(InvalidMoment)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_a_date_or_a_time_in_utc() {
+        let read = |text| parse_moment(text).map(|moment| moment.to_string());
+        assert_eq!(read("2025-06-30").unwrap(), "2025-06-30 00:00:00");
+        assert_eq!(read("2025-06-30T12:34:56").unwrap(), "2025-06-30 12:34:56");
+        assert_eq!(read("2025-06-30T12:00:00.1234567Z").unwrap(), "2025-06-30 12:00:00.123456");
+        assert_eq!(read("2025-06-30T01:00:00+02:00").unwrap(), "2025-06-29 23:00:00");
+        for wrong in ["", "2025-02-30", "yesterday", "0000-01-01", "12025-01-01", "2025-06-30 "] {
+            assert_eq!(read(wrong), Err(InvalidMoment), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_stored_is_named() {

@@ -1,1 +1,15 @@
+//! metricd over HTTP.
+//!
+//! Handlers take a request apart, call one use case and dress its answer; they never touch a
+//! database. Which status an error becomes is decided in [`problem`] alone.
 
+mod check;
+mod extract;
+mod middleware;
+pub mod openapi;
+mod problem;
+pub mod router;
+mod routes;
+mod wire;
+
+pub use router::{App, Limits, router};

@@ -1,0 +1,47 @@
+//! `metricd import`
+
+use std::process::ExitCode;
+
+use metricd_application::catalog::{ImportOptions, import};
+use metricd_core::actor::Actor;
+
+use super::{
+    OutputFormat, REJECTED,
+    files::{FileArgs, progress_bar},
+    report,
+};
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    files: FileArgs,
+    /// Do everything, then undo it
+    #[arg(long)]
+    dry_run: bool,
+    /// Write nothing when there are warnings or repairs either
+    #[arg(long)]
+    strict: bool,
+    /// Remove metrics and queries that an earlier import made and these files do not have
+    #[arg(long)]
+    prune: bool,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+}
+
+pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    let options =
+        ImportOptions { dry_run: args.dry_run, strict: args.strict, prune: args.prune };
+    let report = super::with_database(config, async |ports| {
+        let (bar, on_progress) = progress_bar();
+        let files = args.files.open();
+        let report = import(&Actor::operator(), &ports, files, options, &on_progress).await;
+        bar.finish_and_clear();
+        Ok(report?)
+    })
+    .await?;
+    super::print(&report::render(&report, args.format, options.dry_run)?)?;
+    let refused = !report.findings.permit_writing(options.strict);
+    Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,124 @@
+//! The command line: one command a file.
+
+mod files;
+mod import;
+mod migrate;
+mod openapi;
+mod query;
+mod report;
+mod serve;
+mod validate;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    app,
+    config::{Config, Flags},
+    telemetry,
+};
+
+/// Governed, cached, live metrics from SQL in PostgreSQL.
+///
+/// Settings come from metricd.toml, the environment (METRICD_…, DATABASE_URL, METRICS_SEED_JSON,
+/// QUERIES_SEED_CSV, METRIC_RECORDS_SEED_JSON) and flags; later ones win. Without DATABASE_URL an
+/// embedded PostgreSQL runs in the data folder.
+#[derive(Debug, Parser)]
+#[command(name = "metricd", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Folder of the embedded database [default: .metricd]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Settings file [default: metricd.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "METRICD_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve metrics over HTTP
+    Serve(serve::Args),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Load metrics, queries and records from files, whole or not at all
+    Import(import::Args),
+    /// Check the same files without a database
+    Validate(validate::Args),
+    /// Answer one metric
+    Query(query::Args),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// What a person or a program would see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// A table.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// Files were rejected: nothing was written.
+pub(crate) const REJECTED: u8 = 2;
+
+impl Cli {
+    /// Runs the command and says how the process should end.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let mut flags =
+            Flags { config: self.config, data_dir: self.data_dir, ..Flags::default() };
+        if let Command::Serve(args) = &self.command {
+            flags.listen.clone_from(&args.listen);
+        }
+        let config = Config::load(&flags)?;
+        telemetry::start(&config.log);
+        match self.command {
+            Command::Serve(args) => block_on(serve::run(&config, &args)),
+            Command::Migrate => block_on(migrate::run(&config)),
+            Command::Import(args) => block_on(import::run(&config, args)),
+            Command::Validate(args) => validate::run(&args),
+            Command::Query(args) => block_on(query::run(&config, args)),
+            Command::Openapi => openapi::run(),
+        }
+    }
+}
+
+fn block_on(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Connects, brings the schema up to date, does `work`, and closes the database again.
+async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(metricd_application::ports::Ports) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let database = app::connect(config).await?;
+    let result = match database.migrate().await {
+        Ok(()) => work(app::ports(config, &database)).await,
+        Err(error) => Err(error.into()),
+    };
+    database.close().await;
+    result
+}
+
+/// Prints what a command was asked for. A reader that went away, such as `head`, is no error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Tells a person why a command failed, with every cause.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let mut err = std::io::stderr().lock();
+    // Nothing is left to do when even this cannot be written.
+    let _ = writeln!(err, "error: {error:#}");
+}

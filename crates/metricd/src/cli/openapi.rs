@@ -1,0 +1,9 @@
+//! `metricd openapi`
+
+use std::process::ExitCode;
+
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let document = metricd_web::openapi::document().to_pretty_json()?;
+    super::print(&format!("{document}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}

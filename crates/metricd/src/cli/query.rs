@@ -1,0 +1,102 @@
+//! `metricd query`
+
+use std::{collections::HashMap, process::ExitCode};
+
+use anyhow::{Context, bail};
+use comfy_table::{ContentArrangement, Table, presets};
+use metricd_application::metrics::{Answer, GetError, get_metric};
+use metricd_core::{
+    actor::Actor,
+    ids::MetricId,
+    window::{ParamName, WindowRequest, parse_date, parse_day_range, parse_timezone},
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::OutputFormat;
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The metric
+    id: Uuid,
+    /// First day
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    start_date: Option<chrono::NaiveDate>,
+    /// Last day, inclusive
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    end_date: Option<chrono::NaiveDate>,
+    /// Days back from today
+    #[arg(long, value_name = "DAYS", value_parser = parse_day_range)]
+    day_range: Option<u32>,
+    /// Time zone that decides which day is today
+    #[arg(long, value_name = "ZONE", value_parser = parse_timezone)]
+    timezone: Option<chrono_tz::Tz>,
+    /// How to print the records
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+}
+
+pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    let request = WindowRequest {
+        start_date: args.start_date,
+        end_date: args.end_date,
+        day_range: args.day_range,
+        timezone: args.timezone,
+    };
+    let answer = super::with_database(config, async |ports| {
+        match get_metric(&Actor::operator(), &ports, MetricId(args.id), &request).await {
+            Ok(answer) => Ok(answer),
+            Err(GetError::Window(faults)) => {
+                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                bail!(faults.join("\n"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await?;
+    let text = match args.format {
+        OutputFormat::Json => format!("{}\n", answer.rows.json),
+        OutputFormat::Table => table(&answer)?,
+    };
+    super::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(answer: &Answer) -> anyhow::Result<String> {
+    let rows: Vec<HashMap<String, &RawValue>> =
+        serde_json::from_str(&answer.rows.json).context("the rows are not what was expected")?;
+    let columns = &answer.compiled.query.columns;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(columns.iter().map(|column| column.name.as_str()));
+    for row in &rows {
+        table.add_row(columns.iter().map(|column| row.get(&column.name).map_or("", |v| cell(v))));
+    }
+    let name = answer.compiled.metric.details.name.as_str();
+    let cut = if answer.rows.truncated { ", cut off" } else { "" };
+    let count = rows.len();
+    let plural = if count == 1 { "" } else { "s" };
+    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(answer)))
+}
+
+/// A text without its quotes, null as nothing, everything else as it is.
+fn cell(value: &RawValue) -> &str {
+    let text = value.get();
+    if text == "null" { "" } else { text.trim_matches('"') }
+}
+
+fn window(answer: &Answer) -> String {
+    let window = &answer.window;
+    let parts = [
+        (ParamName::StartDate, window.start_date.map(|day| day.to_string())),
+        (ParamName::EndDate, window.end_date.map(|day| day.to_string())),
+        (ParamName::DayRange, window.day_range.map(|days| days.to_string())),
+        (ParamName::Timezone, window.uses_timezone.then(|| window.timezone.to_string())),
+    ];
+    parts
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!(" · {name} {value}")))
+        .collect()
+}

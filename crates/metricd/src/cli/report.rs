@@ -1,0 +1,199 @@
+//! The data-quality report, for people and for programs.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use metricd_application::catalog::{Finding, Findings, Report, Severity, SlotFinding, Tally};
+use serde::Serialize;
+
+use super::OutputFormat;
+
+/// Prints `report`; `rehearsal` says that nothing was to be written.
+pub(crate) fn render(
+    report: &Report,
+    format: OutputFormat,
+    rehearsal: bool,
+) -> anyhow::Result<String> {
+    match format {
+        OutputFormat::Table => Ok(table(report, rehearsal)),
+        OutputFormat::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&document(report))?)),
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    counts: CountsDocument,
+    repaired: u64,
+    rejected: u64,
+    findings: Vec<FindingDocument<'a>>,
+    /// Findings that were counted and not listed.
+    unlisted: u64,
+    slots: Vec<SlotDocument<'a>>,
+    written: bool,
+}
+
+#[derive(Serialize)]
+struct CountsDocument {
+    queries: TallyDocument,
+    metrics: TallyDocument,
+    layouts: TallyDocument,
+    records: TallyDocument,
+}
+
+#[derive(Serialize)]
+struct TallyDocument {
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    removed: u64,
+}
+
+#[derive(Serialize)]
+struct FindingDocument<'a> {
+    severity: &'static str,
+    file: &'a str,
+    line: Option<u64>,
+    path: Option<&'a str>,
+    message: &'a str,
+    advice: &'a str,
+}
+
+#[derive(Serialize)]
+struct SlotDocument<'a> {
+    query: &'a str,
+    line: u32,
+    column: u32,
+    slot: bool,
+    message: &'a str,
+}
+
+impl From<Tally> for TallyDocument {
+    fn from(tally: Tally) -> Self {
+        let Tally { created, updated, unchanged, removed } = tally;
+        Self { created, updated, unchanged, removed }
+    }
+}
+
+impl<'a> From<&'a Finding> for FindingDocument<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            severity: finding.severity.as_str(),
+            file: &finding.place.file,
+            line: finding.place.line,
+            path: finding.place.path.as_deref(),
+            message: &finding.message,
+            advice: &finding.advice,
+        }
+    }
+}
+
+impl<'a> From<&'a SlotFinding> for SlotDocument<'a> {
+    fn from(slot: &'a SlotFinding) -> Self {
+        Self {
+            query: &slot.query,
+            line: slot.note.line,
+            column: slot.note.column,
+            slot: slot.note.is_slot,
+            message: &slot.note.message,
+        }
+    }
+}
+
+fn document(report: &Report) -> Document<'_> {
+    let counts = &report.counts;
+    Document {
+        counts: CountsDocument {
+            queries: counts.queries.into(),
+            metrics: counts.metrics.into(),
+            layouts: counts.layouts.into(),
+            records: counts.records.into(),
+        },
+        repaired: report.findings.count(Severity::Repair),
+        rejected: report.findings.count(Severity::Rejection),
+        findings: report.findings.listed().iter().map(Into::into).collect(),
+        unlisted: unlisted(&report.findings),
+        slots: report.slots.iter().map(Into::into).collect(),
+        written: report.written,
+    }
+}
+
+const SEVERITIES: [Severity; 4] =
+    [Severity::Rejection, Severity::Repair, Severity::Warning, Severity::Note];
+
+fn unlisted(findings: &Findings) -> u64 {
+    let all: u64 = SEVERITIES.into_iter().map(|severity| findings.count(severity)).sum();
+    all - findings.listed().len() as u64
+}
+
+fn table(report: &Report, rehearsal: bool) -> String {
+    let mut text = format!("{}\n", counts_table(report));
+    for finding in report.findings.listed() {
+        text.push_str(&format!(
+            "\n{}: {}\n  at {}\n  {}\n",
+            finding.severity,
+            finding.message,
+            place(finding),
+            finding.advice
+        ));
+    }
+    let unlisted = unlisted(&report.findings);
+    if unlisted > 0 {
+        text.push_str(&format!("\n… and {unlisted} more findings\n"));
+    }
+    if !report.slots.is_empty() {
+        text.push_str("\nWhat callers may vary:\n");
+    }
+    for slot in &report.slots {
+        let note = &slot.note;
+        let mark = if note.is_slot { "slot" } else { "note" };
+        let place = format!("{}:{}:{}", slot.query, note.line, note.column);
+        text.push_str(&format!("  {mark}  {place}  {}\n", note.message));
+    }
+    text.push_str(&format!("\n{}\n", summary(report, rehearsal)));
+    text
+}
+
+fn counts_table(report: &Report) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["", "created", "updated", "unchanged", "removed"]);
+    let counts = &report.counts;
+    let rows = [
+        ("queries", counts.queries),
+        ("metrics", counts.metrics),
+        ("layouts", counts.layouts),
+        ("records", counts.records),
+    ];
+    for (what, tally) in rows {
+        let numbers = [tally.created, tally.updated, tally.unchanged, tally.removed];
+        let cells = numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right));
+        table.add_row(std::iter::once(Cell::new(what)).chain(cells));
+    }
+    table
+}
+
+fn place(finding: &Finding) -> String {
+    let mut place = finding.place.file.clone();
+    if let Some(line) = finding.place.line {
+        place.push_str(&format!(":{line}"));
+    }
+    if let Some(path) = &finding.place.path {
+        place.push_str(&format!(" {path}"));
+    }
+    place
+}
+
+fn summary(report: &Report, rehearsal: bool) -> String {
+    let found = SEVERITIES
+        .into_iter()
+        .map(|severity| (report.findings.count(severity), severity))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, severity)| format!("{count} {severity}{}", if count == 1 { "" } else { "s" }))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let found = if found.is_empty() { "no findings".to_owned() } else { found };
+    match (report.written, rehearsal) {
+        (true, _) => format!("Loaded: {found}."),
+        (false, true) => format!("Nothing was written, as asked: {found}."),
+        (false, false) => format!("Nothing was written: {found}."),
+    }
+}

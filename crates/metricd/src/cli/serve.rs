@@ -1,0 +1,165 @@
+//! `metricd serve`
+
+use std::{net::SocketAddr, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use metricd_application::{
+    catalog::{CatalogFiles, Report, Severity, seed},
+    ports::Ports,
+};
+use metricd_core::actor::Actor;
+use metricd_infrastructure::{
+    db::Database,
+    loaders::{RecordFile, load_metrics, load_queries},
+};
+use metricd_web::{App, Limits, router};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    app,
+    config::{Config, SeedSettings},
+    demo,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Load the sample catalog, with made-up records up to today
+    #[arg(long)]
+    demo: bool,
+}
+
+pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
+    refuse_strangers(config.listen)?;
+    let database = app::connect(config).await?;
+    let ports = app::ports(config, &database);
+    let served = serve(config, args, &database, ports).await;
+    database.close().await;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nobody's token is checked, so nobody but this machine may ask.
+fn refuse_strangers(listen: SocketAddr) -> anyhow::Result<()> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    bail!(
+        "refusing to listen on {listen}: callers are not verified, so only this machine may ask; \
+         listen on a loopback address such as 127.0.0.1:8000"
+    )
+}
+
+async fn serve(
+    config: &Config,
+    args: &Args,
+    database: &Database,
+    ports: Ports,
+) -> anyhow::Result<()> {
+    database.migrate().await?;
+    fill(&config.seed, &ports).await?;
+    if args.demo {
+        demo::load(&config.data_dir, &ports).await?;
+    }
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let limits = Limits {
+        request_timeout: config.limits.request_timeout,
+        max_body_bytes: config.limits.max_body_bytes,
+    };
+    let service = router(App { ports, actor: Actor::development() }, limits);
+    let stop = stop_signal()?;
+    let engine = if config.database.url.is_some() { "external" } else { "embedded" };
+    info!(
+        listen = %address,
+        database = engine,
+        version = env!("CARGO_PKG_VERSION"),
+        "Starting service"
+    );
+    if args.demo {
+        super::print(&demo::welcome(address))?;
+    }
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async {
+            stop.await;
+            info!("Shutting down service");
+        })
+        .await?;
+    Ok(())
+}
+
+/// Resolves when the process is asked to end.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Fills empty tables from the seed files. A file that is not there or has faults does not stop the
+/// start: the service is of use without it.
+async fn fill(settings: &SeedSettings, ports: &Ports) -> anyhow::Result<()> {
+    let files = CatalogFiles {
+        queries: present(settings.queries.as_deref()).map(load_queries),
+        metrics: present(settings.metrics.as_deref()).map(load_metrics),
+        records: present(settings.records.as_deref())
+            .map(|path| Box::new(RecordFile::open(path)) as _),
+    };
+    if let Some(report) = seed(&Actor::operator(), ports, files).await? {
+        tell(&report);
+    }
+    Ok(())
+}
+
+fn present(path: Option<&Path>) -> Option<&Path> {
+    let path = path?;
+    if path.is_file() {
+        return Some(path);
+    }
+    let resolved = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    warn!(path = %resolved.display(), "Seed file missing");
+    None
+}
+
+fn tell(report: &Report) {
+    for finding in report.findings.listed() {
+        let place = &finding.place;
+        let line = place.line;
+        let path = place.path.as_deref();
+        match finding.severity {
+            Severity::Note => {
+                info!(file = place.file, line, json_path = path, finding = finding.message, "Seed finding");
+            }
+            Severity::Warning | Severity::Repair => {
+                warn!(file = place.file, line, json_path = path, finding = finding.message, "Seed finding");
+            }
+            Severity::Rejection => {
+                error!(file = place.file, line, json_path = path, finding = finding.message, "Seed finding");
+            }
+        }
+    }
+    if report.written {
+        let counts = &report.counts;
+        info!(
+            queries = counts.queries.created,
+            metrics = counts.metrics.created,
+            layouts = counts.layouts.created,
+            records = counts.records.created,
+            "Seeded"
+        );
+    } else {
+        error!("Seed files rejected: nothing was loaded");
+    }
+}

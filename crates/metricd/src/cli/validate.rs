@@ -1,0 +1,32 @@
+//! `metricd validate`
+
+use std::process::ExitCode;
+
+use metricd_application::catalog::validate;
+
+use super::{
+    OutputFormat, REJECTED,
+    files::{FileArgs, progress_bar},
+    report,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    files: FileArgs,
+    /// Treat warnings and repairs as rejections
+    #[arg(long)]
+    strict: bool,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (bar, on_progress) = progress_bar();
+    let report = validate(args.files.open(), args.strict, &on_progress);
+    bar.finish_and_clear();
+    super::print(&report::render(&report, args.format, true)?)?;
+    let refused = !report.findings.permit_writing(args.strict);
+    Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,295 @@
+//! Settings: defaults, then `metricd.toml`, then the environment, then flags. All of them are read
+//! and checked before anything starts, and every fault is listed at once.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+    value::{Tag, Value},
+};
+use serde::de::DeserializeOwned;
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// `listen`: address and port; port 0 takes a free one. Default `127.0.0.1:8000`.
+    pub(crate) listen: SocketAddr,
+    /// `data_dir`: the embedded database and what else is kept. Default `.metricd`.
+    pub(crate) data_dir: PathBuf,
+    /// `log`: what is logged, as `tracing` directives. Default `info`.
+    pub(crate) log: String,
+    /// `clock`: an instant at which the clock stands still, for tests. Default none.
+    pub(crate) clock: Option<DateTime<Utc>>,
+    /// `[database]`
+    pub(crate) database: DatabaseSettings,
+    /// `[limits]`
+    pub(crate) limits: LimitSettings,
+    /// `[seed]`
+    pub(crate) seed: SeedSettings,
+}
+
+/// `[database]`: where the data is.
+#[derive(Debug, Clone)]
+pub(crate) struct DatabaseSettings {
+    /// `url` (also `DATABASE_URL`): an external PostgreSQL; without one the embedded engine runs.
+    pub(crate) url: Option<Secret>,
+    /// `max_connections`: the size of the pool. Default 10; the embedded engine has one.
+    pub(crate) max_connections: u32,
+    /// `acquire_timeout`: how long a request waits for a connection. Default `5s`.
+    pub(crate) acquire_timeout: Duration,
+    /// `reader_role`: the role whose grants say what stored SQL may read. Default `metricd_reader`.
+    pub(crate) reader_role: String,
+}
+
+/// `[limits]`: what a request may cost.
+#[derive(Debug, Clone)]
+pub(crate) struct LimitSettings {
+    /// `max_rows`: the most rows of one answer. Default 10,000.
+    pub(crate) max_rows: u32,
+    /// `max_body_bytes`: the largest body of a request. Default 1,048,576.
+    pub(crate) max_body_bytes: usize,
+    /// `request_timeout`: the longest that a request may take. Default `30s`.
+    pub(crate) request_timeout: Duration,
+    /// `query_timeout`: the longest that a metric's SQL may run. Default `25s`.
+    pub(crate) query_timeout: Duration,
+}
+
+/// `[seed]`: files that fill empty tables at start.
+#[derive(Debug, Clone)]
+pub(crate) struct SeedSettings {
+    /// `metrics` (also `METRICS_SEED_JSON`)
+    pub(crate) metrics: Option<PathBuf>,
+    /// `queries` (also `QUERIES_SEED_CSV`)
+    pub(crate) queries: Option<PathBuf>,
+    /// `records` (also `METRIC_RECORDS_SEED_JSON`)
+    pub(crate) records: Option<PathBuf>,
+}
+
+/// A value that is never printed.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The value, for the one who needs it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// What the command line sets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    /// `--config`
+    pub(crate) config: Option<PathBuf>,
+    /// `--data-dir`
+    pub(crate) data_dir: Option<PathBuf>,
+    /// `--listen`
+    pub(crate) listen: Option<String>,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Faults(Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the settings have faults:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The plain names in the environment, beside `METRICD_…`.
+const PLAIN_NAMES: [(&str, &str); 4] = [
+    ("DATABASE_URL", "database.url"),
+    ("METRICS_SEED_JSON", "seed.metrics"),
+    ("QUERIES_SEED_CSV", "seed.queries"),
+    ("METRIC_RECORDS_SEED_JSON", "seed.records"),
+];
+
+/// Every key that a file may hold.
+const KEYS: [&str; 15] = [
+    "listen",
+    "data_dir",
+    "log",
+    "clock",
+    "database.url",
+    "database.max_connections",
+    "database.acquire_timeout",
+    "database.reader_role",
+    "limits.max_rows",
+    "limits.max_body_bytes",
+    "limits.request_timeout",
+    "limits.query_timeout",
+    "seed.metrics",
+    "seed.queries",
+    "seed.records",
+];
+
+impl Config {
+    /// Reads the settings from all their sources.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
+        let file = flags.config.clone().unwrap_or_else(|| "metricd.toml".into());
+        if flags.config.is_some() && !file.is_file() {
+            faults.push(format!("--config: there is no file {}", file.display()));
+        }
+        faults.extend(unknown_keys(&file));
+        let mut figment = Figment::new()
+            .merge(Toml::file_exact(&file))
+            .merge(Env::prefixed("METRICD_").split("__").filter(|key| key != "config"));
+        for (name, key) in PLAIN_NAMES {
+            if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
+                let text = value.to_string_lossy().into_owned();
+                figment = figment.merge(Serialized::global(key, text));
+            }
+        }
+        if let Some(dir) = &flags.data_dir {
+            figment = figment.merge(Serialized::global("data_dir", dir));
+        }
+        if let Some(listen) = &flags.listen {
+            figment = figment.merge(Serialized::global("listen", listen));
+        }
+        Reader { figment, faults }.config()
+    }
+}
+
+/// Keys of a settings file that mean nothing, which are more likely misspelt than meant.
+fn unknown_keys(file: &Path) -> Vec<String> {
+    fn walk(prefix: &str, value: &Value, unknown: &mut Vec<String>) {
+        let Value::Dict(_, entries) = value else {
+            if !KEYS.contains(&prefix) {
+                unknown.push(prefix.to_owned());
+            }
+            return;
+        };
+        for (key, value) in entries {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            walk(&path, value, unknown);
+        }
+    }
+    let mut unknown = Vec::new();
+    // A file that cannot be parsed is reported when its values are read.
+    if let Ok(entries) = Figment::from(Toml::file_exact(file)).extract::<figment::value::Dict>() {
+        walk("", &Value::Dict(Tag::Default, entries), &mut unknown);
+    }
+    unknown.into_iter().map(|key| format!("{}: there is no setting `{key}`", file.display())).collect()
+}
+
+/// Takes settings one by one and remembers what is wrong with each.
+struct Reader {
+    figment: Figment,
+    faults: Vec<String>,
+}
+
+impl Reader {
+    fn config(mut self) -> Result<Config, Faults> {
+        let config = Config {
+            listen: self.parsed("listen", "127.0.0.1:8000", |text| {
+                text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8000")
+            }),
+            data_dir: self.value("data_dir").unwrap_or_else(|| ".metricd".into()),
+            log: self.value("log").unwrap_or_else(|| "info".to_owned()),
+            clock: self.clock(),
+            database: DatabaseSettings {
+                url: self.value::<String>("database.url").map(Secret),
+                max_connections: self.at_least("database.max_connections", 1, 10),
+                acquire_timeout: self.duration("database.acquire_timeout", "5s"),
+                reader_role: self
+                    .value("database.reader_role")
+                    .unwrap_or_else(|| "metricd_reader".to_owned()),
+            },
+            limits: LimitSettings {
+                max_rows: self.at_least("limits.max_rows", 1, 10_000),
+                max_body_bytes: self.at_least("limits.max_body_bytes", 1_024, 1_048_576) as usize,
+                request_timeout: self.duration("limits.request_timeout", "30s"),
+                query_timeout: self.duration("limits.query_timeout", "25s"),
+            },
+            seed: SeedSettings {
+                metrics: self.value("seed.metrics"),
+                queries: self.value("seed.queries"),
+                records: self.value("seed.records"),
+            },
+        };
+        if let Err(error) = config.log.parse::<tracing_subscriber::filter::Targets>() {
+            self.faults.push(format!("log: {error}"));
+        }
+        if self.faults.is_empty() { Ok(config) } else { Err(Faults(self.faults)) }
+    }
+
+    fn value<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        match self.figment.extract_inner::<T>(key) {
+            Ok(value) => Some(value),
+            Err(error) if error.missing() => None,
+            Err(error) => {
+                for fault in error {
+                    // The value itself may be a secret: only its kind is told.
+                    let fault = match fault.kind {
+                        figment::error::Kind::InvalidType(_, expected)
+                        | figment::error::Kind::InvalidValue(_, expected) => {
+                            format!("{key}: must be {expected}")
+                        }
+                        kind => format!("{key}: {kind}"),
+                    };
+                    if !self.faults.contains(&fault) {
+                        self.faults.push(fault);
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn parsed<T, E: fmt::Display>(
+        &mut self,
+        key: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> T {
+        let text = self.value::<String>(key).unwrap_or_else(|| default.to_owned());
+        parse(&text).unwrap_or_else(|error| {
+            self.faults.push(format!("{key}: {error}"));
+            parse(default).unwrap_or_else(|_| unreachable!("the default of {key} parses"))
+        })
+    }
+
+    fn duration(&mut self, key: &str, default: &str) -> Duration {
+        self.parsed(key, default, |text| match humantime::parse_duration(text) {
+            Ok(duration) if !duration.is_zero() => Ok(duration),
+            _ => Err("must be a time such as 30s or 1m 30s"),
+        })
+    }
+
+    fn at_least(&mut self, key: &str, least: u32, default: u32) -> u32 {
+        let value = self.value(key).unwrap_or(default);
+        if value < least {
+            self.faults.push(format!("{key}: must be at least {least}"));
+        }
+        value
+    }
+
+    fn clock(&mut self) -> Option<DateTime<Utc>> {
+        let text = self.value::<String>("clock")?;
+        match DateTime::parse_from_rfc3339(&text) {
+            Ok(instant) => Some(instant.to_utc()),
+            Err(_) => {
+                self.faults.push("clock: must be an instant such as 2025-06-30T12:00:00Z".into());
+                None
+            }
+        }
+    }
+}

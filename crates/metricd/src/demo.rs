@@ -1,0 +1,155 @@
+//! The sample catalog of `serve --demo`, with made-up records up to today so that every window
+//! shows something.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use anyhow::{Context, bail};
+use chrono::{Datelike, Days, NaiveDate};
+use metricd_application::{
+    catalog::{CatalogFiles, ImportOptions, import},
+    ports::{MetricFilter, Ports},
+};
+use metricd_core::actor::Actor;
+use metricd_infrastructure::loaders::{RecordFile, load_metrics, load_queries};
+use serde_json::{Value, json};
+
+const METRICS: &str = include_str!("../../../examples/metrics.json");
+const QUERIES: &str = include_str!("../../../examples/queries.csv");
+const RECORDS: &str = include_str!("../../../examples/metric_records.json");
+
+/// Days before today that have made-up records.
+const DAYS: u64 = 120;
+/// Stands in every made-up record, in the text column that its metric does not read.
+const LABEL: &str = "Demo record";
+/// The metric that the welcome asks for.
+const SHOWN_METRIC: &str = "421d0584-0156-4737-91d0-1daba5eae531";
+
+/// Loads the sample catalog and the made-up records. Loading them again changes nothing but the
+/// days that are new.
+pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
+    refuse_other_catalog(ports).await?;
+    let dir = data_dir.join("demo");
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        anyhow::Ok(path)
+    };
+    let today = ports.clock.now().date_naive();
+    let metrics = write("metrics.json", METRICS)?;
+    let queries = write("queries.csv", QUERIES)?;
+    let sample = write("metric_records.json", RECORDS)?;
+    let made_up = write("made_up_records.json", &serde_json::to_string(&made_up_records(today))?)?;
+
+    let catalog = CatalogFiles {
+        queries: Some(load_queries(&queries)),
+        metrics: Some(load_metrics(&metrics)),
+        records: Some(Box::new(RecordFile::open(&sample))),
+    };
+    let records = CatalogFiles {
+        records: Some(Box::new(RecordFile::open(&made_up))),
+        ..CatalogFiles::default()
+    };
+    for files in [catalog, records] {
+        let options = ImportOptions::default();
+        let report = import(&Actor::operator(), ports, files, options, &|_| ()).await?;
+        if !report.written {
+            bail!("the sample catalog was rejected: {:?}", report.findings.listed());
+        }
+    }
+    Ok(())
+}
+
+/// The sample must not mix with somebody's own metrics.
+async fn refuse_other_catalog(ports: &Ports) -> anyhow::Result<()> {
+    let filter = MetricFilter { limit: 1_000, after: None, text: None };
+    let stored = ports.catalog.list(&filter).await?;
+    let is_ours = stored.is_empty() || stored.iter().any(|m| m.id.to_string() == SHOWN_METRIC);
+    if !is_ours {
+        bail!("--demo is for an empty database; this one holds other metrics (try --data-dir)");
+    }
+    Ok(())
+}
+
+/// What a person is told once the service is up.
+pub(crate) fn welcome(address: SocketAddr) -> String {
+    format!(
+        "\nmetricd is up, with the sample catalog and made-up records (labelled \"{LABEL}\").\n\n  \
+         API documentation  http://{address}/docs\n  \
+         All metrics        http://{address}/metrics\n\n  \
+         curl 'http://{address}/metrics/{SHOWN_METRIC}?day_range=7'\n\n\
+         Press Ctrl-C to stop.\n"
+    )
+}
+
+fn made_up_records(today: NaiveDate) -> Vec<Value> {
+    (0..=DAYS).rev().filter_map(|ago| today.checked_sub_days(Days::new(ago))).flat_map(day).collect()
+}
+
+/// The records of one day: the same whenever they are made, with a weekly rhythm.
+fn day(date: NaiveDate) -> Vec<Value> {
+    let number = date.num_days_from_ce().unsigned_abs();
+    let noise = |salt: u32, below: u32| {
+        (number.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503)) >> 8) % below
+    };
+    let workday = date.weekday().number_from_monday() < 6;
+    let scale = if workday { 3 } else { 1 };
+    let record = |id: &str, hour: u32, values: Value| {
+        let mut record = json!({ "id": id, "date": format!("{date}T{hour:02}:00:00") });
+        if let (Some(all), Value::Object(values)) = (record.as_object_mut(), values) {
+            all.extend(values);
+        }
+        record
+    };
+    let cost = f64::from(scale * (40 + noise(1, 60))) + f64::from(noise(2, 100)) / 100.0;
+    let risk = 90_000.0 - f64::from(number % 400) * 55.0 + f64::from(noise(3, 4_000));
+    let mut records = vec![
+        record("cost-avoided-30d", 9, json!({ "obsolescence": cost, "alert_category": LABEL })),
+        record("value-at-risk", 6, json!({ "obsolescence_val": risk, "alert_category": LABEL })),
+        record(
+            "parts-flagged-weekly",
+            8,
+            json!({ "parts_flagged": scale * noise(4, 9), "alert_category": LABEL }),
+        ),
+    ];
+    let categories = ["Needs approval", "End of life", "Last-time buy"];
+    for alert in 0..scale {
+        let category = categories[noise(5 + alert, 3) as usize];
+        records.push(record(
+            "approvals-90d",
+            10 + alert,
+            json!({ "alert_type": LABEL, "alert_category": category }),
+        ));
+        let kind = if noise(9 + alert, 4) == 0 { "Critical" } else { "Warning" };
+        records.push(record(
+            "alerts-by-local-day",
+            21 + alert,
+            json!({ "alert_type": kind, "alert_category": LABEL }),
+        ));
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_made_up_record_is_labelled_and_none_lies_ahead() {
+        let today = NaiveDate::from_ymd_opt(2025, 8, 5).unwrap();
+        let records = made_up_records(today);
+        assert!(records.len() > 500);
+        for record in &records {
+            let labelled = [&record["alert_type"], &record["alert_category"]]
+                .into_iter()
+                .any(|text| text.as_str() == Some(LABEL));
+            assert!(labelled, "{record}");
+            assert!(record["date"].as_str().unwrap() < "2025-08-06", "{record}");
+        }
+    }
+
+    #[test]
+    fn the_shown_metric_is_in_the_sample() {
+        assert!(METRICS.contains(SHOWN_METRIC));
+    }
+}

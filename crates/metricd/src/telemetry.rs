@@ -1,0 +1,44 @@
+//! Logs: JSON lines for machines, plain lines on a terminal; always on standard error, so that a
+//! command's own output stays clean.
+
+use std::io::{IsTerminal, stderr};
+
+use json_subscriber::JsonLayer;
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Libraries whose lines would repeat ours or print SQL.
+const QUIET: [&str; 4] = ["sqlx", "sea_orm", "sea_orm_migration", "pglite_oxide"];
+
+/// Starts logging what `directives` (checked before) let through.
+pub(crate) fn start(directives: &str) {
+    let mut filter: Targets = directives.parse().unwrap_or_default();
+    for target in QUIET {
+        if !directives.contains(target) {
+            filter = filter.with_target(target, tracing::Level::ERROR);
+        }
+    }
+    let registry = tracing_subscriber::registry();
+    if stderr().is_terminal() {
+        let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr);
+        registry.with(layer.with_filter(filter)).init();
+    } else {
+        registry.with(json_lines().with_filter(filter)).init();
+    }
+}
+
+/// One object a line: `timestamp`, `level`, `event`, then the span's and the event's own fields.
+fn json_lines<S>() -> JsonLayer<S, fn() -> std::io::Stderr>
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    let mut layer = JsonLayer::stderr();
+    layer
+        .with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime)
+        .with_level("level")
+        .with_flattened_event_with_renames(
+            |name, event| if name == "message" { event } else { name },
+            "event",
+        )
+        .with_top_level_flattened_span_list();
+    layer
+}

@@ -1,0 +1,190 @@
+//! Validation that finds all faults at once: of the path, the query string and the body together.
+
+use std::ops::ControlFlow;
+
+use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// One fault of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Fault {
+    /// Where: `path`, `query`, `header` or `body`, then keys and positions.
+    #[schema(example = json!(["query", "start_date"]))]
+    loc: Vec<Step>,
+    /// What is wrong, for people.
+    #[schema(example = "must be a real date written as YYYY-MM-DD, such as 2025-06-30")]
+    msg: String,
+    /// What is wrong, for programs.
+    #[serde(rename = "type")]
+    #[schema(example = "date_parsing")]
+    kind: &'static str,
+}
+
+/// A step of a path into a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Step {
+    Key(String),
+    Position(usize),
+}
+
+impl Fault {
+    /// A fault at the keys of `loc`.
+    pub(crate) fn at(loc: &[&str], kind: &'static str, msg: impl Into<String>) -> Self {
+        let loc = loc.iter().map(|key| Step::Key((*key).to_owned())).collect();
+        Self {
+            loc,
+            msg: msg.into(),
+            kind,
+        }
+    }
+
+    /// The fault without its message, which may hold what a caller sent: for logs.
+    pub(crate) fn summary(&self) -> String {
+        let steps: Vec<String> = self
+            .loc
+            .iter()
+            .map(|step| match step {
+                Step::Key(key) => key.clone(),
+                Step::Position(position) => position.to_string(),
+            })
+            .collect();
+        format!("{}: {}", steps.join("."), self.kind)
+    }
+}
+
+/// Everything that is wrong with a part of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Faults(pub(crate) Vec<Fault>);
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+/// A part of a request, or everything that is wrong with it. Extractors give this instead of
+/// failing, so that rights come before validation and all faults come at once.
+pub(crate) struct Checked<T>(pub(crate) Result<T, Faults>);
+
+impl<T> Checked<T> {
+    /// Both parts, or the faults of both.
+    pub(crate) fn and<U>(self, other: Checked<U>) -> Checked<(T, U)> {
+        Checked(match (self.0, other.0) {
+            (Ok(left), Ok(right)) => Ok((left, right)),
+            (Err(mut left), Err(right)) => {
+                left.0.extend(right.0);
+                Err(left)
+            }
+            (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+        })
+    }
+
+    /// The part, once the caller's rights are known.
+    pub(crate) fn accept(self) -> Result<T, Problem> {
+        self.0.map_err(Problem::invalid)
+    }
+}
+
+impl MergeWithError<Faults> for Faults {
+    fn merge(
+        collected: Option<Self>,
+        mut other: Faults,
+        _: ValuePointerRef<'_>,
+    ) -> ControlFlow<Self, Self> {
+        let mut faults = collected.unwrap_or_default();
+        faults.0.append(&mut other.0);
+        ControlFlow::Continue(faults)
+    }
+}
+
+/// A value that its own type refuses, such as a name that is too long.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) String);
+
+impl MergeWithError<Refused> for Faults {
+    fn merge(
+        collected: Option<Self>,
+        other: Refused,
+        at: ValuePointerRef<'_>,
+    ) -> ControlFlow<Self, Self> {
+        let mut faults = collected.unwrap_or_default();
+        faults.0.push(Fault {
+            loc: body_path(at),
+            msg: other.0,
+            kind: "value_error",
+        });
+        ControlFlow::Continue(faults)
+    }
+}
+
+impl DeserializeError for Faults {
+    fn error<V: IntoValue>(
+        collected: Option<Self>,
+        error: ErrorKind<'_, V>,
+        at: ValuePointerRef<'_>,
+    ) -> ControlFlow<Self, Self> {
+        let mut loc = body_path(at);
+        let (kind, msg) = match error {
+            ErrorKind::IncorrectValueKind { accepted, .. } => wrong_kind(accepted),
+            ErrorKind::MissingField { field } => {
+                loc.push(Step::Key(field.to_owned()));
+                ("missing", "is required".to_owned())
+            }
+            ErrorKind::UnknownValue { accepted, .. } => (
+                "value_error",
+                format!("must be one of {}", accepted.join(", ")),
+            ),
+            ErrorKind::UnknownKey { .. } => ("value_error", "is not known".to_owned()),
+            ErrorKind::BadSequenceLen { expected, .. } => {
+                ("value_error", format!("must have {expected} entries"))
+            }
+            ErrorKind::Unexpected { msg } => ("out_of_range", msg),
+        };
+        let mut faults = collected.unwrap_or_default();
+        faults.0.push(Fault { loc, msg, kind });
+        ControlFlow::Continue(faults)
+    }
+}
+
+fn wrong_kind(accepted: &[ValueKind]) -> (&'static str, String) {
+    let (kind, name) = if accepted.contains(&ValueKind::Float) {
+        ("float_type", "a number")
+    } else if accepted
+        .iter()
+        .any(|k| matches!(k, ValueKind::Integer | ValueKind::NegativeInteger))
+    {
+        ("int_type", "a whole number")
+    } else if accepted.contains(&ValueKind::Boolean) {
+        ("bool_type", "true or false")
+    } else if accepted.contains(&ValueKind::String) {
+        ("string_type", "a text")
+    } else if accepted.contains(&ValueKind::Sequence) {
+        ("list_type", "a list")
+    } else {
+        ("object_type", "an object")
+    };
+    (kind, format!("must be {name}"))
+}
+
+fn body_path(at: ValuePointerRef<'_>) -> Vec<Step> {
+    fn walk(at: ValuePointerRef<'_>, steps: &mut Vec<Step>) {
+        match at {
+            ValuePointerRef::Origin => {}
+            ValuePointerRef::Key { key, prev } => {
+                walk(*prev, steps);
+                steps.push(Step::Key(key.to_owned()));
+            }
+            ValuePointerRef::Index { index, prev } => {
+                walk(*prev, steps);
+                steps.push(Step::Position(index));
+            }
+        }
+    }
+    let mut steps = vec![Step::Key("body".to_owned())];
+    walk(at, &mut steps);
+    steps
+}

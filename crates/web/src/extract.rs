@@ -1,0 +1,220 @@
+//! Taking a request apart: the caller, the path, the query string, the body.
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use deserr::Deserr;
+use http_body_util::{BodyExt, LengthLimitError};
+use metricd_core::{
+    actor::Actor,
+    ids::MetricId,
+    window::{self, InvalidParam, ParamName, WindowRequest},
+};
+use uuid::Uuid;
+
+use crate::{
+    check::{Checked, Fault, Faults},
+    problem::Problem,
+    router::App,
+};
+
+/// Who is calling.
+pub(crate) struct Caller(pub(crate) Actor);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let actor = app.actor.clone();
+        tracing::Span::current().record("actor", actor.subject());
+        Ok(Self(actor))
+    }
+}
+
+/// The metric that the path names.
+pub(crate) struct MetricPath(pub(crate) Checked<MetricId>);
+
+impl<S: Send + Sync> FromRequestParts<S> for MetricPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let id = params
+            .ok()
+            .and_then(|params| {
+                let text = params.iter().find(|(name, _)| *name == "id")?.1;
+                Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+            })
+            .map(MetricId);
+        if let Some(id) = id {
+            tracing::Span::current().record("metric_id", tracing::field::display(id));
+        }
+        let fault = || Fault::at(&["path", "id"], "uuid_parsing", "must be a UUID");
+        Ok(Self(Checked(id.ok_or_else(|| fault().into()))))
+    }
+}
+
+/// The parameters of a query string, decoded. The last one of a name counts.
+pub(crate) struct QueryParams(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl QueryParams {
+    fn parse(query: &str) -> Self {
+        let decode = |text: &str| {
+            let spaced = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&spaced)
+                .decode_utf8_lossy()
+                .into_owned()
+        };
+        let pairs = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(name), decode(value))
+            });
+        Self(pairs.collect())
+    }
+
+    /// The value of the parameter `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The value of `name` read by `parse`, or a fault of the type `kind`.
+    pub(crate) fn read<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        kind: &'static str,
+        faults: &mut Faults,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(self.get(name)?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                faults
+                    .0
+                    .push(Fault::at(&["query", name], kind, error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// The window that is asked for.
+    pub(crate) fn window(&self) -> Checked<WindowRequest> {
+        let mut faults = Faults::default();
+        let date = |name: ParamName, faults: &mut Faults| {
+            self.read(name.as_str(), "date_parsing", faults, window::parse_date)
+        };
+        let start_date = date(ParamName::StartDate, &mut faults);
+        let end_date = date(ParamName::EndDate, &mut faults);
+        let day_range = self.day_range(&mut faults);
+        let name = ParamName::Timezone.as_str();
+        let timezone = self.read(
+            name,
+            "timezone_unknown",
+            &mut faults,
+            window::parse_timezone,
+        );
+        let request = WindowRequest {
+            start_date,
+            end_date,
+            day_range,
+            timezone,
+        };
+        Checked(if faults.0.is_empty() {
+            Ok(request)
+        } else {
+            Err(faults)
+        })
+    }
+
+    fn day_range(&self, faults: &mut Faults) -> Option<u32> {
+        let name = ParamName::DayRange.as_str();
+        let text = self.get(name)?;
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let kind = if is_whole {
+            "out_of_range"
+        } else {
+            "int_parsing"
+        };
+        self.read(name, kind, faults, |text| -> Result<u32, InvalidParam> {
+            window::parse_day_range(text)
+        })
+    }
+}
+
+/// A JSON body, or everything that is wrong with it. A missing content type is taken as JSON.
+pub(crate) struct Body<T>(pub(crate) Checked<T>);
+
+impl<T, S> FromRequest<S> for Body<T>
+where
+    T: Deserr<Faults>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            let detail = "The body must be JSON: send Content-Type: application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let bytes = match request.into_body().collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let value = match serde_json::from_slice::<serde_json::Value>(&bytes) {
+            Ok(value) => value,
+            Err(error) => {
+                let message = format!("is not JSON: {error}");
+                return Ok(Self(Checked(Err(Fault::at(
+                    &["body"],
+                    "json_invalid",
+                    message,
+                )
+                .into()))));
+            }
+        };
+        Ok(Self(Checked(deserr::deserialize(value))))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn unreadable(error: axum::Error) -> Problem {
+    let inner = error.into_inner();
+    if inner.downcast_ref::<LengthLimitError>().is_some() {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+    } else {
+        Problem::new(StatusCode::BAD_REQUEST, "The body ended too early")
+    }
+}

@@ -1,0 +1,150 @@
+//! One span and one log line for each request, and its id.
+
+use std::{collections::HashMap, error::Error, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::Response,
+};
+use metricd_application::ports::Ids;
+use tracing::{Instrument, error, field, info, info_span, warn};
+use utoipa::openapi::OpenApi;
+
+use crate::problem::Cause;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the middleware knows of the whole server.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    operations: Arc<Operations>,
+    ids: Arc<dyn Ids>,
+}
+
+/// The operation of each route, as the OpenAPI document names it.
+type Operations = HashMap<(Method, String), String>;
+
+impl Requests {
+    /// Takes the names of the operations from `api`.
+    pub(crate) fn new(api: &OpenApi, ids: Arc<dyn Ids>) -> Self {
+        let mut operations = Operations::new();
+        for (path, item) in &api.paths.paths {
+            let methods = [
+                (Method::GET, &item.get),
+                (Method::POST, &item.post),
+                (Method::PUT, &item.put),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
+            for (method, operation) in methods {
+                let id = operation
+                    .as_ref()
+                    .and_then(|operation| operation.operation_id.clone());
+                if let Some(id) = id {
+                    operations.insert((method, path.clone()), id);
+                }
+            }
+        }
+        Self {
+            operations: Arc::new(operations),
+            ids,
+        }
+    }
+
+    fn operation(&self, request: &Request) -> &str {
+        let Some(path) = request.extensions().get::<MatchedPath>() else {
+            return "not_found";
+        };
+        let method = match *request.method() {
+            Method::HEAD => &Method::GET,
+            ref method => method,
+        };
+        let key = (method.clone(), path.as_str().to_owned());
+        match self.operations.get(&key) {
+            Some(operation) => operation,
+            None if path.as_str().starts_with("/docs") => "get_docs",
+            None => "method_not_allowed",
+        }
+    }
+}
+
+/// Runs a request inside its span and logs how it ended.
+pub(crate) async fn observe(
+    State(requests): State<Requests>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let request_id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .filter(|id| is_fit_to_log(id))
+        .cloned()
+        .or_else(|| HeaderValue::try_from(requests.ids.fresh().to_string()).ok());
+    let span = info_span!(
+        "request",
+        operation = requests.operation(&request),
+        request_id = request_id.as_ref().and_then(|id| id.to_str().ok()),
+        method = %request.method(),
+        path = request.uri().path(),
+        actor = field::Empty,
+        metric_id = field::Empty,
+        start_date = field::Empty,
+        end_date = field::Empty,
+        day_range = field::Empty,
+        timezone = field::Empty,
+        status = field::Empty,
+        duration_ms = field::Empty,
+    );
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
+    span.record("duration_ms", started.elapsed().as_secs_f64() * 1_000.0);
+    span.in_scope(|| log(&response));
+    if let Some(id) = request_id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// A caller's own request id is taken when it is short and plain.
+fn is_fit_to_log(id: &HeaderValue) -> bool {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
+    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(fits)
+}
+
+fn log(response: &Response) {
+    match response.extensions().get::<Cause>() {
+        Some(Cause::Validation(faults)) => warn!(errors = faults.join("; "), "Validation error"),
+        Some(Cause::Failure(failure)) => {
+            error!(error = chain(failure.as_ref()), "Unhandled exception");
+        }
+        None => {}
+    }
+    info!("Endpoint called");
+}
+
+/// An error with everything that caused it, outermost first.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A panic of a handler, as an error to be logged.
+#[derive(Debug)]
+pub(crate) struct Panicked(pub(crate) String);
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the handler panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}

@@ -1,0 +1,301 @@
+//! Errors as callers see them: RFC 9457 problem documents. The one place where an error of a use
+//! case becomes an HTTP status.
+
+use std::{error::Error, sync::Arc};
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use metricd_application::{
+    Forbidden,
+    compile::CompileError,
+    metrics::{
+        CreateError, DeleteError, GetError, ListError, QueryError, ReplaceLayoutsError, UpdateError,
+    },
+    ports::{RunError, StoreError},
+    records::CreateRecordError,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::check::{Fault, Faults};
+
+/// A refused or failed request.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    detail: String,
+    errors: Vec<Fault>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What a problem was caused by; travels beside the response to where it is logged, once.
+#[derive(Debug, Clone)]
+pub(crate) enum Cause {
+    /// The request's own faults.
+    Validation(Vec<String>),
+    /// An error of ours.
+    Failure(Arc<dyn Error + Send + Sync>),
+}
+
+/// An RFC 9457 problem document.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What went wrong, for people.
+    #[schema(example = "Metric not found")]
+    detail: String,
+    /// All faults of the request, when the status is 422.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+impl Problem {
+    /// A problem with nothing to add to its status and a sentence.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// A request with faults: 422.
+    pub(crate) fn invalid(faults: Faults) -> Self {
+        let detail = match faults.0.len() {
+            1 => "The request has a fault".to_owned(),
+            count => format!("The request has {count} faults"),
+        };
+        Self {
+            errors: faults.0,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        }
+    }
+
+    /// An error of ours that a caller can do nothing about: 500.
+    pub(crate) fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error").caused_by(cause)
+    }
+
+    /// The server cannot answer at present: 503 with a time to come back.
+    fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database is not reachable",
+        )
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        .caused_by(cause)
+    }
+
+    /// The answer did not come in time: 504.
+    pub(crate) fn deadline() -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "The answer took too long")
+    }
+
+    /// Adds a header.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    fn caused_by(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Arc::new(cause));
+        self
+    }
+
+    fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Metric not found")
+    }
+
+    fn query_fault(error: &CompileError) -> Self {
+        Self::invalid(Fault::at(&["body", "query"], "sql", error.to_string()).into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let cause = match self.cause {
+            Some(cause) => Some(Cause::Failure(cause)),
+            None if self.errors.is_empty() => None,
+            None => Some(Cause::Validation(
+                self.errors.iter().map(Fault::summary).collect(),
+            )),
+        };
+        let body = ProblemBody {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.extend(self.headers);
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+impl From<Forbidden> for Problem {
+    fn from(_: Forbidden) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "You may not do this")
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable(error),
+            StoreError::Duplicate { .. } | StoreError::Reference { .. } => Self::new(
+                StatusCode::CONFLICT,
+                "The catalog was changed by someone else",
+            ),
+            StoreError::Damaged { .. } | StoreError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Deadline => Self::deadline(),
+            RunError::Unavailable(_) => Self::unavailable(error),
+            RunError::Rejected { .. } | RunError::Failed(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The metric's query failed",
+            )
+            .caused_by(error),
+        }
+    }
+}
+
+impl From<GetError> for Problem {
+    fn from(error: GetError) -> Self {
+        match error {
+            GetError::Forbidden(error) => error.into(),
+            GetError::NotFound => Self::not_found(),
+            GetError::Window(faults) => Self::invalid(Faults(
+                faults
+                    .into_iter()
+                    .map(|fault| {
+                        let loc = ["query", fault.param.as_str()];
+                        Fault::at(&loc, "window", fault.reason.to_string())
+                    })
+                    .collect(),
+            )),
+            GetError::Run(error) => error.into(),
+            GetError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Forbidden(error) => error.into(),
+            ListError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Forbidden(error) => error.into(),
+            QueryError::NotFound => Self::not_found(),
+            QueryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateError> for Problem {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Forbidden(error) => error.into(),
+            CreateError::Query(CompileError::Database(
+                error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
+            )) => error.into(),
+            CreateError::Query(error) => Self::query_fault(&error),
+            CreateError::Ungrounded { explanation } => Self::invalid(
+                Fault::at(
+                    &["body", "query_generation_prompt"],
+                    "ungrounded",
+                    explanation,
+                )
+                .into(),
+            ),
+            CreateError::Generate(_) | CreateError::GeneratedQuery(_) => Self::internal(error),
+            CreateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UpdateError> for Problem {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Forbidden(error) => error.into(),
+            UpdateError::NotFound => Self::not_found(),
+            UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
+            UpdateError::Query(CompileError::Database(
+                error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
+            )) => error.into(),
+            UpdateError::Query(error) => Self::query_fault(&error),
+            UpdateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteError> for Problem {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::Forbidden(error) => error.into(),
+            DeleteError::NotFound => Self::not_found(),
+            DeleteError::Locked => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DeleteError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplaceLayoutsError> for Problem {
+    fn from(error: ReplaceLayoutsError) -> Self {
+        match error {
+            ReplaceLayoutsError::Forbidden(error) => error.into(),
+            ReplaceLayoutsError::NotFound => Self::not_found(),
+            ReplaceLayoutsError::Locked => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ReplaceLayoutsError::Stale { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
+            }
+            ReplaceLayoutsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateRecordError> for Problem {
+    fn from(error: CreateRecordError) -> Self {
+        match error {
+            CreateRecordError::Forbidden(error) => error.into(),
+            CreateRecordError::NotFound => Self::not_found(),
+            CreateRecordError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /health`
+
+use axum::{Json, extract::State, http::StatusCode};
+use metricd_application::ports::Ports;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What is up.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// The service itself.
+    #[schema(example = true)]
+    application: bool,
+    /// The database behind it.
+    #[schema(example = true)]
+    database: bool,
+}
+
+/// Whether the service and its database are up
+///
+/// Needs no token and never queues behind a query.
+#[utoipa::path(
+    get, path = "/health", operation_id = "get_health", tag = "health",
+    responses(
+        (status = 200, description = "Both are up", body = Health),
+        (status = 503, description = "The database is not reachable", body = Health),
+    ),
+)]
+pub(crate) async fn handler(State(ports): State<Ports>) -> (StatusCode, Json<Health>) {
+    let database = ports.catalog.is_reachable().await;
+    let status = if database {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Health {
+            application: true,
+            database,
+        }),
+    )
+}

@@ -1,0 +1,3 @@
+//! Whether the service is up.
+
+pub(crate) mod get;

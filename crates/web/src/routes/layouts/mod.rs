@@ -1,0 +1,3 @@
+//! The tiles of a metric.
+
+pub(crate) mod replace;

@@ -1,0 +1,71 @@
+//! `PUT /metrics/{id}/layouts`
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, header},
+};
+use metricd_application::{authorize, metrics::replace_layouts, ports::Ports};
+use metricd_core::actor::Action;
+
+use crate::{
+    check::{Checked, Fault},
+    extract::{Body, Caller, MetricPath},
+    problem::{Problem, ProblemBody},
+    wire::{LayoutItemBody, LayoutItemInput, MetricBody},
+};
+
+/// Move a metric's tiles
+///
+/// Send the metric's `layout_version` as `If-Match: "3"`, and nobody else's change is overwritten:
+/// 412 says that somebody was faster. The rows of the metric stay cached.
+#[utoipa::path(
+    put, path = "/metrics/{id}/layouts", operation_id = "replace_metric_layouts", tag = "metrics",
+    params(
+        ("id" = Uuid, Path, description = "The metric"),
+        ("If-Match" = Option<String>, Header, description = "The layout version that the caller knows, in quotes"),
+    ),
+    request_body = Vec<LayoutItemBody>,
+    responses(
+        (status = 200, description = "The metric as it is now", body = MetricBody, headers(("ETag" = String, description = "The new layout version"))),
+        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The metric is locked", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Somebody else moved them", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    MetricPath(id): MetricPath,
+    headers: HeaderMap,
+    Body(body): Body<Vec<LayoutItemInput>>,
+) -> Result<([(HeaderName, String); 1], Json<MetricBody>), Problem> {
+    authorize(&actor, Action::EditMetric)?;
+    let ((id, layouts), expected) = id.and(body).and(expected_version(&headers)).accept()?;
+    let layouts = layouts.into_iter().map(Into::into).collect();
+    let metric = replace_layouts(&actor, &ports, id, layouts, expected).await?;
+    let etag = [(header::ETAG, format!("\"{}\"", metric.layout_version))];
+    Ok((etag, Json((&metric).into())))
+}
+
+/// The version in `If-Match`; none when the header is missing or `*`.
+fn expected_version(headers: &HeaderMap) -> Checked<Option<i64>> {
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        return Checked(Ok(None));
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Checked(Ok(None));
+    }
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let version = quoted.and_then(|text| text.parse().ok());
+    Checked(version.map(Some).ok_or_else(|| {
+        let msg = "must be the metric's layout version in quotes, such as \"3\"";
+        Fault::at(&["header", "if-match"], "value_error", msg).into()
+    }))
+}

@@ -1,0 +1,182 @@
+//! `POST /metrics`
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+};
+use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
+use metricd_application::{
+    authorize,
+    metrics::{CreateMetric, Created, QuerySource, create_metric},
+    ports::{Generated, GenerationSource, Ports},
+};
+use metricd_core::{
+    actor::Action,
+    metric::{MetricName, Tag},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    check::{Fault, Faults, Refused},
+    extract::{Body, Caller},
+    problem::{Problem, ProblemBody},
+    wire::{LayoutItemBody, LayoutItemInput, name, optional, prose, tags},
+};
+
+/// The metric to make: from a sentence (`query_generation_prompt`) or from SQL (`query`), one of
+/// the two.
+#[derive(Debug, Deserr, ToSchema)]
+#[deserr(error = Faults, validate = one_source -> Faults)]
+pub(crate) struct NewMetric {
+    /// Whether it may be changed later.
+    is_editable: bool,
+    /// Its places on the dashboard.
+    #[schema(value_type = Vec<LayoutItemBody>)]
+    layouts: Vec<LayoutItemInput>,
+    /// What the metric should show, as a sentence.
+    #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    #[schema(example = "Alerts needing approval in June 2025", max_length = 2000)]
+    query_generation_prompt: Option<String>,
+    /// Whether a sentence that is not understood is an error.
+    #[deserr(default)]
+    strict: Option<bool>,
+    /// The metric's SQL: one SELECT, with `:start_date`, `:end_date`, `:day_range` and `:timezone`
+    /// where it should follow the caller's window.
+    #[deserr(default)]
+    query: Option<String>,
+    /// A short name; by default the first line of the SQL's leading comment.
+    #[deserr(default, try_from(Option<String>) = optional_name -> Refused)]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    name: Option<MetricName>,
+    #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    description: Option<String>,
+    #[deserr(default, try_from(Option<Vec<String>>) = optional_tags -> Refused)]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Option<Vec<Tag>>,
+}
+
+fn optional_prose(text: Option<String>) -> Result<Option<String>, Refused> {
+    optional(text, prose)
+}
+
+fn optional_name(text: Option<String>) -> Result<Option<MetricName>, Refused> {
+    optional(text, |text| name(&text))
+}
+
+fn optional_tags(texts: Option<Vec<String>>) -> Result<Option<Vec<Tag>>, Refused> {
+    optional(texts, tags)
+}
+
+fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Faults> {
+    match (&body.query_generation_prompt, &body.query) {
+        (Some(_), None) | (None, Some(_)) => Ok(body),
+        (Some(_), Some(_)) => {
+            let refused = Refused("must not be given together with query_generation_prompt".into());
+            Err(take_cf_content(Faults::merge(
+                None,
+                refused,
+                at.push_key("query"),
+            )))
+        }
+        (None, None) => {
+            let msg = "is required, or query in its place";
+            Err(Fault::at(&["body", "query_generation_prompt"], "missing", msg).into())
+        }
+    }
+}
+
+impl From<NewMetric> for CreateMetric {
+    fn from(body: NewMetric) -> Self {
+        let strict = body.strict.unwrap_or(false);
+        let source = match body.query {
+            Some(sql) => QuerySource::Sql(sql),
+            None => QuerySource::Prompt {
+                text: body.query_generation_prompt.unwrap_or_default(),
+                strict,
+            },
+        };
+        Self {
+            is_editable: body.is_editable,
+            layouts: body.layouts.into_iter().map(Into::into).collect(),
+            source,
+            name: body.name,
+            description: body.description,
+            tags: body.tags.unwrap_or_default(),
+        }
+    }
+}
+
+/// The metric that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedMetric {
+    id: Uuid,
+    /// How its SQL was written, when it was made from a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<GenerationBody>,
+}
+
+/// How a metric's SQL was written.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Generation)]
+pub(crate) struct GenerationBody {
+    /// Who wrote it.
+    #[schema(example = "fallback")]
+    source: &'static str,
+    /// Whether the sentence was understood in terms of the tables and columns.
+    grounded: bool,
+    /// What was understood, or what was not.
+    explanation: String,
+}
+
+impl From<Generated> for GenerationBody {
+    fn from(generated: Generated) -> Self {
+        let source = match generated.source {
+            GenerationSource::Fallback => "fallback",
+        };
+        Self {
+            source,
+            grounded: generated.grounded,
+            explanation: generated.explanation,
+        }
+    }
+}
+
+impl From<Created> for CreatedMetric {
+    fn from(created: Created) -> Self {
+        Self {
+            id: created.id.0,
+            generation: created.generation.map(Into::into),
+        }
+    }
+}
+
+/// Make a metric from a sentence or from SQL
+///
+/// A sentence that is not understood still makes a metric, which returns its own raw records, and
+/// says so in `generation.grounded`; with `strict` it is refused.
+#[utoipa::path(
+    post, path = "/metrics", operation_id = "create_metrics_configuration", tag = "metrics",
+    request_body = NewMetric,
+    responses(
+        (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
+        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    Body(body): Body<NewMetric>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<CreatedMetric>), Problem> {
+    authorize(&actor, Action::CreateMetric)?;
+    let created = create_metric(&actor, &ports, body.accept()?.into()).await?;
+    tracing::Span::current().record("metric_id", tracing::field::display(created.id));
+    let location = [(header::LOCATION, format!("/metrics/{}", created.id))];
+    Ok((StatusCode::CREATED, location, Json(created.into())))
+}

@@ -1,0 +1,100 @@
+//! `GET /metrics`
+
+use axum::{Json, extract::State};
+use metricd_application::{
+    authorize,
+    metrics::{MAX_PAGE, Page, PageRequest, list_metrics},
+    ports::Ports,
+};
+use metricd_core::{actor::Action, ids::MetricId};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    check::{Checked, Faults},
+    extract::{Caller, QueryParams},
+    problem::{Problem, ProblemBody},
+    wire::MetricBody,
+};
+
+const DEFAULT_LIMIT: u32 = 50;
+
+/// A page of metrics.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MetricPage {
+    /// The metrics, ordered by id.
+    items: Vec<MetricBody>,
+    /// Send it back as `cursor` for the next page; null on the last one.
+    next_cursor: Option<String>,
+}
+
+impl From<Page> for MetricPage {
+    fn from(page: Page) -> Self {
+        Self {
+            items: page.items.iter().map(Into::into).collect(),
+            next_cursor: page.next.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// The metrics that the caller may read, without records
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "list_metrics", tag = "metrics",
+    params(
+        ("limit" = Option<u32>, Query, description = "The most metrics of a page, 50 by default", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("q" = Option<String>, Query, description = "Only metrics whose name, description or tags contain this text"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = MetricPage),
+        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    query: QueryParams,
+) -> Result<Json<MetricPage>, Problem> {
+    authorize(&actor, Action::ReadMetric)?;
+    let request = read(&query).accept()?;
+    let page = list_metrics(&actor, &ports, request).await?;
+    Ok(Json(page.into()))
+}
+
+fn read(query: &QueryParams) -> Checked<PageRequest> {
+    let mut faults = Faults::default();
+    let limit = query.read("limit", "out_of_range", &mut faults, |text| {
+        let limit = text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit));
+        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
+    });
+    let after = query.read("cursor", "value_error", &mut faults, |text| {
+        Uuid::try_parse(text)
+            .map(MetricId)
+            .map_err(|_| "must be a next_cursor of an earlier page")
+    });
+    let text = query.read("q", "value_error", &mut faults, |text| {
+        let fits = text.chars().count() <= 200 && !text.contains('\0');
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err("must be at most 200 characters")
+        }
+    });
+    let text = text.filter(|text| !text.is_empty());
+    let request = PageRequest {
+        limit: limit.unwrap_or(DEFAULT_LIMIT),
+        after,
+        text,
+    };
+    Checked(if faults.0.is_empty() {
+        Ok(request)
+    } else {
+        Err(faults)
+    })
+}

@@ -1,0 +1,106 @@
+//! `PATCH /metrics/{id}`
+
+use axum::{Json, extract::State};
+use deserr::Deserr;
+use metricd_application::{
+    authorize,
+    metrics::{Patch, update_metric},
+    ports::Ports,
+};
+use metricd_core::{
+    actor::Action,
+    metric::{MetricName, Tag},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    check::{Faults, Refused},
+    extract::{Body, Caller, MetricPath},
+    problem::{Problem, ProblemBody},
+    wire::{Change, DisplayBody, MetricBody, name, optional, prose, tags},
+};
+
+/// What to change. A field that is left out stays as it is; `null` removes a description or an
+/// owner.
+#[derive(Debug, Deserr, ToSchema)]
+#[deserr(error = Faults)]
+pub(crate) struct MetricPatch {
+    #[deserr(default, try_from(Change<String>) = changed_name -> Refused)]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    name: Option<MetricName>,
+    #[deserr(default, try_from(Change<Option<String>>) = changed_prose -> Refused)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    description: Change<Option<String>>,
+    #[deserr(default, try_from(Change<Option<String>>) = changed_prose -> Refused)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    owner: Change<Option<String>>,
+    /// New SQL. It also changes every other metric that the same query answers.
+    #[deserr(default)]
+    #[schema(value_type = Option<String>)]
+    query: Change<String>,
+    #[deserr(default, try_from(Change<Vec<String>>) = changed_tags -> Refused)]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Option<Vec<Tag>>,
+    #[deserr(default)]
+    #[schema(value_type = Option<DisplayBody>)]
+    display: Change<DisplayBody>,
+    /// `false` locks the metric; `true` unlocks it, which needs a right of its own.
+    #[deserr(default)]
+    #[schema(value_type = Option<bool>)]
+    is_editable: Change<bool>,
+}
+
+fn changed_name(change: Change<String>) -> Result<Option<MetricName>, Refused> {
+    optional(change.into_option(), |text| name(&text))
+}
+
+fn changed_prose(change: Change<Option<String>>) -> Result<Change<Option<String>>, Refused> {
+    match change {
+        Change::Set(text) => optional(text, prose).map(Change::Set),
+        Change::Keep => Ok(Change::Keep),
+    }
+}
+
+fn changed_tags(change: Change<Vec<String>>) -> Result<Option<Vec<Tag>>, Refused> {
+    optional(change.into_option(), tags)
+}
+
+impl From<MetricPatch> for Patch {
+    fn from(body: MetricPatch) -> Self {
+        Self {
+            name: body.name,
+            description: body.description.into_option(),
+            owner: body.owner.into_option(),
+            query: body.query.into_option(),
+            tags: body.tags,
+            display: body.display.into_option().map(Into::into),
+            is_editable: body.is_editable.into_option(),
+        }
+    }
+}
+
+/// Change a metric
+#[utoipa::path(
+    patch, path = "/metrics/{id}", operation_id = "update_metrics_configuration", tag = "metrics",
+    params(("id" = Uuid, Path, description = "The metric")),
+    request_body = MetricPatch,
+    responses(
+        (status = 200, description = "The metric as it is now", body = MetricBody),
+        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The metric is locked", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    MetricPath(id): MetricPath,
+    Body(body): Body<MetricPatch>,
+) -> Result<Json<MetricBody>, Problem> {
+    authorize(&actor, Action::EditMetric)?;
+    let (id, patch) = id.and(body).accept()?;
+    let compiled = update_metric(&actor, &ports, id, patch.into()).await?;
+    Ok(Json((&compiled.metric).into()))
+}

@@ -1,0 +1,7 @@
+//! The endpoints: one file each, with its request, its response and its documentation.
+
+pub(crate) mod health;
+pub(crate) mod layouts;
+pub(crate) mod metrics;
+pub(crate) mod query;
+pub(crate) mod records;

@@ -1,0 +1,153 @@
+//! `GET /metrics/{id}/query`
+
+use axum::{Json, extract::State};
+use chrono::NaiveDate;
+use metricd_application::{authorize, metrics::get_query, ports::Ports};
+use metricd_core::{
+    actor::Action,
+    metric::CompiledMetric,
+    sql::{DateDefault, SlotNote, Slots},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    extract::{Caller, MetricPath},
+    problem::{Problem, ProblemBody},
+};
+
+/// The SQL behind a metric.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueryBody {
+    /// The query's id, which the metric's records carry.
+    id: String,
+    /// Counts changes of the query.
+    version: i64,
+    /// The author's SQL.
+    sql: String,
+    /// The statement that runs, with `$1` … for its parameters.
+    template: String,
+    /// The tables and views that it reads.
+    tables: Vec<String>,
+    slots: SlotsBody,
+    /// What became of each date, number of days and placeholder in the author's SQL, and why.
+    notes: Vec<NoteBody>,
+}
+
+/// What a caller may vary, with the defaults; null where the SQL has no place for it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Slots)]
+pub(crate) struct SlotsBody {
+    start_date: Option<DateSlot>,
+    end_date: Option<DateSlot>,
+    day_range: Option<DaySlot>,
+    /// Whether the SQL has a place for the time zone's name.
+    timezone: bool,
+    /// Whether the SQL asks for the present day or instant.
+    clock: bool,
+}
+
+/// A date that a caller may choose.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DateSlot {
+    /// The author's own date; null when it follows today.
+    default: Option<NaiveDate>,
+}
+
+/// A number of days that a caller may choose.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DaySlot {
+    default: u32,
+}
+
+/// What became of a place in the author's SQL.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SlotNote)]
+pub(crate) struct NoteBody {
+    line: u32,
+    column: u32,
+    /// Whether it became a slot.
+    slot: bool,
+    message: String,
+}
+
+impl From<DateDefault> for DateSlot {
+    fn from(default: DateDefault) -> Self {
+        let default = match default {
+            DateDefault::Fixed(day) => Some(day),
+            DateDefault::FromToday => None,
+        };
+        Self { default }
+    }
+}
+
+impl From<Slots> for SlotsBody {
+    fn from(slots: Slots) -> Self {
+        Self {
+            start_date: slots.start_date.map(Into::into),
+            end_date: slots.end_date.map(Into::into),
+            day_range: slots.day_range.map(|default| DaySlot { default }),
+            timezone: slots.timezone,
+            clock: slots.clock,
+        }
+    }
+}
+
+impl From<SlotNote> for NoteBody {
+    fn from(note: SlotNote) -> Self {
+        let SlotNote {
+            line,
+            column,
+            is_slot,
+            message,
+        } = note;
+        Self {
+            line,
+            column,
+            slot: is_slot,
+            message,
+        }
+    }
+}
+
+impl From<CompiledMetric> for QueryBody {
+    fn from(compiled: CompiledMetric) -> Self {
+        let query = compiled.query;
+        Self {
+            id: query.id.as_str().to_owned(),
+            version: query.version,
+            sql: query.sql,
+            template: query.template.sql,
+            tables: query
+                .template
+                .tables
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            slots: query.template.slots.into(),
+            notes: query.template.notes.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// The SQL behind a metric, for those who may see it
+#[utoipa::path(
+    get, path = "/metrics/{id}/query", operation_id = "get_metric_query", tag = "metrics",
+    params(("id" = Uuid, Path, description = "The metric")),
+    responses(
+        (status = 200, description = "The SQL, the statement that runs, and its slots", body = QueryBody),
+        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    MetricPath(id): MetricPath,
+) -> Result<Json<QueryBody>, Problem> {
+    authorize(&actor, Action::ReadQuery)?;
+    let compiled = get_query(&actor, &ports, id.accept()?).await?;
+    Ok(Json(compiled.into()))
+}

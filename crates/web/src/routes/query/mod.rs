@@ -1,0 +1,3 @@
+//! The SQL behind a metric.
+
+pub(crate) mod get;

@@ -1,0 +1,107 @@
+//! `POST /metrics/{id}/metric-records`
+
+use axum::{extract::State, http::StatusCode};
+use chrono::NaiveDateTime;
+use deserr::Deserr;
+use metricd_application::{
+    authorize,
+    ports::Ports,
+    records::{CreateRecord, create_record},
+};
+use metricd_core::{
+    actor::Action,
+    record::{RecordValues, parse_moment},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    check::{Faults, Refused},
+    extract::{Body, Caller, MetricPath},
+    problem::{Problem, ProblemBody},
+    wire::optional,
+};
+
+/// A record; every field may be left out.
+#[derive(Debug, Deserr, ToSchema)]
+#[deserr(error = Faults)]
+pub(crate) struct NewRecord {
+    #[deserr(default)]
+    #[schema(example = 65.0)]
+    obsolescence_val: Option<f64>,
+    #[deserr(default)]
+    #[schema(example = 120.5)]
+    obsolescence: Option<f64>,
+    #[deserr(default)]
+    #[schema(example = 10)]
+    parts_flagged: Option<i32>,
+    #[deserr(default, try_from(Option<String>) = storable -> Refused)]
+    #[schema(example = "Warning")]
+    alert_type: Option<String>,
+    #[deserr(default, try_from(Option<String>) = storable -> Refused)]
+    #[schema(example = "Need approval")]
+    alert_category: Option<String>,
+    /// When it happened: a date, or a date and time; UTC unless it says otherwise, now unless it
+    /// is given.
+    #[deserr(default, try_from(Option<String>) = moment -> Refused)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    date: Option<NaiveDateTime>,
+}
+
+fn moment(text: Option<String>) -> Result<Option<NaiveDateTime>, Refused> {
+    optional(text, |text| {
+        parse_moment(&text).map_err(|error| Refused(error.to_string()))
+    })
+}
+
+/// PostgreSQL's `text` cannot hold NUL; numbers are finite because JSON has no other.
+fn storable(text: Option<String>) -> Result<Option<String>, Refused> {
+    optional(text, |text| {
+        if text.contains('\0') {
+            return Err(Refused("must not hold the character NUL".to_owned()));
+        }
+        Ok(text)
+    })
+}
+
+impl From<NewRecord> for CreateRecord {
+    fn from(body: NewRecord) -> Self {
+        let values = RecordValues {
+            obsolescence_val: body.obsolescence_val,
+            obsolescence: body.obsolescence,
+            parts_flagged: body.parts_flagged,
+            alert_type: body.alert_type,
+            alert_category: body.alert_category,
+        };
+        Self {
+            date: body.date,
+            values,
+        }
+    }
+}
+
+/// Add a record to a metric's data
+#[utoipa::path(
+    post, path = "/metrics/{id}/metric-records", operation_id = "create_metric_record", tag = "records",
+    params(("id" = Uuid, Path, description = "The metric")),
+    request_body = NewRecord,
+    responses(
+        (status = 201, description = "Stored"),
+        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    MetricPath(id): MetricPath,
+    Body(body): Body<NewRecord>,
+) -> Result<StatusCode, Problem> {
+    authorize(&actor, Action::AddRecord)?;
+    let (id, record) = id.and(body).accept()?;
+    create_record(&actor, &ports, id, record.into()).await?;
+    Ok(StatusCode::CREATED)
+}

@@ -1,0 +1,3 @@
+//! The records of a metric.
+
+pub(crate) mod create;

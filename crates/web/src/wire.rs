@@ -1,0 +1,299 @@
+//! Shapes that several endpoints share, and how they come from and become domain types.
+
+use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
+use metricd_core::{
+    layout::{Breakpoint, LayoutItem},
+    metric::{Chart, Column, Display, Metric, MetricName, Tag},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::check::{Faults, Refused};
+
+/// One place of a metric's tile on the dashboard, in grid units.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LayoutItem)]
+pub(crate) struct LayoutItemBody {
+    /// Width class of the screen.
+    #[schema(example = "lg", max_length = 32)]
+    breakpoint: String,
+    /// Columns from the left.
+    #[schema(minimum = 0, example = 0)]
+    x: i32,
+    /// Rows from the top; 9999999 asks for the bottom.
+    #[schema(minimum = 0, example = 0)]
+    y: i32,
+    /// Width in columns.
+    #[schema(minimum = 1, example = 6)]
+    w: i32,
+    /// Height in rows.
+    #[schema(minimum = 1, example = 8)]
+    h: i32,
+    /// Whether the tile may not be dragged.
+    #[serde(rename = "static")]
+    is_static: Option<bool>,
+}
+
+impl From<&LayoutItem> for LayoutItemBody {
+    fn from(item: &LayoutItem) -> Self {
+        Self {
+            breakpoint: item.breakpoint.as_str().to_owned(),
+            x: item.x,
+            y: item.y,
+            w: item.w,
+            h: item.h,
+            is_static: item.is_static,
+        }
+    }
+}
+
+/// The same as [`LayoutItemBody`], on its way in.
+#[derive(Debug, Deserr)]
+#[deserr(error = Faults)]
+pub(crate) struct LayoutItemInput {
+    #[deserr(try_from(String) = read_breakpoint -> Refused)]
+    breakpoint: Breakpoint,
+    #[deserr(try_from(i32) = at_least::<0> -> Refused)]
+    x: i32,
+    #[deserr(try_from(i32) = at_least::<0> -> Refused)]
+    y: i32,
+    #[deserr(try_from(i32) = at_least::<1> -> Refused)]
+    w: i32,
+    #[deserr(try_from(i32) = at_least::<1> -> Refused)]
+    h: i32,
+    #[deserr(rename = "static", default)]
+    is_static: Option<bool>,
+}
+
+impl From<LayoutItemInput> for LayoutItem {
+    fn from(input: LayoutItemInput) -> Self {
+        let LayoutItemInput {
+            breakpoint,
+            x,
+            y,
+            w,
+            h,
+            is_static,
+        } = input;
+        Self {
+            breakpoint,
+            x,
+            y,
+            w,
+            h,
+            is_static,
+        }
+    }
+}
+
+fn read_breakpoint(text: String) -> Result<Breakpoint, Refused> {
+    Breakpoint::parse(text).map_err(|error| Refused(error.to_string()))
+}
+
+fn at_least<const LEAST: i32>(value: i32) -> Result<i32, Refused> {
+    if value >= LEAST {
+        Ok(value)
+    } else {
+        Err(Refused(format!("must be at least {LEAST}")))
+    }
+}
+
+/// Reads a name.
+pub(crate) fn name(text: &str) -> Result<MetricName, Refused> {
+    MetricName::parse(text).map_err(|error| Refused(error.to_string()))
+}
+
+/// Reads tags; one that stands twice counts once.
+pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for text in texts {
+        let tag = Tag::parse(&text).map_err(|error| Refused(format!("each {error}")))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// Reads a longer text of up to 2,000 characters.
+pub(crate) fn prose(text: String) -> Result<String, Refused> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= 2_000 && !text.contains('\0');
+    if fits {
+        Ok(text)
+    } else {
+        Err(Refused("must be 1 to 2000 characters".to_owned()))
+    }
+}
+
+/// `read`, where `null` says the same as leaving the field out.
+pub(crate) fn optional<T, U>(
+    value: Option<T>,
+    read: impl FnOnce(T) -> Result<U, Refused>,
+) -> Result<Option<U>, Refused> {
+    value.map(read).transpose()
+}
+
+/// A field of a patch: left out, or given (where `null` is a value too).
+#[derive(Debug, Default)]
+pub(crate) enum Change<T> {
+    #[default]
+    Keep,
+    Set(T),
+}
+
+impl<T> Change<T> {
+    pub(crate) fn into_option(self) -> Option<T> {
+        match self {
+            Self::Keep => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}
+
+impl<T: Deserr<E>, E: DeserializeError> Deserr<E> for Change<T> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, E> {
+        T::deserialize_from_value(value, location).map(Self::Set)
+    }
+}
+
+/// How the dashboard draws a metric.
+#[derive(Debug, Serialize, ToSchema, Deserr)]
+#[deserr(error = Faults)]
+#[schema(as = Display)]
+pub(crate) struct DisplayBody {
+    /// The kind of chart.
+    #[deserr(default = ChartBody::Auto)]
+    chart: ChartBody,
+    /// The unit shown beside numbers.
+    #[schema(example = "€")]
+    #[deserr(default, try_from(Option<String>) = read_unit -> Refused)]
+    unit: Option<String>,
+}
+
+fn read_unit(text: Option<String>) -> Result<Option<String>, Refused> {
+    optional(text, |text| {
+        let fits = text.chars().count() <= 20 && !text.chars().any(char::is_control);
+        if fits {
+            Ok(text)
+        } else {
+            Err(Refused("must be at most 20 printable characters".into()))
+        }
+    })
+}
+
+/// Kinds of chart.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema, Deserr)]
+#[serde(rename_all = "lowercase")]
+#[deserr(error = Faults, rename_all = lowercase)]
+#[schema(as = Chart)]
+pub(crate) enum ChartBody {
+    Auto,
+    Line,
+    Area,
+    Bar,
+    Pie,
+    Number,
+    Table,
+}
+
+impl From<&Display> for DisplayBody {
+    fn from(display: &Display) -> Self {
+        let chart = match display.chart {
+            Chart::Auto => ChartBody::Auto,
+            Chart::Line => ChartBody::Line,
+            Chart::Area => ChartBody::Area,
+            Chart::Bar => ChartBody::Bar,
+            Chart::Pie => ChartBody::Pie,
+            Chart::Number => ChartBody::Number,
+            Chart::Table => ChartBody::Table,
+        };
+        Self {
+            chart,
+            unit: display.unit.clone(),
+        }
+    }
+}
+
+impl From<DisplayBody> for Display {
+    fn from(body: DisplayBody) -> Self {
+        let chart = match body.chart {
+            ChartBody::Auto => Chart::Auto,
+            ChartBody::Line => Chart::Line,
+            ChartBody::Area => Chart::Area,
+            ChartBody::Bar => Chart::Bar,
+            ChartBody::Pie => Chart::Pie,
+            ChartBody::Number => Chart::Number,
+            ChartBody::Table => Chart::Table,
+        };
+        Self {
+            chart,
+            unit: body.unit,
+        }
+    }
+}
+
+/// A metric without its rows.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Metric)]
+pub(crate) struct MetricBody {
+    id: Uuid,
+    name: String,
+    description: Option<String>,
+    /// Who answers for it.
+    owner: Option<String>,
+    tags: Vec<String>,
+    display: DisplayBody,
+    /// Whether it may be changed; `false` locks it.
+    is_editable: bool,
+    layouts: Vec<LayoutItemBody>,
+    /// Counts changes of the layouts; send it back as `If-Match` to move a tile.
+    layout_version: i64,
+    /// Counts changes of the query.
+    query_version: i64,
+}
+
+impl From<&Metric> for MetricBody {
+    fn from(metric: &Metric) -> Self {
+        let details = &metric.details;
+        Self {
+            id: metric.id.0,
+            name: details.name.as_str().to_owned(),
+            description: details.description.clone(),
+            owner: details.owner.clone(),
+            tags: details
+                .tags
+                .iter()
+                .map(|tag| tag.as_str().to_owned())
+                .collect(),
+            display: (&details.display).into(),
+            is_editable: metric.is_editable,
+            layouts: metric.layouts.iter().map(Into::into).collect(),
+            layout_version: metric.layout_version,
+            query_version: metric.query_version,
+        }
+    }
+}
+
+/// A column of an answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Column)]
+pub(crate) struct ColumnBody {
+    name: String,
+    /// PostgreSQL's name of the type.
+    #[serde(rename = "type")]
+    #[schema(example = "numeric")]
+    ty: String,
+}
+
+impl From<&Column> for ColumnBody {
+    fn from(column: &Column) -> Self {
+        Self {
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+        }
+    }
+}
