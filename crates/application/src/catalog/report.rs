@@ -45,6 +45,51 @@ pub struct Place {
     pub path: Option<String>,
 }
 
+impl Place {
+    /// Somewhere in `file`, nobody can say where.
+    #[must_use]
+    pub fn file(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            path: None,
+        }
+    }
+
+    /// A line of `file`, from 1.
+    #[must_use]
+    pub fn line(file: &str, line: u64) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: Some(line),
+            path: None,
+        }
+    }
+
+    /// A value in a JSON file, on the line where it begins.
+    #[must_use]
+    pub fn value(file: &str, line: u64, path: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: Some(line),
+            path: Some(path.into()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(path) = &self.path {
+            write!(f, " {path}")?;
+        }
+        Ok(())
+    }
+}
+
 /// One thing found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -56,6 +101,48 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub advice: String,
+}
+
+impl Finding {
+    /// Worth knowing.
+    pub fn note(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Note,
+            place,
+            message: message.into(),
+            advice: advice.into(),
+        }
+    }
+
+    /// Probably a mistake; loaded all the same.
+    pub fn warning(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            place,
+            message: message.into(),
+            advice: advice.into(),
+        }
+    }
+
+    /// A mistake that the file itself showed how to mend.
+    pub fn repair(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Repair,
+            place,
+            message: message.into(),
+            advice: advice.into(),
+        }
+    }
+
+    /// A mistake; nothing is written.
+    pub fn rejection(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Rejection,
+            place,
+            message: message.into(),
+            advice: advice.into(),
+        }
+    }
 }
 
 /// The findings of one load. Every one is counted; the list stops at [`Findings::LISTED`] of each
@@ -79,6 +166,31 @@ impl Findings {
         }
     }
 
+    /// Counts `number` findings that are not listed, because whoever found them kept only the first.
+    pub fn add_unlisted(&mut self, severity: Severity, number: u64) {
+        self.counts[severity as usize] += number;
+    }
+
+    /// Adds the findings of one file to those of the whole load.
+    pub fn append(&mut self, other: Self) {
+        let Self { listed, counts } = other;
+        for severity in [
+            Severity::Note,
+            Severity::Warning,
+            Severity::Repair,
+            Severity::Rejection,
+        ] {
+            let shown = listed
+                .iter()
+                .filter(|finding| finding.severity == severity)
+                .count() as u64;
+            self.add_unlisted(severity, counts[severity as usize] - shown);
+        }
+        for finding in listed {
+            self.add(finding);
+        }
+    }
+
     /// How many findings of `severity` there are.
     #[must_use]
     pub fn count(&self, severity: Severity) -> u64 {
@@ -95,7 +207,11 @@ impl Findings {
     /// repaired or warned of.
     #[must_use]
     pub fn permit_writing(&self, strict: bool) -> bool {
-        let blocking = if strict { Severity::Warning } else { Severity::Rejection };
+        let blocking = if strict {
+            Severity::Warning
+        } else {
+            Severity::Rejection
+        };
         [Severity::Warning, Severity::Repair, Severity::Rejection]
             .into_iter()
             .all(|severity| severity < blocking || self.count(severity) == 0)

@@ -1,0 +1,288 @@
+//! Loads a catalog from files, whole or not at all.
+//!
+//! SQL is compiled before the unit of work opens, because the database is asked about it. While the
+//! unit of work is open, nothing but the store is called; the records' file is read meanwhile.
+
+use metricd_core::actor::{Action, Actor};
+use thiserror::Error;
+
+use super::{
+    loaded::{CatalogFiles, LeftOut, LoadedQuery},
+    plan::{CompiledQuery, Plan, Prepared, Stored, plan},
+    reconcile,
+    records::{self, OnProgress, RecordSource},
+    report::{Finding, Findings, Place, Report, SlotFinding},
+};
+use crate::{
+    Forbidden, authorize,
+    compile::{CompileError, compile},
+    ports::{Ports, QueryRunner, RunError, StoreError, UnitOfWork},
+};
+
+/// How to load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Do everything, then undo it: the report says what would have happened.
+    pub dry_run: bool,
+    /// Write nothing when there are warnings or repairs either.
+    pub strict: bool,
+    /// Remove what an earlier import made and these files do not have. Records stay.
+    pub prune: bool,
+}
+
+/// Why there is no report. Faults of the files are not among the reasons: they are in the report.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The caller may not load a catalog.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The database could not be asked about a query.
+    #[error("the query `{query}` could not be checked")]
+    Check {
+        /// The query's id.
+        query: String,
+        /// What happened.
+        #[source]
+        source: RunError,
+    },
+    /// The catalog could not be read or written.
+    #[error("the catalog could not be loaded")]
+    Store(#[from] StoreError),
+}
+
+/// Loads `files` and says what that did.
+///
+/// # Errors
+/// See [`ImportError`]. Nothing is written then, nor when the report holds a rejection.
+pub async fn import(
+    actor: &Actor,
+    ports: &Ports,
+    files: CatalogFiles,
+    options: ImportOptions,
+    on_progress: OnProgress<'_>,
+) -> Result<Report, ImportError> {
+    authorize(actor, Action::ImportCatalog)?;
+    let CatalogFiles {
+        queries,
+        metrics,
+        records,
+    } = files;
+    let mut report = Report::default();
+    let catalog = CatalogFiles {
+        queries,
+        metrics,
+        records: None,
+    };
+    let prepared = prepare(ports.runner.as_ref(), catalog, &mut report).await?;
+    let mut work = ports.store.begin().await?;
+    work.lock_catalog().await?;
+    load(work, &prepared, records, options, report, on_progress).await
+}
+
+/// Settles the files' queries and metrics and compiles the SQL.
+pub(super) async fn prepare(
+    runner: &dyn QueryRunner,
+    files: CatalogFiles,
+    report: &mut Report,
+) -> Result<Prepared, ImportError> {
+    let mut prepared = Prepared::default();
+    if let Some(loaded) = files.queries {
+        let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
+        let mut compiled = Vec::with_capacity(rows.len());
+        for row in rows {
+            match compile(runner, &row.sql).await {
+                Ok((template, columns)) => {
+                    report
+                        .slots
+                        .extend(template.notes.iter().map(|note| slot(&row, note)));
+                    compiled.push(CompiledQuery {
+                        loaded: row,
+                        template,
+                        columns,
+                    });
+                }
+                Err(CompileError::Database(
+                    source @ (RunError::Failed(_) | RunError::Deadline | RunError::Unavailable(_)),
+                )) => {
+                    return Err(ImportError::Check {
+                        query: row.id.to_string(),
+                        source,
+                    });
+                }
+                Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),
+            }
+        }
+        prepared.queries = Some(compiled);
+        prepared.faulty_queries = left_out;
+    }
+    if let Some(loaded) = files.metrics {
+        let (metrics, left_out) = reconcile::take_metrics(loaded, &mut report.findings);
+        prepared.metrics = Some(metrics);
+        prepared.faulty_metrics = left_out;
+    }
+    Ok(prepared)
+}
+
+pub(super) fn slot(row: &LoadedQuery, note: &metricd_core::sql::SlotNote) -> SlotFinding {
+    SlotFinding {
+        query: row.id.to_string(),
+        note: note.clone(),
+    }
+}
+
+/// Makes a finding of SQL that does not compile.
+pub(super) fn reject(
+    row: LoadedQuery,
+    fault: &CompileError,
+    left_out: &mut LeftOut<metricd_core::ids::QueryId>,
+    findings: &mut Findings,
+) {
+    let (message, advice) = match fault {
+        CompileError::Sql(fault) => {
+            let line = row.sql_line + u64::from(fault.line) - 1;
+            (
+                format!(
+                    "the SQL of `{}`, line {}, column {} (line {line} of the file): {}",
+                    row.id, fault.line, fault.column, fault.message
+                ),
+                fault
+                    .hint
+                    .as_deref()
+                    .map_or_else(|| "Correct the SQL.".to_owned(), sentence),
+            )
+        }
+        CompileError::Unreadable(tables) => (
+            format!("the SQL of `{}`: {fault}", row.id),
+            format!(
+                "Correct the name, create the table, or let stored SQL read it: `GRANT SELECT ON {} \
+                 TO metricd_reader` (or the reader role that is configured).",
+                tables
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ),
+        CompileError::Database(_) => (
+            format!("the SQL of `{}`: {fault}", row.id),
+            "Correct the SQL; `psql` gives the same answer.".to_owned(),
+        ),
+    };
+    findings.add(Finding::rejection(row.place, message, advice));
+    left_out.add(Some(row.id));
+}
+
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string())
+        .unwrap_or_default();
+    let end = if hint.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+/// Writes what was prepared and the records through `work`, whose catalog is locked. Commits unless
+/// something stands against it; else `work` is dropped.
+pub(super) async fn load(
+    mut work: Box<dyn UnitOfWork>,
+    prepared: &Prepared,
+    records: Option<Box<dyn RecordSource>>,
+    options: ImportOptions,
+    mut report: Report,
+    on_progress: OnProgress<'_>,
+) -> Result<Report, ImportError> {
+    let stored = Stored {
+        queries: work.all_queries().await?,
+        metrics: work.all_metrics().await?,
+    };
+    let plan = plan(&stored, prepared, options.prune, &mut report.findings);
+    let mut records = records;
+    if report.findings.permit_writing(options.strict) {
+        report.counts = plan.counts;
+        write(work.as_mut(), plan, &mut report).await?;
+        if let Some(records) = records.as_deref_mut() {
+            store(
+                work.as_mut(),
+                records,
+                options.strict,
+                &mut report,
+                on_progress,
+            )
+            .await?;
+        }
+    }
+    if !report.findings.permit_writing(options.strict) {
+        drop(work);
+        report.counts = super::Counts::default();
+        if let Some(records) = records.as_deref_mut() {
+            records::read_for_faults(records, &mut report.findings, on_progress);
+        }
+    } else if !options.dry_run {
+        work.commit().await?;
+        report.written = true;
+    }
+    Ok(report)
+}
+
+async fn write(
+    work: &mut dyn UnitOfWork,
+    plan: Plan,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    for query in &plan.new_queries {
+        work.insert_query(query).await?;
+    }
+    for query in &plan.changed_queries {
+        work.update_query(query).await?;
+    }
+    for metric in &plan.new_metrics {
+        work.insert_metric(metric).await?;
+    }
+    for metric in &plan.changed_metrics {
+        work.update_metric(metric).await?;
+    }
+    for id in plan.pruned_metrics {
+        work.delete_metric(id).await?;
+    }
+    for id in plan.pruned_queries {
+        if work.delete_unused_query(&id).await? {
+            report.counts.queries.removed += 1;
+        } else {
+            report.findings.add(Finding::note(
+                Place::default(),
+                format!("the query `{id}` was not pruned, because a metric uses it"),
+                "Nothing; remove the metric first if both should go.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Stores the records of `source`. Stops where writing is no longer permitted, without having read
+/// to the end.
+async fn store(
+    work: &mut dyn UnitOfWork,
+    source: &mut dyn RecordSource,
+    strict: bool,
+    report: &mut Report,
+    on_progress: OnProgress<'_>,
+) -> Result<(), StoreError> {
+    while let Some(batch) = source.next_batch(&mut report.findings) {
+        on_progress(source.progress());
+        if !report.findings.permit_writing(strict) {
+            return Ok(());
+        }
+        if !batch.is_empty() {
+            work.stage_records(&batch).await?;
+        }
+    }
+    if !report.findings.permit_writing(strict) {
+        return Ok(());
+    }
+    let outcome = work.merge_staged().await?;
+    report.counts.records.created = outcome.created;
+    report.counts.records.unchanged = outcome.unchanged;
+    records::report_outcome(&outcome, source, &mut report.findings);
+    Ok(())
+}

@@ -1,0 +1,308 @@
+//! Records on their way from a file into the table: the source they come from, the key that tells
+//! equal ones, and the check of a whole file without a database.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use metricd_core::{ids::QueryId, record::MetricRecord};
+use uuid::{Uuid, uuid};
+
+use super::report::{Finding, Findings, Place, Severity};
+use crate::ports::{StagedRecord, StagingOutcome, SurplusRecord, UnknownQuery};
+
+/// The namespace of [`content_key`]; changing it would make every stored record new.
+const NAMESPACE: Uuid = uuid!("b028f10c-d56a-4850-bcd2-e03c62e662ea");
+
+/// A file of records that is read batch by batch, so that its size does not matter.
+pub trait RecordSource: Send {
+    /// The next records, at most as many as a store takes at once, and `None` at the end. Faulty
+    /// records are left out of the batch and become findings; a fault that ends the file early is
+    /// a rejection.
+    fn next_batch(&mut self, findings: &mut Findings) -> Option<Vec<StagedRecord>>;
+
+    /// How far reading has come.
+    fn progress(&self) -> Progress;
+
+    /// The place of the record with this index and line, for findings.
+    fn place(&self, index: u64, line: u64) -> Place;
+}
+
+/// How far the reading of records has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read, faulty ones among them.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// The size of the file in bytes.
+    pub total_bytes: u64,
+}
+
+/// Hears how far a load has come, after each batch of records.
+pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// A key that two records share exactly when they are equal: a `UUIDv5` of the query id, the date and
+/// the five measures.
+#[must_use]
+pub fn content_key(record: &MetricRecord) -> Uuid {
+    let values = &record.values;
+    let mut bytes = Vec::with_capacity(96);
+    text(&mut bytes, Some(record.query_id.as_str()));
+    bytes.extend(record.date.and_utc().timestamp_micros().to_be_bytes());
+    for number in [values.obsolescence_val, values.obsolescence] {
+        // PostgreSQL holds -0 and 0 for equal.
+        let bits = number.map(|number| if number == 0.0 { 0 } else { number.to_bits() });
+        optional(&mut bytes, bits.map(u64::to_be_bytes));
+    }
+    optional(&mut bytes, values.parts_flagged.map(i32::to_be_bytes));
+    text(&mut bytes, values.alert_type.as_deref());
+    text(&mut bytes, values.alert_category.as_deref());
+    Uuid::new_v5(&NAMESPACE, &bytes)
+}
+
+/// Presence, then the value; without it, `Some(0)` and `None` would read the same.
+fn optional<const N: usize>(bytes: &mut Vec<u8>, value: Option<[u8; N]>) {
+    bytes.push(u8::from(value.is_some()));
+    bytes.extend(value.into_iter().flatten());
+}
+
+/// Presence, length, then the text; without the length, two neighbours could trade letters.
+fn text(bytes: &mut Vec<u8>, value: Option<&str>) {
+    optional(bytes, value.map(|text| (text.len() as u64).to_be_bytes()));
+    bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+}
+
+/// Says what merging came to, in the words of a report.
+pub(super) fn report_outcome(
+    outcome: &StagingOutcome,
+    source: &dyn RecordSource,
+    findings: &mut Findings,
+) {
+    for surplus in &outcome.first_surplus {
+        findings.add(surplus_note(source, surplus));
+    }
+    let unlisted = outcome
+        .surplus
+        .saturating_sub(outcome.first_surplus.len() as u64);
+    findings.add_unlisted(Severity::Note, unlisted);
+    for unknown in &outcome.unknown_queries {
+        let records = if unknown.records == 1 {
+            "record belongs"
+        } else {
+            "records belong"
+        };
+        findings.add(Finding::warning(
+            source.place(unknown.first_index, unknown.first_line),
+            format!(
+                "{} {records} to `{}`, which is no query; this is the first",
+                unknown.records, unknown.query_id
+            ),
+            "Add the query, or correct the records' `id`. No metric shows them as they are.",
+        ));
+    }
+}
+
+fn surplus_note(source: &dyn RecordSource, surplus: &SurplusRecord) -> Finding {
+    let first = source.place(surplus.equals, 0).path.unwrap_or_default();
+    Finding::note(
+        source.place(surplus.index, surplus.line),
+        format!("equals `{first}`, kept"),
+        "Nothing, if it did happen twice; else remove one of the two.",
+    )
+}
+
+/// Reads `source` to its end only for its faults; gives nothing else.
+pub(super) fn read_for_faults(
+    source: &mut dyn RecordSource,
+    findings: &mut Findings,
+    on_progress: OnProgress<'_>,
+) {
+    while source.next_batch(findings).is_some() {
+        on_progress(source.progress());
+    }
+}
+
+/// Does what a store does with staged records, as far as memory allows: counts them, and finds equal
+/// ones and unknown queries. `known` are the ids of all queries, if they are known.
+pub(super) fn check(
+    source: &mut dyn RecordSource,
+    known: Option<&BTreeSet<QueryId>>,
+    findings: &mut Findings,
+    on_progress: OnProgress<'_>,
+) -> u64 {
+    let mut outcome = StagingOutcome::default();
+    let mut keys = SeenKeys::default();
+    let mut unknown = BTreeMap::new();
+    while let Some(batch) = source.next_batch(findings) {
+        for staged in batch {
+            outcome.created += 1;
+            if let Some(equals) = keys.see(staged.content_key, staged.index) {
+                outcome.surplus += 1;
+                if outcome.surplus <= Findings::LISTED {
+                    let (index, line) = (staged.index, staged.line);
+                    outcome.first_surplus.push(SurplusRecord {
+                        index,
+                        line,
+                        equals,
+                    });
+                }
+            }
+            let query_id = staged.record.query_id;
+            if known.is_some_and(|known| !known.contains(&query_id)) {
+                count_unknown(&mut unknown, query_id, staged.index, staged.line);
+            }
+        }
+        on_progress(source.progress());
+    }
+    outcome.unknown_queries = unknown.into_values().collect();
+    outcome
+        .unknown_queries
+        .sort_by_key(|unknown| unknown.first_index);
+    report_outcome(&outcome, source, findings);
+    if keys.overflowed {
+        let place = Place {
+            line: None,
+            path: None,
+            ..source.place(0, 0)
+        };
+        findings.add(Finding::note(
+            place,
+            format!(
+                "equal records were looked for only among the first {} different ones",
+                SeenKeys::LIMIT
+            ),
+            "Nothing; an import with `--dry-run` looks at all of them.",
+        ));
+    }
+    outcome.created
+}
+
+fn count_unknown(
+    unknown: &mut BTreeMap<QueryId, UnknownQuery>,
+    query_id: QueryId,
+    first_index: u64,
+    first_line: u64,
+) {
+    unknown
+        .entry(query_id.clone())
+        .or_insert(UnknownQuery {
+            query_id,
+            records: 0,
+            first_index,
+            first_line,
+        })
+        .records += 1;
+}
+
+/// The content keys seen so far, as many as fit into about 50 MB.
+#[derive(Default)]
+struct SeenKeys {
+    first: HashMap<Uuid, u64>,
+    overflowed: bool,
+}
+
+impl SeenKeys {
+    const LIMIT: usize = 1_500_000;
+
+    /// The index of the first record with this key, if `index` is not the first.
+    fn see(&mut self, key: Uuid, index: u64) -> Option<u64> {
+        let first = self.first.get(&key).copied();
+        if first.is_none() {
+            if self.first.len() < Self::LIMIT {
+                self.first.insert(key, index);
+            } else {
+                self.overflowed = true;
+            }
+        }
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use metricd_core::record::RecordValues;
+
+    use super::*;
+
+    fn record(values: RecordValues) -> MetricRecord {
+        MetricRecord {
+            query_id: QueryId::parse("q").unwrap(),
+            date: NaiveDate::from_ymd_opt(2025, 6, 1).unwrap().into(),
+            values,
+        }
+    }
+
+    #[test]
+    fn equal_records_have_one_key() {
+        let values = || RecordValues {
+            alert_type: Some("a".into()),
+            ..RecordValues::default()
+        };
+        assert_eq!(
+            content_key(&record(values())),
+            content_key(&record(values()))
+        );
+        let zero = |obsolescence| RecordValues {
+            obsolescence,
+            ..RecordValues::default()
+        };
+        assert_eq!(
+            content_key(&record(zero(Some(0.0)))),
+            content_key(&record(zero(Some(-0.0)))),
+            "PostgreSQL holds them for equal"
+        );
+    }
+
+    #[test]
+    fn the_key_of_a_record_never_changes() {
+        let key = content_key(&record(RecordValues::default()));
+        assert_eq!(key.to_string(), "805666d4-c7a2-5ff4-aaec-c1226a153f8c");
+    }
+
+    #[test]
+    fn whatever_differs_makes_another_key() {
+        let none = RecordValues::default;
+        let different = [
+            record(none()),
+            record(RecordValues {
+                obsolescence_val: Some(0.0),
+                ..none()
+            }),
+            record(RecordValues {
+                obsolescence: Some(0.0),
+                ..none()
+            }),
+            record(RecordValues {
+                parts_flagged: Some(0),
+                ..none()
+            }),
+            record(RecordValues {
+                alert_type: Some(String::new()),
+                ..none()
+            }),
+            record(RecordValues {
+                alert_category: Some(String::new()),
+                ..none()
+            }),
+            record(RecordValues {
+                alert_type: Some("ab".into()),
+                ..none()
+            }),
+            record(RecordValues {
+                alert_type: Some("a".into()),
+                alert_category: Some("b".into()),
+                ..none()
+            }),
+            MetricRecord {
+                query_id: QueryId::parse("r").unwrap(),
+                ..record(none())
+            },
+            MetricRecord {
+                date: NaiveDate::from_ymd_opt(2025, 6, 2).unwrap().into(),
+                ..record(none())
+            },
+        ];
+        let keys: BTreeSet<_> = different.iter().map(content_key).collect();
+        assert_eq!(keys.len(), different.len());
+    }
+}

@@ -1,0 +1,97 @@
+//! Fills an empty database when the server starts.
+
+use metricd_core::actor::{Action, Actor};
+
+use super::{
+    import::{ImportError, ImportOptions, load, prepare},
+    loaded::CatalogFiles,
+    report::Report,
+};
+use crate::{
+    authorize,
+    ports::{CatalogCounts, Ports, StoreError, UnitOfWork},
+};
+
+/// Loads those of `files` whose table is empty, and gives the report; `None` when there was nothing
+/// to load. Several servers may start at once: whoever comes second finds the tables filled.
+///
+/// # Errors
+/// See [`ImportError`]. Nothing is written then, nor when the report holds a rejection.
+pub async fn seed(
+    actor: &Actor,
+    ports: &Ports,
+    mut files: CatalogFiles,
+) -> Result<Option<Report>, ImportError> {
+    authorize(actor, Action::ImportCatalog)?;
+    let mut filled = filled_tables(ports.store.begin().await?.as_mut()).await?;
+    loop {
+        files.leave_out(filled);
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let mut report = Report::default();
+        let catalog = CatalogFiles {
+            queries: files.queries.clone(),
+            metrics: files.metrics.clone(),
+            records: None,
+        };
+        let prepared = prepare(ports.runner.as_ref(), catalog, &mut report).await?;
+        let mut work = ports.store.begin().await?;
+        work.lock_catalog().await?;
+        filled = filled_tables(work.as_mut()).await?;
+        if !files.concern(filled) {
+            let records = files.records.take();
+            let options = ImportOptions::default();
+            return load(work, &prepared, records, options, report, &|_| ())
+                .await
+                .map(Some);
+        }
+    }
+}
+
+/// Which tables hold something.
+#[derive(Debug, Clone, Copy)]
+struct Filled {
+    queries: bool,
+    metrics: bool,
+    records: bool,
+}
+
+async fn filled_tables(work: &mut dyn UnitOfWork) -> Result<Filled, StoreError> {
+    let CatalogCounts {
+        queries,
+        metrics,
+        has_records,
+    } = work.counts().await?;
+    Ok(Filled {
+        queries: queries > 0,
+        metrics: metrics > 0,
+        records: has_records,
+    })
+}
+
+impl CatalogFiles {
+    fn is_empty(&self) -> bool {
+        self.queries.is_none() && self.metrics.is_none() && self.records.is_none()
+    }
+
+    /// Whether there is a file for a filled table.
+    fn concern(&self, filled: Filled) -> bool {
+        (filled.queries && self.queries.is_some())
+            || (filled.metrics && self.metrics.is_some())
+            || (filled.records && self.records.is_some())
+    }
+
+    /// Forgets the files of filled tables.
+    fn leave_out(&mut self, filled: Filled) {
+        if filled.queries {
+            self.queries = None;
+        }
+        if filled.metrics {
+            self.metrics = None;
+        }
+        if filled.records {
+            self.records = None;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Checks the files of a load without a database.
+
+use std::collections::BTreeSet;
+
+use metricd_core::{ids::QueryId, sql::Draft};
+
+use super::{
+    import::{reject, slot},
+    loaded::CatalogFiles,
+    plan::{CompiledQuery, Prepared, Stored, plan},
+    reconcile,
+    records::{self, OnProgress},
+    report::{Counts, Report, Tally},
+};
+
+/// Checks everything that can be checked without a database, and gives the report of loading `files`
+/// into an empty one. Whether tables and columns exist only a database can say; the types of literal
+/// slots are assumed.
+///
+/// Equal records are looked for among the first 1.5 million.
+#[must_use]
+pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) -> Report {
+    let CatalogFiles {
+        queries,
+        metrics,
+        records,
+    } = files;
+    let mut report = Report::default();
+    let mut prepared = Prepared::default();
+    if let Some(loaded) = queries {
+        let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
+        let mut compiled = Vec::with_capacity(rows.len());
+        for row in rows {
+            match Draft::parse(&row.sql).and_then(Draft::assume) {
+                Ok(template) => {
+                    report
+                        .slots
+                        .extend(template.notes.iter().map(|note| slot(&row, note)));
+                    compiled.push(CompiledQuery {
+                        loaded: row,
+                        template,
+                        columns: Vec::new(),
+                    });
+                }
+                Err(fault) => reject(row, &fault.into(), &mut left_out, &mut report.findings),
+            }
+        }
+        prepared.queries = Some(compiled);
+        prepared.faulty_queries = left_out;
+    } else {
+        // The queries are elsewhere, perhaps in a database: none can be called missing.
+        prepared.faulty_queries.unnamed = true;
+    }
+    if let Some(loaded) = metrics {
+        let (metrics, left_out) = reconcile::take_metrics(loaded, &mut report.findings);
+        prepared.metrics = Some(metrics);
+        prepared.faulty_metrics = left_out;
+    }
+    plan(&Stored::default(), &prepared, false, &mut report.findings);
+    report.counts = count(&prepared);
+    if let Some(mut source) = records {
+        let known = known_queries(&prepared);
+        let findings = &mut report.findings;
+        let read = records::check(source.as_mut(), known.as_ref(), findings, on_progress);
+        report.counts.records.created = read;
+    }
+    if !report.findings.permit_writing(strict) {
+        report.counts = Counts::default();
+    }
+    report
+}
+
+fn count(prepared: &Prepared) -> Counts {
+    let created = |number: usize| Tally {
+        created: number as u64,
+        ..Tally::default()
+    };
+    let metrics = prepared.metrics.as_deref().unwrap_or_default();
+    Counts {
+        queries: created(prepared.queries.as_ref().map_or(0, Vec::len)),
+        metrics: created(metrics.len()),
+        layouts: created(metrics.iter().map(|metric| metric.layouts.len()).sum()),
+        records: Tally::default(),
+    }
+}
+
+/// The ids that records may name, if these are all.
+fn known_queries(prepared: &Prepared) -> Option<BTreeSet<QueryId>> {
+    if prepared.faulty_queries.unnamed {
+        return None;
+    }
+    let compiled = prepared
+        .queries
+        .iter()
+        .flatten()
+        .map(|query| query.loaded.id.clone());
+    Some(
+        compiled
+            .chain(prepared.faulty_queries.ids.iter().cloned())
+            .collect(),
+    )
+}

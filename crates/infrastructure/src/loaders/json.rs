@@ -1,0 +1,620 @@
+//! A streaming view of a JSON file: one value at a time, each with its line, and faults in words.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufReader, Cursor, Read},
+    path::Path,
+};
+
+use metricd_application::catalog::{Finding, Findings, Place};
+use struson::reader::{
+    JsonReader, JsonStreamReader, JsonSyntaxError, ReaderError, ReaderSettings, SyntaxErrorKind,
+    ValueType,
+};
+
+use super::{BYTE_ORDER_MARK, not_utf8, unreadable};
+
+/// Bytes to read JSON from.
+pub(super) type Input = Box<dyn Read + Send>;
+
+/// Opens a file and says how large it is.
+pub(super) fn open(path: &Path) -> io::Result<(Input, u64)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    Ok((
+        Box::new(BufReader::with_capacity(64 * 1024, file)),
+        metadata.len(),
+    ))
+}
+
+/// A value of a JSON file. What lies deeper than was asked for is read past and left empty.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Boolean(bool),
+    /// As written, because only the field that takes it knows what it may be.
+    Number(String),
+    Text(String),
+    Array(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+impl Value {
+    /// What it is, for a sentence.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "text",
+            Self::Array(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+/// A value and the line on which it begins, from 1.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) line: u64,
+}
+
+/// A JSON file that is being read. After an error nothing more can be read from it.
+pub(super) struct JsonFile {
+    reader: JsonStreamReader<io::Chain<Cursor<Vec<u8>>, Input>>,
+}
+
+impl JsonFile {
+    /// Begins to read `input`, past a byte-order mark.
+    pub(super) fn new(mut input: Input) -> io::Result<Self> {
+        let mut start = Vec::with_capacity(BYTE_ORDER_MARK.len());
+        input
+            .by_ref()
+            .take(BYTE_ORDER_MARK.len() as u64)
+            .read_to_end(&mut start)?;
+        if start == BYTE_ORDER_MARK {
+            start.clear();
+        }
+        let settings = ReaderSettings {
+            track_path: false,
+            // Fields judge their numbers themselves.
+            restrict_number_values: false,
+            ..ReaderSettings::default()
+        };
+        let reader = JsonStreamReader::new_custom(Cursor::new(start).chain(input), settings);
+        Ok(Self { reader })
+    }
+
+    /// Bytes read so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.reader
+            .current_position(false)
+            .data_pos
+            .unwrap_or_default()
+    }
+
+    /// The kind of the next value, and its line.
+    pub(super) fn peek(&mut self) -> Result<(ValueType, u64), ReaderError> {
+        let kind = self.reader.peek()?;
+        Ok((kind, self.line()))
+    }
+
+    fn line(&self) -> u64 {
+        line_of(&self.reader.current_position(false))
+    }
+
+    pub(super) fn begin_array(&mut self) -> Result<(), ReaderError> {
+        self.reader.begin_array()
+    }
+
+    pub(super) fn end_array(&mut self) -> Result<(), ReaderError> {
+        self.reader.end_array()
+    }
+
+    pub(super) fn begin_object(&mut self) -> Result<(), ReaderError> {
+        self.reader.begin_object()
+    }
+
+    pub(super) fn end_object(&mut self) -> Result<(), ReaderError> {
+        self.reader.end_object()
+    }
+
+    pub(super) fn has_next(&mut self) -> Result<bool, ReaderError> {
+        self.reader.has_next()
+    }
+
+    /// The name of the next member, and its line.
+    pub(super) fn name(&mut self) -> Result<(String, u64), ReaderError> {
+        self.reader.has_next()?;
+        let line = self.line();
+        Ok((self.reader.next_name_owned()?, line))
+    }
+
+    pub(super) fn skip(&mut self) -> Result<(), ReaderError> {
+        self.reader.skip_value()
+    }
+
+    /// Checks that nothing follows the document.
+    pub(super) fn finish(self) -> Result<(), ReaderError> {
+        self.reader.consume_trailing_whitespace()
+    }
+
+    /// Reads a value, and of arrays and objects what lies at most `depth` levels deep.
+    pub(super) fn node(&mut self, depth: u8) -> Result<Node, ReaderError> {
+        let (kind, line) = self.peek()?;
+        let value = match kind {
+            ValueType::Null => {
+                self.reader.next_null()?;
+                Value::Null
+            }
+            ValueType::Boolean => Value::Boolean(self.reader.next_bool()?),
+            ValueType::Number => Value::Number(self.reader.next_number_as_string()?),
+            ValueType::String => Value::Text(self.reader.next_string()?),
+            ValueType::Array if depth == 0 => {
+                self.skip()?;
+                Value::Array(Vec::new())
+            }
+            ValueType::Object if depth == 0 => {
+                self.skip()?;
+                Value::Object(Vec::new())
+            }
+            ValueType::Array => {
+                let mut items = Vec::new();
+                self.begin_array()?;
+                while self.has_next()? {
+                    items.push(self.node(depth - 1)?);
+                }
+                self.end_array()?;
+                Value::Array(items)
+            }
+            ValueType::Object => {
+                let mut members = Vec::new();
+                self.begin_object()?;
+                while self.has_next()? {
+                    let (name, _) = self.name()?;
+                    members.push((name, self.node(depth - 1)?));
+                }
+                self.end_object()?;
+                Value::Object(members)
+            }
+        };
+        Ok(Node { value, line })
+    }
+
+    /// Reads an object's `known` members, each once; others are noted and read past. The next value
+    /// must be an object.
+    pub(super) fn fields<'a>(
+        &mut self,
+        known: &'static [&'static str],
+        path: String,
+        depth: u8,
+        context: &'a mut Context,
+    ) -> Result<Fields<'a>, ReaderError> {
+        let (_, line) = self.peek()?;
+        let mut nodes: Vec<Option<Node>> = vec![None; known.len()];
+        let mut faulty = false;
+        self.begin_object()?;
+        while self.has_next()? {
+            let (name, line) = self.name()?;
+            match known.iter().position(|field| *field == name) {
+                Some(at) if nodes[at].is_none() => nodes[at] = Some(self.node(depth)?),
+                Some(_) => {
+                    self.skip()?;
+                    faulty = true;
+                    context.reject_duplicate(line, &path, &name);
+                }
+                None => {
+                    self.skip()?;
+                    context.note_unknown(line, &path, &name);
+                }
+            }
+        }
+        self.end_object()?;
+        Ok(Fields {
+            context,
+            known,
+            nodes,
+            path,
+            line,
+            faulty,
+        })
+    }
+}
+
+fn line_of(position: &struson::reader::JsonReaderPosition) -> u64 {
+    position.line_pos.map_or(1, |at| at.line + 1)
+}
+
+/// The file's name and what was found in it.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) file: String,
+    pub(super) findings: Findings,
+    unknown: BTreeSet<String>,
+}
+
+impl Context {
+    /// The most unknown names that are told apart, so that hostile files do not fill the memory.
+    const UNKNOWN_NAMES: usize = 100;
+
+    pub(super) fn new(file: String) -> Self {
+        Self {
+            file,
+            findings: Findings::default(),
+            unknown: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        line: u64,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        let place = Place::value(&self.file, line, path);
+        self.findings
+            .add(Finding::rejection(place, message, advice));
+    }
+
+    pub(super) fn reject_duplicate(&mut self, line: u64, path: &str, name: &str) {
+        self.reject(
+            line,
+            member(path, name),
+            format!("`{name}` stands twice in one object"),
+            "Keep the one that is right.",
+        );
+    }
+
+    /// Notes a name that means nothing here, the first time it occurs in the file.
+    pub(super) fn note_unknown(&mut self, line: u64, path: &str, name: &str) {
+        if self.unknown.len() < Self::UNKNOWN_NAMES && self.unknown.insert(name.to_owned()) {
+            self.findings.add(Finding::note(
+                Place::value(&self.file, line, member(path, name)),
+                format!("`{name}` means nothing here and is ignored, as everywhere in this file"),
+                "Check the spelling, or remove it.",
+            ));
+        }
+    }
+
+    /// Rejects a value that is not of the kind that belongs there.
+    pub(super) fn reject_kind(&mut self, line: u64, path: &str, wanted: &str, found: ValueType) {
+        let found = match found {
+            ValueType::Array => "a list",
+            ValueType::Object => "an object",
+            ValueType::String => "text",
+            ValueType::Number => "a number",
+            ValueType::Boolean => "a boolean",
+            ValueType::Null => "null",
+        };
+        self.reject(
+            line,
+            path,
+            format!("must be {wanted}, not {found}"),
+            format!("Write {wanted}."),
+        );
+    }
+
+    /// Rejects the rest of the file, which cannot be read past this error.
+    pub(super) fn reject_rest(&mut self, error: &ReaderError, path: &str) {
+        let finding = match error {
+            ReaderError::SyntaxError(JsonSyntaxError { kind, location }) => {
+                let empty =
+                    location.data_pos == Some(0) && *kind == SyntaxErrorKind::IncompleteDocument;
+                let message = if empty {
+                    "the file is empty".to_owned()
+                } else {
+                    let column = location.line_pos.map_or(1, |at| at.column + 1);
+                    format!(
+                        "the file is not JSON from column {column} on: {}",
+                        describe(*kind)
+                    )
+                };
+                Finding::rejection(
+                    Place::value(&self.file, line_of(location), path),
+                    message,
+                    "Correct the file; what stands behind this place was not looked at.",
+                )
+            }
+            ReaderError::IoError { error, location }
+                if error.kind() == io::ErrorKind::InvalidData =>
+            {
+                not_utf8(Place::value(&self.file, line_of(location), path))
+            }
+            ReaderError::IoError { error, .. } => unreadable(&self.file, error),
+            ReaderError::MaxNestingDepthExceeded {
+                max_nesting_depth,
+                location,
+            } => Finding::rejection(
+                Place::value(&self.file, line_of(location), path),
+                format!("lists and objects are nested more than {max_nesting_depth} deep"),
+                "Check that this is the right file.",
+            ),
+            other => Finding::rejection(
+                Place::value(&self.file, 1, path),
+                format!("the file is not what it should be: {other}"),
+                "Check that this is the right file.",
+            ),
+        };
+        self.findings.add(finding);
+    }
+}
+
+fn describe(kind: SyntaxErrorKind) -> &'static str {
+    use SyntaxErrorKind as Kind;
+    match kind {
+        Kind::CommentsNotEnabled | Kind::IncompleteComment | Kind::BlockCommentNotClosed => {
+            "JSON has no comments"
+        }
+        Kind::InvalidLiteral | Kind::TrailingDataAfterLiteral => {
+            "only `true`, `false` and `null` stand without quotes"
+        }
+        Kind::UnexpectedClosingBracket => "a closing bracket has no opening one",
+        Kind::UnexpectedComma => "a comma stands where a value or a name should be",
+        Kind::MissingComma => "a comma is missing",
+        Kind::TrailingCommaNotEnabled => "a comma stands before a closing bracket",
+        Kind::UnexpectedColon => "a colon stands where a value should be",
+        Kind::MissingColon => "a colon is missing between a name and its value",
+        Kind::MalformedNumber | Kind::TrailingDataAfterNumber => "a number is malformed",
+        Kind::ExpectingMemberNameOrObjectEnd => "a name in quotes or `}` should be here",
+        Kind::NotEscapedControlCharacter => {
+            "a line break or another control character stands inside quotes"
+        }
+        Kind::UnknownEscapeSequence | Kind::MalformedEscapeSequence => {
+            "a backslash sequence is not one of JSON's"
+        }
+        Kind::UnpairedSurrogatePairEscapeSequence => "half of a surrogate pair stands alone",
+        Kind::IncompleteDocument => "it ends too early",
+        Kind::TrailingData => "something follows the end",
+        _ => "a value should be here",
+    }
+}
+
+/// The path of a member of `path`.
+pub(super) fn member(path: &str, name: &str) -> String {
+    let plain = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}[{name:?}]")
+    }
+}
+
+/// The known members of an object, to be taken one by one. Whatever is not as it should be becomes
+/// a finding and makes the object [`faulty`](Self::faulty).
+pub(super) struct Fields<'a> {
+    context: &'a mut Context,
+    known: &'static [&'static str],
+    nodes: Vec<Option<Node>>,
+    path: String,
+    line: u64,
+    faulty: bool,
+}
+
+impl Fields<'_> {
+    /// Whether anything was rejected.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.faulty
+    }
+
+    /// A member as it is, `null` included.
+    pub(super) fn take(&mut self, name: &str) -> Option<Node> {
+        let at = self.known.iter().position(|field| *field == name)?;
+        self.nodes[at].take()
+    }
+
+    /// Whether a member is there and was not taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let at = self.known.iter().position(|field| *field == name);
+        at.is_some_and(|at| self.nodes[at].is_some())
+    }
+
+    /// A member that may be missing or `null`.
+    fn optional(&mut self, name: &str) -> Option<Node> {
+        self.take(name).filter(|node| node.value != Value::Null)
+    }
+
+    /// The path of a member.
+    pub(super) fn path(&self, name: &str) -> String {
+        member(&self.path, name)
+    }
+
+    /// The place of a member.
+    pub(super) fn place(&self, name: &str, line: u64) -> Place {
+        Place::value(&self.context.file, line, self.path(name))
+    }
+
+    /// Rejects a member.
+    pub(super) fn reject(
+        &mut self,
+        name: &str,
+        line: u64,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.faulty = true;
+        let path = self.path(name);
+        self.context.reject(line, path, message, advice);
+    }
+
+    /// Rejects something inside a member; `path` begins with the member's name.
+    pub(super) fn reject_inside(
+        &mut self,
+        path: &str,
+        line: u64,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.faulty = true;
+        let path = format!("{}.{path}", self.path);
+        self.context.reject(line, path, message, advice);
+    }
+
+    /// Notes a name inside a member that means nothing.
+    pub(super) fn note_unknown(&mut self, inside: &str, name: &str, line: u64) {
+        let path = self.path(inside);
+        self.context.note_unknown(line, &path, name);
+    }
+
+    /// Rejects the object for lack of a member.
+    pub(super) fn reject_missing(&mut self, name: &str) {
+        self.faulty = true;
+        let (line, path) = (self.line, self.path.clone());
+        self.context.reject(
+            line,
+            path,
+            format!("`{name}` is missing"),
+            format!("Add `{name}`."),
+        );
+    }
+
+    /// Rejects a member for being of another kind than `wanted`.
+    pub(super) fn reject_kind(&mut self, name: &str, node: &Node, wanted: &str) {
+        let found = node.value.kind();
+        self.reject(
+            name,
+            node.line,
+            format!("`{name}` must be {wanted}, not {found}"),
+            format!("Write {wanted}."),
+        );
+    }
+
+    /// The text of `node`, with its line.
+    pub(super) fn text_of(&mut self, name: &str, node: Node) -> Option<(String, u64)> {
+        match node.value {
+            Value::Text(text) if text.contains('\0') => {
+                let advice = "Remove it: PostgreSQL cannot store it.";
+                self.reject(
+                    name,
+                    node.line,
+                    format!("`{name}` holds the character NUL"),
+                    advice,
+                );
+                None
+            }
+            Value::Text(text) => Some((text, node.line)),
+            _ => {
+                self.reject_kind(name, &node, "text in quotes");
+                None
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required_text(&mut self, name: &str) -> Option<(String, u64)> {
+        let Some(node) = self.take(name) else {
+            self.reject_missing(name);
+            return None;
+        };
+        self.text_of(name, node)
+    }
+
+    /// A text that may be missing or `null`.
+    pub(super) fn text(&mut self, name: &str) -> Option<(String, u64)> {
+        let node = self.optional(name)?;
+        self.text_of(name, node)
+    }
+
+    /// `true` or `false`, if it is there at all.
+    pub(super) fn boolean(&mut self, name: &str) -> Option<(bool, u64)> {
+        let node = self.take(name)?;
+        if let Value::Boolean(value) = node.value {
+            return Some((value, node.line));
+        }
+        self.reject_kind(name, &node, "true or false");
+        None
+    }
+
+    /// `true` or `false`, if it is there and not `null`.
+    pub(super) fn optional_boolean(&mut self, name: &str) -> Option<bool> {
+        let node = self.optional(name)?;
+        if let Value::Boolean(value) = node.value {
+            return Some(value);
+        }
+        self.reject_kind(name, &node, "true, false or null");
+        None
+    }
+
+    /// A whole number that must be there.
+    pub(super) fn required_integer(&mut self, name: &str) -> Option<(i32, u64)> {
+        let Some(node) = self.take(name) else {
+            self.reject_missing(name);
+            return None;
+        };
+        self.integer_of(name, &node).map(|value| (value, node.line))
+    }
+
+    /// A whole number that may be missing or `null`.
+    pub(super) fn integer(&mut self, name: &str) -> Option<i32> {
+        let node = self.optional(name)?;
+        self.integer_of(name, &node)
+    }
+
+    fn integer_of(&mut self, name: &str, node: &Node) -> Option<i32> {
+        let Value::Number(text) = &node.value else {
+            self.reject_kind(name, node, "a whole number");
+            return None;
+        };
+        let value = text.parse::<i32>();
+        if value.is_err() {
+            let shown = shorten(text);
+            if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+                let message = format!("`{name}` is out of range: {shown}");
+                let advice = format!("Write a number from {} to {}.", i32::MIN, i32::MAX);
+                self.reject(name, node.line, message, advice);
+            } else {
+                let message = format!("`{name}` must be a whole number, not {shown}");
+                let advice = "Write it without a fraction and without an exponent.";
+                self.reject(name, node.line, message, advice);
+            }
+        }
+        value.ok()
+    }
+
+    /// A finite number that may be missing or `null`.
+    pub(super) fn number(&mut self, name: &str) -> Option<f64> {
+        let node = self.optional(name)?;
+        let Value::Number(text) = &node.value else {
+            self.reject_kind(name, &node, "a number");
+            return None;
+        };
+        let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
+        let digits = text.split(['e', 'E']).next().unwrap_or_default();
+        let vanished = value == 0.0 && digits.bytes().any(|b| matches!(b, b'1'..=b'9'));
+        if value.is_finite() && !vanished {
+            return Some(value);
+        }
+        let message = if vanished {
+            format!(
+                "`{name}` is too small to be told from zero: {}",
+                shorten(text)
+            )
+        } else {
+            format!("`{name}` is not a finite number: {}", shorten(text))
+        };
+        self.reject(
+            name,
+            node.line,
+            message,
+            "Write a number that a float8 can hold.",
+        );
+        None
+    }
+}
+
+/// A value to show in a message, of which a file decides how long it is.
+pub(super) fn shorten(text: &str) -> String {
+    const SHOWN: usize = 40;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
