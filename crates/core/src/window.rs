@@ -277,3 +277,228 @@ fn given(request: &WindowRequest) -> Vec<ParamName> {
     let end = request.end_date.map(|_| ParamName::EndDate);
     start.into_iter().chain(end).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        parse_date(text).unwrap()
+    }
+
+    /// Half past eight in the evening of 15 June 2025, UTC: already the 16th in Asia.
+    fn now() -> DateTime<Utc> {
+        "2025-06-15T20:30:00Z".parse().unwrap()
+    }
+
+    fn relative() -> Slots {
+        Slots {
+            start_date: Some(DateDefault::FromToday),
+            end_date: Some(DateDefault::FromToday),
+            ..Slots::default()
+        }
+    }
+
+    fn fixed(start: &str, end: &str) -> Slots {
+        Slots {
+            start_date: Some(DateDefault::Fixed(day(start))),
+            end_date: Some(DateDefault::Fixed(day(end))),
+            ..Slots::default()
+        }
+    }
+
+    fn asked(start: &str, end: &str) -> WindowRequest {
+        WindowRequest {
+            start_date: parse_date(start).ok(),
+            end_date: parse_date(end).ok(),
+            ..WindowRequest::default()
+        }
+    }
+
+    fn span(slots: &Slots, request: &WindowRequest) -> String {
+        match Window::resolve(slots, request, now()) {
+            Ok(window) => {
+                let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
+                format!("{}..{}", day(window.start_date), day(window.end_date))
+            }
+            Err(faults) => {
+                faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_move_together() {
+        let june = fixed("2025-06-01", "2025-06-10");
+        let cases = [
+            (relative(), "", "", "2025-05-16..2025-06-15"),
+            (relative(), "2025-06-01", "", "2025-06-01..2025-06-15"),
+            (relative(), "", "2025-03-31", "2025-03-01..2025-03-31"),
+            (relative(), "2025-07-01", "", "2025-07-01..2025-07-01"),
+            (relative(), "2025-01-01", "2025-01-02", "2025-01-01..2025-01-02"),
+            (june, "", "", "2025-06-01..2025-06-10"),
+            (june, "2025-06-05", "", "2025-06-05..2025-06-10"),
+            (june, "", "2025-06-05", "2025-06-01..2025-06-05"),
+            // Past the other's default, the other moves: the end to today, the start by the length.
+            (june, "2025-06-12", "", "2025-06-12..2025-06-15"),
+            (june, "2025-06-20", "", "2025-06-20..2025-06-20"),
+            (june, "", "2025-05-20", "2025-05-11..2025-05-20"),
+            (june, "2025-06-10", "2025-06-10", "2025-06-10..2025-06-10"),
+        ];
+        for (slots, start, end, expected) in cases {
+            assert_eq!(span(&slots, &asked(start, end)), expected, "{start}..{end}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_window_names_what_was_given() {
+        assert_eq!(
+            span(&relative(), &asked("2025-06-02", "2025-06-01")),
+            "start_date: the window must not end before it begins: start_date 2025-06-02, end_date \
+             2025-06-01 | end_date: the window must not end before it begins: start_date \
+             2025-06-02, end_date 2025-06-01"
+        );
+        let too_long = span(&relative(), &asked("1900-01-01", ""));
+        assert!(too_long.starts_with("start_date: the window must not span more than 36500 days"));
+        assert!(!too_long.contains(" | "), "{too_long}");
+    }
+
+    #[test]
+    fn the_longest_window_is_36500_days() {
+        let end = day("2025-06-15");
+        let start = end - Days::new(u64::from(MAX_DAYS));
+        let request = |start: NaiveDate| WindowRequest {
+            start_date: Some(start),
+            end_date: Some(end),
+            ..WindowRequest::default()
+        };
+        assert!(Window::resolve(&relative(), &request(start), now()).is_ok());
+        assert!(Window::resolve(&relative(), &request(start - Days::new(1)), now()).is_err());
+    }
+
+    #[test]
+    fn what_has_no_slot_is_listed() {
+        let request = WindowRequest {
+            start_date: Some(day("2025-01-01")),
+            end_date: Some(day("2025-01-02")),
+            day_range: Some(7),
+            timezone: Some(chrono_tz::Asia::Tokyo),
+        };
+        let ignored = |slots| Window::resolve(&slots, &request, now()).unwrap().ignored;
+        assert_eq!(ignored(Slots::default()), ParamName::ALL);
+        assert_eq!(ignored(relative()), [ParamName::DayRange, ParamName::Timezone]);
+        let days = Slots { day_range: Some(30), clock: true, ..Slots::default() };
+        assert_eq!(ignored(days), [ParamName::StartDate, ParamName::EndDate]);
+        let window = Window::resolve(&days, &request, now()).unwrap();
+        assert_eq!((window.day_range, window.start_date), (Some(7), None));
+    }
+
+    #[test]
+    fn the_time_zone_decides_what_today_is() {
+        let clock = Slots { clock: true, ..Slots::default() };
+        for (zone, today, midnight) in [
+            ("UTC", "2025-06-15", "2025-06-16T00:00:00Z"),
+            ("Asia/Tokyo", "2025-06-16", "2025-06-16T15:00:00Z"),
+            ("America/New_York", "2025-06-15", "2025-06-16T04:00:00Z"),
+            ("Asia/Kathmandu", "2025-06-16", "2025-06-16T18:15:00Z"),
+        ] {
+            let request = WindowRequest { timezone: zone.parse().ok(), ..WindowRequest::default() };
+            let window = Window::resolve(&clock, &request, now()).unwrap();
+            assert_eq!(window.today, day(today), "{zone}");
+            assert_eq!(window.next_midnight(), midnight.parse::<DateTime<Utc>>().unwrap(), "{zone}");
+            assert!(window.depends_on_today && window.uses_timezone);
+        }
+        let window = Window::resolve(&Slots::default(), &WindowRequest::default(), now()).unwrap();
+        assert!(!window.depends_on_today && !window.uses_timezone);
+    }
+
+    #[test]
+    fn a_day_may_begin_after_a_gap_or_twice() {
+        let clock = Slots { clock: true, ..Slots::default() };
+        for (zone, now, midnight) in [
+            // Clocks go from 23:59 to 01:00.
+            ("America/Havana", "2025-03-08T20:00:00Z", "2025-03-09T05:00:00Z"),
+            ("Asia/Beirut", "2025-03-29T12:00:00Z", "2025-03-29T22:00:00Z"),
+            // Clocks go back to midnight or before it: the day begins the first time.
+            ("America/Havana", "2025-11-01T20:00:00Z", "2025-11-02T04:00:00Z"),
+            ("Asia/Beirut", "2025-10-25T12:00:00Z", "2025-10-25T22:00:00Z"),
+        ] {
+            let request = WindowRequest { timezone: zone.parse().ok(), ..WindowRequest::default() };
+            let window = Window::resolve(&clock, &request, now.parse().unwrap()).unwrap();
+            let expected = midnight.parse::<DateTime<Utc>>().unwrap();
+            assert_eq!(window.next_midnight(), expected, "{zone} {now}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_strictly() {
+        assert_eq!(parse_date("2025-06-30T00:00:00"), parse_date("2025-06-30"));
+        for wrong in [
+            "2025-02-29", "2025-6-30", "25-06-30", "2025-06-30T00:00:01", "2025-06-30 ", "0000-01-01", "",
+            "+025-06-30", "２０２５-06-30",
+        ] {
+            assert_eq!(parse_date(wrong), Err(InvalidParam::Date), "{wrong}");
+        }
+        assert_eq!(parse_day_range("36500"), Ok(36_500));
+        for wrong in ["36501", "-1", "+1", "", "1.0", " 1", "99999999999"] {
+            assert_eq!(parse_day_range(wrong), Err(InvalidParam::DayRange), "{wrong}");
+        }
+        assert_eq!(parse_timezone("Europe/Berlin"), Ok(chrono_tz::Europe::Berlin));
+        for wrong in ["europe/berlin", "Mars", "", "+02:00"] {
+            assert_eq!(parse_timezone(wrong), Err(InvalidParam::Timezone), "{wrong}");
+        }
+    }
+
+    fn days() -> impl Strategy<Value = NaiveDate> {
+        (0_u64..60_000).prop_map(|days| day("1950-01-01") + Days::new(days))
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_is_what_was_asked_or_refused(
+            start in proptest::option::of(days()),
+            end in proptest::option::of(days()),
+            (first, length) in (days(), 0_u64..400),
+            is_fixed: bool,
+        ) {
+            let slots = if is_fixed {
+                fixed(&first.to_string(), &(first + Days::new(length)).to_string())
+            } else {
+                relative()
+            };
+            let request = WindowRequest { start_date: start, end_date: end, ..WindowRequest::default() };
+            match Window::resolve(&slots, &request, now()) {
+                Ok(window) => {
+                    let (first, last) = (window.start_date.unwrap(), window.end_date.unwrap());
+                    prop_assert!(first <= last && (last - first).num_days() <= i64::from(MAX_DAYS));
+                    prop_assert!(start.is_none_or(|start| start == first));
+                    prop_assert!(end.is_none_or(|end| end == last));
+                    prop_assert!(window.ignored.is_empty());
+                }
+                Err(faults) => {
+                    prop_assert_eq!(
+                        faults.len(),
+                        usize::from(start.is_some()) + usize::from(end.is_some())
+                    );
+                }
+            }
+        }
+
+        #[test]
+        fn the_next_midnight_begins_another_day(
+            seconds in 0_i64..2_000_000_000,
+            zone in proptest::sample::select(&chrono_tz::TZ_VARIANTS[..]),
+        ) {
+            let now = DateTime::from_timestamp(seconds, 0).unwrap();
+            let request = WindowRequest { timezone: Some(zone), ..WindowRequest::default() };
+            let window = Window::resolve(&Slots::default(), &request, now).unwrap();
+            let midnight = window.next_midnight();
+            let local = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+            prop_assert!(midnight > now);
+            prop_assert!(local(midnight) > window.today);
+            prop_assert!(local(midnight - chrono::Duration::seconds(1)) <= window.today);
+        }
+    }
+}

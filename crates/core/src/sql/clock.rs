@@ -183,3 +183,104 @@ fn repeated_cast(node: &Node) -> Option<Node> {
     let same = name == inner_name && ty.typmods.is_empty();
     (same && super::tree::param_number(inner).is_some()).then(|| arg.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::{Draft, ParameterSource, Template};
+
+    fn template(sql: &str) -> Template {
+        Draft::parse(sql).unwrap().assume().unwrap()
+    }
+
+    #[test]
+    fn every_reading_of_the_clock_becomes_a_parameter() {
+        use ParameterSource::{Now, Today};
+        let cases = [
+            ("CURRENT_DATE", "$1::date AS \"current_date\"", Today),
+            ("now()", "$1::timestamptz AS now", Now),
+            ("\"now\"()", "$1::timestamptz AS now", Now),
+            ("pg_catalog.now()", "$1::timestamptz AS now", Now),
+            ("transaction_timestamp()", "$1::timestamptz AS transaction_timestamp", Now),
+            ("statement_timestamp()", "$1::timestamptz AS statement_timestamp", Now),
+            ("clock_timestamp()", "$1::timestamptz AS clock_timestamp", Now),
+            ("CURRENT_TIMESTAMP", "$1::timestamptz AS \"current_timestamp\"", Now),
+            ("CURRENT_TIMESTAMP(3) AS a", "$1::timestamptz::timestamptz(3) AS a", Now),
+            ("CURRENT_TIME AS a", "$1::timestamptz::timetz AS a", Now),
+            ("CURRENT_TIME(0) AS a", "$1::timestamptz::timetz(0) AS a", Now),
+            ("LOCALTIMESTAMP AS a", "$1::timestamptz::timestamp AS a", Now),
+            ("LOCALTIMESTAMP(2) AS a", "$1::timestamptz::timestamp(2) AS a", Now),
+            ("LOCALTIME AS a", "$1::timestamptz::time AS a", Now),
+            ("now()::date AS a", "$1::date AS a", Today),
+            ("CAST(CURRENT_TIMESTAMP AS date) AS a", "$1::date AS a", Today),
+            ("date(now())", "date($1::date)", Today),
+            ("now()::timestamp AS a", "$1::timestamptz::timestamp AS a", Now),
+            ("'now'::timestamptz", "$1::timestamptz", Now),
+            ("'now'::timestamp", "$1::timestamptz::timestamp", Now),
+            ("'now'::date", "$1::date", Today),
+            ("DATE 'today'", "$1::date", Today),
+            ("' TODAY '::date", "$1::date", Today),
+            ("TIMESTAMP 'today'", "$1::date::timestamp", Today),
+            ("'yesterday'::date", "($1::date - 1)::date", Today),
+            ("'tomorrow'::timestamptz", "($1::date + 1)::timestamptz", Today),
+            ("age(x)", "age($1::date::timestamp, x)", Today),
+            (
+                "CASE WHEN a THEN 1 ELSE now() END",
+                "CASE WHEN a THEN 1 ELSE $1::timestamptz END AS now",
+                Now,
+            ),
+            (
+                "(SELECT CURRENT_DATE) COLLATE \"C\"",
+                "(SELECT $1::date AS \"current_date\") COLLATE \"C\"",
+                Today,
+            ),
+        ];
+        for (expression, expected, source) in cases {
+            let template = template(&format!("SELECT {expression} FROM t"));
+            assert_eq!(template.sql, format!("SELECT {expected} FROM t"), "{expression}");
+            let sources: Vec<_> = template.parameters.iter().map(|p| p.source).collect();
+            assert_eq!(sources, [source], "{expression}");
+            assert!(template.slots.clock, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_read_the_clock_stays() {
+        for expression in [
+            "now",
+            "age(a, b)",
+            "myschema.now()",
+            "now(1)",
+            "'today'",
+            "'today'::text",
+            "'2025-06-01'::date",
+            "'infinity'::timestamp",
+            "'nowhere'::date",
+        ] {
+            let template = template(&format!("SELECT {expression} FROM t"));
+            assert_eq!(template.sql, format!("SELECT {expression} FROM t"));
+            assert!(!template.slots.clock, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_one_parameter_wherever_it_stands() {
+        let sql = "SELECT CURRENT_DATE - d AS n FROM t WHERE e < now() GROUP BY CURRENT_DATE - d";
+        assert_eq!(
+            template(sql).sql,
+            "SELECT $1::date - d AS n FROM t WHERE e < $2::timestamptz GROUP BY $1::date - d"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_bound_is_refused() {
+        for (sql, place) in [
+            ("SELECT * FROM now()", "line 1, column 15"),
+            ("SELECT * FROM a, CURRENT_DATE AS d", "line 1, column 18"),
+            ("SELECT 'today 10:00'::timestamp", "line 1, column 8"),
+            ("SELECT TIMESTAMPTZ 'tomorrow UTC'", "line 1, column 20"),
+        ] {
+            let error = Draft::parse(sql).unwrap_err().to_string();
+            assert!(error.starts_with(place), "{error}");
+        }
+    }
+}

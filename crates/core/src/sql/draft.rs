@@ -3,7 +3,7 @@
 //!
 //! Asks no database: the caller prepares [`Draft::sql`] and hands the types back.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use pg_query::{Node, NodeEnum};
 
@@ -15,6 +15,7 @@ use super::{
     names::ColumnNames,
     scan::{self, Placeholder},
     slots::{self, Candidates, Note, Range},
+    stack,
     template::{
         DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
         Template,
@@ -25,7 +26,6 @@ use super::{
 use crate::window::{DEFAULT_DAYS, ParamName};
 
 /// A parsed and gated query whose literals are still candidates for slots.
-#[derive(Debug, Clone)]
 pub struct Draft {
     text: String,
     tree: Node,
@@ -37,6 +37,13 @@ pub struct Draft {
     printed: Printed,
 }
 
+// Not derived: a tree in print would need the stack that `stack` gives.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("sql", &self.printed.sql).finish_non_exhaustive()
+    }
+}
+
 impl Draft {
     /// Parses an author's SQL and finds the places that a window may fill.
     ///
@@ -44,7 +51,7 @@ impl Draft {
     /// When it is not one SELECT of PostgreSQL's grammar, holds an unknown placeholder, or anything
     /// that a query may not hold.
     pub fn parse(sql: &str) -> Result<Self, SqlError> {
-        parse(sql).map_err(|fault| fault.in_text(sql))
+        stack::deep(|| parse(sql)).map_err(|fault| fault.in_text(sql))
     }
 
     /// The statement with a `$n` for every slot and candidate: prepare it to learn their types.
@@ -71,7 +78,7 @@ impl Draft {
             return Err(Fault::new(0_usize, message).in_text(&self.text));
         }
         let text = self.text.clone();
-        self.with_types(inferred).map_err(|fault| fault.in_text(&text))
+        stack::deep(|| self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
     }
 
     /// Makes the template without a database: every literal is taken for the type of its cast,
@@ -316,4 +323,141 @@ fn in_text(mut notes: Vec<Note>, text: &str) -> Vec<SlotNote> {
         SlotNote { line, column, is_slot: note.is_slot, message: note.message }
     };
     notes.into_iter().map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What PREPARE would say: every literal's hole has the type `ty`.
+    fn with_type(sql: &str, ty: Option<ParameterType>) -> Template {
+        let draft = Draft::parse(sql).unwrap();
+        let types = vec![ty; draft.printed.holes.len()];
+        draft.finish(&types).unwrap()
+    }
+
+    fn notes(template: &Template) -> Vec<String> {
+        let note = |n: &SlotNote| {
+            format!(
+                "{}:{} {} {}",
+                n.line,
+                n.column,
+                if n.is_slot { "slot" } else { "-" },
+                n.message
+            )
+        };
+        template.notes.iter().map(note).collect()
+    }
+
+    #[test]
+    fn a_literal_has_the_type_that_prepare_infers() {
+        let sql = "SELECT 1 FROM t WHERE x >= '2025-06-01' AND x < '2025-07-01'";
+        for ty in [
+            ParameterType::Date,
+            ParameterType::Timestamp,
+            ParameterType::TimestampTz,
+            ParameterType::Text,
+        ] {
+            let template = with_type(sql, Some(ty));
+            assert_eq!(template.sql, "SELECT 1 FROM t WHERE x >= $1 AND x < $2");
+            assert!(template.parameters.iter().all(|parameter| parameter.ty == ty));
+        }
+    }
+
+    #[test]
+    fn a_range_of_another_type_stays_as_written() {
+        let sql = "SELECT 1 FROM t WHERE d > CURRENT_DATE AND x BETWEEN '2025-06-01' AND '2025-06-30' \
+                   AND y <= CURRENT_DATE";
+        let draft = Draft::parse(sql).unwrap();
+        assert_eq!(
+            draft.sql(),
+            "SELECT 1 FROM t WHERE d > $1::date AND x BETWEEN $2 AND $3 AND y <= $1::date"
+        );
+        // One end is enough.
+        let date = Some(ParameterType::Date);
+        let template = draft.finish(&[date, None, date]).unwrap();
+        assert_eq!(
+            template.sql,
+            "SELECT 1 FROM t WHERE d > $1::date AND x BETWEEN '2025-06-01' AND '2025-06-30' AND y \
+             <= $1::date"
+        );
+        assert_eq!((template.slots.start_date, template.slots.end_date), (None, None));
+        assert_eq!(template.parameters.len(), 1);
+        assert_eq!(template.notes.iter().filter(|note| !note.is_slot).count(), 2);
+    }
+
+    #[test]
+    fn as_text_only_a_plain_day_is_a_slot() {
+        let sql = "SELECT 1 FROM t WHERE x BETWEEN '2025-06-01 00:00:00' AND '2025-06-30'";
+        assert!(with_type(sql, Some(ParameterType::Text)).parameters.is_empty());
+        assert_eq!(with_type(sql, Some(ParameterType::Date)).parameters.len(), 2);
+    }
+
+    #[test]
+    fn the_last_day_of_a_timestamp_column_is_noted() {
+        let sql = "SELECT 1 FROM t\nWHERE x BETWEEN '2025-06-01' AND '2025-06-30'";
+        assert_eq!(
+            notes(&with_type(sql, Some(ParameterType::Timestamp))),
+            [
+                "2:17 slot this is start_date, by default 2025-06-01",
+                "2:34 slot this is end_date, by default 2025-06-30",
+                "2:34 slot the last day counts only up to midnight; write `x >= '2025-06-01' AND x \
+                 < '2025-07-01'` to count all of it",
+            ]
+        );
+        assert_eq!(with_type(sql, Some(ParameterType::Date)).notes.len(), 2);
+        let half_open = "SELECT 1 FROM t WHERE x >= '2025-06-01' AND x < '2025-07-01'";
+        assert_eq!(with_type(half_open, Some(ParameterType::Timestamp)).notes.len(), 2);
+    }
+
+    #[test]
+    fn placeholders_have_defaults_types_and_notes() {
+        let sql = "SELECT :timezone, :day_range FROM t WHERE é >= :start_date AND é < :end_date";
+        let template = Draft::parse(sql).unwrap().assume().unwrap();
+        assert_eq!(
+            template.sql,
+            "SELECT $1::text AS timezone, $2::int AS day_range FROM t WHERE \"é\" >= $3::date AND \
+             \"é\" < $4::date"
+        );
+        let expected = Slots {
+            start_date: Some(DateDefault::FromToday),
+            end_date: Some(DateDefault::FromToday),
+            day_range: Some(30),
+            timezone: true,
+            clock: false,
+        };
+        assert_eq!(template.slots, expected);
+        assert_eq!(
+            notes(&template),
+            [
+                "1:8 slot :timezone is the time zone's name, by default UTC",
+                "1:19 slot :day_range is a number of days, by default 30",
+                "1:48 slot :start_date is the first day of the window, by default 30 days before \
+                 end_date",
+                "1:68 slot :end_date is the last day of the window, inclusive, by default today",
+                "1:68 slot end_date is inclusive for callers, and `< :end_date` leaves their last \
+                 day out; write `< :end_date + 1`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_placeholder_names_its_column_and_is_one_parameter() {
+        let sql = "SELECT :start_date, :start_date::timestamp, :start_date + 1, date_trunc('day', a AT \
+                   TIME ZONE :timezone) FROM t GROUP BY date_trunc('day', a AT TIME ZONE :timezone)";
+        let template = Draft::parse(sql).unwrap().assume().unwrap();
+        assert_eq!(
+            template.sql,
+            "SELECT $1::date AS start_date, $1::date::timestamp AS start_date, $1::date + 1, \
+             date_trunc('day', a AT TIME ZONE $2::text) FROM t GROUP BY date_trunc('day', a AT TIME \
+             ZONE $2::text)"
+        );
+    }
+
+    #[test]
+    fn the_number_of_types_must_be_right() {
+        let draft = Draft::parse("SELECT CURRENT_DATE").unwrap();
+        let error = draft.finish(&[]).unwrap_err();
+        assert_eq!(error.message, "0 types were given for 1 parameters");
+    }
 }

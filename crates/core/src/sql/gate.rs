@@ -104,3 +104,73 @@ impl Gate {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::Draft;
+
+    fn tables(sql: &str) -> String {
+        let draft = Draft::parse(sql).unwrap();
+        draft.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn tables_are_what_the_query_reads() {
+        let cases = [
+            ("SELECT 1", ""),
+            ("SELECT * FROM orders o JOIN public.customers c ON true", "orders public.customers"),
+            ("TABLE orders", "orders"),
+            ("SELECT * FROM sales.orders, \"Orders\"", "Orders sales.orders"),
+            ("SELECT (SELECT 1 FROM a WHERE EXISTS (TABLE b)) UNION SELECT 1 FROM c", "a b c"),
+            ("SELECT * FROM generate_series(1, (SELECT max(n) FROM t))", "t"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(tables(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_with_query_is_no_table_where_its_name_is_known() {
+        let cases = [
+            ("WITH t AS (SELECT * FROM a) SELECT * FROM t", "a"),
+            // Without RECURSIVE, a WITH query does not see itself.
+            ("WITH t AS (SELECT * FROM t) SELECT * FROM t", "t"),
+            ("WITH RECURSIVE t AS (SELECT 1 UNION ALL SELECT * FROM t) SELECT * FROM t", ""),
+            // The second sees the first, not the other way round.
+            ("WITH a AS (SELECT * FROM b), b AS (SELECT * FROM a) SELECT * FROM b", "b"),
+            ("WITH RECURSIVE a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", ""),
+            ("WITH t AS (SELECT 1) SELECT * FROM public.t", "public.t"),
+            ("WITH t AS (SELECT 1) SELECT (SELECT max(x) FROM t)", ""),
+            ("SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) s, t", "t"),
+            ("WITH t AS (SELECT 1) SELECT * FROM t UNION SELECT * FROM t", ""),
+            ("(WITH t AS (SELECT 1) SELECT * FROM t) UNION SELECT * FROM t", "t"),
+            ("WITH o AS (WITH i AS (SELECT 1) SELECT * FROM i) SELECT * FROM o, i", "i"),
+            ("WITH pg_x AS (SELECT 1) SELECT * FROM pg_x", ""),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(tables(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn catalogs_are_refused_wherever_they_stand() {
+        let cases = [
+            ("SELECT * FROM pg_catalog.pg_class", "line 1, column 15: pg_catalog.pg_class belongs"),
+            ("SELECT 1,\n (SELECT 1 FROM pg_roles)", "line 2, column 17: pg_roles belongs"),
+            (
+                "TABLE information_schema.tables",
+                "line 1, column 7: information_schema.tables belongs",
+            ),
+            ("SELECT * FROM pg_toast.pg_toast_1", "line 1, column 15: pg_toast.pg_toast_1 belongs"),
+            ("SELECT * FROM pg_temp_3.t", "line 1, column 15: pg_temp_3.t belongs"),
+            ("SELECT * FROM metricd.queries", "line 1, column 15: metricd.queries belongs"),
+            ("SELECT * FROM U&\"pg\\005Fclass\"", "line 1, column 15: pg_class belongs"),
+            ("SELECT * FROM db.public.t", "line 1, column 15: db.public.t: leave"),
+            ("WITH t AS (TABLE pg_class) TABLE t", "line 1, column 18: pg_class belongs"),
+        ];
+        for (sql, expected) in cases {
+            let error = Draft::parse(sql).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

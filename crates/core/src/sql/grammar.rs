@@ -83,7 +83,7 @@ fn unstable() -> Fault {
 
 fn depth_fault() -> Fault {
     Fault::new(0_usize, "this query is nested too deeply").hint(
-        "about 20 subqueries, or 40 operators, joins or CASE branches in a row, are the most; \
+        "about 15 subqueries, or 40 operators, joins or CASE branches in a row, are the most; \
          split it into CTEs",
     )
 }
@@ -137,4 +137,112 @@ fn offending_token(sql: &str, message: &str) -> Option<usize> {
         let fails_here = upto.is_err_and(|e| e == pg_query::Error::Parse(message.to_owned()));
         fails_here.then_some(range(token).start)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::Draft;
+
+    fn error(sql: &str) -> String {
+        Draft::parse(sql).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_query_is_one_select() {
+        for sql in [
+            "SELECT 1",
+            "SELECT 1;",
+            "SELECT 1 ; ; -- done\n",
+            "VALUES (1), (2)",
+            "TABLE t",
+            "(SELECT 1)",
+            "SELECT",
+            "\u{a0}SELECT 1".trim(),
+        ] {
+            assert!(Draft::parse(sql).is_ok(), "{sql}");
+        }
+        let cases = [
+            ("SELECT 1; SELECT 2", "line 1, column 11: a second statement begins here"),
+            ("SELECT 1;\n\n  DROP TABLE t", "line 3, column 3: a second statement begins here"),
+            ("-- x\nDROP TABLE t", "line 2, column 1: a query must be a SELECT, not DROP"),
+            (
+                "/* x */ insert into t values (1)",
+                "line 1, column 9: a query must be a SELECT, not INSERT",
+            ),
+            ("EXPLAIN SELECT 1", "line 1, column 1: a query must be a SELECT, not EXPLAIN"),
+            ("COPY t TO STDOUT", "line 1, column 1: a query must be a SELECT, not COPY"),
+            ("DO $$ $$", "line 1, column 1: a query must be a SELECT, not DO"),
+            ("SET ROLE x", "line 1, column 1: a query must be a SELECT, not SET"),
+            (
+                "CREATE TABLE t AS SELECT 1",
+                "line 1, column 1: a query must be a SELECT, not CREATE",
+            ),
+        ];
+        for (sql, expected) in cases {
+            assert!(error(sql).starts_with(expected), "{sql}: {}", error(sql));
+        }
+    }
+
+    #[test]
+    fn syntax_errors_have_the_place_of_their_token() {
+        let cases = [
+            ("SELECT a,\n  b c d FROM t", "line 2, column 7: syntax error at or near \"d\""),
+            ("SELECT a FROM WHERE", "line 1, column 15: syntax error at or near \"WHERE\""),
+            (
+                "SELECT a, FROM t, (SELECT a FROM t)",
+                "line 1, column 11: syntax error at or near \"FROM\"",
+            ),
+            ("SELECT (a FROM t", "line 1, column 11: syntax error at or near \"FROM\""),
+            ("SELECT 'ä' b c", "line 1, column 14: syntax error at or near \"c\""),
+            ("SELECT a FROM ", "line 1, column 14: syntax error at the end of the query"),
+            (
+                "SELECT a FROM t LIMIT 1 :end_date",
+                "line 1, column 25: syntax error at or near \":end_date\"",
+            ),
+        ];
+        for (sql, expected) in cases {
+            assert!(error(sql).starts_with(expected), "{sql}: {}", error(sql));
+        }
+    }
+
+    #[test]
+    fn size_and_depth_are_bounded() {
+        let many = |n: usize, text: &str| text.repeat(n);
+        let deep = [
+            format!("SELECT {}1{}", many(100_000, "("), many(100_000, ")")),
+            format!("SELECT {}1{}", many(30_000, "("), many(30_000, ")")),
+            format!("SELECT a{}", many(10_000, "+a")),
+            format!("SELECT {}a", many(30_000, "- ")),
+            format!("SELECT {}a", many(10_000, "NOT ")),
+            format!("SELECT a{}", many(10_000, "::int")),
+            format!("SELECT 1{}", many(5_000, " UNION SELECT 1")),
+            format!("SELECT 1{}", many(3_000, " UNION TABLE t")),
+            format!("SELECT {}1{}", many(5_000, "(SELECT "), many(5_000, ")")),
+            format!("SELECT * FROM t{}", many(3_000, " JOIN t USING (a)")),
+            format!("SELECT {}1{}", many(1_000, "CASE WHEN a THEN b ELSE "), many(1_000, " END")),
+            format!("SELECT a{}", many(60, "+a")),
+            format!("SELECT {}1{}", many(30, "(SELECT "), many(30, ")")),
+        ];
+        for sql in deep {
+            let error = error(&sql);
+            assert!(
+                error.contains("nested too deeply") || error.contains("longer than 64 KiB"),
+                "{error}"
+            );
+        }
+        assert!(
+            error(&format!("SELECT {}1", many(10_000, "1, "))).contains("more than 20000 parts")
+        );
+        assert!(error(&format!("SELECT '{}'", many(70_000, "x"))).contains("longer than 64 KiB"));
+        assert_eq!(error("SELECT\n '\0'"), "line 2, column 3: the SQL holds a NUL character");
+        let long = [
+            format!("SELECT {}1{}", many(2_000, "("), many(2_000, ")")),
+            format!("SELECT a{}", many(35, "+a")),
+            format!("SELECT 1 WHERE a{}", many(2_000, " AND a")),
+            format!("SELECT {}1", many(5_000, "1, ")),
+        ];
+        for sql in long {
+            assert!(Draft::parse(&sql).is_ok(), "{}", error(&sql));
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod literals;
 mod names;
 mod scan;
 mod slots;
+mod stack;
 mod template;
 mod tree;
 mod walk;

@@ -560,3 +560,194 @@ fn first_place(node: &Node) -> i32 {
     let known = walk(&mut node.clone(), &mut first).is_ok();
     first.0.filter(|_| known).unwrap_or(-1)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::{DateDefault, Draft, Template};
+
+    fn template(sql: &str) -> Template {
+        Draft::parse(sql).unwrap().assume().unwrap()
+    }
+
+    /// The slots of a template, as `first..last` and a number of days.
+    fn slots(template: &Template) -> String {
+        let day = |default| match default {
+            Some(DateDefault::Fixed(day)) => day.to_string(),
+            Some(DateDefault::FromToday) => "today".to_owned(),
+            None => String::new(),
+        };
+        let slots = template.slots;
+        let days = slots.day_range.map(|days| format!(" {days}d")).unwrap_or_default();
+        format!("{}..{}{days}", day(slots.start_date), day(slots.end_date))
+    }
+
+    #[test]
+    fn ranges_of_whole_days_are_slots() {
+        let june = "2025-06-01..2025-06-30";
+        let cases = [
+            ("x BETWEEN '2025-06-01' AND '2025-06-30'", june),
+            ("x >= '2025-06-01' AND x < '2025-07-01'", june),
+            ("x >= '2025-06-01' AND x <= '2025-06-30'", june),
+            ("x < '2025-07-01' AND a AND x >= '2025-06-01'", june),
+            ("'2025-06-01' <= x AND '2025-07-01' > x", june),
+            ("a AND (b AND (x >= '2025-06-01' AND c)) AND x < '2025-07-01'", june),
+            ("x BETWEEN '2025-06-01 00:00:00' AND '2025-06-30T00:00:00'", june),
+            ("x BETWEEN DATE '2025-06-01' AND '2025-06-30'::date", june),
+            ("x >= TIMESTAMP '2025-06-01 00:00:00' AND x < '2025-07-01'::timestamptz", june),
+            ("x >= CAST('2025-06-01' AS timestamp) AND x < '2025-07-01'", june),
+            ("t.x::date >= '2025-06-01' AND t.x::date < '2025-07-01'", june),
+            (
+                "x BETWEEN '2025-06-01' AND '2025-06-30' AND y >= '2025-06-01' AND y < '2025-07-01'",
+                june,
+            ),
+            ("x BETWEEN '2025-06-01' AND '2025-06-01'", "2025-06-01..2025-06-01"),
+            ("EXISTS (SELECT 1 FROM u WHERE x BETWEEN '2025-06-01' AND '2025-06-30')", june),
+            ("a OR b IN (SELECT c FROM u WHERE x BETWEEN '2025-06-01' AND '2025-06-30')", june),
+        ];
+        for (condition, expected) in cases {
+            let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
+            assert_eq!(slots(&template), expected, "{condition}");
+            assert!(!template.sql.contains("'2025"), "{}", template.sql);
+            assert!(template.notes.iter().all(|note| note.is_slot), "{condition}");
+        }
+    }
+
+    #[test]
+    fn every_select_of_the_tree_counts() {
+        let range = "x BETWEEN '2025-06-01' AND '2025-06-30'";
+        for sql in [
+            format!("WITH c AS (SELECT 1 FROM t WHERE {range}) SELECT * FROM c"),
+            format!("SELECT * FROM (SELECT 1 FROM t WHERE {range}) s"),
+            format!("SELECT 1 FROM t LEFT JOIN u ON a AND {range}"),
+            format!("SELECT 1 FROM t WHERE {range} UNION SELECT 2 FROM u WHERE {range}"),
+            format!("SELECT (SELECT 1 FROM t WHERE {range})"),
+            format!("SELECT 1 FROM t, LATERAL (SELECT 1 FROM u WHERE {range}) l"),
+        ] {
+            assert_eq!(slots(&template(&sql)), "2025-06-01..2025-06-30", "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_may_mean_something_else_stays_with_a_reason() {
+        let range = "x BETWEEN '2025-06-01' AND '2025-06-30'";
+        let cases = [
+            (format!("SELECT 1 FROM t WHERE a OR {range}"), "it stands under OR"),
+            (format!("SELECT 1 FROM t WHERE NOT ({range})"), "it stands under NOT"),
+            (format!("SELECT 1 FROM t WHERE CASE WHEN {range} THEN a END"), "it stands in CASE"),
+            (format!("SELECT count(*) FILTER (WHERE {range}) FROM t"), "only `x BETWEEN"),
+            (format!("SELECT 1 FROM t GROUP BY x HAVING {range}"), "only `x BETWEEN"),
+            (format!("SELECT {range} FROM t"), "only `x BETWEEN"),
+            ("SELECT 1 FROM t WHERE x = '2025-06-01'".into(), "only `x BETWEEN"),
+            ("SELECT 1 FROM t WHERE x IN ('2025-06-01')".into(), "only `x BETWEEN"),
+            ("SELECT 1 FROM t WHERE x >= '2025-06-01'".into(), "the range has no last day"),
+            ("SELECT 1 FROM t WHERE x < '2025-06-01'".into(), "the range has no first day"),
+            ("SELECT 1 FROM t WHERE x >= '2025-06-01' AND y < '2025-07-01'".into(), "the range has no"),
+            ("SELECT 1 FROM t WHERE x BETWEEN '2025-06-30' AND '2025-06-01'".into(), "the range ends before"),
+            ("SELECT 1 FROM t WHERE x >= '2025-06-01' AND x < '2025-06-01'".into(), "the range ends before"),
+            ("SELECT 1 FROM t WHERE x BETWEEN '1900-01-01' AND '2025-06-01'".into(), "the range spans more"),
+            (
+                "SELECT 1 FROM t WHERE x >= '2025-06-01' AND x < '2025-07-01' AND x < '2025-06-15'".into(),
+                "the same value has more than one",
+            ),
+            ("SELECT 1 FROM t WHERE x BETWEEN '2025-06-01 01:00' AND now()".into(), "it is not a whole day"),
+            (
+                "SELECT 1 FROM t WHERE x BETWEEN '2025-06-01' AND '2025-06-30' UNION SELECT 1 FROM t \
+                 WHERE x BETWEEN '2025-05-01' AND '2025-05-31'"
+                    .into(),
+                "the query holds different ranges",
+            ),
+            (
+                format!("SELECT 1 FROM t WHERE {range} AND y <= :end_date"),
+                "the query says :start_date or :end_date",
+            ),
+        ];
+        for (sql, reason) in cases {
+            let template = template(&sql);
+            let reasons: Vec<_> = template.notes.iter().filter(|note| !note.is_slot).collect();
+            let expected = format!("stays as written: {reason}");
+            assert!(!reasons.is_empty(), "{sql}");
+            assert!(reasons.iter().all(|n| n.message.contains(&expected)), "{sql}: {reasons:?}");
+            assert!(template.sql.contains("'2025-06-01"), "{}", template.sql);
+        }
+    }
+
+    #[test]
+    fn days_back_from_today_are_slots_in_all_spellings() {
+        for amount in [
+            "INTERVAL '28' DAY",
+            "INTERVAL '28 days'",
+            "INTERVAL '28 days' DAY",
+            "'28 days'::interval",
+            "CAST(' 28 Days ' AS interval)",
+            "INTERVAL '4 weeks'",
+            "make_interval(days => 28)",
+            "make_interval(weeks => 4)",
+            "28 * INTERVAL '1 day'",
+            "INTERVAL '1 week' * 4",
+        ] {
+            for today in ["CURRENT_DATE", "now()", "now()::date", "LOCALTIMESTAMP", "'today'::date"]
+            {
+                let template = template(&format!("SELECT 1 FROM t WHERE x >= {today} - {amount}"));
+                assert_eq!(slots(&template), ".. 28d", "{today} - {amount}");
+                assert!(template.sql.ends_with("::int * '1 day'::interval"), "{}", template.sql);
+                assert!(template.slots.clock);
+            }
+        }
+        let template = template("SELECT 1 FROM t WHERE x >= CURRENT_DATE - 30");
+        assert_eq!(template.sql, "SELECT 1 FROM t WHERE x >= $1::date - $2::int");
+        assert_eq!(slots(&template), ".. 30d");
+    }
+
+    #[test]
+    fn days_back_are_slots_in_lower_bounds() {
+        for condition in [
+            "x >= CURRENT_DATE - 7",
+            "x > CURRENT_DATE - 7",
+            "CURRENT_DATE - 7 <= x",
+            "CURRENT_DATE - 7 < x",
+            "x BETWEEN CURRENT_DATE - 7 AND CURRENT_DATE",
+            "x >= (CURRENT_DATE - INTERVAL '7 days')::date",
+            "x >= CURRENT_DATE - 7 AND y > now() - INTERVAL '1 week'",
+        ] {
+            let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
+            assert_eq!(slots(&template), ".. 7d", "{condition}");
+        }
+        let stays = [
+            ("x < CURRENT_DATE - 7", "only in a lower bound"),
+            ("x = CURRENT_DATE - 7", "only in a lower bound"),
+            ("a OR x >= CURRENT_DATE - 7", "it stands under OR"),
+            ("NOT x >= CURRENT_DATE - 7", "it stands under NOT"),
+            ("x >= date_trunc('day', now() - INTERVAL '7 days')", "only in a lower bound"),
+            ("x >= CURRENT_DATE - INTERVAL '3 months'", "only a number of whole days"),
+            ("x >= now() - INTERVAL '36 hours'", "only a number of whole days"),
+            ("x >= now() - INTERVAL '36' HOUR", "only a number of whole days"),
+            ("x >= now() - INTERVAL '-7 days'", "only a number of whole days"),
+            ("x >= now() - INTERVAL '1 day 2 hours'", "only a number of whole days"),
+            ("x >= now() - INTERVAL '1.5 days'", "only a number of whole days"),
+            ("x >= CURRENT_DATE - 0", "only a number of whole days"),
+            ("x >= CURRENT_DATE - 99999", "only a number of whole days"),
+            (
+                "x >= CURRENT_DATE - 7 AND y >= CURRENT_DATE - 8",
+                "the query holds different numbers",
+            ),
+            ("x >= CURRENT_DATE - 14 AND x < CURRENT_DATE - 7", ""),
+            ("x >= CURRENT_DATE - 7 AND y > :day_range", "the query says :day_range"),
+        ];
+        for (condition, reason) in stays {
+            let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
+            let expected = format!("stays as written: {reason}");
+            let mut notes = template.notes.iter().filter(|note| !note.is_slot).peekable();
+            assert!(notes.peek().is_some(), "{condition}");
+            assert!(notes.all(|note| note.message.contains(&expected)), "{condition}");
+            assert!(!template.sql.contains("* '1 day'"), "{}", template.sql);
+        }
+        assert_eq!(slots(&template("SELECT 1 FROM t WHERE x >= CURRENT_DATE + 7")), "..");
+    }
+
+    #[test]
+    fn a_placeholder_in_a_string_is_noted() {
+        let template = template("SELECT ':start_date'");
+        assert_eq!(template.notes[0].message, ":start_date inside a string is not replaced");
+        assert!(!template.notes[0].is_slot);
+    }
+}

@@ -301,3 +301,135 @@ fn refusal(node: &NodeEnum, place: i32) -> Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::sql::{grammar, scan};
+
+    type Counts = BTreeMap<String, usize>;
+
+    #[derive(Default)]
+    struct Kinds(Counts);
+
+    impl Visitor for Kinds {
+        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+            *self.0.entry(part.kind().to_owned()).or_default() += 1;
+            Ok(())
+        }
+    }
+
+    /// The kinds of all nodes in a serialized tree. Where the grammar wraps a node, the kind is
+    /// written out; where a field has one kind only, the field's name tells it.
+    fn serialized(value: &Value, counts: &mut Counts) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| serialized(item, counts)),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if let Some(kind) = kind_of(name, value) {
+                        *counts.entry(kind.to_owned()).or_default() += 1;
+                    }
+                    serialized(value, counts);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn kind_of<'a>(field: &'a str, value: &Value) -> Option<&'a str> {
+        let is_wrapped = value.as_object()?.contains_key("node");
+        Some(match field {
+            "Ival" => "Integer",
+            "Fval" => "Float",
+            "Boolval" => "Boolean",
+            "Sval" => "String",
+            "Bsval" => "BitString",
+            kind if kind.starts_with(char::is_uppercase) => kind,
+            "alias" | "join_using_alias" => "Alias",
+            "type_name" => "TypeName",
+            "with_clause" => "WithClause",
+            "over" => "WindowDef",
+            "larg" | "rarg" if !is_wrapped => "SelectStmt",
+            "search_clause" => "CtesearchClause",
+            "cycle_clause" => "CtecycleClause",
+            "coll_clause" => "CollateClause",
+            "output" => "JsonOutput",
+            "returning" => "JsonReturning",
+            "format" => "JsonFormat",
+            "constructor" => "JsonAggConstructor",
+            "value" => "JsonValueExpr",
+            "arg" if value.get("key").is_some() => "JsonKeyValue",
+            "arg" if value.get("raw_expr").is_some() => "JsonValueExpr",
+            _ => return None,
+        })
+    }
+
+    fn corpus() -> Vec<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
+        [folder.to_owned(), format!("{folder}/placeholders")]
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.file_name().unwrap().as_encoded_bytes()[0].is_ascii_digit())
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
+    }
+
+    fn parsed(sql: &str) -> Node {
+        grammar::parse(sql, &scan::placeholders(sql).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_node_of_a_tree_is_visited_once() {
+        let rare = [
+            "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SEARCH DEPTH FIRST BY n \
+             SET o CYCLE n SET c TO true DEFAULT false USING p SELECT * FROM t",
+            "SELECT * FROM f() AS t (a int, b text COLLATE \"C\") JOIN u USING (a) AS j",
+            "SELECT JSON_OBJECT('a': 1, 'b': x FORMAT JSON RETURNING jsonb), JSON_ARRAY(1, 2), \
+             JSON_ARRAY(SELECT 1), JSON_OBJECTAGG(k: v) FILTER (WHERE a), \
+             JSON_ARRAYAGG(v ORDER BY v) OVER (), x IS JSON OBJECT WITH UNIQUE KEYS",
+            "SELECT a[1], a[:2], (f(x)).y, (r).*, LEAST(1, 2.5), B'1', true, f(VARIADIC x), f(a => 1) \
+             FROM ONLY t TABLESAMPLE bernoulli (1) REPEATABLE (2) ORDER BY x USING <",
+            "SELECT sum(x) OVER (w ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING) FROM t WINDOW w AS \
+             (PARTITION BY a ORDER BY b NULLS LAST)",
+        ];
+        for sql in corpus().into_iter().chain(rare.map(str::to_owned)) {
+            let mut tree = parsed(&sql);
+            let mut expected = Counts::new();
+            serialized(&serde_json::to_value(&tree).unwrap(), &mut expected);
+            let mut visited = Kinds::default();
+            walk(&mut tree, &mut visited).unwrap();
+            assert_eq!(visited.0, expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_listed_is_refused_by_name() {
+        let cases = [
+            ("WITH x AS (INSERT INTO t VALUES (1) RETURNING a) SELECT 1", 23, "INSERT"),
+            ("SELECT (WITH x AS (UPDATE t SET a = 1 RETURNING a) SELECT 1)", 26, "UPDATE"),
+            ("SELECT * FROM (WITH x AS (DELETE FROM t RETURNING a) TABLE x) y", 38, "DELETE"),
+            ("SELECT 1 INTO t", 14, "SELECT INTO"),
+            (
+                "SELECT 1 FROM a WHERE b IN (SELECT 1 FROM t FOR SHARE)",
+                42,
+                "FOR UPDATE or FOR SHARE",
+            ),
+            ("SELECT 1, xmlelement(NAME a)", 10, "an XML function"),
+            ("SELECT * FROM JSON_TABLE('{}', '$' COLUMNS (a int))", 14, "JSON_TABLE"),
+            ("SELECT JSON_VALUE('{}', '$')", 7, "JSON_VALUE, JSON_QUERY or JSON_EXISTS"),
+            ("VALUES (1, DEFAULT)", 11, "DEFAULT"),
+            ("SELECT merge_action()", 7, "MergeSupportFunc"),
+        ];
+        for (sql, offset, what) in cases {
+            let fault = walk(&mut parsed(sql), &mut Kinds::default()).unwrap_err();
+            assert!(fault.message.starts_with(what), "{sql}: {}", fault.message);
+            assert!(fault.message.contains("is not supported here"), "{}", fault.message);
+            assert_eq!(fault.offset, offset, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+-- A frame of days
+SELECT id, ordered_at, sum(amount) OVER (ORDER BY ordered_at RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW) AS week
+FROM orders WHERE ordered_at BETWEEN '2025-06-01' AND '2025-06-30' ORDER BY id;
