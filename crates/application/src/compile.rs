@@ -27,11 +27,7 @@ pub enum CompileError {
 }
 
 fn name_all(tables: &[TableName]) -> String {
-    tables
-        .iter()
-        .map(|table| format!("`{table}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Parses `sql`, checks what it reads, has the database describe it, and fixes its slots.

@@ -25,9 +25,5 @@ pub struct Forbidden;
 /// # Errors
 /// When the actor may not.
 pub fn authorize(actor: &Actor, action: Action) -> Result<(), Forbidden> {
-    if actor.may(action) {
-        Ok(())
-    } else {
-        Err(Forbidden)
-    }
+    if actor.may(action) { Ok(()) } else { Err(Forbidden) }
 }

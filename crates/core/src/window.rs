@@ -85,7 +85,9 @@ pub enum InvalidParam {
         end: NaiveDate,
     },
     /// The window is longer than [`MAX_DAYS`].
-    #[error("the window must not span more than {MAX_DAYS} days: start_date {start}, end_date {end}")]
+    #[error(
+        "the window must not span more than {MAX_DAYS} days: start_date {start}, end_date {end}"
+    )]
     TooLong {
         /// The window's first day.
         start: NaiveDate,
@@ -200,7 +202,10 @@ impl Window {
         if let (Some(start), Some(end)) = (start_date, end_date)
             && let Some(reason) = invalid_span(start, end)
         {
-            return Err(given(request).into_iter().map(|param| WindowFault { param, reason }).collect());
+            return Err(given(request)
+                .into_iter()
+                .map(|param| WindowFault { param, reason })
+                .collect());
         }
 
         let relative = |default, asked: Option<NaiveDate>| {
@@ -237,12 +242,20 @@ impl Window {
     /// ends being right.
     #[must_use]
     pub fn next_midnight(&self) -> DateTime<Utc> {
-        // Where clocks jump over midnight, the day begins at the first instant after the gap.
         let midnight = (self.today + Days::new(1)).and_time(NaiveTime::MIN);
-        (0..=24 * 4)
-            .map(|quarter| midnight + chrono::Duration::minutes(15 * quarter))
-            .find_map(|time| self.timezone.from_local_datetime(&time).earliest())
-            .map_or_else(|| midnight.and_utc(), |time| time.with_timezone(&Utc))
+        // Where clocks jump over midnight, the day begins at the first instant after the gap. Where
+        // they fall back over it, midnight comes twice, and the first one may have passed.
+        let instants = (0..=24 * 4).flat_map(|quarter| {
+            let local = self
+                .timezone
+                .from_local_datetime(&(midnight + chrono::Duration::minutes(15 * quarter)));
+            [local.earliest(), local.latest()]
+        });
+        instants
+            .flatten()
+            .map(|time| time.with_timezone(&Utc))
+            .find(|instant| *instant > self.now)
+            .unwrap_or_else(|| midnight.and_utc())
     }
 }
 
@@ -320,12 +333,11 @@ mod tests {
     fn span(slots: &Slots, request: &WindowRequest) -> String {
         match Window::resolve(slots, request, now()) {
             Ok(window) => {
-                let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
+                let day =
+                    |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
                 format!("{}..{}", day(window.start_date), day(window.end_date))
             }
-            Err(faults) => {
-                faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
-            }
+            Err(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "),
         }
     }
 
@@ -407,7 +419,11 @@ mod tests {
             let request = WindowRequest { timezone: zone.parse().ok(), ..WindowRequest::default() };
             let window = Window::resolve(&clock, &request, now()).unwrap();
             assert_eq!(window.today, day(today), "{zone}");
-            assert_eq!(window.next_midnight(), midnight.parse::<DateTime<Utc>>().unwrap(), "{zone}");
+            assert_eq!(
+                window.next_midnight(),
+                midnight.parse::<DateTime<Utc>>().unwrap(),
+                "{zone}"
+            );
             assert!(window.depends_on_today && window.uses_timezone);
         }
         let window = Window::resolve(&Slots::default(), &WindowRequest::default(), now()).unwrap();
@@ -436,8 +452,15 @@ mod tests {
     fn parameters_are_read_strictly() {
         assert_eq!(parse_date("2025-06-30T00:00:00"), parse_date("2025-06-30"));
         for wrong in [
-            "2025-02-29", "2025-6-30", "25-06-30", "2025-06-30T00:00:01", "2025-06-30 ", "0000-01-01", "",
-            "+025-06-30", "２０２５-06-30",
+            "2025-02-29",
+            "2025-6-30",
+            "25-06-30",
+            "2025-06-30T00:00:01",
+            "2025-06-30 ",
+            "0000-01-01",
+            "",
+            "+025-06-30",
+            "２０２５-06-30",
         ] {
             assert_eq!(parse_date(wrong), Err(InvalidParam::Date), "{wrong}");
         }

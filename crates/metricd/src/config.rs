@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
-    value::{Tag, Value},
+    value::{Dict, Tag, Value},
 };
 use serde::de::DeserializeOwned;
 
@@ -145,13 +145,20 @@ impl Config {
     pub(crate) fn load(flags: &Flags) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         let file = flags.config.clone().unwrap_or_else(|| "metricd.toml".into());
-        if flags.config.is_some() && !file.is_file() {
+        let mut figment = Figment::new();
+        if file.is_file() {
+            match settings_of(&file) {
+                Ok(unknown) => {
+                    faults.extend(unknown);
+                    figment = figment.merge(Toml::file_exact(&file));
+                }
+                Err(error) => faults.push(format!("{}: {error}", file.display())),
+            }
+        } else if flags.config.is_some() {
             faults.push(format!("--config: there is no file {}", file.display()));
         }
-        faults.extend(unknown_keys(&file));
-        let mut figment = Figment::new()
-            .merge(Toml::file_exact(&file))
-            .merge(Env::prefixed("METRICD_").split("__").filter(|key| key != "config"));
+        let mut figment =
+            figment.merge(Env::prefixed("METRICD_").split("__").filter(|key| key != "config"));
         for (name, key) in PLAIN_NAMES {
             if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
                 let text = value.to_string_lossy().into_owned();
@@ -168,8 +175,9 @@ impl Config {
     }
 }
 
-/// Keys of a settings file that mean nothing, which are more likely misspelt than meant.
-fn unknown_keys(file: &Path) -> Vec<String> {
+/// Reads a settings file, and gives a fault for each key that means nothing: it is more likely
+/// misspelt than meant.
+fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
     fn walk(prefix: &str, value: &Value, unknown: &mut Vec<String>) {
         let Value::Dict(_, entries) = value else {
             if !KEYS.contains(&prefix) {
@@ -182,12 +190,11 @@ fn unknown_keys(file: &Path) -> Vec<String> {
             walk(&path, value, unknown);
         }
     }
+    let entries = Figment::from(Toml::file_exact(file)).extract::<Dict>()?;
     let mut unknown = Vec::new();
-    // A file that cannot be parsed is reported when its values are read.
-    if let Ok(entries) = Figment::from(Toml::file_exact(file)).extract::<figment::value::Dict>() {
-        walk("", &Value::Dict(Tag::Default, entries), &mut unknown);
-    }
-    unknown.into_iter().map(|key| format!("{}: there is no setting `{key}`", file.display())).collect()
+    walk("", &Value::Dict(Tag::Default, entries), &mut unknown);
+    let told = |key: String| format!("{}: there is no setting `{key}`", file.display());
+    Ok(unknown.into_iter().map(told).collect())
 }
 
 /// Takes settings one by one and remembers what is wrong with each.
@@ -245,9 +252,7 @@ impl Reader {
                         }
                         kind => format!("{key}: {kind}"),
                     };
-                    if !self.faults.contains(&fault) {
-                        self.faults.push(fault);
-                    }
+                    self.faults.push(fault);
                 }
                 None
             }
@@ -284,12 +289,56 @@ impl Reader {
 
     fn clock(&mut self) -> Option<DateTime<Utc>> {
         let text = self.value::<String>("clock")?;
-        match DateTime::parse_from_rfc3339(&text) {
-            Ok(instant) => Some(instant.to_utc()),
-            Err(_) => {
-                self.faults.push("clock: must be an instant such as 2025-06-30T12:00:00Z".into());
-                None
-            }
+        let instant = DateTime::parse_from_rfc3339(&text);
+        if instant.is_err() {
+            self.faults.push("clock: must be an instant such as 2025-06-30T12:00:00Z".into());
         }
+        instant.ok().map(|instant| instant.to_utc())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, Faults> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("metricd.toml");
+        std::fs::write(&file, toml).unwrap();
+        Config::load(&Flags { config: Some(file), ..Flags::default() })
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_no_value_is_repeated() {
+        let faults = load(
+            "listen = 'nowhere'\nmax_rows = 5\n\
+             [database]\nmax_connections = 'hunter2'\n\
+             [limits]\nrequest_timeout = 'soon'\nmax_rows = 0\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "listen: must be an address",
+            "no setting `max_rows`",
+            "database.max_connections: must be",
+            "limits.request_timeout: must be a time",
+            "limits.max_rows: must be at least 1",
+        ] {
+            assert!(faults.contains(part), "{part} is missing in {faults}");
+        }
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_is_one_fault() {
+        let Faults(faults) = load("listen = ").unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let config = load("[database]\nurl = 'postgres://ann:hunter2@db/shop'\n").unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(config.database.url.unwrap().expose().contains("hunter2"));
     }
 }

@@ -83,7 +83,11 @@ pub(crate) fn welcome(address: SocketAddr) -> String {
 }
 
 fn made_up_records(today: NaiveDate) -> Vec<Value> {
-    (0..=DAYS).rev().filter_map(|ago| today.checked_sub_days(Days::new(ago))).flat_map(day).collect()
+    (0..=DAYS)
+        .rev()
+        .filter_map(|ago| today.checked_sub_days(Days::new(ago)))
+        .flat_map(day)
+        .collect()
 }
 
 /// The records of one day: the same whenever they are made, with a weekly rhythm.

@@ -35,11 +35,7 @@ impl Fault {
     /// A fault at the keys of `loc`.
     pub(crate) fn at(loc: &[&str], kind: &'static str, msg: impl Into<String>) -> Self {
         let loc = loc.iter().map(|key| Step::Key((*key).to_owned())).collect();
-        Self {
-            loc,
-            msg: msg.into(),
-            kind,
-        }
+        Self { loc, msg: msg.into(), kind }
     }
 
     /// The fault without its message, which may hold what a caller sent: for logs.
@@ -112,11 +108,7 @@ impl MergeWithError<Refused> for Faults {
         at: ValuePointerRef<'_>,
     ) -> ControlFlow<Self, Self> {
         let mut faults = collected.unwrap_or_default();
-        faults.0.push(Fault {
-            loc: body_path(at),
-            msg: other.0,
-            kind: "value_error",
-        });
+        faults.0.push(Fault { loc: body_path(at), msg: other.0, kind: "value_error" });
         ControlFlow::Continue(faults)
     }
 }
@@ -134,10 +126,9 @@ impl DeserializeError for Faults {
                 loc.push(Step::Key(field.to_owned()));
                 ("missing", "is required".to_owned())
             }
-            ErrorKind::UnknownValue { accepted, .. } => (
-                "value_error",
-                format!("must be one of {}", accepted.join(", ")),
-            ),
+            ErrorKind::UnknownValue { accepted, .. } => {
+                ("value_error", format!("must be one of {}", accepted.join(", ")))
+            }
             ErrorKind::UnknownKey { .. } => ("value_error", "is not known".to_owned()),
             ErrorKind::BadSequenceLen { expected, .. } => {
                 ("value_error", format!("must have {expected} entries"))
@@ -153,9 +144,7 @@ impl DeserializeError for Faults {
 fn wrong_kind(accepted: &[ValueKind]) -> (&'static str, String) {
     let (kind, name) = if accepted.contains(&ValueKind::Float) {
         ("float_type", "a number")
-    } else if accepted
-        .iter()
-        .any(|k| matches!(k, ValueKind::Integer | ValueKind::NegativeInteger))
+    } else if accepted.iter().any(|k| matches!(k, ValueKind::Integer | ValueKind::NegativeInteger))
     {
         ("int_type", "a whole number")
     } else if accepted.contains(&ValueKind::Boolean) {

@@ -72,27 +72,18 @@ impl QueryParams {
     fn parse(query: &str) -> Self {
         let decode = |text: &str| {
             let spaced = text.replace('+', " ");
-            percent_encoding::percent_decode_str(&spaced)
-                .decode_utf8_lossy()
-                .into_owned()
+            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
         };
-        let pairs = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name), decode(value))
-            });
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        });
         Self(pairs.collect())
     }
 
     /// The value of the parameter `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of `name` read by `parse`, or a fault of the type `kind`.
@@ -106,9 +97,7 @@ impl QueryParams {
         match parse(self.get(name)?) {
             Ok(value) => Some(value),
             Err(error) => {
-                faults
-                    .0
-                    .push(Fault::at(&["query", name], kind, error.to_string()));
+                faults.0.push(Fault::at(&["query", name], kind, error.to_string()));
                 None
             }
         }
@@ -124,23 +113,9 @@ impl QueryParams {
         let end_date = date(ParamName::EndDate, &mut faults);
         let day_range = self.day_range(&mut faults);
         let name = ParamName::Timezone.as_str();
-        let timezone = self.read(
-            name,
-            "timezone_unknown",
-            &mut faults,
-            window::parse_timezone,
-        );
-        let request = WindowRequest {
-            start_date,
-            end_date,
-            day_range,
-            timezone,
-        };
-        Checked(if faults.0.is_empty() {
-            Ok(request)
-        } else {
-            Err(faults)
-        })
+        let timezone = self.read(name, "timezone_unknown", &mut faults, window::parse_timezone);
+        let request = WindowRequest { start_date, end_date, day_range, timezone };
+        Checked(if faults.0.is_empty() { Ok(request) } else { Err(faults) })
     }
 
     fn day_range(&self, faults: &mut Faults) -> Option<u32> {
@@ -148,11 +123,7 @@ impl QueryParams {
         let text = self.get(name)?;
         let digits = text.strip_prefix('-').unwrap_or(text);
         let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        let kind = if is_whole {
-            "out_of_range"
-        } else {
-            "int_parsing"
-        };
+        let kind = if is_whole { "out_of_range" } else { "int_parsing" };
         self.read(name, kind, faults, |text| -> Result<u32, InvalidParam> {
             window::parse_day_range(text)
         })
@@ -182,12 +153,9 @@ where
             Ok(value) => value,
             Err(error) => {
                 let message = format!("is not JSON: {error}");
-                return Ok(Self(Checked(Err(Fault::at(
-                    &["body"],
-                    "json_invalid",
-                    message,
-                )
-                .into()))));
+                return Ok(Self(Checked(
+                    Err(Fault::at(&["body"], "json_invalid", message).into()),
+                )));
             }
         };
         Ok(Self(Checked(deserr::deserialize(value))))
@@ -198,13 +166,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return true;
     };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))

@@ -65,13 +65,7 @@ pub(crate) struct ProblemBody {
 impl Problem {
     /// A problem with nothing to add to its status and a sentence.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-            errors: Vec::new(),
-            headers: Vec::new(),
-            cause: None,
-        }
+        Self { status, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), cause: None }
     }
 
     /// A request with faults: 422.
@@ -80,10 +74,7 @@ impl Problem {
             1 => "The request has a fault".to_owned(),
             count => format!("The request has {count} faults"),
         };
-        Self {
-            errors: faults.0,
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-        }
+        Self { errors: faults.0, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
     /// An error of ours that a caller can do nothing about: 500.
@@ -93,12 +84,9 @@ impl Problem {
 
     /// The server cannot answer at present: 503 with a time to come back.
     fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The database is not reachable",
-        )
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-        .caused_by(cause)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is not reachable")
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+            .caused_by(cause)
     }
 
     /// The answer did not come in time: 504.
@@ -131,9 +119,7 @@ impl IntoResponse for Problem {
         let cause = match self.cause {
             Some(cause) => Some(Cause::Failure(cause)),
             None if self.errors.is_empty() => None,
-            None => Some(Cause::Validation(
-                self.errors.iter().map(Fault::summary).collect(),
-            )),
+            None => Some(Cause::Validation(self.errors.iter().map(Fault::summary).collect())),
         };
         let body = ProblemBody {
             kind: "about:blank",
@@ -144,10 +130,7 @@ impl IntoResponse for Problem {
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.headers);
         if let Some(cause) = cause {
             response.extensions_mut().insert(cause);
@@ -166,10 +149,9 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::unavailable(error),
-            StoreError::Duplicate { .. } | StoreError::Reference { .. } => Self::new(
-                StatusCode::CONFLICT,
-                "The catalog was changed by someone else",
-            ),
+            StoreError::Duplicate { .. } | StoreError::Reference { .. } => {
+                Self::new(StatusCode::CONFLICT, "The catalog was changed by someone else")
+            }
             StoreError::Damaged { .. } | StoreError::Failed(_) => Self::internal(error),
         }
     }
@@ -180,11 +162,10 @@ impl From<RunError> for Problem {
         match error {
             RunError::Deadline => Self::deadline(),
             RunError::Unavailable(_) => Self::unavailable(error),
-            RunError::Rejected { .. } | RunError::Failed(_) => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The metric's query failed",
-            )
-            .caused_by(error),
+            RunError::Rejected { .. } | RunError::Failed(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The metric's query failed")
+                    .caused_by(error)
+            }
         }
     }
 }
@@ -237,12 +218,7 @@ impl From<CreateError> for Problem {
             )) => error.into(),
             CreateError::Query(error) => Self::query_fault(&error),
             CreateError::Ungrounded { explanation } => Self::invalid(
-                Fault::at(
-                    &["body", "query_generation_prompt"],
-                    "ungrounded",
-                    explanation,
-                )
-                .into(),
+                Fault::at(&["body", "query_generation_prompt"], "ungrounded", explanation).into(),
             ),
             CreateError::Generate(_) | CreateError::GeneratedQuery(_) => Self::internal(error),
             CreateError::Store(error) => error.into(),

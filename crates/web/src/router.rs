@@ -59,10 +59,7 @@ pub struct Limits {
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Info::openapi())
         .routes(routes!(routes::health::get::handler))
-        .routes(routes!(
-            routes::metrics::list::handler,
-            routes::metrics::create::handler
-        ))
+        .routes(routes!(routes::metrics::list::handler, routes::metrics::create::handler))
         .routes(routes!(
             routes::metrics::get::handler,
             routes::metrics::update::handler,
@@ -91,28 +88,20 @@ pub fn router(app: App, limits: Limits) -> Router {
                 .layer(from_fn_with_state(requests, request::observe))
                 .layer(CompressionLayer::new())
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn_with_state(
-                    limits.request_timeout,
-                    deadline::enforce,
-                ))
+                .layer(from_fn_with_state(limits.request_timeout, deadline::enforce))
                 .layer(RequestBodyLimitLayer::new(limits.max_body_bytes)),
         )
         .with_state(app);
     // Routing happens inside: a path must lose its trailing slash before.
     Router::new().fallback_service(
         ServiceBuilder::new()
-            .layer(map_request(|request: Request| async {
-                slash::trim(request)
-            }))
+            .layer(map_request(|request: Request| async { slash::trim(request) }))
             .service(routes),
     )
 }
 
 async fn no_route(uri: Uri) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        format!("There is nothing at {}", uri.path()),
-    )
+    Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {}", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
@@ -120,19 +109,12 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is the layer's"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let message = payload
         .downcast_ref::<String>()
         .cloned()
-        .or_else(|| {
-            payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-        })
+        .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_default();
     Problem::internal(Panicked(message)).into_response()
 }

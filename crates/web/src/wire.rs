@@ -68,22 +68,8 @@ pub(crate) struct LayoutItemInput {
 
 impl From<LayoutItemInput> for LayoutItem {
     fn from(input: LayoutItemInput) -> Self {
-        let LayoutItemInput {
-            breakpoint,
-            x,
-            y,
-            w,
-            h,
-            is_static,
-        } = input;
-        Self {
-            breakpoint,
-            x,
-            y,
-            w,
-            h,
-            is_static,
-        }
+        let LayoutItemInput { breakpoint, x, y, w, h, is_static } = input;
+        Self { breakpoint, x, y, w, h, is_static }
     }
 }
 
@@ -92,11 +78,7 @@ fn read_breakpoint(text: String) -> Result<Breakpoint, Refused> {
 }
 
 fn at_least<const LEAST: i32>(value: i32) -> Result<i32, Refused> {
-    if value >= LEAST {
-        Ok(value)
-    } else {
-        Err(Refused(format!("must be at least {LEAST}")))
-    }
+    if value >= LEAST { Ok(value) } else { Err(Refused(format!("must be at least {LEAST}"))) }
 }
 
 /// Reads a name.
@@ -119,11 +101,7 @@ pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
 /// Reads a longer text of up to 2,000 characters.
 pub(crate) fn prose(text: String) -> Result<String, Refused> {
     let fits = !text.trim().is_empty() && text.chars().count() <= 2_000 && !text.contains('\0');
-    if fits {
-        Ok(text)
-    } else {
-        Err(Refused("must be 1 to 2000 characters".to_owned()))
-    }
+    if fits { Ok(text) } else { Err(Refused("must be 1 to 2000 characters".to_owned())) }
 }
 
 /// `read`, where `null` says the same as leaving the field out.
@@ -177,11 +155,7 @@ pub(crate) struct DisplayBody {
 fn read_unit(text: Option<String>) -> Result<Option<String>, Refused> {
     optional(text, |text| {
         let fits = text.chars().count() <= 20 && !text.chars().any(char::is_control);
-        if fits {
-            Ok(text)
-        } else {
-            Err(Refused("must be at most 20 printable characters".into()))
-        }
+        if fits { Ok(text) } else { Err(Refused("must be at most 20 printable characters".into())) }
     })
 }
 
@@ -211,10 +185,7 @@ impl From<&Display> for DisplayBody {
             Chart::Number => ChartBody::Number,
             Chart::Table => ChartBody::Table,
         };
-        Self {
-            chart,
-            unit: display.unit.clone(),
-        }
+        Self { chart, unit: display.unit.clone() }
     }
 }
 
@@ -229,10 +200,7 @@ impl From<DisplayBody> for Display {
             ChartBody::Number => Chart::Number,
             ChartBody::Table => Chart::Table,
         };
-        Self {
-            chart,
-            unit: body.unit,
-        }
+        Self { chart, unit: body.unit }
     }
 }
 
@@ -264,11 +232,7 @@ impl From<&Metric> for MetricBody {
             name: details.name.as_str().to_owned(),
             description: details.description.clone(),
             owner: details.owner.clone(),
-            tags: details
-                .tags
-                .iter()
-                .map(|tag| tag.as_str().to_owned())
-                .collect(),
+            tags: details.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
             display: (&details.display).into(),
             is_editable: metric.is_editable,
             layouts: metric.layouts.iter().map(Into::into).collect(),
@@ -291,9 +255,6 @@ pub(crate) struct ColumnBody {
 
 impl From<&Column> for ColumnBody {
     fn from(column: &Column) -> Self {
-        Self {
-            name: column.name.clone(),
-            ty: column.ty.clone(),
-        }
+        Self { name: column.name.clone(), ty: column.ty.clone() }
     }
 }

@@ -62,17 +62,9 @@ pub async fn import(
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
     authorize(actor, Action::ImportCatalog)?;
-    let CatalogFiles {
-        queries,
-        metrics,
-        records,
-    } = files;
+    let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report::default();
-    let catalog = CatalogFiles {
-        queries,
-        metrics,
-        records: None,
-    };
+    let catalog = CatalogFiles { queries, metrics, records: None };
     let prepared = prepare(ports.runner.as_ref(), catalog, &mut report).await?;
     let mut work = ports.store.begin().await?;
     work.lock_catalog().await?;
@@ -92,22 +84,13 @@ pub(super) async fn prepare(
         for row in rows {
             match compile(runner, &row.sql).await {
                 Ok((template, columns)) => {
-                    report
-                        .slots
-                        .extend(template.notes.iter().map(|note| slot(&row, note)));
-                    compiled.push(CompiledQuery {
-                        loaded: row,
-                        template,
-                        columns,
-                    });
+                    report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
+                    compiled.push(CompiledQuery { loaded: row, template, columns });
                 }
                 Err(CompileError::Database(
                     source @ (RunError::Failed(_) | RunError::Deadline | RunError::Unavailable(_)),
                 )) => {
-                    return Err(ImportError::Check {
-                        query: row.id.to_string(),
-                        source,
-                    });
+                    return Err(ImportError::Check { query: row.id.to_string(), source });
                 }
                 Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),
             }
@@ -124,10 +107,7 @@ pub(super) async fn prepare(
 }
 
 pub(super) fn slot(row: &LoadedQuery, note: &metricd_core::sql::SlotNote) -> SlotFinding {
-    SlotFinding {
-        query: row.id.to_string(),
-        note: note.clone(),
-    }
+    SlotFinding { query: row.id.to_string(), note: note.clone() }
 }
 
 /// Makes a finding of SQL that does not compile.
@@ -145,10 +125,7 @@ pub(super) fn reject(
                     "the SQL of `{}`, line {}, column {} (line {line} of the file): {}",
                     row.id, fault.line, fault.column, fault.message
                 ),
-                fault
-                    .hint
-                    .as_deref()
-                    .map_or_else(|| "Correct the SQL.".to_owned(), sentence),
+                fault.hint.as_deref().map_or_else(|| "Correct the SQL.".to_owned(), sentence),
             )
         }
         CompileError::Unreadable(tables) => (
@@ -156,11 +133,7 @@ pub(super) fn reject(
             format!(
                 "Correct the name, create the table, or let stored SQL read it: `GRANT SELECT ON {} \
                  TO metricd_reader` (or the reader role that is configured).",
-                tables
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
         ),
         CompileError::Database(_) => (
@@ -174,10 +147,7 @@ pub(super) fn reject(
 
 fn sentence(hint: &str) -> String {
     let mut letters = hint.chars();
-    let first = letters
-        .next()
-        .map(|letter| letter.to_uppercase().to_string())
-        .unwrap_or_default();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     let end = if hint.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
 }
@@ -192,24 +162,14 @@ pub(super) async fn load(
     mut report: Report,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    let stored = Stored {
-        queries: work.all_queries().await?,
-        metrics: work.all_metrics().await?,
-    };
+    let stored = Stored { queries: work.all_queries().await?, metrics: work.all_metrics().await? };
     let plan = plan(&stored, prepared, options.prune, &mut report.findings);
     let mut records = records;
     if report.findings.permit_writing(options.strict) {
         report.counts = plan.counts;
         write(work.as_mut(), plan, &mut report).await?;
         if let Some(records) = records.as_deref_mut() {
-            store(
-                work.as_mut(),
-                records,
-                options.strict,
-                &mut report,
-                on_progress,
-            )
-            .await?;
+            store(work.as_mut(), records, options.strict, &mut report, on_progress).await?;
         }
     }
     if !report.findings.permit_writing(options.strict) {

@@ -130,10 +130,7 @@ pub struct LeftOut<Id> {
 
 impl<Id> Default for LeftOut<Id> {
     fn default() -> Self {
-        Self {
-            ids: BTreeSet::new(),
-            unnamed: false,
-        }
+        Self { ids: BTreeSet::new(), unnamed: false }
     }
 }
 

@@ -95,10 +95,7 @@ impl Plan {
                 Some(found) if **found == wanted => tally.unchanged += 1,
                 Some(found) => {
                     tally.updated += 1;
-                    self.changed_queries.push(Query {
-                        version: found.version + 1,
-                        ..wanted
-                    });
+                    self.changed_queries.push(Query { version: found.version + 1, ..wanted });
                 }
             }
         }
@@ -121,9 +118,7 @@ impl Plan {
     ) {
         let stored_ids = stored.queries.iter().map(|query| &query.id);
         let known = KnownQueries {
-            ids: stored_ids
-                .chain(self.new_queries.iter().map(|query| &query.id))
-                .collect(),
+            ids: stored_ids.chain(self.new_queries.iter().map(|query| &query.id)).collect(),
             left_out: &prepared.faulty_queries,
         };
         reconcile::reject_missing_queries(metrics, &known, findings);
@@ -137,25 +132,17 @@ impl Plan {
                 !pruned && !from_file.contains(&metric.id)
             });
             let used = staying.map(|metric| &metric.query_id);
-            let used = used
-                .chain(metrics.iter().map(|metric| &metric.content.query_id))
-                .collect();
+            let used = used.chain(metrics.iter().map(|metric| &metric.content.query_id)).collect();
             let rows = queries.iter().map(|query| &query.loaded);
             reconcile::warn_of_unused_queries(rows, &used, findings);
         }
     }
 
     fn take_metrics(&mut self, stored: &Stored, metrics: &[CatalogMetric], prune: bool) {
-        let by_id: BTreeMap<_, _> = stored
-            .metrics
-            .iter()
-            .map(|metric| (metric.id, metric))
-            .collect();
-        let before: BTreeMap<_, _> = stored
-            .queries
-            .iter()
-            .map(|query| (&query.id, query))
-            .collect();
+        let by_id: BTreeMap<_, _> =
+            stored.metrics.iter().map(|metric| (metric.id, metric)).collect();
+        let before: BTreeMap<_, _> =
+            stored.queries.iter().map(|query| (&query.id, query)).collect();
         let mut after = before.clone();
         let written = self.new_queries.iter().chain(&self.changed_queries);
         after.extend(written.map(|query| (&query.id, query)));
@@ -179,11 +166,7 @@ impl Plan {
                         || found.details != wanted.details
                         || found.is_editable != wanted.is_editable;
                     let tally = &mut self.counts.metrics;
-                    *(if differs {
-                        &mut tally.updated
-                    } else {
-                        &mut tally.unchanged
-                    }) += 1;
+                    *(if differs { &mut tally.updated } else { &mut tally.unchanged }) += 1;
                     if differs || found.layouts != wanted.layouts {
                         self.changed_metrics.push(wanted);
                     }
@@ -252,11 +235,8 @@ fn overlay(details: MetricDetails, given: &GivenDetails) -> MetricDetails {
 
 /// Compares layouts place by place: the nth of a breakpoint with the nth that is stored for it.
 fn compare_layouts(stored: &[LayoutItem], wanted: &[LayoutItem], tally: &mut Tally) {
-    let breakpoints: BTreeSet<_> = stored
-        .iter()
-        .chain(wanted)
-        .map(|item| &item.breakpoint)
-        .collect();
+    let breakpoints: BTreeSet<_> =
+        stored.iter().chain(wanted).map(|item| &item.breakpoint).collect();
     for breakpoint in breakpoints {
         let mut old = stored.iter().filter(|item| item.breakpoint == *breakpoint);
         for new in wanted.iter().filter(|item| item.breakpoint == *breakpoint) {
@@ -304,12 +284,7 @@ mod tests {
     fn query(id: &str, sql: &str) -> CompiledQuery {
         let place = Place::line("queries.csv", 2);
         CompiledQuery {
-            loaded: LoadedQuery {
-                id: query_id(id),
-                sql: sql.into(),
-                place,
-                sql_line: 2,
-            },
+            loaded: LoadedQuery { id: query_id(id), sql: sql.into(), place, sql_line: 2 },
             template: template(sql),
             columns: Vec::new(),
         }
@@ -331,22 +306,11 @@ mod tests {
 
     fn tile(breakpoint: &str, x: i32) -> LayoutItem {
         let breakpoint = Breakpoint::parse(breakpoint).unwrap();
-        LayoutItem {
-            breakpoint,
-            x,
-            y: 0,
-            w: 1,
-            h: 1,
-            is_static: None,
-        }
+        LayoutItem { breakpoint, x, y: 0, w: 1, h: 1, is_static: None }
     }
 
     fn files(queries: Vec<CompiledQuery>, metrics: Vec<CatalogMetric>) -> Prepared {
-        Prepared {
-            queries: Some(queries),
-            metrics: Some(metrics),
-            ..Prepared::default()
-        }
+        Prepared { queries: Some(queries), metrics: Some(metrics), ..Prepared::default() }
     }
 
     fn planned(stored: &Stored, files: &Prepared, prune: bool) -> (Plan, Findings) {
@@ -359,10 +323,7 @@ mod tests {
     fn loaded(files: &Prepared) -> Stored {
         let (plan, findings) = planned(&Stored::default(), files, false);
         assert_eq!(findings, Findings::default());
-        Stored {
-            queries: plan.new_queries,
-            metrics: plan.new_metrics,
-        }
+        Stored { queries: plan.new_queries, metrics: plan.new_metrics }
     }
 
     #[test]
@@ -373,49 +334,29 @@ mod tests {
         let stored = loaded(&files);
         assert_eq!(stored.metrics[0].details.name.as_str(), "Total");
         let (again, findings) = planned(&stored, &files, true);
-        let unchanged = |number| Tally {
-            unchanged: number,
-            ..Tally::default()
-        };
+        let unchanged = |number| Tally { unchanged: number, ..Tally::default() };
         let counts = Counts {
             queries: unchanged(1),
             metrics: unchanged(1),
             layouts: unchanged(2),
             records: Tally::default(),
         };
-        assert_eq!(
-            again,
-            Plan {
-                counts,
-                ..Plan::default()
-            }
-        );
+        assert_eq!(again, Plan { counts, ..Plan::default() });
         assert_eq!(findings, Findings::default());
     }
 
     #[test]
     fn new_sql_counts_the_query_up_and_the_name_follows_unless_it_was_given() {
-        let before = files(
-            vec![query("a", "-- Old\nSELECT 1")],
-            vec![metric(1, "a"), metric(2, "a")],
-        );
+        let before =
+            files(vec![query("a", "-- Old\nSELECT 1")], vec![metric(1, "a"), metric(2, "a")]);
         let mut stored = loaded(&before);
         stored.metrics[1].details.name = MetricName::parse("Mine").unwrap();
-        let after = files(
-            vec![query("a", "-- New\nSELECT 2")],
-            vec![metric(1, "a"), metric(2, "a")],
-        );
+        let after =
+            files(vec![query("a", "-- New\nSELECT 2")], vec![metric(1, "a"), metric(2, "a")]);
         let (plan, _) = planned(&stored, &after, false);
         assert_eq!(plan.changed_queries[0].version, 2);
-        assert_eq!(
-            (plan.counts.queries.updated, plan.counts.metrics.updated),
-            (1, 1)
-        );
-        assert_eq!(
-            plan.changed_metrics.len(),
-            1,
-            "the other one says nothing new"
-        );
+        assert_eq!((plan.counts.queries.updated, plan.counts.metrics.updated), (1, 1));
+        assert_eq!(plan.changed_metrics.len(), 1, "the other one says nothing new");
         assert_eq!(plan.changed_metrics[0].details.name.as_str(), "New");
         assert_eq!(plan.changed_metrics[0].query_version, 2);
     }
@@ -446,23 +387,12 @@ mod tests {
     #[test]
     fn a_moved_tile_counts_only_the_layouts_up() {
         let with = |layouts| {
-            files(
-                vec![query("a", "SELECT 1")],
-                vec![CatalogMetric {
-                    layouts,
-                    ..metric(1, "a")
-                }],
-            )
+            files(vec![query("a", "SELECT 1")], vec![CatalogMetric { layouts, ..metric(1, "a") }])
         };
         let stored = loaded(&with(vec![tile("lg", 0), tile("lg", 1), tile("md", 0)]));
         let wanted = with(vec![tile("lg", 0), tile("lg", 2), tile("lg", 3)]);
         let (plan, _) = planned(&stored, &wanted, false);
-        let layouts = Tally {
-            created: 1,
-            updated: 1,
-            unchanged: 1,
-            removed: 1,
-        };
+        let layouts = Tally { created: 1, updated: 1, unchanged: 1, removed: 1 };
         assert_eq!(plan.counts.layouts, layouts);
         assert_eq!(plan.counts.metrics.unchanged, 1);
         assert_eq!(plan.changed_metrics[0].layout_version, 2);
@@ -482,22 +412,9 @@ mod tests {
         assert_eq!(plan.pruned_metrics, [MetricId(Uuid::from_u128(2))]);
         assert_eq!(plan.pruned_queries, [query_id("b")]);
 
-        let queries_only = Prepared {
-            metrics: None,
-            ..fewer
-        };
-        assert!(
-            planned(&stored, &queries_only, true)
-                .0
-                .pruned_metrics
-                .is_empty()
-        );
-        assert!(
-            planned(&stored, &queries_only, false)
-                .0
-                .pruned_queries
-                .is_empty()
-        );
+        let queries_only = Prepared { metrics: None, ..fewer };
+        assert!(planned(&stored, &queries_only, true).0.pruned_metrics.is_empty());
+        assert!(planned(&stored, &queries_only, false).0.pruned_queries.is_empty());
     }
 
     #[test]
@@ -506,20 +423,14 @@ mod tests {
         let wanted = files(vec![], vec![metric(1, "a"), metric(2, "b")]);
         let (plan, findings) = planned(&stored, &wanted, false);
         assert_eq!(plan.new_metrics.len(), 1);
-        let [missing] = findings.listed() else {
-            panic!("{findings:?}")
-        };
+        let [missing] = findings.listed() else { panic!("{findings:?}") };
         assert_eq!(missing.severity, Severity::Rejection);
         assert_eq!(missing.place.path.as_deref(), Some("$.items[0].queryId"));
         assert_eq!(missing.message, "there is no query `b`");
 
         let mut faulty = wanted;
         faulty.faulty_queries.add(Some(query_id("b")));
-        assert_eq!(
-            planned(&stored, &faulty, false).1,
-            Findings::default(),
-            "told already"
-        );
+        assert_eq!(planned(&stored, &faulty, false).1, Findings::default(), "told already");
     }
 
     #[test]
@@ -531,15 +442,7 @@ mod tests {
         assert_eq!(findings.listed()[0].message, "no metric uses the query `b`");
 
         let stored = loaded(&files(queries(), vec![metric(1, "a"), metric(2, "b")]));
-        assert_eq!(
-            planned(&stored, &wanted, false).1,
-            Findings::default(),
-            "a stored one does"
-        );
-        assert_eq!(
-            planned(&stored, &wanted, true).1.count(Severity::Warning),
-            1,
-            "it goes"
-        );
+        assert_eq!(planned(&stored, &wanted, false).1, Findings::default(), "a stored one does");
+        assert_eq!(planned(&stored, &wanted, true).1.count(Severity::Warning), 1, "it goes");
     }
 }

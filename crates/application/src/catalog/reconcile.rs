@@ -37,12 +37,7 @@ pub struct CatalogMetric {
 /// first keeps the id; the surplus ones, in file order, take the layout ids that no item has, in
 /// order of first appearance, when there are exactly as many, and are rejected otherwise.
 pub fn reconcile_metrics(loaded: LoadedMetrics, findings: &mut Findings) -> Vec<CatalogMetric> {
-    let LoadedMetrics {
-        items,
-        layouts,
-        left_out,
-        ..
-    } = loaded;
+    let LoadedMetrics { items, layouts, left_out, .. } = loaded;
     let orphans = ids_without_item(&items, &layouts, &left_out);
     let (kept, surplus) = settle(items, findings);
     let mut kept = rename(kept, &surplus, &orphans, left_out.unnamed, findings);
@@ -61,11 +56,7 @@ fn ids_without_item(
 ) -> Vec<MetricId> {
     let mut seen: BTreeSet<_> = items.iter().map(|item| item.id).collect();
     seen.extend(&left_out.ids);
-    layouts
-        .iter()
-        .map(|layout| layout.metric_id)
-        .filter(|id| seen.insert(*id))
-        .collect()
+    layouts.iter().map(|layout| layout.metric_id).filter(|id| seen.insert(*id)).collect()
 }
 
 /// Drops items that repeat an earlier one, and points out those that only share an id with it: each
@@ -82,10 +73,7 @@ fn settle(
         if let Some(twin) = claims.iter().find(|at| kept[**at].content == item.content) {
             findings.add(Finding::warning(
                 item.id_place.clone(),
-                format!(
-                    "this item repeats {}, dropped",
-                    mention(&kept[*twin].id_place)
-                ),
+                format!("this item repeats {}, dropped", mention(&kept[*twin].id_place)),
                 "Remove one of the two.",
             ));
             continue;
@@ -127,45 +115,24 @@ fn rename(
                 format!(
                     "{} and {}, so the file does not show which id was meant",
                     count(surplus.len(), "item shares its id", "items share their ids"),
-                    count(
-                        orphans.len(),
-                        "layout id has no item",
-                        "layout ids have no item"
-                    ),
+                    count(orphans.len(), "layout id has no item", "layout ids have no item"),
                 )
             };
             findings.add(Finding::rejection(
                 place,
-                format!(
-                    "`{}` is the id of {taken} already, with other content; {why}",
-                    item.id
-                ),
+                format!("`{}` is the id of {taken} already, with other content; {why}", item.id),
                 "Give each item an id of its own, and name it in the layouts.",
             ));
             rejected.insert(*at);
         }
     }
-    let kept = items
-        .into_iter()
-        .enumerate()
-        .filter(|(at, _)| !rejected.contains(at));
+    let kept = items.into_iter().enumerate().filter(|(at, _)| !rejected.contains(at));
     kept.map(|(_, item)| without_layouts(item)).collect()
 }
 
 fn without_layouts(item: LoadedMetric) -> CatalogMetric {
-    let LoadedMetric {
-        id,
-        id_place,
-        query_place,
-        content,
-    } = item;
-    CatalogMetric {
-        id,
-        id_place,
-        query_place,
-        content,
-        layouts: Vec::new(),
-    }
+    let LoadedMetric { id, id_place, query_place, content } = item;
+    CatalogMetric { id, id_place, query_place, content, layouts: Vec::new() }
 }
 
 /// The layouts of each of `metrics`.
@@ -175,11 +142,8 @@ fn hand_out(
     left_out: &LeftOut<MetricId>,
     findings: &mut Findings,
 ) -> Vec<Vec<LayoutItem>> {
-    let positions: BTreeMap<_, _> = metrics
-        .iter()
-        .enumerate()
-        .map(|(at, metric)| (metric.id, at))
-        .collect();
+    let positions: BTreeMap<_, _> =
+        metrics.iter().enumerate().map(|(at, metric)| (metric.id, at)).collect();
     let mut owned = vec![Vec::new(); metrics.len()];
     for layout in layouts {
         if let Some(at) = positions.get(&layout.metric_id) {
@@ -187,10 +151,7 @@ fn hand_out(
         } else if !left_out.may_hold(&layout.metric_id) {
             findings.add(Finding::warning(
                 layout.place,
-                format!(
-                    "no item has the id `{}` of this layout, dropped",
-                    layout.metric_id
-                ),
+                format!("no item has the id `{}` of this layout, dropped", layout.metric_id),
                 "Correct `i`, add the item, or remove the layout.",
             ));
         }
@@ -218,10 +179,7 @@ pub fn reconcile_queries(rows: Vec<LoadedQuery>, findings: &mut Findings) -> Vec
         } else {
             findings.add(Finding::rejection(
                 row.place,
-                format!(
-                    "the query `{}` stands at {first} already, with other SQL",
-                    row.id
-                ),
+                format!("the query `{}` stands at {first} already, with other SQL", row.id),
                 "Keep the one that is right, or give the other an id of its own.",
             ));
         }
@@ -347,12 +305,7 @@ mod tests {
     }
 
     fn loaded(items: Vec<LoadedMetric>, layouts: Vec<LoadedLayout>) -> LoadedMetrics {
-        LoadedMetrics {
-            file: "metrics.json".into(),
-            items,
-            layouts,
-            ..LoadedMetrics::default()
-        }
+        LoadedMetrics { file: "metrics.json".into(), items, layouts, ..LoadedMetrics::default() }
     }
 
     fn reconcile(
@@ -377,36 +330,19 @@ mod tests {
             findings.listed()[0].message,
             "this item repeats `$.items[0].id` (line 0), dropped"
         );
-        assert_eq!(
-            findings.listed()[0].place.path.as_deref(),
-            Some("$.items[1].id")
-        );
+        assert_eq!(findings.listed()[0].place.path.as_deref(), Some("$.items[1].id"));
     }
 
     #[test]
     fn surplus_items_take_the_ids_that_only_layouts_have() {
-        let items = vec![
-            item(0, 1, "a"),
-            item(1, 1, "b"),
-            item(2, 2, "c"),
-            item(3, 1, "d"),
-        ];
-        let layouts = vec![
-            layout("lg", 1),
-            layout("lg", 9),
-            layout("lg", 2),
-            layout("md", 8),
-        ];
+        let items = vec![item(0, 1, "a"), item(1, 1, "b"), item(2, 2, "c"), item(3, 1, "d")];
+        let layouts = vec![layout("lg", 1), layout("lg", 9), layout("lg", 2), layout("md", 8)];
         let (metrics, findings) = reconcile(items, layouts);
         assert_eq!(ids(&metrics), [1, 9, 2, 8], "in order of first appearance");
         assert!(metrics.iter().all(|metric| metric.layouts.len() == 1));
         assert_eq!(findings.count(Severity::Repair), 2);
         assert_eq!(findings.listed().len(), 2);
-        assert!(
-            findings.listed()[0]
-                .message
-                .contains(&format!("becomes `{}`", id(9)))
-        );
+        assert!(findings.listed()[0].message.contains(&format!("becomes `{}`", id(9))));
     }
 
     #[test]
@@ -416,11 +352,7 @@ mod tests {
                 reconcile(vec![item(0, 1, "a"), item(1, 1, "b")], free.clone());
             assert_eq!(ids(&metrics), [1]);
             assert_eq!(findings.count(Severity::Rejection), 1);
-            assert_eq!(
-                findings.count(Severity::Warning),
-                free.len() as u64,
-                "ownerless layouts"
-            );
+            assert_eq!(findings.count(Severity::Warning), free.len() as u64, "ownerless layouts");
         }
     }
 
@@ -438,13 +370,7 @@ mod tests {
         let items = vec![item(0, 1, "a"), item(1, 1, "b"), item(2, 1, "b")];
         let (metrics, findings) = reconcile(items, vec![layout("lg", 9)]);
         assert_eq!(ids(&metrics), [1, 9]);
-        assert_eq!(
-            (
-                findings.count(Severity::Repair),
-                findings.count(Severity::Warning)
-            ),
-            (1, 1)
-        );
+        assert_eq!((findings.count(Severity::Repair), findings.count(Severity::Warning)), (1, 1));
     }
 
     #[test]
@@ -458,10 +384,7 @@ mod tests {
 
     #[test]
     fn nothing_is_repaired_while_items_are_unreadable() {
-        let mut file = loaded(
-            vec![item(0, 1, "a"), item(1, 1, "b")],
-            vec![layout("lg", 2)],
-        );
+        let mut file = loaded(vec![item(0, 1, "a"), item(1, 1, "b")], vec![layout("lg", 2)]);
         file.left_out.add(None);
         let mut findings = Findings::default();
         assert_eq!(ids(&reconcile_metrics(file, &mut findings)), [1]);
@@ -477,27 +400,13 @@ mod tests {
             place: Place::line("queries.csv", line),
             sql_line: line,
         };
-        let rows = vec![
-            row(2, "a", "x"),
-            row(3, "b", "x"),
-            row(4, "a", "x"),
-            row(5, "b", "y"),
-        ];
+        let rows = vec![row(2, "a", "x"), row(3, "b", "x"), row(4, "a", "x"), row(5, "b", "y")];
         let mut findings = Findings::default();
         let kept = reconcile_queries(rows, &mut findings);
-        assert_eq!(
-            kept.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(),
-            ["a", "b"]
-        );
-        let found: Vec<_> = findings
-            .listed()
-            .iter()
-            .map(|found| (found.severity, found.place.line))
-            .collect();
-        assert_eq!(
-            found,
-            [(Severity::Warning, Some(4)), (Severity::Rejection, Some(5))]
-        );
+        assert_eq!(kept.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let found: Vec<_> =
+            findings.listed().iter().map(|found| (found.severity, found.place.line)).collect();
+        assert_eq!(found, [(Severity::Warning, Some(4)), (Severity::Rejection, Some(5))]);
     }
 
     fn files() -> impl Strategy<Value = LoadedMetrics> {
@@ -506,13 +415,8 @@ mod tests {
         (items, layouts).prop_map(|(items, layouts)| {
             let items = items.iter().enumerate();
             loaded(
-                items
-                    .map(|(at, (n, query))| item(at, *n, &format!("q{query}")))
-                    .collect(),
-                layouts
-                    .iter()
-                    .map(|(n, lg)| layout(if *lg { "lg" } else { "md" }, *n))
-                    .collect(),
+                items.map(|(at, (n, query))| item(at, *n, &format!("q{query}"))).collect(),
+                layouts.iter().map(|(n, lg)| layout(if *lg { "lg" } else { "md" }, *n)).collect(),
             )
         })
     }

@@ -80,16 +80,10 @@ pub(super) fn report_outcome(
     for surplus in &outcome.first_surplus {
         findings.add(surplus_note(source, surplus));
     }
-    let unlisted = outcome
-        .surplus
-        .saturating_sub(outcome.first_surplus.len() as u64);
+    let unlisted = outcome.surplus.saturating_sub(outcome.first_surplus.len() as u64);
     findings.add_unlisted(Severity::Note, unlisted);
     for unknown in &outcome.unknown_queries {
-        let records = if unknown.records == 1 {
-            "record belongs"
-        } else {
-            "records belong"
-        };
+        let records = if unknown.records == 1 { "record belongs" } else { "records belong" };
         findings.add(Finding::warning(
             source.place(unknown.first_index, unknown.first_line),
             format!(
@@ -139,11 +133,7 @@ pub(super) fn check(
                 outcome.surplus += 1;
                 if outcome.surplus <= Findings::LISTED {
                     let (index, line) = (staged.index, staged.line);
-                    outcome.first_surplus.push(SurplusRecord {
-                        index,
-                        line,
-                        equals,
-                    });
+                    outcome.first_surplus.push(SurplusRecord { index, line, equals });
                 }
             }
             let query_id = staged.record.query_id;
@@ -154,16 +144,10 @@ pub(super) fn check(
         on_progress(source.progress());
     }
     outcome.unknown_queries = unknown.into_values().collect();
-    outcome
-        .unknown_queries
-        .sort_by_key(|unknown| unknown.first_index);
+    outcome.unknown_queries.sort_by_key(|unknown| unknown.first_index);
     report_outcome(&outcome, source, findings);
     if keys.overflowed {
-        let place = Place {
-            line: None,
-            path: None,
-            ..source.place(0, 0)
-        };
+        let place = Place { line: None, path: None, ..source.place(0, 0) };
         findings.add(Finding::note(
             place,
             format!(
@@ -184,12 +168,7 @@ fn count_unknown(
 ) {
     unknown
         .entry(query_id.clone())
-        .or_insert(UnknownQuery {
-            query_id,
-            records: 0,
-            first_index,
-            first_line,
-        })
+        .or_insert(UnknownQuery { query_id, records: 0, first_index, first_line })
         .records += 1;
 }
 
@@ -234,18 +213,9 @@ mod tests {
 
     #[test]
     fn equal_records_have_one_key() {
-        let values = || RecordValues {
-            alert_type: Some("a".into()),
-            ..RecordValues::default()
-        };
-        assert_eq!(
-            content_key(&record(values())),
-            content_key(&record(values()))
-        );
-        let zero = |obsolescence| RecordValues {
-            obsolescence,
-            ..RecordValues::default()
-        };
+        let values = || RecordValues { alert_type: Some("a".into()), ..RecordValues::default() };
+        assert_eq!(content_key(&record(values())), content_key(&record(values())));
+        let zero = |obsolescence| RecordValues { obsolescence, ..RecordValues::default() };
         assert_eq!(
             content_key(&record(zero(Some(0.0)))),
             content_key(&record(zero(Some(-0.0)))),
@@ -264,39 +234,18 @@ mod tests {
         let none = RecordValues::default;
         let different = [
             record(none()),
-            record(RecordValues {
-                obsolescence_val: Some(0.0),
-                ..none()
-            }),
-            record(RecordValues {
-                obsolescence: Some(0.0),
-                ..none()
-            }),
-            record(RecordValues {
-                parts_flagged: Some(0),
-                ..none()
-            }),
-            record(RecordValues {
-                alert_type: Some(String::new()),
-                ..none()
-            }),
-            record(RecordValues {
-                alert_category: Some(String::new()),
-                ..none()
-            }),
-            record(RecordValues {
-                alert_type: Some("ab".into()),
-                ..none()
-            }),
+            record(RecordValues { obsolescence_val: Some(0.0), ..none() }),
+            record(RecordValues { obsolescence: Some(0.0), ..none() }),
+            record(RecordValues { parts_flagged: Some(0), ..none() }),
+            record(RecordValues { alert_type: Some(String::new()), ..none() }),
+            record(RecordValues { alert_category: Some(String::new()), ..none() }),
+            record(RecordValues { alert_type: Some("ab".into()), ..none() }),
             record(RecordValues {
                 alert_type: Some("a".into()),
                 alert_category: Some("b".into()),
                 ..none()
             }),
-            MetricRecord {
-                query_id: QueryId::parse("r").unwrap(),
-                ..record(none())
-            },
+            MetricRecord { query_id: QueryId::parse("r").unwrap(), ..record(none()) },
             MetricRecord {
                 date: NaiveDate::from_ymd_opt(2025, 6, 2).unwrap().into(),
                 ..record(none())

@@ -49,31 +49,19 @@ impl Place {
     /// Somewhere in `file`, nobody can say where.
     #[must_use]
     pub fn file(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: None,
-            path: None,
-        }
+        Self { file: file.to_owned(), line: None, path: None }
     }
 
     /// A line of `file`, from 1.
     #[must_use]
     pub fn line(file: &str, line: u64) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: Some(line),
-            path: None,
-        }
+        Self { file: file.to_owned(), line: Some(line), path: None }
     }
 
     /// A value in a JSON file, on the line where it begins.
     #[must_use]
     pub fn value(file: &str, line: u64, path: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: Some(line),
-            path: Some(path.into()),
-        }
+        Self { file: file.to_owned(), line: Some(line), path: Some(path.into()) }
     }
 }
 
@@ -106,32 +94,17 @@ pub struct Finding {
 impl Finding {
     /// Worth knowing.
     pub fn note(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Note,
-            place,
-            message: message.into(),
-            advice: advice.into(),
-        }
+        Self { severity: Severity::Note, place, message: message.into(), advice: advice.into() }
     }
 
     /// Probably a mistake; loaded all the same.
     pub fn warning(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            place,
-            message: message.into(),
-            advice: advice.into(),
-        }
+        Self { severity: Severity::Warning, place, message: message.into(), advice: advice.into() }
     }
 
     /// A mistake that the file itself showed how to mend.
     pub fn repair(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Repair,
-            place,
-            message: message.into(),
-            advice: advice.into(),
-        }
+        Self { severity: Severity::Repair, place, message: message.into(), advice: advice.into() }
     }
 
     /// A mistake; nothing is written.
@@ -173,21 +146,13 @@ impl Findings {
 
     /// Adds the findings of one file to those of the whole load.
     pub fn append(&mut self, other: Self) {
-        let Self { listed, counts } = other;
-        for severity in [
-            Severity::Note,
-            Severity::Warning,
-            Severity::Repair,
-            Severity::Rejection,
-        ] {
-            let shown = listed
-                .iter()
-                .filter(|finding| finding.severity == severity)
-                .count() as u64;
-            self.add_unlisted(severity, counts[severity as usize] - shown);
-        }
+        let Self { listed, counts: mut unlisted } = other;
         for finding in listed {
+            unlisted[finding.severity as usize] -= 1;
             self.add(finding);
+        }
+        for (count, unlisted) in self.counts.iter_mut().zip(unlisted) {
+            *count += unlisted;
         }
     }
 
@@ -207,11 +172,7 @@ impl Findings {
     /// repaired or warned of.
     #[must_use]
     pub fn permit_writing(&self, strict: bool) -> bool {
-        let blocking = if strict {
-            Severity::Warning
-        } else {
-            Severity::Rejection
-        };
+        let blocking = if strict { Severity::Warning } else { Severity::Rejection };
         [Severity::Warning, Severity::Repair, Severity::Rejection]
             .into_iter()
             .all(|severity| severity < blocking || self.count(severity) == 0)

@@ -42,9 +42,7 @@ pub async fn seed(
         if !files.concern(filled) {
             let records = files.records.take();
             let options = ImportOptions::default();
-            return load(work, &prepared, records, options, report, &|_| ())
-                .await
-                .map(Some);
+            return load(work, &prepared, records, options, report, &|_| ()).await.map(Some);
         }
     }
 }
@@ -58,16 +56,8 @@ struct Filled {
 }
 
 async fn filled_tables(work: &mut dyn UnitOfWork) -> Result<Filled, StoreError> {
-    let CatalogCounts {
-        queries,
-        metrics,
-        has_records,
-    } = work.counts().await?;
-    Ok(Filled {
-        queries: queries > 0,
-        metrics: metrics > 0,
-        records: has_records,
-    })
+    let CatalogCounts { queries, metrics, has_records } = work.counts().await?;
+    Ok(Filled { queries: queries > 0, metrics: metrics > 0, records: has_records })
 }
 
 impl CatalogFiles {

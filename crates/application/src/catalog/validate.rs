@@ -20,11 +20,7 @@ use super::{
 /// Equal records are looked for among the first 1.5 million.
 #[must_use]
 pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) -> Report {
-    let CatalogFiles {
-        queries,
-        metrics,
-        records,
-    } = files;
+    let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report::default();
     let mut prepared = Prepared::default();
     if let Some(loaded) = queries {
@@ -33,14 +29,8 @@ pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) 
         for row in rows {
             match Draft::parse(&row.sql).and_then(Draft::assume) {
                 Ok(template) => {
-                    report
-                        .slots
-                        .extend(template.notes.iter().map(|note| slot(&row, note)));
-                    compiled.push(CompiledQuery {
-                        loaded: row,
-                        template,
-                        columns: Vec::new(),
-                    });
+                    report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
+                    compiled.push(CompiledQuery { loaded: row, template, columns: Vec::new() });
                 }
                 Err(fault) => reject(row, &fault.into(), &mut left_out, &mut report.findings),
             }
@@ -71,10 +61,7 @@ pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) 
 }
 
 fn count(prepared: &Prepared) -> Counts {
-    let created = |number: usize| Tally {
-        created: number as u64,
-        ..Tally::default()
-    };
+    let created = |number: usize| Tally { created: number as u64, ..Tally::default() };
     let metrics = prepared.metrics.as_deref().unwrap_or_default();
     Counts {
         queries: created(prepared.queries.as_ref().map_or(0, Vec::len)),
@@ -89,14 +76,6 @@ fn known_queries(prepared: &Prepared) -> Option<BTreeSet<QueryId>> {
     if prepared.faulty_queries.unnamed {
         return None;
     }
-    let compiled = prepared
-        .queries
-        .iter()
-        .flatten()
-        .map(|query| query.loaded.id.clone());
-    Some(
-        compiled
-            .chain(prepared.faulty_queries.ids.iter().cloned())
-            .collect(),
-    )
+    let compiled = prepared.queries.iter().flatten().map(|query| query.loaded.id.clone());
+    Some(compiled.chain(prepared.faulty_queries.ids.iter().cloned()).collect())
 }

@@ -97,9 +97,7 @@ pub async fn create_metric(
         QuerySource::Prompt { text, strict } => {
             let generated = ports.generator.generate(actor, &query_id, &text).await?;
             if strict && !generated.grounded {
-                return Err(CreateError::Ungrounded {
-                    explanation: generated.explanation,
-                });
+                return Err(CreateError::Ungrounded { explanation: generated.explanation });
             }
             (generated.sql.clone(), Some(generated))
         }
@@ -109,17 +107,9 @@ pub async fn create_metric(
         Some(_) => CreateError::GeneratedQuery(error),
         None => CreateError::Query(error),
     })?;
-    let name = command
-        .name
-        .unwrap_or_else(|| MetricName::from_query(&sql, &query_id));
-    let query = Query {
-        id: query_id.clone(),
-        sql,
-        template,
-        columns,
-        version: 1,
-        origin: Origin::Api,
-    };
+    let name = command.name.unwrap_or_else(|| MetricName::from_query(&sql, &query_id));
+    let query =
+        Query { id: query_id.clone(), sql, template, columns, version: 1, origin: Origin::Api };
     let metric = Metric {
         id,
         query_id,

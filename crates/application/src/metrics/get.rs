@@ -63,16 +63,8 @@ pub async fn get_metric(
     let as_of = ports.clock.now();
     let window = Window::resolve(&template.slots, request, as_of).map_err(GetError::Window)?;
     record_window(&window);
-    let rows = ports
-        .runner
-        .run(template, &template.bind(&window), ports.max_rows)
-        .await?;
-    Ok(Answer {
-        compiled,
-        window,
-        rows,
-        as_of,
-    })
+    let rows = ports.runner.run(template, &template.bind(&window), ports.max_rows).await?;
+    Ok(Answer { compiled, window, rows, as_of })
 }
 
 /// Writes the window into the request's span, so that every later log line carries it.

@@ -51,17 +51,12 @@ pub async fn replace_layouts(
 ) -> Result<Metric, ReplaceLayoutsError> {
     authorize(actor, Action::EditMetric)?;
     let mut work = ports.store.begin().await?;
-    let mut metric = work
-        .lock_metric(id)
-        .await?
-        .ok_or(ReplaceLayoutsError::NotFound)?;
+    let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
     if !metric.is_editable {
         return Err(ReplaceLayoutsError::Locked);
     }
     if expected.is_some_and(|version| version != metric.layout_version) {
-        return Err(ReplaceLayoutsError::Stale {
-            current: metric.layout_version,
-        });
+        return Err(ReplaceLayoutsError::Stale { current: metric.layout_version });
     }
     if metric.layouts != layouts {
         metric.layouts = layouts;

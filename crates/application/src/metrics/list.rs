@@ -57,11 +57,7 @@ pub async fn list_metrics(
 ) -> Result<Page, ListError> {
     authorize(actor, Action::ReadMetric)?;
     let limit = request.limit.clamp(1, MAX_PAGE);
-    let filter = MetricFilter {
-        limit: limit + 1,
-        after: request.after,
-        text: request.text,
-    };
+    let filter = MetricFilter { limit: limit + 1, after: request.after, text: request.text };
     let mut items = ports.catalog.list(&filter).await?;
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);

@@ -79,10 +79,7 @@ pub async fn update_metric(
     let mut work = ports.store.begin().await?;
     let mut metric = work.lock_metric(id).await?.ok_or(UpdateError::NotFound)?;
     refuse_locked(actor, &metric, &patch)?;
-    let mut query = work
-        .find_query(&metric.query_id)
-        .await?
-        .ok_or(UpdateError::NotFound)?;
+    let mut query = work.find_query(&metric.query_id).await?.ok_or(UpdateError::NotFound)?;
     if let Some((sql, (template, columns))) = compiled {
         refuse_shared_lock(work.as_mut(), &metric).await?;
         query = changed(query, sql, template, columns);
@@ -108,14 +105,8 @@ fn refuse_locked(actor: &Actor, metric: &Metric, patch: &Patch) -> Result<(), Up
 
 async fn refuse_shared_lock(work: &mut dyn UnitOfWork, metric: &Metric) -> Result<(), UpdateError> {
     let sharing = work.lock_metrics_of(&metric.query_id).await?;
-    let locked = sharing
-        .iter()
-        .any(|other| other.id != metric.id && !other.is_editable);
-    if locked {
-        Err(UpdateError::Locked(SHARED_LOCKED))
-    } else {
-        Ok(())
-    }
+    let locked = sharing.iter().any(|other| other.id != metric.id && !other.is_editable);
+    if locked { Err(UpdateError::Locked(SHARED_LOCKED)) } else { Ok(()) }
 }
 
 fn changed(
@@ -125,18 +116,8 @@ fn changed(
     columns: Vec<metricd_core::metric::Column>,
 ) -> Query {
     let same = query.sql == sql && query.template == template && query.columns == columns;
-    let version = if same {
-        query.version
-    } else {
-        query.version + 1
-    };
-    Query {
-        sql,
-        template,
-        columns,
-        version,
-        ..query
-    }
+    let version = if same { query.version } else { query.version + 1 };
+    Query { sql, template, columns, version, ..query }
 }
 
 fn apply(metric: &mut Metric, patch: Patch) {

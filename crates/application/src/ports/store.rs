@@ -110,8 +110,11 @@ pub trait Queries: Send {
 #[async_trait]
 pub trait Records: Send {
     /// Adds one record.
-    async fn insert_record(&mut self, id: RecordId, record: &MetricRecord)
-    -> Result<(), StoreError>;
+    async fn insert_record(
+        &mut self,
+        id: RecordId,
+        record: &MetricRecord,
+    ) -> Result<(), StoreError>;
 
     /// Puts a batch of records from a file aside, to be counted and keyed by [`Self::merge_staged`].
     async fn stage_records(&mut self, batch: &[StagedRecord]) -> Result<(), StoreError>;

@@ -47,21 +47,14 @@ pub async fn create_record(
     command: CreateRecord,
 ) -> Result<(), CreateRecordError> {
     authorize(actor, Action::AddRecord)?;
-    let known = ports
-        .catalog
-        .find(id)
-        .await?
-        .ok_or(CreateRecordError::NotFound)?;
+    let known = ports.catalog.find(id).await?.ok_or(CreateRecordError::NotFound)?;
     let record = MetricRecord {
         query_id: known.metric.query_id,
-        date: command
-            .date
-            .unwrap_or_else(|| ports.clock.now().naive_utc()),
+        date: command.date.unwrap_or_else(|| ports.clock.now().naive_utc()),
         values: command.values,
     };
     let mut work = ports.store.begin().await?;
-    work.insert_record(RecordId(ports.ids.fresh()), &record)
-        .await?;
+    work.insert_record(RecordId(ports.ids.fresh()), &record).await?;
     work.commit().await?;
     Ok(())
 }

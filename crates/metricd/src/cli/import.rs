@@ -31,8 +31,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
-    let options =
-        ImportOptions { dry_run: args.dry_run, strict: args.strict, prune: args.prune };
+    let options = ImportOptions { dry_run: args.dry_run, strict: args.strict, prune: args.prune };
     let report = super::with_database(config, async |ports| {
         let (bar, on_progress) = progress_bar();
         let files = args.files.open();

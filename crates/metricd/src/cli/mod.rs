@@ -21,9 +21,9 @@ use crate::{
 
 /// Governed, cached, live metrics from SQL in PostgreSQL.
 ///
-/// Settings come from metricd.toml, the environment (METRICD_…, DATABASE_URL, METRICS_SEED_JSON,
-/// QUERIES_SEED_CSV, METRIC_RECORDS_SEED_JSON) and flags; later ones win. Without DATABASE_URL an
-/// embedded PostgreSQL runs in the data folder.
+/// Settings come from `metricd.toml`, the environment (`METRICD_…`, `DATABASE_URL`,
+/// `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`) and flags; later ones win.
+/// Without `DATABASE_URL` an embedded PostgreSQL runs in the data folder.
 #[derive(Debug, Parser)]
 #[command(name = "metricd", version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -69,8 +69,7 @@ pub(crate) const REJECTED: u8 = 2;
 impl Cli {
     /// Runs the command and says how the process should end.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let mut flags =
-            Flags { config: self.config, data_dir: self.data_dir, ..Flags::default() };
+        let mut flags = Flags { config: self.config, data_dir: self.data_dir, ..Flags::default() };
         if let Command::Serve(args) = &self.command {
             flags.listen.clone_from(&args.listen);
         }
@@ -87,9 +86,7 @@ impl Cli {
     }
 }
 
-fn block_on(
-    command: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 

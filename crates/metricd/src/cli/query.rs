@@ -68,11 +68,15 @@ fn table(answer: &Answer) -> anyhow::Result<String> {
         serde_json::from_str(&answer.rows.json).context("the rows are not what was expected")?;
     let columns = &answer.compiled.query.columns;
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_NO_BORDERS);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|column| column.name.as_str()));
     for row in &rows {
-        table.add_row(columns.iter().map(|column| row.get(&column.name).map_or("", |v| cell(v))));
+        table.add_row(
+            columns
+                .iter()
+                .map(|column| row.get(&column.name).map_or_else(String::new, |value| cell(value))),
+        );
     }
     let name = answer.compiled.metric.details.name.as_str();
     let cut = if answer.rows.truncated { ", cut off" } else { "" };
@@ -81,10 +85,12 @@ fn table(answer: &Answer) -> anyhow::Result<String> {
     Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(answer)))
 }
 
-/// A text without its quotes, null as nothing, everything else as it is.
-fn cell(value: &RawValue) -> &str {
-    let text = value.get();
-    if text == "null" { "" } else { text.trim_matches('"') }
+/// A text as it reads, null as nothing, everything else as PostgreSQL wrote it.
+fn cell(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
+    }
 }
 
 fn window(answer: &Answer) -> String {

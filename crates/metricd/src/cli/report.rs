@@ -124,36 +124,36 @@ fn unlisted(findings: &Findings) -> u64 {
 }
 
 fn table(report: &Report, rehearsal: bool) -> String {
-    let mut text = format!("{}\n", counts_table(report));
-    for finding in report.findings.listed() {
-        text.push_str(&format!(
-            "\n{}: {}\n  at {}\n  {}\n",
-            finding.severity,
-            finding.message,
-            place(finding),
-            finding.advice
-        ));
-    }
+    let findings = report.findings.listed().iter().map(finding);
     let unlisted = unlisted(&report.findings);
-    if unlisted > 0 {
-        text.push_str(&format!("\n… and {unlisted} more findings\n"));
-    }
-    if !report.slots.is_empty() {
-        text.push_str("\nWhat callers may vary:\n");
-    }
-    for slot in &report.slots {
-        let note = &slot.note;
-        let mark = if note.is_slot { "slot" } else { "note" };
-        let place = format!("{}:{}:{}", slot.query, note.line, note.column);
-        text.push_str(&format!("  {mark}  {place}  {}\n", note.message));
-    }
-    text.push_str(&format!("\n{}\n", summary(report, rehearsal)));
-    text
+    let rest = (unlisted > 0).then(|| format!("… and {unlisted} more findings\n"));
+    let slots = (!report.slots.is_empty()).then(|| {
+        let lines: String = report.slots.iter().map(slot).collect();
+        format!("What callers may vary:\n{lines}")
+    });
+    std::iter::once(format!("{}\n", counts_table(report)))
+        .chain(findings)
+        .chain(rest)
+        .chain(slots)
+        .chain([format!("{}\n", summary(report, rehearsal))])
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn finding(finding: &Finding) -> String {
+    let Finding { severity, message, advice, .. } = finding;
+    format!("{severity}: {message}\n  at {}\n  {advice}\n", place(finding))
+}
+
+fn slot(slot: &SlotFinding) -> String {
+    let note = &slot.note;
+    let mark = if note.is_slot { "slot" } else { "note" };
+    format!("  {mark}  {}:{}:{}  {}\n", slot.query, note.line, note.column, note.message)
 }
 
 fn counts_table(report: &Report) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_NO_BORDERS);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["", "created", "updated", "unchanged", "removed"]);
     let counts = &report.counts;
@@ -172,14 +172,10 @@ fn counts_table(report: &Report) -> Table {
 }
 
 fn place(finding: &Finding) -> String {
-    let mut place = finding.place.file.clone();
-    if let Some(line) = finding.place.line {
-        place.push_str(&format!(":{line}"));
-    }
-    if let Some(path) = &finding.place.path {
-        place.push_str(&format!(" {path}"));
-    }
-    place
+    let place = &finding.place;
+    let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let path = place.path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
+    format!("{}{line}{path}", place.file)
 }
 
 fn summary(report: &Report, rehearsal: bool) -> String {

@@ -140,13 +140,31 @@ fn tell(report: &Report) {
         let path = place.path.as_deref();
         match finding.severity {
             Severity::Note => {
-                info!(file = place.file, line, json_path = path, finding = finding.message, "Seed finding");
+                info!(
+                    file = place.file,
+                    line,
+                    json_path = path,
+                    finding = finding.message,
+                    "Seed finding"
+                );
             }
             Severity::Warning | Severity::Repair => {
-                warn!(file = place.file, line, json_path = path, finding = finding.message, "Seed finding");
+                warn!(
+                    file = place.file,
+                    line,
+                    json_path = path,
+                    finding = finding.message,
+                    "Seed finding"
+                );
             }
             Severity::Rejection => {
-                error!(file = place.file, line, json_path = path, finding = finding.message, "Seed finding");
+                error!(
+                    file = place.file,
+                    line,
+                    json_path = path,
+                    finding = finding.message,
+                    "Seed finding"
+                );
             }
         }
     }

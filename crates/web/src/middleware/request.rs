@@ -39,18 +39,13 @@ impl Requests {
                 (Method::DELETE, &item.delete),
             ];
             for (method, operation) in methods {
-                let id = operation
-                    .as_ref()
-                    .and_then(|operation| operation.operation_id.clone());
+                let id = operation.as_ref().and_then(|operation| operation.operation_id.clone());
                 if let Some(id) = id {
                     operations.insert((method, path.clone()), id);
                 }
             }
         }
-        Self {
-            operations: Arc::new(operations),
-            ids,
-        }
+        Self { operations: Arc::new(operations), ids }
     }
 
     fn operation(&self, request: &Request) -> &str {

@@ -28,16 +28,6 @@ pub(crate) struct Health {
 )]
 pub(crate) async fn handler(State(ports): State<Ports>) -> (StatusCode, Json<Health>) {
     let database = ports.catalog.is_reachable().await;
-    let status = if database {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(Health {
-            application: true,
-            database,
-        }),
-    )
+    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Health { application: true, database }))
 }

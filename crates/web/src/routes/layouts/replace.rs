@@ -60,9 +60,7 @@ fn expected_version(headers: &HeaderMap) -> Checked<Option<i64>> {
     if text == "*" {
         return Checked(Ok(None));
     }
-    let quoted = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let version = quoted.and_then(|text| text.parse().ok());
     Checked(version.map(Some).ok_or_else(|| {
         let msg = "must be the metric's layout version in quotes, such as \"3\"";

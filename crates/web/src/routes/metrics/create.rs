@@ -75,11 +75,7 @@ fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Fau
         (Some(_), None) | (None, Some(_)) => Ok(body),
         (Some(_), Some(_)) => {
             let refused = Refused("must not be given together with query_generation_prompt".into());
-            Err(take_cf_content(Faults::merge(
-                None,
-                refused,
-                at.push_key("query"),
-            )))
+            Err(take_cf_content(Faults::merge(None, refused, at.push_key("query"))))
         }
         (None, None) => {
             let msg = "is required, or query in its place";
@@ -136,20 +132,13 @@ impl From<Generated> for GenerationBody {
         let source = match generated.source {
             GenerationSource::Fallback => "fallback",
         };
-        Self {
-            source,
-            grounded: generated.grounded,
-            explanation: generated.explanation,
-        }
+        Self { source, grounded: generated.grounded, explanation: generated.explanation }
     }
 }
 
 impl From<Created> for CreatedMetric {
     fn from(created: Created) -> Self {
-        Self {
-            id: created.id.0,
-            generation: created.generation.map(Into::into),
-        }
+        Self { id: created.id.0, generation: created.generation.map(Into::into) }
     }
 }
 

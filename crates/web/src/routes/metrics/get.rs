@@ -76,13 +76,7 @@ impl TryFrom<Answer> for MetricAnswer {
     fn try_from(answer: Answer) -> Result<Self, serde_json::Error> {
         Ok(Self {
             metric: (&answer.compiled.metric).into(),
-            columns: answer
-                .compiled
-                .query
-                .columns
-                .iter()
-                .map(Into::into)
-                .collect(),
+            columns: answer.compiled.query.columns.iter().map(Into::into).collect(),
             records: RawValue::from_string(answer.rows.json)?,
             truncated: answer.rows.truncated,
             params: answer.window.into(),
@@ -123,7 +117,5 @@ pub(crate) async fn handler(
     authorize(&actor, Action::ReadMetric)?;
     let (id, window) = id.and(query.window()).accept()?;
     let answer = get_metric(&actor, &ports, id, &window).await?;
-    MetricAnswer::try_from(answer)
-        .map(Json)
-        .map_err(Problem::internal)
+    MetricAnswer::try_from(answer).map(Json).map_err(Problem::internal)
 }

@@ -67,34 +67,17 @@ pub(crate) async fn handler(
 fn read(query: &QueryParams) -> Checked<PageRequest> {
     let mut faults = Faults::default();
     let limit = query.read("limit", "out_of_range", &mut faults, |text| {
-        let limit = text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MAX_PAGE).contains(limit));
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
     });
     let after = query.read("cursor", "value_error", &mut faults, |text| {
-        Uuid::try_parse(text)
-            .map(MetricId)
-            .map_err(|_| "must be a next_cursor of an earlier page")
+        Uuid::try_parse(text).map(MetricId).map_err(|_| "must be a next_cursor of an earlier page")
     });
     let text = query.read("q", "value_error", &mut faults, |text| {
         let fits = text.chars().count() <= 200 && !text.contains('\0');
-        if fits {
-            Ok(text.to_owned())
-        } else {
-            Err("must be at most 200 characters")
-        }
+        if fits { Ok(text.to_owned()) } else { Err("must be at most 200 characters") }
     });
     let text = text.filter(|text| !text.is_empty());
-    let request = PageRequest {
-        limit: limit.unwrap_or(DEFAULT_LIMIT),
-        after,
-        text,
-    };
-    Checked(if faults.0.is_empty() {
-        Ok(request)
-    } else {
-        Err(faults)
-    })
+    let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };
+    Checked(if faults.0.is_empty() { Ok(request) } else { Err(faults) })
 }

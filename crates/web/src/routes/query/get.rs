@@ -95,18 +95,8 @@ impl From<Slots> for SlotsBody {
 
 impl From<SlotNote> for NoteBody {
     fn from(note: SlotNote) -> Self {
-        let SlotNote {
-            line,
-            column,
-            is_slot,
-            message,
-        } = note;
-        Self {
-            line,
-            column,
-            slot: is_slot,
-            message,
-        }
+        let SlotNote { line, column, is_slot, message } = note;
+        Self { line, column, slot: is_slot, message }
     }
 }
 
@@ -118,12 +108,7 @@ impl From<CompiledMetric> for QueryBody {
             version: query.version,
             sql: query.sql,
             template: query.template.sql,
-            tables: query
-                .template
-                .tables
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            tables: query.template.tables.iter().map(ToString::to_string).collect(),
             slots: query.template.slots.into(),
             notes: query.template.notes.into_iter().map(Into::into).collect(),
         }

@@ -48,9 +48,7 @@ pub(crate) struct NewRecord {
 }
 
 fn moment(text: Option<String>) -> Result<Option<NaiveDateTime>, Refused> {
-    optional(text, |text| {
-        parse_moment(&text).map_err(|error| Refused(error.to_string()))
-    })
+    optional(text, |text| parse_moment(&text).map_err(|error| Refused(error.to_string())))
 }
 
 /// PostgreSQL's `text` cannot hold NUL; numbers are finite because JSON has no other.
@@ -72,10 +70,7 @@ impl From<NewRecord> for CreateRecord {
             alert_type: body.alert_type,
             alert_category: body.alert_category,
         };
-        Self {
-            date: body.date,
-            values,
-        }
+        Self { date: body.date, values }
     }
 }
 
