@@ -25,10 +25,7 @@ pub(super) fn open(path: &Path) -> io::Result<(Input, u64)> {
     if metadata.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
-    Ok((
-        Box::new(BufReader::with_capacity(64 * 1024, file)),
-        metadata.len(),
-    ))
+    Ok((Box::new(BufReader::with_capacity(64 * 1024, file)), metadata.len()))
 }
 
 /// A value of a JSON file. What lies deeper than was asked for is read past and left empty.
@@ -73,10 +70,7 @@ impl JsonFile {
     /// Begins to read `input`, past a byte-order mark.
     pub(super) fn new(mut input: Input) -> io::Result<Self> {
         let mut start = Vec::with_capacity(BYTE_ORDER_MARK.len());
-        input
-            .by_ref()
-            .take(BYTE_ORDER_MARK.len() as u64)
-            .read_to_end(&mut start)?;
+        input.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start)?;
         if start == BYTE_ORDER_MARK {
             start.clear();
         }
@@ -92,10 +86,7 @@ impl JsonFile {
 
     /// Bytes read so far.
     pub(super) fn bytes(&self) -> u64 {
-        self.reader
-            .current_position(false)
-            .data_pos
-            .unwrap_or_default()
+        self.reader.current_position(false).data_pos.unwrap_or_default()
     }
 
     /// The kind of the next value, and its line.
@@ -215,14 +206,7 @@ impl JsonFile {
             }
         }
         self.end_object()?;
-        Ok(Fields {
-            context,
-            known,
-            nodes,
-            path,
-            line,
-            faulty,
-        })
+        Ok(Fields { context, known, nodes, path, line, faulty })
     }
 }
 
@@ -243,11 +227,7 @@ impl Context {
     const UNKNOWN_NAMES: usize = 100;
 
     pub(super) fn new(file: String) -> Self {
-        Self {
-            file,
-            findings: Findings::default(),
-            unknown: BTreeSet::new(),
-        }
+        Self { file, findings: Findings::default(), unknown: BTreeSet::new() }
     }
 
     pub(super) fn reject(
@@ -258,8 +238,7 @@ impl Context {
         advice: impl Into<String>,
     ) {
         let place = Place::value(&self.file, line, path);
-        self.findings
-            .add(Finding::rejection(place, message, advice));
+        self.findings.add(Finding::rejection(place, message, advice));
     }
 
     pub(super) fn reject_duplicate(&mut self, line: u64, path: &str, name: &str) {
@@ -310,10 +289,7 @@ impl Context {
                     "the file is empty".to_owned()
                 } else {
                     let column = location.line_pos.map_or(1, |at| at.column + 1);
-                    format!(
-                        "the file is not JSON from column {column} on: {}",
-                        describe(*kind)
-                    )
+                    format!("the file is not JSON from column {column} on: {}", describe(*kind))
                 };
                 Finding::rejection(
                     Place::value(&self.file, line_of(location), path),
@@ -327,14 +303,13 @@ impl Context {
                 not_utf8(Place::value(&self.file, line_of(location), path))
             }
             ReaderError::IoError { error, .. } => unreadable(&self.file, error),
-            ReaderError::MaxNestingDepthExceeded {
-                max_nesting_depth,
-                location,
-            } => Finding::rejection(
-                Place::value(&self.file, line_of(location), path),
-                format!("lists and objects are nested more than {max_nesting_depth} deep"),
-                "Check that this is the right file.",
-            ),
+            ReaderError::MaxNestingDepthExceeded { max_nesting_depth, location } => {
+                Finding::rejection(
+                    Place::value(&self.file, line_of(location), path),
+                    format!("lists and objects are nested more than {max_nesting_depth} deep"),
+                    "Check that this is the right file.",
+                )
+            }
             other => Finding::rejection(
                 Place::value(&self.file, 1, path),
                 format!("the file is not what it should be: {other}"),
@@ -378,14 +353,8 @@ fn describe(kind: SyntaxErrorKind) -> &'static str {
 /// The path of a member of `path`.
 pub(super) fn member(path: &str, name: &str) -> String {
     let plain = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if plain {
-        format!("{path}.{name}")
-    } else {
-        format!("{path}[{name:?}]")
-    }
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain { format!("{path}.{name}") } else { format!("{path}[{name:?}]") }
 }
 
 /// The known members of an object, to be taken one by one. Whatever is not as it should be becomes
@@ -468,12 +437,7 @@ impl Fields<'_> {
     pub(super) fn reject_missing(&mut self, name: &str) {
         self.faulty = true;
         let (line, path) = (self.line, self.path.clone());
-        self.context.reject(
-            line,
-            path,
-            format!("`{name}` is missing"),
-            format!("Add `{name}`."),
-        );
+        self.context.reject(line, path, format!("`{name}` is missing"), format!("Add `{name}`."));
     }
 
     /// Rejects a member for being of another kind than `wanted`.
@@ -492,12 +456,7 @@ impl Fields<'_> {
         match node.value {
             Value::Text(text) if text.contains('\0') => {
                 let advice = "Remove it: PostgreSQL cannot store it.";
-                self.reject(
-                    name,
-                    node.line,
-                    format!("`{name}` holds the character NUL"),
-                    advice,
-                );
+                self.reject(name, node.line, format!("`{name}` holds the character NUL"), advice);
                 None
             }
             Value::Text(text) => Some((text, node.line)),
@@ -593,19 +552,11 @@ impl Fields<'_> {
             return Some(value);
         }
         let message = if vanished {
-            format!(
-                "`{name}` is too small to be told from zero: {}",
-                shorten(text)
-            )
+            format!("`{name}` is too small to be told from zero: {}", shorten(text))
         } else {
             format!("`{name}` is not a finite number: {}", shorten(text))
         };
-        self.reject(
-            name,
-            node.line,
-            message,
-            "Write a number that a float8 can hold.",
-        );
+        self.reject(name, node.line, message, "Write a number that a float8 can hold.");
         None
     }
 }

@@ -50,10 +50,7 @@ pub fn load_metrics(path: &Path) -> LoadedMetrics {
 
 pub(super) fn read_metrics(file: String, input: std::io::Result<Input>) -> LoadedMetrics {
     let mut context = Context::new(file.clone());
-    let mut loaded = LoadedMetrics {
-        file,
-        ..LoadedMetrics::default()
-    };
+    let mut loaded = LoadedMetrics { file, ..LoadedMetrics::default() };
     match input.and_then(JsonFile::new) {
         Err(error) => {
             loaded.left_out.add(None);
@@ -88,7 +85,6 @@ fn read_file(
     let mut seen = (false, false);
     json.begin_object()?;
     while json.has_next()? {
-        "$".clone_into(at);
         let (name, line) = json.name()?;
         let twice = match name.as_str() {
             "items" => std::mem::replace(&mut seen.0, true),
@@ -108,16 +104,12 @@ fn read_file(
         } else {
             read_layouts(&mut json, at, loaded, context)?;
         }
+        *at = member("$", &name);
     }
     json.end_object()?;
     if !seen.0 {
         loaded.left_out.add(None);
-        context.reject(
-            line,
-            "$",
-            "`items` is missing",
-            "Add `items`, a list of metrics.",
-        );
+        context.reject(line, "$", "`items` is missing", "Add `items`, a list of metrics.");
     }
     "$".clone_into(at);
     json.finish()
@@ -136,20 +128,16 @@ fn read_items(
         return json.skip();
     }
     let list = at.clone();
-    let mut index = 0;
     json.begin_array()?;
-    while json.has_next()? {
+    for index in 0_u64.. {
         *at = format!("{list}[{index}]");
-        index += 1;
+        if !json.has_next()? {
+            break;
+        }
         let (kind, line) = json.peek()?;
         if kind != ValueType::Object {
             loaded.left_out.add(None);
-            context.reject_kind(
-                line,
-                at,
-                "a metric, such as {\"id\": …, \"queryId\": …}",
-                kind,
-            );
+            context.reject_kind(line, at, "a metric, such as {\"id\": …, \"queryId\": …}", kind);
             json.skip()?;
             continue;
         }
@@ -169,9 +157,7 @@ fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> 
         metric_id(fields, "id", &text, line).map(|id| (id, fields.place("id", line)))
     });
     let query = query_id(fields);
-    let is_editable = one_of(fields, "isEditable", "is_editable", |fields, name| {
-        fields.boolean(name)
-    });
+    let is_editable = one_of(fields, "isEditable", "is_editable", boolean);
     if is_editable == Alias::Missing {
         fields.reject_missing("isEditable");
     }
@@ -186,27 +172,20 @@ fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> 
         (Some((id, id_place)), Some((query_id, query_place)), Alias::Given(is_editable, ..))
             if !fields.is_faulty() =>
         {
-            let content = MetricContent {
-                query_id,
-                is_editable,
-                details,
-            };
-            Ok(LoadedMetric {
-                id,
-                id_place,
-                query_place,
-                content,
-            })
+            let content = MetricContent { query_id, is_editable, details };
+            Ok(LoadedMetric { id, id_place, query_place, content })
         }
         (id, ..) => Err(id.map(|(id, _)| id)),
     }
 }
 
+fn boolean(fields: &mut Fields<'_>, name: &str) -> Option<(bool, u64)> {
+    fields.boolean(name)
+}
+
 fn metric_id(fields: &mut Fields<'_>, name: &str, text: &str, line: u64) -> Option<MetricId> {
     // `Uuid` would also read braces and forms without hyphens, which would not be found again.
-    let id = Some(text)
-        .filter(|text| text.len() == 36)
-        .and_then(|text| Uuid::parse_str(text).ok());
+    let id = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::parse_str(text).ok());
     if id.is_none() {
         fields.reject(
             name,
@@ -296,9 +275,7 @@ fn parsed_text<T, E: std::fmt::Display>(
 }
 
 fn tags(fields: &mut Fields<'_>) -> Option<Vec<Tag>> {
-    let node = fields
-        .take("tags")
-        .filter(|node| node.value != Value::Null)?;
+    let node = fields.take("tags").filter(|node| node.value != Value::Null)?;
     let Value::Array(items) = node.value else {
         fields.reject_kind("tags", &node, "a list of texts");
         return None;
@@ -324,10 +301,7 @@ fn tags(fields: &mut Fields<'_>) -> Option<Vec<Tag>> {
 
 fn display(fields: &mut Fields<'_>) -> GivenDetails {
     let mut details = GivenDetails::default();
-    let Some(node) = fields
-        .take("display")
-        .filter(|node| node.value != Value::Null)
-    else {
+    let Some(node) = fields.take("display").filter(|node| node.value != Value::Null) else {
         return details;
     };
     let Value::Object(members) = node.value else {
@@ -402,12 +376,7 @@ fn read_layouts(
             Ok(breakpoint) => read_breakpoint(json, at, &breakpoint, loaded, context)?,
             Err(error) => {
                 let message = format!("`{}` names no breakpoint: {error}", shorten(&name));
-                context.reject(
-                    line,
-                    at.clone(),
-                    message,
-                    "Write a name such as `lg` or `md`.",
-                );
+                context.reject(line, at.clone(), message, "Write a name such as `lg` or `md`.");
                 json.skip()?;
             }
         }
@@ -429,28 +398,22 @@ fn read_breakpoint(
         return json.skip();
     }
     let list = at.clone();
-    let mut index = 0;
     json.begin_array()?;
-    while json.has_next()? {
+    for index in 0_u64.. {
         *at = format!("{list}[{index}]");
-        index += 1;
+        if !json.has_next()? {
+            break;
+        }
         let (kind, line) = json.peek()?;
         if kind != ValueType::Object {
-            context.reject_kind(
-                line,
-                at,
-                "a layout item, such as {\"i\": …, \"x\": 0, …}",
-                kind,
-            );
+            context.reject_kind(line, at, "a layout item, such as {\"i\": …, \"x\": 0, …}", kind);
             json.skip()?;
             continue;
         }
         let place = Place::value(&context.file, line, at.as_str());
         let mut fields = json.fields(&LAYOUT, at.clone(), 0, context)?;
         let layout = read_layout(&mut fields, breakpoint, place);
-        loaded
-            .layouts
-            .extend(layout.filter(|_| !fields.is_faulty()));
+        loaded.layouts.extend(layout.filter(|_| !fields.is_faulty()));
     }
     json.end_array()
 }
@@ -460,21 +423,13 @@ fn read_layout(
     breakpoint: &Breakpoint,
     place: Place,
 ) -> Option<LoadedLayout> {
-    let metric_id = fields
-        .required_text("i")
-        .and_then(|(text, line)| metric_id(fields, "i", &text, line));
+    let metric_id =
+        fields.required_text("i").and_then(|(text, line)| metric_id(fields, "i", &text, line));
     let numbers = ["x", "y", "w", "h"].map(|name| fields.required_integer(name));
     let is_static = fields.optional_boolean("static");
     let [x, y, w, h] = numbers.map(|number| number.unwrap_or((1, 0)));
     let breakpoint = breakpoint.clone();
-    let item = LayoutItem {
-        breakpoint,
-        x: x.0,
-        y: y.0,
-        w: w.0,
-        h: h.0,
-        is_static,
-    };
+    let item = LayoutItem { breakpoint, x: x.0, y: y.0, w: w.0, h: h.0, is_static };
     for fault in item.faults() {
         let line = match fault.field {
             "x" => x.1,
@@ -485,9 +440,5 @@ fn read_layout(
         let advice = format!("Write {} or more.", fault.least);
         fields.reject(fault.field, line, fault.to_string(), advice);
     }
-    Some(LoadedLayout {
-        metric_id: metric_id?,
-        place,
-        item,
-    })
+    Some(LoadedLayout { metric_id: metric_id?, place, item })
 }

@@ -16,10 +16,7 @@ pub fn load_queries(path: &Path) -> LoadedQueries {
 }
 
 pub(super) fn read_queries(file: String, bytes: io::Result<Vec<u8>>) -> LoadedQueries {
-    let mut loaded = LoadedQueries {
-        file,
-        ..LoadedQueries::default()
-    };
+    let mut loaded = LoadedQueries { file, ..LoadedQueries::default() };
     match bytes {
         Ok(bytes) => {
             let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
@@ -42,10 +39,7 @@ struct Header {
 }
 
 fn read_rows(text: &[u8], loaded: &mut LoadedQueries) {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text);
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
     let mut row = ByteRecord::new();
     let mut header = None;
     let mut start = 0;
@@ -61,9 +55,7 @@ fn read_rows(text: &[u8], loaded: &mut LoadedQueries) {
                 return;
             }
         }
-        let end = usize::try_from(reader.position().byte())
-            .unwrap_or(text.len())
-            .min(text.len());
+        let end = usize::try_from(reader.position().byte()).unwrap_or(text.len()).min(text.len());
         let raw = Raw::new(text, start, end);
         start = end;
         match header {
@@ -93,14 +85,8 @@ struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     fn new(text: &'a [u8], start: usize, end: usize) -> Self {
-        let blank = text[start..end]
-            .iter()
-            .take_while(|b| matches!(b, b'\r' | b'\n'))
-            .count();
-        Self {
-            bytes: &text[start + blank..end],
-            line: 1 + newlines(&text[..start + blank]),
-        }
+        let blank = text[start..end].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        Self { bytes: &text[start + blank..end], line: 1 + newlines(&text[..start + blank]) }
     }
 
     /// The line of the byte at `offset`.
@@ -114,10 +100,7 @@ fn newlines(bytes: &[u8]) -> u64 {
 }
 
 fn read_header(row: &ByteRecord, raw: &Raw<'_>, loaded: &mut LoadedQueries) -> Option<Header> {
-    let names: Vec<_> = row
-        .iter()
-        .map(|name| String::from_utf8_lossy(name.trim_ascii()))
-        .collect();
+    let names: Vec<_> = row.iter().map(|name| String::from_utf8_lossy(name.trim_ascii())).collect();
     let place = Place::line(&loaded.file, raw.line);
     let mut found = [None, None];
     for (at, name) in names.iter().enumerate() {
@@ -139,24 +122,14 @@ fn read_header(row: &ByteRecord, raw: &Raw<'_>, loaded: &mut LoadedQueries) -> O
         reject_header(place, &message, &mut loaded.findings);
         return None;
     };
-    for name in names
-        .iter()
-        .filter(|name| !matches!(name.as_ref(), "id" | "query"))
-    {
+    for name in names.iter().filter(|name| !matches!(name.as_ref(), "id" | "query")) {
         loaded.findings.add(Finding::warning(
             place.clone(),
-            format!(
-                "the column `{}` means nothing here and is ignored",
-                shorten(name)
-            ),
+            format!("the column `{}` means nothing here and is ignored", shorten(name)),
             "Remove the column, or check its spelling.",
         ));
     }
-    Some(Header {
-        id,
-        query,
-        columns: names.len(),
-    })
+    Some(Header { id, query, columns: names.len() })
 }
 
 fn reject_header(place: Place, message: &str, findings: &mut Findings) {
@@ -168,9 +141,7 @@ fn reject_header(place: Place, message: &str, findings: &mut Findings) {
 }
 
 fn read_row(row: &ByteRecord, raw: &Raw<'_>, header: Header, loaded: &mut LoadedQueries) {
-    let id = row
-        .get(header.id)
-        .and_then(|id| std::str::from_utf8(id).ok());
+    let id = row.get(header.id).and_then(|id| std::str::from_utf8(id).ok());
     let id = id.map(QueryId::parse);
     match check_row(row, raw, header, &loaded.file) {
         Ok(sql) => match id {
@@ -206,10 +177,7 @@ fn check_row(
 ) -> Result<String, Box<Finding>> {
     let place = || Place::line(file, raw.line);
     if let Err(error) = std::str::from_utf8(raw.bytes) {
-        return Err(Box::new(not_utf8(Place::line(
-            file,
-            raw.line_at(error.valid_up_to()),
-        ))));
+        return Err(Box::new(not_utf8(Place::line(file, raw.line_at(error.valid_up_to())))));
     }
     if let Some(fault) = quote_fault(raw.bytes) {
         return Err(Box::new(fault.finding(raw, file)));
@@ -218,11 +186,7 @@ fn check_row(
         let fields = if row.len() == 1 { "field" } else { "fields" };
         return Err(Box::new(Finding::rejection(
             place(),
-            format!(
-                "this row has {} {fields}, the header has {}",
-                row.len(),
-                header.columns
-            ),
+            format!("this row has {} {fields}, the header has {}", row.len(), header.columns),
             "Put the SQL in double quotes, so that its commas and line breaks belong to it.",
         )));
     }

@@ -59,10 +59,7 @@ impl RecordFile {
         Self {
             context: Context::new(file),
             state: State::New(input),
-            progress: Progress {
-                total_bytes,
-                ..Progress::default()
-            },
+            progress: Progress { total_bytes, ..Progress::default() },
         }
     }
 
@@ -99,8 +96,7 @@ impl RecordFile {
         };
         let (kind, line) = json.peek()?;
         if kind != ValueType::Array {
-            self.context
-                .reject_kind(line, "$", "a list of records", kind);
+            self.context.reject_kind(line, "$", "a list of records", kind);
             return Ok(None);
         }
         json.begin_array()?;
@@ -128,11 +124,7 @@ impl RecordFile {
             Ok(None) => (),
             Err(error) => {
                 let path = format!("$[{}]", self.progress.records.saturating_sub(1));
-                let path = if self.progress.records == 0 {
-                    "$"
-                } else {
-                    &path
-                };
+                let path = if self.progress.records == 0 { "$" } else { &path };
                 self.context.reject_rest(&error, path);
             }
         }
@@ -166,22 +158,12 @@ fn read_record(
     let (kind, line) = json.peek()?;
     if kind != ValueType::Object {
         json.skip()?;
-        context.reject_kind(
-            line,
-            &path,
-            "a record, such as {\"id\": …, \"date\": …}",
-            kind,
-        );
+        context.reject_kind(line, &path, "a record, such as {\"id\": …, \"date\": …}", kind);
         return Ok(None);
     }
     let mut fields = json.fields(&FIELDS, path, 0, context)?;
     let record = record(&mut fields).filter(|_| !fields.is_faulty());
-    Ok(record.map(|record| StagedRecord {
-        index,
-        line,
-        content_key: content_key(&record),
-        record,
-    }))
+    Ok(record.map(|record| StagedRecord { index, line, content_key: content_key(&record), record }))
 }
 
 fn record(fields: &mut Fields<'_>) -> Option<MetricRecord> {
@@ -199,12 +181,7 @@ fn record(fields: &mut Fields<'_>) -> Option<MetricRecord> {
         parsed
             .map_err(|error| {
                 let message = format!("`date` {error}; it is `{}`", shorten(&text));
-                fields.reject(
-                    "date",
-                    line,
-                    message,
-                    "Write the date as YYYY-MM-DDTHH:MM:SS.",
-                );
+                fields.reject("date", line, message, "Write the date as YYYY-MM-DDTHH:MM:SS.");
             })
             .ok()
     });
@@ -215,9 +192,5 @@ fn record(fields: &mut Fields<'_>) -> Option<MetricRecord> {
         alert_type: fields.text("alert_type").map(|(text, _)| text),
         alert_category: fields.text("alert_category").map(|(text, _)| text),
     };
-    Some(MetricRecord {
-        query_id: query_id?,
-        date: date?,
-        values,
-    })
+    Some(MetricRecord { query_id: query_id?, date: date?, values })
 }
