@@ -110,12 +110,12 @@ fn day(date: NaiveDate) -> Vec<Value> {
     let mut records = vec![
         record("cost-avoided-30d", 9, json!({ "obsolescence": cost, "alert_category": LABEL })),
         record("value-at-risk", 6, json!({ "obsolescence_val": risk, "alert_category": LABEL })),
-        record(
-            "parts-flagged-weekly",
-            8,
-            json!({ "parts_flagged": scale * noise(4, 9), "alert_category": LABEL }),
-        ),
+        record("savings-to-date", 9, json!({ "obsolescence": cost, "alert_category": LABEL })),
     ];
+    for id in ["parts-flagged-weekly", "parts-flagged-june"] {
+        let parts = scale * noise(4, 9);
+        records.push(record(id, 8, json!({ "parts_flagged": parts, "alert_category": LABEL })));
+    }
     let categories = ["Needs approval", "End of life", "Last-time buy"];
     for alert in 0..scale {
         let category = categories[noise(5 + alert, 3) as usize];
@@ -125,11 +125,10 @@ fn day(date: NaiveDate) -> Vec<Value> {
             json!({ "alert_type": LABEL, "alert_category": category }),
         ));
         let kind = if noise(9 + alert, 4) == 0 { "Critical" } else { "Warning" };
-        records.push(record(
-            "alerts-by-local-day",
-            21 + alert,
-            json!({ "alert_type": kind, "alert_category": LABEL }),
-        ));
+        for id in ["alerts-by-local-day", "alerts-by-type"] {
+            let values = json!({ "alert_type": kind, "alert_category": LABEL });
+            records.push(record(id, 21 + alert, values));
+        }
     }
     records
 }

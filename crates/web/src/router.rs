@@ -21,6 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
+    extract::Caller,
     middleware::{
         deadline,
         request::{self, Panicked, Requests},
@@ -100,11 +101,11 @@ pub fn router(app: App, limits: Limits) -> Router {
     )
 }
 
-async fn no_route(uri: Uri) -> Problem {
+async fn no_route(_: Caller, uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {}", uri.path()))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Problem {
+async fn wrong_method(_: Caller, method: Method, uri: Uri) -> Problem {
     let detail = format!("{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -68,7 +68,7 @@ fn table(answer: &Answer) -> anyhow::Result<String> {
         serde_json::from_str(&answer.rows.json).context("the rows are not what was expected")?;
     let columns = &answer.compiled.query.columns;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_NO_BORDERS);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|column| column.name.as_str()));
     for row in &rows {

@@ -153,7 +153,7 @@ fn slot(slot: &SlotFinding) -> String {
 
 fn counts_table(report: &Report) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_NO_BORDERS);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["", "created", "updated", "unchanged", "removed"]);
     let counts = &report.counts;

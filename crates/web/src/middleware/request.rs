@@ -95,7 +95,8 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     span.record("status", response.status().as_u16());
-    span.record("duration_ms", started.elapsed().as_secs_f64() * 1_000.0);
+    let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+    span.record("duration_ms", f64::from(micros) / 1_000.0);
     span.in_scope(|| log(&response));
     if let Some(id) = request_id {
         response.headers_mut().insert(REQUEST_ID, id);
