@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -21,7 +21,7 @@ const LONGEST_SOCKET_PATH: usize = 103;
 /// The engine, running in a thread of this process until it is shut down.
 pub(crate) struct EmbeddedServer {
     /// `None` only while shutting down.
-    server: Option<PgliteServer>,
+    server: Option<Box<PgliteServer>>,
     dir: PathBuf,
     sockets: PathBuf,
 }
@@ -43,38 +43,27 @@ impl EmbeddedServer {
     }
 
     fn start_blocking(dir: &Path) -> Result<Self, ConnectError> {
-        let failed = |source| ConnectError::Embedded {
-            dir: dir.to_owned(),
-            source,
-        };
+        let failed = |source| ConnectError::Embedded { dir: dir.to_owned(), source };
         private_dir(dir).map_err(|error| failed(error.into()))?;
         let dir = dir.canonicalize().map_err(|error| failed(error.into()))?;
         let sockets = socket_dir(&dir);
-        private_dir(&sockets).map_err(|error| failed(error.into()))?;
+        private_dir(&sockets)
+            .and_then(|()| fs::set_permissions(&sockets, fs::Permissions::from_mode(0o700)))
+            .map_err(|error| failed(error.into()))?;
         let started = PgliteServer::builder()
             .path(dir.join("postgres"))
             .unix(sockets.join(SOCKET_NAME))
             .start();
         match started {
-            Ok(server) => Ok(Self {
-                server: Some(server),
-                dir,
-                sockets,
-            }),
+            Ok(server) => Ok(Self { server: Some(Box::new(server)), dir, sockets }),
             Err(error) => {
-                let in_use = error.chain().any(|cause| {
-                    cause
-                        .to_string()
-                        .starts_with("PGlite root is already in use:")
-                });
+                let in_use = error
+                    .chain()
+                    .any(|cause| cause.to_string().starts_with("PGlite root is already in use:"));
                 if !sockets.starts_with(&dir) {
                     let _ = fs::remove_dir(&sockets);
                 }
-                Err(if in_use {
-                    ConnectError::FolderInUse { dir }
-                } else {
-                    failed(error.into())
-                })
+                Err(if in_use { ConnectError::FolderInUse { dir } } else { failed(error.into()) })
             }
         }
     }
@@ -118,10 +107,7 @@ impl Drop for EmbeddedServer {
 
 /// Makes a folder that nobody else may enter; one that is there is left as it is.
 fn private_dir(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// A private folder for the socket: in the data folder, unless that makes the path too long.

@@ -34,6 +34,7 @@ enum Engine {
         aside: PgPool,
         reader_role: String,
     },
+    #[cfg(feature = "embedded")]
     Embedded,
 }
 
@@ -45,31 +46,21 @@ impl PgQueryRunner {
         deadline: Duration,
         reader_role: String,
     ) -> Self {
-        Self {
-            pool,
-            engine: Engine::Server { aside, reader_role },
-            deadline,
-        }
+        Self { pool, engine: Engine::Server { aside, reader_role }, deadline }
     }
 
     /// On the embedded engine, which can neither time out nor cancel: past the deadline a caller is
     /// told so, and the next one waits until the engine is done.
     #[cfg(feature = "embedded")]
     pub(crate) fn on_embedded(pool: PgPool, deadline: Duration) -> Self {
-        Self {
-            pool,
-            engine: Engine::Embedded,
-            deadline,
-        }
+        Self { pool, engine: Engine::Embedded, deadline }
     }
 
     async fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, RunError>>,
     ) -> Result<T, RunError> {
-        tokio::time::timeout(self.deadline, work)
-            .await
-            .unwrap_or(Err(RunError::Deadline))
+        tokio::time::timeout(self.deadline, work).await.unwrap_or(Err(RunError::Deadline))
     }
 
     /// Does what changes nothing, on another connection if the first has broken.
@@ -88,6 +79,7 @@ impl PgQueryRunner {
                 running.end().await?;
                 rows
             }
+            #[cfg(feature = "embedded")]
             Engine::Embedded => {
                 let begin = || self.pool.begin_with("BEGIN READ ONLY");
                 let mut tx = self.retrying(begin).await?;
@@ -103,19 +95,11 @@ impl PgQueryRunner {
         // One round trip; the server's own timeout stands in should the cancelling fail.
         let begin = format!(
             "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SELECT pg_backend_pid()",
-            self.deadline
-                .as_millis()
-                .clamp(1, i32::MAX.unsigned_abs().into())
+            self.deadline.as_millis().clamp(1, i32::MAX.unsigned_abs().into())
         );
-        let begun = sqlx::raw_sql(AssertSqlSafe(begin))
-            .fetch_one(&mut *connection)
-            .await;
-        match begun.and_then(|row| row.try_get(0)) {
-            Ok(pid) => Ok(Running {
-                connection: Some(connection),
-                pid,
-                aside: aside.clone(),
-            }),
+        let session = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(&mut *connection).await;
+        match session.and_then(|row| row.try_get(0)) {
+            Ok(pid) => Ok(Running { connection: Some(connection), pid, aside: aside.clone() }),
             Err(error) => {
                 connection.close_on_drop();
                 Err(error)
@@ -125,9 +109,7 @@ impl PgQueryRunner {
 
     async fn describe_now(&self, sql: &str) -> Result<Description, sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        let statement = connection
-            .prepare(AssertSqlSafe(sql.to_owned()).into_sql_str())
-            .await?;
+        let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
         let parameters = match statement.parameters() {
             Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
             _ => Vec::new(),
@@ -142,15 +124,9 @@ impl PgQueryRunner {
             .columns()
             .iter()
             .zip(names)
-            .map(|(column, ty)| Column {
-                name: column.name().to_owned(),
-                ty,
-            })
+            .map(|(column, ty)| Column { name: column.name().to_owned(), ty })
             .collect();
-        Ok(Description {
-            parameters,
-            columns,
-        })
+        Ok(Description { parameters, columns })
     }
 
     async fn readable(&self, tables: &[TableName]) -> Result<Vec<bool>, sqlx::Error> {
@@ -159,6 +135,7 @@ impl PgQueryRunner {
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let reader_role = match &self.engine {
             Engine::Server { reader_role, .. } => Some(reader_role.as_str()),
+            #[cfg(feature = "embedded")]
             Engine::Embedded => None,
         };
         sqlx::query_scalar(READABLE)
@@ -188,9 +165,7 @@ const READABLE: &str = "
 impl QueryRunner for PgQueryRunner {
     async fn describe(&self, sql: &str) -> Result<Description, RunError> {
         self.in_time(async {
-            self.retrying(|| self.describe_now(sql))
-                .await
-                .map_err(describe_error)
+            self.retrying(|| self.describe_now(sql)).await.map_err(describe_error)
         })
         .await
     }
@@ -200,16 +175,9 @@ impl QueryRunner for PgQueryRunner {
             return Ok(Vec::new());
         }
         let readable = self
-            .in_time(async {
-                self.retrying(|| self.readable(tables))
-                    .await
-                    .map_err(run_error)
-            })
+            .in_time(async { self.retrying(|| self.readable(tables)).await.map_err(run_error) })
             .await?;
-        let refused = tables
-            .iter()
-            .zip(readable)
-            .filter(|(_, readable)| !readable);
+        let refused = tables.iter().zip(readable).filter(|(_, readable)| !readable);
         Ok(refused.map(|(table, _)| table.clone()).collect())
     }
 
@@ -226,8 +194,7 @@ impl QueryRunner for PgQueryRunner {
             template.sql,
             u64::from(max_rows) + 1
         );
-        self.in_time(async { self.rows(&sql, values, max_rows).await.map_err(run_error) })
-            .await
+        self.in_time(async { self.rows(&sql, values, max_rows).await.map_err(run_error) }).await
     }
 }
 
@@ -242,9 +209,7 @@ struct Running {
 
 impl Running {
     fn connection(&mut self) -> &mut PgConnection {
-        self.connection
-            .as_mut()
-            .expect("a statement has its connection until it ends")
+        self.connection.as_mut().expect("a statement has its connection until it ends")
     }
 
     async fn end(mut self) -> Result<(), sqlx::Error> {
@@ -266,9 +231,7 @@ impl Drop for Running {
         let (pid, aside) = (self.pid, self.aside.clone());
         // Held until the cancelling is done, so that the process's number is still this session's.
         runtime.spawn(async move {
-            let cancelled = sqlx::query("SELECT pg_cancel_backend($1)")
-                .bind(pid)
-                .execute(&aside);
+            let cancelled = sqlx::query("SELECT pg_cancel_backend($1)").bind(pid).execute(&aside);
             if let Err(error) = cancelled.await {
                 tracing::debug!(%error, "An abandoned query could not be cancelled");
             }
@@ -306,10 +269,7 @@ async fn fetch(
         count += 1;
     }
     json.push(']');
-    Ok(Rows {
-        json,
-        truncated: count > max_rows,
-    })
+    Ok(Rows { json, truncated: count > max_rows })
 }
 
 /// The type of slot that an inferred type takes.

@@ -32,6 +32,7 @@ pub(crate) enum Health {
     /// By a connection that nothing else waits on.
     Aside(PgPool),
     /// There is one connection only. While it is busy or in use, the engine is alive.
+    #[cfg(feature = "embedded")]
     OneConnection(PgPool),
 }
 
@@ -44,11 +45,7 @@ pub(crate) struct PgCatalog {
 
 impl PgCatalog {
     pub(crate) fn new(db: DatabaseConnection, connections: u32, health: Health) -> Self {
-        Self {
-            db,
-            connections,
-            health,
-        }
+        Self { db, connections, health }
     }
 }
 
@@ -78,26 +75,23 @@ impl Catalog for PgCatalog {
             select = select.expr_as(Expr::col((queries::Entity, column)), alias);
         }
         let find = || select.clone().into_model::<CompiledRow>().one(&self.db);
-        let row = retry_lost(self.connections, find)
-            .await
-            .map_err(store_error)?;
+        let row = retry_lost(self.connections, find).await.map_err(store_error)?;
         let compiled = |row: CompiledRow| -> Result<CompiledMetric, StoreError> {
-            Ok(CompiledMetric {
-                metric: metric(row.metric)?,
-                query: query(row.query)?,
-            })
+            Ok(CompiledMetric { metric: metric(row.metric)?, query: query(row.query)? })
         };
         row.map(compiled).transpose()
     }
 
     async fn list(&self, filter: &MetricFilter) -> Result<Vec<Metric>, StoreError> {
-        let mut select = metric_rows()
-            .order_by_asc(Column::Id)
-            .limit(u64::from(filter.limit));
+        let mut select = metric_rows().order_by_asc(Column::Id).limit(u64::from(filter.limit));
         if let Some(after) = filter.after {
             select = select.filter(Column::Id.gt(after.0));
         }
         if let Some(text) = &filter.text {
+            // PostgreSQL's text cannot hold this character, nor take it to compare.
+            if text.contains('\0') {
+                return Ok(Vec::new());
+            }
             let holds_text = Expr::cust_with_values(
                 r#"("name" ILIKE $1 OR "description" ILIKE $1
                     OR EXISTS (SELECT FROM unnest("tags") AS tag WHERE tag ILIKE $1))"#,
@@ -106,9 +100,7 @@ impl Catalog for PgCatalog {
             select = select.filter(holds_text);
         }
         let list = || select.clone().into_model::<MetricRow>().all(&self.db);
-        let rows = retry_lost(self.connections, list)
-            .await
-            .map_err(store_error)?;
+        let rows = retry_lost(self.connections, list).await.map_err(store_error)?;
         rows.into_iter().map(metric).collect()
     }
 
@@ -116,6 +108,7 @@ impl Catalog for PgCatalog {
         let check = async {
             match &self.health {
                 Health::Aside(pool) => ping(pool).await,
+                #[cfg(feature = "embedded")]
                 Health::OneConnection(pool) => match pool.try_acquire() {
                     Some(mut connection) => connection.ping().await.is_ok() || ping(pool).await,
                     None if pool.size() == 0 => ping(pool).await,
@@ -123,18 +116,14 @@ impl Catalog for PgCatalog {
                 },
             }
         };
-        tokio::time::timeout(HEALTH_DEADLINE, check)
-            .await
-            .unwrap_or(false)
+        tokio::time::timeout(HEALTH_DEADLINE, check).await.unwrap_or(false)
     }
 }
 
 /// Asks the database for a sign of life, on a fresh connection when the first one has broken.
 async fn ping(pool: &PgPool) -> bool {
     let ping = || async { pool.acquire().await?.ping().await };
-    retry_lost(pool.options().get_max_connections(), ping)
-        .await
-        .is_ok()
+    retry_lost(pool.options().get_max_connections(), ping).await.is_ok()
 }
 
 /// A pattern of `LIKE` that finds `text` anywhere, with no character of it special.

@@ -40,10 +40,9 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(_) => f.write_str("Url(…)"),
-            Self::Embedded { data_dir } => f
-                .debug_struct("Embedded")
-                .field("data_dir", data_dir)
-                .finish(),
+            Self::Embedded { data_dir } => {
+                f.debug_struct("Embedded").field("data_dir", data_dir).finish()
+            }
         }
     }
 }
@@ -174,22 +173,13 @@ impl Database {
             Ok(pool) => pool,
             // The pool waits for a server that is starting, and then forgets why it had to.
             Err(sqlx::Error::PoolTimedOut) => {
-                let reason = options
-                    .connect()
-                    .await
-                    .err()
-                    .unwrap_or(sqlx::Error::PoolTimedOut);
+                let reason = options.connect().await.err().unwrap_or(sqlx::Error::PoolTimedOut);
                 return Err(failed(reason));
             }
             Err(error) => return Err(failed(error)),
         };
-        let version = pool
-            .acquire()
-            .await
-            .map_err(failed)?
-            .server_version_num()
-            .unwrap_or_default()
-            / 10_000;
+        let version =
+            pool.acquire().await.map_err(failed)?.server_version_num().unwrap_or_default() / 10_000;
         if version < OLDEST_SERVER {
             pool.close().await;
             return Err(ConnectError::TooOld { server, version });
@@ -216,10 +206,7 @@ impl Database {
             Err(error) => {
                 let dir = server.dir().to_owned();
                 server.shutdown().await;
-                Err(ConnectError::Embedded {
-                    dir,
-                    source: error.into(),
-                })
+                Err(ConnectError::Embedded { dir, source: error.into() })
             }
         }
     }
@@ -309,19 +296,12 @@ impl Database {
 
 /// Reads a URL, whatever driver it names.
 fn parse_url(url: &str) -> Result<PgConnectOptions, ConnectError> {
-    let invalid = |reason: &str| ConnectError::Url {
-        reason: reason.into(),
-    };
-    let (scheme, rest) = url
-        .split_once("://")
-        .ok_or_else(|| invalid("it has no scheme such as postgresql://"))?;
-    let dialect = scheme
-        .split_once('+')
-        .map_or(scheme, |(dialect, _)| dialect);
+    let invalid = |reason: &str| ConnectError::Url { reason: reason.into() };
+    let (scheme, rest) =
+        url.split_once("://").ok_or_else(|| invalid("it has no scheme such as postgresql://"))?;
+    let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _)| dialect);
     if !matches!(dialect, "postgres" | "postgresql") {
-        return Err(invalid(
-            "its scheme is not postgres, postgresql or postgresql+<driver>",
-        ));
+        return Err(invalid("its scheme is not postgres, postgresql or postgresql+<driver>"));
     }
     let options = format!("postgresql://{rest}")
         .parse::<PgConnectOptions>()
@@ -330,9 +310,7 @@ fn parse_url(url: &str) -> Result<PgConnectOptions, ConnectError> {
 }
 
 fn with_our_settings(options: PgConnectOptions) -> PgConnectOptions {
-    options
-        .application_name("metricd")
-        .disable_statement_logging()
+    options.application_name("metricd").disable_statement_logging()
 }
 
 /// What errors call the server: never its password.
@@ -341,9 +319,7 @@ fn server_name(options: &PgConnectOptions) -> String {
         Some(socket) => socket.display().to_string(),
         None => options.get_host().to_owned(),
     };
-    let database = options
-        .get_database()
-        .unwrap_or_else(|| options.get_username());
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
     format!("{place}:{}/{database}", options.get_port())
 }
 
@@ -357,9 +333,7 @@ fn pool_options(max_connections: u32, acquire_timeout: Duration) -> PgPoolOption
 
 /// What every session has, whatever the role's or the database's defaults.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("SET search_path = public; SET TimeZone = 'UTC'")
-        .execute(connection)
-        .await?;
+    sqlx::raw_sql("SET search_path = public; SET TimeZone = 'UTC'").execute(connection).await?;
     Ok(())
 }
 
@@ -369,12 +343,7 @@ mod tests {
 
     #[test]
     fn a_url_may_name_any_driver() {
-        for scheme in [
-            "postgres",
-            "postgresql",
-            "postgresql+asyncpg",
-            "postgres+psycopg",
-        ] {
+        for scheme in ["postgres", "postgresql", "postgresql+asyncpg", "postgres+psycopg"] {
             let options = parse_url(&format!("{scheme}://ann:pw@db.example:6432/shop")).unwrap();
             assert_eq!(server_name(&options), "db.example:6432/shop");
         }

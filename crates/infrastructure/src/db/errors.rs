@@ -19,10 +19,7 @@ pub(crate) struct DatabaseFault {
 
 impl DatabaseFault {
     pub(crate) fn of(error: &PgDatabaseError) -> Self {
-        Self {
-            code: error.code().to_owned(),
-            message: error.message().to_owned(),
-        }
+        Self { code: error.code().to_owned(), message: error.message().to_owned() }
     }
 }
 
@@ -125,17 +122,11 @@ pub(crate) fn damaged(
     id: impl std::fmt::Display,
 ) -> impl FnOnce(Damage) -> StoreError {
     let id = id.to_string();
-    move |damage| StoreError::Damaged {
-        what,
-        id,
-        source: damage.into(),
-    }
+    move |damage| StoreError::Damaged { what, id, source: damage.into() }
 }
 
 pub(crate) fn pg_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
-    error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref())
+    error.as_database_error().and_then(|error| error.try_downcast_ref())
 }
 
 fn source_of(error: &Arc<sqlx::Error>) -> Source {

@@ -29,14 +29,8 @@ const LAYOUTS: &str = r#"(SELECT coalesce(json_agg(row_to_json(item.*) ORDER BY 
 /// Metrics with their layouts and their query's version, as [`MetricRow`]s.
 pub(crate) fn metric_rows() -> Select<Entity> {
     Entity::find()
-        .join(
-            JoinType::InnerJoin,
-            metric_configurations::Relation::Queries.def(),
-        )
-        .expr_as(
-            Expr::col((queries::Entity, queries::Column::Version)),
-            "query_version",
-        )
+        .join(JoinType::InnerJoin, metric_configurations::Relation::Queries.def())
+        .expr_as(Expr::col((queries::Entity, queries::Column::Version)), "query_version")
         .expr_as(Expr::cust(LAYOUTS), "layouts")
 }
 
@@ -83,9 +77,7 @@ impl Metrics for PgUnitOfWork {
             .one(&self.tx)
             .await
             .map_err(store_error)?;
-        let found = self
-            .metrics(metric_rows().filter(Column::Id.eq(id.0)))
-            .await?;
+        let found = self.metrics(metric_rows().filter(Column::Id.eq(id.0))).await?;
         Ok(found.into_iter().next())
     }
 
@@ -104,8 +96,7 @@ impl Metrics for PgUnitOfWork {
             .all(&self.tx)
             .await
             .map_err(store_error)?;
-        self.metrics(metric_rows().filter(Column::QueryId.eq(query.as_str())))
-            .await
+        self.metrics(metric_rows().filter(Column::QueryId.eq(query.as_str()))).await
     }
 
     async fn insert_metric(&mut self, metric: &Metric) -> Result<(), StoreError> {
@@ -145,10 +136,7 @@ impl Metrics for PgUnitOfWork {
     }
 
     async fn delete_metric(&mut self, id: MetricId) -> Result<(), StoreError> {
-        Entity::delete_by_id(id.0)
-            .exec(&self.tx)
-            .await
-            .map_err(store_error)?;
+        Entity::delete_by_id(id.0).exec(&self.tx).await.map_err(store_error)?;
         Ok(())
     }
 }

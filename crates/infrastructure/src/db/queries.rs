@@ -20,19 +20,13 @@ pub(crate) fn query(row: Model) -> Result<Query, StoreError> {
 #[async_trait]
 impl Queries for PgUnitOfWork {
     async fn find_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError> {
-        let row = Entity::find_by_id(id.as_str())
-            .one(&self.tx)
-            .await
-            .map_err(store_error)?;
+        let row = Entity::find_by_id(id.as_str()).one(&self.tx).await.map_err(store_error)?;
         row.map(query).transpose()
     }
 
     async fn all_queries(&mut self) -> Result<Vec<Query>, StoreError> {
-        let rows = Entity::find()
-            .order_by_asc(Column::Id)
-            .all(&self.tx)
-            .await
-            .map_err(store_error)?;
+        let rows =
+            Entity::find().order_by_asc(Column::Id).all(&self.tx).await.map_err(store_error)?;
         rows.into_iter().map(query).collect()
     }
 
@@ -45,10 +39,7 @@ impl Queries for PgUnitOfWork {
     }
 
     async fn update_query(&mut self, query: &Query) -> Result<(), StoreError> {
-        Entity::update(ActiveModel::from(query))
-            .exec(&self.tx)
-            .await
-            .map_err(store_error)?;
+        Entity::update(ActiveModel::from(query)).exec(&self.tx).await.map_err(store_error)?;
         Ok(())
     }
 

@@ -115,10 +115,7 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
         tables: template
             .tables
             .iter()
-            .map(|table| StoredTable {
-                schema: table.schema.clone(),
-                name: table.name.clone(),
-            })
+            .map(|table| StoredTable { schema: table.schema.clone(), name: table.name.clone() })
             .collect(),
         notes: template
             .notes
@@ -138,10 +135,7 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
 pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
     let format = stored.get("format").and_then(JsonValue::as_u64);
     if format != Some(u64::from(FORMAT)) {
-        return Err(Damage::of(
-            "template",
-            "written in a format that this version does not know",
-        ));
+        return Err(Damage::of("template", "written in a format that this version does not know"));
     }
     let stored: StoredTemplate =
         serde_json::from_value(stored).map_err(|fault| Damage::of("template", fault))?;
@@ -181,10 +175,7 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
 pub(crate) fn write_columns(columns: &[Column]) -> JsonValue {
     let stored: Vec<_> = columns
         .iter()
-        .map(|column| StoredColumn {
-            name: column.name.clone(),
-            ty: column.ty.clone(),
-        })
+        .map(|column| StoredColumn { name: column.name.clone(), ty: column.ty.clone() })
         .collect();
     serde_json::to_value(stored).expect("plain structs with string keys become JSON")
 }
@@ -193,10 +184,7 @@ pub(crate) fn write_columns(columns: &[Column]) -> JsonValue {
 pub(crate) fn read_columns(stored: JsonValue) -> Result<Vec<Column>, Damage> {
     let stored: Vec<StoredColumn> =
         serde_json::from_value(stored).map_err(|fault| Damage::of("columns", fault))?;
-    Ok(stored
-        .into_iter()
-        .map(|StoredColumn { name, ty }| Column { name, ty })
-        .collect())
+    Ok(stored.into_iter().map(|StoredColumn { name, ty }| Column { name, ty }).collect())
 }
 
 impl From<DateDefault> for StoredDefault {
@@ -225,14 +213,8 @@ mod tests {
         Template {
             sql: "SELECT 1 FROM metrics WHERE date >= $1 AND date < $2".into(),
             parameters: vec![
-                Parameter {
-                    source: ParameterSource::StartDate,
-                    ty: ParameterType::Date,
-                },
-                Parameter {
-                    source: ParameterSource::DayAfterEnd,
-                    ty: ParameterType::TimestampTz,
-                },
+                Parameter { source: ParameterSource::StartDate, ty: ParameterType::Date },
+                Parameter { source: ParameterSource::DayAfterEnd, ty: ParameterType::TimestampTz },
             ],
             slots: Slots {
                 start_date: NaiveDate::from_ymd_opt(2025, 6, 1).map(DateDefault::Fixed),
@@ -241,26 +223,14 @@ mod tests {
                 timezone: true,
                 clock: false,
             },
-            tables: [TableName {
-                schema: None,
-                name: "metrics".into(),
-            }]
-            .into(),
-            notes: vec![SlotNote {
-                line: 3,
-                column: 9,
-                is_slot: true,
-                message: "a day".into(),
-            }],
+            tables: [TableName { schema: None, name: "metrics".into() }].into(),
+            notes: vec![SlotNote { line: 3, column: 9, is_slot: true, message: "a day".into() }],
         }
     }
 
     #[test]
     fn a_template_is_read_as_it_was_written() {
-        assert_eq!(
-            read_template(write_template(&template())).unwrap(),
-            template()
-        );
+        assert_eq!(read_template(write_template(&template())).unwrap(), template());
     }
 
     #[test]

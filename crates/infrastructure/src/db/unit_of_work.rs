@@ -27,9 +27,7 @@ impl PgStore {
 #[async_trait]
 impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let tx = retry_lost(self.connections, || self.db.begin())
-            .await
-            .map_err(store_error)?;
+        let tx = retry_lost(self.connections, || self.db.begin()).await.map_err(store_error)?;
         Ok(Box::new(PgUnitOfWork { tx, staging: false }))
     }
 }
@@ -58,11 +56,7 @@ impl UnitOfWork for PgUnitOfWork {
              (SELECT count(*) FROM metricd.metric_configurations) AS metrics, \
              EXISTS (SELECT FROM public.metrics) AS has_records",
         );
-        let row = self
-            .tx
-            .query_one_raw(statement)
-            .await
-            .map_err(store_error)?;
+        let row = self.tx.query_one_raw(statement).await.map_err(store_error)?;
         let row = row.ok_or_else(|| store_error(DbErr::RecordNotFound("counts".into())))?;
         let count = |column| -> Result<u64, StoreError> {
             let count: i64 = row.try_get("", column).map_err(store_error)?;

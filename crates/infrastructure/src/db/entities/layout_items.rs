@@ -59,10 +59,7 @@ pub(crate) fn rows_of(metric: MetricId, layouts: &[LayoutItem]) -> Vec<ActiveMod
 
 /// Whether a stored row is the one that is wanted.
 pub(crate) fn same(stored: &Model, wanted: &ActiveModel) -> bool {
-    wanted
-        .clone()
-        .try_into_model()
-        .is_ok_and(|wanted| wanted == *stored)
+    wanted.clone().try_into_model().is_ok_and(|wanted| wanted == *stored)
 }
 
 impl TryFrom<Model> for LayoutItem {
@@ -71,13 +68,6 @@ impl TryFrom<Model> for LayoutItem {
     fn try_from(row: Model) -> Result<Self, Damage> {
         let breakpoint =
             Breakpoint::parse(row.breakpoint).map_err(|fault| Damage::of("layouts", fault))?;
-        Ok(Self {
-            breakpoint,
-            x: row.x,
-            y: row.y,
-            w: row.w,
-            h: row.h,
-            is_static: row.is_static,
-        })
+        Ok(Self { breakpoint, x: row.x, y: row.y, w: row.w, h: row.h, is_static: row.is_static })
     }
 }

@@ -69,11 +69,7 @@ impl From<&Metric> for ActiveModel {
             name: Set(details.name.as_str().to_owned()),
             description: Set(details.description.clone()),
             owner: Set(details.owner.clone()),
-            tags: Set(details
-                .tags
-                .iter()
-                .map(|tag| tag.as_str().to_owned())
-                .collect()),
+            tags: Set(details.tags.iter().map(|tag| tag.as_str().to_owned()).collect()),
             chart: Set(chart_word(details.display.chart).to_owned()),
             unit: Set(details.display.unit.clone()),
             is_editable: Set(metric.is_editable),
@@ -105,13 +101,7 @@ impl FromQueryResult for MetricRow {
 impl TryFrom<MetricRow> for Metric {
     type Error = Damage;
 
-    fn try_from(
-        MetricRow {
-            metric,
-            query_version,
-            layouts,
-        }: MetricRow,
-    ) -> Result<Self, Damage> {
+    fn try_from(MetricRow { metric, query_version, layouts }: MetricRow) -> Result<Self, Damage> {
         let items: Vec<layout_items::Model> =
             serde_json::from_value(layouts).map_err(|fault| Damage::of("layouts", fault))?;
         let tags = metric
@@ -129,16 +119,10 @@ impl TryFrom<MetricRow> for Metric {
                 description: metric.description,
                 owner: metric.owner,
                 tags,
-                display: Display {
-                    chart: chart_of(&metric.chart)?,
-                    unit: metric.unit,
-                },
+                display: Display { chart: chart_of(&metric.chart)?, unit: metric.unit },
             },
             is_editable: metric.is_editable,
-            layouts: items
-                .into_iter()
-                .map(LayoutItem::try_from)
-                .collect::<Result<_, _>>()?,
+            layouts: items.into_iter().map(LayoutItem::try_from).collect::<Result<_, _>>()?,
             layout_version: metric.layout_version,
             query_version,
             origin: origin_of(&metric.origin)?,

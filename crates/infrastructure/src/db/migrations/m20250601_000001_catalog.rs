@@ -1,6 +1,11 @@
 //! metricd's own catalog, in the schema `metricd`: queries, metrics, layouts.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{
+        array, big_integer, boolean, boolean_null, integer, json_binary, text, text_null, uuid,
+    },
+};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -83,10 +88,7 @@ impl MigrationTrait for Migration {
                     .col(integer("h"))
                     .col(boolean_null("is_static"))
                     .primary_key(
-                        Index::create()
-                            .name("layout_items_pkey")
-                            .col("metric_id")
-                            .col("position"),
+                        Index::create().name("layout_items_pkey").col("metric_id").col("position"),
                     )
                     .foreign_key(
                         ForeignKey::create()
@@ -102,9 +104,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for name in [LAYOUTS, METRICS, QUERIES] {
-            manager
-                .drop_table(Table::drop().table(table(name)).take())
-                .await?;
+            manager.drop_table(Table::drop().table(table(name)).take()).await?;
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! The built-in table of records, `public.metrics`. No foreign key and no trigger, and the primary
 //! key holds the query's id, so that the table can be distributed by it.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{double_null, integer_null, text, text_null, timestamp, uuid},
+};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -25,12 +28,7 @@ impl MigrationTrait for Migration {
                     .col(integer_null("parts_flagged"))
                     .col(text_null("alert_type"))
                     .col(text_null("alert_category"))
-                    .primary_key(
-                        Index::create()
-                            .name("metrics_pkey")
-                            .col("id")
-                            .col("metric_id"),
-                    )
+                    .primary_key(Index::create().name("metrics_pkey").col("id").col("metric_id"))
                     .take(),
             )
             .await?;
@@ -47,8 +45,6 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .drop_table(Table::drop().table(metrics()).take())
-            .await
+        manager.drop_table(Table::drop().table(metrics()).take()).await
     }
 }

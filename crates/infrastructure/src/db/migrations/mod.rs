@@ -71,15 +71,9 @@ impl MigratorTrait for Migrator {
 pub(crate) async fn up(db: &DatabaseConnection) -> Result<(), MigrateError> {
     let tx = begin(db).await?;
     let applied = applied(&tx).await?;
-    let known: Vec<String> = Migrator::migrations()
-        .iter()
-        .map(|migration| migration.name().to_owned())
-        .collect();
-    let newer: Vec<String> = applied
-        .iter()
-        .filter(|name| !known.contains(name))
-        .cloned()
-        .collect();
+    let known: Vec<String> =
+        Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let newer: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
     if !newer.is_empty() {
         return Err(MigrateError::Newer { migrations: newer });
     }
@@ -90,8 +84,7 @@ pub(crate) async fn up(db: &DatabaseConnection) -> Result<(), MigrateError> {
         if !schema_exists(&tx).await? {
             tx.execute_unprepared("CREATE SCHEMA metricd").await?;
         }
-        tx.execute_unprepared("SET LOCAL search_path = metricd")
-            .await?;
+        tx.execute_unprepared("SET LOCAL search_path = metricd").await?;
         Migrator::up(&tx, None).await?;
     }
     tx.commit().await?;
@@ -103,12 +96,10 @@ pub(crate) async fn up(db: &DatabaseConnection) -> Result<(), MigrateError> {
 pub(crate) async fn down(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), MigrateError> {
     let tx = begin(db).await?;
     if !applied(&tx).await?.is_empty() {
-        tx.execute_unprepared("SET LOCAL search_path = metricd")
-            .await?;
+        tx.execute_unprepared("SET LOCAL search_path = metricd").await?;
         Migrator::down(&tx, steps).await?;
         if applied(&tx).await?.is_empty() {
-            tx.execute_unprepared("DROP TABLE metricd.migrations; DROP SCHEMA metricd")
-                .await?;
+            tx.execute_unprepared("DROP TABLE metricd.migrations; DROP SCHEMA metricd").await?;
         }
     }
     tx.commit().await?;
@@ -123,8 +114,7 @@ async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
 
 /// Waits for the lock that migrating and loading take; it is released with the transaction.
 pub(crate) async fn lock(tx: &DatabaseTransaction) -> Result<(), DbErr> {
-    tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({CATALOG_LOCK})"))
-        .await?;
+    tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({CATALOG_LOCK})")).await?;
     Ok(())
 }
 
@@ -136,20 +126,11 @@ async fn applied(tx: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
     if !ask(tx, ours, "ours").await? {
         return Ok(Vec::new());
     }
-    strings(
-        tx,
-        "SELECT version AS name FROM metricd.migrations ORDER BY version",
-    )
-    .await
+    strings(tx, "SELECT version AS name FROM metricd.migrations ORDER BY version").await
 }
 
 async fn schema_exists(tx: &DatabaseTransaction) -> Result<bool, DbErr> {
-    ask(
-        tx,
-        "SELECT to_regnamespace('metricd') IS NOT NULL AS there",
-        "there",
-    )
-    .await
+    ask(tx, "SELECT to_regnamespace('metricd') IS NOT NULL AS there", "there").await
 }
 
 /// Refuses a database that has anything of our names without any of our migrations.
@@ -166,23 +147,15 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
          ORDER BY 1",
     )
     .await?;
-    if relations.is_empty() {
-        Ok(())
-    } else {
-        Err(MigrateError::Foreign { relations })
-    }
+    if relations.is_empty() { Ok(()) } else { Err(MigrateError::Foreign { relations }) }
 }
 
 async fn ask(tx: &DatabaseTransaction, sql: &str, column: &str) -> Result<bool, DbErr> {
-    let row = tx
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
+    let row = tx.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     row.map_or(Ok(false), |row| row.try_get("", column))
 }
 
 async fn strings(tx: &DatabaseTransaction, sql: &str) -> Result<Vec<String>, DbErr> {
-    let rows = tx
-        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
+    let rows = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     rows.iter().map(|row| row.try_get("", "name")).collect()
 }
