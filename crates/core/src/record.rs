@@ -92,6 +92,9 @@ pub struct InvalidMoment;
 /// # Errors
 /// When the text is none of these, or the year is not 1 to 9999.
 pub fn parse_moment(text: &str) -> Result<NaiveDateTime, InvalidMoment> {
+    if !is_spelt_out(text) {
+        return Err(InvalidMoment);
+    }
     let moment = NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .map(|date| date.and_time(NaiveTime::MIN))
         .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f"))
@@ -105,6 +108,20 @@ pub fn parse_moment(text: &str) -> Result<NaiveDateTime, InvalidMoment> {
     kept.filter(|moment| (first..end).contains(moment)).ok_or(InvalidMoment)
 }
 
+/// Whether `text` begins `YYYY-MM-DD`, and goes on, if it does, with `THH:MM:SS`: chrono alone is
+/// content with less, and with a sixtieth second.
+fn is_spelt_out(text: &str) -> bool {
+    let pattern = "dddd-dd-ddTdd:dd:dd";
+    let length = if text.len() == 10 { 10 } else { pattern.len() };
+    let fits = |(wanted, found): (u8, u8)| match wanted {
+        b'd' => found.is_ascii_digit(),
+        mark => found == mark,
+    };
+    text.len() >= length
+        && pattern.bytes().zip(text.bytes()).take(length).all(fits)
+        && text.get(17..19) != Some("60")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +133,22 @@ mod tests {
         assert_eq!(read("2025-06-30T12:34:56").unwrap(), "2025-06-30 12:34:56");
         assert_eq!(read("2025-06-30T12:00:00.1234567Z").unwrap(), "2025-06-30 12:00:00.123456");
         assert_eq!(read("2025-06-30T01:00:00+02:00").unwrap(), "2025-06-29 23:00:00");
-        for wrong in ["", "2025-02-30", "yesterday", "0000-01-01", "12025-01-01", "2025-06-30 "] {
+        for wrong in [
+            "",
+            "2025-02-30",
+            "yesterday",
+            "0000-01-01",
+            "12025-01-01",
+            "2025-06-30 ",
+            " 2025-06-30",
+            "+2025-06-30",
+            "2025-6-1",
+            "2025-06-30T0:0:0",
+            "2025-06-30 12:00:00",
+            "2025-06-30T12:00",
+            "2025-06-30T12:00:60",
+            "2025-06-30T12:00:00 Z",
+        ] {
             assert_eq!(read(wrong), Err(InvalidMoment), "{wrong}");
         }
     }
