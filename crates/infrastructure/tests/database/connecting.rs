@@ -1,0 +1,153 @@
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+
+use metricd_application::ports::StoreError;
+use metricd_infrastructure::db::{ConnectError, Database, DatabaseConfig, Target};
+use tempfile::TempDir;
+
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_session_is_settled() {
+    on_each_engine(async |db, engine| {
+        if engine == Engine::Native {
+            execute(
+                db.pool(),
+                "ALTER ROLE postgres SET timezone = 'Asia/Tokyo'; \
+                 ALTER ROLE postgres SET search_path = 'elsewhere'",
+            )
+            .await;
+        }
+        let settings = "SELECT current_setting('TimeZone') || ' ' || current_setting('search_path') \
+                        || ' ' || current_setting('application_name')";
+        assert_eq!(texts(db.pool(), settings).await, ["UTC public metricd"], "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_broke_while_idle_is_replaced() {
+    let mut server = NativeServer::start();
+    let db = connect(Target::Url(server.url())).await;
+    db.migrate().await.unwrap();
+    let (store, catalog, runner) = (db.store(), db.catalog(), db.runner());
+
+    let fill_the_pool = || async {
+        let begun = (0..10).map(|_| store.begin());
+        drop(futures::future::try_join_all(begun).await.unwrap());
+        assert!(catalog.is_reachable().await);
+    };
+    for broken_by in ["a signal", "a restart"] {
+        for call in 0..4 {
+            fill_the_pool().await;
+            if broken_by == "a restart" {
+                server.restart();
+            } else {
+                let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                           WHERE application_name = 'metricd' AND pid <> pg_backend_pid()";
+                let other = connect(Target::Url(server.url())).await;
+                number(other.pool(), all).await;
+                other.close().await;
+            }
+            match call {
+                0 => assert_eq!(catalog.find(metric_id(1)).await.unwrap(), None),
+                1 => drop(store.begin().await.unwrap()),
+                2 => {
+                    let rows = runner.run(&template("SELECT 1 AS n"), &[], 1).await.unwrap();
+                    assert_eq!(rows.json, r#"[{"n":1}]"#);
+                }
+                _ => assert!(catalog.is_reachable().await, "{broken_by}"),
+            }
+        }
+    }
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_does_not_wait_behind_queries() {
+    on_each_engine_migrated(async |db, engine| {
+        let catalog = db.catalog();
+        assert!(catalog.is_reachable().await, "{engine:?}");
+        let held: Vec<_> = {
+            let store = db.store();
+            let most = db.pool().options().get_max_connections();
+            let begun = (0..most).map(|_| store.begin());
+            futures::future::try_join_all(begun).await.unwrap()
+        };
+        assert!(catalog.is_reachable().await, "with every connection in use, {engine:?}");
+        drop(held);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_is_said_to_be() {
+    let server = NativeServer::start();
+    let target = Target::Url(server.url());
+    let config = DatabaseConfig {
+        acquire_timeout: Duration::from_millis(500),
+        ..DatabaseConfig::new(target)
+    };
+    let db = Database::connect(config.clone()).await.unwrap();
+    db.migrate().await.unwrap();
+    drop(server);
+    assert!(!db.catalog().is_reachable().await);
+    let error = db.catalog().find(metric_id(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    let error = db.store().begin().await.err().unwrap();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(matches!(Database::connect(config).await, Err(ConnectError::Server { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_connecting_names_the_server_and_no_password() {
+    let server = NativeServer::start();
+    let url = server.url_of("ann:hunter2", "nowhere");
+    let error = Database::connect(DatabaseConfig::new(Target::Url(url))).await.err().unwrap();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("nowhere") && !text.contains("hunter2"), "{text}");
+
+    let refused = Target::Url("postgres://ann:hunter2@127.0.0.1:1/shop".into());
+    let config = DatabaseConfig {
+        acquire_timeout: Duration::from_millis(200),
+        ..DatabaseConfig::new(refused)
+    };
+    let error = Database::connect(config).await.err().unwrap();
+    assert_eq!(error.to_string(), "cannot connect to PostgreSQL at 127.0.0.1:1/shop");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("refused"), "{source}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_engine_keeps_its_folder_to_itself() {
+    let dir = TempDir::new().unwrap();
+    let data_dir = dir.path().join("new").join("folder");
+    let db = connect(embedded(&data_dir)).await;
+    db.migrate().await.unwrap();
+    let sockets = fs::metadata(data_dir.join("run")).unwrap();
+    assert_eq!(sockets.permissions().mode() & 0o777, 0o700);
+
+    let second = Database::connect(DatabaseConfig::new(embedded(&data_dir))).await.err().unwrap();
+    let ConnectError::FolderInUse { dir: named } = second else { panic!("{second:?}") };
+    assert_eq!(named, data_dir.canonicalize().unwrap());
+    assert!(db.catalog().is_reachable().await, "the first goes on");
+
+    commit(db.store().as_ref(), async |uow| uow.insert_query(&query("q")).await.unwrap()).await;
+    let catalog = db.catalog();
+    db.close().await;
+    assert!(!catalog.is_reachable().await);
+
+    let db = connect(embedded(&data_dir)).await;
+    db.migrate().await.unwrap();
+    let mut uow = db.store().begin().await.unwrap();
+    assert_eq!(uow.counts().await.unwrap().queries, 1, "what was committed is there again");
+    drop(uow);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_of_the_embedded_folder_may_be_long() {
+    let dir = TempDir::new().unwrap();
+    let db = connect(embedded(&dir.path().join("x".repeat(120)))).await;
+    db.migrate().await.unwrap();
+    db.close().await;
+}

@@ -1,0 +1,12 @@
+//! The adapters on real databases: a PostgreSQL that the tests start from the installed server
+//! binaries, and the embedded one. What both can do is tested on both.
+
+mod catalog;
+mod connecting;
+mod indexes;
+mod loading;
+mod migrations;
+mod records;
+mod running;
+mod support;
+mod unit_of_work;

@@ -1,0 +1,166 @@
+use metricd_infrastructure::db::{Database, MigrateError, Target, entities};
+use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Iterable};
+
+use crate::support::*;
+
+/// Everything that metricd made, by name.
+const OURS: &str = "SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c \
+                    JOIN pg_namespace n ON n.oid = c.relnamespace \
+                    WHERE n.nspname IN ('public', 'metricd') ORDER BY 1";
+
+const MADE: [&str; 11] = [
+    "metricd.layout_items",
+    "metricd.layout_items_pkey",
+    "metricd.metric_configurations",
+    "metricd.metric_configurations_pkey",
+    "metricd.metric_configurations_query_id_idx",
+    "metricd.migrations",
+    "metricd.migrations_pkey",
+    "metricd.queries",
+    "metricd.queries_pkey",
+    "public.metrics",
+    "public.metrics_pkey",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_goes_up_and_down_and_up_again() {
+    on_each_engine(async |db, engine| {
+        let mut made = MADE.to_vec();
+        made.insert(10, "public.metrics_id_date_idx");
+        for _ in 0..2 {
+            db.migrate().await.unwrap();
+            db.migrate().await.unwrap();
+            assert_eq!(texts(db.pool(), OURS).await, made, "{engine:?}");
+
+            db.migrate_down(Some(1)).await.unwrap();
+            assert_eq!(texts(db.pool(), OURS).await, MADE[..9], "{engine:?}");
+            db.migrate().await.unwrap();
+            assert_eq!(texts(db.pool(), OURS).await, made, "{engine:?}");
+
+            db.migrate_down(None).await.unwrap();
+            db.migrate_down(None).await.unwrap();
+            assert!(texts(db.pool(), OURS).await.is_empty(), "{engine:?}");
+            let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'metricd'";
+            assert_eq!(number(db.pool(), schemas).await, 0, "{engine:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_entities_are_what_the_migrations_made() {
+    on_each_engine_migrated(async |db, _| {
+        agree::<entities::queries::Entity>(db).await;
+        agree::<entities::metric_configurations::Entity>(db).await;
+        agree::<entities::layout_items::Entity>(db).await;
+        agree::<entities::records::Entity>(db).await;
+    })
+    .await;
+}
+
+async fn agree<E: EntityTrait>(db: &Database) {
+    let entity = E::default();
+    let schema = entity.schema_name().expect("an entity names its schema");
+    let table = entity.table_name();
+    let mut expected: Vec<String> = E::Column::iter()
+        .map(|column| {
+            let definition = column.def();
+            let ty = postgres_name(definition.get_column_type());
+            let null = if definition.is_null() { "null" } else { "not null" };
+            format!("{} {ty} {null}", sea_orm::IdenStatic::as_str(&column))
+        })
+        .collect();
+    expected.sort();
+    let columns = format!(
+        "SELECT format('%s %s %s', column_name, udt_name, \
+             CASE is_nullable WHEN 'YES' THEN 'null' ELSE 'not null' END) \
+         FROM information_schema.columns \
+         WHERE table_schema = '{schema}' AND table_name = '{table}'"
+    );
+    let mut migrated = texts(db.pool(), &columns).await;
+    migrated.sort();
+    assert_eq!(migrated, expected, "{schema}.{table}");
+
+    let mut keys: Vec<String> =
+        E::PrimaryKey::iter().map(|key| sea_orm::IdenStatic::as_str(&key).to_owned()).collect();
+    keys.sort();
+    let primary_key = format!(
+        "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a \
+             ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
+         WHERE i.indisprimary AND i.indrelid = '{schema}.{table}'::regclass ORDER BY 1"
+    );
+    assert_eq!(texts(db.pool(), &primary_key).await, keys, "{schema}.{table}");
+}
+
+fn postgres_name(ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Text => "text".into(),
+        ColumnType::Uuid => "uuid".into(),
+        ColumnType::BigInteger => "int8".into(),
+        ColumnType::Integer => "int4".into(),
+        ColumnType::Boolean => "bool".into(),
+        ColumnType::Double => "float8".into(),
+        ColumnType::DateTime => "timestamp".into(),
+        ColumnType::JsonBinary => "jsonb".into(),
+        ColumnType::Array(element) => format!("_{}", postgres_name(element)),
+        other => panic!("no entity has had a column of type {other:?} yet"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_our_names_from_elsewhere_are_refused_and_left_alone() {
+    let foreign = [
+        ("CREATE TABLE metrics (theirs int); INSERT INTO metrics VALUES (1)", "public.metrics"),
+        ("CREATE VIEW metrics AS SELECT 1 AS theirs", "public.metrics"),
+        ("CREATE SCHEMA metricd; CREATE TABLE metricd.queries (theirs int)", "metricd.queries"),
+        (
+            "CREATE SCHEMA metricd; CREATE TABLE metricd.migrations (theirs int)",
+            "metricd.migrations",
+        ),
+    ];
+    on_each_engine(async |db, engine| {
+        for (made, name) in foreign {
+            execute(db.pool(), made).await;
+            let before = texts(db.pool(), OURS).await;
+            let error = db.migrate().await.unwrap_err();
+            let MigrateError::Foreign { relations } = &error else { panic!("{error:?}") };
+            assert_eq!(relations, &[name], "{engine:?}");
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(texts(db.pool(), OURS).await, before, "{engine:?}");
+            let kind = if made.contains("VIEW") { "VIEW" } else { "TABLE" };
+            execute(db.pool(), &format!("DROP {kind} {name}; DROP SCHEMA IF EXISTS metricd")).await;
+        }
+        db.migrate().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_there_and_empty_is_used() {
+    let server = NativeServer::start();
+    let db = connect(Target::Url(server.url())).await;
+    execute(db.pool(), "CREATE SCHEMA metricd").await;
+    db.migrate().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_version_is_refused() {
+    on_each_engine_migrated(async |db, engine| {
+        execute(db.pool(), "INSERT INTO metricd.migrations VALUES ('m29990101_000001_later', 0)")
+            .await;
+        let error = db.migrate().await.unwrap_err();
+        let MigrateError::Newer { migrations } = error else { panic!("{error:?}") };
+        assert_eq!(migrations, ["m29990101_000001_later"], "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_may_start_at_once() {
+    let server = NativeServer::start();
+    let first = connect(Target::Url(server.url())).await;
+    let second = connect(Target::Url(server.url())).await;
+    let (one, other) = tokio::join!(first.migrate(), second.migrate());
+    one.unwrap();
+    other.unwrap();
+}

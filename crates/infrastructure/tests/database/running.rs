@@ -1,0 +1,329 @@
+use std::time::Duration;
+
+use metricd_application::ports::{QueryRunner, Rows, RunError};
+use metricd_core::{
+    metric::Column,
+    sql::{ParameterType, TableName, Value},
+};
+use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
+use tempfile::TempDir;
+
+use crate::support::*;
+
+async fn run(runner: &dyn QueryRunner, sql: &str) -> Result<Rows, RunError> {
+    runner.run(&template(sql), &[], 1_000).await
+}
+
+async fn json(runner: &dyn QueryRunner, sql: &str) -> String {
+    run(runner, sql).await.unwrap().json
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_json_to_the_last_digit() {
+    on_each_engine_migrated(async |db, _| {
+        let runner = db.runner();
+        let exact = [
+            (
+                "SELECT 12345678901234567890.0123456789::numeric(30,10) AS n",
+                r#"[{"n":12345678901234567890.0123456789}]"#,
+            ),
+            ("SELECT 9223372036854775807::int8 AS n", r#"[{"n":9223372036854775807}]"#),
+            ("SELECT 'NaN'::float8 AS n", r#"[{"n":"NaN"}]"#),
+            ("SELECT '-Infinity'::float8 AS n", r#"[{"n":"-Infinity"}]"#),
+            ("SELECT 1/3.0 AS n", r#"[{"n":0.33333333333333333333}]"#),
+            ("SELECT 1/3::float8 AS n", r#"[{"n":0.3333333333333333}]"#),
+            ("SELECT 0.1::float8 + 0.2 AS n", r#"[{"n":0.30000000000000004}]"#),
+            ("SELECT 1.50::numeric(10,2) AS n", r#"[{"n":1.50}]"#),
+            ("SELECT date '2025-06-02' AS d", r#"[{"d":"2025-06-02"}]"#),
+            ("SELECT timestamp '2025-06-02 03:04' AS t", r#"[{"t":"2025-06-02T03:04:00"}]"#),
+            (
+                "SELECT timestamptz '2025-06-02 03:04+02' AS t",
+                r#"[{"t":"2025-06-02T01:04:00+00:00"}]"#,
+            ),
+            ("SELECT NULL::text AS n, '{1,NULL}'::int[] AS a", r#"[{"n":null,"a":[1,null]}]"#),
+            ("SELECT '\"\\' || chr(10) AS \"we\"\"ird\"", r#"[{"we\"ird":"\"\\\n"}]"#),
+        ];
+        for (sql, expected) in exact {
+            assert_eq!(json(runner.as_ref(), sql).await, expected, "{sql}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_shape_of_statement_gives_its_rows_in_order() {
+    on_each_engine_migrated(async |db, _| {
+        let runner = db.runner();
+        let shapes = [
+            ("SELECT 1 AS a WHERE false", "[]"),
+            ("SELECT 1 AS a, 2 AS a", r#"[{"a":1,"a":2}]"#),
+            ("SELECT FROM generate_series(1, 2)", "[{},{}]"),
+            ("SELECT 1 AS q, 2 AS row_to_json, 3 AS json", r#"[{"q":1,"row_to_json":2,"json":3}]"#),
+            ("SELECT NULL::int AS q, NULL::text AS b", r#"[{"q":null,"b":null}]"#),
+            ("SELECT 1", r#"[{"?column?":1}]"#),
+            ("VALUES (2), (1)", r#"[{"column1":2},{"column1":1}]"#),
+            (
+                "SELECT n FROM generate_series(1, 5) n ORDER BY n % 2, n DESC LIMIT 4 OFFSET 1",
+                r#"[{"n":2},{"n":5},{"n":3},{"n":1}]"#,
+            ),
+            (
+                "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 3) \
+                 SELECT n FROM t ORDER BY n DESC",
+                r#"[{"n":3},{"n":2},{"n":1}]"#,
+            ),
+            ("SELECT 1 AS a UNION ALL SELECT 2 ORDER BY a DESC", r#"[{"a":2},{"a":1}]"#),
+            ("SELECT 1 AS a -- the end", r#"[{"a":1}]"#),
+        ];
+        for (sql, expected) in shapes {
+            assert_eq!(json(runner.as_ref(), sql).await, expected, "{sql}");
+        }
+
+        let ten = template("SELECT n FROM generate_series(1, 10) n ORDER BY n DESC");
+        let cut = runner.run(&ten, &[], 2).await.unwrap();
+        assert_eq!(cut, Rows { json: r#"[{"n":10},{"n":9}]"#.into(), truncated: true });
+        assert!(!runner.run(&ten, &[], 10).await.unwrap().truncated);
+        assert!(runner.run(&ten, &[], 9).await.unwrap().truncated);
+        let none = runner.run(&ten, &[], 0).await.unwrap();
+        assert_eq!(none, Rows { json: "[]".into(), truncated: true });
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_bound_by_their_types() {
+    on_each_engine_migrated(async |db, _| {
+        let all = template(
+            "SELECT $1 AS d, $2 AS t, $3 AS z, $4 AS s, $5 AS i, date '2025-06-10' - $5 AS before",
+        );
+        let values = [
+            Value::Date(day("2025-06-01")),
+            Value::Timestamp(moment("2025-06-01T00:00:00")),
+            Value::TimestampTz(moment("2025-06-01T00:00:00").and_utc()),
+            Value::Text("'; DROP TABLE metrics; --".into()),
+            Value::Int(7),
+        ];
+        let rows = db.runner().run(&all, &values, 10).await.unwrap();
+        let expected = concat!(
+            r#"[{"d":"2025-06-01","t":"2025-06-01T00:00:00","z":"2025-06-01T00:00:00+00:00","#,
+            r#""s":"'; DROP TABLE metrics; --","i":7,"before":"2025-06-03"}]"#
+        );
+        assert_eq!(rows.json, expected);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_described_without_running() {
+    on_each_engine_migrated(async |db, engine| {
+        let runner = db.runner();
+        execute(
+            db.pool(),
+            "CREATE SEQUENCE s; CREATE TYPE mood AS ENUM ('ok'); \
+             CREATE TABLE t (d date, v varchar(9), c char(3), n name, i int8, m mood, a text[])",
+        )
+        .await;
+        let described = runner
+            .describe(
+                "SELECT nextval('s') AS next, *, 1.5 AS x, 1::float8 AS f, now() FROM t \
+                 WHERE d = $1 AND v = $2 AND c = $3 AND n = $4 AND i = $5 AND now() > $6 \
+                 AND localtimestamp > $7 AND m = $8 AND d > current_date - $9::int",
+            )
+            .await
+            .unwrap();
+        let text = Some(ParameterType::Text);
+        assert_eq!(
+            described.parameters,
+            [
+                Some(ParameterType::Date),
+                text,
+                text,
+                text,
+                None,
+                Some(ParameterType::TimestampTz),
+                Some(ParameterType::Timestamp),
+                None,
+                Some(ParameterType::Int),
+            ],
+            "{engine:?}"
+        );
+        let columns: Vec<_> =
+            described.columns.iter().map(|Column { name, ty }| format!("{name} {ty}")).collect();
+        assert_eq!(
+            columns,
+            [
+                "next int8",
+                "d date",
+                "v varchar",
+                "c bpchar",
+                "n name",
+                "i int8",
+                "m mood",
+                "a text[]",
+                "x numeric",
+                "f float8",
+                "now timestamptz"
+            ],
+            "{engine:?}"
+        );
+        assert_eq!(number(db.pool(), "SELECT nextval('s')").await, 1, "nothing ran");
+
+        let error = runner.describe("SELECT 'ü', dat FROM t").await.unwrap_err();
+        let RunError::Rejected { message, position } = error else { panic!("{error:?}") };
+        assert!(message.contains("column \"dat\" does not exist"), "{message}");
+        assert_eq!(position, Some(13), "{engine:?}");
+        for sql in ["SELECT 1; SELECT 2", "SELEC 1", "SELECT * FROM nowhere", ""] {
+            let described = runner.describe(sql).await;
+            let empty = sql.is_empty();
+            assert!(empty || matches!(described, Err(RunError::Rejected { .. })), "{described:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_runs_may_write() {
+    on_each_engine_migrated(async |db, engine| {
+        execute(
+            db.pool(),
+            "CREATE SEQUENCE s; \
+             CREATE FUNCTION sneak() RETURNS int VOLATILE LANGUAGE sql AS \
+                 $$INSERT INTO metrics (metric_id, id, date) VALUES (gen_random_uuid(), 'x', now()); \
+                   SELECT 1$$",
+        )
+        .await;
+        let runner = db.runner();
+        let refused = [
+            "SELECT sneak()",
+            "SELECT nextval('s')",
+            "SELECT set_config('transaction_read_only', 'off', true), sneak()",
+        ];
+        for sql in refused {
+            let answer = run(runner.as_ref(), sql).await;
+            assert!(matches!(answer, Err(RunError::Failed(_))), "{engine:?} {sql}: {answer:?}");
+        }
+        // What a statement sets for its session is undone with it.
+        for setting in ["default_transaction_read_only", "search_path", "statement_timeout"] {
+            let before = json(runner.as_ref(), &format!("SELECT current_setting('{setting}')")).await;
+            for _ in 0..3 {
+                let set = format!("SELECT set_config('{setting}', '0', false)");
+                let _ = run(runner.as_ref(), &set).await;
+            }
+            let after = json(runner.as_ref(), &format!("SELECT current_setting('{setting}')")).await;
+            assert_eq!(before, after, "{engine:?}");
+        }
+        assert!(run(runner.as_ref(), "SELECT sneak()").await.is_err());
+        assert_eq!(number(db.pool(), "SELECT count(*) FROM metrics").await, 0, "{engine:?}");
+        assert_eq!(number(db.pool(), "SELECT nextval('s')").await, 1, "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
+    on_each_engine_migrated(async |db, _| {
+        let runner = db.runner();
+        for _ in 0..20 {
+            let error = run(runner.as_ref(), "SELECT 1/0 AS n").await.unwrap_err();
+            let RunError::Failed(source) = error else { panic!("{error:?}") };
+            assert_eq!(source.to_string(), "division by zero (SQLSTATE 22012)");
+        }
+        assert_eq!(json(runner.as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
+    })
+    .await;
+}
+
+fn table(schema: Option<&str>, name: &str) -> TableName {
+    TableName { schema: schema.map(str::to_owned), name: name.into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_records_and_granted_tables_are_readable() {
+    on_each_engine_migrated(async |db, engine| {
+        execute(
+            db.pool(),
+            r#"CREATE TABLE orders (n int); CREATE TABLE secrets (n int); CREATE SEQUENCE s;
+            CREATE VIEW "Big View" AS SELECT 1 AS n; CREATE SCHEMA other; CREATE TABLE other.t (n int);
+            CREATE TABLE pg_class (n int)"#,
+        )
+        .await;
+        let runner = db.runner();
+        let records = [table(None, "metrics"), table(Some("public"), "metrics")];
+        assert_eq!(runner.unreadable(&records).await.unwrap(), []);
+        assert_eq!(runner.unreadable(&[]).await.unwrap(), []);
+
+        let never = [
+            table(None, "nowhere"),
+            table(None, "s"),
+            table(None, "pg_class"),
+            table(None, "Metrics"),
+            table(Some("pg_catalog"), "pg_class"),
+            table(Some("metricd"), "queries"),
+            table(Some("other"), "t"),
+            table(Some("nowhere"), "metrics"),
+        ];
+        assert_eq!(runner.unreadable(&never).await.unwrap(), never, "{engine:?}");
+
+        let theirs =
+            [table(None, "orders"), table(Some("public"), "Big View"), table(None, "secrets")];
+        let refused = runner.unreadable(&theirs).await.unwrap();
+        if engine == Engine::Embedded {
+            assert_eq!(refused, []);
+            return;
+        }
+        assert_eq!(refused, theirs, "there is no such role");
+        execute(
+            db.pool(),
+            r#"CREATE ROLE metricd_reader; GRANT SELECT ON orders, "Big View" TO metricd_reader"#,
+        )
+        .await;
+        assert_eq!(runner.unreadable(&theirs).await.unwrap(), theirs[2..]);
+        assert_eq!(runner.unreadable(&never).await.unwrap(), never);
+    })
+    .await;
+}
+
+async fn connect_with_deadline(target: Target, deadline: Duration) -> Database {
+    let config = DatabaseConfig { query_deadline: deadline, ..DatabaseConfig::new(target) };
+    let db = Database::connect(config).await.unwrap();
+    db.migrate().await.unwrap();
+    db
+}
+
+const LONG: &str = "SELECT count(*) AS n FROM generate_series(1, 2000000) a";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_deadline_a_server_stops_the_query() {
+    let server = NativeServer::start();
+    let db = connect_with_deadline(Target::Url(server.url()), Duration::from_millis(300)).await;
+    let runner = db.runner();
+    let endless = "SELECT pg_sleep(600)";
+    let answer = run(runner.as_ref(), endless).await;
+    assert!(matches!(answer, Err(RunError::Deadline)), "{answer:?}");
+
+    // More of them abandoned than there are connections.
+    for _ in 0..30 {
+        let runner = db.runner();
+        let task = tokio::spawn(async move { run(runner.as_ref(), endless).await });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        task.abort();
+        let _ = task.await;
+    }
+    let sleeping = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid()";
+    while number(db.pool(), sleeping).await > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(json(runner.as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_deadline_the_embedded_engine_goes_on_and_the_next_call_waits() {
+    let dir = TempDir::new().unwrap();
+    let db = connect_with_deadline(embedded(dir.path()), Duration::from_millis(20)).await;
+    let answer = run(db.runner().as_ref(), LONG).await;
+    assert!(matches!(answer, Err(RunError::Deadline)), "{answer:?}");
+    assert!(db.catalog().is_reachable().await, "a busy engine is alive");
+    assert_eq!(db.catalog().find(metric_id(1)).await.unwrap(), None, "it waited its turn");
+    db.close().await;
+}

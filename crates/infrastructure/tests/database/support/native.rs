@@ -1,0 +1,133 @@
+//! A PostgreSQL server of a test's own: from the installed binaries, in a temporary folder, over a
+//! Unix socket.
+
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+/// Stopped and removed when dropped.
+pub(crate) struct NativeServer {
+    dir: TempDir,
+    process: Child,
+}
+
+impl NativeServer {
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::Builder::new().prefix("metricd-pg-").tempdir().unwrap();
+        if let Some((user, group)) = drop_to() {
+            chown(dir.path(), Some(user), Some(group)).unwrap();
+        }
+        let made = command("initdb")
+            .arg("--pgdata")
+            .arg(dir.path().join("data"))
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .args(["--no-sync", "--no-instructions"])
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success(), "initdb failed");
+        let process = serve(dir.path());
+        Self { dir, process }
+    }
+
+    /// Ends every session at once, as a crash would, and starts the server again.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.process = serve(self.dir.path());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.url_of("postgres", "postgres")
+    }
+
+    pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
+        format!("postgresql://{role}@localhost/{database}?host={}", self.dir.path().display())
+    }
+
+    fn stop(&mut self) {
+        let pid = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-QUIT", &pid]).status();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for NativeServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(dir: &Path) -> Child {
+    let mut process = command("postgres")
+        .arg("-D")
+        .arg(dir.join("data"))
+        .arg("-k")
+        .arg(dir)
+        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=panic"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ready = || {
+        command("pg_isready").arg("-h").arg(dir).stdout(Stdio::null()).status().unwrap().success()
+    };
+    for _ in 0..600 {
+        if ready() {
+            return process;
+        }
+        if let Some(status) = process.try_wait().unwrap() {
+            panic!("postgres ended before it was ready: {status}");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("postgres does not become ready");
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(bin_dir().join(program));
+    if let Some((user, group)) = drop_to() {
+        command.uid(user).gid(group).current_dir("/");
+    }
+    command
+}
+
+/// The server refuses to run as root: whom to run it as then.
+fn drop_to() -> Option<(u32, u32)> {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let fields: Vec<_> = users
+        .lines()
+        .find(|line| line.starts_with("postgres:"))
+        .expect("as root, the tests need a user called postgres")
+        .split(':')
+        .collect();
+    Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
+}
+
+/// The folder of the newest installed server.
+fn bin_dir() -> PathBuf {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<_> = debian.map(|entry| entry.path().join("bin")).collect();
+    versions.sort();
+    let asked = || {
+        let output = Command::new("pg_config").arg("--bindir").output().ok()?;
+        Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+    };
+    versions
+        .into_iter()
+        .rev()
+        .chain(asked())
+        .find(|dir| dir.join("initdb").exists())
+        .expect("the tests need the server binaries of PostgreSQL (Debian: postgresql)")
+}

@@ -1,0 +1,125 @@
+//! Domain values to store.
+
+use chrono::{NaiveDate, NaiveDateTime};
+use metricd_application::ports::{Store, UnitOfWork};
+use metricd_core::{
+    ids::{MetricId, QueryId},
+    layout::{Breakpoint, LayoutItem},
+    metric::{Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Tag},
+    record::{MetricRecord, RecordValues},
+    sql::{
+        DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
+        Template,
+    },
+};
+use uuid::Uuid;
+
+pub(crate) fn query_id(text: &str) -> QueryId {
+    QueryId::parse(text).unwrap()
+}
+
+pub(crate) fn metric_id(number: u128) -> MetricId {
+    MetricId(Uuid::from_u128(number))
+}
+
+pub(crate) fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+pub(crate) fn moment(text: &str) -> NaiveDateTime {
+    text.parse().unwrap()
+}
+
+/// A template without parameters.
+pub(crate) fn template(sql: &str) -> Template {
+    Template {
+        sql: sql.into(),
+        parameters: Vec::new(),
+        slots: Slots::default(),
+        tables: [TableName { schema: None, name: "metrics".into() }].into(),
+        notes: Vec::new(),
+    }
+}
+
+/// A query with something in every field.
+pub(crate) fn query(id: &str) -> Query {
+    Query {
+        id: query_id(id),
+        sql: "-- Ünï\nSELECT date FROM metrics WHERE date >= '2025-06-01'".into(),
+        template: Template {
+            parameters: vec![Parameter {
+                source: ParameterSource::StartDate,
+                ty: ParameterType::Timestamp,
+            }],
+            slots: Slots {
+                start_date: Some(DateDefault::Fixed(day("2025-06-01"))),
+                end_date: Some(DateDefault::FromToday),
+                day_range: Some(30),
+                timezone: true,
+                clock: true,
+            },
+            notes: vec![SlotNote {
+                line: 2,
+                column: 40,
+                is_slot: true,
+                message: "start_date".into(),
+            }],
+            ..template("SELECT date FROM metrics WHERE date >= $1")
+        },
+        columns: vec![Column { name: "date".into(), ty: "timestamp".into() }],
+        version: 3,
+        origin: Origin::Import,
+    }
+}
+
+/// A metric with something in every field and two tiles, of a query of version 3.
+pub(crate) fn metric(id: MetricId, query: &str) -> Metric {
+    Metric {
+        id,
+        query_id: query_id(query),
+        details: MetricDetails {
+            name: MetricName::parse("Cost avoided").unwrap(),
+            description: Some("100% of it, c:\\temp_".into()),
+            owner: Some("finance".into()),
+            tags: vec![Tag::parse("Köln").unwrap(), Tag::parse("cost").unwrap()],
+            display: Display { chart: Chart::Bar, unit: Some("€".into()) },
+        },
+        is_editable: true,
+        layouts: vec![tile("lg", 4, None), tile("lg", 0, Some(true))],
+        layout_version: 7,
+        query_version: 3,
+        origin: Origin::Api,
+    }
+}
+
+pub(crate) fn tile(breakpoint: &str, x: i32, is_static: Option<bool>) -> LayoutItem {
+    LayoutItem {
+        breakpoint: Breakpoint::parse(breakpoint).unwrap(),
+        x,
+        y: 9_999_999,
+        w: 4,
+        h: 2,
+        is_static,
+    }
+}
+
+pub(crate) fn record(query: &str, parts_flagged: i32) -> MetricRecord {
+    MetricRecord {
+        query_id: query_id(query),
+        date: moment("2025-06-02T03:04:05.678901"),
+        values: RecordValues {
+            obsolescence_val: Some(0.1),
+            obsolescence: None,
+            parts_flagged: Some(parts_flagged),
+            alert_type: Some("\"high\" \\ 🚨".into()),
+            alert_category: None,
+        },
+    }
+}
+
+/// Does `work` in a unit of work and commits it.
+pub(crate) async fn commit(store: &dyn Store, work: impl AsyncFnOnce(&mut dyn UnitOfWork)) {
+    let mut uow = store.begin().await.unwrap();
+    work(uow.as_mut()).await;
+    uow.commit().await.unwrap();
+}
