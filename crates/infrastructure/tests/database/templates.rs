@@ -1,0 +1,114 @@
+//! A template that runs with its own defaults gives what its author's SQL gives as it was written:
+//! the same rows under the same names, for every query of the corpus and of the sample.
+
+use std::{fs, path::Path};
+
+use chrono::{DateTime, Utc};
+use metricd_application::{compile::compile, ports::QueryRunner};
+use metricd_core::window::{Window, WindowRequest};
+use metricd_infrastructure::{db::Database, loaders::load_queries};
+
+use crate::support::*;
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/corpus");
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sample/queries.csv");
+const MAX_ROWS: u32 = 100_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_with_its_defaults_gives_what_was_written() {
+    on_each_engine_migrated(async |db, engine| {
+        fill(db, engine).await;
+        let queries: Vec<(String, String)> =
+            files(Path::new(CORPUS)).into_iter().chain(sample()).collect();
+        assert!(queries.len() >= 45, "{} queries are too few", queries.len());
+        for (name, sql) in queries {
+            compare(db, engine, &name, &sql).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_with_placeholders_runs_for_any_window() {
+    on_each_engine_migrated(async |db, engine| {
+        fill(db, engine).await;
+        let runner = db.runner();
+        let requests = [
+            WindowRequest::default(),
+            WindowRequest {
+                start_date: Some(day("2024-12-01")),
+                end_date: Some(day("2025-07-31")),
+                day_range: Some(400),
+                timezone: Some("America/St_Johns".parse().unwrap()),
+            },
+        ];
+        for (name, sql) in files(&Path::new(CORPUS).join("placeholders")) {
+            let (template, _) = compile(runner.as_ref(), &sql)
+                .await
+                .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
+            for request in &requests {
+                let window = Window::resolve(&template.slots, request, now(db).await).unwrap();
+                let rows = runner.run(&template, &template.bind(&window), MAX_ROWS).await;
+                rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
+            }
+        }
+    })
+    .await;
+}
+
+async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
+    let runner = db.runner();
+    let (template, columns) = compile(runner.as_ref(), sql)
+        .await
+        .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), now(db).await);
+    let values = template.bind(&window.unwrap());
+    let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
+    let written = as_written(runner.as_ref(), sql).await;
+    assert_eq!(answered.json, written, "{name} on {engine:?}: {}", template.sql);
+    let described = runner.describe(sql).await.unwrap().columns;
+    assert_eq!(columns, described, "{name} on {engine:?}");
+}
+
+/// The rows of the author's own text.
+async fn as_written(runner: &dyn QueryRunner, sql: &str) -> String {
+    let statement = sql.trim_end().trim_end_matches(';');
+    runner.run(&template(statement), &[], MAX_ROWS).await.unwrap().json
+}
+
+/// The corpus' tables, which stored SQL may read.
+async fn fill(db: &Database, engine: Engine) {
+    let schema = fs::read_to_string(Path::new(CORPUS).join("schema.sql")).unwrap();
+    execute(db.pool(), &schema).await;
+    if engine == Engine::Native {
+        let grants = "CREATE ROLE metricd_reader; \
+                      GRANT SELECT ON ALL TABLES IN SCHEMA public TO metricd_reader";
+        execute(db.pool(), grants).await;
+    }
+}
+
+async fn now(db: &Database) -> DateTime<Utc> {
+    sqlx::query_scalar("SELECT now()").fetch_one(db.pool()).await.unwrap()
+}
+
+fn files(dir: &Path) -> Vec<(String, String)> {
+    let known =
+        |name: &str| name.ends_with(".sql") && name.starts_with(|c: char| c.is_ascii_digit());
+    let mut files: Vec<(String, String)> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| known(&entry.file_name().to_string_lossy()))
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, fs::read_to_string(entry.path()).unwrap())
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} has no queries", dir.display());
+    files
+}
+
+fn sample() -> Vec<(String, String)> {
+    let loaded = load_queries(Path::new(SAMPLE));
+    loaded.rows.into_iter().map(|row| (row.id.to_string(), row.sql)).collect()
+}
