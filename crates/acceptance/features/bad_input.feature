@@ -13,7 +13,7 @@ Feature: Bad input
         | place            | type             | message       |
         | query.start_date | date_parsing     | YYYY-MM-DD    |
         | query.end_date   | date_parsing     | YYYY-MM-DD    |
-        | query.day_range  | int_parsing      | 0 to 36500    |
+        | query.day_range  | out_of_range     | 0 to 36500    |
         | query.timezone   | timezone_unknown | Europe/Berlin |
       And it is a problem: ""
       And its title is "Unprocessable Entity"

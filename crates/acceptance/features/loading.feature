@@ -364,7 +364,7 @@ Feature: Loading a catalog
       Then it succeeds
       And the report finds exactly
         | severity | file                | place           | message                              |
-        | warning  | metrics.json        | $.items[1]      | def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6 |
+        | warning  | metrics.json        | 4 $.items[1].id | $.items[0].id                        |
         | warning  | metrics.json        | $.layouts.lg[0] | 1379a764-2543-45fd-a78b-8c5a65827417 |
         | warning  | queries.csv         | 3               | b                                    |
         | warning  | queries.csv         | 4               | a                                    |

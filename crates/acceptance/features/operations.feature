@@ -69,6 +69,16 @@ Feature: Operations
       And no WARN line is logged
       And no ERROR line is logged
 
+    Scenario: A first look, with data up to today
+      When metricd starts with "--demo"
+      And I run the curl line that it has printed
+      Then the answer is 200
+      And its records has some items
+      When metricd stops
+      And metricd starts with "--demo"
+      And I ask for "/metrics"
+      Then its items has some items
+
     Scenario: It listens on this machine alone
       When I run "metricd serve --listen 0.0.0.0:0"
       Then it fails

@@ -24,16 +24,8 @@ impl Answer {
     pub async fn read(response: reqwest::Response) -> Result<Self> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response
-            .bytes()
-            .await
-            .context("the answer breaks off")?
-            .to_vec();
-        Ok(Self {
-            status,
-            headers,
-            body,
-        })
+        let body = response.bytes().await.context("the answer breaks off")?.to_vec();
+        Ok(Self { status, headers, body })
     }
 
     /// The first header of this name.

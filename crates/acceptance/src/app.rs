@@ -44,6 +44,8 @@ pub struct TestApp {
     pub catalog: Catalog,
     /// What the server has logged since the scenario began.
     pub logs: Logs,
+    /// What the server has printed since the scenario began.
+    pub printed: Logs,
     names: BTreeMap<String, String>,
     answer: Option<Answer>,
     output: Option<Output>,
@@ -53,6 +55,18 @@ pub struct TestApp {
     name: String,
     folder: TempDir,
     stage: Arc<Stage>,
+}
+
+/// What every scenario sets. Nothing here is about speed: a busy machine is no fault of metricd's.
+pub(crate) fn usual_settings() -> BTreeMap<String, String> {
+    [
+        ("METRICD_CLOCK", USUAL_CLOCK),
+        ("METRICD_DATABASE__ACQUIRE_TIMEOUT", "60s"),
+        ("METRICD_LIMITS__QUERY_TIMEOUT", "60s"),
+        ("METRICD_LIMITS__REQUEST_TIMEOUT", "90s"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 #[derive(Debug)]
@@ -82,10 +96,11 @@ impl TestApp {
         Ok(Self {
             token: None,
             headers: Vec::new(),
-            settings: BTreeMap::from([("METRICD_CLOCK".into(), USUAL_CLOCK.into())]),
+            settings: usual_settings(),
             content: Content::default(),
             catalog,
             logs: Logs::default(),
+            printed: Logs::default(),
             names: BTreeMap::from([("folder".into(), folder_name)]),
             answer: None,
             output: None,
@@ -112,11 +127,9 @@ impl TestApp {
     /// Puts the remembered values in place of their names.
     #[must_use]
     pub fn fill(&self, text: &str) -> String {
-        self.names
-            .iter()
-            .fold(text.to_owned(), |text, (name, value)| {
-                text.replace(&format!("{{{name}}}"), value)
-            })
+        self.names.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        })
     }
 
     /// The scenario's database, made on first use.
@@ -127,10 +140,7 @@ impl TestApp {
         if let Some(database) = &self.database {
             return Ok(database.clone());
         }
-        let database = self
-            .stage
-            .database(self.content, self.folder.path(), &self.name)
-            .await?;
+        let database = self.stage.database(self.content, self.folder.path(), &self.name).await?;
         Ok(self.database.insert(database).clone())
     }
 
@@ -139,7 +149,10 @@ impl TestApp {
         let mut settings = database.settings();
         settings.extend(self.settings.iter().map(|(k, v)| (k.clone(), self.fill(v))));
         let mut command = process::command(self.stage.binary(), self.folder(), &settings);
-        command.args(arguments).args(database.arguments());
+        command.args(arguments);
+        if !arguments.contains(&"--data-dir") {
+            command.args(database.arguments());
+        }
         Ok(command)
     }
 
@@ -168,57 +181,39 @@ impl TestApp {
         Report::read(self.output()?)
     }
 
-    /// Starts the server and waits until it listens.
+    /// Starts the server with more arguments, if any, and waits until it listens.
     ///
     /// # Errors
     /// When it ends instead; the text is what it said.
-    pub async fn start(&mut self) -> Result<()> {
+    pub async fn start(&mut self, options: &[&str]) -> Result<()> {
         ensure!(self.server.is_none(), "metricd is running already");
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]).await?;
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+        let mut command = self.command(&arguments).await?;
         let mut process = command.spawn().context("cannot start metricd")?;
         let pid = process.id().context("metricd has ended")?;
         self.stage.watchdog().watch(pid);
 
         let seen = self.logs.lines().len();
-        let printed = Logs::default();
         let readers = vec![
-            self.logs
-                .follow(process.stderr.take().context("no standard error")?),
-            printed.follow(process.stdout.take().context("no standard output")?),
+            self.logs.follow(process.stderr.take().context("no standard error")?),
+            self.printed.follow(process.stdout.take().context("no standard output")?),
         ];
-        let mut server = Server {
-            process,
-            pid,
-            address: String::new(),
-            readers,
-        };
+        let mut server = Server { process, pid, address: String::new(), readers };
         let deadline = Instant::now() + process::PATIENCE;
         loop {
             let lines = self.logs.lines();
-            let started = lines
-                .iter()
-                .skip(seen)
-                .find(|line| line.says("INFO", "Starting service"));
+            let started =
+                lines.iter().skip(seen).find(|line| line.says("INFO", "Starting service"));
             if let Some(started) = started {
-                server.address = started
-                    .field("listen")
-                    .context("the line has no `listen`")?;
+                server.address = started.field("listen").context("the line has no `listen`")?;
                 self.server = Some(server);
                 return Ok(());
             }
             if let Some(status) = server.process.try_wait()? {
                 self.forget(server).await;
-                bail!(
-                    "metricd ended ({status}):\n{}{}",
-                    printed.text(),
-                    self.logs.text()
-                );
+                bail!("metricd ended ({status}):\n{}{}", self.printed.text(), self.logs.text());
             }
-            ensure!(
-                Instant::now() < deadline,
-                "metricd does not start:\n{}",
-                self.logs.text()
-            );
+            ensure!(Instant::now() < deadline, "metricd does not start:\n{}", self.logs.text());
             sleep(PAUSE).await;
         }
     }
@@ -294,8 +289,7 @@ impl TestApp {
     /// # Errors
     /// When there is no answer.
     pub async fn send_json(&mut self, method: Method, path: &str, body: &str) -> Result<&Answer> {
-        self.headers
-            .push(("Content-Type".into(), "application/json".into()));
+        self.headers.push(("Content-Type".into(), "application/json".into()));
         let body = self.fill(body).into_bytes();
         self.request(method, path, Some(body)).await
     }
@@ -318,11 +312,7 @@ impl TestApp {
             return Ok(());
         }
         let mark = uuid::Uuid::new_v4().to_string();
-        self.client
-            .get(self.url("/health")?)
-            .header("X-Request-Id", &mark)
-            .send()
-            .await?;
+        self.client.get(self.url("/health")?).header("X-Request-Id", &mark).send().await?;
         let deadline = Instant::now() + process::PATIENCE;
         loop {
             let is_mark = |line: &crate::logs::LogLine| {
@@ -330,6 +320,7 @@ impl TestApp {
                     && line.field("request_id").as_ref() == Some(&mark)
             };
             if self.logs.lines().iter().any(is_mark) {
+                self.logs.forget_request(&mark);
                 return Ok(());
             }
             ensure!(
@@ -337,6 +328,22 @@ impl TestApp {
                 "request {mark} is not logged:\n{}",
                 self.logs.text()
             );
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// The line that the server prints with this beginning, as soon as it is there.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub async fn printed_line(&self, beginning: &str) -> Result<String> {
+        let deadline = Instant::now() + process::PATIENCE;
+        loop {
+            let lines = self.printed.lines();
+            if let Some(line) = lines.iter().find(|line| line.raw.trim().starts_with(beginning)) {
+                return Ok(line.raw.trim().to_owned());
+            }
+            ensure!(Instant::now() < deadline, "it has printed:\n{}", self.printed.text());
             sleep(PAUSE).await;
         }
     }
@@ -351,9 +358,8 @@ impl TestApp {
         let statement = statement.trim().trim_end_matches(';');
         let rows =
             format!("SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM ({statement}) t");
-        let rows: String = sqlx::query_scalar(AssertSqlSafe(rows))
-            .fetch_one(&mut connection)
-            .await?;
+        let rows: String =
+            sqlx::query_scalar(AssertSqlSafe(rows)).fetch_one(&mut connection).await?;
         Json::parse(&rows)
     }
 
@@ -364,9 +370,7 @@ impl TestApp {
     pub async fn execute(&mut self, statements: &str) -> Result<()> {
         let database = self.database().await?;
         let mut connection = self.stage.connect(&database).await?;
-        sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut connection).await?;
         Ok(())
     }
 

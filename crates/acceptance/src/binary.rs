@@ -12,19 +12,11 @@ use tokio::process::Command;
 pub async fn find() -> Result<PathBuf> {
     if let Some(given) = env::var_os("METRICD_BIN") {
         let path = PathBuf::from(given);
-        return path
-            .canonicalize()
-            .with_context(|| format!("METRICD_BIN: {}", path.display()));
+        return path.canonicalize().with_context(|| format!("METRICD_BIN: {}", path.display()));
     }
     let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build
-        .args([
-            "build",
-            "--package",
-            "metricd",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(["build", "--package", "metricd", "--message-format", "json-render-diagnostics"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());

@@ -11,10 +11,7 @@ use serde_json::{Value, json};
 const SAMPLE: [(&str, &str); 3] = [
     ("metrics.json", include_str!("../sample/metrics.json")),
     ("queries.csv", include_str!("../sample/queries.csv")),
-    (
-        "metric_records.json",
-        include_str!("../sample/metric_records.json"),
-    ),
+    ("metric_records.json", include_str!("../sample/metric_records.json")),
 ];
 
 /// Three files in a folder: `metrics.json`, `queries.csv` and `metric_records.json`.
@@ -32,9 +29,7 @@ impl Catalog {
         for (name, content) in SAMPLE {
             fs::write(folder.join(name), content)?;
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-        })
+        Ok(Self { folder: folder.to_owned() })
     }
 
     /// The arguments of `metricd import` for the three files.
@@ -101,16 +96,7 @@ impl Catalog {
     pub fn spoil_after(&self, file: &str, part: &str) -> Result<()> {
         let text = self.read_with(file, part)?;
         let (before, after) = text.split_once(part).context("no such text")?;
-        self.write(
-            file,
-            [
-                before.as_bytes(),
-                part.as_bytes(),
-                &[0xff],
-                after.as_bytes(),
-            ]
-            .concat(),
-        )
+        self.write(file, [before.as_bytes(), part.as_bytes(), &[0xff], after.as_bytes()].concat())
     }
 
     /// Takes a metric and its layouts out of `metrics.json`.
@@ -126,10 +112,8 @@ impl Catalog {
             }
         };
         keep(&mut catalog["items"], "id");
-        for layouts in catalog["layouts"]
-            .as_object_mut()
-            .into_iter()
-            .flat_map(|all| all.values_mut())
+        for layouts in
+            catalog["layouts"].as_object_mut().into_iter().flat_map(|all| all.values_mut())
         {
             keep(layouts, "i");
         }
@@ -147,22 +131,14 @@ mod tests {
         let catalog = Catalog::sample(folder.path()).unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
 
-        catalog
-            .set_query("cmcw3crxh0001poqkt5ctjjb0", "SELECT \"a\"")
-            .unwrap();
+        catalog.set_query("cmcw3crxh0001poqkt5ctjjb0", "SELECT \"a\"").unwrap();
         assert!(
             read("queries.csv").contains("cmcw3crxh0001poqkt5ctjjb0,\"SELECT \"\"a\"\"\"\ncmcw3e")
         );
 
-        catalog
-            .remove_metric("c797b618-df12-45f7-bbb2-cc6695a48e46")
-            .unwrap();
+        catalog.remove_metric("c797b618-df12-45f7-bbb2-cc6695a48e46").unwrap();
         assert!(!read("metrics.json").contains("c797b618"));
 
-        assert!(
-            catalog
-                .replace_first("metrics.json", "no such text", "")
-                .is_err()
-        );
+        assert!(catalog.replace_first("metrics.json", "no such text", "").is_err());
     }
 }

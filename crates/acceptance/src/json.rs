@@ -47,19 +47,12 @@ impl Json {
         Ok(match text.as_bytes().first() {
             Some(b'{') => {
                 let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)?;
-                let members = members
-                    .into_iter()
-                    .map(|(k, v)| Ok((k, Self::from_raw(&v)?)));
+                let members = members.into_iter().map(|(k, v)| Ok((k, Self::from_raw(&v)?)));
                 Self::Object(members.collect::<Result<_>>()?)
             }
             Some(b'[') => {
                 let items: Vec<Box<RawValue>> = serde_json::from_str(text)?;
-                Self::List(
-                    items
-                        .iter()
-                        .map(|item| Self::from_raw(item))
-                        .collect::<Result<_>>()?,
-                )
+                Self::List(items.iter().map(|item| Self::from_raw(item)).collect::<Result<_>>()?)
             }
             Some(b'"') => Self::Text(serde_json::from_str(text)?),
             Some(b't') => Self::Bool(true),
@@ -73,13 +66,11 @@ impl Json {
     /// The value at a dotted path such as `generation.grounded` or `layouts.0.x`.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Self> {
-        path.split('.')
-            .filter(|step| !step.is_empty())
-            .try_fold(self, |value, step| match value {
-                Self::Object(members) => members.get(step),
-                Self::List(items) => items.get(step.parse::<usize>().ok()?),
-                _ => None,
-            })
+        path.split('.').filter(|step| !step.is_empty()).try_fold(self, |value, step| match value {
+            Self::Object(members) => members.get(step),
+            Self::List(items) => items.get(step.parse::<usize>().ok()?),
+            _ => None,
+        })
     }
 
     /// The text of a string.
@@ -128,13 +119,11 @@ impl Json {
                         .map(|name| format!("{place}.{name} is not expected"))
                 })
             }
-            (Self::List(wanted), Self::List(items)) if wanted.len() == items.len() => wanted
-                .iter()
-                .zip(items)
-                .enumerate()
-                .find_map(|(index, (value, actual))| {
+            (Self::List(wanted), Self::List(items)) if wanted.len() == items.len() => {
+                wanted.iter().zip(items).enumerate().find_map(|(index, (value, actual))| {
                     actual.mismatch_at(&format!("{place}[{index}]"), value, how)
-                }),
+                })
+            }
             _ => (self != expected).then(|| format!("{place} is {self}, not {expected}")),
         }
     }
@@ -183,11 +172,7 @@ impl fmt::Display for Json {
                 f.write_str("{")?;
                 for (index, (name, value)) in members.iter().enumerate() {
                     let comma = if index == 0 { "" } else { ", " };
-                    write!(
-                        f,
-                        "{comma}{}: {value}",
-                        serde_json::Value::from(name.as_str())
-                    )?;
+                    write!(f, "{comma}{}: {value}", serde_json::Value::from(name.as_str()))?;
                 }
                 f.write_str("}")
             }
@@ -200,17 +185,12 @@ mod tests {
     use super::*;
 
     fn mismatch(actual: &str, expected: &str, how: Match) -> Option<String> {
-        Json::parse(actual)
-            .unwrap()
-            .mismatch(&Json::parse(expected).unwrap(), how)
+        Json::parse(actual).unwrap().mismatch(&Json::parse(expected).unwrap(), how)
     }
 
     #[test]
     fn numbers_are_compared_digit_for_digit() {
-        assert_eq!(
-            mismatch(r#"{"a": 7.30}"#, r#"{"a": 7.30}"#, Match::Exact),
-            None
-        );
+        assert_eq!(mismatch(r#"{"a": 7.30}"#, r#"{"a": 7.30}"#, Match::Exact), None);
         assert_eq!(
             mismatch(r#"{"a": [7.30]}"#, r#"{"a": [7.3]}"#, Match::Exact).as_deref(),
             Some("$.a[0] is 7.30, not 7.3"),
@@ -221,10 +201,7 @@ mod tests {
     #[test]
     fn only_objects_may_hold_more_than_expected() {
         let actual = r#"{"a": 1, "b": [{"c": 1, "d": 2}]}"#;
-        assert_eq!(
-            mismatch(actual, r#"{"b": [{"c": 1}]}"#, Match::Contains),
-            None
-        );
+        assert_eq!(mismatch(actual, r#"{"b": [{"c": 1}]}"#, Match::Contains), None);
         assert!(mismatch(actual, r#"{"b": []}"#, Match::Contains).is_some());
         assert_eq!(
             mismatch(actual, r#"{"a": 1}"#, Match::Exact).as_deref(),
@@ -236,22 +213,8 @@ mod tests {
     fn a_kind_stands_for_any_value_of_it() {
         let actual =
             r#"{"id": "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6", "at": "2025-08-05T12:00:00Z"}"#;
-        assert_eq!(
-            mismatch(
-                actual,
-                r#"{"id": "<uuid>", "at": "<instant>"}"#,
-                Match::Exact
-            ),
-            None
-        );
-        assert!(
-            mismatch(
-                actual,
-                r#"{"id": "<instant>", "at": "<any>"}"#,
-                Match::Exact
-            )
-            .is_some()
-        );
+        assert_eq!(mismatch(actual, r#"{"id": "<uuid>", "at": "<instant>"}"#, Match::Exact), None);
+        assert!(mismatch(actual, r#"{"id": "<instant>", "at": "<any>"}"#, Match::Exact).is_some());
         assert!(mismatch("null", r#""<something>""#, Match::Exact).is_some());
     }
 }

@@ -23,9 +23,7 @@ pub struct LogLine {
 
 impl LogLine {
     fn new(raw: String) -> Self {
-        let json = Json::parse(&raw)
-            .ok()
-            .filter(|json| matches!(json, Json::Object(_)));
+        let json = Json::parse(&raw).ok().filter(|json| matches!(json, Json::Object(_)));
         Self { raw, json }
     }
 
@@ -63,30 +61,26 @@ impl Logs {
         tokio::spawn(async move {
             let mut source = BufReader::new(source).lines();
             while let Ok(Some(line)) = source.next_line().await {
-                lines
-                    .0
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(LogLine::new(line));
+                lines.0.lock().unwrap_or_else(PoisonError::into_inner).push(LogLine::new(line));
             }
         })
     }
 
     /// Forgets the lines so far.
     pub fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The lines that were read so far.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets the lines of one request.
+    pub fn forget_request(&self, id: &str) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|line| line.field("request_id").as_deref() != Some(id));
     }
 
     /// All lines as one text.

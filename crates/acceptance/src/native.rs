@@ -68,19 +68,10 @@ impl Postgres {
         };
 
         let mut initdb = as_owner("initdb");
-        initdb.args([
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--no-locale",
-        ]);
+        initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]);
         initdb.args(["--no-sync", "--pgdata"]).arg(&data);
         let made = initdb.output().await.context("cannot start initdb")?;
-        ensure!(
-            made.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 
         let log = fs::File::create(folder.join("log"))?;
         let mut postgres = as_owner("postgres");
@@ -104,12 +95,7 @@ impl Postgres {
         let pid = server.id().context("postgres has ended")?;
         watchdog.watch(pid);
         let server = Mutex::new(server);
-        let postgres = Self {
-            server,
-            pid,
-            folder: folder.to_owned(),
-            watchdog,
-        };
+        let postgres = Self { server, pid, folder: folder.to_owned(), watchdog };
         postgres.wait_until_up().await?;
         Ok(postgres)
     }
@@ -143,9 +129,8 @@ impl Postgres {
     /// # Errors
     /// When the database does not exist or the server is down.
     pub async fn connect(&self, database: &str) -> Result<PgConnection> {
-        let options = PgConnectOptions::new_without_pgpass()
-            .socket(&self.folder)
-            .username("postgres");
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(&self.folder).username("postgres");
         Ok(PgConnection::connect_with(&options.database(database)).await?)
     }
 
@@ -178,9 +163,7 @@ impl Postgres {
     pub async fn stop(&self) -> Result<()> {
         process::signal(self.pid, "INT").await?;
         let mut server = self.server.lock().await;
-        tokio::time::timeout(PATIENCE, server.wait())
-            .await
-            .context("postgres hangs")??;
+        tokio::time::timeout(PATIENCE, server.wait()).await.context("postgres hangs")??;
         self.watchdog.leave(self.pid);
         Ok(())
     }
@@ -188,12 +171,8 @@ impl Postgres {
 
 /// The folder of `initdb` and `postgres`.
 fn programs() -> Result<PathBuf> {
-    let asked = std::process::Command::new("pg_config")
-        .arg("--bindir")
-        .output();
-    let asked = asked
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok());
+    let asked = std::process::Command::new("pg_config").arg("--bindir").output();
+    let asked = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
     let asked = asked.map(|text| PathBuf::from(text.trim()));
 
     let versions: BTreeSet<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
@@ -201,10 +180,7 @@ fn programs() -> Result<PathBuf> {
         .flatten()
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
         })
         .collect();
     let installed = versions.into_iter().rev().map(|(_, folder)| folder);
@@ -214,11 +190,7 @@ fn programs() -> Result<PathBuf> {
         .into_iter()
         .chain(installed)
         .chain(env::split_paths(&path))
-        .find(|folder| {
-            ["initdb", "postgres"]
-                .iter()
-                .all(|name| folder.join(name).is_file())
-        })
+        .find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file()))
         .context(
             "no PostgreSQL server programs (initdb, postgres) on this machine; \
              on Debian: apt-get install postgresql",
@@ -239,11 +211,7 @@ async fn owner() -> Result<Option<(u32, u32)>> {
 }
 
 async fn id(args: &[&str]) -> Result<Option<u32>> {
-    let output = Command::new("id")
-        .args(args)
-        .stderr(Stdio::null())
-        .output()
-        .await?;
+    let output = Command::new("id").args(args).stderr(Stdio::null()).output().await?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().parse().ok())
 }
 
@@ -256,29 +224,17 @@ mod tests {
     async fn a_server_of_our_own_starts_copies_databases_and_stops() {
         let folder = short_temporary_folder().unwrap();
         let watchdog = Arc::new(Watchdog::start(&folder.path().join("none")).unwrap());
-        let postgres = Postgres::start(&folder.path().join("pg"), watchdog)
-            .await
-            .unwrap();
+        let postgres = Postgres::start(&folder.path().join("pg"), watchdog).await.unwrap();
         let pid = postgres.pid;
 
-        postgres
-            .create_database("template", "template0")
-            .await
-            .unwrap();
+        postgres.create_database("template", "template0").await.unwrap();
         let mut template = postgres.connect("template").await.unwrap();
-        template
-            .execute("CREATE TABLE t AS SELECT 7 AS x")
-            .await
-            .unwrap();
+        template.execute("CREATE TABLE t AS SELECT 7 AS x").await.unwrap();
         template.close().await.unwrap();
         postgres.create_database("copy", "template").await.unwrap();
-        let mut copy = PgConnection::connect(&postgres.url("copy"))
-            .await
-            .expect("the URL is understood");
-        let x: i32 = sqlx::query_scalar("SELECT x FROM t")
-            .fetch_one(&mut copy)
-            .await
-            .unwrap();
+        let mut copy =
+            PgConnection::connect(&postgres.url("copy")).await.expect("the URL is understood");
+        let x: i32 = sqlx::query_scalar("SELECT x FROM t").fetch_one(&mut copy).await.unwrap();
         assert_eq!(x, 7);
         postgres.drop_database("copy").await.unwrap();
 

@@ -77,10 +77,6 @@ pub async fn run(mut command: Command) -> Result<Output> {
 pub async fn signal(pid: u32, name: &str) -> Result<()> {
     let script = format!("kill -s {name} {pid}");
     let sent = Command::new("sh").args(["-c", &script]).output().await?;
-    ensure!(
-        sent.status.success(),
-        "kill: {}",
-        String::from_utf8_lossy(&sent.stderr)
-    );
+    ensure!(sent.status.success(), "kill: {}", String::from_utf8_lossy(&sent.stderr));
     Ok(())
 }

@@ -52,11 +52,7 @@ impl Report {
     /// # Errors
     /// When the report has none of their shape.
     pub fn findings(&self) -> Result<Vec<Finding>> {
-        let findings = self
-            .0
-            .at("findings")
-            .and_then(Json::as_list)
-            .context("no findings")?;
+        let findings = self.0.at("findings").and_then(Json::as_list).context("no findings")?;
         findings
             .iter()
             .map(|finding| {

@@ -2,7 +2,6 @@
 //! that each scenario's own is copied from.
 
 use std::{
-    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
     sync::{
@@ -17,6 +16,7 @@ use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
+    app::usual_settings,
     catalog::Catalog,
     engine::{Content, Database, Engine},
     native::Postgres,
@@ -27,6 +27,9 @@ use crate::{
 /// Cucumber makes each scenario's world without arguments, so the run stands here.
 static CURRENT: Mutex<Option<Arc<Stage>>> = Mutex::new(None);
 
+/// Whether a template is there, or why not: it is not tried again.
+type Prepared = std::result::Result<(), String>;
+
 /// One run on one engine.
 #[derive(Debug)]
 pub struct Stage {
@@ -36,8 +39,8 @@ pub struct Stage {
     watchdog: Arc<Watchdog>,
     folder: TempDir,
     scenarios: AtomicU32,
-    migrated: OnceCell<()>,
-    sample: OnceCell<()>,
+    migrated: OnceCell<Prepared>,
+    sample: OnceCell<Prepared>,
 }
 
 impl Stage {
@@ -82,10 +85,7 @@ impl Stage {
     /// # Errors
     /// When the server does not stop.
     pub async fn end(&self) -> Result<()> {
-        CURRENT
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        CURRENT.lock().unwrap_or_else(PoisonError::into_inner).take();
         match &self.postgres {
             Some(postgres) => postgres.stop().await,
             None => Ok(()),
@@ -117,10 +117,8 @@ impl Stage {
     pub fn scenario(&self) -> Result<(TempDir, String)> {
         let number = self.scenarios.fetch_add(1, Ordering::Relaxed);
         let name = format!("s{number}");
-        let folder = tempfile::Builder::new()
-            .prefix(&name)
-            .rand_bytes(0)
-            .tempdir_in(self.folder.path())?;
+        let folder =
+            tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(self.folder.path())?;
         Ok((folder, name))
     }
 
@@ -133,75 +131,57 @@ impl Stage {
         let template = match content {
             Content::Untouched => None,
             Content::Migrated => {
-                self.migrated
-                    .get_or_try_init(|| self.prepare_migrated())
-                    .await?;
+                self.migrated().await?;
                 Some("migrated")
             }
             Content::Sample => {
-                self.migrated
-                    .get_or_try_init(|| self.prepare_migrated())
-                    .await?;
-                self.sample
-                    .get_or_try_init(|| self.prepare_sample())
-                    .await?;
+                self.sample().await?;
                 Some("sample")
             }
         };
         self.copy(template, folder.join("data"), name).await
     }
 
-    async fn prepare_migrated(&self) -> Result<()> {
-        let database = self
-            .copy(None, self.folder.path().join("migrated"), "migrated")
-            .await?;
-        self.run(&["migrate"], &database).await
+    async fn migrated(&self) -> Result<()> {
+        let prepare = async {
+            let database = self.copy(None, self.folder.path().join("migrated"), "migrated").await?;
+            self.run(&["migrate"], &database).await
+        };
+        Box::pin(once(&self.migrated, prepare)).await
     }
 
-    async fn prepare_sample(&self) -> Result<()> {
-        let folder = self.folder.path().join("sample");
-        let database = self.copy(Some("migrated"), folder, "sample").await?;
-        let catalog = Catalog::sample(self.folder.path())?;
-        let arguments = catalog.arguments();
-        let arguments: Vec<_> = ["import"].into_iter().chain(arguments.split(' ')).collect();
-        self.run(&arguments, &database).await
+    async fn sample(&self) -> Result<()> {
+        let prepare = async {
+            self.migrated().await?;
+            let folder = self.folder.path();
+            let database = self.copy(Some("migrated"), folder.join("sample"), "sample").await?;
+            let files = Catalog::sample(folder)?.arguments();
+            let arguments: Vec<_> = ["import"].into_iter().chain(files.split(' ')).collect();
+            self.run(&arguments, &database).await
+        };
+        Box::pin(once(&self.sample, prepare)).await
     }
 
     async fn copy(&self, template: Option<&str>, folder: PathBuf, name: &str) -> Result<Database> {
         let Some(postgres) = &self.postgres else {
             if let Some(template) = template {
                 let mut copy = Command::new("cp");
-                copy.arg("-a")
-                    .arg(self.folder.path().join(template))
-                    .arg(&folder);
+                copy.arg("-a").arg(self.folder.path().join(template)).arg(&folder);
                 let copied = process::run(copy).await?;
                 ensure!(copied.status.success(), "{}", copied.text());
             }
             return Ok(Database::Embedded { data_dir: folder });
         };
-        postgres
-            .create_database(name, template.unwrap_or("template0"))
-            .await?;
-        Ok(Database::Native {
-            name: name.to_owned(),
-            url: postgres.url(name),
-        })
+        postgres.create_database(name, template.unwrap_or("template0")).await?;
+        Ok(Database::Native { name: name.to_owned(), url: postgres.url(name) })
     }
 
     async fn run(&self, arguments: &[&str], database: &Database) -> Result<()> {
         let folder = self.folder.path();
-        let mut command = process::command(&self.binary, folder, &BTreeMap::new());
-        command
-            .args(arguments)
-            .args(database.arguments())
-            .envs(database.settings());
+        let mut command = process::command(&self.binary, folder, &usual_settings());
+        command.args(arguments).args(database.arguments()).envs(database.settings());
         let output = process::run(command).await?;
-        ensure!(
-            output.status.success(),
-            "metricd {}: {}",
-            arguments.join(" "),
-            output.text()
-        );
+        ensure!(output.status.success(), "metricd {}: {}", arguments.join(" "), output.text());
         Ok(())
     }
 
@@ -228,21 +208,19 @@ impl Stage {
     }
 }
 
+async fn once(cell: &OnceCell<Prepared>, prepare: impl Future<Output = Result<()>>) -> Result<()> {
+    let prepared = cell.get_or_init(|| async { prepare.await.map_err(|e| format!("{e:#}")) }).await;
+    prepared.clone().map_err(anyhow::Error::msg)
+}
+
 /// A temporary folder whose path leaves room for the paths of Unix sockets.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn short_temporary_folder() -> Result<TempDir> {
     let usual = env::temp_dir();
-    let parent = if usual.as_os_str().len() > 40 {
-        PathBuf::from("/tmp")
-    } else {
-        usual
-    };
-    let folder = tempfile::Builder::new()
-        .prefix("md")
-        .rand_bytes(5)
-        .tempdir_in(parent)?;
+    let parent = if usual.as_os_str().len() > 40 { PathBuf::from("/tmp") } else { usual };
+    let folder = tempfile::Builder::new().prefix("md").rand_bytes(5).tempdir_in(parent)?;
     // An unprivileged PostgreSQL has to reach its own folder in here.
     let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
     std::fs::set_permissions(folder.path(), passable)?;

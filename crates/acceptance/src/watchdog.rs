@@ -78,12 +78,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        drop(
-            self.orders
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ = self.shell.wait();
     }
 }

@@ -3,10 +3,7 @@
 //! Cucumber's own options work: `cargo test -p metricd-acceptance --test acceptance -- --name
 //! "half-open"`. `METRICD_BIN` names a binary to test in place of the one that is built here.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "cucumber gives each step its own texts"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "cucumber gives each step its own texts")]
 
 use std::{
     env,
@@ -38,16 +35,9 @@ async fn main() -> Result<ExitCode> {
         run(engine).await;
         stage.end().await?;
     }
-    let (passed, failed) = (
-        PASSED.load(Ordering::Relaxed),
-        FAILED.load(Ordering::Relaxed),
-    );
+    let (passed, failed) = (PASSED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
     say(&format!("acceptance: {passed} passed, {failed} failed"));
-    Ok(if failed == 0 && passed > 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn run(engine: Engine) {
@@ -63,8 +53,9 @@ async fn run(engine: Engine) {
             let failed = !matches!(outcome, ScenarioFinished::StepPassed);
             Box::pin(async move {
                 let Some(app) = app else { return };
-                if failed {
-                    say(&format!("--- {}\n{}", scenario.name, app.evidence()));
+                let evidence = if failed { app.evidence() } else { String::new() };
+                if !evidence.is_empty() {
+                    say(&format!("--- {}\n{evidence}", scenario.name));
                 }
                 app.close().await.expect("the scenario is cleaned up");
             })
@@ -79,10 +70,7 @@ async fn run(engine: Engine) {
         )
         .await;
     // Features that do not parse and clean-ups that fail belong to no scenario.
-    FAILED.fetch_add(
-        finished.parsing_errors() + finished.hook_errors(),
-        Ordering::Relaxed,
-    );
+    FAILED.fetch_add(finished.parsing_errors() + finished.hook_errors(), Ordering::Relaxed);
 }
 
 #[expect(clippy::print_stdout, reason = "the report of the run")]

@@ -24,15 +24,13 @@ async fn get(app: &mut TestApp, path: String) -> Step {
 
 #[when(expr = "I ask for the metric {string}")]
 async fn metric(app: &mut TestApp, id: String) -> Step {
-    app.request(Method::GET, &format!("/metrics/{id}"), None)
-        .await?;
+    app.request(Method::GET, &format!("/metrics/{id}"), None).await?;
     Ok(())
 }
 
 #[when(expr = "I ask for the metric {string} with {string}")]
 async fn metric_with(app: &mut TestApp, id: String, parameters: String) -> Step {
-    app.request(Method::GET, &format!("/metrics/{id}?{parameters}"), None)
-        .await?;
+    app.request(Method::GET, &format!("/metrics/{id}?{parameters}"), None).await?;
     Ok(())
 }
 
@@ -56,6 +54,17 @@ async fn browse(app: &mut TestApp, path: String) -> Step {
     Err(anyhow::anyhow!("it redirects without an end").into())
 }
 
+/// The line is ready to be pasted: its address is this server's.
+#[when("I run the curl line that it has printed")]
+async fn printed_curl(app: &mut TestApp) -> Step {
+    let line = app.printed_line("curl ").await?;
+    let address = line.split('\'').nth(1).context("it has no address in quotes")?;
+    let root = app.url("")?;
+    let path = address.strip_prefix(&root).context("it asks another server")?.to_owned();
+    app.request(Method::GET, &path, None).await?;
+    Ok(())
+}
+
 #[when(expr = "I send {word} to {string}")]
 async fn send(app: &mut TestApp, method: String, path: String) -> Step {
     app.request(method.parse()?, &path, None).await?;
@@ -69,23 +78,10 @@ async fn page_through(app: &mut TestApp, path: String) -> Step {
     let mut next = path.clone();
     loop {
         let answer = app.request(Method::GET, &next, None).await?;
-        ensure!(
-            answer.status == 200,
-            "page {pages}: {} {}",
-            answer.status,
-            answer.text()
-        );
+        ensure!(answer.status == 200, "page {pages}: {} {}", answer.status, answer.text());
         let page = answer.json()?;
-        let items = page
-            .at("items")
-            .and_then(Json::as_list)
-            .context("no items")?;
-        seen.extend(
-            items
-                .iter()
-                .filter_map(|item| item.at("id")?.as_text())
-                .map(str::to_owned),
-        );
+        let items = page.at("items").and_then(Json::as_list).context("no items")?;
+        seen.extend(items.iter().filter_map(|item| item.at("id")?.as_text()).map(str::to_owned));
         pages += 1;
         let Some(cursor) = page.at("next_cursor").and_then(Json::as_text) else {
             break;
@@ -113,24 +109,14 @@ fn paged(app: &mut TestApp, metrics: usize, pages: usize) -> Step {
 #[then(expr = "the answer is {int}")]
 fn status_is(app: &mut TestApp, status: u16) -> Step {
     let answer = app.answer()?;
-    ensure!(
-        answer.status == status,
-        "it is {}: {}",
-        answer.status,
-        answer.text()
-    );
+    ensure!(answer.status == status, "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 
 #[then("the answer is a success")]
 fn success(app: &mut TestApp) -> Step {
     let answer = app.answer()?;
-    ensure!(
-        (200..300).contains(&answer.status),
-        "it is {}: {}",
-        answer.status,
-        answer.text()
-    );
+    ensure!((200..300).contains(&answer.status), "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 
@@ -144,19 +130,13 @@ fn header_is(app: &mut TestApp, name: String, value: String) -> Step {
 #[then(expr = "the answer's header {string} contains {string}")]
 fn header_contains(app: &mut TestApp, name: String, part: String) -> Step {
     let (actual, part) = (app.answer()?.header(&name), app.fill(&part));
-    ensure!(
-        actual.is_some_and(|actual| actual.contains(&part)),
-        "it is {actual:?}"
-    );
+    ensure!(actual.is_some_and(|actual| actual.contains(&part)), "it is {actual:?}");
     Ok(())
 }
 
 #[then(expr = "the answer's header {string} is a UUID")]
 fn header_is_uuid(app: &mut TestApp, name: String) -> Step {
-    let value = app
-        .answer()?
-        .header(&name)
-        .context("there is no such header")?;
+    let value = app.answer()?.header(&name).context("there is no such header")?;
     uuid::Uuid::parse_str(value).with_context(|| value.to_owned())?;
     Ok(())
 }
@@ -188,20 +168,14 @@ fn body_contains(app: &mut TestApp, step: &gherkin::Step) -> Step {
 #[then(expr = "the body mentions {string}")]
 fn body_mentions(app: &mut TestApp, part: String) -> Step {
     let (text, part) = (app.answer()?.text(), app.fill(&part));
-    ensure!(
-        text.to_lowercase().contains(&part.to_lowercase()),
-        "it is {text}"
-    );
+    ensure!(text.to_lowercase().contains(&part.to_lowercase()), "it is {text}");
     Ok(())
 }
 
 #[then(expr = "the body does not mention {string}")]
 fn body_does_not_mention(app: &mut TestApp, part: String) -> Step {
     let (text, part) = (app.answer()?.text(), app.fill(&part));
-    ensure!(
-        !text.to_lowercase().contains(&part.to_lowercase()),
-        "it is {text}"
-    );
+    ensure!(!text.to_lowercase().contains(&part.to_lowercase()), "it is {text}");
     Ok(())
 }
 
@@ -245,13 +219,16 @@ fn remember(app: &mut TestApp, part: String, name: String) -> Step {
     Ok(())
 }
 
+#[then(regex = r"^its (\S+) has some items$")]
+fn part_has_some(app: &mut TestApp, part: String) -> Step {
+    let part = at(app, &part)?;
+    ensure!(part.as_list().is_some_and(|items| !items.is_empty()), "it is {part}");
+    Ok(())
+}
+
 #[then(expr = "I remember the header {string} as {string}")]
 fn remember_header(app: &mut TestApp, header: String, name: String) -> Step {
-    let value = app
-        .answer()?
-        .header(&header)
-        .context("there is no such header")?
-        .to_owned();
+    let value = app.answer()?.header(&header).context("there is no such header")?.to_owned();
     app.remember(&name, value);
     Ok(())
 }
@@ -259,37 +236,21 @@ fn remember_header(app: &mut TestApp, header: String, name: String) -> Step {
 #[then("the records are what PostgreSQL gives for")]
 async fn same_as_sql(app: &mut TestApp, step: &gherkin::Step) -> Step {
     let expected = app.sql(document(step)?).await?.sorted();
-    Ok(matches(
-        &at(app, "records")?.sorted(),
-        &expected,
-        Match::Exact,
-    )?)
+    Ok(matches(&at(app, "records")?.sorted(), &expected, Match::Exact)?)
 }
 
 #[then(expr = "it is a problem: {string}")]
 fn is_problem(app: &mut TestApp, detail: String) -> Step {
     let answer = app.answer()?;
     let media_type = answer.header("content-type").unwrap_or_default();
-    ensure!(
-        media_type.starts_with("application/problem+json"),
-        "it is {media_type:?}"
-    );
+    ensure!(media_type.starts_with("application/problem+json"), "it is {media_type:?}");
     let body = answer.json()?;
     let status = body.at("status").map(ToString::to_string);
-    ensure!(
-        status == Some(answer.status.to_string()),
-        "its status is {status:?}"
-    );
+    ensure!(status == Some(answer.status.to_string()), "its status is {status:?}");
     for member in ["type", "title"] {
-        ensure!(
-            body.at(member).and_then(Json::as_text).is_some(),
-            "{member} is no string: {body}"
-        );
+        ensure!(body.at(member).and_then(Json::as_text).is_some(), "{member} is no string: {body}");
     }
-    let actual = body
-        .at("detail")
-        .and_then(Json::as_text)
-        .context("detail is no string")?;
+    let actual = body.at("detail").and_then(Json::as_text).context("detail is no string")?;
     ensure!(actual.contains(&detail), "its detail is {actual:?}");
     Ok(())
 }
@@ -298,29 +259,15 @@ fn is_problem(app: &mut TestApp, detail: String) -> Step {
 #[then("the faults are")]
 fn faults_are(app: &mut TestApp, step: &gherkin::Step) -> Step {
     let answer = app.answer()?;
-    ensure!(
-        answer.status == 422,
-        "it is {}: {}",
-        answer.status,
-        answer.text()
-    );
+    ensure!(answer.status == 422, "it is {}: {}", answer.status, answer.text());
     let body = answer.json()?;
-    let errors = body
-        .at("errors")
-        .and_then(Json::as_list)
-        .context("there are no errors")?;
+    let errors = body.at("errors").and_then(Json::as_list).context("there are no errors")?;
     let mut actual = Vec::new();
     for error in errors {
-        let place = error
-            .at("loc")
-            .and_then(Json::as_list)
-            .context("an error without loc")?;
+        let place = error.at("loc").and_then(Json::as_list).context("an error without loc")?;
         let place: Vec<_> = place
             .iter()
-            .map(|part| {
-                part.as_text()
-                    .map_or_else(|| part.to_string(), str::to_owned)
-            })
+            .map(|part| part.as_text().map_or_else(|| part.to_string(), str::to_owned))
             .collect();
         let text = |name| error.at(name).and_then(Json::as_text).map(str::to_owned);
         actual.push((
@@ -334,13 +281,11 @@ fn faults_are(app: &mut TestApp, step: &gherkin::Step) -> Step {
         let [place, kind, message] = row.as_slice() else {
             return Err(anyhow::anyhow!("a fault has a place, a type and a message").into());
         };
-        let found = left
-            .iter()
-            .position(|(actual_place, actual_kind, actual_message)| {
-                actual_place == place
-                    && actual_kind == kind
-                    && actual_message.contains(message.as_str())
-            });
+        let found = left.iter().position(|(actual_place, actual_kind, actual_message)| {
+            actual_place == place
+                && actual_kind == kind
+                && actual_message.contains(message.as_str())
+        });
         match found {
             Some(index) => left.remove(index),
             None => return Err(anyhow::anyhow!("no {kind} at {place} in {actual:?}").into()),
@@ -364,7 +309,5 @@ fn matches(actual: &Json, expected: &Json, how: Match) -> anyhow::Result<()> {
 
 fn at(app: &TestApp, part: &str) -> anyhow::Result<Json> {
     let body = app.answer()?.json()?;
-    body.at(part)
-        .cloned()
-        .with_context(|| format!("there is no {part} in {body}"))
+    body.at(part).cloned().with_context(|| format!("there is no {part} in {body}"))
 }

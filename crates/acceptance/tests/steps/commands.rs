@@ -14,10 +14,7 @@ use super::{Step, rows};
 #[when(expr = "I run {string}")]
 async fn run(app: &mut TestApp, line: String) -> Step {
     let line = app.fill(&line);
-    let arguments: Vec<_> = line
-        .split(' ')
-        .skip_while(|word| *word == "metricd")
-        .collect();
+    let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "metricd").collect();
     app.run(&arguments).await?;
     Ok(())
 }
@@ -29,10 +26,7 @@ async fn load(app: &mut TestApp, command: String) -> Step {
 
 #[when(regex = r#"^I (import|validate) the catalog with "([^"]+)"$"#)]
 async fn load_with(app: &mut TestApp, command: String, options: String) -> Step {
-    let line = format!(
-        "{command} {} --format json {options}",
-        app.catalog.arguments()
-    );
+    let line = format!("{command} {} --format json {options}", app.catalog.arguments());
     let arguments: Vec<_> = line.split_whitespace().collect();
     app.run(&arguments).await?;
     Ok(())
@@ -47,33 +41,21 @@ fn succeeds(app: &mut TestApp) -> Step {
 fn fails(app: &mut TestApp) -> Step {
     let output = app.output()?;
     ensure!(!output.status.success(), "it succeeds: {}", output.text());
-    ensure!(
-        output.status.code().is_some(),
-        "it crashed: {}",
-        output.text()
-    );
+    ensure!(output.status.code().is_some(), "it crashed: {}", output.text());
     Ok(())
 }
 
 #[then(expr = "it exits with {int}")]
 fn ends_with(app: &mut TestApp, code: i32) -> Step {
     let output = app.output()?;
-    ensure!(
-        output.status.code() == Some(code),
-        "{}: {}",
-        output.status,
-        output.text()
-    );
+    ensure!(output.status.code() == Some(code), "{}: {}", output.status, output.text());
     Ok(())
 }
 
 #[then(expr = "it says {string}")]
 fn says(app: &mut TestApp, part: String) -> Step {
     let (text, part) = (app.output()?.text(), app.fill(&part));
-    ensure!(
-        text.to_lowercase().contains(&part.to_lowercase()),
-        "it says {text}"
-    );
+    ensure!(text.to_lowercase().contains(&part.to_lowercase()), "it says {text}");
     Ok(())
 }
 
@@ -114,10 +96,7 @@ fn counts(app: &mut TestApp, step: &gherkin::Step) -> Step {
             let actual = report.count(what, outcome);
             let actual =
                 actual.with_context(|| format!("no {what} {outcome}: {}", report.json()))?;
-            ensure!(
-                actual.to_string() == *expected,
-                "{what}: {actual} {outcome}"
-            );
+            ensure!(actual.to_string() == *expected, "{what}: {actual} {outcome}");
         }
     }
     Ok(())
@@ -154,15 +133,8 @@ fn finds_nothing(app: &mut TestApp) -> Step {
 #[then(regex = r"^the report says that it (wrote|wrote nothing)$")]
 fn written(app: &mut TestApp, what: String) -> Step {
     let report = app.report()?;
-    let written = report
-        .json()
-        .at("written")
-        .context("no `written`")?
-        .to_string();
-    ensure!(
-        written == (what == "wrote").to_string(),
-        "written is {written}"
-    );
+    let written = report.json().at("written").context("no `written`")?.to_string();
+    ensure!(written == (what == "wrote").to_string(), "written is {written}");
     Ok(())
 }
 
@@ -174,11 +146,7 @@ fn report_contains(app: &mut TestApp, step: &gherkin::Step) -> Step {
 #[then("the report says of each query what may vary in it")]
 fn slots(app: &mut TestApp) -> Step {
     let report = app.report()?;
-    let slots = report
-        .json()
-        .at("slots")
-        .and_then(Json::as_list)
-        .context("no slots")?;
+    let slots = report.json().at("slots").and_then(Json::as_list).context("no slots")?;
     for query in [
         "cmcw1zaxw0003p1qk1fo9ss8m",
         "cmcw3crxh0001poqkt5ctjjb0",
@@ -203,27 +171,16 @@ fn find(app: &TestApp, row: &[String]) -> anyhow::Result<()> {
     };
     let findings = app.report()?.findings()?;
     let matches = findings.iter().any(|finding| {
-        let placed = place
-            .split_whitespace()
-            .all(|place| match place.parse::<u64>() {
-                Ok(line) => finding.line == Some(line),
-                Err(_) if place == "?" => finding.line.is_some() || finding.path.is_some(),
-                Err(_) => finding
-                    .path
-                    .as_ref()
-                    .is_some_and(|path| path.starts_with(place)),
-            });
+        let placed = place.split_whitespace().all(|place| match place.parse::<u64>() {
+            Ok(line) => finding.line == Some(line),
+            Err(_) if place == "?" => finding.line.is_some() || finding.path.is_some(),
+            Err(_) => finding.path.as_ref().is_some_and(|path| path.starts_with(place)),
+        });
         finding.severity == *severity
             && finding.file.ends_with(file.as_str())
             && placed
-            && finding
-                .text
-                .to_lowercase()
-                .contains(&message.to_lowercase())
+            && finding.text.to_lowercase().contains(&message.to_lowercase())
     });
-    anyhow::ensure!(
-        matches,
-        "no {severity} at {file} {place} with {message:?} in {findings:#?}"
-    );
+    anyhow::ensure!(matches, "no {severity} at {file} {place} with {message:?} in {findings:#?}");
     Ok(())
 }

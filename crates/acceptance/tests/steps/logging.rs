@@ -45,11 +45,7 @@ async fn no_line(app: &mut TestApp, level: String, event: String) -> Step {
     app.settle().await?;
     let lines = app.logs.lines();
     let line = lines.iter().find(|line| line.says(&level, &event));
-    ensure!(
-        line.is_none(),
-        "{}",
-        line.map(ToString::to_string).unwrap_or_default()
-    );
+    ensure!(line.is_none(), "{}", line.map(ToString::to_string).unwrap_or_default());
     Ok(())
 }
 
@@ -59,11 +55,7 @@ async fn one_mentions(app: &mut TestApp, level: String, part: String) -> Step {
     let part = app.fill(&part);
     let lines = app.logs.lines();
     let of_level = |line: &&LogLine| line.field("level").as_deref() == Some(level.as_str());
-    let count = lines
-        .iter()
-        .filter(of_level)
-        .filter(|line| line.raw.contains(&part))
-        .count();
+    let count = lines.iter().filter(of_level).filter(|line| line.raw.contains(&part)).count();
     ensure!(count == 1, "{count} such lines in\n{}", app.logs.text());
     Ok(())
 }
@@ -72,14 +64,8 @@ async fn one_mentions(app: &mut TestApp, level: String, part: String) -> Step {
 async fn none_of_level(app: &mut TestApp, level: String) -> Step {
     app.settle().await?;
     let lines = app.logs.lines();
-    let line = lines
-        .iter()
-        .find(|line| line.field("level").as_deref() == Some(level.as_str()));
-    ensure!(
-        line.is_none(),
-        "{}",
-        line.map(ToString::to_string).unwrap_or_default()
-    );
+    let line = lines.iter().find(|line| line.field("level").as_deref() == Some(level.as_str()));
+    ensure!(line.is_none(), "{}", line.map(ToString::to_string).unwrap_or_default());
     Ok(())
 }
 
@@ -89,11 +75,7 @@ async fn nowhere(app: &mut TestApp, part: String) -> Step {
     let part = app.fill(&part);
     let lines = app.logs.lines();
     let line = lines.iter().find(|line| line.raw.contains(&part));
-    ensure!(
-        line.is_none(),
-        "{}",
-        line.map(ToString::to_string).unwrap_or_default()
-    );
+    ensure!(line.is_none(), "{}", line.map(ToString::to_string).unwrap_or_default());
     Ok(())
 }
 
@@ -102,8 +84,7 @@ async fn all_json(app: &mut TestApp) -> Step {
     app.settle().await?;
     for line in app.logs.lines() {
         for field in ["timestamp", "level", "event"] {
-            line.field(field)
-                .with_context(|| format!("no {field} in {line}"))?;
+            line.field(field).with_context(|| format!("no {field} in {line}"))?;
         }
     }
     Ok(())
@@ -112,21 +93,18 @@ async fn all_json(app: &mut TestApp) -> Step {
 async fn one(app: &TestApp, level: &str, event: &str, fields: &[Vec<String>]) -> Step {
     app.settle().await?;
     let lines = app.logs.lines();
-    let matching = lines
-        .iter()
-        .filter(|line| line.says(level, event))
-        .filter(|line| {
-            fields.iter().all(|row| {
-                let [field, value] = row.as_slice() else {
-                    return false;
-                };
-                match (line.field(field), value.as_str()) {
-                    (Some(actual), "<something>") => !actual.is_empty() && actual != "null",
-                    (Some(actual), wanted) => actual == app.fill(wanted),
-                    (None, _) => false,
-                }
-            })
-        });
+    let matching = lines.iter().filter(|line| line.says(level, event)).filter(|line| {
+        fields.iter().all(|row| {
+            let [field, value] = row.as_slice() else {
+                return false;
+            };
+            match (line.field(field), value.as_str()) {
+                (Some(actual), "<something>") => !actual.is_empty() && actual != "null",
+                (Some(actual), wanted) => actual == app.fill(wanted),
+                (None, _) => false,
+            }
+        })
+    });
     let count = matching.count();
     ensure!(count == 1, "{count} such lines in\n{}", app.logs.text());
     Ok(())

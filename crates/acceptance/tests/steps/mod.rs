@@ -44,10 +44,7 @@ impl fmt::Display for Failure {
 
 /// The document below a step.
 fn document(step: &gherkin::Step) -> Result<&str> {
-    let text = step
-        .docstring
-        .as_deref()
-        .context("the step needs a document")?;
+    let text = step.docstring.as_deref().context("the step needs a document")?;
     Ok(text.strip_prefix('\n').unwrap_or(text))
 }
 

@@ -38,8 +38,7 @@ fn seeds(app: &mut TestApp) {
         ("QUERIES_SEED_CSV", "queries.csv"),
         ("METRIC_RECORDS_SEED_JSON", "metric_records.json"),
     ] {
-        app.settings
-            .insert(setting.into(), format!("{{folder}}/{file}"));
+        app.settings.insert(setting.into(), format!("{{folder}}/{file}"));
     }
 }
 
@@ -47,7 +46,12 @@ fn seeds(app: &mut TestApp) {
 #[when("metricd starts")]
 #[when("metricd starts again")]
 async fn start(app: &mut TestApp) -> Step {
-    Ok(app.start().await?)
+    Ok(app.start(&[]).await?)
+}
+
+#[when(expr = "metricd starts with {string}")]
+async fn start_with(app: &mut TestApp, option: String) -> Step {
+    Ok(app.start(&[&option]).await?)
 }
 
 #[when("metricd stops")]
@@ -68,16 +72,12 @@ async fn database_goes_away(app: &mut TestApp) -> Step {
 
 #[given(expr = "in the file {string} {string} becomes {string}")]
 fn replace_first(app: &mut TestApp, file: String, old: String, new: String) -> Step {
-    Ok(app
-        .catalog
-        .replace_first(&file, &unescaped(&old), &unescaped(&new))?)
+    Ok(app.catalog.replace_first(&file, &unescaped(&old), &unescaped(&new))?)
 }
 
 #[given(expr = "in the file {string} every {string} becomes {string}")]
 fn replace_all(app: &mut TestApp, file: String, old: String, new: String) -> Step {
-    Ok(app
-        .catalog
-        .replace_all(&file, &unescaped(&old), &unescaped(&new))?)
+    Ok(app.catalog.replace_all(&file, &unescaped(&old), &unescaped(&new))?)
 }
 
 #[given(expr = "the file {string} holds no UTF-8 after {string}")]
@@ -89,16 +89,12 @@ fn spoil(app: &mut TestApp, file: String, part: String) -> Step {
 fn byte_order_mark(app: &mut TestApp, file: String) -> Step {
     let path = app.folder().join(&file);
     let content = std::fs::read(&path)?;
-    Ok(app
-        .catalog
-        .write(&file, [b"\xef\xbb\xbf", content.as_slice()].concat())?)
+    Ok(app.catalog.write(&file, [b"\xef\xbb\xbf", content.as_slice()].concat())?)
 }
 
 #[given(expr = "the file {string} is")]
 fn write(app: &mut TestApp, file: String, step: &gherkin::Step) -> Step {
-    Ok(app
-        .catalog
-        .write(&file, format!("{}\n", document(step)?.trim_end()))?)
+    Ok(app.catalog.write(&file, format!("{}\n", document(step)?.trim_end()))?)
 }
 
 #[given(expr = "the query {string} in the file is {string}")]
@@ -128,11 +124,7 @@ async fn sql_gives(app: &mut TestApp, statement: String, step: &gherkin::Step) -
 #[then(expr = "there is no folder {string}")]
 fn no_folder(app: &mut TestApp, name: String) -> Step {
     let path = app.folder().join(name);
-    ensure!(
-        !path.try_exists().context("cannot look")?,
-        "{} is there",
-        path.display()
-    );
+    ensure!(!path.try_exists().context("cannot look")?, "{} is there", path.display());
     Ok(())
 }
 

@@ -24,37 +24,18 @@ async fn metric(app: &mut TestApp, step: &gherkin::Step) -> Step {
 
 async fn make(app: &mut TestApp, body: &str) -> Step {
     let answer = app.send_json(Method::POST, "/metrics", body).await?;
-    ensure!(
-        answer.status == 201,
-        "it is {}: {}",
-        answer.status,
-        answer.text()
-    );
+    ensure!(answer.status == 201, "it is {}: {}", answer.status, answer.text());
     let body = answer.json()?;
-    let id = body
-        .at("id")
-        .and_then(Json::as_text)
-        .context("no id")?
-        .to_owned();
+    let id = body.at("id").and_then(Json::as_text).context("no id")?.to_owned();
     app.remember("id", id);
     Ok(())
 }
 
 #[given("the metric has the record")]
 async fn record(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let answer = app
-        .send_json(
-            Method::POST,
-            "/metrics/{id}/metric-records",
-            document(step)?,
-        )
-        .await?;
-    ensure!(
-        answer.status == 201,
-        "it is {}: {}",
-        answer.status,
-        answer.text()
-    );
+    let answer =
+        app.send_json(Method::POST, "/metrics/{id}/metric-records", document(step)?).await?;
+    ensure!(answer.status == 201, "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 
@@ -67,8 +48,7 @@ async fn add_record(app: &mut TestApp, id: String, step: &gherkin::Step) -> Step
 
 #[when(regex = r#"^I (POST|PUT|PATCH) to "([^"]+)"$"#)]
 async fn send(app: &mut TestApp, method: String, path: String, step: &gherkin::Step) -> Step {
-    app.send_json(method.parse()?, &path, document(step)?)
-        .await?;
+    app.send_json(method.parse()?, &path, document(step)?).await?;
     Ok(())
 }
 
