@@ -9,4 +9,5 @@ mod migrations;
 mod records;
 mod running;
 mod support;
+mod templates;
 mod unit_of_work;
