@@ -133,7 +133,10 @@ impl DeserializeError for Faults {
             ErrorKind::BadSequenceLen { expected, .. } => {
                 ("value_error", format!("must have {expected} entries"))
             }
-            ErrorKind::Unexpected { msg } => ("out_of_range", msg),
+            // All whole numbers of the bodies are of this size.
+            ErrorKind::Unexpected { .. } => {
+                ("out_of_range", format!("must be from {} to {}", i32::MIN, i32::MAX))
+            }
         };
         let mut faults = collected.unwrap_or_default();
         faults.0.push(Fault { loc, msg, kind });

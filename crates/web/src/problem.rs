@@ -84,7 +84,7 @@ impl Problem {
 
     /// The server cannot answer at present: 503 with a time to come back.
     fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is not reachable")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is busy or not reachable")
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
             .caused_by(cause)
     }

@@ -121,13 +121,17 @@ fn log(response: &Response) {
     info!("Endpoint called");
 }
 
-/// An error with everything that caused it, outermost first.
+/// An error with everything that caused it, outermost first. Some libraries' errors repeat their
+/// cause in their own text; it stands here once.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         source = cause.source();
     }
     text

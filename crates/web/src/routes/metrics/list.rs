@@ -75,7 +75,7 @@ fn read(query: &QueryParams) -> Checked<PageRequest> {
     });
     let text = query.read("q", "value_error", &mut faults, |text| {
         let fits = text.chars().count() <= 200 && !text.contains('\0');
-        if fits { Ok(text.to_owned()) } else { Err("must be at most 200 characters") }
+        if fits { Ok(text.to_owned()) } else { Err("must be at most 200 characters, none of them NUL") }
     });
     let text = text.filter(|text| !text.is_empty());
     let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };
