@@ -5,6 +5,7 @@
 
 mod check;
 mod extract;
+mod failures;
 mod middleware;
 pub mod openapi;
 mod problem;

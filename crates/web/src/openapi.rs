@@ -2,6 +2,8 @@
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 
+use crate::problem::ProblemBody;
+
 /// What the document says beside the routes.
 #[derive(OpenApi)]
 #[openapi(
@@ -10,6 +12,7 @@ use utoipa::{OpenApi, openapi::OpenApi as Document};
         description = "Business metrics as SQL in PostgreSQL, served for a date window.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
+    components(schemas(ProblemBody)),
     tags(
         (name = "health", description = "Whether the service is up."),
         (name = "metrics", description = "Asking for metrics, making and changing them."),
@@ -42,6 +45,16 @@ mod tests {
                 let has_failure = answers.keys().any(|status| status.starts_with(['4', '5']));
                 assert!(has_failure, "{place} names no way to fail");
             }
+        }
+    }
+
+    #[test]
+    fn every_shape_that_is_named_is_there() {
+        let document = serde_json::to_value(document()).unwrap();
+        let text = document.to_string();
+        let named = text.split("\"#/components/schemas/").skip(1);
+        for name in named.filter_map(|rest| rest.split('"').next()) {
+            assert!(document["components"]["schemas"][name].is_object(), "{name} is missing");
         }
     }
 

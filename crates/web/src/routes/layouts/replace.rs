@@ -11,7 +11,8 @@ use metricd_core::actor::Action;
 use crate::{
     check::{Checked, Fault},
     extract::{Body, Caller, MetricPath},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, Stale, TooLarge, Unavailable},
+    problem::Problem,
     wire::{LayoutItemBody, LayoutItemInput, MetricBody},
 };
 
@@ -28,12 +29,7 @@ use crate::{
     request_body = Vec<LayoutItemBody>,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody, headers(("ETag" = String, description = "The new layout version"))),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The metric is locked", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "Somebody else moved them", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, MetricNotFound, Locked, Stale, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(

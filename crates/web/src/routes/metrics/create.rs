@@ -22,7 +22,8 @@ use uuid::Uuid;
 use crate::{
     check::{Fault, Faults, Refused},
     extract::{Body, Caller},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, NotJson, TooLarge, Unavailable},
+    problem::Problem,
     wire::{LayoutItemBody, LayoutItemInput, name, optional, prose, tags},
 };
 
@@ -151,11 +152,7 @@ impl From<Created> for CreatedMetric {
     request_body = NewMetric,
     responses(
         (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(

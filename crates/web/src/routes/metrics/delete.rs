@@ -6,7 +6,8 @@ use metricd_core::actor::Action;
 
 use crate::{
     extract::{Caller, MetricPath},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, Locked, MetricNotFound, Unavailable},
+    problem::Problem,
 };
 
 /// Remove a metric
@@ -17,11 +18,7 @@ use crate::{
     params(("id" = Uuid, Path, description = "The metric")),
     responses(
         (status = 204, description = "Removed"),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The metric is locked", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, MetricNotFound, Locked, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(

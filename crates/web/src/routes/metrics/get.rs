@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 
 use crate::{
     extract::{Caller, MetricPath, QueryParams},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, MetricNotFound, QueryFailed, TooLate, Unavailable},
+    problem::Problem,
     wire::{ColumnBody, MetricBody},
 };
 
@@ -100,12 +101,7 @@ impl TryFrom<Answer> for MetricAnswer {
     ),
     responses(
         (status = 200, description = "The records", body = MetricAnswer),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 500, description = "The metric's query failed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 504, description = "The answer took too long", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, MetricNotFound, Invalid, QueryFailed, Unavailable, TooLate,
     ),
 )]
 pub(crate) async fn handler(

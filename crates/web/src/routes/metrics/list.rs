@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::{
     check::{Checked, Faults},
     extract::{Caller, QueryParams},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, Unavailable},
+    problem::Problem,
     wire::MetricBody,
 };
 
@@ -48,9 +49,7 @@ impl From<Page> for MetricPage {
     ),
     responses(
         (status = 200, description = "A page", body = MetricPage),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
@@ -75,7 +74,11 @@ fn read(query: &QueryParams) -> Checked<PageRequest> {
     });
     let text = query.read("q", "value_error", &mut faults, |text| {
         let fits = text.chars().count() <= 200 && !text.contains('\0');
-        if fits { Ok(text.to_owned()) } else { Err("must be at most 200 characters, none of them NUL") }
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err("must be at most 200 characters, none of them NUL")
+        }
     });
     let text = text.filter(|text| !text.is_empty());
     let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };

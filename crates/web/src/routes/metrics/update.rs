@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{Body, Caller, MetricPath},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, TooLarge, Unavailable},
+    problem::Problem,
     wire::{Change, DisplayBody, MetricBody, name, optional, prose, tags},
 };
 
@@ -86,11 +87,7 @@ impl From<MetricPatch> for Patch {
     request_body = MetricPatch,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The metric is locked", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, MetricNotFound, Locked, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use crate::{
     extract::{Caller, MetricPath},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
+    problem::Problem,
 };
 
 /// The SQL behind a metric.
@@ -121,10 +122,7 @@ impl From<CompiledMetric> for QueryBody {
     params(("id" = Uuid, Path, description = "The metric")),
     responses(
         (status = 200, description = "The SQL, the statement that runs, and its slots", body = QueryBody),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, MetricNotFound, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(

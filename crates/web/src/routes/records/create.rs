@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{Body, Caller, MetricPath},
-    problem::{Problem, ProblemBody},
+    failures::{Forbidden, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable},
+    problem::Problem,
     wire::optional,
 };
 
@@ -81,12 +82,7 @@ impl From<NewRecord> for CreateRecord {
     request_body = NewRecord,
     responses(
         (status = 201, description = "Stored"),
-        (status = 403, description = "Not allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Metric not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The request has faults", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not reachable", body = ProblemBody, content_type = "application/problem+json"),
+        Forbidden, MetricNotFound, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
