@@ -91,17 +91,14 @@ async fn now(db: &Database) -> DateTime<Utc> {
     sqlx::query_scalar("SELECT now()").fetch_one(db.pool()).await.unwrap()
 }
 
+/// The queries of a folder: `NN-name.sql`, apart from what sets the tables up.
 fn files(dir: &Path) -> Vec<(String, String)> {
-    let known =
-        |name: &str| name.ends_with(".sql") && name.starts_with(|c: char| c.is_ascii_digit());
     let mut files: Vec<(String, String)> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap())
-        .filter(|entry| known(&entry.file_name().to_string_lossy()))
-        .map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            (name, fs::read_to_string(entry.path()).unwrap())
-        })
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .filter(|(name, _)| name.starts_with(|c: char| c.is_ascii_digit()))
+        .map(|(name, path)| (name, fs::read_to_string(path).unwrap()))
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{} has no queries", dir.display());
