@@ -12,13 +12,19 @@ use std::{
 };
 
 use anyhow::Result;
-use cucumber::{World as _, event::ScenarioFinished, writer::Stats as _};
+use cucumber::{
+    World as _, cli, event::ScenarioFinished, parser, runner, tag::Ext as _, writer,
+    writer::Stats as _,
+};
 use metricd_acceptance::{Engine, Stage, TestApp, binary};
 
 mod steps;
 
 /// The embedded engine takes 250 MB for each running server.
 const AT_ONCE: usize = 4;
+
+/// Cucumber's own command line.
+type Options = cli::Opts<parser::basic::Cli, runner::basic::Cli, writer::basic::Cli>;
 
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
@@ -29,10 +35,11 @@ async fn main() -> Result<ExitCode> {
     if env::args().any(|argument| argument == "--list") {
         return Ok(ExitCode::SUCCESS);
     }
+    let options = Options::parsed();
     let binary = binary::find().await?;
     for engine in Engine::ALL {
         let stage = Stage::set(engine, binary.clone()).await?;
-        run(engine).await;
+        run(engine, options.clone()).await;
         stage.end().await?;
     }
     let (passed, failed) = (PASSED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
@@ -40,9 +47,12 @@ async fn main() -> Result<ExitCode> {
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn run(engine: Engine) {
+async fn run(engine: Engine, mut options: Options) {
     say(&format!("\n=== {engine} PostgreSQL ==="));
+    // Given on the command line, these two would take the place of the filter by engine.
+    let (name, tags) = (options.re_filter.take(), options.tags_filter.take());
     let finished = TestApp::cucumber()
+        .with_cli(options)
         .max_concurrent_scenarios(AT_ONCE)
         .after(|_, _, scenario, outcome, app| {
             let count = match outcome {
@@ -64,8 +74,11 @@ async fn run(engine: Engine) {
         .filter_run(
             concat!(env!("CARGO_MANIFEST_DIR"), "/features"),
             move |feature, rule, scenario| {
-                let rule_tags = rule.into_iter().flat_map(|rule| &rule.tags);
-                engine.runs(feature.tags.iter().chain(rule_tags).chain(&scenario.tags))
+                let of_rule = rule.into_iter().flat_map(|rule| &rule.tags);
+                let all = feature.tags.iter().chain(of_rule).chain(&scenario.tags);
+                engine.runs(all.clone())
+                    && name.as_ref().is_none_or(|name| name.is_match(&scenario.name))
+                    && tags.as_ref().is_none_or(|tags| tags.eval(all))
             },
         )
         .await;
