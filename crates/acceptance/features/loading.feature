@@ -100,7 +100,6 @@ Feature: Loading a catalog
       And the report finds exactly
         | severity  | file                | place             | message                              |
         | rejection | metrics.json        | 24 $.items[4].id  | 1379a764-2543-45fd-a78b-8c5a65827417 |
-        | note      | metric_records.json | $[13]             | $[12]                                |
       When metricd starts
       And I ask for "/metrics"
       Then its items are []

@@ -42,7 +42,8 @@ pub(crate) struct DatabaseSettings {
     pub(crate) url: Option<Secret>,
     /// `max_connections`: the size of the pool. Default 10; the embedded engine has one.
     pub(crate) max_connections: u32,
-    /// `acquire_timeout`: how long a request waits for a connection. Default `5s`.
+    /// `acquire_timeout`: how long a request waits for a connection; with the embedded engine a
+    /// minute at least. Default `5s`.
     pub(crate) acquire_timeout: Duration,
     /// `reader_role`: the role whose grants say what stored SQL may read. Default `metricd_reader`.
     pub(crate) reader_role: String,

@@ -99,7 +99,27 @@ impl MergeWithError<Faults> for Faults {
 
 /// A value that its own type refuses, such as a name that is too long.
 #[derive(Debug)]
-pub(crate) struct Refused(pub(crate) String);
+pub(crate) struct Refused {
+    kind: &'static str,
+    msg: String,
+}
+
+impl Refused {
+    /// A value that breaks a rule.
+    pub(crate) fn value(msg: impl Into<String>) -> Self {
+        Self { kind: "value_error", msg: msg.into() }
+    }
+
+    /// A number that is too small or too large.
+    pub(crate) fn range(msg: impl Into<String>) -> Self {
+        Self { kind: "out_of_range", msg: msg.into() }
+    }
+
+    /// A text that is no date.
+    pub(crate) fn date(msg: impl Into<String>) -> Self {
+        Self { kind: "date_parsing", msg: msg.into() }
+    }
+}
 
 impl MergeWithError<Refused> for Faults {
     fn merge(
@@ -108,7 +128,7 @@ impl MergeWithError<Refused> for Faults {
         at: ValuePointerRef<'_>,
     ) -> ControlFlow<Self, Self> {
         let mut faults = collected.unwrap_or_default();
-        faults.0.push(Fault { loc: body_path(at), msg: other.0, kind: "value_error" });
+        faults.0.push(Fault { loc: body_path(at), msg: other.msg, kind: other.kind });
         ControlFlow::Continue(faults)
     }
 }

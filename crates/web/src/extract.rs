@@ -3,15 +3,15 @@
 use std::convert::Infallible;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
-use http_body_util::{BodyExt, LengthLimitError};
 use metricd_core::{
     actor::Actor,
     ids::MetricId,
-    window::{self, InvalidParam, ParamName, WindowRequest},
+    window::{self, ParamName, WindowRequest},
 };
 use uuid::Uuid;
 
@@ -119,14 +119,21 @@ impl QueryParams {
     }
 
     fn day_range(&self, faults: &mut Faults) -> Option<u32> {
-        let name = ParamName::DayRange.as_str();
+        self.whole_number(ParamName::DayRange.as_str(), faults, window::parse_day_range)
+    }
+
+    /// The whole number `name` read by `parse`, which refuses what is out of range.
+    pub(crate) fn whole_number<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        faults: &mut Faults,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = self.get(name)?;
         let digits = text.strip_prefix('-').unwrap_or(text);
         let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         let kind = if is_whole { "out_of_range" } else { "int_parsing" };
-        self.read(name, kind, faults, |text| -> Result<u32, InvalidParam> {
-            window::parse_day_range(text)
-        })
+        self.read(name, kind, faults, parse)
     }
 }
 
@@ -140,15 +147,12 @@ where
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             let detail = "The body must be JSON: send Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
-        let bytes = match request.into_body().collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) => return Err(unreadable(error)),
-        };
+        let bytes = Bytes::from_request(request, state).await.map_err(|r| unreadable(&r))?;
         let value = match serde_json::from_slice::<serde_json::Value>(&bytes) {
             Ok(value) => value,
             Err(error) => {
@@ -172,11 +176,11 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn unreadable(error: axum::Error) -> Problem {
-    let inner = error.into_inner();
-    if inner.downcast_ref::<LengthLimitError>().is_some() {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
-    } else {
-        Problem::new(StatusCode::BAD_REQUEST, "The body ended too early")
+fn unreadable(rejection: &BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "The body ended too early"),
     }
 }

@@ -4,7 +4,7 @@ use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
-    extract::{FromRef, Request},
+    extract::{DefaultBodyLimit, FromRef, Request},
     http::{Method, StatusCode, Uri},
     middleware::{from_fn_with_state, map_request},
     response::{IntoResponse, Redirect, Response},
@@ -13,9 +13,7 @@ use axum::{
 use metricd_application::ports::Ports;
 use metricd_core::actor::Actor;
 use tower::ServiceBuilder;
-use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -90,7 +88,7 @@ pub fn router(app: App, limits: Limits) -> Router {
                 .layer(CompressionLayer::new())
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(from_fn_with_state(limits.request_timeout, deadline::enforce))
-                .layer(RequestBodyLimitLayer::new(limits.max_body_bytes)),
+                .layer(DefaultBodyLimit::max(limits.max_body_bytes)),
         )
         .with_state(app);
     // Routing happens inside: a path must lose its trailing slash before.

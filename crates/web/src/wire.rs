@@ -74,23 +74,27 @@ impl From<LayoutItemInput> for LayoutItem {
 }
 
 fn read_breakpoint(text: String) -> Result<Breakpoint, Refused> {
-    Breakpoint::parse(text).map_err(|error| Refused(error.to_string()))
+    Breakpoint::parse(text).map_err(|error| Refused::value(error.to_string()))
 }
 
 fn at_least<const LEAST: i32>(value: i32) -> Result<i32, Refused> {
-    if value >= LEAST { Ok(value) } else { Err(Refused(format!("must be at least {LEAST}"))) }
+    if value >= LEAST {
+        Ok(value)
+    } else {
+        Err(Refused::range(format!("must be at least {LEAST}")))
+    }
 }
 
 /// Reads a name.
 pub(crate) fn name(text: &str) -> Result<MetricName, Refused> {
-    MetricName::parse(text).map_err(|error| Refused(error.to_string()))
+    MetricName::parse(text).map_err(|error| Refused::value(error.to_string()))
 }
 
 /// Reads tags; one that stands twice counts once.
 pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
     let mut tags: Vec<Tag> = Vec::new();
     for text in texts {
-        let tag = Tag::parse(&text).map_err(|error| Refused(format!("each {error}")))?;
+        let tag = Tag::parse(&text).map_err(|error| Refused::value(format!("each {error}")))?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -101,7 +105,7 @@ pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
 /// Reads a longer text of up to 2,000 characters.
 pub(crate) fn prose(text: String) -> Result<String, Refused> {
     let fits = !text.trim().is_empty() && text.chars().count() <= 2_000 && !text.contains('\0');
-    if fits { Ok(text) } else { Err(Refused("must be 1 to 2000 characters".to_owned())) }
+    if fits { Ok(text) } else { Err(Refused::value("must be 1 to 2000 characters")) }
 }
 
 /// `read`, where `null` says the same as leaving the field out.
@@ -155,7 +159,7 @@ pub(crate) struct DisplayBody {
 fn read_unit(text: Option<String>) -> Result<Option<String>, Refused> {
     optional(text, |text| {
         let fits = text.chars().count() <= 20 && !text.chars().any(char::is_control);
-        if fits { Ok(text) } else { Err(Refused("must be at most 20 printable characters".into())) }
+        if fits { Ok(text) } else { Err(Refused::value("must be at most 20 printable characters")) }
     })
 }
 

@@ -24,7 +24,7 @@ use crate::{
 pub struct ImportOptions {
     /// Do everything, then undo it: the report says what would have happened.
     pub dry_run: bool,
-    /// Write nothing when there are warnings or repairs either.
+    /// Treat warnings and repairs as rejections.
     pub strict: bool,
     /// Remove what an earlier import made and these files do not have. Records stay.
     pub prune: bool,
@@ -63,7 +63,7 @@ pub async fn import(
 ) -> Result<Report, ImportError> {
     authorize(actor, Action::ImportCatalog)?;
     let CatalogFiles { queries, metrics, records } = files;
-    let mut report = Report::default();
+    let mut report = Report { findings: Findings::new(options.strict), ..Report::default() };
     let catalog = CatalogFiles { queries, metrics, records: None };
     let prepared = prepare(ports.runner.as_ref(), catalog, &mut report).await?;
     let mut work = ports.store.begin().await?;
@@ -165,14 +165,14 @@ pub(super) async fn load(
     let stored = Stored { queries: work.all_queries().await?, metrics: work.all_metrics().await? };
     let plan = plan(&stored, prepared, options.prune, &mut report.findings);
     let mut records = records;
-    if report.findings.permit_writing(options.strict) {
+    if report.findings.permit_writing() {
         report.counts = plan.counts;
         write(work.as_mut(), plan, &mut report).await?;
         if let Some(records) = records.as_deref_mut() {
-            store(work.as_mut(), records, options.strict, &mut report, on_progress).await?;
+            store(work.as_mut(), records, &mut report, on_progress).await?;
         }
     }
-    if !report.findings.permit_writing(options.strict) {
+    if !report.findings.permit_writing() {
         drop(work);
         report.counts = super::Counts::default();
         if let Some(records) = records.as_deref_mut() {
@@ -224,20 +224,19 @@ async fn write(
 async fn store(
     work: &mut dyn UnitOfWork,
     source: &mut dyn RecordSource,
-    strict: bool,
     report: &mut Report,
     on_progress: OnProgress<'_>,
 ) -> Result<(), StoreError> {
     while let Some(batch) = source.next_batch(&mut report.findings) {
         on_progress(source.progress());
-        if !report.findings.permit_writing(strict) {
+        if !report.findings.permit_writing() {
             return Ok(());
         }
         if !batch.is_empty() {
             work.stage_records(&batch).await?;
         }
     }
-    if !report.findings.permit_writing(strict) {
+    if !report.findings.permit_writing() {
         return Ok(());
     }
     let outcome = work.merge_staged().await?;

@@ -16,6 +16,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 4] = [Self::Note, Self::Warning, Self::Repair, Self::Rejection];
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -124,14 +127,29 @@ impl Finding {
 pub struct Findings {
     listed: Vec<Finding>,
     counts: [u64; 4],
+    is_strict: bool,
 }
 
 impl Findings {
     /// The most findings of one severity that are listed.
     pub const LISTED: u64 = 200;
 
+    /// No findings yet; when `is_strict`, warnings and repairs will be rejections.
+    #[must_use]
+    pub fn new(is_strict: bool) -> Self {
+        Self { is_strict, ..Self::default() }
+    }
+
+    fn judged(&self, severity: Severity) -> Severity {
+        match severity {
+            Severity::Warning | Severity::Repair if self.is_strict => Severity::Rejection,
+            other => other,
+        }
+    }
+
     /// Counts `finding`, and lists it while there is room.
-    pub fn add(&mut self, finding: Finding) {
+    pub fn add(&mut self, mut finding: Finding) {
+        finding.severity = self.judged(finding.severity);
         let count = &mut self.counts[finding.severity as usize];
         *count += 1;
         if *count <= Self::LISTED {
@@ -141,18 +159,18 @@ impl Findings {
 
     /// Counts `number` findings that are not listed, because whoever found them kept only the first.
     pub fn add_unlisted(&mut self, severity: Severity, number: u64) {
-        self.counts[severity as usize] += number;
+        self.counts[self.judged(severity) as usize] += number;
     }
 
     /// Adds the findings of one file to those of the whole load.
     pub fn append(&mut self, other: Self) {
-        let Self { listed, counts: mut unlisted } = other;
+        let Self { listed, counts: mut unlisted, .. } = other;
         for finding in listed {
             unlisted[finding.severity as usize] -= 1;
             self.add(finding);
         }
-        for (count, unlisted) in self.counts.iter_mut().zip(unlisted) {
-            *count += unlisted;
+        for severity in Severity::ALL {
+            self.add_unlisted(severity, unlisted[severity as usize]);
         }
     }
 
@@ -168,14 +186,10 @@ impl Findings {
         &self.listed
     }
 
-    /// Whether anything may be written: nothing was rejected and, when `strict`, nothing was
-    /// repaired or warned of.
+    /// Whether anything may be written: nothing was rejected.
     #[must_use]
-    pub fn permit_writing(&self, strict: bool) -> bool {
-        let blocking = if strict { Severity::Warning } else { Severity::Rejection };
-        [Severity::Warning, Severity::Repair, Severity::Rejection]
-            .into_iter()
-            .all(|severity| severity < blocking || self.count(severity) == 0)
+    pub fn permit_writing(&self) -> bool {
+        self.count(Severity::Rejection) == 0
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     plan::{CompiledQuery, Prepared, Stored, plan},
     reconcile,
     records::{self, OnProgress},
-    report::{Counts, Report, Tally},
+    report::{Counts, Findings, Report, Tally},
 };
 
 /// Checks everything that can be checked without a database, and gives the report of loading `files`
@@ -21,7 +21,7 @@ use super::{
 #[must_use]
 pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) -> Report {
     let CatalogFiles { queries, metrics, records } = files;
-    let mut report = Report::default();
+    let mut report = Report { findings: Findings::new(strict), ..Report::default() };
     let mut prepared = Prepared::default();
     if let Some(loaded) = queries {
         let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
@@ -54,7 +54,7 @@ pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) 
         let read = records::check(source.as_mut(), known.as_ref(), findings, on_progress);
         report.counts.records.created = read;
     }
-    if !report.findings.permit_writing(strict) {
+    if !report.findings.permit_writing() {
         report.counts = Counts::default();
     }
     report

@@ -23,6 +23,9 @@ use crate::query_runner::PgQueryRunner;
 /// The oldest PostgreSQL that metricd works with.
 const OLDEST_SERVER: u32 = 13;
 
+/// How long the embedded PostgreSQL may take to start, on a slow or busy machine.
+const EMBEDDED_START: Duration = Duration::from_mins(1);
+
 /// Where the database is.
 #[derive(Clone)]
 pub enum Target {
@@ -55,7 +58,8 @@ pub struct DatabaseConfig {
     /// The most connections of a server; two more are kept for health checks and cancelling. The
     /// embedded PostgreSQL has one, whatever is said here.
     pub max_connections: u32,
-    /// How long a call waits for a free connection.
+    /// How long a call waits for a free connection. The embedded PostgreSQL has one, whose start
+    /// counts too: there it is a minute at least.
     pub acquire_timeout: Duration,
     /// How long an author's query may run.
     pub query_deadline: Duration,
@@ -195,8 +199,9 @@ impl Database {
     ) -> Result<Self, ConnectError> {
         let server = EmbeddedServer::start(data_dir).await?;
         let options = with_our_settings(server.connect_options());
-        // A closed connection ends the engine's session, and a new one takes it time to begin.
-        let connected = pool_options(1, config.acquire_timeout)
+        // A closed connection ends the engine's session, and a new one takes it time to begin. The
+        // engine starts with its first connection, which must not be cut off.
+        let connected = pool_options(1, config.acquire_timeout.max(EMBEDDED_START))
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_with(options)

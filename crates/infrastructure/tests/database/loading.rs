@@ -221,7 +221,7 @@ async fn one_rejection_keeps_everything_out_and_every_fault_is_told() {
             load(db, files, ImportOptions { strict, ..PLAIN })
         };
         let report = strange(true).await;
-        assert_eq!(report.findings.count(Severity::Warning), 1);
+        assert_eq!(report.findings.count(Severity::Rejection), 1);
         assert!(!report.written);
         assert!(is_empty(db).await);
         let report = strange(false).await;

@@ -115,11 +115,8 @@ fn document(report: &Report) -> Document<'_> {
     }
 }
 
-const SEVERITIES: [Severity; 4] =
-    [Severity::Rejection, Severity::Repair, Severity::Warning, Severity::Note];
-
 fn unlisted(findings: &Findings) -> u64 {
-    let all: u64 = SEVERITIES.into_iter().map(|severity| findings.count(severity)).sum();
+    let all: u64 = Severity::ALL.into_iter().map(|severity| findings.count(severity)).sum();
     all - findings.listed().len() as u64
 }
 
@@ -179,8 +176,9 @@ fn place(finding: &Finding) -> String {
 }
 
 fn summary(report: &Report, rehearsal: bool) -> String {
-    let found = SEVERITIES
+    let found = Severity::ALL
         .into_iter()
+        .rev()
         .map(|severity| (report.findings.count(severity), severity))
         .filter(|(count, _)| *count > 0)
         .map(|(count, severity)| format!("{count} {severity}{}", if count == 1 { "" } else { "s" }))

@@ -27,6 +27,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let report = validate(args.files.open(), args.strict, &on_progress);
     bar.finish_and_clear();
     super::print(&report::render(&report, args.format, true)?)?;
-    let refused = !report.findings.permit_writing(args.strict);
+    let refused = !report.findings.permit_writing();
     Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
 }

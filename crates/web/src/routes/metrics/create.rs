@@ -75,7 +75,7 @@ fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Fau
     match (&body.query_generation_prompt, &body.query) {
         (Some(_), None) | (None, Some(_)) => Ok(body),
         (Some(_), Some(_)) => {
-            let refused = Refused("must not be given together with query_generation_prompt".into());
+            let refused = Refused::value("must not be given together with query_generation_prompt");
             Err(take_cf_content(Faults::merge(None, refused, at.push_key("query"))))
         }
         (None, None) => {

@@ -65,7 +65,7 @@ pub(crate) async fn handler(
 
 fn read(query: &QueryParams) -> Checked<PageRequest> {
     let mut faults = Faults::default();
-    let limit = query.read("limit", "out_of_range", &mut faults, |text| {
+    let limit = query.whole_number("limit", &mut faults, |text| {
         let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
     });

@@ -49,14 +49,14 @@ pub(crate) struct NewRecord {
 }
 
 fn moment(text: Option<String>) -> Result<Option<NaiveDateTime>, Refused> {
-    optional(text, |text| parse_moment(&text).map_err(|error| Refused(error.to_string())))
+    optional(text, |text| parse_moment(&text).map_err(|error| Refused::date(error.to_string())))
 }
 
 /// PostgreSQL's `text` cannot hold NUL; numbers are finite because JSON has no other.
 fn storable(text: Option<String>) -> Result<Option<String>, Refused> {
     optional(text, |text| {
         if text.contains('\0') {
-            return Err(Refused("must not hold the character NUL".to_owned()));
+            return Err(Refused::value("must not hold the character NUL"));
         }
         Ok(text)
     })
