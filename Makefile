@@ -34,4 +34,4 @@ check: ## Check format, lints, docs, dependencies, spelling, scripts
 	cargo fetch --locked
 	cargo deny --offline check --allow no-license-field bans licenses sources
 	typos
-	shellcheck scripts/* .ci/run
+	shellcheck scripts/setup scripts/test scripts/toolchain .ci/run

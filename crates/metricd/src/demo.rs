@@ -152,6 +152,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_found_in_the_sample() {
+        let example =
+            |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
+        let files = CatalogFiles {
+            queries: Some(load_queries(&example("queries.csv"))),
+            metrics: Some(load_metrics(&example("metrics.json"))),
+            records: Some(Box::new(RecordFile::open(&example("metric_records.json")))),
+        };
+        let report = metricd_application::catalog::validate(files, true, &|_| ());
+        assert_eq!(report.findings.listed(), []);
+    }
+
+    #[test]
     fn the_shown_metric_is_in_the_sample() {
         assert!(METRICS.contains(SHOWN_METRIC));
     }

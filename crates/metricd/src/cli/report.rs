@@ -109,21 +109,31 @@ fn document(report: &Report) -> Document<'_> {
         repaired: report.findings.count(Severity::Repair),
         rejected: report.findings.count(Severity::Rejection),
         findings: report.findings.listed().iter().map(Into::into).collect(),
-        unlisted: unlisted(&report.findings),
+        unlisted: all(&report.findings) - report.findings.listed().len() as u64,
         slots: report.slots.iter().map(Into::into).collect(),
         written: report.written,
     }
 }
 
-fn unlisted(findings: &Findings) -> u64 {
-    let all: u64 = Severity::ALL.into_iter().map(|severity| findings.count(severity)).sum();
-    all - findings.listed().len() as u64
+/// The most findings of one severity that a person is shown; a program gets all that are listed.
+const SHOWN: usize = 20;
+
+fn all(findings: &Findings) -> u64 {
+    Severity::ALL.into_iter().map(|severity| findings.count(severity)).sum()
 }
 
 fn table(report: &Report, rehearsal: bool) -> String {
-    let findings = report.findings.listed().iter().map(finding);
-    let unlisted = unlisted(&report.findings);
-    let rest = (unlisted > 0).then(|| format!("… and {unlisted} more findings\n"));
+    let shown: Vec<&Finding> = Severity::ALL
+        .into_iter()
+        .rev()
+        .flat_map(|severity| {
+            let listed = report.findings.listed().iter();
+            listed.filter(move |finding| finding.severity == severity).take(SHOWN)
+        })
+        .collect();
+    let findings = shown.iter().copied().map(finding);
+    let rest = all(&report.findings) - shown.len() as u64;
+    let rest = (rest > 0).then(|| format!("… and {rest} more findings\n"));
     let slots = (!report.slots.is_empty()).then(|| {
         let lines: String = report.slots.iter().map(slot).collect();
         format!("What callers may vary:\n{lines}")
