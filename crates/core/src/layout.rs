@@ -71,11 +71,19 @@ pub struct OffGrid {
 }
 
 impl LayoutItem {
+    /// The least `x` and `y`.
+    pub const LEAST_POSITION: i32 = 0;
+    /// The least `w` and `h`.
+    pub const LEAST_SIZE: i32 = 1;
+
     /// Every fault of the four numbers, in the order x, y, w, h.
     #[must_use]
     pub fn faults(&self) -> Vec<OffGrid> {
-        [("x", self.x, 0), ("y", self.y, 0), ("w", self.w, 1), ("h", self.h, 1)]
+        let positions = [("x", self.x), ("y", self.y)].map(|(f, v)| (f, v, Self::LEAST_POSITION));
+        let sizes = [("w", self.w), ("h", self.h)].map(|(f, v)| (f, v, Self::LEAST_SIZE));
+        positions
             .into_iter()
+            .chain(sizes)
             .filter(|(_, value, least)| value < least)
             .map(|(field, _, least)| OffGrid { field, least })
             .collect()

@@ -60,6 +60,32 @@ pub struct MetricName(String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(String);
 
+/// A description, a sentence or an owner that is empty, too long, or holds NUL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be 1 to {MAX_PROSE_CHARS} characters")]
+pub struct InvalidProse;
+
+/// The most characters of a longer text.
+pub const MAX_PROSE_CHARS: usize = 2_000;
+
+/// Checks a longer text: a description, an owner, a sentence. It may have several lines.
+///
+/// # Errors
+/// When it is blank, too long, or holds NUL, which PostgreSQL's `text` cannot.
+pub fn check_prose(text: &str) -> Result<(), InvalidProse> {
+    let fits =
+        !text.trim().is_empty() && text.chars().count() <= MAX_PROSE_CHARS && !text.contains('\0');
+    if fits { Ok(()) } else { Err(InvalidProse) }
+}
+
+/// Checks a unit shown beside numbers: 1 to 20 printable characters.
+///
+/// # Errors
+/// When it is blank, too long, or holds control characters.
+pub fn check_unit(text: &str) -> Result<(), InvalidText> {
+    one_line(text, 20).map(|_| ())
+}
+
 /// A text that is too short, too long, or not printable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be 1 to {max} printable characters on one line")]
@@ -150,6 +176,32 @@ pub enum Chart {
     Number,
     /// The rows as they are.
     Table,
+}
+
+impl Chart {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Auto, Self::Line, Self::Area, Self::Bar, Self::Pie, Self::Number, Self::Table];
+
+    /// The word for it in files and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Line => "line",
+            Self::Area => "area",
+            Self::Bar => "bar",
+            Self::Pie => "pie",
+            Self::Number => "number",
+            Self::Table => "table",
+        }
+    }
+
+    /// The kind of chart that `word` names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|chart| chart.as_str() == word)
+    }
 }
 
 /// Who made a metric.

@@ -185,8 +185,9 @@ impl Window {
             Some(DateDefault::Fixed(day)) => day,
             Some(DateDefault::FromToday) | None => today,
         };
+        let end_moves = asked_start.is_some_and(|start| start > default_end);
         let end = asked_end.unwrap_or_else(|| match asked_start {
-            Some(start) if start > default_end => start.max(today),
+            Some(start) if end_moves => start.max(today),
             _ => default_end,
         });
         let default_start = match slots.start_date {
@@ -208,12 +209,14 @@ impl Window {
                 .collect());
         }
 
-        let relative = |default, asked: Option<NaiveDate>| {
-            default == Some(DateDefault::FromToday) && asked.is_none()
-        };
-        let depends_on_today = slots.clock
-            || relative(slots.start_date, asked_start)
-            || relative(slots.end_date, asked_end);
+        let end_follows_today = slots.end_date.is_some()
+            && asked_end.is_none()
+            && (end_moves || slots.end_date == Some(DateDefault::FromToday));
+        // The start follows the end; without a place for one, the end is today.
+        let start_follows_today = slots.start_date == Some(DateDefault::FromToday)
+            && asked_start.is_none()
+            && asked_end.is_none();
+        let depends_on_today = slots.clock || end_follows_today || start_follows_today;
         let uses_timezone = slots.timezone || depends_on_today;
         let ignored = ParamName::ALL
             .into_iter()
@@ -361,6 +364,30 @@ mod tests {
         ];
         for (slots, start, end, expected) in cases {
             assert_eq!(span(&slots, &asked(start, end)), expected, "{start}..{end}");
+        }
+    }
+
+    #[test]
+    fn a_window_follows_today_when_an_end_of_it_was_left_to_today() {
+        let june = fixed("2025-06-01", "2025-06-10");
+        let cases = [
+            (relative(), "", "", true),
+            (relative(), "2025-06-01", "", true),
+            (relative(), "", "2025-06-01", false),
+            (relative(), "2025-05-01", "2025-06-01", false),
+            (june, "", "", false),
+            (june, "2025-06-05", "", false),
+            (june, "", "2025-05-20", false),
+            // The end moved to today, and the zone decides which day that is.
+            (june, "2025-06-12", "", true),
+        ];
+        for (slots, start, end, expected) in cases {
+            let timezone = Some(Tz::Asia__Tokyo);
+            let request = WindowRequest { timezone, ..asked(start, end) };
+            let window = Window::resolve(&slots, &request, now()).unwrap();
+            assert_eq!(window.depends_on_today, expected, "{start}..{end}");
+            assert_eq!(window.uses_timezone, expected, "{start}..{end}");
+            assert_eq!(window.ignored.is_empty(), expected, "{start}..{end}");
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use metricd_application::ports::{Clock, Ports};
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
@@ -14,13 +13,9 @@ use crate::config::Config;
 
 /// Connects to the database that the settings name, or starts the embedded one.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
-    let target = if let Some(url) = &config.database.url {
-        Target::Url(url.expose().to_owned())
-    } else {
-        let data_dir = config.data_dir.clone();
-        std::fs::create_dir_all(&data_dir)
-            .with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
-        Target::Embedded { data_dir }
+    let target = match &config.database.url {
+        Some(url) => Target::Url(url.expose().to_owned()),
+        None => Target::Embedded { data_dir: config.data_dir.clone() },
     };
     let database = Database::connect(DatabaseConfig {
         target,

@@ -42,8 +42,7 @@ pub(crate) struct DatabaseSettings {
     pub(crate) url: Option<Secret>,
     /// `max_connections`: the size of the pool. Default 10; the embedded engine has one.
     pub(crate) max_connections: u32,
-    /// `acquire_timeout`: how long a request waits for a connection; with the embedded engine a
-    /// minute at least. Default `5s`.
+    /// `acquire_timeout`: how long a request waits for a connection. Default `5s`.
     pub(crate) acquire_timeout: Duration,
     /// `reader_role`: the role whose grants say what stored SQL may read. Default `metricd_reader`.
     pub(crate) reader_role: String,
@@ -158,6 +157,7 @@ impl Config {
         } else if flags.config.is_some() {
             faults.push(format!("--config: there is no file {}", file.display()));
         }
+        faults.extend(unknown_variables());
         let mut figment =
             figment.merge(Env::prefixed("METRICD_").split("__").filter(|key| key != "config"));
         for (name, key) in PLAIN_NAMES {
@@ -196,6 +196,23 @@ fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
     walk("", &Value::Dict(Tag::Default, entries), &mut unknown);
     let told = |key: String| format!("{}: there is no setting `{key}`", file.display());
     Ok(unknown.into_iter().map(told).collect())
+}
+
+/// The same for variables of the environment. One that would limit what stored SQL may read is not
+/// passed over.
+fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names
+        .filter_map(|name| {
+            if name == "READER_DATABASE_URL" {
+                let why = "this version runs stored SQL read-only as the role of DATABASE_URL";
+                return Some(format!("{name}: not supported yet; {why}"));
+            }
+            let key = name.strip_prefix("METRICD_")?.to_lowercase().replace("__", ".");
+            let is_known = key == "config" || KEYS.contains(&key.as_str());
+            (!is_known).then(|| format!("{name}: there is no setting `{key}`"))
+        })
+        .collect()
 }
 
 /// Takes settings one by one and remembers what is wrong with each.

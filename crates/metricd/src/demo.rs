@@ -6,10 +6,10 @@ use std::{fs, net::SocketAddr, path::Path};
 use anyhow::{Context, bail};
 use chrono::{Datelike, Days, NaiveDate};
 use metricd_application::{
-    catalog::{CatalogFiles, ImportOptions, import},
+    catalog::{CatalogFiles, ImportOptions, import, seed},
     ports::{MetricFilter, Ports},
 };
-use metricd_core::actor::Actor;
+use metricd_core::{actor::Actor, metric::Metric};
 use metricd_infrastructure::loaders::{RecordFile, load_metrics, load_queries};
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ const LABEL: &str = "Demo record";
 /// The metric that the welcome asks for.
 const SHOWN_METRIC: &str = "421d0584-0156-4737-91d0-1daba5eae531";
 
-/// Loads the sample catalog and the made-up records. Loading them again changes nothing but the
-/// days that are new.
+/// Loads the sample catalog where there is none, and the made-up records of the days that have none
+/// yet. What was changed since stays as it is.
 pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
     refuse_other_catalog(ports).await?;
     let dir = data_dir.join("demo");
@@ -46,15 +46,16 @@ pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
         metrics: Some(load_metrics(&metrics)),
         records: Some(Box::new(RecordFile::open(&sample))),
     };
+    let seeded = seed(&Actor::operator(), ports, catalog).await?;
     let records = CatalogFiles {
         records: Some(Box::new(RecordFile::open(&made_up))),
         ..CatalogFiles::default()
     };
-    for files in [catalog, records] {
-        let options = ImportOptions::default();
-        let report = import(&Actor::operator(), ports, files, options, &|_| ()).await?;
+    let options = ImportOptions::default();
+    let added = import(&Actor::operator(), ports, records, options, &|_| ()).await?;
+    for report in seeded.iter().chain([&added]) {
         if !report.written {
-            bail!("the sample catalog was rejected: {:?}", report.findings.listed());
+            bail!("the sample was rejected: {:?}", report.findings.listed());
         }
     }
     Ok(())
@@ -64,8 +65,8 @@ pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
 async fn refuse_other_catalog(ports: &Ports) -> anyhow::Result<()> {
     let filter = MetricFilter { limit: 1_000, after: None, text: None };
     let stored = ports.catalog.list(&filter).await?;
-    let is_ours = stored.is_empty() || stored.iter().any(|m| m.id.to_string() == SHOWN_METRIC);
-    if !is_ours {
+    let is_ours = |metric: &Metric| METRICS.contains(&metric.id.to_string());
+    if !stored.is_empty() && !stored.iter().any(is_ours) {
         bail!("--demo is for an empty database; this one holds other metrics (try --data-dir)");
     }
     Ok(())

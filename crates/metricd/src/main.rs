@@ -1,4 +1,4 @@
-//! metricd: governed, cached, live metrics from SQL in PostgreSQL.
+//! metricd: business metrics from SQL in PostgreSQL, served for a date window.
 
 mod app;
 mod cli;

@@ -23,7 +23,16 @@ pub(crate) fn start(directives: &str) {
         registry.with(layer.with_filter(filter)).init();
     } else {
         registry.with(json_lines().with_filter(filter)).init();
+        log_panics();
     }
+}
+
+/// A panic becomes a line like any other; what it broke is logged by whoever answers for it.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::warn!(place, "Panic");
+    }));
 }
 
 /// One object a line: `timestamp`, `level`, `event`, then the span's and the event's own fields.

@@ -3,7 +3,7 @@
 use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
 use metricd_core::{
     layout::{Breakpoint, LayoutItem},
-    metric::{Chart, Column, Display, Metric, MetricName, Tag},
+    metric::{self, Chart, Column, Display, Metric, MetricName, Tag},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -54,13 +54,13 @@ impl From<&LayoutItem> for LayoutItemBody {
 pub(crate) struct LayoutItemInput {
     #[deserr(try_from(String) = read_breakpoint -> Refused)]
     breakpoint: Breakpoint,
-    #[deserr(try_from(i32) = at_least::<0> -> Refused)]
+    #[deserr(try_from(i32) = position -> Refused)]
     x: i32,
-    #[deserr(try_from(i32) = at_least::<0> -> Refused)]
+    #[deserr(try_from(i32) = position -> Refused)]
     y: i32,
-    #[deserr(try_from(i32) = at_least::<1> -> Refused)]
+    #[deserr(try_from(i32) = size -> Refused)]
     w: i32,
-    #[deserr(try_from(i32) = at_least::<1> -> Refused)]
+    #[deserr(try_from(i32) = size -> Refused)]
     h: i32,
     #[deserr(rename = "static", default)]
     is_static: Option<bool>,
@@ -77,11 +77,19 @@ fn read_breakpoint(text: String) -> Result<Breakpoint, Refused> {
     Breakpoint::parse(text).map_err(|error| Refused::value(error.to_string()))
 }
 
-fn at_least<const LEAST: i32>(value: i32) -> Result<i32, Refused> {
-    if value >= LEAST {
+fn position(value: i32) -> Result<i32, Refused> {
+    at_least(LayoutItem::LEAST_POSITION, value)
+}
+
+fn size(value: i32) -> Result<i32, Refused> {
+    at_least(LayoutItem::LEAST_SIZE, value)
+}
+
+fn at_least(least: i32, value: i32) -> Result<i32, Refused> {
+    if value >= least {
         Ok(value)
     } else {
-        Err(Refused::range(format!("must be at least {LEAST}")))
+        Err(Refused::range(format!("must be at least {least}")))
     }
 }
 
@@ -102,10 +110,10 @@ pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
     Ok(tags)
 }
 
-/// Reads a longer text of up to 2,000 characters.
+/// Reads a longer text.
 pub(crate) fn prose(text: String) -> Result<String, Refused> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= 2_000 && !text.contains('\0');
-    if fits { Ok(text) } else { Err(Refused::value("must be 1 to 2000 characters")) }
+    metric::check_prose(&text).map_err(|error| Refused::value(error.to_string()))?;
+    Ok(text)
 }
 
 /// `read`, where `null` says the same as leaving the field out.
@@ -158,8 +166,8 @@ pub(crate) struct DisplayBody {
 
 fn read_unit(text: Option<String>) -> Result<Option<String>, Refused> {
     optional(text, |text| {
-        let fits = text.chars().count() <= 20 && !text.chars().any(char::is_control);
-        if fits { Ok(text) } else { Err(Refused::value("must be at most 20 printable characters")) }
+        metric::check_unit(&text).map_err(|error| Refused::value(error.to_string()))?;
+        Ok(text)
     })
 }
 

@@ -18,7 +18,7 @@ use crate::{
 pub struct CreateRecord {
     /// When it happened, as UTC wall time; now unless given.
     pub date: Option<NaiveDateTime>,
-    /// What was recorded; the caller has checked [`RecordValues::faults`].
+    /// What was recorded: finite numbers, and texts without NUL.
     pub values: RecordValues,
 }
 

@@ -8,7 +8,7 @@ use metricd_application::catalog::{
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
-    metric::{Chart, MetricName, Tag},
+    metric::{self, Chart, MetricName, Tag},
 };
 use struson::reader::{ReaderError, ValueType};
 use uuid::Uuid;
@@ -31,15 +31,6 @@ const ITEM: [&str; 10] = [
     "display",
 ];
 const LAYOUT: [&str; 6] = ["i", "x", "y", "w", "h", "static"];
-const CHARTS: [(&str, Chart); 7] = [
-    ("auto", Chart::Auto),
-    ("line", Chart::Line),
-    ("area", Chart::Area),
-    ("bar", Chart::Bar),
-    ("pie", Chart::Pie),
-    ("number", Chart::Number),
-    ("table", Chart::Table),
-];
 
 /// Reads a file of metrics as far as it can be read.
 #[must_use]
@@ -163,8 +154,8 @@ fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> 
     }
     let details = GivenDetails {
         name: parsed_text(fields, "name", MetricName::parse),
-        description: fields.text("description").map(|(text, _)| text),
-        owner: fields.text("owner").map(|(text, _)| text),
+        description: prose(fields, "description"),
+        owner: prose(fields, "owner"),
         tags: tags(fields),
         ..display(fields)
     };
@@ -177,6 +168,10 @@ fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> 
         }
         (id, ..) => Err(id.map(|(id, _)| id)),
     }
+}
+
+fn prose(fields: &mut Fields<'_>, name: &str) -> Option<String> {
+    parsed_text(fields, name, |text| metric::check_prose(text).map(|()| text.to_owned()))
 }
 
 fn boolean(fields: &mut Fields<'_>, name: &str) -> Option<(bool, u64)> {
@@ -319,11 +314,11 @@ fn display(fields: &mut Fields<'_>) -> GivenDetails {
         match (name.as_str(), &node.value) {
             ("chart" | "unit", Value::Null) => (),
             ("chart", _) => details.chart = chart(fields, &path, &node),
-            ("unit", Value::Text(text)) if !text.contains(char::is_control) => {
+            ("unit", Value::Text(text)) if metric::check_unit(text).is_ok() => {
                 details.unit = Some(text.clone());
             }
             ("unit", _) => {
-                let message = "`unit` must be text in quotes on one line";
+                let message = "`unit` must be text in quotes, 1 to 20 characters on one line";
                 fields.reject_inside(&path, node.line, message, "Write a unit, such as \"€\".");
             }
             _ => fields.note_unknown("display", &name, node.line),
@@ -335,15 +330,15 @@ fn display(fields: &mut Fields<'_>) -> GivenDetails {
 
 fn chart(fields: &mut Fields<'_>, path: &str, node: &Node) -> Option<Chart> {
     let known = match &node.value {
-        Value::Text(text) => CHARTS.iter().find(|(name, _)| name == text),
+        Value::Text(text) => Chart::from_word(text),
         _ => None,
     };
     if known.is_none() {
-        let names: Vec<_> = CHARTS.iter().map(|(name, _)| *name).collect();
-        let advice = format!("Write one of {}.", names.join(", "));
+        let words = Chart::ALL.map(Chart::as_str).join(", ");
+        let advice = format!("Write one of {words}.");
         fields.reject_inside(path, node.line, "`chart` is no kind of chart", advice);
     }
-    known.map(|(_, chart)| *chart)
+    known
 }
 
 fn read_layouts(

@@ -19,7 +19,7 @@ use crate::{
     telemetry,
 };
 
-/// Governed, cached, live metrics from SQL in PostgreSQL.
+/// Business metrics from SQL in PostgreSQL, served for a date window.
 ///
 /// Settings come from `metricd.toml`, the environment (`METRICD_…`, `DATABASE_URL`,
 /// `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`) and flags; later ones win.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 use metricd_application::{
-    catalog::{CatalogFiles, Report, Severity, seed},
+    catalog::{CatalogFiles, Place, Report, Severity, seed},
     ports::Ports,
 };
 use metricd_core::actor::Actor;
@@ -133,39 +133,18 @@ fn present(path: Option<&Path>) -> Option<&Path> {
     None
 }
 
+/// Logs what was found. A finding's own words may quote a record, so only its place is logged.
 fn tell(report: &Report) {
     for finding in report.findings.listed() {
-        let place = &finding.place;
-        let line = place.line;
-        let path = place.path.as_deref();
+        let Place { file, line, path } = &finding.place;
+        let severity = finding.severity.as_str();
+        let path = path.as_deref();
         match finding.severity {
-            Severity::Note => {
-                info!(
-                    file = place.file,
-                    line,
-                    json_path = path,
-                    finding = finding.message,
-                    "Seed finding"
-                );
-            }
+            Severity::Note => info!(file, line, path, severity, "Seed finding"),
             Severity::Warning | Severity::Repair => {
-                warn!(
-                    file = place.file,
-                    line,
-                    json_path = path,
-                    finding = finding.message,
-                    "Seed finding"
-                );
+                warn!(file, line, path, severity, "Seed finding");
             }
-            Severity::Rejection => {
-                error!(
-                    file = place.file,
-                    line,
-                    json_path = path,
-                    finding = finding.message,
-                    "Seed finding"
-                );
-            }
+            Severity::Rejection => error!(file, line, path, severity, "Seed finding"),
         }
     }
     if report.written {
@@ -178,6 +157,6 @@ fn tell(report: &Report) {
             "Seeded"
         );
     } else {
-        error!("Seed files rejected: nothing was loaded");
+        error!("Seed files rejected: nothing was loaded; `metricd validate` says why");
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use metricd_application::ports::Ids;
-use tracing::{Instrument, error, field, info, info_span, warn};
+use tracing::{Instrument, Span, error, field, info, info_span, warn};
 use utoipa::openapi::OpenApi;
 
 use crate::problem::Cause;
@@ -92,16 +92,46 @@ pub(crate) async fn observe(
         status = field::Empty,
         duration_ms = field::Empty,
     );
-    let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    span.record("status", response.status().as_u16());
-    let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
-    span.record("duration_ms", f64::from(micros) / 1_000.0);
-    span.in_scope(|| log(&response));
+    let watch = Watch { span: span.clone(), started: Instant::now(), is_answered: false };
+    let mut response = next.run(request).instrument(span).await;
+    watch.answered(&response);
     if let Some(id) = request_id {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Sees to it that a request is logged once: answered, or left by its caller.
+struct Watch {
+    span: Span,
+    started: Instant,
+    is_answered: bool,
+}
+
+impl Watch {
+    /// The status of a request whose caller did not wait for the answer: nginx's word for it.
+    const CLIENT_LEFT: u16 = 499;
+
+    fn answered(mut self, response: &Response) {
+        self.is_answered = true;
+        self.close(response.status().as_u16());
+        self.span.in_scope(|| log(response));
+    }
+
+    fn close(&self, status: u16) {
+        let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.span.record("status", status);
+        self.span.record("duration_ms", f64::from(micros) / 1_000.0);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.close(Self::CLIENT_LEFT);
+            self.span.in_scope(|| info!("Endpoint called"));
+        }
+    }
 }
 
 /// A caller's own request id is taken when it is short and plain.

@@ -70,7 +70,7 @@ impl From<&Metric> for ActiveModel {
             description: Set(details.description.clone()),
             owner: Set(details.owner.clone()),
             tags: Set(details.tags.iter().map(|tag| tag.as_str().to_owned()).collect()),
-            chart: Set(chart_word(details.display.chart).to_owned()),
+            chart: Set(details.display.chart.as_str().to_owned()),
             unit: Set(details.display.unit.clone()),
             is_editable: Set(metric.is_editable),
             layout_version: Set(metric.layout_version),
@@ -130,30 +130,6 @@ impl TryFrom<MetricRow> for Metric {
     }
 }
 
-fn chart_word(chart: Chart) -> &'static str {
-    match chart {
-        Chart::Auto => "auto",
-        Chart::Line => "line",
-        Chart::Area => "area",
-        Chart::Bar => "bar",
-        Chart::Pie => "pie",
-        Chart::Number => "number",
-        Chart::Table => "table",
-    }
-}
-
 fn chart_of(word: &str) -> Result<Chart, Damage> {
-    let charts = [
-        Chart::Auto,
-        Chart::Line,
-        Chart::Area,
-        Chart::Bar,
-        Chart::Pie,
-        Chart::Number,
-        Chart::Table,
-    ];
-    charts
-        .into_iter()
-        .find(|chart| chart_word(*chart) == word)
-        .ok_or_else(|| Damage::of("chart", format!("unknown word `{word}`")))
+    Chart::from_word(word).ok_or_else(|| Damage::of("chart", format!("unknown word `{word}`")))
 }
