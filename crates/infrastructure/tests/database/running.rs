@@ -232,6 +232,18 @@ async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_dropped_at_any_moment_leaves_its_connection_clean() {
+    on_each_engine_migrated(async |db, engine| {
+        let runner = db.runner();
+        for polls in 1..60 {
+            dropped_after(polls, run(runner.as_ref(), "SELECT 1 AS n")).await;
+        }
+        assert_every_connection_is_clean(db, engine).await;
+    })
+    .await;
+}
+
 fn table(schema: Option<&str>, name: &str) -> TableName {
     TableName { schema: schema.map(str::to_owned), name: name.into() }
 }

@@ -89,6 +89,11 @@ async fn a_unit_of_work_dropped_at_any_moment_leaves_nothing_behind() {
         }
         assert_eq!(counts(db).await, CatalogCounts::default(), "{engine:?}");
         drop(write_everywhere(store.as_ref()).await);
+
+        for polls in 1..60 {
+            dropped_after(polls, write_everywhere(store.as_ref())).await;
+        }
+        assert_every_connection_is_clean(db, engine).await;
     })
     .await;
 }

@@ -3,7 +3,12 @@
 mod native;
 mod samples;
 
-use std::path::Path;
+use std::{
+    future::{Future, poll_fn},
+    path::Path,
+    pin::pin,
+    task::Poll,
+};
 
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -63,4 +68,41 @@ pub(crate) async fn number(pool: &PgPool, sql: &str) -> i64 {
 /// The texts that a statement gives.
 pub(crate) async fn texts(pool: &PgPool, sql: &str) -> Vec<String> {
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
+}
+
+/// Polls `future` so many times, then drops it, unless it is done before.
+pub(crate) async fn dropped_after(polls: usize, future: impl Future) {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        left -= 1;
+        let done = future.as_mut().poll(context).is_ready();
+        if done || left == 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Every connection of the pool takes a unit of work of its own, and is not in one before.
+pub(crate) async fn assert_every_connection_is_clean(db: &Database, engine: Engine) {
+    let most = db.pool().options().get_max_connections();
+    let mut connections = Vec::new();
+    for _ in 0..most {
+        let mut connection = db.pool().acquire().await.unwrap();
+        let savepoint = sqlx::raw_sql("SAVEPOINT inside").execute(&mut *connection).await;
+        assert!(savepoint.is_err(), "a transaction was left open, {engine:?}");
+        connections.push(connection);
+    }
+    drop(connections);
+
+    let store = db.store();
+    let mut begun = Vec::new();
+    for _ in 0..most {
+        begun.push(store.begin().await.unwrap());
+    }
+    for (number, mut work) in begun.into_iter().enumerate() {
+        work.insert_query(&query(&format!("clean {number}"))).await.unwrap();
+        work.commit().await.unwrap();
+    }
+    let written = "SELECT count(*) FROM metricd.queries WHERE id LIKE 'clean %'";
+    assert_eq!(number(db.pool(), written).await, i64::from(most), "{engine:?}");
 }
