@@ -1,7 +1,7 @@
 //! metricd over HTTP.
 //!
 //! Handlers take a request apart, call one use case and dress its answer; they never touch a
-//! database. Which status an error becomes is decided in [`problem`] alone.
+//! database. Which status an error becomes is decided in `problem.rs` alone.
 
 mod check;
 mod extract;
