@@ -18,7 +18,10 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgErrorPosition, PgTypeInfo, types::Oid},
 };
+use tracing::Instrument;
 
+#[cfg(feature = "embedded")]
+use crate::db::to_its_end;
 use crate::db::{DatabaseFault, is_unavailable, pg_error, retry_lost};
 
 /// Runs authors' SQL on PostgreSQL.
@@ -81,7 +84,10 @@ impl PgQueryRunner {
             }
             #[cfg(feature = "embedded")]
             Engine::Embedded => {
-                let begin = || self.pool.begin_with("BEGIN READ ONLY");
+                let begin = || {
+                    let pool = self.pool.clone();
+                    to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await })
+                };
                 let mut tx = self.retrying(begin).await?;
                 let rows = fetch(&mut tx, sql, values, max_rows).await;
                 tx.rollback().await?;
@@ -91,20 +97,16 @@ impl PgQueryRunner {
     }
 
     async fn begin_on_server(&self, aside: &PgPool) -> Result<Running, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let connection = self.pool.acquire().await?;
+        let mut running = Running { connection: Some(connection), pid: None, aside: aside.clone() };
         // One round trip; the server's own timeout stands in should the cancelling fail.
         let begin = format!(
             "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SELECT pg_backend_pid()",
             self.deadline.as_millis().clamp(1, i32::MAX.unsigned_abs().into())
         );
-        let session = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(&mut *connection).await;
-        match session.and_then(|row| row.try_get(0)) {
-            Ok(pid) => Ok(Running { connection: Some(connection), pid, aside: aside.clone() }),
-            Err(error) => {
-                connection.close_on_drop();
-                Err(error)
-            }
-        }
+        let session = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(running.connection()).await?;
+        running.pid = Some(session.try_get(0)?);
+        Ok(running)
     }
 
     async fn describe_now(&self, sql: &str) -> Result<Description, sqlx::Error> {
@@ -198,12 +200,13 @@ impl QueryRunner for PgQueryRunner {
     }
 }
 
-/// A statement running on a server. Dropped before its end, it is cancelled, and its connection is
-/// closed: nothing that was left in the middle goes back to the pool.
+/// A transaction on a server, from before its BEGIN. Dropped before its end, its statement is
+/// cancelled and its connection closed: nothing that was left in the middle goes back to the pool.
 struct Running {
     /// `None` only once it has ended.
     connection: Option<PoolConnection<Postgres>>,
-    pid: i32,
+    /// Known once it has begun.
+    pid: Option<i32>,
     aside: PgPool,
 }
 
@@ -225,18 +228,22 @@ impl Drop for Running {
             return;
         };
         connection.close_on_drop();
+        let Some(pid) = self.pid else {
+            return;
+        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (pid, aside) = (self.pid, self.aside.clone());
+        let aside = self.aside.clone();
         // Held until the cancelling is done, so that the process's number is still this session's.
-        runtime.spawn(async move {
+        let cancelling = async move {
             let cancelled = sqlx::query("SELECT pg_cancel_backend($1)").bind(pid).execute(&aside);
             if let Err(error) = cancelled.await {
                 tracing::debug!(%error, "An abandoned query could not be cancelled");
             }
             drop(connection);
-        });
+        };
+        runtime.spawn(cancelling.in_current_span());
     }
 }
 

@@ -3,6 +3,7 @@
 //! metricd's own tables live in the schema `metricd`, the records in `public.metrics`. Entities name
 //! their schema and stay apart from the domain types; the conversions stand beside each entity.
 
+mod begin;
 mod catalog;
 mod database;
 pub mod entities;
@@ -17,4 +18,6 @@ mod unit_of_work;
 pub use database::{ConnectError, Database, DatabaseConfig, Target};
 pub use migrations::MigrateError;
 
+#[cfg(feature = "embedded")]
+pub(crate) use begin::to_its_end;
 pub(crate) use errors::{DatabaseFault, is_unavailable, pg_error, retry_lost};

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use metricd_application::ports::{CatalogCounts, Store, StoreError, UnitOfWork};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
-    TransactionTrait,
 };
 
 use super::{
+    begin::begin,
     errors::{retry_lost, store_error},
     migrations,
 };
@@ -27,7 +27,7 @@ impl PgStore {
 #[async_trait]
 impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let tx = retry_lost(self.connections, || self.db.begin()).await.map_err(store_error)?;
+        let tx = retry_lost(self.connections, || begin(&self.db)).await.map_err(store_error)?;
         Ok(Box::new(PgUnitOfWork { tx, staging: false }))
     }
 }

@@ -238,8 +238,8 @@ async fn a_run_dropped_at_any_moment_leaves_its_connection_clean() {
         let runner = db.runner();
         for polls in 1..60 {
             dropped_after(polls, run(runner.as_ref(), "SELECT 1 AS n")).await;
+            assert_every_connection_is_clean(db, &format!("{engine:?}, poll {polls}")).await;
         }
-        assert_every_connection_is_clean(db, engine).await;
     })
     .await;
 }

@@ -92,8 +92,8 @@ async fn a_unit_of_work_dropped_at_any_moment_leaves_nothing_behind() {
 
         for polls in 1..60 {
             dropped_after(polls, write_everywhere(store.as_ref())).await;
+            assert_every_connection_is_clean(db, &format!("{engine:?}, poll {polls}")).await;
         }
-        assert_every_connection_is_clean(db, engine).await;
     })
     .await;
 }

@@ -9,11 +9,12 @@ mod m20250601_000002_records;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
-    TransactionTrait,
     sea_query::{Alias, IntoIden},
 };
 use sea_orm_migration::{MigrationTrait, MigratorTrait, sea_query::DynIden};
 use thiserror::Error;
+
+use super::begin;
 
 /// The advisory lock that migrating and loading take.
 pub(crate) const CATALOG_LOCK: i64 = 0x006d_6574_7269_6364;
@@ -107,7 +108,7 @@ pub(crate) async fn down(db: &DatabaseConnection, steps: Option<u32>) -> Result<
 }
 
 async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let tx = db.begin().await?;
+    let tx = begin::begin(db).await?;
     lock(&tx).await?;
     Ok(tx)
 }
