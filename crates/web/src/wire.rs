@@ -16,7 +16,7 @@ use crate::check::{Faults, Refused};
 #[schema(as = LayoutItem)]
 pub(crate) struct LayoutItemBody {
     /// Width class of the screen.
-    #[schema(example = "lg", max_length = 32)]
+    #[schema(example = "lg", pattern = "^[A-Za-z0-9_-]{1,32}$")]
     breakpoint: String,
     /// Columns from the left.
     #[schema(minimum = 0, example = 0)]

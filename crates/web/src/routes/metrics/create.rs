@@ -39,7 +39,7 @@ pub(crate) struct NewMetric {
     layouts: Vec<LayoutItemInput>,
     /// What the metric should show, as a sentence.
     #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
-    #[schema(example = "Alerts needing approval in June 2025", max_length = 2000)]
+    #[schema(example = "Alerts needing approval in June 2025", min_length = 1, max_length = 2000)]
     query_generation_prompt: Option<String>,
     /// Whether a sentence that is not understood is an error.
     #[deserr(default)]
@@ -50,9 +50,10 @@ pub(crate) struct NewMetric {
     query: Option<String>,
     /// A short name; by default the first line of the SQL's leading comment.
     #[deserr(default, try_from(Option<String>) = optional_name -> Refused)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     name: Option<MetricName>,
     #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    #[schema(min_length = 1, max_length = 2000)]
     description: Option<String>,
     #[deserr(default, try_from(Option<Vec<String>>) = optional_tags -> Refused)]
     #[schema(value_type = Option<Vec<String>>)]

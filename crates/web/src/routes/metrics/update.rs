@@ -27,13 +27,13 @@ use crate::{
 #[deserr(error = Faults)]
 pub(crate) struct MetricPatch {
     #[deserr(default, try_from(Change<String>) = changed_name -> Refused)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     name: Option<MetricName>,
     #[deserr(default, try_from(Change<Option<String>>) = changed_prose -> Refused)]
-    #[schema(value_type = Option<String>, max_length = 2000)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 2000)]
     description: Change<Option<String>>,
     #[deserr(default, try_from(Change<Option<String>>) = changed_prose -> Refused)]
-    #[schema(value_type = Option<String>, max_length = 2000)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 2000)]
     owner: Change<Option<String>>,
     /// New SQL. It also changes every other metric that the same query answers.
     #[deserr(default)]
