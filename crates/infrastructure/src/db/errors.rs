@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use super::entities::Damage;
 
-/// A database error without its detail line, which quotes the row that it is about.
+/// A database error without what it quotes of rows: its detail, and where the fault is in the data
+/// (SQLSTATE classes 22 and 23), everything from the first value in its message on.
 #[derive(Debug, Error)]
 #[error("{message} (SQLSTATE {code})")]
 pub(crate) struct DatabaseFault {
@@ -19,8 +20,25 @@ pub(crate) struct DatabaseFault {
 
 impl DatabaseFault {
     pub(crate) fn of(error: &PgDatabaseError) -> Self {
-        Self { code: error.code().to_owned(), message: error.message().to_owned() }
+        let message = error.message();
+        let message = match error.code().get(..2) {
+            Some("22" | "23") => before_values(message),
+            _ => message,
+        };
+        Self { code: error.code().to_owned(), message: message.to_owned() }
     }
+}
+
+/// What a message says before it quotes anything, whatever the quotes of its language are.
+fn before_values(message: &str) -> &str {
+    let mut previous = ' ';
+    let end = message.find(|c: char| {
+        let starts_number = c.is_ascii_digit() && !previous.is_alphanumeric();
+        previous = c;
+        starts_number || (!c.is_alphanumeric() && !" ,;-_/()".contains(c))
+    });
+    let said = message[..end.unwrap_or(message.len())].trim_end_matches([' ', '-', '(']);
+    if said.is_empty() { "a value was refused" } else { said }
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -145,5 +163,29 @@ fn subject(error: &PgDatabaseError) -> Option<&'static str> {
         }
         "metrics_pkey" => Some("record"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before_values;
+
+    #[test]
+    fn a_message_about_data_ends_before_the_data() {
+        let messages = [
+            ("division by zero", "division by zero"),
+            ("date/time field value out of range: \"x\"", "date/time field value out of range"),
+            (
+                "ungültige Eingabesyntax für Typ integer: »x«",
+                "ungültige Eingabesyntax für Typ integer",
+            ),
+            ("value \"x\" is out of range for type int4", "value"),
+            ("\"x\" is out of range for type real", "a value was refused"),
+            ("type int4 takes no -17 of them", "type int4 takes no"),
+            ("", "a value was refused"),
+        ];
+        for (message, said) in messages {
+            assert_eq!(before_values(message), said);
+        }
     }
 }

@@ -1,12 +1,14 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use metricd_application::ports::{QueryRunner, Rows, RunError};
 use metricd_core::{
+    ids::RecordId,
     metric::Column,
     sql::{ParameterType, TableName, Value},
 };
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::support::*;
 
@@ -228,6 +230,42 @@ async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
             assert_eq!(source.to_string(), "division by zero (SQLSTATE 22012)");
         }
         assert_eq!(json(runner.as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_quotes_no_row_and_a_refusal_says_all_of_it() {
+    on_each_engine_migrated(async |db, engine| {
+        commit(db.store().as_ref(), async |uow| {
+            uow.insert_record(RecordId(Uuid::nil()), &record("secret", 1)).await.unwrap();
+        })
+        .await;
+        let runner = db.runner();
+        let quoting = [
+            (
+                "SELECT id::int AS n FROM metrics",
+                "invalid input syntax for type integer (SQLSTATE 22P02)",
+            ),
+            ("SELECT to_date(id, 'YYYY') AS n FROM metrics", "invalid value (SQLSTATE 22007)"),
+            (
+                "SELECT id::date AS n FROM metrics",
+                "invalid input syntax for type date (SQLSTATE 22007)",
+            ),
+        ];
+        for (sql, expected) in quoting {
+            let error = run(runner.as_ref(), sql).await.unwrap_err();
+            let told = format!("{error:?} {}", Error::source(&error).unwrap());
+            assert!(told.contains(expected) && !told.contains("secret"), "{engine:?}: {told}");
+        }
+        let error = runner.describe("SELECT 'author'::int AS n").await.unwrap_err();
+        assert!(error.to_string().contains("\"author\""), "{engine:?}: {error}");
+
+        let other = query("secret\" key (secret)");
+        let mut work = db.store().begin().await.unwrap();
+        work.insert_query(&other).await.unwrap();
+        let error = work.insert_query(&other).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("secret"), "{engine:?}: {error:?}");
     })
     .await;
 }
