@@ -149,18 +149,27 @@ impl PgQueryRunner {
     }
 }
 
-/// Whether each named table is one that stored SQL may read. An unqualified name counts as what it
-/// finds, so that nothing of `pg_catalog` passes for a table of ours.
+/// Whether each named table is one that stored SQL may read: the records, and what the reader role
+/// was granted (on an engine without roles, what is in `public`). metricd's and PostgreSQL's own
+/// schemas stay closed. An unqualified name counts as what it finds, so that nothing of `pg_catalog`
+/// passes for a table of ours; a qualified one is looked up by itself, because `to_regclass` fails
+/// where the schema is closed to us.
 const READABLE: &str = "
-    SELECT c.oid IS NOT NULL
-        AND (c.relname = 'metrics' OR $3::text IS NULL OR EXISTS (
-            SELECT FROM pg_catalog.pg_roles r
-            WHERE r.rolname = $3 AND has_table_privilege(r.oid, c.oid, 'SELECT')))
+    SELECT c.oid IS NOT NULL AND (
+        n.nspname = 'public' AND (c.relname = 'metrics' OR $3::text IS NULL)
+        OR n.nspname NOT IN ('metricd', 'information_schema')
+            AND NOT starts_with(n.nspname, 'pg_')
+            AND EXISTS (
+                SELECT FROM pg_catalog.pg_roles r
+                WHERE r.rolname = $3 AND has_schema_privilege(r.oid, n.oid, 'USAGE')
+                    AND has_table_privilege(r.oid, c.oid, 'SELECT')))
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
     LEFT JOIN pg_catalog.pg_class c
-        ON c.oid = to_regclass(coalesce(quote_ident(named.schema) || '.', '') || quote_ident(named.name))
-        AND c.relnamespace = to_regnamespace('public')
-        AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        ON c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND CASE WHEN named.schema IS NULL THEN c.oid = to_regclass(quote_ident(named.name))
+            ELSE c.relname = named.name AND c.relnamespace = (
+                SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = named.schema) END
+    LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     ORDER BY named.ordinal";
 
 #[async_trait]

@@ -293,7 +293,7 @@ async fn only_records_and_granted_tables_are_readable() {
             db.pool(),
             r#"CREATE TABLE orders (n int); CREATE TABLE secrets (n int); CREATE SEQUENCE s;
             CREATE VIEW "Big View" AS SELECT 1 AS n; CREATE SCHEMA other; CREATE TABLE other.t (n int);
-            CREATE TABLE pg_class (n int)"#,
+            CREATE TABLE other.metrics (n int); CREATE TABLE pg_class (n int)"#,
         )
         .await;
         let runner = db.runner();
@@ -308,11 +308,14 @@ async fn only_records_and_granted_tables_are_readable() {
             table(None, "Metrics"),
             table(Some("pg_catalog"), "pg_class"),
             table(Some("metricd"), "queries"),
-            table(Some("other"), "t"),
+            table(Some("information_schema"), "tables"),
+            table(Some("other"), "metrics"),
             table(Some("nowhere"), "metrics"),
         ];
         assert_eq!(runner.unreadable(&never).await.unwrap(), never, "{engine:?}");
 
+        let elsewhere = [table(Some("other"), "t")];
+        assert_eq!(runner.unreadable(&elsewhere).await.unwrap(), elsewhere, "{engine:?}");
         let theirs =
             [table(None, "orders"), table(Some("public"), "Big View"), table(None, "secrets")];
         let refused = runner.unreadable(&theirs).await.unwrap();
@@ -327,9 +330,37 @@ async fn only_records_and_granted_tables_are_readable() {
         )
         .await;
         assert_eq!(runner.unreadable(&theirs).await.unwrap(), theirs[2..]);
+
+        execute(
+            db.pool(),
+            "GRANT SELECT ON other.t TO metricd_reader; \
+             GRANT SELECT ON ALL TABLES IN SCHEMA metricd TO metricd_reader; \
+             GRANT USAGE ON SCHEMA metricd TO metricd_reader",
+        )
+        .await;
+        assert_eq!(runner.unreadable(&elsewhere).await.unwrap(), elsewhere, "not its schema");
+        execute(db.pool(), "GRANT USAGE ON SCHEMA other TO metricd_reader").await;
+        assert_eq!(runner.unreadable(&elsewhere).await.unwrap(), []);
         assert_eq!(runner.unreadable(&never).await.unwrap(), never);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_closed_to_us_is_not_readable() {
+    let server = NativeServer::start();
+    let owner = connect(Target::Url(server.url())).await;
+    owner.migrate().await.unwrap();
+    execute(
+        owner.pool(),
+        "CREATE ROLE ann LOGIN; CREATE SCHEMA closed; CREATE TABLE closed.t (n int)",
+    )
+    .await;
+    let db = connect(Target::Url(server.url_of("ann", "postgres"))).await;
+    let closed = [table(Some("closed"), "t")];
+    assert_eq!(db.runner().unreadable(&closed).await.unwrap(), closed);
+    db.close().await;
+    owner.close().await;
 }
 
 async fn connect_with_deadline(target: Target, deadline: Duration) -> Database {
