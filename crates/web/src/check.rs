@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 
 use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
+use metricd_application::authorize;
+use metricd_core::actor::{Action, Actor};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,26 +64,51 @@ impl From<Fault> for Faults {
     }
 }
 
-/// A part of a request, or everything that is wrong with it. Extractors give this instead of
-/// failing, so that rights come before validation and all faults come at once.
-pub(crate) struct Checked<T>(pub(crate) Result<T, Faults>);
+/// A part of a request, or why it cannot be used. Extractors give this instead of failing, so that
+/// rights come before everything else and all faults come at once.
+pub(crate) struct Checked<T>(Result<T, Unusable>);
+
+enum Unusable {
+    /// It was read and has faults.
+    Faulty(Faults),
+    /// It could not be read at all.
+    Unread(Problem),
+}
+
+impl<T> From<Result<T, Faults>> for Checked<T> {
+    fn from(read: Result<T, Faults>) -> Self {
+        Self(read.map_err(Unusable::Faulty))
+    }
+}
 
 impl<T> Checked<T> {
+    /// A part that could not be read.
+    pub(crate) fn unread(problem: Problem) -> Self {
+        Self(Err(Unusable::Unread(problem)))
+    }
+
     /// Both parts, or the faults of both.
     pub(crate) fn and<U>(self, other: Checked<U>) -> Checked<(T, U)> {
         Checked(match (self.0, other.0) {
             (Ok(left), Ok(right)) => Ok((left, right)),
-            (Err(mut left), Err(right)) => {
+            (Err(Unusable::Faulty(mut left)), Err(Unusable::Faulty(right))) => {
                 left.0.extend(right.0);
-                Err(left)
+                Err(Unusable::Faulty(left))
             }
-            (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+            (Err(unread @ Unusable::Unread(_)), _) | (_, Err(unread @ Unusable::Unread(_))) => {
+                Err(unread)
+            }
+            (Err(faulty), Ok(_)) | (Ok(_), Err(faulty)) => Err(faulty),
         })
     }
 
-    /// The part, once the caller's rights are known.
-    pub(crate) fn accept(self) -> Result<T, Problem> {
-        self.0.map_err(Problem::invalid)
+    /// The part, for a caller who may do `action`: whoever may not learns nothing of its faults.
+    pub(crate) fn accept(self, actor: &Actor, action: Action) -> Result<T, Problem> {
+        authorize(actor, action)?;
+        self.0.map_err(|unusable| match unusable {
+            Unusable::Faulty(faults) => Problem::invalid(faults),
+            Unusable::Unread(problem) => problem,
+        })
     }
 }
 

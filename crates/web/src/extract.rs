@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MetricPath {
             tracing::Span::current().record("metric_id", tracing::field::display(id));
         }
         let fault = || Fault::at(&["path", "id"], "uuid_parsing", "must be a UUID");
-        Ok(Self(Checked(id.ok_or_else(|| fault().into()))))
+        Ok(Self(id.ok_or_else(|| fault().into()).into()))
     }
 }
 
@@ -115,7 +115,7 @@ impl QueryParams {
         let name = ParamName::Timezone.as_str();
         let timezone = self.read(name, "timezone_unknown", &mut faults, window::parse_timezone);
         let request = WindowRequest { start_date, end_date, day_range, timezone };
-        Checked(if faults.0.is_empty() { Ok(request) } else { Err(faults) })
+        if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
     }
 
     fn day_range(&self, faults: &mut Faults) -> Option<u32> {
@@ -145,24 +145,25 @@ where
     T: Deserr<Faults>,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
         if !is_json(request.headers()) {
             let detail = "The body must be JSON: send Content-Type: application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+            let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+            return Ok(Self(Checked::unread(problem)));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|r| unreadable(&r))?;
-        let value = match serde_json::from_slice::<serde_json::Value>(&bytes) {
-            Ok(value) => value,
-            Err(error) => {
-                let message = format!("is not JSON: {error}");
-                return Ok(Self(Checked(
-                    Err(Fault::at(&["body"], "json_invalid", message).into()),
-                )));
-            }
+        let bytes = match Bytes::from_request(request, state).await {
+            Ok(bytes) => bytes,
+            Err(rejection) => return Ok(Self(Checked::unread(unreadable(&rejection)))),
         };
-        Ok(Self(Checked(deserr::deserialize(value))))
+        let read = serde_json::from_slice::<serde_json::Value>(&bytes)
+            .map_err(|error| {
+                let message = format!("is not JSON: {error}");
+                Fault::at(&["body"], "json_invalid", message).into()
+            })
+            .and_then(deserr::deserialize);
+        Ok(Self(read.into()))
     }
 }
 

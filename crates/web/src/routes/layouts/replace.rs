@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, header},
 };
-use metricd_application::{authorize, metrics::replace_layouts, ports::Ports};
+use metricd_application::{metrics::replace_layouts, ports::Ports};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -39,8 +39,8 @@ pub(crate) async fn handler(
     headers: HeaderMap,
     Body(body): Body<Vec<LayoutItemInput>>,
 ) -> Result<([(HeaderName, String); 1], Json<MetricBody>), Problem> {
-    authorize(&actor, Action::EditMetric)?;
-    let ((id, layouts), expected) = id.and(body).and(expected_version(&headers)).accept()?;
+    let ((id, layouts), expected) =
+        id.and(body).and(expected_version(&headers)).accept(&actor, Action::EditMetric)?;
     let layouts = layouts.into_iter().map(Into::into).collect();
     let metric = replace_layouts(&actor, &ports, id, layouts, expected).await?;
     let etag = [(header::ETAG, format!("\"{}\"", metric.layout_version))];
@@ -50,16 +50,17 @@ pub(crate) async fn handler(
 /// The version in `If-Match`; none when the header is missing or `*`.
 fn expected_version(headers: &HeaderMap) -> Checked<Option<i64>> {
     let Some(value) = headers.get(header::IF_MATCH) else {
-        return Checked(Ok(None));
+        return Ok(None).into();
     };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
-        return Checked(Ok(None));
+        return Ok(None).into();
     }
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let version = quoted.and_then(|text| text.parse().ok());
-    Checked(version.map(Some).ok_or_else(|| {
+    let read = version.map(Some).ok_or_else(|| {
         let msg = "must be the metric's layout version in quotes, such as \"3\"";
         Fault::at(&["header", "if-match"], "value_error", msg).into()
-    }))
+    });
+    read.into()
 }

@@ -7,7 +7,6 @@ use axum::{
 };
 use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
 use metricd_application::{
-    authorize,
     metrics::{CreateMetric, Created, QuerySource, create_metric},
     ports::{Generated, GenerationSource, Ports},
 };
@@ -161,8 +160,8 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     Body(body): Body<NewMetric>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<CreatedMetric>), Problem> {
-    authorize(&actor, Action::CreateMetric)?;
-    let created = create_metric(&actor, &ports, body.accept()?.into()).await?;
+    let created =
+        create_metric(&actor, &ports, body.accept(&actor, Action::CreateMetric)?.into()).await?;
     tracing::Span::current().record("metric_id", tracing::field::display(created.id));
     let location = [(header::LOCATION, format!("/metrics/{}", created.id))];
     Ok((StatusCode::CREATED, location, Json(created.into())))

@@ -1,7 +1,7 @@
 //! `DELETE /metrics/{id}`
 
 use axum::{extract::State, http::StatusCode};
-use metricd_application::{authorize, metrics::delete_metric, ports::Ports};
+use metricd_application::{metrics::delete_metric, ports::Ports};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -26,7 +26,6 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     MetricPath(id): MetricPath,
 ) -> Result<StatusCode, Problem> {
-    authorize(&actor, Action::DeleteMetric)?;
-    delete_metric(&actor, &ports, id.accept()?).await?;
+    delete_metric(&actor, &ports, id.accept(&actor, Action::DeleteMetric)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

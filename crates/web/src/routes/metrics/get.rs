@@ -3,7 +3,6 @@
 use axum::{Json, extract::State};
 use chrono::{NaiveDate, SecondsFormat};
 use metricd_application::{
-    authorize,
     metrics::{Answer, get_metric},
     ports::Ports,
 };
@@ -110,8 +109,7 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<MetricAnswer>, Problem> {
-    authorize(&actor, Action::ReadMetric)?;
-    let (id, window) = id.and(query.window()).accept()?;
+    let (id, window) = id.and(query.window()).accept(&actor, Action::ReadMetric)?;
     let answer = get_metric(&actor, &ports, id, &window).await?;
     MetricAnswer::try_from(answer).map(Json).map_err(Problem::internal)
 }

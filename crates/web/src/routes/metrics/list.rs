@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State};
 use metricd_application::{
-    authorize,
     metrics::{MAX_PAGE, Page, PageRequest, list_metrics},
     ports::Ports,
 };
@@ -57,8 +56,7 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     query: QueryParams,
 ) -> Result<Json<MetricPage>, Problem> {
-    authorize(&actor, Action::ReadMetric)?;
-    let request = read(&query).accept()?;
+    let request = read(&query).accept(&actor, Action::ReadMetric)?;
     let page = list_metrics(&actor, &ports, request).await?;
     Ok(Json(page.into()))
 }
@@ -82,5 +80,5 @@ fn read(query: &QueryParams) -> Checked<PageRequest> {
     });
     let text = text.filter(|text| !text.is_empty());
     let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };
-    Checked(if faults.0.is_empty() { Ok(request) } else { Err(faults) })
+    if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
 }

@@ -3,7 +3,6 @@
 use axum::{Json, extract::State};
 use deserr::Deserr;
 use metricd_application::{
-    authorize,
     metrics::{Patch, update_metric},
     ports::Ports,
 };
@@ -96,8 +95,7 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     Body(body): Body<MetricPatch>,
 ) -> Result<Json<MetricBody>, Problem> {
-    authorize(&actor, Action::EditMetric)?;
-    let (id, patch) = id.and(body).accept()?;
+    let (id, patch) = id.and(body).accept(&actor, Action::EditMetric)?;
     let compiled = update_metric(&actor, &ports, id, patch.into()).await?;
     Ok(Json((&compiled.metric).into()))
 }

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use chrono::NaiveDate;
-use metricd_application::{authorize, metrics::get_query, ports::Ports};
+use metricd_application::{metrics::get_query, ports::Ports};
 use metricd_core::{
     actor::Action,
     metric::CompiledMetric,
@@ -130,7 +130,6 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     MetricPath(id): MetricPath,
 ) -> Result<Json<QueryBody>, Problem> {
-    authorize(&actor, Action::ReadQuery)?;
-    let compiled = get_query(&actor, &ports, id.accept()?).await?;
+    let compiled = get_query(&actor, &ports, id.accept(&actor, Action::ReadQuery)?).await?;
     Ok(Json(compiled.into()))
 }

@@ -4,7 +4,6 @@ use axum::{extract::State, http::StatusCode};
 use chrono::NaiveDateTime;
 use deserr::Deserr;
 use metricd_application::{
-    authorize,
     ports::Ports,
     records::{CreateRecord, create_record},
 };
@@ -91,8 +90,7 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     Body(body): Body<NewRecord>,
 ) -> Result<StatusCode, Problem> {
-    authorize(&actor, Action::AddRecord)?;
-    let (id, record) = id.and(body).accept()?;
+    let (id, record) = id.and(body).accept(&actor, Action::AddRecord)?;
     create_record(&actor, &ports, id, record.into()).await?;
     Ok(StatusCode::CREATED)
 }
