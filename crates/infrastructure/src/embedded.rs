@@ -44,16 +44,14 @@ impl EmbeddedServer {
 
     fn start_blocking(dir: &Path) -> Result<Self, ConnectError> {
         let failed = |source| ConnectError::Embedded { dir: dir.to_owned(), source };
-        private_dir(dir).map_err(|error| failed(error.into()))?;
+        make_dir(dir).map_err(|error| failed(error.into()))?;
         let dir = dir.canonicalize().map_err(|error| failed(error.into()))?;
         let sockets = socket_dir(&dir);
+        let files = dir.join("postgres");
         private_dir(&sockets)
-            .and_then(|()| fs::set_permissions(&sockets, fs::Permissions::from_mode(0o700)))
+            .and_then(|()| private_dir(&files))
             .map_err(|error| failed(error.into()))?;
-        let started = PgliteServer::builder()
-            .path(dir.join("postgres"))
-            .unix(sockets.join(SOCKET_NAME))
-            .start();
+        let started = PgliteServer::builder().path(files).unix(sockets.join(SOCKET_NAME)).start();
         match started {
             Ok(server) => Ok(Self { server: Some(Box::new(server)), dir, sockets }),
             Err(error) => {
@@ -77,6 +75,7 @@ impl EmbeddedServer {
             .socket(&self.sockets)
             .port(PORT)
             .username("postgres")
+            // The engine has one session, and its files have this one database for it.
             .database("template1")
             .ssl_mode(PgSslMode::Disable)
     }
@@ -105,9 +104,16 @@ impl Drop for EmbeddedServer {
     }
 }
 
-/// Makes a folder that nobody else may enter; one that is there is left as it is.
-fn private_dir(dir: &Path) -> io::Result<()> {
+/// Makes a folder, and those above it, that nobody else may enter; one that is there is left as it
+/// is.
+fn make_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Makes a folder of our own, or closes the one that is there to everybody else.
+fn private_dir(dir: &Path) -> io::Result<()> {
+    make_dir(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
 }
 
 /// A private folder for the socket: in the data folder, unless that makes the path too long.

@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use metricd_application::ports::StoreError;
 use metricd_infrastructure::db::{ConnectError, Database, DatabaseConfig, Target};
@@ -123,9 +123,6 @@ async fn the_embedded_engine_keeps_its_folder_to_itself() {
     let data_dir = dir.path().join("new").join("folder");
     let db = connect(embedded(&data_dir)).await;
     db.migrate().await.unwrap();
-    let sockets = fs::metadata(data_dir.join("run")).unwrap();
-    assert_eq!(sockets.permissions().mode() & 0o777, 0o700);
-
     let second = Database::connect(DatabaseConfig::new(embedded(&data_dir))).await.err().unwrap();
     let ConnectError::FolderInUse { dir: named } = second else { panic!("{second:?}") };
     assert_eq!(named, data_dir.canonicalize().unwrap());
@@ -141,6 +138,31 @@ async fn the_embedded_engine_keeps_its_folder_to_itself() {
     let mut uow = db.store().begin().await.unwrap();
     assert_eq!(uow.counts().await.unwrap().queries, 1, "what was committed is there again");
     drop(uow);
+    db.close().await;
+}
+
+fn mode(dir: &Path) -> u32 {
+    fs::metadata(dir).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_may_read_the_embedded_files() {
+    let dir = TempDir::new().unwrap();
+    let made = dir.path().join("new").join("folder");
+    connect(embedded(&made)).await.close().await;
+    for private in [dir.path().join("new"), made.clone(), made.join("postgres")] {
+        assert_eq!(mode(&private), 0o700, "{}", private.display());
+    }
+
+    let open = |dir: &Path| fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(made.join("run")).unwrap();
+    for opened in [made.clone(), made.join("postgres"), made.join("run")] {
+        open(&opened);
+    }
+    let db = connect(embedded(&made)).await;
+    assert_eq!(mode(&made), 0o755, "the operator's own choice");
+    assert_eq!(mode(&made.join("postgres")), 0o700);
+    assert_eq!(mode(&made.join("run")), 0o700);
     db.close().await;
 }
 
