@@ -70,6 +70,9 @@ fn value() -> impl Strategy<Value = String> {
             ":timezone",
             "INTERVAL '7' DAY",
             "DATE 'today'",
+            "'today'",
+            "' Yesterday'",
+            "'now UTC'",
             "'7 days'::interval",
         ])
         .prop_map(str::to_owned),

@@ -1,6 +1,7 @@
 //! Turns every expression that reads the clock into a parameter.
 //!
 //! What it cannot turn, it refuses: a query must not read PostgreSQL's clock behind metricd's back.
+//! Strings whose type only PREPARE knows are left to `words`.
 
 use pg_query::{
     Node, NodeEnum,
@@ -11,7 +12,7 @@ use super::{
     error::Fault,
     holes::Holes,
     template::{Parameter, ParameterSource, ParameterType},
-    tree::{cast, cast_parts, integer, operation, plain_call, string_constant},
+    tree::{builtin_name, cast, cast_parts, integer, operation, plain_call, string_constant},
     walk::{Part, Visitor, walk},
 };
 
@@ -22,7 +23,7 @@ pub(super) fn replace(tree: &mut Node, holes: &mut Holes) -> Result<(), Fault> {
 
 /// A day or instant that an expression stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(super) enum Moment {
     Now,
     /// This many days after today.
     Day(i32),
@@ -51,23 +52,27 @@ impl Visitor for Clock<'_> {
             }
             // Before its argument: `now()::date` is today in the caller's zone.
             Part::TypeCast(whole) => {
-                let ty = whole.type_name.as_ref().and_then(super::tree::type_called);
                 let Some(arg) = whole.arg.as_deref_mut() else {
                     return Ok(());
                 };
-                let Some((moment, location)) = moment_cast(arg, ty)? else {
-                    return Ok(());
-                };
-                *arg = self.value(moment, location);
-                Ok(())
-            }
-            Part::FuncCall(call) if super::tree::builtin_name(&call.funcname) == Some("date") => {
-                if let [arg] = call.args.as_mut_slice()
-                    && let Some((_, location)) = present(arg)
-                {
-                    *arg = self.value(Moment::Day(0), location);
+                if let Some(ty) = whole.type_name.as_ref().and_then(super::tree::elements_called) {
+                    return element_cast(arg, ty);
                 }
-                Ok(())
+                let ty = whole.type_name.as_ref().and_then(super::tree::type_called);
+                self.cast(arg, ty)
+            }
+            Part::FuncCall(call) => {
+                match (builtin_name(&call.funcname), call.args.as_mut_slice()) {
+                    // The same as a cast.
+                    (Some(ty @ ("date" | "timestamp" | "timestamptz")), [arg]) => {
+                        self.cast(arg, Some(ty))
+                    }
+                    (Some("timeofday"), _) => {
+                        Err(Fault::new(call.location, "timeofday() is not supported here")
+                            .hint("write now()"))
+                    }
+                    _ => Ok(()),
+                }
             }
             _ => Ok(()),
         }
@@ -79,7 +84,7 @@ impl Visitor for Clock<'_> {
                 Some(NodeEnum::SqlvalueFunction(function)) => original_type(function),
                 _ => None,
             };
-            let value = self.value(moment, location);
+            let value = value(self.holes, moment, location);
             *node = match original {
                 Some((ty, modifiers)) => cast(value, ty, modifiers),
                 None => value,
@@ -88,10 +93,10 @@ impl Visitor for Clock<'_> {
             *node = inner;
         } else if let Some(NodeEnum::FuncCall(call)) = &mut node.node
             && call.args.len() == 1
-            && super::tree::builtin_name(&call.funcname) == Some("age")
+            && builtin_name(&call.funcname) == Some("age")
         {
             // With one argument it subtracts from today's midnight.
-            let today = self.value(Moment::Day(0), call.location);
+            let today = value(self.holes, Moment::Day(0), call.location);
             call.args.insert(0, cast(today, "timestamp", Vec::new()));
         }
         Ok(())
@@ -99,16 +104,25 @@ impl Visitor for Clock<'_> {
 }
 
 impl Clock<'_> {
-    fn value(&mut self, moment: Moment, location: i32) -> Node {
-        let today = Parameter { source: ParameterSource::Today, ty: ParameterType::Date };
-        let now = Parameter { source: ParameterSource::Now, ty: ParameterType::TimestampTz };
-        match moment {
-            Moment::Now => self.holes.fixed(now, location),
-            Moment::Day(0) => self.holes.fixed(today, location),
-            Moment::Day(days) => {
-                let operator = if days < 0 { "-" } else { "+" };
-                operation(self.holes.fixed(today, location), operator, integer(days.abs()))
-            }
+    /// Replaces the argument of a cast to `ty`.
+    fn cast(&mut self, arg: &mut Node, ty: Option<&str>) -> Result<(), Fault> {
+        if let Some((moment, location)) = moment_cast(arg, ty)? {
+            *arg = value(self.holes, moment, location);
+        }
+        Ok(())
+    }
+}
+
+/// A moment as a parameter: a `timestamptz` or a `date`.
+pub(super) fn value(holes: &mut Holes, moment: Moment, location: i32) -> Node {
+    let today = Parameter { source: ParameterSource::Today, ty: ParameterType::Date };
+    let now = Parameter { source: ParameterSource::Now, ty: ParameterType::TimestampTz };
+    match moment {
+        Moment::Now => holes.fixed(now, location),
+        Moment::Day(0) => holes.fixed(today, location),
+        Moment::Day(days) => {
+            let operator = if days < 0 { "-" } else { "+" };
+            operation(holes.fixed(today, location), operator, integer(days.abs()))
         }
     }
 }
@@ -134,29 +148,53 @@ fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, Fa
     if let Some((_, location)) = present(arg) {
         return Ok((ty == "date").then_some((Moment::Day(0), location)));
     }
-    let temporal = ["date", "timestamp", "timestamptz", "time", "timetz"].contains(&ty);
-    let Some((text, location)) = string_constant(arg).filter(|_| temporal) else {
+    let Some((text, location)) = string_constant(arg).filter(|_| is_temporal(ty)) else {
         return Ok(None);
     };
-    let word = text.trim().to_ascii_lowercase();
+    Ok(spelled(text, ty, location)?.map(|moment| (moment, location)))
+}
+
+/// The moment that a string of the date or time type `ty` spells.
+pub(super) fn spelled(text: &str, ty: &str, location: i32) -> Result<Option<Moment>, Fault> {
     let dated = ["date", "timestamp", "timestamptz"].contains(&ty);
-    let moment = match word.as_str() {
+    Ok(Some(match text.trim().to_ascii_lowercase().as_str() {
         "now" if ty == "date" => Moment::Day(0),
         "now" => Moment::Now,
         "today" if dated => Moment::Day(0),
         "yesterday" if dated => Moment::Day(-1),
         "tomorrow" if dated => Moment::Day(1),
-        other => {
-            let special = ["now", "today", "yesterday", "tomorrow"];
-            let mut words = other.split(|c: char| !c.is_ascii_alphabetic());
-            if words.any(|word| special.contains(&word)) {
-                return Err(Fault::new(location, format!("'{text}' is not supported here"))
-                    .hint("write CURRENT_DATE or now(), plus or minus an interval"));
-            }
-            return Ok(None);
+        _ if is_of_the_clock(text) => return Err(unsupported(text, location)),
+        _ => return Ok(None),
+    }))
+}
+
+/// Whether a string means another day tomorrow, if it means a date or time at all.
+pub(super) fn is_of_the_clock(text: &str) -> bool {
+    let special = ["now", "today", "yesterday", "tomorrow"];
+    let mut words = text.split(|c: char| !c.is_ascii_alphabetic());
+    words.any(|word| special.iter().any(|special| word.eq_ignore_ascii_case(special)))
+}
+
+/// Refuses an array's words, in `'{today}'::date[]` or `ARRAY['today']::date[]`.
+fn element_cast(arg: &Node, ty: &str) -> Result<(), Fault> {
+    if let Some(NodeEnum::AArrayExpr(array)) = &arg.node {
+        return array.elements.iter().try_for_each(|element| element_cast(element, ty));
+    }
+    match string_constant(arg) {
+        Some((text, location)) if is_temporal(ty) && is_of_the_clock(text) => {
+            Err(unsupported(text, location))
         }
-    };
-    Ok(Some((moment, location)))
+        _ => Ok(()),
+    }
+}
+
+fn is_temporal(ty: &str) -> bool {
+    ["date", "timestamp", "timestamptz", "time", "timetz"].contains(&ty)
+}
+
+fn unsupported(text: &str, location: i32) -> Fault {
+    Fault::new(location, format!("'{text}' is not supported here"))
+        .hint("write CURRENT_DATE or now(), plus or minus an interval")
 }
 
 /// The type of `CURRENT_TIME` and its kin, where it is not plain `timestamptz` or `date`.
@@ -222,6 +260,9 @@ mod tests {
             ("TIMESTAMP 'today'", "$1::date::timestamp", Today),
             ("'yesterday'::date", "($1::date - 1)::date", Today),
             ("'tomorrow'::timestamptz", "($1::date + 1)::timestamptz", Today),
+            ("date('now')", "date($1::date)", Today),
+            ("date(' Tomorrow')", "date($1::date + 1)", Today),
+            ("timestamptz('yesterday') AS a", "timestamptz($1::date - 1) AS a", Today),
             ("age(x)", "age($1::date::timestamp, x)", Today),
             (
                 "CASE WHEN a THEN 1 ELSE now() END",
@@ -278,6 +319,10 @@ mod tests {
             ("SELECT * FROM a, CURRENT_DATE AS d", "line 1, column 18"),
             ("SELECT 'today 10:00'::timestamp", "line 1, column 8"),
             ("SELECT TIMESTAMPTZ 'tomorrow UTC'", "line 1, column 20"),
+            ("SELECT date('today UTC')", "line 1, column 13"),
+            ("SELECT '{today}'::date[]", "line 1, column 8"),
+            ("SELECT timeofday()", "line 1, column 8"),
+            ("SELECT 1 FROM pg_catalog.timeofday() AS t", "line 1, column 15"),
         ] {
             let error = Draft::parse(sql).unwrap_err().to_string();
             assert!(error.starts_with(place), "{error}");

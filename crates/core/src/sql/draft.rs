@@ -22,6 +22,7 @@ use super::{
     },
     tree::{binary, cast_parts, param_number},
     walk::{Visitor, walk},
+    words::{self, Word},
 };
 use crate::window::{DEFAULT_DAYS, ParamName};
 
@@ -32,6 +33,7 @@ pub struct Draft {
     holes: Holes,
     tables: BTreeSet<TableName>,
     placeholders: Vec<Placeholder>,
+    words: Vec<Word>,
     candidates: Candidates,
     notes: Vec<Note>,
     printed: Printed,
@@ -81,8 +83,8 @@ impl Draft {
         stack::deep(|| self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
     }
 
-    /// Makes the template without a database: every literal is taken for the type of its cast,
-    /// else for a date.
+    /// Makes the template without a database: every literal is taken for the type of its cast, else
+    /// for a date, and words such as `'today'` for texts.
     ///
     /// # Errors
     /// As [`Self::finish`].
@@ -127,8 +129,16 @@ impl Draft {
                 ),
             });
         }
+        for word in &self.words {
+            if let Some(clock) = word.typed(type_of(word.hole), &mut self.holes)? {
+                self.holes.set_original(word.hole, clock);
+            }
+        }
         self.holes.restore(&mut self.tree, |number| kept.contains(&number))?;
         let printed = self.holes.print(&self.tree)?;
+        let clock =
+            |p: &Parameter| matches!(p.source, ParameterSource::Today | ParameterSource::Now);
+        slots.clock = printed.parameters.iter().any(clock);
         Ok(Template {
             sql: printed.sql,
             parameters: printed.parameters,
@@ -138,17 +148,15 @@ impl Draft {
         })
     }
 
-    /// The slots that are certain before any type is known.
+    /// The placeholders' slots, which are certain before any type is known.
     fn fixed_slots(&self) -> Slots {
         let has = |param| self.placeholders.iter().any(|p| p.param == param);
-        let clock =
-            |p: &Parameter| matches!(p.source, ParameterSource::Today | ParameterSource::Now);
         Slots {
             start_date: has(ParamName::StartDate).then_some(DateDefault::FromToday),
             end_date: has(ParamName::EndDate).then_some(DateDefault::FromToday),
             day_range: has(ParamName::DayRange).then_some(DEFAULT_DAYS),
             timezone: has(ParamName::Timezone),
-            clock: self.printed.parameters.iter().any(clock),
+            clock: false,
         }
     }
 }
@@ -173,12 +181,13 @@ fn parse(sql: &str) -> Result<Draft, Fault> {
     clock::replace(&mut tree, &mut holes)?;
     names.keep(&mut tree)?;
     walk(&mut tree, &mut EndNotes { holes: &holes, notes: &mut notes })?;
+    let words = words::find(&mut tree, &mut holes)?;
     let (candidates, rest) = slots::find(&mut tree, &mut holes, &placeholders)?;
     notes.extend(rest);
 
     let printed = holes.print(&tree)?;
     let text = sql.to_owned();
-    Ok(Draft { text, tree, holes, tables, placeholders, candidates, notes, printed })
+    Ok(Draft { text, tree, holes, tables, placeholders, words, candidates, notes, printed })
 }
 
 /// Makes holes of the placeholders, which the parser knows as `$1` … `$n`.

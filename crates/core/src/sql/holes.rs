@@ -104,6 +104,13 @@ impl Holes {
         }
     }
 
+    /// Gives a literal other words for when it is restored.
+    pub(super) fn set_original(&mut self, number: i32, words: Node) {
+        if let Some(Hole::Literal { original, .. }) = self.0.get_mut(&number) {
+            **original = words;
+        }
+    }
+
     /// The parameter of a hole that always is one.
     pub(super) fn fixed_parameter(&self, number: i32) -> Option<Parameter> {
         match self.0.get(&number) {

@@ -3,7 +3,7 @@
 //!
 //! `pg_query` stays private to this module: nothing outside sees a parse tree. On its way from text
 //! to [`Template`] a query passes `scan` (placeholders), `grammar` (parse), `gate` (what it may not
-//! be), `clock`, `slots` and `holes` (what a window fills) and `grammar` again (print).
+//! be), `clock`, `words`, `slots` and `holes` (what a window fills) and `grammar` again (print).
 
 mod clock;
 mod comment;
@@ -20,6 +20,7 @@ mod stack;
 mod template;
 mod tree;
 mod walk;
+mod words;
 
 pub use comment::leading_comment;
 pub use draft::Draft;

@@ -102,6 +102,11 @@ pub(super) fn type_called(ty: &TypeName) -> Option<&str> {
     builtin_name(&ty.names).filter(|_| plain)
 }
 
+/// The name of the built-in type that an array's elements have.
+pub(super) fn elements_called(ty: &TypeName) -> Option<&str> {
+    builtin_name(&ty.names).filter(|_| !ty.array_bounds.is_empty())
+}
+
 /// A name that is unqualified or of `pg_catalog`.
 pub(super) fn builtin_name(names: &[Node]) -> Option<&str> {
     match names {

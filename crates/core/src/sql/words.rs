@@ -1,0 +1,401 @@
+//! Finds the strings without a type that PostgreSQL may read as the present: `d >= 'today'`.
+//!
+//! Only where `$n` in their place gets the type that the string would get, so that PREPARE tells
+//! it and never fails over it. A string that stands elsewhere stays, whatever it says.
+
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{AExpr, AExprKind},
+};
+
+use super::{
+    clock::{self, Moment},
+    error::Fault,
+    grammar::without_places,
+    holes::{Filling, Holes},
+    template::{Parameter, ParameterSource, ParameterType},
+    tree::{builtin_name, cast, param, string_constant, sval},
+    walk::{Part, Visitor, walk},
+};
+
+/// A string that is the clock's if its type is a date's.
+#[derive(Debug, Clone)]
+pub(super) struct Word {
+    pub(super) hole: i32,
+    text: String,
+    location: i32,
+}
+
+impl Word {
+    /// What stands in its place when PREPARE finds this type; nothing if it is no date's.
+    pub(super) fn typed(
+        &self,
+        found: Option<ParameterType>,
+        holes: &mut Holes,
+    ) -> Result<Option<Node>, Fault> {
+        let ty = match found {
+            Some(ParameterType::Date) => "date",
+            Some(ParameterType::Timestamp) => "timestamp",
+            Some(ParameterType::TimestampTz) => "timestamptz",
+            Some(ParameterType::Text | ParameterType::Int) | None => return Ok(None),
+        };
+        let Some(moment) = clock::spelled(&self.text, ty, self.location)? else {
+            return Ok(None);
+        };
+        let value = clock::value(holes, moment, self.location);
+        Ok(Some(match (moment, ty) {
+            (Moment::Now, "timestamptz") | (Moment::Day(_), "date") => value,
+            _ => cast(value, ty, Vec::new()),
+        }))
+    }
+}
+
+/// Makes holes of the strings that may be the clock's.
+pub(super) fn find(tree: &mut Node, holes: &mut Holes) -> Result<Vec<Word>, Fault> {
+    let mut finder =
+        Finder { holes, found: Vec::new(), selects: 0, inside: Vec::new(), known: Vec::new() };
+    walk(tree, &mut finder)?;
+    Ok(finder.found)
+}
+
+struct Finder<'a> {
+    holes: &'a mut Holes,
+    found: Vec<Word>,
+    selects: usize,
+    /// The SELECTs under way, by number, outermost first.
+    inside: Vec<usize>,
+    known: Vec<Known>,
+}
+
+/// An expression with holes. The same expression of the same SELECT has the same holes: PostgreSQL
+/// would not see otherwise that a GROUP BY repeats it.
+struct Known {
+    select: Option<usize>,
+    expression: Node,
+    holes: Vec<i32>,
+}
+
+impl Visitor for Finder<'_> {
+    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        if matches!(part, Part::SelectStmt(_)) {
+            self.inside.push(self.selects);
+            self.selects += 1;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        if matches!(part, Part::SelectStmt(_)) {
+            self.inside.pop();
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+        if typed_words(node).is_empty() {
+            return Ok(());
+        }
+        let select = self.inside.last().copied();
+        let expression = without_places(node)?;
+        let same = |known: &&Known| known.select == select && known.expression == expression;
+        if let Some(known) = self.known.iter().find(same) {
+            for (word, hole) in typed_words(node).into_iter().zip(&known.holes) {
+                let location = string_constant(word).map_or(-1, |(_, location)| location);
+                *word = param(*hole, location);
+            }
+            return Ok(());
+        }
+        let holes = typed_words(node).into_iter().filter_map(|word| self.hole(word)).collect();
+        self.known.push(Known { select, expression, holes });
+        Ok(())
+    }
+}
+
+impl Finder<'_> {
+    fn hole(&mut self, word: &mut Node) -> Option<i32> {
+        let (text, location) = string_constant(word)?;
+        let text = text.to_owned();
+        // A text until PREPARE says otherwise.
+        let parameter = Parameter { source: ParameterSource::Now, ty: ParameterType::Text };
+        let hole = self.holes.literal(word, location, Filling::Value(parameter));
+        self.found.push(Word { hole, text, location });
+        Some(hole)
+    }
+}
+
+/// Functions of dates and times, none of which takes an argument of any type.
+const FUNCTIONS: [&str; 7] =
+    ["age", "date_bin", "date_part", "date_trunc", "extract", "generate_series", "timezone"];
+
+/// The words in an expression whose type its other operands tell.
+fn typed_words(node: &mut Node) -> Vec<&mut Node> {
+    match &mut node.node {
+        Some(NodeEnum::AExpr(expr)) => compared(expr),
+        Some(NodeEnum::CoalesceExpr(expr)) => among(expr.args.iter_mut()),
+        Some(NodeEnum::MinMaxExpr(expr)) => among(expr.args.iter_mut()),
+        Some(NodeEnum::CaseExpr(case)) => {
+            let arg = case.arg.as_deref();
+            let mut words = Vec::new();
+            let mut results = Vec::new();
+            for when in &mut case.args {
+                let Some(NodeEnum::CaseWhen(when)) = &mut when.node else {
+                    continue;
+                };
+                if let (Some(arg), Some(expr)) = (arg, when.expr.as_deref_mut()) {
+                    words.extend(against(arg, expr));
+                }
+                results.extend(when.result.as_deref_mut());
+            }
+            words.extend(among(results.into_iter().chain(case.defresult.as_deref_mut())));
+            words
+        }
+        // A subquery's column always has a type.
+        Some(NodeEnum::SubLink(sublink)) => match sublink.testexpr.as_deref_mut() {
+            Some(Node { node: Some(NodeEnum::RowExpr(row)) }) => words(row.args.iter_mut()),
+            test => words(test.into_iter()),
+        },
+        Some(NodeEnum::FuncCall(call))
+            if builtin_name(&call.funcname).is_some_and(|name| FUNCTIONS.contains(&name)) =>
+        {
+            words(call.args.iter_mut())
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn compared(expr: &mut AExpr) -> Vec<&mut Node> {
+    let kind = expr.kind();
+    let operator = expr.name.last().and_then(sval).unwrap_or_default();
+    let compares = ["=", "<>", "<", "<=", ">", ">=", "-"].contains(&operator);
+    let (Some(left), Some(right)) = (expr.lexpr.as_deref_mut(), expr.rexpr.as_deref_mut()) else {
+        return Vec::new();
+    };
+    match kind {
+        AExprKind::AexprOp | AExprKind::AexprOpAny | AExprKind::AexprOpAll if !compares => {
+            Vec::new()
+        }
+        AExprKind::AexprOp
+        | AExprKind::AexprOpAny
+        | AExprKind::AexprOpAll
+        | AExprKind::AexprDistinct
+        | AExprKind::AexprNotDistinct
+        | AExprKind::AexprNullif => pair(left, right),
+        AExprKind::AexprIn
+        | AExprKind::AexprBetween
+        | AExprKind::AexprNotBetween
+        | AExprKind::AexprBetweenSym
+        | AExprKind::AexprNotBetweenSym => {
+            let Some(NodeEnum::List(list)) = &mut right.node else {
+                return Vec::new();
+            };
+            // On the left of IN, it might be asked to have several types at once.
+            let is_between = kind != AExprKind::AexprIn;
+            if is_between && is_word(left) && !list.items.iter().any(is_untyped) {
+                return vec![left];
+            }
+            list.items.iter_mut().flat_map(|item| against(left, item)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The words on one side that the other side gives a type, of two values or rows.
+fn pair<'a>(left: &'a mut Node, right: &'a mut Node) -> Vec<&'a mut Node> {
+    if is_row(left) && is_row(right) {
+        let values = row(left).iter_mut().zip(row(right));
+        return values.flat_map(|(left, right)| pair(left, right)).collect();
+    }
+    among([left, right].into_iter())
+}
+
+/// The words of `right` that `left` gives a type.
+fn against<'a>(left: &Node, right: &'a mut Node) -> Vec<&'a mut Node> {
+    if let Some(NodeEnum::RowExpr(left)) = &left.node {
+        let values = left.args.iter().zip(row(right));
+        return values.flat_map(|(left, right)| against(left, right)).collect();
+    }
+    if !is_untyped(left) && is_word(right) { vec![right] } else { Vec::new() }
+}
+
+/// The words among values that all take one type, if one of the others tells it.
+fn among<'a>(values: impl Iterator<Item = &'a mut Node>) -> Vec<&'a mut Node> {
+    let values: Vec<_> = values.collect();
+    if values.iter().all(|value| is_untyped(value)) {
+        return Vec::new();
+    }
+    words(values.into_iter())
+}
+
+fn words<'a>(values: impl Iterator<Item = &'a mut Node>) -> Vec<&'a mut Node> {
+    values.filter(|value| is_word(value)).collect()
+}
+
+fn is_word(node: &Node) -> bool {
+    string_constant(node).is_some_and(|(text, _)| clock::is_of_the_clock(text))
+}
+
+/// Whether a value leaves its type to its surroundings.
+fn is_untyped(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_)))
+}
+
+/// The values of a row.
+fn row(node: &mut Node) -> &mut [Node] {
+    match &mut node.node {
+        Some(NodeEnum::RowExpr(row)) => &mut row.args,
+        _ => &mut [],
+    }
+}
+
+fn is_row(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::RowExpr(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::{Draft, ParameterSource, ParameterType, Template};
+
+    /// What PREPARE would say: each `$n` has the type `ty`.
+    fn with_type(sql: &str, ty: Option<ParameterType>) -> Template {
+        let draft = Draft::parse(sql).unwrap();
+        let count = (1..99).take_while(|n| draft.sql().contains(&format!("${n}"))).count();
+        draft.finish(&vec![ty; count]).unwrap()
+    }
+
+    #[test]
+    fn a_word_is_the_clock_where_it_is_compared_with_a_date() {
+        let cases = [
+            ("d >= 'today'", "d >= $1::date"),
+            ("d < ' Tomorrow '", "d < ($1::date + 1)"),
+            ("d = 'NOW'", "d = $1::date"),
+            ("'yesterday' <> d", "($1::date - 1) <> d"),
+            ("d BETWEEN 'yesterday' AND 'today'", "d BETWEEN ($1::date - 1) AND $1::date"),
+            ("d NOT BETWEEN 'today' AND e", "d NOT BETWEEN $1::date AND e"),
+            ("'today' BETWEEN d AND e", "$1::date BETWEEN d AND e"),
+            (
+                "d IN ('today', '2025-06-01', 'yesterday')",
+                "d IN ($1::date, '2025-06-01', ($1::date - 1))",
+            ),
+            ("d NOT IN ('today')", "d NOT IN ($1::date)"),
+            ("d IS DISTINCT FROM 'today'", "d IS DISTINCT FROM $1::date"),
+            ("(d, n) >= ('today', 3)", "(d, n) >= ($1::date, 3)"),
+            ("(d, n) IN (('today', 3), (e, 4))", "(d, n) IN (($1::date, 3), (e, 4))"),
+            ("'today' IN (SELECT d FROM u)", "$1::date IN (SELECT d FROM u)"),
+            ("'today' = ANY (days)", "$1::date = ANY(days)"),
+            ("d - 'today' > 3", "(d - $1::date) > 3"),
+            ("coalesce(d, 'today') > e", "COALESCE(d, $1::date) > e"),
+            ("least(d, 'tomorrow') > e", "LEAST(d, $1::date + 1) > e"),
+            ("nullif(d, 'today') > e", "NULLIF(d, $1::date) > e"),
+            ("CASE d WHEN 'today' THEN a ELSE b END", "CASE d WHEN $1::date THEN a ELSE b END"),
+            ("CASE WHEN a THEN d ELSE 'today' END > e", "CASE WHEN a THEN d ELSE $1::date END > e"),
+            (
+                "d IN (SELECT generate_series(e, 'today', '1 day'))",
+                "d IN (SELECT generate_series(e, $1::date, '1 day'))",
+            ),
+            ("NOT (a OR d >= 'today')", "NOT (a OR d >= $1::date)"),
+        ];
+        for (condition, expected) in cases {
+            let sql = format!("SELECT 1 FROM t WHERE {condition}");
+            let template = with_type(&sql, Some(ParameterType::Date));
+            let plain = |text: &str| text.replace(['(', ')'], "");
+            let expected = format!("SELECT 1 FROM t WHERE {expected}");
+            assert_eq!(plain(&template.sql), plain(&expected), "{condition}");
+            assert!(template.slots.clock, "{condition}");
+            let sources: Vec<_> = template.parameters.iter().map(|p| p.source).collect();
+            assert_eq!(sources, [ParameterSource::Today], "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_word_has_the_type_that_prepare_infers() {
+        use ParameterType::{Timestamp, TimestampTz};
+        let cases = [
+            ("today", Timestamp, "$1::date::timestamp"),
+            ("yesterday", Timestamp, "($1::date - 1)::timestamp"),
+            ("now", Timestamp, "$1::timestamptz::timestamp"),
+            ("today", TimestampTz, "$1::date::timestamptz"),
+            ("tomorrow", TimestampTz, "($1::date + 1)::timestamptz"),
+            ("\tNow ", TimestampTz, "$1::timestamptz"),
+        ];
+        for (word, ty, expected) in cases {
+            let template = with_type(&format!("SELECT 1 FROM t WHERE d >= '{word}'"), Some(ty));
+            assert_eq!(template.sql, format!("SELECT 1 FROM t WHERE d >= {expected}"));
+            assert!(template.slots.clock);
+        }
+    }
+
+    #[test]
+    fn as_anything_else_a_word_stays() {
+        let conditions =
+            ["kind = 'today'", "kind IN ('now', 'Today 10:00')", "kind >= 'all of today'"];
+        for condition in conditions {
+            let sql = format!("SELECT 1 FROM t WHERE {condition}");
+            for ty in [Some(ParameterType::Text), Some(ParameterType::Int), None] {
+                let template = with_type(&sql, ty);
+                assert_eq!(template.sql, sql);
+                assert!(template.parameters.is_empty() && !template.slots.clock);
+            }
+            let assumed = Draft::parse(&sql).unwrap().assume().unwrap();
+            assert_eq!(assumed.sql, sql);
+            assert!(assumed.parameters.is_empty() && !assumed.slots.clock);
+        }
+    }
+
+    #[test]
+    fn each_word_has_its_own_type() {
+        let sql = "SELECT 1 FROM t WHERE kind = 'today' AND d >= 'today' AND e < CURRENT_DATE";
+        let draft = Draft::parse(sql).unwrap();
+        assert_eq!(draft.sql(), "SELECT 1 FROM t WHERE kind = $1 AND d >= $2 AND e < $3::date");
+        let date = Some(ParameterType::Date);
+        let template = draft.finish(&[Some(ParameterType::Text), date, date]).unwrap();
+        assert_eq!(
+            template.sql,
+            "SELECT 1 FROM t WHERE kind = 'today' AND d >= $1::date AND e < $1::date"
+        );
+        assert_eq!(template.parameters.len(), 1);
+    }
+
+    #[test]
+    fn no_type_is_asked_for_where_there_may_be_none() {
+        for sql in [
+            "SELECT 'today'",
+            "SELECT 'today' AS day, f('now'), concat('today', d) FROM t",
+            "SELECT CASE WHEN a THEN 'today' ELSE 'older' END FROM t",
+            "SELECT CASE 'today' WHEN 'x' THEN 1 END",
+            "SELECT 1 WHERE 'today' = 'today' AND 'now' > NULL",
+            "SELECT 1 FROM t WHERE 'now' BETWEEN 'yesterday' AND d",
+            "SELECT 1 FROM t WHERE 'now' IN (d, 'today')",
+            "SELECT 1 FROM t WHERE d >= 'infinity' AND e > 'epoch' AND f < 'nowhere'",
+            "SELECT COALESCE(NULL, 'today')",
+            "VALUES ('today')",
+            "SELECT 'today' UNION SELECT 'now'",
+        ] {
+            let draft = Draft::parse(sql).unwrap();
+            assert_eq!(draft.sql(), sql);
+            assert!(!draft.assume().unwrap().slots.clock);
+        }
+    }
+
+    #[test]
+    fn a_repeated_expression_stays_the_same() {
+        // PostgreSQL would not see otherwise that GROUP BY repeats it.
+        let sql = "SELECT d >= 'today' AS a FROM t GROUP BY d >= 'today' HAVING d >= 'tomorrow'";
+        let draft = Draft::parse(sql).unwrap();
+        let expected = "SELECT d >= $1 AS a FROM t GROUP BY d >= $1 HAVING d >= $2";
+        assert_eq!(draft.sql(), expected);
+        // In another SELECT, the same words may mean another column.
+        let sql = "SELECT d >= 'today' AS a FROM t UNION SELECT d >= 'today' FROM u";
+        let draft = Draft::parse(sql).unwrap();
+        assert_eq!(draft.sql(), "SELECT d >= $1 AS a FROM t UNION SELECT d >= $2 FROM u");
+    }
+
+    #[test]
+    fn a_word_with_more_to_it_is_refused_as_a_date() {
+        for ty in [ParameterType::Date, ParameterType::Timestamp, ParameterType::TimestampTz] {
+            let draft = Draft::parse("SELECT 1 FROM t\nWHERE d >= 'today 10:00'").unwrap();
+            let error = draft.finish(&[Some(ty)]).unwrap_err().to_string();
+            assert!(error.starts_with("line 2, column 12: 'today 10:00' is not"), "{error}");
+            assert!(error.contains("CURRENT_DATE"), "{error}");
+        }
+    }
+}
