@@ -104,23 +104,6 @@ Feature: Asking for a metric
         """
       And its layouts.1.y is 9999999
 
-    # The embedded database can be asked by metricd alone.
-    @native
-    Scenario: PostgreSQL itself gives the same
-      When I ask for the metric "1379a764-2543-45fd-a78b-8c5a65827417"
-      Then the records are what PostgreSQL gives for
-        """
-        SELECT
-          DATE(date)        AS day,
-          COUNT(*)          AS need_approval_count
-        FROM metrics
-        WHERE id = 'cmcxhohny0001ykqk3fnzs1qy'
-          AND alert_category = 'Need approval'
-          AND DATE(date) BETWEEN '2025-06-02' AND '2025-06-25'
-        GROUP BY DATE(date)
-        ORDER BY day;
-        """
-
     Scenario: A window of one's own
       When I ask for the metric "c797b618-df12-45f7-bbb2-cc6695a48e46" from "2025-06-04" to "2025-06-30"
       Then its records are
@@ -263,6 +246,37 @@ Feature: Asking for a metric
         | operation | get_metrics |
         | status    | 404         |
 
+  # The embedded database can be asked by metricd alone.
+  @native
+  Rule: PostgreSQL itself gives the same
+
+    Scenario Outline: The query <query> as it was written
+      Given the sample catalog
+      And the clock is the machine's own
+      And metricd is running
+      When I add to the metric "<metric>" the record
+        """
+        {"obsolescence": 10.25, "parts_flagged": 3}
+        """
+      Then the answer is 201
+      When I add to the metric "<metric>" the record
+        """
+        {"obsolescence": 0.1, "parts_flagged": 4}
+        """
+      Then the answer is 201
+      When I ask for the metric "<metric>"
+      Then the answer is 200
+      And its records has some items
+      And the records are what PostgreSQL gives for the query "<query>" of the file
+
+      Examples:
+        | metric                               | query                     |
+        | def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6 | cmcw1zaxw0003p1qk1fo9ss8m |
+        | c797b618-df12-45f7-bbb2-cc6695a48e46 | cmcw3crxh0001poqkt5ctjjb0 |
+        | 073ac9db-c16e-4d04-9f25-6fc01d4ac380 | cmcw3etd80002poqk6era3ko9 |
+        | 53aaf9d4-04d3-43d3-9f40-6ce4a9282a5c | cmcxgnpq10001wpqk36vpzseb |
+        | 1379a764-2543-45fd-a78b-8c5a65827417 | cmcxhohny0001ykqk3fnzs1qy |
+
   Rule: What an author may write
 
     Scenario: More rows than the limit are cut, and that is said
@@ -400,3 +414,29 @@ Feature: Asking for a metric
       And one ERROR line says "Unhandled exception" with operation "get_metrics"
       And one ERROR line mentions "division by zero"
       And one INFO line says "Endpoint called" with status "500"
+
+    Scenario: A query that fails at a value keeps the value to itself
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT alert_type::int AS n FROM metrics
+        """
+      And the metric has the record
+        """
+        {"alert_type": "Warning-4711"}
+        """
+      When I ask for the metric "{id}"
+      Then the answer is 500
+      And it is a problem: "query failed"
+      And the body does not mention "Warning-4711"
+      And the body does not mention "alert_type"
+      And the body does not mention "integer"
+      And the body does not mention "syntax"
+      And the body does not mention "SQL"
+      And one ERROR line says "Unhandled exception"
+      And one ERROR line says "Unhandled exception" with
+        | field     | value       |
+        | operation | get_metrics |
+        | metric_id | {id}        |
+        | error     | <something> |
+      And no log line contains "Warning-4711"

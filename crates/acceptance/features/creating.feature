@@ -1,4 +1,4 @@
-Feature: Creating and changing metrics
+Feature: Creating metrics
   A metric is made of SQL, or of a sentence that becomes SQL. One that cannot be understood still
   becomes a metric, of its own raw records, and says so.
 
@@ -154,113 +154,6 @@ Feature: Creating and changing metrics
       | SELECT :nonsense                                                         |
       | SELECT rolpassword FROM pg_authid                                        |
       | SELECT sql FROM metricd.queries                                          |
-
-  Scenario: Changing a metric
-    Given I have made the metric
-      """
-      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x", "name": "One"}
-      """
-    When I PATCH to "/metrics/{id}"
-      """
-      {"name": "Two", "description": "More than one", "query": "SELECT 2 AS x", "tags": ["even"]}
-      """
-    Then the answer is a success
-    And one INFO line says "Endpoint called" with operation "update_metrics_configuration"
-    When I ask for the metric "{id}"
-    Then the body contains
-      """
-      {"name": "Two", "description": "More than one", "tags": ["even"], "records": [{"x": 2}]}
-      """
-
-  Scenario: A change leaves alone what it does not name
-    Given I have made the metric
-      """
-      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x", "name": "One", "tags": ["odd"]}
-      """
-    When I PATCH to "/metrics/{id}"
-      """
-      {"name": "Uno"}
-      """
-    Then the answer is a success
-    When I ask for the metric "{id}"
-    Then the body contains
-      """
-      {"name": "Uno", "tags": ["odd"], "records": [{"x": 1}]}
-      """
-
-  Scenario: Removing a metric
-    Given I have made the metric
-      """
-      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"}
-      """
-    When I send DELETE to "/metrics/{id}"
-    Then the answer is 204
-    And the body is empty
-    And one INFO line says "Endpoint called" with operation "delete_metrics_configuration"
-    When I ask for the metric "{id}"
-    Then the answer is 404
-    When I send DELETE to "/metrics/{id}"
-    Then the answer is 404
-
-  Scenario: Moving a tile, unless somebody moved it before
-    Given I have made the metric
-      """
-      {
-        "is_editable": true, "query": "SELECT 1 AS x",
-        "layouts": [{"breakpoint": "lg", "x": 0, "y": 0, "w": 1, "h": 1}]
-      }
-      """
-    When I ask for the metric "{id}"
-    And I remember its layout_version as "version"
-    And the next request has the header "If-Match" '"{version}"'
-    And I PUT to "/metrics/{id}/layouts"
-      """
-      [{"breakpoint": "lg", "x": 5, "y": 9999999, "w": 2, "h": 2, "static": true}]
-      """
-    Then the answer is a success
-    And one INFO line says "Endpoint called" with operation "replace_metric_layouts"
-    When I ask for the metric "{id}"
-    Then its layouts are
-      """
-      [{"breakpoint": "lg", "x": 5, "y": 9999999, "w": 2, "h": 2, "static": true}]
-      """
-    When the next request has the header "If-Match" '"{version}"'
-    And I PUT to "/metrics/{id}/layouts"
-      """
-      []
-      """
-    Then the answer is 412
-    And it is a problem: ""
-    When I ask for the metric "{id}"
-    Then its layouts has 1 item
-
-  Scenario: A locked metric is not changed until it is unlocked
-    Given I have made the metric
-      """
-      {"is_editable": false, "layouts": [], "query": "SELECT 1 AS x", "name": "Fixed"}
-      """
-    When I PATCH to "/metrics/{id}"
-      """
-      {"name": "Broken"}
-      """
-    Then the answer is 409
-    And it is a problem: ""
-    When I send DELETE to "/metrics/{id}"
-    Then the answer is 409
-    When I ask for the metric "{id}"
-    Then its name is "Fixed"
-    When I PATCH to "/metrics/{id}"
-      """
-      {"is_editable": true}
-      """
-    Then the answer is a success
-    When I PATCH to "/metrics/{id}"
-      """
-      {"name": "Mended"}
-      """
-    Then the answer is a success
-    When I ask for the metric "{id}"
-    Then its name is "Mended"
 
   Scenario: What was made is still there after a restart
     Given I have made the metric

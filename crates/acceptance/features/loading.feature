@@ -191,6 +191,47 @@ Feature: Loading a catalog
       When I ask for "/health"
       Then the answer is 200
 
+    Scenario Outline: A broken seed is said with its place and without its values: <fault>
+      Given an empty catalog
+      And in the file "metric_records.json" '<old>' becomes '<new>'
+      And metricd seeds itself from the catalog files
+      When metricd starts
+      Then one ERROR line says "Seed finding" with
+        | field | value                        |
+        | file  | {folder}/metric_records.json |
+        | line  | <line>                       |
+      And no log line contains "Schmidt-0815"
+      When I ask for "/metrics"
+      Then its items are []
+      Given a metric with the query
+        """
+        SELECT count(*) AS n FROM metrics
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 0}]
+
+      Examples:
+        | fault     | old                 | new              | line |
+        | no date   | 2025-07-15T00:00:00 | Schmidt-0815     | 9    |
+        | no number | 80.25               | "Schmidt-0815"   | 10   |
+        | no text   | "Critical"          | ["Schmidt-0815"] | 15   |
+        | no JSON   | 80.25               | Schmidt-0815     | 10   |
+
+  Rule: Loading while metricd serves
+
+    # The embedded database belongs to one process at a time.
+    @native
+    Scenario: A new metric answers at once
+      Given an empty catalog
+      And metricd is running
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+      Then the answer is 404
+      When I import the catalog
+      Then it succeeds
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+      Then the answer is 200
+      And its records has 2 items
+
   Rule: A broken file is said with its place, and nothing is written
 
     Scenario Outline: A fault in a file: <fault>

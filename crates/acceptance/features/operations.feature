@@ -93,6 +93,33 @@ Feature: Operations
       And it says "clock"
       And it says "listen"
 
+    Scenario: A setting that means nothing is a fault, wherever it stands
+      Given the setting "METRICD_LIMITS_MAX_ROWS" is "5"
+      And the file "metricd.toml" is
+        """
+        [limits]
+        max_lines = 5
+        """
+      When I run "metricd serve --listen 127.0.0.1:0"
+      Then it fails
+      And it says "METRICD_LIMITS_MAX_ROWS"
+      And it says "limits.max_lines"
+
+    Scenario: A reader's own connection is refused until there is one
+      Given the setting "READER_DATABASE_URL" is "postgres://reader:s3cr3t-w0rd@127.0.0.1:1/metricd"
+      When I run "metricd serve --listen 127.0.0.1:0"
+      Then it fails
+      And it says "READER_DATABASE_URL"
+      And it says "not supported"
+      And it does not say "s3cr3t-w0rd"
+
+    # A server keeps its data where nobody else may look.
+    @embedded
+    Scenario: The data folder is metricd's own
+      Given a database that metricd has never seen
+      When metricd starts
+      Then nobody else may look into the folder "data"
+
     Scenario: A password is never printed
       Given the setting "DATABASE_URL" is "postgres://metricd:s3cr3t-w0rd@127.0.0.1:1/metricd"
       And the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "1s"

@@ -62,6 +62,15 @@ Feature: Adding records
     When I ask for the metric "{id}"
     Then its records has 2 items
 
+  Scenario: Many clients at once
+    When 20 clients at once add to the metric "{id}" the record
+      """
+      {"parts_flagged": 1, "date": "2025-06-03T00:00:00"}
+      """
+    Then each of the 20 answers is 201
+    When I ask for the metric "{id}"
+    Then its records has 20 items
+
   Scenario Outline: A date in each of its spellings
     When I add to the metric "{id}" the record
       """

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::D
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cucumber::World;
-use reqwest::{Method, redirect::Policy};
+use reqwest::{Method, RequestBuilder, redirect::Policy};
 use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio::{
     process::Child,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{Instant, sleep},
 };
 
@@ -46,8 +46,11 @@ pub struct TestApp {
     pub logs: Logs,
     /// What the server has printed since the scenario began.
     pub printed: Logs,
+    /// What many clients were answered at once.
+    pub answers: Vec<Answer>,
     names: BTreeMap<String, String>,
     answer: Option<Answer>,
+    in_background: Option<JoinHandle<Result<Answer>>>,
     output: Option<Output>,
     server: Option<Server>,
     database: Option<Database>,
@@ -101,8 +104,10 @@ impl TestApp {
             catalog,
             logs: Logs::default(),
             printed: Logs::default(),
+            answers: Vec::new(),
             names: BTreeMap::from([("folder".into(), folder_name)]),
             answer: None,
+            in_background: None,
             output: None,
             server: None,
             database: None,
@@ -270,6 +275,17 @@ impl TestApp {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<&Answer> {
+        let request = self.prepared(method, path, body)?;
+        let answer = Answer::read(request.send().await?).await?;
+        Ok(self.answer.insert(answer))
+    }
+
+    fn prepared(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<RequestBuilder> {
         let mut request = self.client.request(method, self.url(path)?);
         for (name, value) in std::mem::take(&mut self.headers) {
             request = request.header(name, self.fill(&value));
@@ -280,8 +296,60 @@ impl TestApp {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let answer = Answer::read(request.send().await?).await?;
-        Ok(self.answer.insert(answer))
+        Ok(request)
+    }
+
+    /// Asks for a path, and does not wait for the answer.
+    ///
+    /// # Errors
+    /// When the server is not running.
+    pub fn ask_in_background(&mut self, path: &str) -> Result<()> {
+        let request = self.prepared(Method::GET, path, None)?;
+        let asked = tokio::spawn(async move { Answer::read(request.send().await?).await });
+        self.in_background = Some(asked);
+        Ok(())
+    }
+
+    /// Whether what was asked in the background has no answer yet.
+    ///
+    /// # Errors
+    /// When nothing was.
+    pub fn is_waiting(&self) -> Result<bool> {
+        let asked = self.in_background.as_ref().context("nothing was asked in the background")?;
+        Ok(!asked.is_finished())
+    }
+
+    /// Asks for a path again and again until the answer has this status.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub async fn ask_until(&mut self, path: &str, status: u16) -> Result<()> {
+        let deadline = Instant::now() + process::PATIENCE;
+        while self.request(Method::GET, path, None).await?.status != status {
+            ensure!(Instant::now() < deadline, "the answer is never {status}");
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Sends the same JSON body from many clients at once.
+    ///
+    /// # Errors
+    /// When one has no answer.
+    pub async fn send_at_once(
+        &mut self,
+        clients: usize,
+        method: &Method,
+        path: &str,
+        body: &str,
+    ) -> Result<Vec<Answer>> {
+        let body = self.fill(body).into_bytes();
+        let mut sent = JoinSet::new();
+        for _ in 0..clients {
+            let request = self.prepared(method.clone(), path, Some(body.clone()))?;
+            sent.spawn(async move { Answer::read(request.send().await?).await });
+        }
+        sent.join_all().await.into_iter().collect()
     }
 
     /// Sends a JSON body.
@@ -363,6 +431,22 @@ impl TestApp {
         Json::parse(&rows)
     }
 
+    /// Waits until a statement run past metricd gives these rows. Native engine only.
+    ///
+    /// # Errors
+    /// When it never does.
+    pub async fn sql_until(&mut self, statement: &str, expected: &Json) -> Result<()> {
+        let deadline = Instant::now() + process::PATIENCE;
+        loop {
+            let actual = self.sql(statement).await?;
+            if actual == *expected {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "it gives {actual}");
+            sleep(PAUSE).await;
+        }
+    }
+
     /// Runs statements past metricd. Native engine only.
     ///
     /// # Errors
@@ -395,6 +479,9 @@ impl TestApp {
     /// # Errors
     /// When either is refused.
     pub async fn close(&mut self) -> Result<()> {
+        if let Some(asked) = self.in_background.take() {
+            asked.abort();
+        }
         if self.server.is_some() {
             self.kill().await?;
         }

@@ -76,6 +76,18 @@ impl Catalog {
         Ok(text)
     }
 
+    /// The text of a query of `queries.csv`.
+    ///
+    /// # Errors
+    /// When the query is not in the file.
+    pub fn query(&self, id: &str) -> Result<String> {
+        let start = format!("{id},\"");
+        let text = self.read_with("queries.csv", &start)?;
+        let (_, rest) = text.split_once(&start).context("no such query")?;
+        let sql = rest.split_once("\"\n").map_or(rest, |(sql, _)| sql);
+        Ok(sql.trim_end().trim_end_matches('"').replace("\"\"", "\""))
+    }
+
     /// Gives a query of `queries.csv` another text.
     ///
     /// # Errors
@@ -135,6 +147,9 @@ mod tests {
         assert!(
             read("queries.csv").contains("cmcw3crxh0001poqkt5ctjjb0,\"SELECT \"\"a\"\"\"\ncmcw3e")
         );
+
+        assert_eq!(catalog.query("cmcw3crxh0001poqkt5ctjjb0").unwrap(), "SELECT \"a\"");
+        assert!(catalog.query("cmcxhohny0001ykqk3fnzs1qy").unwrap().ends_with("ORDER BY day;"));
 
         catalog.remove_metric("c797b618-df12-45f7-bbb2-cc6695a48e46").unwrap();
         assert!(!read("metrics.json").contains("c797b618"));

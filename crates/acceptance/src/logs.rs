@@ -66,11 +66,6 @@ impl Logs {
         })
     }
 
-    /// Forgets the lines so far.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
     /// The lines that were read so far.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {

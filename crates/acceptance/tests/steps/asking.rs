@@ -8,7 +8,7 @@ use metricd_acceptance::{
 };
 use reqwest::Method;
 
-use super::{Step, document, json, rows};
+use super::{Step, json, rows};
 
 #[given(expr = "the next request has the header {string} {string}")]
 #[when(expr = "the next request has the header {string} {string}")]
@@ -38,6 +38,23 @@ async fn metric_with(app: &mut TestApp, id: String, parameters: String) -> Step 
 async fn metric_between(app: &mut TestApp, id: String, start: String, end: String) -> Step {
     let path = format!("/metrics/{id}?start_date={start}&end_date={end}");
     app.request(Method::GET, &path, None).await?;
+    Ok(())
+}
+
+#[when(expr = "I ask for the metric {string} in the background")]
+fn metric_in_background(app: &mut TestApp, id: String) -> Step {
+    Ok(app.ask_in_background(&format!("/metrics/{id}"))?)
+}
+
+/// One that waits in a queue may be faster than the one that it should wait for: it asks again.
+#[when(expr = "I ask for the metric {string} until the answer is {int}")]
+async fn metric_until(app: &mut TestApp, id: String, status: u16) -> Step {
+    Ok(app.ask_until(&format!("/metrics/{id}"), status).await?)
+}
+
+#[then("what I asked in the background has no answer yet")]
+fn no_answer_yet(app: &mut TestApp) -> Step {
+    ensure!(app.is_waiting()?, "it has one");
     Ok(())
 }
 
@@ -141,6 +158,13 @@ fn header_is_uuid(app: &mut TestApp, name: String) -> Step {
     Ok(())
 }
 
+#[then(expr = "the answer has the header {string}")]
+fn has_header(app: &mut TestApp, name: String) -> Step {
+    let headers = &app.answer()?.headers;
+    ensure!(headers.contains_key(&name), "it has {headers:?}");
+    Ok(())
+}
+
 #[then(expr = "the answer has no header {string}")]
 fn no_header(app: &mut TestApp, name: String) -> Step {
     let actual = app.answer()?.header(&name);
@@ -208,6 +232,7 @@ fn part_has(app: &mut TestApp, part: String, count: usize) -> Step {
     Ok(())
 }
 
+#[given(expr = "I remember its {word} as {string}")]
 #[when(expr = "I remember its {word} as {string}")]
 #[then(expr = "I remember its {word} as {string}")]
 fn remember(app: &mut TestApp, part: String, name: String) -> Step {
@@ -233,9 +258,11 @@ fn remember_header(app: &mut TestApp, header: String, name: String) -> Step {
     Ok(())
 }
 
-#[then("the records are what PostgreSQL gives for")]
-async fn same_as_sql(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let expected = app.sql(document(step)?).await?.sorted();
+/// The query runs as it was written, past metricd.
+#[then(expr = "the records are what PostgreSQL gives for the query {string} of the file")]
+async fn same_as_sql(app: &mut TestApp, query: String) -> Step {
+    let sql = app.catalog.query(&query)?;
+    let expected = app.sql(&sql).await?.sorted();
     Ok(matches(&at(app, "records")?.sorted(), &expected, Match::Exact)?)
 }
 

@@ -123,13 +123,6 @@ fn finds(app: &mut TestApp, step: &gherkin::Step) -> Step {
     Ok(())
 }
 
-#[then("the report finds nothing")]
-fn finds_nothing(app: &mut TestApp) -> Step {
-    let findings = app.report()?.findings()?;
-    ensure!(findings.is_empty(), "it finds {findings:#?}");
-    Ok(())
-}
-
 #[then(regex = r"^the report says that it (wrote|wrote nothing)$")]
 fn written(app: &mut TestApp, what: String) -> Step {
     let report = app.report()?;

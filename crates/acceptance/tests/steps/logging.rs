@@ -1,17 +1,10 @@
 //! What the server logs.
 
 use anyhow::Context as _;
-use cucumber::{gherkin, given, then};
+use cucumber::{gherkin, then};
 use metricd_acceptance::{TestApp, logs::LogLine};
 
 use super::{Step, rows};
-
-#[given("what is logged so far is forgotten")]
-async fn forget(app: &mut TestApp) -> Step {
-    app.settle().await?;
-    app.logs.clear();
-    Ok(())
-}
 
 #[then(regex = r#"^one (INFO|WARN|ERROR) line says "([^"]+)"$"#)]
 async fn one_line(app: &mut TestApp, level: String, event: String) -> Step {
@@ -38,15 +31,6 @@ async fn one_line_with_fields(
     step: &gherkin::Step,
 ) -> Step {
     one(app, &level, &event, rows(step)?).await
-}
-
-#[then(regex = r#"^no (INFO|WARN|ERROR) line says "([^"]+)"$"#)]
-async fn no_line(app: &mut TestApp, level: String, event: String) -> Step {
-    app.settle().await?;
-    let lines = app.logs.lines();
-    let line = lines.iter().find(|line| line.says(&level, &event));
-    ensure!(line.is_none(), "{}", line.map(ToString::to_string).unwrap_or_default());
-    Ok(())
 }
 
 #[then(regex = r#"^one (INFO|WARN|ERROR) line mentions "([^"]+)"$"#)]

@@ -1,5 +1,7 @@
 //! What there is before anything happens, and the life of the server.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{TestApp, engine::Content};
@@ -24,6 +26,11 @@ fn untouched_database(app: &mut TestApp) {
 #[given(expr = "the clock says {string}")]
 fn clock(app: &mut TestApp, instant: String) {
     app.settings.insert("METRICD_CLOCK".into(), instant);
+}
+
+#[given("the clock is the machine's own")]
+fn machine_clock(app: &mut TestApp) {
+    app.settings.remove("METRICD_CLOCK");
 }
 
 #[given(expr = "the setting {string} is {string}")]
@@ -55,7 +62,6 @@ async fn start_with(app: &mut TestApp, option: String) -> Step {
 }
 
 #[when("metricd stops")]
-#[then("metricd stops when it is asked to")]
 async fn stop(app: &mut TestApp) -> Step {
     Ok(app.stop().await?)
 }
@@ -118,6 +124,20 @@ async fn sql_gives(app: &mut TestApp, statement: String, step: &gherkin::Step) -
     let expected = super::json(step, |text| app.fill(text))?;
     let actual = app.sql(&statement).await?;
     ensure!(actual == expected, "it gives {actual}");
+    Ok(())
+}
+
+#[then(expr = "in the database, {string} soon gives")]
+async fn sql_soon_gives(app: &mut TestApp, statement: String, step: &gherkin::Step) -> Step {
+    let expected = super::json(step, |text| app.fill(text))?;
+    Ok(app.sql_until(&statement, &expected).await?)
+}
+
+#[then(expr = "nobody else may look into the folder {string}")]
+fn private_folder(app: &mut TestApp, name: String) -> Step {
+    let path = app.folder().join(name);
+    let mode = std::fs::metadata(&path)?.permissions().mode() & 0o777;
+    ensure!(mode == 0o700, "its mode is {mode:o}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Making and changing metrics and records.
 
 use anyhow::Context as _;
-use cucumber::{gherkin, given, when};
+use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{TestApp, json::Json};
 use reqwest::Method;
 
@@ -9,7 +9,6 @@ use super::{Step, document};
 
 /// Makes a metric of the SQL below the step; `{id}` stands for it from then on.
 #[given("a metric with the query")]
-#[when("I make a metric with the query")]
 async fn metric_of_query(app: &mut TestApp, step: &gherkin::Step) -> Step {
     let query = serde_json::Value::from(document(step)?.trim());
     let body = format!(r#"{{"is_editable": true, "layouts": [], "query": {query}}}"#);
@@ -43,6 +42,21 @@ async fn record(app: &mut TestApp, step: &gherkin::Step) -> Step {
 async fn add_record(app: &mut TestApp, id: String, step: &gherkin::Step) -> Step {
     let path = format!("/metrics/{id}/metric-records");
     app.send_json(Method::POST, &path, document(step)?).await?;
+    Ok(())
+}
+
+#[when(expr = "{int} clients at once add to the metric {string} the record")]
+async fn add_at_once(app: &mut TestApp, clients: usize, id: String, step: &gherkin::Step) -> Step {
+    let path = format!("/metrics/{id}/metric-records");
+    let answers = app.send_at_once(clients, &Method::POST, &path, document(step)?).await?;
+    app.answers = answers;
+    Ok(())
+}
+
+#[then(expr = "each of the {int} answers is {int}")]
+fn each_answer(app: &mut TestApp, count: usize, status: u16) -> Step {
+    let answers: Vec<_> = app.answers.iter().map(|answer| answer.status).collect();
+    ensure!(answers == vec![status; count], "they are {answers:?}");
     Ok(())
 }
 
