@@ -12,6 +12,7 @@ use super::{
     error::{Fault, Offset, SqlError, place},
     gate, grammar,
     holes::{Holes, Printed},
+    literals::DayLiteral,
     names::ColumnNames,
     scan::{self, Placeholder},
     slots::{self, Candidates, Note, Range},
@@ -100,13 +101,21 @@ impl Draft {
         };
         let mut slots = self.fixed_slots();
         let mut kept = BTreeSet::new();
-        for range in &self.candidates.ranges {
-            let types = (
-                suitable(type_of(range.start_hole), range.start.is_plain()),
-                suitable(type_of(range.end_hole), range.end.is_plain()),
-            );
-            let (Some(start), Some(end)) = types else {
-                self.notes.extend(unsuitable(range));
+        let types: Vec<_> = self
+            .candidates
+            .ranges
+            .iter()
+            .map(|range| {
+                let start = suitable(type_of(range.start_hole), range.start.is_plain())?;
+                let end = suitable(type_of(range.end_hole), range.end.is_plain())?;
+                Some((start, end))
+            })
+            .collect();
+        // All are the same range: one of them alone would not move with the others.
+        let all_suitable = types.iter().all(Option::is_some);
+        for (range, types) in self.candidates.ranges.iter().zip(types) {
+            let Some((start, end)) = types.filter(|_| all_suitable) else {
+                self.notes.extend(unsuitable(range, types.is_some()));
                 continue;
             };
             kept.extend([range.start_hole, range.end_hole]);
@@ -289,16 +298,20 @@ fn suitable(inferred: Option<ParameterType>, is_plain: bool) -> Option<Parameter
     })
 }
 
-fn unsuitable(range: &Range) -> impl Iterator<Item = Note> {
-    [&range.start, &range.end].map(|day| Note {
+/// Why a range stays: by its own type, or by another's.
+fn unsuitable(range: &Range, by_another: bool) -> impl Iterator<Item = Note> {
+    let reason = if by_another {
+        "the same range also stands where it is compared with no date, timestamp or text of that \
+         form; write :start_date and :end_date where the query's window is meant"
+    } else {
+        "what its range is compared with is no date, timestamp or text of that form"
+    };
+    let note = move |day: &DayLiteral| Note {
         location: day.location,
         is_slot: false,
-        message: format!(
-            "'{}' stays as written: what its range is compared with is no date, timestamp or text \
-             of that form",
-            day.text
-        ),
-    }).into_iter()
+        message: format!("'{}' stays as written: {reason}", day.text),
+    };
+    [&range.start, &range.end].map(note).into_iter()
 }
 
 fn range_notes(range: &Range, end: ParameterType) -> Vec<Note> {
@@ -393,6 +406,28 @@ mod tests {
         assert_eq!((template.slots.start_date, template.slots.end_date), (None, None));
         assert_eq!(template.parameters.len(), 1);
         assert_eq!(template.notes.iter().filter(|note| !note.is_slot).count(), 2);
+    }
+
+    #[test]
+    fn equal_ranges_stay_together() {
+        let sql = "SELECT 1 FROM t WHERE x BETWEEN '2025-06-01' AND '2025-06-30' AND y >= '2025-06-01' \
+                   AND y < '2025-07-01'";
+        let date = Some(ParameterType::Date);
+        let draft = || Draft::parse(sql).unwrap();
+        let all = draft().finish(&[date, date, date, date]).unwrap();
+        assert_eq!((all.parameters.len(), all.notes.len()), (4, 4));
+        for at in 0..4 {
+            let mut types = [date; 4];
+            types[at] = None;
+            let template = draft().finish(&types).unwrap();
+            assert_eq!(template.sql, sql);
+            assert_eq!((template.slots.start_date, template.slots.end_date), (None, None));
+            assert!(template.notes.iter().all(|note| !note.is_slot));
+            let mut messages = notes(&template);
+            assert_eq!(messages.len(), 4);
+            messages.retain(|message| message.contains("the same range also stands where"));
+            assert_eq!(messages.len(), 2);
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Finds the literals that mean the same as a placeholder.
 //!
-//! Only where moving them cannot change the query's sense: AND-ed conditions of a WHERE or ON, and
-//! one range, one number of days in all. In doubt a literal stays, with a note saying why.
+//! Only where moving them cannot change the query's sense: AND-ed conditions of a WHERE or ON, one
+//! range, one number of days in all, and neither of them repeated where it could not move along. In
+//! doubt a literal stays, with a note saying why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +77,14 @@ pub(super) fn find(
     placeholders: &[Placeholder],
 ) -> Result<(Candidates, Vec<Note>), Fault> {
     let has = |params: &[ParamName]| placeholders.iter().any(|p| params.contains(&p.param));
-    let mut survey = Survey { holes, ranges: BTreeSet::new(), days: BTreeSet::new() };
+    let mut survey = Survey {
+        holes,
+        ranges: BTreeSet::new(),
+        days: BTreeSet::new(),
+        movable: BTreeSet::new(),
+        day_literals: BTreeMap::new(),
+        amounts: BTreeMap::new(),
+    };
     walk(tree, &mut survey)?;
     let range_obstacle = if has(&[ParamName::StartDate, ParamName::EndDate]) {
         Some("the query says :start_date or :end_date where its window is meant")
@@ -84,6 +92,11 @@ pub(super) fn find(
         Some(
             "the query holds different ranges of days; write :start_date and :end_date where its \
              window is meant",
+        )
+    } else if survey.range_stays_elsewhere() {
+        Some(
+            "its range begins or ends with a day that also stands where it cannot move; write \
+             :start_date and :end_date where the query's window is meant",
         )
     } else {
         None
@@ -94,6 +107,11 @@ pub(super) fn find(
         Some(
             "the query holds different numbers of days; write :day_range * INTERVAL '1 day' where \
              its number of days is meant",
+        )
+    } else if survey.days_stay_elsewhere() {
+        Some(
+            "as many days are also subtracted where they cannot move; write :day_range * INTERVAL \
+             '1 day' where the query's number of days is meant",
         )
     } else {
         None
@@ -113,14 +131,28 @@ pub(super) fn find(
 }
 
 /// What a template holds of ranges and numbers of days, wherever they stand: a FILTER for another
-/// period than the WHERE's would lose its rows if the WHERE moved.
+/// period than the WHERE's would lose its rows if the WHERE moved, and so would one for the same.
 struct Survey<'a> {
     holes: &'a Holes,
     ranges: BTreeSet<(NaiveDate, NaiveDate)>,
     days: BTreeSet<u32>,
+    /// The places of what may become slots.
+    movable: BTreeSet<i32>,
+    /// By place, all whole days.
+    day_literals: BTreeMap<i32, NaiveDate>,
+    /// By place, all days that are subtracted from the present.
+    amounts: BTreeMap<i32, u32>,
 }
 
 impl Visitor for Survey<'_> {
+    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        match part {
+            Part::SelectStmt(select) => self.condition(select.where_clause.as_deref()),
+            Part::JoinExpr(join) => self.condition(join.quals.as_deref()),
+            _ => Ok(()),
+        }
+    }
+
     fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
         if is_and(node) || between(node).is_some() {
             let ranges = pair(&conditions(node))?.ranges;
@@ -131,9 +163,42 @@ impl Visitor for Survey<'_> {
             (None, Some((left, "<" | "<=" | ">" | ">=" | "=", right))) => vec![left, right],
             _ => Vec::new(),
         };
-        let days = operands.into_iter().filter_map(|operand| subtracted(operand, self.holes));
-        self.days.extend(days.filter_map(DaysBack::read).map(|back| back.days));
+        let days = operands.into_iter().filter_map(|operand| days_back(operand, self.holes));
+        self.days.extend(days.map(|(back, _)| back.days));
+        self.day_literals.extend(DayLiteral::read(node).map(|day| (day.location, day.date)));
+        let amount = days_back(node, self.holes);
+        self.amounts.extend(amount.map(|(back, location)| (location, back.days)));
         Ok(())
+    }
+}
+
+impl Survey<'_> {
+    /// Learns what may become slots, as [`Finder::condition`] makes them.
+    fn condition(&mut self, condition: Option<&Node>) -> Result<(), Fault> {
+        let Some(condition) = condition else {
+            return Ok(());
+        };
+        let conditions = conditions(condition);
+        let ranges = pair(&conditions)?.ranges;
+        self.movable.extend(ranges.iter().flat_map(|r| [r.start.location, r.end.location]));
+        let bounds = conditions.into_iter().filter_map(lower_bound);
+        let days = bounds.filter_map(|(_, bound)| days_back(bound, self.holes));
+        self.movable.extend(days.map(|(_, location)| location));
+        Ok(())
+    }
+
+    fn range_stays_elsewhere(&self) -> bool {
+        let ends = |&(first, last): &(NaiveDate, NaiveDate)| {
+            [Some(first), Some(last), last.checked_add_days(Days::new(1))]
+        };
+        let ends: BTreeSet<_> = self.ranges.iter().flat_map(ends).flatten().collect();
+        let mut days = self.day_literals.iter();
+        days.any(|(place, day)| !self.movable.contains(place) && ends.contains(day))
+    }
+
+    fn days_stay_elsewhere(&self) -> bool {
+        let mut amounts = self.amounts.iter();
+        amounts.any(|(place, days)| !self.movable.contains(place) && self.days.contains(days))
     }
 }
 
@@ -209,22 +274,12 @@ impl Finder<'_> {
 
     /// Makes a hole of the days that a lower bound lies back.
     fn days(&mut self, condition: &mut Node) {
-        let low = match binary(condition) {
-            _ if between(condition).is_some() => Side::Low,
-            Some((_, ">" | ">=", _)) => Side::Right,
-            Some((_, "<" | "<=", _)) => Side::Left,
-            _ => return,
-        };
-        let Some(bound) = operand(condition, low) else {
+        let Some((side, bound)) = lower_bound(condition) else {
             return;
         };
-        let Some(amount) = subtracted(bound, self.holes) else {
+        let Some((back, location)) = days_back(bound, self.holes) else {
             return;
         };
-        let Some(back) = DaysBack::read(amount) else {
-            return;
-        };
-        let location = first_place(amount);
         if let Some(reason) = self.days_obstacle {
             self.reasons.insert(location, reason.to_owned());
             return;
@@ -235,11 +290,31 @@ impl Finder<'_> {
         } else {
             Filling::Days(parameter)
         };
-        if let Some(amount) = subtracted_mut(bound) {
+        if let Some(amount) = operand(condition, side).and_then(subtracted_mut) {
             let hole = self.holes.literal(amount, location, filling);
             self.found.days.push(DaysSlot { days: back.days, hole, location });
         }
     }
+}
+
+/// The operand that a value must lie above.
+fn lower_bound(condition: &Node) -> Option<(Side, &Node)> {
+    if let Some((_, low, _)) = between(condition) {
+        return Some((Side::Low, low));
+    }
+    match binary(condition)? {
+        (_, ">" | ">=", bound) => Some((Side::Right, bound)),
+        (bound, "<" | "<=", _) => Some((Side::Left, bound)),
+        _ => None,
+    }
+}
+
+/// The days that an expression lies before the present, and their place in the author's words.
+fn days_back(expression: &Node, holes: &Holes) -> Option<(DaysBack, i32)> {
+    let amount = subtracted(expression, holes)?;
+    // Without a place it is not the author's: `'yesterday'::date` is today minus 1 by now.
+    let location = Some(first_place(amount)).filter(|location| *location >= 0)?;
+    Some((DaysBack::read(amount)?, location))
 }
 
 /// Where in a condition an operand stands.
@@ -742,6 +817,93 @@ mod tests {
             assert!(!template.sql.contains("* '1 day'"), "{}", template.sql);
         }
         assert_eq!(slots(&template("SELECT 1 FROM t WHERE x >= CURRENT_DATE + 7")), "..");
+    }
+
+    #[test]
+    fn a_range_stays_where_an_end_of_it_cannot_move() {
+        let range = "x BETWEEN '2025-06-01' AND '2025-06-30'";
+        let half_open = "x >= '2025-06-01' AND x < '2025-07-01'";
+        let elsewhere = [
+            format!("SELECT count(*) FILTER (WHERE {range}) FROM t WHERE {range}"),
+            format!("SELECT count(*) FILTER (WHERE {half_open}) FROM t WHERE {range}"),
+            format!("SELECT count(*) FILTER (WHERE {range}) FROM t WHERE {half_open}"),
+            format!("SELECT count(*) FILTER (WHERE x >= DATE '2025-06-01') FROM t WHERE {range}"),
+            format!("SELECT {range} FROM t WHERE {range}"),
+            format!("SELECT DATE '2025-06-01' FROM t WHERE {range}"),
+            format!("SELECT CASE WHEN {range} THEN 1 END FROM t WHERE {range}"),
+            format!("SELECT 1 FROM t WHERE {range} GROUP BY x HAVING {range}"),
+            format!("SELECT 1 FROM t WHERE {range} AND (a OR y <= '2025-06-30')"),
+            format!(
+                "SELECT 1 FROM t WHERE {range} AND NOT (y >= '2025-06-01' AND y < '2025-07-01')"
+            ),
+            format!("SELECT 1 FROM t WHERE {half_open} AND y = '2025-06-01'"),
+            format!("SELECT 1 FROM t WHERE {half_open} AND y < '2025-06-01'"),
+            format!("SELECT 1 FROM t WHERE {half_open} AND y < '2025-07-01'"),
+            format!(
+                "SELECT 1 FROM t WHERE {range} AND NOT EXISTS (SELECT 1 FROM u WHERE y < '2025-06-01')"
+            ),
+            format!(
+                "SELECT 1 FROM generate_series('2025-06-01'::date, '2025-06-30', '1 day') LEFT JOIN t ON {range}"
+            ),
+            format!("SELECT 1 FROM t WHERE {range} UNION SELECT 1 FROM t WHERE a OR {range}"),
+        ];
+        for sql in elsewhere {
+            let template = template(&sql);
+            assert_eq!(slots(&template), "..", "{sql}");
+            assert!(template.parameters.is_empty(), "{}", template.sql);
+            let reason = "stays as written: its range begins or ends with a day that also stands \
+                          where it cannot move";
+            let moved = |note: &&crate::sql::SlotNote| note.message.contains(reason);
+            assert_eq!(template.notes.iter().filter(moved).count() % 2, 0, "{sql}");
+            assert!(template.notes.iter().any(|note| moved(&note)), "{:?}", template.notes);
+        }
+        for other in ["y < '2025-05-31'", "y = '2025-06-15'", "(a OR y > '2025-06-02')"] {
+            let sql = format!("SELECT 1 FROM t WHERE {range} AND {other}");
+            assert_eq!(slots(&template(&sql)), "2025-06-01..2025-06-30", "{sql}");
+        }
+    }
+
+    #[test]
+    fn days_back_stay_where_as_many_cannot_move() {
+        let bound = "x >= CURRENT_DATE - 30";
+        let elsewhere = [
+            format!(
+                "SELECT 1 FROM t WHERE {bound} AND NOT EXISTS (SELECT 1 FROM u WHERE y < CURRENT_DATE - 30)"
+            ),
+            format!("SELECT 1 FROM t WHERE {bound} AND y < now() - INTERVAL '30 days'"),
+            format!("SELECT 1 FROM t WHERE {bound} AND y = CURRENT_DATE - 30"),
+            format!("SELECT 1 FROM t WHERE {bound} AND y BETWEEN a AND CURRENT_DATE - 30"),
+            format!("SELECT 1 FROM t WHERE {bound} AND (a OR y > CURRENT_DATE - 30)"),
+            format!("SELECT count(*) FILTER (WHERE {bound}) FROM t WHERE {bound}"),
+            format!("SELECT CASE WHEN {bound} THEN 1 END FROM t WHERE {bound}"),
+            format!("SELECT 1 FROM t WHERE {bound} GROUP BY x HAVING max(x) > CURRENT_DATE - 30"),
+            format!("SELECT CURRENT_DATE - 30 AS since FROM t WHERE {bound}"),
+            format!(
+                "SELECT 1 FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, '1 day') JOIN t ON {bound}"
+            ),
+            format!(
+                "SELECT 1 FROM t WHERE {bound} AND y >= date_trunc('day', now() - INTERVAL '30 days')"
+            ),
+        ];
+        for sql in elsewhere {
+            let template = template(&sql);
+            assert_eq!(slots(&template), "..", "{sql}");
+            let reason =
+                "stays as written: as many days are also subtracted where they cannot move";
+            assert!(template.notes.iter().any(|n| n.message.contains(reason)), "{sql}");
+        }
+        let sql = format!("SELECT CURRENT_DATE - 7 AS week FROM t WHERE {bound}");
+        assert_eq!(slots(&template(&sql)), ".. 30d");
+    }
+
+    #[test]
+    fn yesterday_is_no_number_of_days() {
+        let yesterday = template("SELECT 1 FROM t WHERE x >= 'yesterday'::date");
+        assert_eq!(yesterday.sql, "SELECT 1 FROM t WHERE x >= ($1::date - 1)::date");
+        assert_eq!((slots(&yesterday).as_str(), yesterday.notes.len()), ("..", 0));
+        let both =
+            template("SELECT 1 FROM t WHERE x >= CURRENT_DATE - 7 AND y > 'yesterday'::date");
+        assert_eq!(slots(&both), ".. 7d");
     }
 
     #[test]
