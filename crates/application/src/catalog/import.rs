@@ -162,7 +162,8 @@ pub(super) async fn load(
     mut report: Report,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    let stored = Stored { queries: work.all_queries().await?, metrics: work.all_metrics().await? };
+    let queries = work.lock_all_queries().await?;
+    let stored = Stored { queries, metrics: work.lock_all_metrics().await? };
     let plan = plan(&stored, prepared, options.prune, &mut report.findings);
     let mut records = records;
     if report.findings.permit_writing() {

@@ -6,7 +6,10 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use super::update::LOCKED;
+use super::{
+    locking::{Locked, lock},
+    update::LOCKED,
+};
 use crate::{
     Forbidden, authorize,
     ports::{Ports, StoreError},
@@ -35,8 +38,9 @@ pub enum DeleteError {
 /// See [`DeleteError`].
 pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result<(), DeleteError> {
     authorize(actor, Action::DeleteMetric)?;
-    let mut work = ports.store.begin().await?;
-    let metric = work.lock_metric(id).await?.ok_or(DeleteError::NotFound)?;
+    let known = ports.catalog.find(id).await?.ok_or(DeleteError::NotFound)?;
+    let Locked { mut work, metric, .. } =
+        lock(ports, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
     if !metric.is_editable {
         return Err(DeleteError::Locked);
     }

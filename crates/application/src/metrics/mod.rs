@@ -5,6 +5,7 @@ mod delete;
 mod get;
 mod layouts;
 mod list;
+mod locking;
 mod query;
 mod update;
 

@@ -8,10 +8,11 @@ use metricd_core::{
 };
 use thiserror::Error;
 
+use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize,
     compile::{CompileError, compile},
-    ports::{Ports, StoreError, UnitOfWork},
+    ports::{Ports, StoreError},
 };
 
 /// What to change; `None` leaves a field as it is.
@@ -76,12 +77,13 @@ pub async fn update_metric(
         None => None,
     };
 
-    let mut work = ports.store.begin().await?;
-    let mut metric = work.lock_metric(id).await?.ok_or(UpdateError::NotFound)?;
+    let Locked { mut work, mut query, mut metric, sharing } =
+        lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
     refuse_locked(actor, &metric, &patch)?;
-    let mut query = work.find_query(&metric.query_id).await?.ok_or(UpdateError::NotFound)?;
     if let Some((sql, (template, columns))) = compiled {
-        refuse_shared_lock(work.as_mut(), &metric).await?;
+        if sharing.iter().any(|other| !other.is_editable) {
+            return Err(UpdateError::Locked(SHARED_LOCKED));
+        }
         query = changed(query, sql, template, columns);
         work.update_query(&query).await?;
         metric.query_version = query.version;
@@ -101,12 +103,6 @@ fn refuse_locked(actor: &Actor, metric: &Metric, patch: &Patch) -> Result<(), Up
         return Err(UpdateError::Locked(LOCKED));
     }
     Ok(authorize(actor, Action::UnlockMetric)?)
-}
-
-async fn refuse_shared_lock(work: &mut dyn UnitOfWork, metric: &Metric) -> Result<(), UpdateError> {
-    let sharing = work.lock_metrics_of(&metric.query_id).await?;
-    let locked = sharing.iter().any(|other| other.id != metric.id && !other.is_editable);
-    if locked { Err(UpdateError::Locked(SHARED_LOCKED)) } else { Ok(()) }
 }
 
 fn changed(

@@ -42,6 +42,9 @@ pub trait Store: Send + Sync {
 }
 
 /// One transaction across all repositories. Dropping it undoes everything.
+///
+/// Whoever locks more than one row locks queries before metrics, and each in the order of their
+/// ids: then no two units of work wait for each other.
 #[async_trait]
 pub trait UnitOfWork: Metrics + Queries + Records {
     /// Makes everything durable.
@@ -71,10 +74,11 @@ pub trait Metrics: Send {
     /// A metric with its layouts, locked against other writers until the transaction ends.
     async fn lock_metric(&mut self, id: MetricId) -> Result<Option<Metric>, StoreError>;
 
-    /// Every metric with its layouts, ordered by id.
-    async fn all_metrics(&mut self) -> Result<Vec<Metric>, StoreError>;
+    /// Every metric with its layouts, ordered by id, locked against other writers.
+    async fn lock_all_metrics(&mut self) -> Result<Vec<Metric>, StoreError>;
 
-    /// The metrics that a query answers, with their layouts, locked against other writers.
+    /// The metrics that a query answers, with their layouts, ordered by id, locked against other
+    /// writers.
     async fn lock_metrics_of(&mut self, query: &QueryId) -> Result<Vec<Metric>, StoreError>;
 
     /// Adds a metric with its layouts.
@@ -90,11 +94,11 @@ pub trait Metrics: Send {
 /// Queries, inside a unit of work.
 #[async_trait]
 pub trait Queries: Send {
-    /// A query.
-    async fn find_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError>;
+    /// A query, locked against other writers until the transaction ends.
+    async fn lock_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError>;
 
-    /// Every query, ordered by id.
-    async fn all_queries(&mut self) -> Result<Vec<Query>, StoreError>;
+    /// Every query, ordered by id, locked against other writers.
+    async fn lock_all_queries(&mut self) -> Result<Vec<Query>, StoreError>;
 
     /// Adds a query.
     async fn insert_query(&mut self, query: &Query) -> Result<(), StoreError>;
@@ -202,7 +206,8 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The database cannot be reached, or no connection came free in time.
+    /// The database cannot be reached, or no connection came free in time, or another writer came
+    /// between: a later attempt may do better.
     #[error("the database is not reachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else that the database reports.

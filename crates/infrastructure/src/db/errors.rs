@@ -55,11 +55,13 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database cannot be reached at present, whatever was asked of it.
+/// Whether the database cannot do it at present, and may later.
 pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
     let refused = match error {
-        // Too many connections.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "53300"),
+        // Too many connections; another transaction came between.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| matches!(&*code, "53300" | "40001" | "40P01"))
+        }
         other => matches!(
             other,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)

@@ -7,8 +7,8 @@ use metricd_core::{
     metric::Metric,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
-    Select, sea_query::Expr,
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationTrait, Select, sea_query::Expr,
 };
 
 use super::{
@@ -41,8 +41,21 @@ pub(crate) fn metric(row: MetricRow) -> Result<Metric, StoreError> {
 }
 
 impl PgUnitOfWork {
-    async fn metrics(&mut self, rows: Select<Entity>) -> Result<Vec<Metric>, StoreError> {
-        let rows = rows
+    // A lock is taken by a statement of its own: a statement that waited for a lock sees the locked
+    // row as it is then, but everything else as it was before.
+    async fn lock_metrics(&mut self, which: Condition) -> Result<Vec<Metric>, StoreError> {
+        Entity::find()
+            .filter(which.clone())
+            .order_by_asc(Column::Id)
+            .select_only()
+            .column(Column::Id)
+            .lock_exclusive()
+            .into_tuple::<uuid::Uuid>()
+            .all(&self.tx)
+            .await
+            .map_err(store_error)?;
+        let rows = metric_rows()
+            .filter(which)
             .order_by_asc(Column::Id)
             .into_model::<MetricRow>()
             .all(&self.tx)
@@ -64,39 +77,19 @@ impl PgUnitOfWork {
     }
 }
 
-// A lock is taken by a statement of its own: a statement that waited for a lock sees the locked row
-// as it is then, but everything else as it was before.
 #[async_trait]
 impl Metrics for PgUnitOfWork {
     async fn lock_metric(&mut self, id: MetricId) -> Result<Option<Metric>, StoreError> {
-        Entity::find_by_id(id.0)
-            .select_only()
-            .column(Column::Id)
-            .lock_exclusive()
-            .into_tuple::<uuid::Uuid>()
-            .one(&self.tx)
-            .await
-            .map_err(store_error)?;
-        let found = self.metrics(metric_rows().filter(Column::Id.eq(id.0))).await?;
+        let found = self.lock_metrics(Condition::all().add(Column::Id.eq(id.0))).await?;
         Ok(found.into_iter().next())
     }
 
-    async fn all_metrics(&mut self) -> Result<Vec<Metric>, StoreError> {
-        self.metrics(metric_rows()).await
+    async fn lock_all_metrics(&mut self) -> Result<Vec<Metric>, StoreError> {
+        self.lock_metrics(Condition::all()).await
     }
 
     async fn lock_metrics_of(&mut self, query: &QueryId) -> Result<Vec<Metric>, StoreError> {
-        Entity::find()
-            .filter(Column::QueryId.eq(query.as_str()))
-            .order_by_asc(Column::Id)
-            .select_only()
-            .column(Column::Id)
-            .lock_exclusive()
-            .into_tuple::<uuid::Uuid>()
-            .all(&self.tx)
-            .await
-            .map_err(store_error)?;
-        self.metrics(metric_rows().filter(Column::QueryId.eq(query.as_str()))).await
+        self.lock_metrics(Condition::all().add(Column::QueryId.eq(query.as_str()))).await
     }
 
     async fn insert_metric(&mut self, metric: &Metric) -> Result<(), StoreError> {

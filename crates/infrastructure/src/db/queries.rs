@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use metricd_application::ports::{Queries, StoreError};
 use metricd_core::{ids::QueryId, metric::Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 use super::{
     entities::queries::{ActiveModel, Column, Entity, Model},
@@ -19,14 +19,22 @@ pub(crate) fn query(row: Model) -> Result<Query, StoreError> {
 
 #[async_trait]
 impl Queries for PgUnitOfWork {
-    async fn find_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError> {
-        let row = Entity::find_by_id(id.as_str()).one(&self.tx).await.map_err(store_error)?;
+    async fn lock_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError> {
+        let row = Entity::find_by_id(id.as_str())
+            .lock_exclusive()
+            .one(&self.tx)
+            .await
+            .map_err(store_error)?;
         row.map(query).transpose()
     }
 
-    async fn all_queries(&mut self) -> Result<Vec<Query>, StoreError> {
-        let rows =
-            Entity::find().order_by_asc(Column::Id).all(&self.tx).await.map_err(store_error)?;
+    async fn lock_all_queries(&mut self) -> Result<Vec<Query>, StoreError> {
+        let rows = Entity::find()
+            .order_by_asc(Column::Id)
+            .lock_exclusive()
+            .all(&self.tx)
+            .await
+            .map_err(store_error)?;
         rows.into_iter().map(query).collect()
     }
 

@@ -1,23 +1,14 @@
 //! Loading catalogs from files into both engines.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{path::Path, sync::Mutex};
 
-use metricd_application::{
-    catalog::{
-        CatalogFiles, Counts, Finding, ImportOptions, Progress, Report, Severity, Tally, import,
-        seed,
-    },
-    ports::Ports,
+use metricd_application::catalog::{
+    CatalogFiles, Counts, Finding, ImportOptions, Progress, Report, Severity, Tally, import, seed,
 };
 use metricd_core::{actor::Actor, metric::Origin};
 use metricd_infrastructure::{
     db::Database,
-    generation::RawRecords,
     loaders::{RecordFile, load_metrics, load_queries},
-    system::{FixedClock, RandomIds},
 };
 use tempfile::TempDir;
 
@@ -25,18 +16,6 @@ use crate::support::*;
 
 const ONE: &str = "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6";
 const TWO: &str = "c797b618-df12-45f7-bbb2-cc6695a48e46";
-
-fn ports(db: &Database) -> Ports {
-    Ports {
-        catalog: db.catalog(),
-        store: db.store(),
-        runner: db.runner(),
-        generator: Arc::new(RawRecords),
-        clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
-        ids: Arc::new(RandomIds),
-        max_rows: 1_000,
-    }
-}
 
 const PLAIN: ImportOptions = ImportOptions { dry_run: false, strict: false, prune: false };
 

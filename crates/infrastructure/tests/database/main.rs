@@ -2,6 +2,7 @@
 //! binaries, and the embedded one. What both can do is tested on both.
 
 mod catalog;
+mod changing;
 mod connecting;
 mod indexes;
 mod loading;

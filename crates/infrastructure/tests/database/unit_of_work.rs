@@ -112,11 +112,11 @@ async fn what_was_stored_is_read_back_whole() {
         .await;
 
         let mut uow = store.begin().await.unwrap();
-        assert_eq!(uow.find_query(&query_id("q")).await.unwrap(), Some(query("q")));
-        assert_eq!(uow.find_query(&query_id("other")).await.unwrap(), None);
-        assert_eq!(uow.all_queries().await.unwrap(), [query("q"), query("unused")]);
+        assert_eq!(uow.lock_query(&query_id("q")).await.unwrap(), Some(query("q")));
+        assert_eq!(uow.lock_query(&query_id("other")).await.unwrap(), None);
+        assert_eq!(uow.lock_all_queries().await.unwrap(), [query("q"), query("unused")]);
         let both = [metric(metric_id(1), "q"), bare];
-        assert_eq!(uow.all_metrics().await.unwrap(), both);
+        assert_eq!(uow.lock_all_metrics().await.unwrap(), both);
         assert_eq!(uow.lock_metrics_of(&query_id("q")).await.unwrap(), both);
         assert_eq!(uow.lock_metric(metric_id(1)).await.unwrap(), Some(both[0].clone()));
         assert_eq!(uow.lock_metric(metric_id(3)).await.unwrap(), None);

@@ -1,7 +1,9 @@
 //! Domain values to store.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, NaiveDateTime};
-use metricd_application::ports::{Store, UnitOfWork};
+use metricd_application::ports::{Ports, Store, UnitOfWork};
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
@@ -11,6 +13,11 @@ use metricd_core::{
         DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
         Template,
     },
+};
+use metricd_infrastructure::{
+    db::Database,
+    generation::RawRecords,
+    system::{FixedClock, RandomIds},
 };
 use uuid::Uuid;
 
@@ -114,6 +121,19 @@ pub(crate) fn record(query: &str, parts_flagged: i32) -> MetricRecord {
             alert_type: Some("\"high\" \\ 🚨".into()),
             alert_category: None,
         },
+    }
+}
+
+/// What the use cases work with, on a day of the tests' own.
+pub(crate) fn ports(db: &Database) -> Ports {
+    Ports {
+        catalog: db.catalog(),
+        store: db.store(),
+        runner: db.runner(),
+        generator: Arc::new(RawRecords),
+        clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
+        ids: Arc::new(RandomIds),
+        max_rows: 1_000,
     }
 }
 

@@ -1,0 +1,44 @@
+//! A metric to be changed together with its query.
+
+use metricd_core::{
+    ids::{MetricId, QueryId},
+    metric::{Metric, Query},
+};
+
+use crate::ports::{Ports, StoreError, UnitOfWork};
+
+/// A metric with its query and everything else that the query answers, locked in `work`.
+pub(super) struct Locked {
+    pub(super) work: Box<dyn UnitOfWork>,
+    pub(super) query: Query,
+    pub(super) metric: Metric,
+    /// The other metrics that the query answers.
+    pub(super) sharing: Vec<Metric>,
+}
+
+/// Opens a unit of work in which the metric `id` is locked, and before it its query: the one of
+/// `query_id`, unless an import has given the metric another meanwhile. `None`: there is no such
+/// metric any more.
+pub(super) async fn lock(
+    ports: &Ports,
+    id: MetricId,
+    mut query_id: QueryId,
+) -> Result<Option<Locked>, StoreError> {
+    loop {
+        let mut work = ports.store.begin().await?;
+        let query = work.lock_query(&query_id).await?;
+        let (metric, sharing): (Vec<_>, Vec<_>) = work
+            .lock_metrics_of(&query_id)
+            .await?
+            .into_iter()
+            .partition(|metric| metric.id == id);
+        if let (Some(query), Some(metric)) = (query, metric.into_iter().next()) {
+            return Ok(Some(Locked { work, query, metric, sharing }));
+        }
+        drop(work);
+        let Some(found) = ports.catalog.find(id).await? else {
+            return Ok(None);
+        };
+        query_id = found.metric.query_id;
+    }
+}
