@@ -44,7 +44,9 @@ pub async fn compile(
     if !unreadable.is_empty() {
         return Err(CompileError::Unreadable(unreadable));
     }
-    let description = runner.describe(draft.sql()).await?;
-    let template = draft.finish(&description.parameters)?;
-    Ok((template, description.columns))
+    let inferred = runner.describe(draft.sql()).await?.parameters;
+    let template = draft.finish(&inferred)?;
+    // What will run: a literal that is no slot after all may not fit where it stands.
+    let columns = runner.describe(&template.sql).await?.columns;
+    Ok((template, columns))
 }
