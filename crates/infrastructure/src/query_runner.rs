@@ -22,11 +22,12 @@ use tracing::Instrument;
 
 #[cfg(feature = "embedded")]
 use crate::db::to_its_end;
-use crate::db::{DatabaseFault, is_unavailable, pg_error, retry_lost};
+use crate::db::{DatabaseFault, Turns, is_unavailable, pg_error, retry_lost};
 
 /// Runs authors' SQL on PostgreSQL.
 pub(crate) struct PgQueryRunner {
     pool: PgPool,
+    turns: Turns,
     engine: Engine,
     deadline: Duration,
 }
@@ -45,24 +46,27 @@ impl PgQueryRunner {
     /// On a server, by connections of `pool`.
     pub(crate) fn on_server(
         pool: PgPool,
+        turns: Turns,
         aside: PgPool,
         deadline: Duration,
         reader_role: String,
     ) -> Self {
-        Self { pool, engine: Engine::Server { aside, reader_role }, deadline }
+        Self { pool, turns, engine: Engine::Server { aside, reader_role }, deadline }
     }
 
     /// On the embedded engine, which can neither time out nor cancel: past the deadline a caller is
     /// told so, and the next one waits until the engine is done.
     #[cfg(feature = "embedded")]
-    pub(crate) fn on_embedded(pool: PgPool, deadline: Duration) -> Self {
-        Self { pool, engine: Engine::Embedded, deadline }
+    pub(crate) fn on_embedded(pool: PgPool, turns: Turns, deadline: Duration) -> Self {
+        Self { pool, turns, engine: Engine::Embedded, deadline }
     }
 
     async fn in_time<T>(
         &self,
-        work: impl Future<Output = Result<T, RunError>>,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+        failed: fn(sqlx::Error) -> RunError,
     ) -> Result<T, RunError> {
+        let work = self.turns.within(async { work.await.map_err(failed) });
         tokio::time::timeout(self.deadline, work).await.unwrap_or(Err(RunError::Deadline))
     }
 
@@ -175,19 +179,15 @@ const READABLE: &str = "
 #[async_trait]
 impl QueryRunner for PgQueryRunner {
     async fn describe(&self, sql: &str) -> Result<Description, RunError> {
-        self.in_time(async {
-            self.retrying(|| self.describe_now(sql)).await.map_err(describe_error)
-        })
-        .await
+        self.in_time(Box::pin(self.retrying(|| self.describe_now(sql))), describe_error).await
     }
 
     async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError> {
         if tables.is_empty() {
             return Ok(Vec::new());
         }
-        let readable = self
-            .in_time(async { self.retrying(|| self.readable(tables)).await.map_err(run_error) })
-            .await?;
+        let readable =
+            self.in_time(Box::pin(self.retrying(|| self.readable(tables))), run_error).await?;
         let refused = tables.iter().zip(readable).filter(|(_, readable)| !readable);
         Ok(refused.map(|(table, _)| table.clone()).collect())
     }
@@ -205,7 +205,7 @@ impl QueryRunner for PgQueryRunner {
             template.sql,
             u64::from(max_rows) + 1
         );
-        self.in_time(async { self.rows(&sql, values, max_rows).await.map_err(run_error) }).await
+        self.in_time(Box::pin(self.rows(&sql, values, max_rows)), run_error).await
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     errors::{retry_lost, store_error},
     metrics::{metric, metric_rows},
     queries::query,
+    turns::Turns,
 };
 
 /// How long a health check may take.
@@ -40,12 +41,27 @@ pub(crate) enum Health {
 pub(crate) struct PgCatalog {
     db: DatabaseConnection,
     connections: u32,
+    turns: Turns,
     health: Health,
 }
 
 impl PgCatalog {
-    pub(crate) fn new(db: DatabaseConnection, connections: u32, health: Health) -> Self {
-        Self { db, connections, health }
+    pub(crate) fn new(
+        db: DatabaseConnection,
+        connections: u32,
+        turns: Turns,
+        health: Health,
+    ) -> Self {
+        Self { db, connections, turns, health }
+    }
+
+    /// Reads, on another connection if the first has broken.
+    async fn read<T, F>(&self, read: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let read = async { retry_lost(self.connections, read).await.map_err(store_error) };
+        self.turns.within(read).await
     }
 }
 
@@ -75,7 +91,7 @@ impl Catalog for PgCatalog {
             select = select.expr_as(Expr::col((queries::Entity, column)), alias);
         }
         let find = || select.clone().into_model::<CompiledRow>().one(&self.db);
-        let row = retry_lost(self.connections, find).await.map_err(store_error)?;
+        let row = self.read(find).await?;
         let compiled = |row: CompiledRow| -> Result<CompiledMetric, StoreError> {
             Ok(CompiledMetric { metric: metric(row.metric)?, query: query(row.query)? })
         };
@@ -100,7 +116,7 @@ impl Catalog for PgCatalog {
             select = select.filter(holds_text);
         }
         let list = || select.clone().into_model::<MetricRow>().all(&self.db);
-        let rows = retry_lost(self.connections, list).await.map_err(store_error)?;
+        let rows = self.read(list).await?;
         rows.into_iter().map(metric).collect()
     }
 

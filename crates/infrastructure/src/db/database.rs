@@ -14,6 +14,7 @@ use super::{
     catalog::{Health, PgCatalog},
     errors::{DatabaseFault, pg_error},
     migrations::{self, MigrateError},
+    turns::Turns,
     unit_of_work::PgStore,
 };
 #[cfg(feature = "embedded")]
@@ -23,7 +24,9 @@ use crate::query_runner::PgQueryRunner;
 /// The oldest PostgreSQL that metricd works with.
 const OLDEST_SERVER: u32 = 13;
 
-/// How long the embedded PostgreSQL may take to start, on a slow or busy machine.
+/// How long the embedded PostgreSQL may take to start, on a slow or busy machine. Whoever has its
+/// turn waits as long for its connection.
+#[cfg(feature = "embedded")]
 const EMBEDDED_START: Duration = Duration::from_mins(1);
 
 /// Where the database is.
@@ -58,8 +61,8 @@ pub struct DatabaseConfig {
     /// The most connections of a server; two more are kept for health checks and cancelling. The
     /// embedded PostgreSQL has one, whatever is said here.
     pub max_connections: u32,
-    /// How long a call waits for a free connection. The embedded PostgreSQL has one, whose start
-    /// counts too: there it is a minute at least.
+    /// How long a call waits for a free connection, on the embedded PostgreSQL for its turn. The
+    /// embedded one's start may take longer.
     pub acquire_timeout: Duration,
     /// How long an author's query may run.
     pub query_deadline: Duration,
@@ -74,8 +77,8 @@ impl DatabaseConfig {
         Self {
             target,
             max_connections: 10,
-            acquire_timeout: Duration::from_secs(10),
-            query_deadline: Duration::from_secs(30),
+            acquire_timeout: Duration::from_secs(5),
+            query_deadline: Duration::from_secs(25),
             reader_role: "metricd_reader".into(),
         }
     }
@@ -131,6 +134,7 @@ pub enum ConnectError {
 pub struct Database {
     db: DatabaseConnection,
     pool: PgPool,
+    turns: Turns,
     engine: Engine,
     query_deadline: Duration,
     reader_role: String,
@@ -201,7 +205,7 @@ impl Database {
         let options = with_our_settings(server.connect_options());
         // A closed connection ends the engine's session, and a new one takes it time to begin. The
         // engine starts with its first connection, which must not be cut off.
-        let connected = pool_options(1, config.acquire_timeout.max(EMBEDDED_START))
+        let connected = pool_options(1, EMBEDDED_START)
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_with(options)
@@ -219,6 +223,7 @@ impl Database {
     fn new(pool: PgPool, engine: Engine, config: &DatabaseConfig) -> Self {
         Self {
             db: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            turns: Turns::at(&pool, config.acquire_timeout),
             pool,
             engine,
             query_deadline: config.query_deadline,
@@ -250,13 +255,13 @@ impl Database {
             #[cfg(feature = "embedded")]
             Engine::Embedded(_) => Health::OneConnection(self.pool.clone()),
         };
-        Arc::new(PgCatalog::new(self.db.clone(), self.connections(), health))
+        Arc::new(PgCatalog::new(self.db.clone(), self.connections(), self.turns.clone(), health))
     }
 
     /// Writes, through units of work.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
-        Arc::new(PgStore::new(self.db.clone(), self.connections()))
+        Arc::new(PgStore::new(self.db.clone(), self.connections(), self.turns.clone()))
     }
 
     /// Runs authors' queries.
@@ -265,14 +270,17 @@ impl Database {
         let runner = match &self.engine {
             Engine::Server { aside } => PgQueryRunner::on_server(
                 self.pool.clone(),
+                self.turns.clone(),
                 aside.clone(),
                 self.query_deadline,
                 self.reader_role.clone(),
             ),
             #[cfg(feature = "embedded")]
-            Engine::Embedded(_) => {
-                PgQueryRunner::on_embedded(self.pool.clone(), self.query_deadline)
-            }
+            Engine::Embedded(_) => PgQueryRunner::on_embedded(
+                self.pool.clone(),
+                self.turns.clone(),
+                self.query_deadline,
+            ),
         };
         Arc::new(runner)
     }

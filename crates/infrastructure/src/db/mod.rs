@@ -13,6 +13,7 @@ mod migrations;
 mod queries;
 mod records;
 mod stored_template;
+mod turns;
 mod unit_of_work;
 
 pub use database::{ConnectError, Database, DatabaseConfig, Target};
@@ -21,3 +22,4 @@ pub use migrations::MigrateError;
 #[cfg(feature = "embedded")]
 pub(crate) use begin::to_its_end;
 pub(crate) use errors::{DatabaseFault, is_unavailable, pg_error, retry_lost};
+pub(crate) use turns::Turns;

@@ -10,31 +10,35 @@ use super::{
     begin::begin,
     errors::{retry_lost, store_error},
     migrations,
+    turns::{Turn, Turns},
 };
 
 /// Opens units of work on PostgreSQL.
 pub(crate) struct PgStore {
     db: DatabaseConnection,
     connections: u32,
+    turns: Turns,
 }
 
 impl PgStore {
-    pub(crate) fn new(db: DatabaseConnection, connections: u32) -> Self {
-        Self { db, connections }
+    pub(crate) fn new(db: DatabaseConnection, connections: u32, turns: Turns) -> Self {
+        Self { db, connections, turns }
     }
 }
 
 #[async_trait]
 impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let turn = self.turns.take().await?;
         let tx = retry_lost(self.connections, || begin(&self.db)).await.map_err(store_error)?;
-        Ok(Box::new(PgUnitOfWork { tx, staging: false }))
+        Ok(Box::new(PgUnitOfWork { tx, turn, staging: false }))
     }
 }
 
 /// A unit of work on PostgreSQL.
 pub(crate) struct PgUnitOfWork {
     pub(crate) tx: DatabaseTransaction,
+    turn: Turn,
     /// Whether the temporary table for staged records is there.
     pub(crate) staging: bool,
 }
@@ -42,7 +46,10 @@ pub(crate) struct PgUnitOfWork {
 #[async_trait]
 impl UnitOfWork for PgUnitOfWork {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.tx.commit().await.map_err(store_error)
+        let Self { tx, turn, .. } = *self;
+        tx.commit().await.map_err(store_error)?;
+        turn.end();
+        Ok(())
     }
 
     async fn lock_catalog(&mut self) -> Result<(), StoreError> {

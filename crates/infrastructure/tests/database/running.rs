@@ -1,6 +1,6 @@
 use std::{error::Error, time::Duration};
 
-use metricd_application::ports::{QueryRunner, Rows, RunError};
+use metricd_application::ports::{QueryRunner, Rows, RunError, StoreError};
 use metricd_core::{
     ids::RecordId,
     metric::Column,
@@ -406,5 +406,43 @@ async fn past_the_deadline_the_embedded_engine_goes_on_and_the_next_call_waits()
     assert!(matches!(answer, Err(RunError::Deadline)), "{answer:?}");
     assert!(db.catalog().is_reachable().await, "a busy engine is alive");
     assert_eq!(db.catalog().find(metric_id(1)).await.unwrap(), None, "it waited its turn");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_too_long_for_the_embedded_engine_is_told() {
+    let dir = TempDir::new().unwrap();
+    let config = DatabaseConfig {
+        acquire_timeout: Duration::from_millis(300),
+        query_deadline: Duration::from_mins(1),
+        ..DatabaseConfig::new(embedded(dir.path()))
+    };
+    let db = Database::connect(config).await.unwrap();
+    db.migrate().await.unwrap();
+    let assert_all_busy = async || {
+        let store = db.store();
+        let (begun, found, ran) =
+            tokio::join!(store.begin(), async { db.catalog().find(metric_id(1)).await }, async {
+                run(db.runner().as_ref(), "SELECT 1 AS n").await
+            },);
+        assert!(matches!(begun.err(), Some(StoreError::Unavailable(_))));
+        assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+        assert!(matches!(ran, Err(RunError::Unavailable(_))), "{ran:?}");
+        assert!(db.catalog().is_reachable().await, "a busy engine is alive");
+    };
+
+    let held = db.store().begin().await.unwrap();
+    assert_all_busy().await;
+    drop(held);
+    assert_eq!(json(db.runner().as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
+
+    // The one who asked is gone, and the engine goes on.
+    let runner = db.runner();
+    let long = "SELECT count(*) AS n FROM generate_series(1, 8000000) a";
+    let asking = tokio::time::timeout(Duration::from_millis(50), run(runner.as_ref(), long));
+    assert!(asking.await.is_err());
+    assert_all_busy().await;
+    while db.store().begin().await.is_err() {}
+    assert_eq!(db.catalog().find(metric_id(1)).await.unwrap(), None);
     db.close().await;
 }
