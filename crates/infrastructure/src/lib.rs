@@ -2,8 +2,8 @@
 
 pub mod db;
 #[cfg(feature = "embedded")]
-pub mod embedded;
+mod embedded;
 pub mod generation;
 pub mod loaders;
-pub mod query_runner;
+mod query_runner;
 pub mod system;

@@ -16,7 +16,7 @@ use sqlx::{
     AssertSqlSafe, Column as _, Executor, PgConnection, PgPool, Postgres, Row, SqlSafeStr,
     Statement,
     pool::PoolConnection,
-    postgres::{PgErrorPosition, PgTypeInfo, types::Oid},
+    postgres::{PgTypeInfo, types::Oid},
 };
 use tracing::Instrument;
 
@@ -325,10 +325,6 @@ fn describe_error(error: sqlx::Error) -> RunError {
             message: match fault.hint() {
                 Some(hint) => format!("{} ({hint})", fault.message()),
                 None => fault.message().to_owned(),
-            },
-            position: match fault.position() {
-                Some(PgErrorPosition::Original(position)) => u32::try_from(position).ok(),
-                _ => None,
             },
         },
         _ => run_error(error),

@@ -61,8 +61,6 @@ pub enum RunError {
     Rejected {
         /// The database's own words, for those who may see the SQL.
         message: String,
-        /// Where in the statement, in characters from 1.
-        position: Option<u32>,
     },
     /// The statement was accepted and failed while running.
     #[error("the stored query failed")]

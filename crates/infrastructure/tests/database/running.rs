@@ -170,9 +170,8 @@ async fn a_statement_is_described_without_running() {
         assert_eq!(number(db.pool(), "SELECT nextval('s')").await, 1, "nothing ran");
 
         let error = runner.describe("SELECT 'ü', dat FROM t").await.unwrap_err();
-        let RunError::Rejected { message, position } = error else { panic!("{error:?}") };
+        let RunError::Rejected { message } = error else { panic!("{error:?}") };
         assert!(message.contains("column \"dat\" does not exist"), "{message}");
-        assert_eq!(position, Some(13), "{engine:?}");
         for sql in ["SELECT 1; SELECT 2", "SELEC 1", "SELECT * FROM nowhere", ""] {
             let described = runner.describe(sql).await;
             let empty = sql.is_empty();

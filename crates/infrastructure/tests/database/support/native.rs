@@ -74,6 +74,7 @@ fn serve(dir: &Path) -> Child {
         .arg("-k")
         .arg(dir)
         .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=panic"])
+        .args(["-c", "track_activity_query_size=16kB"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
