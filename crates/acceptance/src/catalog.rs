@@ -84,8 +84,8 @@ impl Catalog {
         let start = format!("{id},\"");
         let text = self.read_with("queries.csv", &start)?;
         let (_, rest) = text.split_once(&start).context("no such query")?;
-        let sql = rest.split_once("\"\n").map_or(rest, |(sql, _)| sql);
-        Ok(sql.trim_end().trim_end_matches('"').replace("\"\"", "\""))
+        let (sql, _) = rest.split_once("\"\n").context("the query has no end")?;
+        Ok(sql.replace("\"\"", "\""))
     }
 
     /// Gives a query of `queries.csv` another text.
