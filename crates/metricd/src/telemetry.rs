@@ -4,7 +4,7 @@
 use std::io::{IsTerminal, stderr};
 
 use json_subscriber::JsonLayer;
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Libraries whose lines would repeat ours or print SQL.
 const QUIET: [&str; 4] = ["sqlx", "sea_orm", "sea_orm_migration", "pglite_oxide"];
@@ -17,12 +17,14 @@ pub(crate) fn start(directives: &str) {
             filter = filter.with_target(target, tracing::Level::ERROR);
         }
     }
-    let registry = tracing_subscriber::registry();
+    // One filter for all layers: a filter of a layer's own lost a line after one that it had held
+    // back.
+    let registry = tracing_subscriber::registry().with(filter);
     if stderr().is_terminal() {
         let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr);
-        registry.with(layer.with_filter(filter)).init();
+        registry.with(layer).init();
     } else {
-        registry.with(json_lines().with_filter(filter)).init();
+        registry.with(json_lines()).init();
         log_panics();
     }
 }
