@@ -2,7 +2,7 @@
 
 # Tools that scripts/setup builds land here, outside the checkout.
 tools := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/metricd/tools
-export METRICD_TOOLS := $(tools)
+export TOOLS_DIR := $(tools)
 export PATH := $(tools)/bin:$(PATH)
 
 # A machine may have the pinned Rust under the name `stable` alone.

@@ -5,14 +5,16 @@ use std::{env, path::PathBuf, process::Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::Command;
 
-/// The path in `METRICD_BIN`, else what `cargo build -p metricd` makes.
+/// The path in `ACCEPTANCE_BINARY`, else what `cargo build -p metricd` makes.
 ///
 /// # Errors
 /// When the build fails or makes no such binary.
 pub async fn find() -> Result<PathBuf> {
-    if let Some(given) = env::var_os("METRICD_BIN") {
+    if let Some(given) = env::var_os("ACCEPTANCE_BINARY") {
         let path = PathBuf::from(given);
-        return path.canonicalize().with_context(|| format!("METRICD_BIN: {}", path.display()));
+        return path
+            .canonicalize()
+            .with_context(|| format!("ACCEPTANCE_BINARY: {}", path.display()));
     }
     let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build

@@ -1,7 +1,7 @@
 //! Runs every scenario of `features/` on both database engines.
 //!
 //! Cucumber's own options work: `cargo test -p metricd-acceptance --test acceptance -- --name
-//! "half-open"`. `METRICD_BIN` names a binary to test in place of the one that is built here.
+//! "half-open"`. `ACCEPTANCE_BINARY` names a binary to test in place of the one that is built here.
 
 #![expect(clippy::needless_pass_by_value, reason = "cucumber gives each step its own texts")]
 

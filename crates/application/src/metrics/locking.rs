@@ -27,11 +27,8 @@ pub(super) async fn lock(
     loop {
         let mut work = ports.store.begin().await?;
         let query = work.lock_query(&query_id).await?;
-        let (metric, sharing): (Vec<_>, Vec<_>) = work
-            .lock_metrics_of(&query_id)
-            .await?
-            .into_iter()
-            .partition(|metric| metric.id == id);
+        let (metric, sharing): (Vec<_>, Vec<_>) =
+            work.lock_metrics_of(&query_id).await?.into_iter().partition(|metric| metric.id == id);
         if let (Some(query), Some(metric)) = (query, metric.into_iter().next()) {
             return Ok(Some(Locked { work, query, metric, sharing }));
         }
