@@ -113,6 +113,9 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 /// Makes a folder of our own, or closes the one that is there to everybody else.
 fn private_dir(dir: &Path) -> io::Result<()> {
     make_dir(dir)?;
+    if fs::metadata(dir)?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
 }
 

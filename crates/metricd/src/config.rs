@@ -201,18 +201,23 @@ fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
 /// The same for variables of the environment. One that would limit what stored SQL may read is not
 /// passed over.
 fn unknown_variables() -> Vec<String> {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names
-        .filter_map(|name| {
-            if name == "READER_DATABASE_URL" {
-                let why = "this version runs stored SQL read-only as the role of DATABASE_URL";
-                return Some(format!("{name}: not supported yet; {why}"));
-            }
-            let key = name.strip_prefix("METRICD_")?.to_lowercase().replace("__", ".");
-            let is_known = key == "config" || KEYS.contains(&key.as_str());
-            (!is_known).then(|| format!("{name}: there is no setting `{key}`"))
-        })
+    std::env::vars_os()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter_map(|name| unknown_variable(&name))
         .collect()
+}
+
+fn unknown_variable(name: &str) -> Option<String> {
+    if name == "READER_DATABASE_URL" {
+        let why = "this version runs stored SQL read-only as the role of DATABASE_URL";
+        return Some(format!("{name}: not supported yet; {why}"));
+    }
+    let key = name.to_lowercase().strip_prefix("metricd_")?.replace("__", ".");
+    // Kubernetes tells every pod of a service called `metricd` where it is, in such names.
+    let is_address = key.starts_with("service_") || key == "port" || key.starts_with("port_");
+    let is_known = is_address || key == "config" || KEYS.contains(&key.as_str());
+    (!is_known).then(|| format!("{name}: there is no setting `{key}`"))
 }
 
 /// Takes settings one by one and remembers what is wrong with each.
@@ -345,6 +350,23 @@ mod tests {
             assert!(faults.contains(part), "{part} is missing in {faults}");
         }
         assert!(!faults.contains("hunter2"), "{faults}");
+    }
+
+    #[test]
+    fn a_variable_that_sets_nothing_is_a_fault() {
+        for name in ["METRICD_LIMITS_MAX_ROWS", "metricd_limits__max_row", "READER_DATABASE_URL"] {
+            assert!(unknown_variable(name).is_some_and(|fault| fault.contains(name)), "{name}");
+        }
+        for name in [
+            "METRICD_LIMITS__MAX_ROWS",
+            "METRICD_CONFIG",
+            "METRICD_PORT",
+            "METRICD_PORT_8000_TCP_ADDR",
+            "METRICD_SERVICE_HOST",
+            "PATH",
+        ] {
+            assert_eq!(unknown_variable(name), None);
+        }
     }
 
     #[test]

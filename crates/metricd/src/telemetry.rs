@@ -13,7 +13,7 @@ const QUIET: [&str; 4] = ["sqlx", "sea_orm", "sea_orm_migration", "pglite_oxide"
 pub(crate) fn start(directives: &str) {
     let mut filter: Targets = directives.parse().unwrap_or_default();
     for target in QUIET {
-        if !directives.contains(target) {
+        if !filter.iter().any(|(known, _)| known == target) {
             filter = filter.with_target(target, tracing::Level::ERROR);
         }
     }
@@ -25,12 +25,11 @@ pub(crate) fn start(directives: &str) {
         registry.with(layer).init();
     } else {
         registry.with(json_lines()).init();
-        log_panics();
     }
 }
 
-/// A panic becomes a line like any other; what it broke is logged by whoever answers for it.
-fn log_panics() {
+/// From now on a panic is a line like any other; what it broke is logged by whoever answers for it.
+pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::warn!(place, "Panic");

@@ -162,8 +162,7 @@ pub(super) async fn load(
     mut report: Report,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    let queries = work.lock_all_queries().await?;
-    let stored = Stored { queries, metrics: work.lock_all_metrics().await? };
+    let stored = stored(work.as_mut(), prepared).await?;
     let plan = plan(&stored, prepared, options.prune, &mut report.findings);
     let mut records = records;
     if report.findings.permit_writing() {
@@ -184,6 +183,16 @@ pub(super) async fn load(
         report.written = true;
     }
     Ok(report)
+}
+
+/// The catalog that `prepared` is compared with, locked until the end. Records alone are compared
+/// with nothing, and keep nobody from changing a metric.
+async fn stored(work: &mut dyn UnitOfWork, prepared: &Prepared) -> Result<Stored, StoreError> {
+    if prepared.queries.is_none() && prepared.metrics.is_none() {
+        return Ok(Stored::default());
+    }
+    let queries = work.lock_all_queries().await?;
+    Ok(Stored { queries, metrics: work.lock_all_metrics().await? })
 }
 
 async fn write(

@@ -1,6 +1,6 @@
 //! `metricd serve`
 
-use std::{net::SocketAddr, path::Path, process::ExitCode};
+use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use metricd_application::{
@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use crate::{
     app,
     config::{Config, SeedSettings},
-    demo,
+    demo, telemetry,
 };
 
 #[derive(Debug, clap::Args)]
@@ -37,13 +37,20 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     refuse_strangers(config.listen)?;
+    telemetry::log_panics();
     let database = app::connect(config).await?;
     let ports = app::ports(config, &database);
     let served = serve(config, args, &database, ports).await;
-    database.close().await;
+    // A query that the engine cannot stop must not keep the process.
+    if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {
+        warn!("A query is still running: leaving without it");
+    }
     served?;
     Ok(ExitCode::SUCCESS)
 }
+
+/// How long requests that are under way, and then queries, may take when the service is to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Nobody's token is checked, so nobody but this machine may ask.
 fn refuse_strangers(listen: SocketAddr) -> anyhow::Result<()> {
@@ -87,12 +94,20 @@ async fn serve(
     if args.demo {
         super::print(&demo::welcome(address))?;
     }
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async {
-            stop.await;
-            info!("Shutting down service");
-        })
-        .await?;
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async {
+        stop.await;
+        info!("Shutting down service");
+        let _ = stopping.send(());
+    });
+    let overdue = async {
+        let _ = stopped.await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = serving => served?,
+        () = overdue => warn!("Requests are still under way: leaving without them"),
+    }
     Ok(())
 }
 
