@@ -113,10 +113,11 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 /// Makes a folder of our own, or closes the one that is there to everybody else.
 fn private_dir(dir: &Path) -> io::Result<()> {
     make_dir(dir)?;
-    if fs::metadata(dir)?.permissions().mode() & 0o077 == 0 {
-        return Ok(());
+    let is_open_to_others = fs::metadata(dir)?.permissions().mode() & 0o077 != 0;
+    if is_open_to_others {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     }
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+    Ok(())
 }
 
 /// A private folder for the socket: in the data folder, unless that makes the path too long.
