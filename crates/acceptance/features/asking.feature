@@ -409,7 +409,7 @@ Feature: Asking for a metric
         """
       When I ask for the metric "{id}"
       Then the answer is 500
-      And it is a problem: ""
+      And it is a problem: "The metric's query failed"
       And the body does not mention "division"
       And one ERROR line says "Unhandled exception" with operation "get_metrics"
       And one ERROR line mentions "division by zero"

@@ -15,7 +15,7 @@ Feature: Bad input
         | query.end_date   | date_parsing     | YYYY-MM-DD    |
         | query.day_range  | out_of_range     | 0 to 36500    |
         | query.timezone   | timezone_unknown | Europe/Berlin |
-      And it is a problem: ""
+      And it is a problem: "faults"
       And its title is "Unprocessable Entity"
       And its type is "about:blank"
       And one WARN line says "Validation error" with operation "get_metrics"
@@ -81,7 +81,7 @@ Feature: Bad input
     Scenario: No such place
       When I ask for "/nowhere"
       Then the answer is 404
-      And it is a problem: ""
+      And it is a problem: "nowhere"
       And one INFO line says "Endpoint called" with
         | field     | value     |
         | operation | not_found |
@@ -90,7 +90,7 @@ Feature: Bad input
     Scenario: A method that a place does not know
       When I send DELETE to "/health"
       Then the answer is 405
-      And it is a problem: ""
+      And it is a problem: "does not take"
       And the answer's header "Allow" contains "GET"
 
   Rule: Sending
@@ -118,7 +118,7 @@ Feature: Bad input
         | body.alert_type       | string_type  |         |
         | body.alert_category   | string_type  |         |
         | body.date             | date_parsing |         |
-      And it is a problem: ""
+      And it is a problem: "6 faults"
       And one WARN line says "Validation error" with operation "create_metric_record"
       When I ask for the metric "{id}"
       Then its records are []
@@ -213,12 +213,12 @@ Feature: Bad input
         {"parts_flagged": 5}
         """
       Then the answer is 415
-      And it is a problem: ""
+      And it is a problem: "must be JSON"
 
     Scenario: A body that is too large
       When I POST 5120 KiB to "/metrics/{id}/metric-records"
       Then the answer is 413
-      And it is a problem: ""
+      And it is a problem: "too large"
       When I ask for the metric "{id}"
       Then its records are []
 

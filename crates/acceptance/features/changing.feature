@@ -82,7 +82,7 @@ Feature: Changing metrics
         []
         """
       Then the answer is 412
-      And it is a problem: ""
+      And it is a problem: "changed by someone else"
       When I ask for the metric "{id}"
       Then its layouts has 1 item
 
@@ -96,7 +96,7 @@ Feature: Changing metrics
         {"name": "Broken"}
         """
       Then the answer is 409
-      And it is a problem: ""
+      And it is a problem: "not editable"
       When I send DELETE to "/metrics/{id}"
       Then the answer is 409
       When I ask for the metric "{id}"
@@ -154,7 +154,7 @@ Feature: Changing metrics
         {"display": {"chart": "hologram"}, "name": "Two"}
         """
       Then the answer is 422
-      And it is a problem: ""
+      And it is a problem: "fault"
       And its errors has 1 item
       And its errors.0.loc is ["body", "display", "chart"]
       When I ask for the metric "{id}"

@@ -113,7 +113,7 @@ Feature: Creating metrics
       }
       """
     Then the answer is 422
-    And it is a problem: ""
+    And it is a problem: "fault"
     When I ask for "/metrics"
     Then its items are []
 
@@ -123,7 +123,7 @@ Feature: Creating metrics
       {"is_editable": true, "layouts": [], "query": "SELECT 1", "query_generation_prompt": "one"}
       """
     Then the answer is 422
-    And it is a problem: ""
+    And it is a problem: "fault"
     When I POST to "/metrics"
       """
       {"is_editable": true, "layouts": []}
