@@ -1,7 +1,7 @@
-//! Turns every expression that reads the clock into a parameter.
+//! Turns every function and cast that reads the clock into a parameter.
 //!
-//! What it cannot turn, it refuses: a query must not read PostgreSQL's clock behind metricd's back.
-//! Strings whose type only PREPARE knows are left to `words`.
+//! What it cannot turn of these, it refuses: a query must not read PostgreSQL's clock behind
+//! metricd's back. Strings whose type only PREPARE knows are left to `words`.
 
 use pg_query::{
     Node, NodeEnum,

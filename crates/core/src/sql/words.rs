@@ -1,7 +1,8 @@
 //! Finds the strings without a type that PostgreSQL may read as the present: `d >= 'today'`.
 //!
 //! Only where `$n` in their place gets the type that the string would get, so that PREPARE tells
-//! it and never fails over it. A string that stands elsewhere stays, whatever it says.
+//! it and never fails over it. A string that stands elsewhere (in an array's text, a range's, a
+//! column of VALUES or UNION) stays, whatever it says, and PostgreSQL's own clock may decide it.
 
 use pg_query::{
     Node, NodeEnum,
