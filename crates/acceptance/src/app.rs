@@ -1,6 +1,12 @@
 //! One scenario's metricd: its database, its files, its server and what it said last.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cucumber::World;
@@ -16,10 +22,12 @@ use tokio::{
 use crate::{
     Stage,
     answer::Answer,
+    caller::{self, Caller, Person},
     catalog::Catalog,
     engine::{Content, Database},
+    idp::{Cognito, OpenId},
     json::Json,
-    logs::Logs,
+    logs::{LogLine, Logs},
     process::{self, Output},
     report::Report,
 };
@@ -32,8 +40,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, World)]
 #[world(init = Self::new)]
 pub struct TestApp {
-    /// The bearer token that every request carries, once somebody has signed in.
-    pub token: Option<String>,
+    /// Who asks. Unless a step says, an admin of metricd's own, or nobody where metricd trusts
+    /// somebody else's tokens.
+    pub caller: Option<Caller>,
+    /// Who else asks, by name.
+    pub callers: BTreeMap<String, Caller>,
     /// The header fields that the next request carries, and no later one.
     pub headers: Vec<(String, String)>,
     /// Settings from the environment.
@@ -49,6 +60,11 @@ pub struct TestApp {
     /// What many clients were answered at once.
     pub answers: Vec<Answer>,
     names: BTreeMap<String, String>,
+    tokens: BTreeMap<Signature, String>,
+    shown: BTreeSet<String>,
+    cognito: Option<Arc<Cognito>>,
+    openid: Option<Arc<OpenId>>,
+    owns_openid: bool,
     answer: Option<Answer>,
     in_background: Option<JoinHandle<Result<Answer>>>,
     output: Option<Output>,
@@ -72,11 +88,16 @@ pub(crate) fn usual_settings() -> BTreeMap<String, String> {
     .into()
 }
 
+/// What a token of the development issuer depends on: the command line, which names the data folder,
+/// and the clock.
+type Signature = (Vec<String>, Option<String>);
+
 #[derive(Debug)]
 struct Server {
     process: Child,
     pid: u32,
     address: String,
+    data_dir: Vec<String>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -97,7 +118,8 @@ impl TestApp {
             .build()?;
         let folder_name = folder.path().canonicalize()?.display().to_string();
         Ok(Self {
-            token: None,
+            caller: None,
+            callers: BTreeMap::new(),
             headers: Vec::new(),
             settings: usual_settings(),
             content: Content::default(),
@@ -106,6 +128,11 @@ impl TestApp {
             printed: Logs::default(),
             answers: Vec::new(),
             names: BTreeMap::from([("folder".into(), folder_name)]),
+            tokens: BTreeMap::new(),
+            shown: BTreeSet::new(),
+            cognito: None,
+            openid: None,
+            owns_openid: false,
             answer: None,
             in_background: None,
             output: None,
@@ -155,7 +182,7 @@ impl TestApp {
         settings.extend(self.settings.iter().map(|(k, v)| (k.clone(), self.fill(v))));
         let mut command = process::command(self.stage.binary(), self.folder(), &settings);
         command.args(arguments);
-        if !arguments.contains(&"--data-dir") {
+        if data_dir_in(arguments).is_empty() {
             command.args(database.arguments());
         }
         Ok(command)
@@ -203,7 +230,8 @@ impl TestApp {
             self.logs.follow(process.stderr.take().context("no standard error")?),
             self.printed.follow(process.stdout.take().context("no standard output")?),
         ];
-        let mut server = Server { process, pid, address: String::new(), readers };
+        let data_dir = data_dir_in(options);
+        let mut server = Server { process, pid, address: String::new(), data_dir, readers };
         let deadline = Instant::now() + process::PATIENCE;
         loop {
             let lines = self.logs.lines();
@@ -264,8 +292,8 @@ impl TestApp {
         Ok(format!("http://{}{}", server.address, self.fill(path)))
     }
 
-    /// Sends a request with the token and the headers that earlier steps have set, and keeps the
-    /// answer. A body is taken as it is; it has no content type unless a header gives one.
+    /// Sends a request of the caller's with the headers that earlier steps have set, and keeps the
+    /// answer. An `Authorization` among them takes the place of the caller's token. A body is taken as it is; it has no content type unless a header gives one.
     ///
     /// # Errors
     /// When there is no answer.
@@ -275,23 +303,53 @@ impl TestApp {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<&Answer> {
-        let request = self.prepared(method, path, body)?;
+        let request = self.prepared(method, path, body).await?;
         let answer = Answer::read(request.send().await?).await?;
-        Ok(self.answer.insert(answer))
+        Ok(self.keep(answer))
     }
 
-    fn prepared(
+    /// The same as somebody else.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn request_as(
+        &mut self,
+        caller: Caller,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<&Answer> {
+        let usual = self.caller.replace(caller);
+        let sent = self.prepared(method, path, body).await;
+        self.caller = usual;
+        let answer = Answer::read(sent?.send().await?).await?;
+        Ok(self.keep(answer))
+    }
+
+    /// Makes this the last answer.
+    pub fn keep(&mut self, answer: Answer) -> &Answer {
+        self.answer.insert(answer)
+    }
+
+    async fn prepared(
         &mut self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<RequestBuilder> {
         let mut request = self.client.request(method, self.url(path)?);
-        for (name, value) in std::mem::take(&mut self.headers) {
-            request = request.header(name, self.fill(&value));
+        let headers = std::mem::take(&mut self.headers);
+        let has_token = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        for (name, value) in headers {
+            let value = self.fill(&value);
+            if name.eq_ignore_ascii_case("authorization") {
+                self.shown.extend(value.split(' ').map(str::to_owned));
+            }
+            request = request.header(name, value);
         }
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+        if !has_token && let Some(token) = self.token(path).await? {
+            request = request.bearer_auth(&token);
+            self.shown.insert(token);
         }
         if let Some(body) = body {
             request = request.body(body);
@@ -299,12 +357,109 @@ impl TestApp {
         Ok(request)
     }
 
+    /// The token that the caller shows for a path.
+    async fn token(&mut self, path: &str) -> Result<Option<String>> {
+        let caller = match &self.caller {
+            Some(caller) => caller.clone(),
+            // Nobody needs a token here, and making one takes a process.
+            None if caller::is_open(path) || self.trusts_others() => Caller::Nobody,
+            None => Caller::Person(Person::new("admin")),
+        };
+        match caller {
+            Caller::Nobody => Ok(None),
+            Caller::Bearer(token) => Ok(Some(token)),
+            Caller::Person(person) => self.token_of(&person).await.map(Some),
+        }
+    }
+
+    fn trusts_others(&self) -> bool {
+        ["USER_POOL_ID", "METRICD_AUTH__ISSUERS"]
+            .iter()
+            .any(|name| self.settings.contains_key(*name))
+    }
+
+    /// A token that metricd itself prints for somebody, at the running server's clock and from its
+    /// data folder.
+    ///
+    /// # Errors
+    /// When metricd refuses; the text is what it said.
+    pub async fn token_of(&mut self, person: &Person) -> Result<String> {
+        let mut arguments = person.arguments();
+        arguments.extend(self.server.iter().flat_map(|server| server.data_dir.iter().cloned()));
+        let clock = self.settings.get("METRICD_CLOCK").cloned();
+        let signature = (arguments, clock);
+        if let Some(token) = self.tokens.get(&signature) {
+            return Ok(token.clone());
+        }
+        let arguments: Vec<_> = signature.0.iter().map(String::as_str).collect();
+        let output = process::run(self.command(&arguments).await?).await?;
+        ensure!(output.status.success(), "metricd gives no token: {}", output.stderr);
+        let token = output.stdout.trim().to_owned();
+        self.tokens.insert(signature, token.clone());
+        Ok(token)
+    }
+
+    /// The log line that holds a part of a token that was shown, if there is one: none ever may.
+    #[must_use]
+    pub fn leak(&self) -> Option<LogLine> {
+        let parts: Vec<_> = self
+            .shown
+            .iter()
+            .flat_map(|token| token.split('.'))
+            .filter(|part| part.len() > 20)
+            .collect();
+        let holds = |line: &LogLine| parts.iter().any(|part| line.raw.contains(part));
+        self.logs.lines().into_iter().find(holds)
+    }
+
+    /// The run's Cognito.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn cognito(&mut self) -> Result<Arc<Cognito>> {
+        let cognito = self.stage.cognito().await?;
+        self.cognito = Some(Arc::clone(&cognito));
+        Ok(cognito)
+    }
+
+    /// The generic provider: the scenario's own if it has one, else the run's.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn openid(&mut self) -> Result<Arc<OpenId>> {
+        if let Some(openid) = &self.openid {
+            return Ok(Arc::clone(openid));
+        }
+        let openid = self.stage.openid().await?;
+        Ok(Arc::clone(self.openid.insert(openid)))
+    }
+
+    /// Gives the scenario a generic provider of its own, which it may stop.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_own_openid(&mut self) -> Result<()> {
+        ensure!(self.openid.is_none(), "the scenario has a provider already");
+        self.openid = Some(self.stage.own_openid(self.folder.path()).await?);
+        self.owns_openid = true;
+        Ok(())
+    }
+
+    /// Stops the scenario's own provider.
+    ///
+    /// # Errors
+    /// When it is not the scenario's.
+    pub async fn stop_own_openid(&mut self) -> Result<()> {
+        ensure!(self.owns_openid, "the provider belongs to all scenarios");
+        self.openid().await?.stop().await
+    }
+
     /// Asks for a path, and does not wait for the answer.
     ///
     /// # Errors
     /// When the server is not running.
-    pub fn ask_in_background(&mut self, path: &str) -> Result<()> {
-        let request = self.prepared(Method::GET, path, None)?;
+    pub async fn ask_in_background(&mut self, path: &str) -> Result<()> {
+        let request = self.prepared(Method::GET, path, None).await?;
         let asked = tokio::spawn(async move { Answer::read(request.send().await?).await });
         self.in_background = Some(asked);
         Ok(())
@@ -346,7 +501,7 @@ impl TestApp {
         let body = self.fill(body).into_bytes();
         let mut sent = JoinSet::new();
         for _ in 0..clients {
-            let request = self.prepared(method.clone(), path, Some(body.clone()))?;
+            let request = self.prepared(method.clone(), path, Some(body.clone())).await?;
             sent.spawn(async move { Answer::read(request.send().await?).await });
         }
         sent.join_all().await.into_iter().collect()
@@ -383,7 +538,7 @@ impl TestApp {
         self.client.get(self.url("/health")?).header("X-Request-Id", &mark).send().await?;
         let deadline = Instant::now() + process::PATIENCE;
         loop {
-            let is_mark = |line: &crate::logs::LogLine| {
+            let is_mark = |line: &LogLine| {
                 line.says("INFO", "Endpoint called")
                     && line.field("request_id").as_ref() == Some(&mark)
             };
@@ -471,13 +626,21 @@ impl TestApp {
         for line in self.logs.lines().iter().rev().take(20).rev() {
             let _ = writeln!(text, "log: {line}");
         }
+        let cognito = self.cognito.iter().map(|cognito| ("Cognito", cognito.log()));
+        let openid = self.openid.iter().map(|openid| ("provider", openid.log()));
+        for (name, log) in cognito.chain(openid) {
+            let lines: Vec<_> = log.lines().collect();
+            for line in &lines[lines.len().saturating_sub(20)..] {
+                let _ = writeln!(text, "{name}: {line}");
+            }
+        }
         text
     }
 
-    /// Ends the server if it still runs, and removes the database.
+    /// Ends what still runs of the scenario's own, and removes the database.
     ///
     /// # Errors
-    /// When either is refused.
+    /// When either is refused, or a token is in the logs: whatever the scenario is about.
     pub async fn close(&mut self) -> Result<()> {
         if let Some(asked) = self.in_background.take() {
             asked.abort();
@@ -485,7 +648,12 @@ impl TestApp {
         if self.server.is_some() {
             self.kill().await?;
         }
-        self.discard_database().await
+        if self.owns_openid {
+            self.stop_own_openid().await?;
+        }
+        self.discard_database().await?;
+        ensure!(self.leak().is_none(), "a token is in the logs: {:?}", self.leak());
+        Ok(())
     }
 
     /// Removes the database, whether or not the server still uses it.
@@ -498,4 +666,13 @@ impl TestApp {
             None => Ok(()),
         }
     }
+}
+
+/// The arguments that name a data folder.
+fn data_dir_in(arguments: &[&str]) -> Vec<String> {
+    let Some(at) = arguments.iter().position(|argument| argument.starts_with("--data-dir")) else {
+        return Vec::new();
+    };
+    let words = if arguments[at].contains('=') { 1 } else { 2 };
+    arguments[at..].iter().take(words).map(|&word| word.to_owned()).collect()
 }

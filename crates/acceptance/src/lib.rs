@@ -1,5 +1,5 @@
-//! What the acceptance tests stand on: the binary under test, the two database engines, and one
-//! [`TestApp`] for each scenario.
+//! What the acceptance tests stand on: the binary under test, the two database engines, identity
+//! providers, and one [`TestApp`] for each scenario.
 //!
 //! Nothing here links metricd's own crates: a scenario sees what a user sees, which is the command
 //! line, HTTP, the logs and the files.
@@ -7,8 +7,10 @@
 pub mod answer;
 pub mod app;
 pub mod binary;
+pub mod caller;
 pub mod catalog;
 pub mod engine;
+pub mod idp;
 pub mod json;
 pub mod logs;
 pub mod native;

@@ -19,6 +19,7 @@ use crate::{
     app::usual_settings,
     catalog::Catalog,
     engine::{Content, Database, Engine},
+    idp::{Cognito, OpenId},
     native::Postgres,
     process,
     watchdog::Watchdog,
@@ -28,7 +29,7 @@ use crate::{
 static CURRENT: Mutex<Option<Arc<Stage>>> = Mutex::new(None);
 
 /// Whether a template is there, or why not: it is not tried again.
-type Prepared = std::result::Result<(), String>;
+type Prepared<T = ()> = std::result::Result<T, String>;
 
 /// One run on one engine.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct Stage {
     scenarios: AtomicU32,
     migrated: OnceCell<Prepared>,
     sample: OnceCell<Prepared>,
+    cognito: OnceCell<Prepared<Arc<Cognito>>>,
+    openid: OnceCell<Prepared<Arc<OpenId>>>,
 }
 
 impl Stage {
@@ -66,6 +69,8 @@ impl Stage {
             scenarios: AtomicU32::new(0),
             migrated: OnceCell::new(),
             sample: OnceCell::new(),
+            cognito: OnceCell::new(),
+            openid: OnceCell::new(),
         });
         *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&stage));
         Ok(stage)
@@ -80,12 +85,18 @@ impl Stage {
         current.clone().context("no run is set up")
     }
 
-    /// Ends the run: stops its server.
+    /// Ends the run: stops its servers.
     ///
     /// # Errors
-    /// When the server does not stop.
+    /// When one does not stop.
     pub async fn end(&self) -> Result<()> {
         CURRENT.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Ok(cognito)) = self.cognito.get() {
+            cognito.stop().await?;
+        }
+        if let Some(Ok(openid)) = self.openid.get() {
+            openid.stop().await?;
+        }
         match &self.postgres {
             Some(postgres) => postgres.stop().await,
             None => Ok(()),
@@ -108,6 +119,36 @@ impl Stage {
     #[must_use]
     pub fn watchdog(&self) -> &Watchdog {
         &self.watchdog
+    }
+
+    /// The run's Cognito, started on first use. Scenarios share it and change nothing in it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn cognito(&self) -> Result<Arc<Cognito>> {
+        let start = async {
+            let folder = self.folder.path().join("cognito");
+            Ok(Arc::new(Cognito::start(&folder, Arc::clone(&self.watchdog)).await?))
+        };
+        Box::pin(once(&self.cognito, start)).await
+    }
+
+    /// The run's generic provider, started on first use. Scenarios share it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn openid(&self) -> Result<Arc<OpenId>> {
+        let start = self.own_openid(self.folder.path());
+        Box::pin(once(&self.openid, start)).await
+    }
+
+    /// A generic provider for whoever means to stop it, in a folder below `parent`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn own_openid(&self, parent: &Path) -> Result<Arc<OpenId>> {
+        let folder = parent.join("openid");
+        Ok(Arc::new(OpenId::start(&folder, Arc::clone(&self.watchdog)).await?))
     }
 
     /// An empty folder for one scenario, and a name that no other scenario has.
@@ -208,7 +249,10 @@ impl Stage {
     }
 }
 
-async fn once(cell: &OnceCell<Prepared>, prepare: impl Future<Output = Result<()>>) -> Result<()> {
+async fn once<T: Clone>(
+    cell: &OnceCell<Prepared<T>>,
+    prepare: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let prepared = cell.get_or_init(|| async { prepare.await.map_err(|e| format!("{e:#}")) }).await;
     prepared.clone().map_err(anyhow::Error::msg)
 }

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
     TestApp,
+    caller::Caller,
     json::{Json, Match},
 };
 use reqwest::Method;
@@ -42,8 +43,8 @@ async fn metric_between(app: &mut TestApp, id: String, start: String, end: Strin
 }
 
 #[when(expr = "I ask for the metric {string} in the background")]
-fn metric_in_background(app: &mut TestApp, id: String) -> Step {
-    Ok(app.ask_in_background(&format!("/metrics/{id}"))?)
+async fn metric_in_background(app: &mut TestApp, id: String) -> Step {
+    Ok(app.ask_in_background(&format!("/metrics/{id}")).await?)
 }
 
 /// One that waits in a queue may be faster than the one that it should wait for: it asks again.
@@ -71,14 +72,18 @@ async fn browse(app: &mut TestApp, path: String) -> Step {
     Err(anyhow::anyhow!("it redirects without an end").into())
 }
 
-/// The line is ready to be pasted: its address is this server's.
+/// The line is ready to be pasted: its address is this server's, and it carries what is needed.
 #[when("I run the curl line that it has printed")]
 async fn printed_curl(app: &mut TestApp) -> Step {
     let line = app.printed_line("curl ").await?;
-    let address = line.split('\'').nth(1).context("it has no address in quotes")?;
-    let root = app.url("")?;
-    let path = address.strip_prefix(&root).context("it asks another server")?.to_owned();
-    app.request(Method::GET, &path, None).await?;
+    let words: Vec<_> = line.split('\'').collect();
+    let ["curl -H ", header, " ", address, ""] = words.as_slice() else {
+        return Err(anyhow::anyhow!("it is not `curl -H '…' '…'`").into());
+    };
+    let (name, value) = header.split_once(": ").context("it has no header")?;
+    let path = address.strip_prefix(&app.url("")?).context("it asks another server")?;
+    app.headers.push((name.to_owned(), value.to_owned()));
+    app.request_as(Caller::Nobody, Method::GET, path, None).await?;
     Ok(())
 }
 

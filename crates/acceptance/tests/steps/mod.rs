@@ -16,6 +16,7 @@ mod asking;
 mod commands;
 mod logging;
 mod setting;
+mod signing_in;
 mod writing;
 
 use std::fmt;

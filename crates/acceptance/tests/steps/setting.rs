@@ -56,9 +56,11 @@ async fn start(app: &mut TestApp) -> Step {
     Ok(app.start(&[]).await?)
 }
 
+#[given(expr = "metricd is running with {string}")]
 #[when(expr = "metricd starts with {string}")]
-async fn start_with(app: &mut TestApp, option: String) -> Step {
-    Ok(app.start(&[&option]).await?)
+async fn start_with(app: &mut TestApp, options: String) -> Step {
+    let options = app.fill(&options);
+    Ok(app.start(&options.split(' ').collect::<Vec<_>>()).await?)
 }
 
 #[when("metricd stops")]
