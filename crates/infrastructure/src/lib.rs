@@ -1,9 +1,11 @@
 //! The adapters behind metricd's ports.
 
+pub mod auth;
 pub mod db;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod generation;
 pub mod loaders;
+pub mod policy;
 mod query_runner;
 pub mod system;

@@ -1,0 +1,240 @@
+//! The issuer of a machine without any other: a key of its own in the data folder, and tokens for
+//! whoever may read it. Its tokens are verified as all others are.
+
+use std::{
+    collections::BTreeSet,
+    fmt, fs,
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_lc_rs::{
+    digest,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use metricd_core::actor::Role;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{IssuerConfig, IssuerKind, KeySet, KeySource, RoleRules, claims, token};
+
+const KEY_FILE: &str = "development-issuer.json";
+const ISSUER: &str = "urn:metricd:development";
+const AUDIENCE: &str = "metricd";
+const SCOPE: &str = "api/backend_access";
+const ROLE_CLAIM: &str = "metricd_role";
+/// Claims that only metricd writes.
+const RESERVED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", ROLE_CLAIM];
+const LONGEST_TTL: Duration = Duration::from_hours(365 * 24);
+/// More than a key takes.
+const MAX_FILE_BYTES: u64 = 16 * 1024;
+
+/// An issuer for development and for trying metricd out. Whoever may read its key file is whoever
+/// they say they are.
+pub struct DevelopmentIssuer {
+    signing: EncodingKey,
+    jwk: Value,
+    kid: String,
+    keys: KeySet,
+}
+
+/// Why there is no development issuer.
+#[derive(Debug, Error)]
+pub enum DevelopmentError {
+    /// The file or its folder cannot be used.
+    #[error("the key of the development issuer, {}, cannot be read or made", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the machine says.
+        source: io::Error,
+    },
+    /// Its key is no secret.
+    #[error(
+        "the key of the development issuer, {}, may be used by others: close it with `chmod 600`, or \
+         remove it to have a new one made",
+        .0.display()
+    )]
+    Open(PathBuf),
+    /// The file holds something else. It is left as it is.
+    #[error(
+        "{} does not hold a key of the development issuer: remove it to have a new one made",
+        .0.display()
+    )]
+    NoKey(PathBuf),
+    /// The library made no key.
+    #[error("no key could be made for the development issuer")]
+    Generation,
+}
+
+/// What a token is asked to say.
+#[derive(Debug, Clone)]
+pub struct TokenRequest {
+    /// What its bearer is to be.
+    pub role: Role,
+    /// For how long it holds: a second to 365 days.
+    pub ttl: Duration,
+    /// Whom it stands for; without one, the role's name.
+    pub subject: Option<String>,
+    /// What else it says. `scope` replaces the scope that it would have.
+    pub claims: Map<String, Value>,
+}
+
+/// Why no token was made.
+#[derive(Debug, Error)]
+pub enum MintError {
+    /// A claim that metricd writes.
+    #[error("the claim `{0}` is written by metricd")]
+    Reserved(String),
+    /// A token that never holds, or for too long.
+    #[error("a token holds for a second to 365 days")]
+    Ttl,
+    /// A subject that no token may have.
+    #[error("a subject has 1 to {} characters, and no control characters", claims::MAX_NAME_CHARS)]
+    Subject,
+    /// So many claims that metricd would not take the token.
+    #[error("the token would be longer than {} bytes", token::MAX_BYTES)]
+    TooLong,
+    /// The library did not sign it.
+    #[error("the token could not be signed")]
+    Sign(#[source] jsonwebtoken::errors::Error),
+}
+
+impl DevelopmentIssuer {
+    /// Reads the key in this folder, or makes folder and key, for nobody else to read. Whoever else
+    /// opens the folder, at the same moment too, gets the same key.
+    ///
+    /// # Errors
+    /// See [`DevelopmentError`].
+    pub fn open(data_dir: &Path) -> Result<Self, DevelopmentError> {
+        let path = data_dir.join(KEY_FILE);
+        let failed = |source| DevelopmentError::Io { path: path.clone(), source };
+        if !path.try_exists().map_err(failed)? {
+            let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+                .and_then(|pair| pair.to_pkcs8v1())
+                .map_err(|_| DevelopmentError::Generation)?;
+            let text = json!({ "alg": "ES256", "pkcs8": URL_SAFE_NO_PAD.encode(key.as_ref()) });
+            make(data_dir, &path, &text.to_string()).map_err(failed)?;
+        }
+        let file = fs::File::open(&path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(DevelopmentError::NoKey(path));
+        }
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(DevelopmentError::Open(path));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+        Self::read(&bytes).ok_or(DevelopmentError::NoKey(path))
+    }
+
+    fn read(file: &[u8]) -> Option<Self> {
+        let text: Value = serde_json::from_slice(file).ok()?;
+        if text.get("alg")? != "ES256" {
+            return None;
+        }
+        let pkcs8 = URL_SAFE_NO_PAD.decode(text.get("pkcs8")?.as_str()?).ok()?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).ok()?;
+        // A byte that says `uncompressed`, then the two halves.
+        let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let kid = thumbprint(&x, &y);
+        let jwk = json!({
+            "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256",
+        });
+        let keys = KeySet::parse(&json!({ "keys": [jwk] })).ok()?;
+        Some(Self { signing: EncodingKey::from_ec_der(&pkcs8), jwk, kid, keys })
+    }
+
+    /// The issuer as the verifier knows it: these rules, and the role that a token was minted for.
+    #[must_use]
+    pub fn issuer_config(&self, roles: RoleRules) -> IssuerConfig {
+        let keys = KeySource::Fixed(self.keys.clone());
+        let kind = IssuerKind::Oidc { audiences: BTreeSet::from([AUDIENCE.into()]) };
+        let minted = RoleRules::of_role_claim(ROLE_CLAIM);
+        IssuerConfig { roles: roles.and(minted), ..IssuerConfig::new(ISSUER, keys, kind) }
+    }
+
+    /// The JWKS to serve: the public key alone.
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        json!({ "keys": [self.jwk] })
+    }
+
+    /// A token that says what is asked, from `now` on.
+    ///
+    /// # Errors
+    /// See [`MintError`].
+    pub fn mint(&self, request: &TokenRequest, now: DateTime<Utc>) -> Result<String, MintError> {
+        let reserved = |name: &&String| RESERVED.contains(&name.as_str());
+        if let Some(name) = request.claims.keys().find(reserved) {
+            return Err(MintError::Reserved(name.clone()));
+        }
+        let subject = request.subject.as_deref().unwrap_or(request.role.as_str());
+        if !claims::is_name(subject) {
+            return Err(MintError::Subject);
+        }
+        if request.ttl.as_secs() == 0 || request.ttl > LONGEST_TTL {
+            return Err(MintError::Ttl);
+        }
+        let expires = TimeDelta::from_std(request.ttl)
+            .ok()
+            .and_then(|ttl| now.checked_add_signed(ttl))
+            .ok_or(MintError::Ttl)?;
+        let mut claims = Map::from_iter([("scope".to_owned(), SCOPE.into())]);
+        claims.extend(request.claims.clone());
+        for (name, value) in [
+            ("iss", json!(ISSUER)),
+            ("sub", json!(subject)),
+            ("aud", json!(AUDIENCE)),
+            ("iat", json!(now.timestamp())),
+            ("exp", json!(expires.timestamp())),
+            ("jti", json!(Uuid::new_v4())),
+            (ROLE_CLAIM, json!(request.role.as_str())),
+        ] {
+            claims.insert(name.into(), value);
+        }
+        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::ES256) };
+        let token =
+            jsonwebtoken::encode(&header, &claims, &self.signing).map_err(MintError::Sign)?;
+        if token.len() > token::MAX_BYTES { Err(MintError::TooLong) } else { Ok(token) }
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for DevelopmentIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevelopmentIssuer").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// Makes the file in one step, unless somebody else has made it meanwhile.
+fn make(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let draft = dir.join(format!("{KEY_FILE}.{}", Uuid::new_v4().simple()));
+    let written = write(&draft, text).and_then(|()| match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    });
+    let removed = fs::remove_file(&draft);
+    written.and(removed)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The name that a key has by itself, as RFC 7638 makes it.
+fn thumbprint(x: &str, y: &str) -> String {
+    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))
+}

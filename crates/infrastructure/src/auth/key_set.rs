@@ -1,0 +1,223 @@
+//! The keys of an issuer, as a JWKS says them: which of them may verify a signature, and which
+//! signatures. Nothing is fetched here.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{claims::is_name, token};
+
+/// Public keys by their ids.
+#[derive(Debug, Clone, Default)]
+pub struct KeySet {
+    keys: HashMap<String, Arc<Key>>,
+    ambiguous: Vec<String>,
+}
+
+/// A document that is no set of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum InvalidKeySet {
+    /// It is something else.
+    #[error("it has no list `keys`")]
+    Shape,
+    /// It lists nothing.
+    #[error("it lists no keys")]
+    Empty,
+    /// It lists more than anybody needs.
+    #[error("it lists more than {} keys", KeySet::MAX_KEYS)]
+    TooMany,
+}
+
+impl KeySet {
+    /// The most keys that a set may list, usable or not.
+    pub const MAX_KEYS: usize = 100;
+
+    /// Reads a JWKS. A key that is not for signatures, is of a kind that metricd does not verify,
+    /// is too weak or has no id, is left out; where two usable ones have the same id, both are.
+    ///
+    /// # Errors
+    /// When it is no JWKS, or lists no or too many keys.
+    pub fn parse(document: &Value) -> Result<Self, InvalidKeySet> {
+        let listed = document.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Shape)?;
+        if listed.is_empty() {
+            return Err(InvalidKeySet::Empty);
+        }
+        if listed.len() > Self::MAX_KEYS {
+            return Err(InvalidKeySet::TooMany);
+        }
+        let mut keys = HashMap::new();
+        let mut ambiguous = HashSet::new();
+        for key in listed.iter().filter_map(Key::parse) {
+            let kid = key.kid.clone();
+            if keys.insert(kid.clone(), Arc::new(key)).is_some() {
+                ambiguous.insert(kid);
+            }
+        }
+        keys.retain(|kid, _| !ambiguous.contains(kid));
+        Ok(Self { keys, ambiguous: ambiguous.into_iter().collect() })
+    }
+
+    pub(super) fn get(&self, kid: &str) -> Option<&Arc<Key>> {
+        self.keys.get(kid)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The ids that more than one key claims.
+    pub(super) fn ambiguous(&self) -> &[String] {
+        &self.ambiguous
+    }
+
+    /// Whether this very key is among them.
+    pub(super) fn holds(&self, key: &Arc<Key>) -> bool {
+        self.get(&key.kid).is_some_and(|known| Arc::ptr_eq(known, key) || **known == **key)
+    }
+}
+
+/// A key that verifies signatures.
+#[derive(Debug)]
+pub(super) struct Key {
+    kid: String,
+    shape: Shape,
+    only: Option<Algorithm>,
+    /// The numbers that it consists of, as the JWKS says them.
+    numbers: Vec<Vec<u8>>,
+    public: DecodingKey,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+impl Shape {
+    /// Whether keys of this shape sign so. What is nobody's is never accepted.
+    fn signs_by(self, algorithm: Algorithm) -> bool {
+        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+        match self {
+            Self::Rsa => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
+            Self::P256 => algorithm == ES256,
+            Self::P384 => algorithm == ES384,
+            Self::Ed25519 => algorithm == EdDSA,
+        }
+    }
+
+    fn public_key(self, numbers: &[Vec<u8>]) -> Option<DecodingKey> {
+        match (self, numbers) {
+            (Self::Rsa, [n, e]) => rsa(n, e),
+            (Self::P256, [x, y]) => point::<32>(&ECDSA_P256_SHA256_FIXED, x, y),
+            (Self::P384, [x, y]) => point::<48>(&ECDSA_P384_SHA384_FIXED, x, y),
+            (Self::Ed25519, [x]) => {
+                ParsedPublicKey::new(&ED25519, x).ok()?;
+                Some(DecodingKey::from_ed_der(x))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.kid == other.kid
+            && self.shape == other.shape
+            && self.only == other.only
+            && self.numbers == other.numbers
+    }
+}
+
+impl Key {
+    fn parse(jwk: &Value) -> Option<Self> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
+        let kid = text("kid").filter(|kid| is_name(kid))?.to_owned();
+        let is_for_signatures = jwk.get("use").is_none_or(|purpose| purpose == "sig")
+            && jwk.get("key_ops").is_none_or(|operations| {
+                operations.as_array().is_some_and(|listed| listed.iter().any(|it| it == "verify"))
+            });
+        if !is_for_signatures {
+            return None;
+        }
+        let (shape, members): (_, &[&str]) = match (text("kty")?, text("crv")) {
+            ("RSA", _) => (Shape::Rsa, &["n", "e"]),
+            ("EC", Some("P-256")) => (Shape::P256, &["x", "y"]),
+            ("EC", Some("P-384")) => (Shape::P384, &["x", "y"]),
+            ("OKP", Some("Ed25519")) => (Shape::Ed25519, &["x"]),
+            _ => return None,
+        };
+        let numbers: Vec<_> = members.iter().map(|name| bytes(name)).collect::<Option<_>>()?;
+        let public = shape.public_key(&numbers)?;
+        let only = match jwk.get("alg") {
+            None => None,
+            Some(name) => {
+                let algorithm = name.as_str().and_then(token::algorithm)?;
+                Some(algorithm).filter(|&algorithm| shape.signs_by(algorithm)).map(Some)?
+            }
+        };
+        Some(Self { kid, shape, only, numbers, public })
+    }
+
+    /// Whether a signature by this algorithm can be this key's.
+    pub(super) fn signs_by(&self, algorithm: Algorithm) -> bool {
+        self.shape.signs_by(algorithm) && self.only.is_none_or(|only| only == algorithm)
+    }
+
+    /// Whether `signature`, in base64, is this key's over `signed`.
+    pub(super) fn has_signed(&self, signed: &str, signature: &str, algorithm: Algorithm) -> bool {
+        self.signs_by(algorithm)
+            && crypto::verify(signature, signed.as_bytes(), &self.public, algorithm)
+                .unwrap_or(false)
+    }
+}
+
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
+    const LEAST_BITS: u32 = 2048;
+    const MOST_BYTES: usize = 8192 / 8;
+    const MOST_EXPONENT_BYTES: usize = 8;
+    let n = without_zeros(modulus);
+    let e = without_zeros(exponent);
+    let bits = u32::try_from(n.len()).ok()? * 8 - n.first()?.leading_zeros();
+    let is_odd_above_one = e != [1] && e.last()? % 2 == 1;
+    let fits = bits >= LEAST_BITS && n.len() <= MOST_BYTES && e.len() <= MOST_EXPONENT_BYTES;
+    if !fits || !is_odd_above_one {
+        return None;
+    }
+    RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
+    Some(DecodingKey::from_rsa_raw_components(n, e))
+}
+
+/// Some issuers write a sign byte, which the library refuses.
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    &bytes[zeros..]
+}
+
+/// A point that lies on its curve, as the library wants it: uncompressed, each coordinate in its full
+/// length.
+fn point<const LENGTH: usize>(
+    curve: &'static dyn VerificationAlgorithm,
+    x: &[u8],
+    y: &[u8],
+) -> Option<DecodingKey> {
+    const UNCOMPRESSED: u8 = 4;
+    if x.len() != LENGTH || y.len() != LENGTH {
+        return None;
+    }
+    let point = [&[UNCOMPRESSED], x, y].concat();
+    ParsedPublicKey::new(curve, &point).ok()?;
+    Some(DecodingKey::from_ec_der(&point))
+}

@@ -1,0 +1,20 @@
+//! Tokens: which issuers are trusted, where their keys are, and what a token must pass.
+//!
+//! A token is believed for its signature by a key of the issuer it names, never for anything that
+//! it says of itself. No part of one may reach a log, an error or a cache key.
+
+mod claims;
+mod development;
+mod fetch;
+mod issuer;
+mod key_ring;
+mod key_set;
+mod token;
+mod verifier;
+
+pub use claims::{ClaimPath, InvalidClaimPath, InvalidRoleRule, RoleRules};
+pub use development::{DevelopmentError, DevelopmentIssuer, MintError, TokenRequest};
+pub use issuer::{IssuerConfig, IssuerKind, KeySource};
+pub use key_set::{InvalidKeySet, KeySet};
+pub use reqwest::Url;
+pub use verifier::{Verifier, VerifierError};

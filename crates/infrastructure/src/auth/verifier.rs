@@ -1,0 +1,374 @@
+//! Verifies tokens and remembers those that passed. The order matters: what is asked of a token
+//! before its signature is only what chooses the key, and nothing is told of one that fails later.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::Algorithm;
+use metricd_application::ports::{Clock, TokenError, TokenVerifier};
+use metricd_core::{actor::Identity, claim::ClaimName};
+use moka::sync::Cache;
+use reqwest::Url;
+use serde_json::{Map, Value};
+use thiserror::Error;
+use tracing::info;
+
+use super::{
+    ClaimPath, IssuerConfig, IssuerKind, KeySource, RoleRules, claims,
+    fetch::{self, Address, Http, Origin},
+    key_ring::{KeyRing, NoKey},
+    key_set::Key,
+    token::{self, Unverified},
+};
+
+/// How far ahead of ours an issuer's clock may be.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+/// The most tokens that are remembered.
+const MAX_REMEMBERED: u64 = 10_000;
+
+/// Verifies the tokens of the issuers that are trusted.
+///
+/// A token that passed is remembered, by its hash, until it expires or its issuer withdraws the key
+/// that signed it; one that did not pass is looked at anew each time. Keys are fetched when they are
+/// first needed, and by `tokio::spawn`.
+#[derive(Debug)]
+pub struct Verifier {
+    issuers: Vec<Issuer>,
+    claims: BTreeMap<ClaimName, ClaimPath>,
+    clock: PortClock,
+    remembered: Cache<Fingerprint, Arc<Remembered>>,
+}
+
+/// Issuers that cannot be trusted as they are described.
+#[derive(Debug, Error)]
+pub enum VerifierError {
+    /// It has no name.
+    #[error("an issuer has a name")]
+    Nameless,
+    /// There is another one of that name.
+    #[error("the issuer `{0}` is described twice")]
+    Twice(String),
+    /// Tokens that are made for others would be taken.
+    #[error("for the issuer `{0}` no audience or client is named")]
+    ForAnybody(String),
+    /// Somebody on the way could give metricd keys of their own.
+    #[error(
+        "the keys of the issuer `{0}` must come by https, or from this machine, and without a password in the address"
+    )]
+    Insecure(String),
+    /// Its configuration cannot be looked up, as its name is no address.
+    #[error("the issuer `{0}` is no address under which its keys can be looked up")]
+    NoAddress(String),
+    /// This machine cannot ask anybody.
+    #[error("no issuer can be asked for its keys")]
+    Http(#[source] reqwest::Error),
+}
+
+/// SHA-256 of a token.
+type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
+
+#[derive(Debug)]
+struct Issuer {
+    name: String,
+    kind: IssuerKind,
+    required_scope: Option<String>,
+    scope_claim: ClaimPath,
+    subject_claim: ClaimPath,
+    roles: RoleRules,
+    keys: Arc<KeyRing>,
+}
+
+/// A token that passed, and until when it does.
+#[derive(Debug)]
+struct Remembered {
+    identity: Arc<Identity>,
+    expires: DateTime<Utc>,
+    issuer: usize,
+    key: Arc<Key>,
+}
+
+impl Verifier {
+    /// A verifier of these issuers' tokens, which reads these claims for slots. Asks nobody yet.
+    ///
+    /// # Errors
+    /// See [`VerifierError`].
+    pub fn new(
+        issuers: Vec<IssuerConfig>,
+        claims: BTreeMap<ClaimName, ClaimPath>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, VerifierError> {
+        let mut names = HashSet::new();
+        if let Some(twice) = issuers.iter().find(|issuer| !names.insert(&issuer.issuer)) {
+            return Err(VerifierError::Twice(twice.issuer.clone()));
+        }
+        // Made only if somebody has to be asked: it needs the machine's certificates.
+        let is_fixed = |issuer: &IssuerConfig| matches!(issuer.keys, KeySource::Fixed(_));
+        let http = if issuers.iter().all(is_fixed) {
+            None
+        } else {
+            Some(Arc::new(Http::new().map_err(VerifierError::Http)?))
+        };
+        let issuers = issuers
+            .into_iter()
+            .map(|issuer| Issuer::new(issuer, http.as_ref()))
+            .collect::<Result<_, _>>()?;
+        let remembered = Cache::new(MAX_REMEMBERED);
+        Ok(Self { issuers, claims, clock: PortClock(clock), remembered })
+    }
+
+    /// Whom a token stands for that passed before and still would.
+    fn recall(&self, fingerprint: &Fingerprint) -> Option<Arc<Identity>> {
+        let remembered = self.remembered.get(fingerprint)?;
+        let holds = remembered.expires > self.clock.now()
+            && self.issuers[remembered.issuer].keys.holds(&remembered.key);
+        if !holds {
+            self.remembered.invalidate(fingerprint);
+            return None;
+        }
+        Some(Arc::clone(&remembered.identity))
+    }
+
+    async fn verify_in_full(&self, token: &str) -> Result<Remembered, TokenError> {
+        let token = Unverified::parse(token).map_err(TokenError::Invalid)?;
+        let named = text(&token.claims, "iss")?;
+        let (index, issuer) = self
+            .issuers
+            .iter()
+            .enumerate()
+            .find(|(_, issuer)| named == Some(&issuer.name))
+            .ok_or(TokenError::Invalid("the token is of no issuer that is trusted"))?;
+        if !issuer.signs_by(token.algorithm) {
+            return Err(TokenError::Invalid("the token is not signed as its issuer signs"));
+        }
+        let key = issuer.keys.key(&token.kid).await.map_err(|no_key| match no_key {
+            NoKey::Unknown => TokenError::Invalid("the token's issuer has no key of that id"),
+            NoKey::Unavailable(failure) => TokenError::Unavailable(Box::new(failure)),
+        })?;
+        if !key.signs_by(token.algorithm) {
+            return Err(TokenError::Invalid("the token is not signed as its key signs"));
+        }
+        if !key.has_signed(token.signed, token.signature, token.algorithm) {
+            return Err(TokenError::Invalid("the token's signature is not its key's"));
+        }
+
+        // What was parsed above is what the signature is over: from here on it may be believed.
+        let (identity, expires) = self.read(issuer, &token.claims)?;
+        Ok(Remembered { identity: Arc::new(identity), expires, issuer: index, key })
+    }
+
+    fn read(
+        &self,
+        issuer: &Issuer,
+        claims: &Map<String, Value>,
+    ) -> Result<(Identity, DateTime<Utc>), TokenError> {
+        let now = self.clock.now();
+        let client = issuer.check_purpose(claims)?;
+        let subject = issuer
+            .subject_claim
+            .find(claims)
+            .and_then(Value::as_str)
+            .filter(|subject| claims::is_name(subject))
+            .ok_or(TokenError::Invalid("the token does not say whom it stands for"))?;
+        let scopes = match issuer.scope_claim.find(claims) {
+            None => BTreeSet::new(),
+            Some(value) => claims::scopes(value)
+                .ok_or(TokenError::Invalid("the token's scopes are not texts"))?,
+        };
+        let expires = claims
+            .get("exp")
+            .and_then(token::instant)
+            .ok_or(TokenError::Invalid("the token does not say when it expires"))?;
+        for name in ["nbf", "iat"] {
+            let Some(value) = claims.get(name) else { continue };
+            let begins = token::instant(value)
+                .ok_or(TokenError::Invalid("the token does not say plainly when it begins"))?;
+            if begins > now + SKEW {
+                return Err(TokenError::Invalid("the token does not hold yet"));
+            }
+        }
+        if expires <= now {
+            return Err(TokenError::Expired);
+        }
+        let slots = self
+            .claims
+            .iter()
+            .filter_map(|(name, path)| Some((name.clone(), claims::slot(path.find(claims)?))));
+        let mut identity = Identity {
+            issuer: issuer.name.clone(),
+            subject: subject.to_owned(),
+            client: client.map(str::to_owned),
+            roles: BTreeSet::new(),
+            scopes,
+            claims: slots.collect(),
+        };
+        if let Some(required) = &issuer.required_scope
+            && !identity.scopes.contains(required)
+        {
+            let required = required.clone();
+            return Err(TokenError::Scope { identity: Arc::new(identity), required });
+        }
+        identity.roles = issuer.roles.roles(claims, &identity.scopes);
+        Ok((identity, expires))
+    }
+}
+
+#[async_trait]
+impl TokenVerifier for Verifier {
+    async fn verify(&self, token: &str) -> Result<Arc<Identity>, TokenError> {
+        if token.len() > token::MAX_BYTES {
+            return Err(TokenError::Invalid("the token is too long"));
+        }
+        let fingerprint = fingerprint(token);
+        if let Some(identity) = self.recall(&fingerprint) {
+            return Ok(identity);
+        }
+        let passed = self.verify_in_full(token).await?;
+        let identity = Arc::clone(&passed.identity);
+        self.remembered.insert(fingerprint, Arc::new(passed));
+        info!(subject = identity.subject, issuer = identity.issuer, "Token validated");
+        Ok(identity)
+    }
+}
+
+impl Issuer {
+    fn new(config: IssuerConfig, http: Option<&Arc<Http>>) -> Result<Self, VerifierError> {
+        let name = config.issuer;
+        if name.is_empty() {
+            return Err(VerifierError::Nameless);
+        }
+        let (IssuerKind::Cognito { client_ids: taken } | IssuerKind::Oidc { audiences: taken }) =
+            &config.kind;
+        if taken.is_empty() {
+            return Err(VerifierError::ForAnybody(name));
+        }
+        let url = match &config.keys {
+            KeySource::Jwks(url) => Some(url.clone()),
+            KeySource::Discovery => Some(configuration_of(&name)?),
+            KeySource::Fixed(_) => None,
+        };
+        if url.as_ref().is_some_and(|url| !fetch::is_safe(url)) {
+            return Err(VerifierError::Insecure(name));
+        }
+        let keys = match (config.keys, url, http) {
+            (KeySource::Jwks(_), Some(url), Some(http)) => {
+                let address = Address::Jwks(url);
+                KeyRing::remote(name.clone(), Origin { http: Arc::clone(http), address })
+            }
+            (KeySource::Discovery, Some(url), Some(http)) => {
+                let address = Address::Configuration { url, issuer: name.clone() };
+                KeyRing::remote(name.clone(), Origin { http: Arc::clone(http), address })
+            }
+            (KeySource::Fixed(keys), ..) => KeyRing::fixed(name.clone(), keys),
+            (KeySource::Jwks(_) | KeySource::Discovery, ..) => {
+                return Err(VerifierError::NoAddress(name));
+            }
+        };
+        Ok(Self {
+            name,
+            kind: config.kind,
+            required_scope: config.required_scope,
+            scope_claim: config.scope_claim,
+            subject_claim: config.subject_claim,
+            roles: config.roles,
+            keys: Arc::new(keys),
+        })
+    }
+
+    fn signs_by(&self, algorithm: Algorithm) -> bool {
+        match self.kind {
+            IssuerKind::Cognito { .. } => algorithm == Algorithm::RS256,
+            IssuerKind::Oidc { .. } => true,
+        }
+    }
+
+    /// Makes sure that it is an access token and made for metricd; gives the client it was made for.
+    fn check_purpose<'a>(
+        &self,
+        claims: &'a Map<String, Value>,
+    ) -> Result<Option<&'a str>, TokenError> {
+        const NOT_ACCESS: TokenError = TokenError::Invalid("the token is not an access token");
+        const NOT_OURS: TokenError = TokenError::Invalid("the token is made for somebody else");
+
+        let token_use = claims.get("token_use");
+        let is_for = |taken: &BTreeSet<String>, audience: &Value| {
+            claims::texts(audience)
+                .is_some_and(|texts| texts.into_iter().any(|text| taken.contains(text)))
+        };
+        match &self.kind {
+            IssuerKind::Cognito { client_ids } => {
+                if token_use.is_none_or(|purpose| purpose != "access") {
+                    return Err(NOT_ACCESS);
+                }
+                let client = text(claims, "client_id")?
+                    .filter(|&client| client_ids.contains(client))
+                    .ok_or(NOT_OURS)?;
+                if claims.get("aud").is_some_and(|audience| !is_for(client_ids, audience)) {
+                    return Err(NOT_OURS);
+                }
+                Ok(Some(client))
+            }
+            IssuerKind::Oidc { audiences } => {
+                let is_something_else = token_use.is_some_and(|purpose| purpose != "access")
+                    || claims.get("typ").is_some_and(|kind| kind != "Bearer")
+                    || claims.contains_key("at_hash")
+                    || claims.contains_key("c_hash");
+                if is_something_else {
+                    return Err(NOT_ACCESS);
+                }
+                if claims.get("aud").is_none_or(|audience| !is_for(audiences, audience)) {
+                    return Err(NOT_OURS);
+                }
+                let client = text(claims, "client_id")?;
+                Ok(client.or(text(claims, "azp")?))
+            }
+        }
+    }
+}
+
+/// A name that a token may leave out, but must not say in another type.
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, TokenError> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if claims::is_name(text) => Ok(Some(text)),
+        Some(_) => Err(TokenError::Invalid("a claim of the token is no name")),
+    }
+}
+
+/// Where an issuer says where its keys are.
+fn configuration_of(issuer: &str) -> Result<Url, VerifierError> {
+    const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    Url::parse(base)
+        .ok()
+        .filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
+        .and_then(|_| Url::parse(&format!("{base}{WELL_KNOWN}")).ok())
+        .ok_or_else(|| VerifierError::NoAddress(issuer.to_owned()))
+}
+
+fn fingerprint(token: &str) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    fingerprint
+}
+
+/// The port, which has no `Debug`.
+struct PortClock(Arc<dyn Clock>);
+
+impl std::fmt::Debug for PortClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl std::ops::Deref for PortClock {
+    type Target = dyn Clock;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
