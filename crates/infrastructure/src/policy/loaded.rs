@@ -1,0 +1,369 @@
+//! Policies as they were read once, and what was decided by them. Both are replaced together, so
+//! that nothing decided by one file is ever remembered under another.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use cedar_policy::{
+    AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
+    PolicyId, PolicySet, Request, Response, Schema, ValidationMode, ValidationWarning, Validator,
+};
+use metricd_core::{
+    actor::{Action, Identity, Object},
+    ids::MetricId,
+    metric::Tag,
+    sql::TableName,
+};
+use moka::sync::Cache;
+use thiserror::Error;
+use tracing::{error, warn};
+
+use super::{
+    Explanation, PolicyError, PolicyMention,
+    fault::{Findings, Position},
+    reach::Reach,
+    schema::{self, Inexpressible, ObjectKind, Standing},
+};
+
+/// The most decisions that are remembered.
+const REMEMBERED: u64 = 50_000;
+
+/// How many steps policies may go from one entity to the next: only to what the caller and the object
+/// of a question say of themselves.
+const KNOWN_ENTITIES: u32 = 1;
+
+pub(super) struct Loaded {
+    pub(super) text: String,
+    policies: PolicySet,
+    known: HashMap<PolicyId, Known>,
+    permits: Vec<Reach>,
+    remembered: Cache<Question, bool>,
+}
+
+/// A policy, as people know it.
+struct Known {
+    mention: PolicyMention,
+    /// Whether the log was told that it could not be evaluated.
+    is_reported: AtomicBool,
+}
+
+/// Everything that a decision depends on beside the policies. A metric is in it with what policies
+/// can see of it, not with its version: one that was removed and made again may be another.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Question {
+    who: Arc<Identity>,
+    action: Action,
+    object: Seen,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Seen {
+    Anything,
+    Catalog,
+    Metric { id: MetricId, owner: Option<String>, tags: Vec<Tag>, is_editable: bool },
+    Table(TableName),
+}
+
+impl From<&Object<'_>> for Seen {
+    fn from(object: &Object<'_>) -> Self {
+        match object {
+            Object::Catalog => Self::Catalog,
+            Object::Metric(metric) => Self::Metric {
+                id: metric.id,
+                owner: metric.details.owner.clone(),
+                tags: metric.details.tags.clone(),
+                is_editable: metric.is_editable,
+            },
+            Object::Table(table) => Self::Table((*table).clone()),
+        }
+    }
+}
+
+/// A question that could not be put to Cedar; the answer is no.
+#[derive(Debug, Error)]
+pub(super) enum Unaskable {
+    #[error("`{0}` is not done to such a thing")]
+    Action(Action),
+    /// Not known to happen.
+    #[error("Cedar does not take the question")]
+    Refused(#[from] Inexpressible),
+}
+
+impl Loaded {
+    /// Takes the policies of `text`, which stands in `file`.
+    pub(super) fn parse(file: &str, text: String, schema: &Schema) -> Result<Self, PolicyError> {
+        let mut findings = Findings::new(file, &text);
+        let Some(read) = read(&text, &mut findings) else {
+            findings.result()?;
+            unreachable!("a text that is not read has a fault");
+        };
+        let policies: Vec<&Policy> = read.iter().map(|(policy, _)| policy).collect();
+        if !policies.iter().any(|policy| policy.effect() == Effect::Permit) {
+            findings.about_all(
+                "nothing is permitted to anybody: without a single `permit` policy everybody \
+                 would be locked out",
+            );
+        }
+        for (policy, start) in &read {
+            misnamed(policy, *start, &mut findings);
+        }
+        let set = PolicySet::from_policies(policies.into_iter().cloned());
+        let set = match set {
+            Ok(set) => validated(set, &read, schema, &mut findings),
+            Err(error) => {
+                findings.cedar((&error).into(), None);
+                PolicySet::new()
+            }
+        };
+        findings.result()?;
+        let permits = read
+            .iter()
+            .filter(|(policy, _)| policy.effect() == Effect::Permit)
+            .map(|(policy, _)| Reach::of(policy))
+            .collect();
+        let known = read
+            .iter()
+            .map(|(policy, start)| {
+                let mention = PolicyMention {
+                    id: policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned),
+                    line: Position::at(&text, *start).line,
+                };
+                (policy.id().clone(), Known { mention, is_reported: AtomicBool::new(false) })
+            })
+            .collect();
+        let remembered = Cache::new(REMEMBERED);
+        Ok(Self { text, policies: set, known, permits, remembered })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(super) fn permits(&self, who: &Arc<Identity>, action: Action, object: &Object<'_>) -> bool {
+        self.remembering(who, action, object.into(), || match self.ask(who, action, object) {
+            Ok(response) => {
+                self.report(&response);
+                Some(response.decision() == Decision::Allow)
+            }
+            Err(failure) => {
+                let failure: &dyn std::error::Error = &failure;
+                error!(%action, failure, "Decision failed");
+                None
+            }
+        })
+    }
+
+    pub(super) fn might_permit(&self, who: &Arc<Identity>, action: Action) -> bool {
+        self.remembering(who, action, Seen::Anything, || {
+            let standing = Standing::of(who);
+            Some(self.permits.iter().any(|reach| reach.holds(&standing, action)))
+        })
+    }
+
+    pub(super) fn explain(
+        &self,
+        who: &Identity,
+        action: Action,
+        object: &Object<'_>,
+    ) -> Result<Explanation, Unaskable> {
+        let response = self.ask(who, action, object)?;
+        let diagnostics = response.diagnostics();
+        let known = diagnostics.reason().filter_map(|id| self.known.get(id));
+        let mut determining: Vec<PolicyMention> =
+            known.map(|known| known.mention.clone()).collect();
+        determining.sort_by_key(|mention| mention.line);
+        let told = |AuthorizationError::PolicyEvaluationError(error): &AuthorizationError| {
+            let mention = self.known.get(error.policy_id()).map(|known| known.mention.to_string());
+            format!("{}: {}", mention.unwrap_or_default(), error.inner())
+        };
+        let mut errors: Vec<String> = diagnostics.errors().map(told).collect();
+        errors.sort();
+        Ok(Explanation { allowed: response.decision() == Decision::Allow, determining, errors })
+    }
+
+    /// The remembered answer, or that of `decide`, which is remembered if there is one. None is no.
+    fn remembering(
+        &self,
+        who: &Arc<Identity>,
+        action: Action,
+        object: Seen,
+        decide: impl FnOnce() -> Option<bool>,
+    ) -> bool {
+        let question = Question { who: Arc::clone(who), action, object };
+        if let Some(answer) = self.remembered.get(&question) {
+            return answer;
+        }
+        let Some(answer) = decide() else { return false };
+        self.remembered.insert(question, answer);
+        answer
+    }
+
+    fn ask(
+        &self,
+        who: &Identity,
+        action: Action,
+        object: &Object<'_>,
+    ) -> Result<Response, Unaskable> {
+        if ObjectKind::of(action) != schema::kind(object) {
+            return Err(Unaskable::Action(action));
+        }
+        Ok(self.evaluate(who, action, object)?)
+    }
+
+    fn evaluate(
+        &self,
+        who: &Identity,
+        action: Action,
+        object: &Object<'_>,
+    ) -> Result<Response, Inexpressible> {
+        let standing = Standing::of(who);
+        let principal = standing.caller.clone();
+        let object = schema::object(object)?;
+        let action = schema::action_uid(action);
+        // All is made as the schema says, so that nothing is gained by comparing it each time.
+        let request = Request::new(principal, action, object.uid(), Context::empty(), None)?;
+        let entities = Entities::from_entities([schema::caller(who, standing)?, object], None)?;
+        Ok(Authorizer::new().is_authorized(&request, &self.policies, &entities))
+    }
+
+    /// Tells the log of each policy that could not be evaluated, once.
+    fn report(&self, response: &Response) {
+        for AuthorizationError::PolicyEvaluationError(failure) in response.diagnostics().errors() {
+            let Some(known) = self.known.get(failure.policy_id()) else { continue };
+            if !known.is_reported.swap(true, Ordering::Relaxed) {
+                let policy = &known.mention;
+                warn!(%policy, failure = %failure.inner(), "Policy does not apply: it failed");
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembers(&self) -> u64 {
+        self.remembered.run_pending_tasks();
+        self.remembered.entry_count()
+    }
+}
+
+/// The policies of `text` in its order, each with the byte where it begins and the name that it
+/// goes by in Cedar's messages. None if the text does not parse.
+fn read(text: &str, findings: &mut Findings<'_>) -> Option<Vec<(Policy, usize)>> {
+    let parsed = match text.parse::<PolicySet>() {
+        Ok(parsed) => parsed,
+        Err(errors) => {
+            errors.iter().for_each(|error| findings.cedar(error.into(), None));
+            return None;
+        }
+    };
+    for template in parsed.templates() {
+        let at = text.find(&template.to_string()).unwrap_or(0);
+        findings.at(at, "a template permits nothing; write the caller or object that is meant");
+    }
+    if !findings.is_empty() {
+        return None;
+    }
+    let mut end = 0;
+    let mut names = HashSet::new();
+    let count = parsed.num_of_policies();
+    let in_order = (0..count).filter_map(|n| parsed.policy(&PolicyId::new(format!("policy{n}"))));
+    let read: Vec<_> = in_order
+        .map(|policy| {
+            let start = skip_blank(text, end);
+            end = start + policy.to_string().len();
+            let Position { line, column } = Position::at(text, start);
+            let name = match policy.annotation("id") {
+                Some(id) if !id.is_empty() => id.to_owned(),
+                _ => format!("{line}:{column}"),
+            };
+            if !names.insert(name.clone()) {
+                findings.at(start, format!("another policy before this one has the id `{name}`"));
+            }
+            (policy.new_id(PolicyId::new(name)), start)
+        })
+        .collect();
+    if read.len() != count {
+        findings.about_all("Cedar numbers policies otherwise than expected");
+    }
+    findings.is_empty().then_some(read)
+}
+
+/// Where the next word stands: behind white space and comments.
+fn skip_blank(text: &str, from: usize) -> usize {
+    let mut rest = text.get(from..).unwrap_or_default();
+    loop {
+        rest = rest.trim_start();
+        if !rest.starts_with("//") {
+            return text.len() - rest.len();
+        }
+        rest = rest.find(['\n', '\r']).map_or("", |end| &rest[end..]);
+    }
+}
+
+/// Finds what Cedar cannot know to be wrong: names of things that metricd never writes so. A
+/// `forbid` with such a name would forbid nothing.
+fn misnamed(policy: &Policy, start: usize, findings: &mut Findings<'_>) {
+    let mut told = HashSet::new();
+    for literal in policy.entity_literals() {
+        if let Some(advice) = advice(&literal)
+            && told.insert(literal.clone())
+        {
+            findings.at(start, format!("`{literal}` names nothing: {advice}"));
+        }
+    }
+}
+
+fn advice(literal: &EntityUid) -> Option<&'static str> {
+    let name = literal.id().unescaped();
+    match schema::kind_named(literal.type_name()) {
+        Some(ObjectKind::Metric) => {
+            let is_id = uuid::Uuid::parse_str(name).is_ok_and(|id| id.to_string() == name);
+            (!is_id).then_some("a metric is named by its id, in small letters and with hyphens")
+        }
+        Some(ObjectKind::Table) => {
+            (!name.contains('.')).then_some("a table is named with its schema: public.orders")
+        }
+        None if schema::is_caller(literal.type_name()) => {
+            (!name.contains('#')).then_some("a caller is named by issuer, `#` and subject")
+        }
+        Some(ObjectKind::Catalog) | None => None,
+    }
+}
+
+fn validated(
+    set: PolicySet,
+    read: &[(Policy, usize)],
+    schema: &Schema,
+    findings: &mut Findings<'_>,
+) -> PolicySet {
+    let start =
+        |id: &PolicyId| read.iter().find(|(policy, _)| policy.id() == id).map(|(_, start)| *start);
+    // Only the caller and the object of a question are known: a policy that asks for an attribute of
+    // anything else would always fail, and a `forbid` that fails forbids nothing.
+    let validator = Validator::new(schema.clone());
+    let result = validator.validate_with_level(&set, ValidationMode::Strict, KNOWN_ENTITIES);
+    let mut told = HashSet::new();
+    for error in result.validation_errors() {
+        told.insert(error.policy_id());
+        findings.cedar(error.into(), start(error.policy_id()));
+    }
+    let (vain, odd): (Vec<_>, Vec<_>) = result.validation_warnings().partition(|warning| {
+        matches!(
+            warning,
+            ValidationWarning::InvalidActionApplication(_) | ValidationWarning::ImpossiblePolicy(_)
+        )
+    });
+    // Whoever wrote a policy means it to do something. That it cannot often follows from an error.
+    for warning in vain {
+        if told.insert(warning.policy_id()) {
+            findings.cedar(warning.into(), start(warning.policy_id()));
+        }
+    }
+    for warning in odd {
+        warn!(%warning, "Policy looks odd");
+    }
+    set
+}
