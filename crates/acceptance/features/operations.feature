@@ -62,7 +62,8 @@ Feature: Operations
   Rule: Starting and stopping
 
     Scenario: It says that it starts and that it stops
-      Given metricd is running
+      Given metricd trusts some issuer
+      And metricd is running
       When metricd stops
       Then one INFO line says "Starting service" with listen "<something>"
       And one INFO line says "Shutting down service"

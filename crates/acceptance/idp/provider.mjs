@@ -14,8 +14,8 @@ const SCOPES = 'api/backend_access other/scope';
 const AUDIENCES = ['https://metricd.example', 'https://elsewhere.example'];
 const CIBA = 'urn:openid:params:grant-type:ciba';
 
-// Seconds that an access token lives. Short enough to wait for its end, long enough to be used once.
-const lifetimes = { brief: 4 };
+// Seconds that an access token lives.
+const lifetimes = { brief: 2 };
 const lifetime = (client) => lifetimes[client.clientId] ?? 3600;
 
 const machine = (id, claims = {}) => ({

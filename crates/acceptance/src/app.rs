@@ -61,7 +61,7 @@ pub struct TestApp {
     pub answers: Vec<Answer>,
     names: BTreeMap<String, String>,
     tokens: BTreeMap<Signature, String>,
-    shown: BTreeSet<String>,
+    secrets: BTreeSet<String>,
     cognito: Option<Arc<Cognito>>,
     openid: Option<Arc<OpenId>>,
     owns_openid: bool,
@@ -129,7 +129,7 @@ impl TestApp {
             answers: Vec::new(),
             names: BTreeMap::from([("folder".into(), folder_name)]),
             tokens: BTreeMap::new(),
-            shown: BTreeSet::new(),
+            secrets: BTreeSet::new(),
             cognito: None,
             openid: None,
             owns_openid: false,
@@ -219,7 +219,9 @@ impl TestApp {
     /// When it ends instead; the text is what it said.
     pub async fn start(&mut self, options: &[&str]) -> Result<()> {
         ensure!(self.server.is_none(), "metricd is running already");
-        let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+        let listen = ["--listen", "127.0.0.1:0"].as_slice();
+        let listen = if options.contains(&"--listen") { &[] } else { listen };
+        let arguments = [&["serve"], listen, options].concat();
         let mut command = self.command(&arguments).await?;
         let mut process = command.spawn().context("cannot start metricd")?;
         let pid = process.id().context("metricd has ended")?;
@@ -343,13 +345,13 @@ impl TestApp {
         for (name, value) in headers {
             let value = self.fill(&value);
             if name.eq_ignore_ascii_case("authorization") {
-                self.shown.extend(value.split(' ').map(str::to_owned));
+                self.keep_out_of_logs(&value);
             }
             request = request.header(name, value);
         }
         if !has_token && let Some(token) = self.token(path).await? {
             request = request.bearer_auth(&token);
-            self.shown.insert(token);
+            self.keep_out_of_logs(&token);
         }
         if let Some(body) = body {
             request = request.body(body);
@@ -399,16 +401,16 @@ impl TestApp {
         Ok(token)
     }
 
-    /// The log line that holds a part of a token that was shown, if there is one: none ever may.
+    /// Has the scenario fail if a part of this token, or of a header with it, is ever logged.
+    pub fn keep_out_of_logs(&mut self, token: &str) {
+        let parts = token.split(['.', ' ']).filter(|part| part.len() > 20);
+        self.secrets.extend(parts.map(str::to_owned));
+    }
+
+    /// The log line that holds a part of a token, if there is one.
     #[must_use]
     pub fn leak(&self) -> Option<LogLine> {
-        let parts: Vec<_> = self
-            .shown
-            .iter()
-            .flat_map(|token| token.split('.'))
-            .filter(|part| part.len() > 20)
-            .collect();
-        let holds = |line: &LogLine| parts.iter().any(|part| line.raw.contains(part));
+        let holds = |line: &LogLine| self.secrets.iter().any(|part| line.raw.contains(part));
         self.logs.lines().into_iter().find(holds)
     }
 

@@ -53,6 +53,11 @@ async fn metric_until(app: &mut TestApp, id: String, status: u16) -> Step {
     Ok(app.ask_until(&format!("/metrics/{id}"), status).await?)
 }
 
+#[when(expr = "I ask for {string} until the answer is {int}")]
+async fn get_until(app: &mut TestApp, path: String, status: u16) -> Step {
+    Ok(app.ask_until(&path, status).await?)
+}
+
 #[then("what I asked in the background has no answer yet")]
 fn no_answer_yet(app: &mut TestApp) -> Step {
     ensure!(app.is_waiting()?, "it has one");
@@ -139,6 +144,13 @@ fn status_is(app: &mut TestApp, status: u16) -> Step {
 fn success(app: &mut TestApp) -> Step {
     let answer = app.answer()?;
     ensure!((200..300).contains(&answer.status), "it is {}: {}", answer.status, answer.text());
+    Ok(())
+}
+
+#[then("the answer is not a success")]
+fn no_success(app: &mut TestApp) -> Step {
+    let answer = app.answer()?;
+    ensure!(answer.status >= 400, "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 

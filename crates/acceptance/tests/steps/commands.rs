@@ -76,6 +76,13 @@ fn prints(app: &mut TestApp, step: &gherkin::Step) -> Step {
     }
 }
 
+#[then("it prints nothing")]
+fn prints_nothing(app: &mut TestApp) -> Step {
+    let Output { stdout, .. } = app.output()?;
+    ensure!(stdout.is_empty(), "it prints {stdout}");
+    Ok(())
+}
+
 #[then(expr = "it prints {string}")]
 fn prints_text(app: &mut TestApp, part: String) -> Step {
     let Output { stdout, .. } = app.output()?;

@@ -110,6 +110,18 @@ fn known(app: &TestApp, name: &str) -> anyhow::Result<Caller> {
     app.callers.get(name).cloned().with_context(|| format!("nobody has said who {name} is"))
 }
 
+/// One that exists nowhere, and need not as long as nobody shows its tokens.
+#[given("metricd trusts some issuer")]
+fn trusts_somebody(app: &mut TestApp) {
+    for (name, value) in [
+        ("AWS_REGION", "eu-central-1"),
+        ("USER_POOL_ID", "eu-central-1_EXAMPLE"),
+        ("USER_POOL_CLIENT_ID", "some-client"),
+    ] {
+        app.settings.insert(name.into(), value.into());
+    }
+}
+
 #[given(expr = "metricd trusts the Cognito client {string}")]
 async fn trusts_cognito(app: &mut TestApp, client: String) -> Step {
     let settings = app.cognito().await?.settings(&client)?;
@@ -128,13 +140,6 @@ async fn trusts_openid_for(app: &mut TestApp, audience: String) -> Step {
     let issuer =
         format!(r#"[{{issuer="{}", audience="{audience}", scope="{SCOPE}"}}]"#, openid.issuer());
     app.settings.insert("METRICD_AUTH__ISSUERS".into(), issuer);
-    Ok(())
-}
-
-#[given(expr = "the Cognito setting {string} is {string}")]
-async fn cognito_setting(app: &mut TestApp, name: String, client: String) -> Step {
-    let value = app.cognito().await?.settings(&client)?.remove(&name);
-    app.settings.insert(name, value.context("there is no such setting")?);
     Ok(())
 }
 
@@ -208,6 +213,19 @@ async fn openid_goes_away(app: &mut TestApp) -> Step {
     Ok(app.stop_own_openid().await?)
 }
 
+/// `{name.header}`, `{name.claims}` and `{name.signature}` stand for them from then on.
+#[given(expr = "I remember the parts of the token as {string}")]
+#[when(expr = "I remember the parts of the token as {string}")]
+fn remember_parts(app: &mut TestApp, name: String) -> Step {
+    let token = app.fill("{token}");
+    let parts: Vec<_> = token.split('.').collect();
+    ensure!(parts.len() == 3, "the last token has {} parts", parts.len());
+    for (part, value) in ["header", "claims", "signature"].into_iter().zip(parts) {
+        app.remember(&format!("{name}.{part}"), value);
+    }
+    Ok(())
+}
+
 /// The last command was `metricd token`.
 #[given("I have the token that it has printed")]
 #[when("I have the token that it has printed")]
@@ -250,5 +268,6 @@ fn show(app: &mut TestApp, answer: &Answer) -> Step {
 
 fn carry(app: &mut TestApp, token: String) {
     app.remember("token", token.clone());
+    app.keep_out_of_logs(&token);
     app.caller = Some(Caller::Bearer(token));
 }
