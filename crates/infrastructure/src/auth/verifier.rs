@@ -372,3 +372,35 @@ impl std::ops::Deref for PortClock {
         &*self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{auth::KeySet, system::FixedClock};
+
+    #[test]
+    fn only_so_many_tokens_are_remembered() {
+        let now = DateTime::from_timestamp(1_750_000_000, 0).unwrap();
+        let verifier =
+            Verifier::new(Vec::new(), BTreeMap::new(), Arc::new(FixedClock(now))).unwrap();
+        let base_point = "WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY";
+        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "a", "x": base_point });
+        let key = Arc::clone(KeySet::parse(&json!({ "keys": [jwk] })).unwrap().get("a").unwrap());
+        let identity = Arc::new(Identity {
+            issuer: "a".into(),
+            subject: "b".into(),
+            client: None,
+            roles: BTreeSet::new(),
+            scopes: BTreeSet::new(),
+            claims: BTreeMap::new(),
+        });
+        let remembered = Arc::new(Remembered { identity, expires: now, issuer: 0, key });
+        for n in 0..MAX_REMEMBERED * 2 {
+            verifier.remembered.insert(fingerprint(&n.to_string()), Arc::clone(&remembered));
+        }
+        verifier.remembered.run_pending_tasks();
+        assert_eq!(verifier.remembered.entry_count(), MAX_REMEMBERED);
+    }
+}
