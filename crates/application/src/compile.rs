@@ -1,17 +1,30 @@
 //! From an author's SQL to a template that the database has accepted. Runs before a unit of work
 //! is opened, because it asks the database itself.
 
+use std::collections::BTreeSet;
+
 use metricd_core::{
+    actor::{Action, Actor, Object},
+    claim::ClaimName,
     metric::Column,
     sql::{Draft, SqlError, TableName, Template},
 };
 use thiserror::Error;
 
-use crate::ports::{QueryRunner, RunError};
+use crate::{
+    Forbidden, authorize, authorize_on,
+    ports::{Ports, RunError},
+};
 
 /// Why SQL did not compile. The text is for its author.
 #[derive(Debug, Error)]
 pub enum CompileError {
+    /// Its author may not write SQL, or not over all of the tables that it reads.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// It asks for a claim that metricd was not told to read.
+    #[error("`:claim_{0}` is not known here: the setting `claims.{0}` says which claim it is")]
+    UnknownClaim(ClaimName),
     /// It is not a SELECT that metricd runs.
     #[error(transparent)]
     Sql(#[from] SqlError),
@@ -30,15 +43,33 @@ fn name_all(tables: &[TableName]) -> String {
     tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Parses `sql`, checks what it reads, has the database describe it, and fixes its slots.
+/// A claim that no setting names would be in nobody's token: nobody could ask for the metric.
+pub(crate) fn refuse_unknown_claims(
+    draft: &Draft,
+    known: &BTreeSet<ClaimName>,
+) -> Result<(), CompileError> {
+    match draft.claims().difference(known).next() {
+        Some(unknown) => Err(CompileError::UnknownClaim(unknown.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Parses `sql`, asks leave for `actor` to write it, checks what it reads, has the database describe it, and fixes its slots.
 ///
 /// # Errors
 /// See [`CompileError`].
 pub async fn compile(
-    runner: &dyn QueryRunner,
+    actor: &Actor,
+    ports: &Ports,
     sql: &str,
 ) -> Result<(Template, Vec<Column>), CompileError> {
+    authorize(actor, ports, Action::WriteSql).await?;
     let draft = Draft::parse(sql)?;
+    for table in draft.tables() {
+        authorize_on(actor, ports, Action::WriteSql, Object::Table(table)).await?;
+    }
+    refuse_unknown_claims(&draft, &ports.claims)?;
+    let runner = ports.runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();
     let unreadable = runner.unreadable(&tables).await?;
     if !unreadable.is_empty() {

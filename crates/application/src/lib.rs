@@ -6,24 +6,12 @@
 
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod catalog;
 pub mod compile;
 pub mod metrics;
 pub mod ports;
 pub mod records;
+mod rights;
 
-use metricd_core::actor::{Action, Actor};
-use thiserror::Error;
-
-/// The caller may not do what was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("you may not do this")]
-pub struct Forbidden;
-
-/// Asks leave for `action`.
-///
-/// # Errors
-/// When the actor may not.
-pub fn authorize(actor: &Actor, action: Action) -> Result<(), Forbidden> {
-    if actor.may(action) { Ok(()) } else { Err(Forbidden) }
-}
+pub use rights::{Forbidden, authorize, authorize_on, deny};

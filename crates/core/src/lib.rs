@@ -6,6 +6,9 @@
 #![warn(missing_docs)]
 
 pub mod actor;
+pub mod answer_key;
+pub mod audit;
+pub mod claim;
 pub mod ids;
 pub mod layout;
 pub mod metric;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use metricd_application::ports::{Clock, Ports};
+use metricd_application::ports::{Clock, Policies, Ports};
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
     generation::RawRecords,
+    policy::{CedarPolicies, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
 
@@ -27,18 +28,35 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
     Ok(database.await?)
 }
 
-/// Every port, on `database`.
-pub(crate) fn ports(config: &Config, database: &Database) -> Ports {
-    let clock: Arc<dyn Clock> = match config.clock {
+/// The machine's clock, or the one that the settings stop.
+pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
+    match config.clock {
         Some(instant) => Arc::new(FixedClock(instant)),
         None => Arc::new(SystemClock),
+    }
+}
+
+/// Who may do what: the operator's file of policies, or those that come with metricd.
+pub(crate) fn policies(config: &Config) -> anyhow::Result<Arc<CedarPolicies>> {
+    let source = match &config.policy_file {
+        Some(file) => PolicySource::File(file.clone()),
+        None => PolicySource::Default,
     };
+    let claims = config.auth.claims.keys().cloned().collect();
+    Ok(Arc::new(CedarPolicies::load(source, &claims)?))
+}
+
+/// Every port, on `database`.
+pub(crate) fn ports(config: &Config, database: &Database, policies: Arc<dyn Policies>) -> Ports {
     Ports {
+        policies,
+        audit: database.audit(),
+        claims: Arc::new(config.auth.claims.keys().cloned().collect()),
         catalog: database.catalog(),
         store: database.store(),
         runner: database.runner(),
         generator: Arc::new(RawRecords),
-        clock,
+        clock: clock(config),
         ids: Arc::new(RandomIds),
         max_rows: config.limits.max_rows,
     }

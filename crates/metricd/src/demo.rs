@@ -73,12 +73,17 @@ async fn refuse_other_catalog(ports: &Ports) -> anyhow::Result<()> {
 }
 
 /// What a person is told once the service is up.
-pub(crate) fn welcome(address: SocketAddr) -> String {
+pub(crate) fn welcome(address: SocketAddr, token: Option<&str>) -> String {
+    let token = match token {
+        Some(token) => format!("-H 'Authorization: Bearer {token}' "),
+        None => "-H \"Authorization: Bearer $TOKEN\" ".to_owned(),
+    };
     format!(
         "\nmetricd is up, with the sample catalog and made-up records (labelled \"{LABEL}\").\n\n  \
          API documentation  http://{address}/docs\n  \
-         All metrics        http://{address}/metrics\n\n  \
-         curl 'http://{address}/metrics/{SHOWN_METRIC}?day_range=7'\n\n\
+         All metrics        http://{address}/metrics\n\n\
+         It needs a token; this one holds for twelve hours, and `metricd token` makes others.\n\n  \
+         curl {token}'http://{address}/metrics/{SHOWN_METRIC}?day_range=7'\n\n\
          Press Ctrl-C to stop.\n"
     )
 }
@@ -136,6 +141,8 @@ fn day(date: NaiveDate) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -161,7 +168,7 @@ mod tests {
             metrics: Some(load_metrics(&example("metrics.json"))),
             records: Some(Box::new(RecordFile::open(&example("metric_records.json")))),
         };
-        let report = metricd_application::catalog::validate(files, true, &|_| ());
+        let report = metricd_application::catalog::validate(files, true, &BTreeSet::new(), &|_| ());
         assert_eq!(report.findings.listed(), []);
     }
 

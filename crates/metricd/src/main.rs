@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod demo;
+mod identity;
 mod telemetry;
 
 use std::process::ExitCode;

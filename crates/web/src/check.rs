@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
-use metricd_application::authorize;
+use metricd_application::{authorize, ports::Ports};
 use metricd_core::actor::{Action, Actor};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -103,8 +103,13 @@ impl<T> Checked<T> {
     }
 
     /// The part, for a caller who may do `action`: whoever may not learns nothing of its faults.
-    pub(crate) fn accept(self, actor: &Actor, action: Action) -> Result<T, Problem> {
-        authorize(actor, action)?;
+    pub(crate) async fn accept(
+        self,
+        actor: &Actor,
+        ports: &Ports,
+        action: Action,
+    ) -> Result<T, Problem> {
+        authorize(actor, ports, action).await?;
         self.0.map_err(|unusable| match unusable {
             Unusable::Faulty(faults) => Problem::invalid(faults),
             Unusable::Unread(problem) => problem,

@@ -10,6 +10,7 @@ use axum::{
 use deserr::Deserr;
 use metricd_core::{
     actor::Actor,
+    claim::ClaimName,
     ids::MetricId,
     window::{self, ParamName, WindowRequest},
 };
@@ -18,21 +19,25 @@ use uuid::Uuid;
 use crate::{
     check::{Checked, Fault, Faults},
     problem::Problem,
-    router::App,
 };
 
-/// Who is calling.
+/// Who is calling. Only routes that stand behind [`authenticate`](crate::middleware::authenticate)
+/// have one.
 pub(crate) struct Caller(pub(crate) Actor);
 
-impl FromRequestParts<App> for Caller {
-    type Rejection = Infallible;
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let actor = app.actor.clone();
-        tracing::Span::current().record("actor", actor.subject());
-        Ok(Self(actor))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let actor = parts.extensions.get::<Actor>().cloned();
+        actor.map(Self).ok_or_else(|| Problem::internal(NobodyAsked))
     }
 }
+
+/// A route wants to know its caller and does not stand where callers are verified.
+#[derive(Debug, thiserror::Error)]
+#[error("the route does not verify its callers")]
+struct NobodyAsked;
 
 /// The metric that the path names.
 pub(crate) struct MetricPath(pub(crate) Checked<MetricId>);
@@ -114,6 +119,12 @@ impl QueryParams {
         let day_range = self.day_range(&mut faults);
         let name = ParamName::Timezone.as_str();
         let timezone = self.read(name, "timezone_unknown", &mut faults, window::parse_timezone);
+        for (name, _) in &self.0 {
+            if name.starts_with(ClaimName::PREFIX) {
+                let message = "is taken from the caller's token and cannot be given";
+                faults.0.push(Fault::at(&["query", name], "claim", message));
+            }
+        }
         let request = WindowRequest { start_date, end_date, day_range, timezone };
         if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
     }

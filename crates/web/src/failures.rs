@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use utoipa::{
     IntoResponses,
-    openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
+    openapi::{
+        ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, path::Operation,
+        security::SecurityRequirement,
+    },
 };
 
 /// A failure that endpoints name among their responses.
@@ -22,16 +25,49 @@ macro_rules! failures {
 }
 
 failures! {
+    Unauthorized = "401", "Who is calling is not known";
     Forbidden = "403", "Not allowed";
+    NoKeys = "404", "This server is no issuer";
     MetricNotFound = "404", "Metric not found";
     Locked = "409", "The metric is locked";
     Stale = "412", "Somebody else was faster";
     TooLarge = "413", "The body is too large";
     NotJson = "415", "The body is not JSON";
     Invalid = "422", "The request has faults";
+    TooMany = "429", "Asked too often";
     QueryFailed = "500", "The metric's query failed";
     Unavailable = "503", "The database is busy or not reachable";
     TooLate = "504", "The answer took too long";
+}
+
+/// Says of every operation of `document` that it needs a token, and how it fails without a good one.
+pub(crate) fn demand_token(document: &mut OpenApi) {
+    for operation in operations(document) {
+        let needed = SecurityRequirement::new(BEARER, Vec::<String>::new());
+        operation.security = Some(vec![needed]);
+        for (status, response) in Unauthorized::responses().into_iter().chain(TooMany::responses())
+        {
+            operation.responses.responses.insert(status, response);
+        }
+    }
+}
+
+/// Says of every operation of `document` that it needs no token.
+pub(crate) fn demand_nothing(document: &mut OpenApi) {
+    for operation in operations(document) {
+        operation.security = Some(Vec::new());
+    }
+}
+
+/// The name of the one way to sign in, in the OpenAPI document.
+pub(crate) const BEARER: &str = "bearer";
+
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+    })
 }
 
 fn problem(description: &str) -> RefOr<Response> {

@@ -14,3 +14,4 @@ mod routes;
 mod wire;
 
 pub use router::{App, Limits, router};
+pub use routes::auth::config::{IssuerInfo, SignIn};

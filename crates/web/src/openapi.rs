@@ -1,8 +1,14 @@
 //! The OpenAPI document, made from the routes.
 
-use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
 
-use crate::problem::ProblemBody;
+use crate::{failures::BEARER, problem::ProblemBody};
 
 /// What the document says beside the routes.
 #[derive(OpenApi)]
@@ -13,18 +19,32 @@ use crate::problem::ProblemBody;
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(ProblemBody)),
+    modifiers(&Bearer),
     tags(
         (name = "health", description = "Whether the service is up."),
         (name = "metrics", description = "Asking for metrics, making and changing them."),
+        (name = "auth", description = "How to come by a token."),
+        (name = "audit", description = "What was done and denied."),
         (name = "records", description = "Adding data to the built-in table `metrics`."),
     ),
 )]
 pub(crate) struct Info;
 
+/// Tokens go into the header `Authorization`.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+    }
+}
+
 /// The document of all routes.
 #[must_use]
 pub fn document() -> Document {
-    crate::router::routes().into_openapi()
+    crate::router::documented().1
 }
 
 #[cfg(test)]
@@ -42,10 +62,35 @@ mod tests {
                 assert!(operation["operationId"].is_string(), "{place}");
                 assert!(operation["summary"].is_string(), "{place}");
                 let answers = operation["responses"].as_object().unwrap();
+                if operation["operationId"] == "get_auth_config" {
+                    continue; // Nothing that it does can fail.
+                }
                 let has_failure = answers.keys().any(|status| status.starts_with(['4', '5']));
                 assert!(has_failure, "{place} names no way to fail");
             }
         }
+    }
+
+    #[test]
+    fn every_operation_says_whether_it_needs_a_token() {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut open = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let place = format!("{method} {path}");
+                let security = operation["security"].as_array().expect(&place);
+                if security.is_empty() {
+                    open.push(place);
+                } else {
+                    assert_eq!(*security, [serde_json::json!({ "bearer": [] })], "{place}");
+                    for status in ["401", "403", "429"] {
+                        assert!(operation["responses"][status].is_object(), "{status} of {place}");
+                    }
+                }
+            }
+        }
+        assert_eq!(open, ["get /.well-known/jwks.json", "get /auth/config", "get /health"]);
+        assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Errors as callers see them: RFC 9457 problem documents. The one place where an error of a use
 //! case becomes an HTTP status.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -9,6 +9,7 @@ use axum::{
 };
 use metricd_application::{
     Forbidden,
+    audit::AuditError,
     compile::CompileError,
     metrics::{
         CreateError, DeleteError, GetError, ListError, QueryError, ReplaceLayoutsError, UpdateError,
@@ -86,6 +87,40 @@ impl Problem {
     fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is busy or not reachable")
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+            .caused_by(cause)
+    }
+
+    /// Nobody was verified: 401. `error` is RFC 6750's word for what is wrong with the token, if one
+    /// was sent at all.
+    pub(crate) fn unauthorized(error: Option<&'static str>, detail: &str) -> Self {
+        let challenge = match error {
+            Some(error) => format!("Bearer error=\"{error}\", error_description=\"{detail}\""),
+            None => "Bearer".to_owned(),
+        };
+        let challenge = HeaderValue::try_from(challenge);
+        let challenge = challenge.unwrap_or(HeaderValue::from_static("Bearer"));
+        Self::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The caller is known, and their token was not made for metricd: 403.
+    pub(crate) fn lacks_scope(required: &str) -> Self {
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{required}\"");
+        let challenge = HeaderValue::try_from(challenge);
+        let challenge = challenge.unwrap_or(HeaderValue::from_static("Bearer"));
+        Self::from(Forbidden).with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The caller asks too often: 429 with a time to come back.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "You ask too often")
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// Nobody can be verified at present: 503.
+    pub(crate) fn unverifiable(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Tokens cannot be verified at present")
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("10"))
             .caused_by(cause)
     }
 
@@ -213,6 +248,8 @@ impl From<CreateError> for Problem {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Forbidden(error) => error.into(),
+            CreateError::Query(CompileError::Forbidden(error))
+            | CreateError::GeneratedQuery(CompileError::Forbidden(error)) => error.into(),
             CreateError::Query(CompileError::Database(
                 error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
             )) => error.into(),
@@ -232,6 +269,7 @@ impl From<UpdateError> for Problem {
             UpdateError::Forbidden(error) => error.into(),
             UpdateError::NotFound => Self::not_found(),
             UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
+            UpdateError::Query(CompileError::Forbidden(error)) => error.into(),
             UpdateError::Query(CompileError::Database(
                 error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
             )) => error.into(),
@@ -262,6 +300,15 @@ impl From<ReplaceLayoutsError> for Problem {
                 Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
             }
             ReplaceLayoutsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Forbidden(error) => error.into(),
+            AuditError::Store(error) => error.into(),
         }
     }
 }

@@ -1,63 +1,110 @@
 //! The whole URL map on one screen.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef, Request},
-    http::{Method, StatusCode, Uri},
-    middleware::{from_fn_with_state, map_request},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware::{from_fn, from_fn_with_state, map_request},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use metricd_application::ports::Ports;
-use metricd_core::actor::Actor;
+use ipnet::IpNet;
+use metricd_application::ports::{Ports, TokenVerifier};
+use serde_json::Value;
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
-use utoipa::OpenApi;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
+use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    extract::Caller,
+    failures::{demand_nothing, demand_token},
     middleware::{
-        deadline,
+        authenticate::{Door, authenticate},
+        deadline, headers,
+        rate::RateLimit,
         request::{self, Panicked, Requests},
         slash,
     },
     openapi::Info,
     problem::Problem,
-    routes,
+    routes::{
+        self,
+        auth::{config::SignIn, keys::DevelopmentKeys},
+    },
 };
 
-/// What every handler can reach.
+/// What the service is made of.
 #[derive(Clone)]
 pub struct App {
     /// The ports of the use cases.
     pub ports: Ports,
-    /// The caller of every request, until tokens tell them apart.
-    pub actor: Actor,
+    /// Tells who is calling.
+    pub verifier: Arc<dyn TokenVerifier>,
+    /// What whoever wants a token is told.
+    pub sign_in: SignIn,
+    /// The public keys of the development issuer, where tokens come from there.
+    pub development_keys: Option<Value>,
 }
 
-impl FromRef<App> for Ports {
-    fn from_ref(app: &App) -> Self {
-        app.ports.clone()
-    }
-}
-
-/// What a request may cost.
-#[derive(Debug, Clone, Copy)]
+/// What a request may cost, and whom the server trusts.
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// The longest that a request may take.
     pub request_timeout: Duration,
     /// The largest body, in bytes.
     pub max_body_bytes: usize,
+    /// The most that all header fields together may take, in bytes.
+    pub max_header_bytes: usize,
+    /// How many requests a caller may make in a second, on average; no limit if none.
+    pub requests_per_second: Option<NonZeroU32>,
+    /// How many requests a caller may make at once.
+    pub burst: NonZeroU32,
+    /// Web pages of these origins may ask; of no other, if there is none.
+    pub origins: Vec<HeaderValue>,
+    /// Proxies whose word for a caller's address is taken.
+    pub proxies: Vec<IpNet>,
 }
 
-/// The documented routes.
-pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Info::openapi())
+/// What handlers can reach.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    ports: Ports,
+    sign_in: Arc<SignIn>,
+    keys: DevelopmentKeys,
+}
+
+impl FromRef<Reach> for Ports {
+    fn from_ref(reach: &Reach) -> Self {
+        reach.ports.clone()
+    }
+}
+
+impl FromRef<Reach> for Arc<SignIn> {
+    fn from_ref(reach: &Reach) -> Self {
+        Arc::clone(&reach.sign_in)
+    }
+}
+
+impl FromRef<Reach> for DevelopmentKeys {
+    fn from_ref(reach: &Reach) -> Self {
+        reach.keys.clone()
+    }
+}
+
+/// The routes that nobody needs a token for.
+fn open() -> OpenApiRouter<Reach> {
+    OpenApiRouter::new()
         .routes(routes!(routes::health::get::handler))
+        .routes(routes!(routes::auth::config::handler))
+        .routes(routes!(routes::auth::keys::handler))
+}
+
+/// The routes of callers who are known.
+fn closed() -> OpenApiRouter<Reach> {
+    OpenApiRouter::new()
         .routes(routes!(routes::metrics::list::handler, routes::metrics::create::handler))
         .routes(routes!(
             routes::metrics::get::handler,
@@ -67,30 +114,62 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(routes::query::get::handler))
         .routes(routes!(routes::layouts::replace::handler))
         .routes(routes!(routes::records::create::handler))
+        .routes(routes!(routes::audit::list::handler))
+}
+
+/// Open routes, closed routes, and the document of both.
+pub(crate) fn documented() -> ([Router<Reach>; 2], OpenApi) {
+    let (open, mut of_open) = open().split_for_parts();
+    let (closed, mut of_closed) = closed().split_for_parts();
+    demand_nothing(&mut of_open);
+    demand_token(&mut of_closed);
+    let mut document = Info::openapi();
+    document.merge(of_open);
+    document.merge(of_closed);
+    ([open, closed], document)
 }
 
 /// The service: every route inside its middleware.
 pub fn router(app: App, limits: Limits) -> Router {
-    let requests = |api| Requests::new(api, app.ports.ids.clone());
-    let (routes, api) = routes().split_for_parts();
-    let requests = requests(&api);
+    let ([open, closed], api) = documented();
+    let requests = Requests::new(&api, app.ports.ids.clone());
+    let door = Door {
+        ports: app.ports.clone(),
+        verifier: app.verifier,
+        rate: Arc::new(RateLimit::new(limits.requests_per_second, limits.burst)),
+        proxies: limits.proxies.into(),
+        refused: Arc::default(),
+    };
+    let closed = closed
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(door, authenticate));
     let document = axum::Json(api);
     let docs = Config::new(["/openapi.json"]).validator_url("none");
-    let routes = routes
+    let open = open
         .merge(SwaggerUi::new("/docs").config(docs))
         .route("/openapi.json", get(move || async { document }))
         .route("/", get(|| async { Redirect::temporary("/docs") }))
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(wrong_method);
+    let reach = Reach {
+        ports: app.ports,
+        sign_in: Arc::new(app.sign_in),
+        keys: DevelopmentKeys(app.development_keys.map(Arc::new)),
+    };
+    let routes = open
+        .merge(closed)
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn_with_state(requests, request::observe))
+                .layer(from_fn(headers::secure))
+                .option_layer(cors(limits.origins))
+                .layer(from_fn_with_state(limits.max_header_bytes, headers::limit))
                 .layer(CompressionLayer::new())
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(from_fn_with_state(limits.request_timeout, deadline::enforce))
                 .layer(DefaultBodyLimit::max(limits.max_body_bytes)),
         )
-        .with_state(app);
+        .with_state(reach);
     // Routing happens inside: a path must lose its trailing slash before.
     Router::new().fallback_service(
         ServiceBuilder::new()
@@ -99,11 +178,37 @@ pub fn router(app: App, limits: Limits) -> Router {
     )
 }
 
-async fn no_route(_: Caller, uri: Uri) -> Problem {
+/// Lets the web pages of `origins` ask; those of nobody else.
+fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let cors = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            request::REQUEST_ID,
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            request::REQUEST_ID,
+        ])
+        .max_age(Duration::from_mins(10));
+    Some(cors)
+}
+
+async fn no_route(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {}", uri.path()))
 }
 
-async fn wrong_method(_: Caller, method: Method, uri: Uri) -> Problem {
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
     let detail = format!("{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -3,7 +3,10 @@
 //! SQL is compiled before the unit of work opens, because the database is asked about it. While the
 //! unit of work is open, nothing but the store is called; the records' file is read meanwhile.
 
-use metricd_core::actor::{Action, Actor};
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
+};
 use thiserror::Error;
 
 use super::{
@@ -14,9 +17,9 @@ use super::{
     report::{Finding, Findings, Place, Report, SlotFinding},
 };
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
-    ports::{Ports, QueryRunner, RunError, StoreError, UnitOfWork},
+    ports::{Ports, RunError, StoreError, UnitOfWork},
 };
 
 /// How to load.
@@ -61,19 +64,27 @@ pub async fn import(
     options: ImportOptions,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    authorize(actor, Action::ImportCatalog)?;
+    authorize(actor, ports, Action::Import).await?;
+    authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
     let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report { findings: Findings::new(options.strict), ..Report::default() };
     let catalog = CatalogFiles { queries, metrics, records: None };
-    let prepared = prepare(ports.runner.as_ref(), catalog, &mut report).await?;
+    let prepared = prepare(actor, ports, catalog, &mut report).await?;
     let mut work = ports.store.begin().await?;
     work.lock_catalog().await?;
-    load(work, &prepared, records, options, report, on_progress).await
+    let event = imported(actor, ports);
+    load(work, &prepared, records, options, report, &event, on_progress).await
+}
+
+/// What the audit says of a load.
+pub(super) fn imported(actor: &Actor, ports: &Ports) -> AuditEvent {
+    AuditEvent::done(actor, ports.clock.now(), Action::Import, AuditedObject::Catalog, None)
 }
 
 /// Settles the files' queries and metrics and compiles the SQL.
 pub(super) async fn prepare(
-    runner: &dyn QueryRunner,
+    actor: &Actor,
+    ports: &Ports,
     files: CatalogFiles,
     report: &mut Report,
 ) -> Result<Prepared, ImportError> {
@@ -82,7 +93,7 @@ pub(super) async fn prepare(
         let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
         let mut compiled = Vec::with_capacity(rows.len());
         for row in rows {
-            match compile(runner, &row.sql).await {
+            match compile(actor, ports, &row.sql).await {
                 Ok((template, columns)) => {
                     report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
                     compiled.push(CompiledQuery { loaded: row, template, columns });
@@ -136,6 +147,14 @@ pub(super) fn reject(
                 tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
         ),
+        CompileError::UnknownClaim(claim) => (
+            format!("the SQL of `{}`: {fault}", row.id),
+            format!("Set `claims.{claim}` to the name of the token's claim, or correct the SQL."),
+        ),
+        CompileError::Forbidden(_) => (
+            format!("the SQL of `{}` reads tables that you may not write SQL for", row.id),
+            "Ask for the right `writeSql` on its tables.".to_owned(),
+        ),
         CompileError::Database(_) => (
             format!("the SQL of `{}`: {fault}", row.id),
             "Correct the SQL; `psql` gives the same answer.".to_owned(),
@@ -160,6 +179,7 @@ pub(super) async fn load(
     records: Option<Box<dyn RecordSource>>,
     options: ImportOptions,
     mut report: Report,
+    event: &AuditEvent,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
     let stored = stored(work.as_mut(), prepared).await?;
@@ -179,7 +199,7 @@ pub(super) async fn load(
             records::read_for_faults(records, &mut report.findings, on_progress);
         }
     } else if !options.dry_run {
-        work.commit().await?;
+        work.commit(event).await?;
         report.written = true;
     }
     Ok(report)

@@ -276,6 +276,7 @@ mod tests {
             sql: sql.into(),
             parameters: Vec::new(),
             slots: Slots::default(),
+            claims: BTreeSet::new(),
             tables: BTreeSet::new(),
             notes: Vec::new(),
         }

@@ -1,14 +1,14 @@
 //! Fills an empty database when the server starts.
 
-use metricd_core::actor::{Action, Actor};
+use metricd_core::actor::{Action, Actor, Object};
 
 use super::{
-    import::{ImportError, ImportOptions, load, prepare},
+    import::{ImportError, ImportOptions, imported, load, prepare},
     loaded::CatalogFiles,
     report::Report,
 };
 use crate::{
-    authorize,
+    authorize, authorize_on,
     ports::{CatalogCounts, Ports, StoreError, UnitOfWork},
 };
 
@@ -22,7 +22,8 @@ pub async fn seed(
     ports: &Ports,
     mut files: CatalogFiles,
 ) -> Result<Option<Report>, ImportError> {
-    authorize(actor, Action::ImportCatalog)?;
+    authorize(actor, ports, Action::Import).await?;
+    authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
     let mut filled = filled_tables(ports.store.begin().await?.as_mut()).await?;
     loop {
         files.leave_out(filled);
@@ -35,14 +36,17 @@ pub async fn seed(
             metrics: files.metrics.clone(),
             records: None,
         };
-        let prepared = prepare(ports.runner.as_ref(), catalog, &mut report).await?;
+        let prepared = prepare(actor, ports, catalog, &mut report).await?;
         let mut work = ports.store.begin().await?;
         work.lock_catalog().await?;
         filled = filled_tables(work.as_mut()).await?;
         if !files.concern(filled) {
             let records = files.records.take();
             let options = ImportOptions::default();
-            return load(work, &prepared, records, options, report, &|_| ()).await.map(Some);
+            let event = imported(actor, ports);
+            return load(work, &prepared, records, options, report, &event, &|_| ())
+                .await
+                .map(Some);
         }
     }
 }

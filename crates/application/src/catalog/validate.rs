@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use metricd_core::{ids::QueryId, sql::Draft};
+use metricd_core::{
+    claim::ClaimName,
+    ids::QueryId,
+    sql::{Draft, Template},
+};
 
 use super::{
     import::{reject, slot},
@@ -12,14 +16,20 @@ use super::{
     records::{self, OnProgress},
     report::{Counts, Findings, Report, Tally},
 };
+use crate::compile::{CompileError, refuse_unknown_claims};
 
 /// Checks everything that can be checked without a database, and gives the report of loading `files`
-/// into an empty one. Whether tables and columns exist only a database can say; the types of literal
+/// into an empty one. `claims` are those that templates may ask for. Whether tables and columns exist only a database can say; the types of literal
 /// slots are assumed.
 ///
 /// Equal records are looked for among the first 1.5 million.
 #[must_use]
-pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) -> Report {
+pub fn validate(
+    files: CatalogFiles,
+    strict: bool,
+    claims: &BTreeSet<ClaimName>,
+    on_progress: OnProgress<'_>,
+) -> Report {
     let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report { findings: Findings::new(strict), ..Report::default() };
     let mut prepared = Prepared::default();
@@ -27,12 +37,12 @@ pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) 
         let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
         let mut compiled = Vec::with_capacity(rows.len());
         for row in rows {
-            match Draft::parse(&row.sql).and_then(Draft::assume) {
+            match draft(&row.sql, claims) {
                 Ok(template) => {
                     report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
                     compiled.push(CompiledQuery { loaded: row, template, columns: Vec::new() });
                 }
-                Err(fault) => reject(row, &fault.into(), &mut left_out, &mut report.findings),
+                Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),
             }
         }
         prepared.queries = Some(compiled);
@@ -58,6 +68,12 @@ pub fn validate(files: CatalogFiles, strict: bool, on_progress: OnProgress<'_>) 
         report.counts = Counts::default();
     }
     report
+}
+
+fn draft(sql: &str, claims: &BTreeSet<ClaimName>) -> Result<Template, CompileError> {
+    let draft = Draft::parse(sql)?;
+    refuse_unknown_claims(&draft, claims)?;
+    Ok(draft.assume()?)
 }
 
 fn count(prepared: &Prepared) -> Counts {

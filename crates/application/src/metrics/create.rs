@@ -1,7 +1,8 @@
 //! Makes a metric from SQL or from a sentence.
 
 use metricd_core::{
-    actor::{Action, Actor},
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
     ids::{MetricId, QueryId},
     layout::LayoutItem,
     metric::{Metric, MetricDetails, MetricName, Origin, Query, Tag},
@@ -9,7 +10,7 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
     ports::{GenerateError, Generated, Ports, StoreError},
 };
@@ -89,7 +90,8 @@ pub async fn create_metric(
     ports: &Ports,
     command: CreateMetric,
 ) -> Result<Created, CreateError> {
-    authorize(actor, Action::CreateMetric)?;
+    authorize(actor, ports, Action::Create).await?;
+    authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
     let id = MetricId(ports.ids.fresh());
     let query_id = QueryId::from(ports.ids.fresh());
     let (sql, generation) = match command.source {
@@ -102,7 +104,7 @@ pub async fn create_metric(
             (generated.sql.clone(), Some(generated))
         }
     };
-    let compiled = compile(ports.runner.as_ref(), &sql).await;
+    let compiled = compile(actor, ports, &sql).await;
     let (template, columns) = compiled.map_err(|error| match generation {
         Some(_) => CreateError::GeneratedQuery(error),
         None => CreateError::Query(error),
@@ -128,6 +130,9 @@ pub async fn create_metric(
     let mut work = ports.store.begin().await?;
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
-    work.commit().await?;
+    let object = AuditedObject::Metric(id);
+    let version = Some(metric.query_version);
+    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Create, object, version))
+        .await?;
     Ok(Created { id, generation })
 }

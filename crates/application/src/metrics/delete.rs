@@ -1,7 +1,8 @@
 //! Removes a metric.
 
 use metricd_core::{
-    actor::{Action, Actor},
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
     ids::MetricId,
 };
 use thiserror::Error;
@@ -11,8 +12,9 @@ use super::{
     update::LOCKED,
 };
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on, deny,
     ports::{Ports, StoreError},
+    rights::{find_readable, permits},
 };
 
 /// Why a metric was not removed.
@@ -37,15 +39,23 @@ pub enum DeleteError {
 /// # Errors
 /// See [`DeleteError`].
 pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result<(), DeleteError> {
-    authorize(actor, Action::DeleteMetric)?;
-    let known = ports.catalog.find(id).await?.ok_or(DeleteError::NotFound)?;
+    authorize(actor, ports, Action::Delete).await?;
+    let known = find_readable(actor, ports, id).await?.ok_or(DeleteError::NotFound)?;
+    authorize_on(actor, ports, Action::Delete, Object::Metric(&known.metric)).await?;
     let Locked { mut work, metric, .. } =
         lock(ports, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
+    if !permits(actor, ports, Action::Delete, Object::Metric(&metric)) {
+        drop(work);
+        return Err(deny(actor, ports, Action::Delete, AuditedObject::Metric(id)).await.into());
+    }
     if !metric.is_editable {
         return Err(DeleteError::Locked);
     }
     work.delete_metric(id).await?;
     work.delete_unused_query(&metric.query_id).await?;
-    work.commit().await?;
+    let object = AuditedObject::Metric(id);
+    let version = Some(metric.query_version);
+    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Delete, object, version))
+        .await?;
     Ok(())
 }

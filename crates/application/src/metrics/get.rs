@@ -3,15 +3,19 @@
 use chrono::{DateTime, Utc};
 use metricd_core::{
     actor::{Action, Actor},
+    answer_key::AnswerKey,
+    audit::AuditedObject,
     ids::MetricId,
     metric::CompiledMetric,
     window::{Window, WindowFault, WindowRequest},
 };
 use thiserror::Error;
+use tracing::info;
 
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, deny,
     ports::{Ports, Rows, RunError, StoreError},
+    rights::find_readable,
 };
 
 /// A metric's answer.
@@ -20,7 +24,7 @@ pub struct Answer {
     /// The metric and its query.
     pub compiled: CompiledMetric,
     /// What it was run for.
-    pub window: Window,
+    pub key: AnswerKey,
     /// What came of it.
     pub rows: Rows,
     /// When the rows were read.
@@ -30,7 +34,7 @@ pub struct Answer {
 /// Why a metric was not answered.
 #[derive(Debug, Error)]
 pub enum GetError {
-    /// The caller may not read metrics.
+    /// The caller may not read metrics, or their token lacks a claim that this one needs.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// No metric has this id, or the caller may not know of it.
@@ -57,14 +61,21 @@ pub async fn get_metric(
     id: MetricId,
     request: &WindowRequest,
 ) -> Result<Answer, GetError> {
-    authorize(actor, Action::ReadMetric)?;
-    let compiled = ports.catalog.find(id).await?.ok_or(GetError::NotFound)?;
+    authorize(actor, ports, Action::Read).await?;
+    let compiled = find_readable(actor, ports, id).await?.ok_or(GetError::NotFound)?;
     let template = &compiled.query.template;
     let as_of = ports.clock.now();
     let window = Window::resolve(&template.slots, request, as_of).map_err(GetError::Window)?;
     record_window(&window);
-    let rows = ports.runner.run(template, &template.bind(&window), ports.max_rows).await?;
-    Ok(Answer { compiled, window, rows, as_of })
+    let key = match AnswerKey::new(actor, &compiled, window) {
+        Ok(key) => key,
+        Err(fault) => {
+            info!(%fault, "Claim missing");
+            return Err(deny(actor, ports, Action::Read, AuditedObject::Metric(id)).await.into());
+        }
+    };
+    let rows = ports.runner.run(template, &key.values(&compiled), ports.max_rows).await?;
+    Ok(Answer { compiled, key, rows, as_of })
 }
 
 /// Writes the window into the request's span, so that every later log line carries it.

@@ -1,7 +1,8 @@
 //! Moves a metric's tiles.
 
 use metricd_core::{
-    actor::{Action, Actor},
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
     ids::MetricId,
     layout::LayoutItem,
     metric::Metric,
@@ -10,8 +11,9 @@ use thiserror::Error;
 
 use super::update::LOCKED;
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on, deny,
     ports::{Ports, StoreError},
+    rights::{find_readable, permits},
 };
 
 /// Why the tiles were not moved.
@@ -49,20 +51,30 @@ pub async fn replace_layouts(
     layouts: Vec<LayoutItem>,
     expected: Option<i64>,
 ) -> Result<Metric, ReplaceLayoutsError> {
-    authorize(actor, Action::EditMetric)?;
+    authorize(actor, ports, Action::Arrange).await?;
+    let known = find_readable(actor, ports, id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
+    authorize_on(actor, ports, Action::Arrange, Object::Metric(&known.metric)).await?;
     let mut work = ports.store.begin().await?;
     let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
+    if !permits(actor, ports, Action::Arrange, Object::Metric(&metric)) {
+        drop(work);
+        return Err(deny(actor, ports, Action::Arrange, AuditedObject::Metric(id)).await.into());
+    }
     if !metric.is_editable {
         return Err(ReplaceLayoutsError::Locked);
     }
     if expected.is_some_and(|version| version != metric.layout_version) {
         return Err(ReplaceLayoutsError::Stale { current: metric.layout_version });
     }
-    if metric.layouts != layouts {
-        metric.layouts = layouts;
-        metric.layout_version += 1;
-        work.update_metric(&metric).await?;
+    if metric.layouts == layouts {
+        return Ok(metric);
     }
-    work.commit().await?;
+    metric.layouts = layouts;
+    metric.layout_version += 1;
+    work.update_metric(&metric).await?;
+    let object = AuditedObject::Metric(id);
+    let version = Some(metric.layout_version);
+    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Arrange, object, version))
+        .await?;
     Ok(metric)
 }

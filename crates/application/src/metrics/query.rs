@@ -1,15 +1,16 @@
 //! Shows the SQL behind a metric to those who may see it.
 
 use metricd_core::{
-    actor::{Action, Actor},
+    actor::{Action, Actor, Object},
     ids::MetricId,
     metric::CompiledMetric,
 };
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on,
     ports::{Ports, StoreError},
+    rights::find_readable,
 };
 
 /// Why the SQL is not shown.
@@ -35,6 +36,8 @@ pub async fn get_query(
     ports: &Ports,
     id: MetricId,
 ) -> Result<CompiledMetric, QueryError> {
-    authorize(actor, Action::ReadQuery)?;
-    ports.catalog.find(id).await?.ok_or(QueryError::NotFound)
+    authorize(actor, ports, Action::ReadSql).await?;
+    let compiled = find_readable(actor, ports, id).await?.ok_or(QueryError::NotFound)?;
+    authorize_on(actor, ports, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
+    Ok(compiled)
 }

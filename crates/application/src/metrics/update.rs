@@ -1,7 +1,8 @@
 //! Changes a metric: its details, its SQL, or whether it is locked.
 
 use metricd_core::{
-    actor::{Action, Actor},
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
     ids::MetricId,
     metric::{CompiledMetric, Display, Metric, MetricName, Query, Tag},
     sql::Template,
@@ -10,9 +11,11 @@ use thiserror::Error;
 
 use super::locking::{Locked, lock};
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
+    deny,
     ports::{Ports, StoreError},
+    rights::{find_readable, permits},
 };
 
 /// What to change; `None` leaves a field as it is.
@@ -69,18 +72,35 @@ pub async fn update_metric(
     id: MetricId,
     patch: Patch,
 ) -> Result<CompiledMetric, UpdateError> {
-    authorize(actor, Action::EditMetric)?;
-    let known = ports.catalog.find(id).await?.ok_or(UpdateError::NotFound)?;
-    refuse_locked(actor, &known.metric, &patch)?;
+    authorize(actor, ports, Action::Edit).await?;
+    let known = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
+    for action in needed(&known.metric, &patch)? {
+        authorize_on(actor, ports, *action, Object::Metric(&known.metric)).await?;
+    }
     let compiled = match &patch.query {
-        Some(sql) => Some((sql.clone(), compile(ports.runner.as_ref(), sql).await?)),
+        Some(sql) => Some((sql.clone(), compile(actor, ports, sql).await?)),
         None => None,
     };
 
     let Locked { mut work, mut query, mut metric, sharing } =
         lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
-    refuse_locked(actor, &metric, &patch)?;
+    // Somebody may have locked it, or changed what rights go by, since it was read.
+    let refused = needed(&metric, &patch)?
+        .iter()
+        .find(|action| !permits(actor, ports, **action, Object::Metric(&metric)));
+    if let Some(action) = refused {
+        drop(work);
+        return Err(deny(actor, ports, *action, AuditedObject::Metric(id)).await.into());
+    }
     if let Some((sql, (template, columns))) = compiled {
+        let foreign = sharing
+            .iter()
+            .find(|other| !permits(actor, ports, Action::Edit, Object::Metric(other)));
+        if let Some(foreign) = foreign {
+            drop(work);
+            let object = AuditedObject::Metric(foreign.id);
+            return Err(deny(actor, ports, Action::Edit, object).await.into());
+        }
         if sharing.iter().any(|other| !other.is_editable) {
             return Err(UpdateError::Locked(SHARED_LOCKED));
         }
@@ -90,19 +110,19 @@ pub async fn update_metric(
     }
     apply(&mut metric, patch);
     work.update_metric(&metric).await?;
-    work.commit().await?;
+    let object = AuditedObject::Metric(id);
+    let version = Some(metric.query_version);
+    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Edit, object, version)).await?;
     Ok(CompiledMetric { metric, query })
 }
 
-/// A locked metric can be changed only together with its unlocking.
-fn refuse_locked(actor: &Actor, metric: &Metric, patch: &Patch) -> Result<(), UpdateError> {
-    if metric.is_editable {
-        return Ok(());
+/// The rights that a change needs. A locked metric can be changed only together with its unlocking.
+fn needed(metric: &Metric, patch: &Patch) -> Result<&'static [Action], UpdateError> {
+    match (metric.is_editable, patch.is_editable) {
+        (true, _) => Ok(&[Action::Edit]),
+        (false, Some(true)) => Ok(&[Action::Edit, Action::Unlock]),
+        (false, _) => Err(UpdateError::Locked(LOCKED)),
     }
-    if patch.is_editable != Some(true) {
-        return Err(UpdateError::Locked(LOCKED));
-    }
-    Ok(authorize(actor, Action::UnlockMetric)?)
 }
 
 fn changed(

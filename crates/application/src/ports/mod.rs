@@ -1,14 +1,22 @@
 //! What the use cases need from outside, each behind a trait that an adapter implements.
 
+mod audit;
 mod clock;
 mod generator;
+mod identity;
+mod policies;
 mod query_runner;
 mod store;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use metricd_core::claim::ClaimName;
+
+pub use audit::{AuditFilter, AuditLog, StoredEvent};
 pub use clock::{Clock, Ids};
 pub use generator::{GenerateError, Generated, GenerationSource, QueryGenerator};
+pub use identity::{TokenError, TokenVerifier};
+pub use policies::Policies;
 pub use query_runner::{Description, QueryRunner, Rows, RunError};
 pub use store::{
     Catalog, CatalogCounts, MetricFilter, Metrics, Queries, Records, StagedRecord, StagingOutcome,
@@ -22,6 +30,10 @@ pub struct Ports {
     pub catalog: Arc<dyn Catalog>,
     /// Writes, through a unit of work.
     pub store: Arc<dyn Store>,
+    /// Who may do what.
+    pub policies: Arc<dyn Policies>,
+    /// What was done and denied.
+    pub audit: Arc<dyn AuditLog>,
     /// Runs templates.
     pub runner: Arc<dyn QueryRunner>,
     /// Turns a sentence into SQL.
@@ -30,6 +42,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Fresh identifiers.
     pub ids: Arc<dyn Ids>,
+    /// The claims that templates may ask for: others are never read from a token.
+    pub claims: Arc<BTreeSet<ClaimName>>,
     /// The most rows of one answer.
     pub max_rows: u32,
 }

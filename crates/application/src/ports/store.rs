@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use metricd_core::{
+    audit::AuditEvent,
     ids::{MetricId, QueryId, RecordId},
     metric::{CompiledMetric, Metric, Query},
     record::MetricRecord,
@@ -47,8 +48,8 @@ pub trait Store: Send + Sync {
 /// ids: then no two units of work wait for each other.
 #[async_trait]
 pub trait UnitOfWork: Metrics + Queries + Records {
-    /// Makes everything durable.
-    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    /// Makes everything durable, together with the audit's word of it: there is no write without.
+    async fn commit(self: Box<Self>, event: &AuditEvent) -> Result<(), StoreError>;
 
     /// Waits until nobody else loads or migrates this database; released with the transaction.
     async fn lock_catalog(&mut self) -> Result<(), StoreError>;

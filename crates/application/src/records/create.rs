@@ -2,15 +2,17 @@
 
 use chrono::NaiveDateTime;
 use metricd_core::{
-    actor::{Action, Actor},
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
     ids::{MetricId, RecordId},
     record::{MetricRecord, RecordValues},
 };
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize,
+    Forbidden, authorize, authorize_on,
     ports::{Ports, StoreError},
+    rights::find_readable,
 };
 
 /// The record to add.
@@ -46,15 +48,18 @@ pub async fn create_record(
     id: MetricId,
     command: CreateRecord,
 ) -> Result<(), CreateRecordError> {
-    authorize(actor, Action::AddRecord)?;
-    let known = ports.catalog.find(id).await?.ok_or(CreateRecordError::NotFound)?;
+    authorize(actor, ports, Action::Record).await?;
+    let known = find_readable(actor, ports, id).await?.ok_or(CreateRecordError::NotFound)?;
+    authorize_on(actor, ports, Action::Record, Object::Metric(&known.metric)).await?;
+    let now = ports.clock.now();
     let record = MetricRecord {
         query_id: known.metric.query_id,
-        date: command.date.unwrap_or_else(|| ports.clock.now().naive_utc()),
+        date: command.date.unwrap_or_else(|| now.naive_utc()),
         values: command.values,
     };
     let mut work = ports.store.begin().await?;
     work.insert_record(RecordId(ports.ids.fresh()), &record).await?;
-    work.commit().await?;
+    let object = AuditedObject::Metric(id);
+    work.commit(&AuditEvent::done(actor, now, Action::Record, object, None)).await?;
     Ok(())
 }

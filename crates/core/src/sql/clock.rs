@@ -278,7 +278,7 @@ mod tests {
         for (expression, expected, source) in cases {
             let template = template(&format!("SELECT {expression} FROM t"));
             assert_eq!(template.sql, format!("SELECT {expected} FROM t"), "{expression}");
-            let sources: Vec<_> = template.parameters.iter().map(|p| p.source).collect();
+            let sources: Vec<_> = template.parameters.iter().map(|p| p.source.clone()).collect();
             assert_eq!(sources, [source], "{expression}");
             assert!(template.slots.clock, "{expression}");
         }

@@ -14,7 +14,7 @@ use super::{
     holes::{Holes, Printed},
     literals::DayLiteral,
     names::ColumnNames,
-    scan::{self, Placeholder},
+    scan::{self, Filler, Placeholder},
     slots::{self, Candidates, Note, Range},
     stack,
     template::{
@@ -25,7 +25,10 @@ use super::{
     walk::{Visitor, walk},
     words::{self, Word},
 };
-use crate::window::{DEFAULT_DAYS, ParamName};
+use crate::{
+    claim::ClaimName,
+    window::{DEFAULT_DAYS, ParamName},
+};
 
 /// A parsed and gated query whose literals are still candidates for slots.
 pub struct Draft {
@@ -67,6 +70,16 @@ impl Draft {
     #[must_use]
     pub fn tables(&self) -> &BTreeSet<TableName> {
         &self.tables
+    }
+
+    /// The claims that it asks of a caller's token.
+    #[must_use]
+    pub fn claims(&self) -> BTreeSet<ClaimName> {
+        let claim = |placeholder: &Placeholder| match &placeholder.filler {
+            Filler::Claim(name) => Some(name.clone()),
+            Filler::Window(_) => None,
+        };
+        self.placeholders.iter().filter_map(claim).collect()
     }
 
     /// Makes the template, given the types of `$1` … `$n` of [`Self::sql`] as PREPARE inferred
@@ -152,6 +165,7 @@ impl Draft {
             sql: printed.sql,
             parameters: printed.parameters,
             slots,
+            claims: self.claims(),
             tables: self.tables,
             notes: in_text(self.notes, &self.text),
         })
@@ -159,7 +173,7 @@ impl Draft {
 
     /// The placeholders' slots, which are certain before any type is known.
     fn fixed_slots(&self) -> Slots {
-        let has = |param| self.placeholders.iter().any(|p| p.param == param);
+        let has = |param| self.placeholders.iter().any(|p| p.filler == Filler::Window(param));
         Slots {
             start_date: has(ParamName::StartDate).then_some(DateDefault::FromToday),
             end_date: has(ParamName::EndDate).then_some(DateDefault::FromToday),
@@ -211,11 +225,14 @@ impl Visitor for Bind<'_> {
         let Some(placeholder) = index.and_then(|index| self.placeholders.get(index)) else {
             return Ok(());
         };
-        let (source, ty) = match placeholder.param {
-            ParamName::StartDate => (ParameterSource::StartDate, ParameterType::Date),
-            ParamName::EndDate => (ParameterSource::EndDate, ParameterType::Date),
-            ParamName::DayRange => (ParameterSource::DayRange, ParameterType::Int),
-            ParamName::Timezone => (ParameterSource::Timezone, ParameterType::Text),
+        let (source, ty) = match &placeholder.filler {
+            Filler::Window(ParamName::StartDate) => {
+                (ParameterSource::StartDate, ParameterType::Date)
+            }
+            Filler::Window(ParamName::EndDate) => (ParameterSource::EndDate, ParameterType::Date),
+            Filler::Window(ParamName::DayRange) => (ParameterSource::DayRange, ParameterType::Int),
+            Filler::Window(ParamName::Timezone) => (ParameterSource::Timezone, ParameterType::Text),
+            Filler::Claim(name) => (ParameterSource::Claim(name.clone()), ParameterType::Text),
         };
         let location = i32::try_from(placeholder.offset).unwrap_or(-1);
         *node = self.holes.fixed(Parameter { source, ty }, location);
@@ -225,20 +242,27 @@ impl Visitor for Bind<'_> {
 
 fn placeholder_notes(placeholders: &[Placeholder]) -> Vec<Note> {
     let note = |placeholder: &Placeholder| {
-        let what = match placeholder.param {
-            ParamName::StartDate => format!(
+        let what = match &placeholder.filler {
+            Filler::Window(ParamName::StartDate) => format!(
                 "the first day of the window, by default {DEFAULT_DAYS} days before end_date"
             ),
-            ParamName::EndDate => {
+            Filler::Window(ParamName::EndDate) => {
                 "the last day of the window, inclusive, by default today".to_owned()
             }
-            ParamName::DayRange => format!("a number of days, by default {DEFAULT_DAYS}"),
-            ParamName::Timezone => "the time zone's name, by default UTC".to_owned(),
+            Filler::Window(ParamName::DayRange) => {
+                format!("a number of days, by default {DEFAULT_DAYS}")
+            }
+            Filler::Window(ParamName::Timezone) => {
+                "the time zone's name, by default UTC".to_owned()
+            }
+            Filler::Claim(name) => format!(
+                "the claim `{name}` of the caller's token, as text; whoever has none gets no answer"
+            ),
         };
         Note {
             location: i32::try_from(placeholder.offset).unwrap_or(-1),
             is_slot: true,
-            message: format!(":{} is {what}", placeholder.param),
+            message: format!(":{} is {what}", placeholder.name),
         }
     };
     placeholders.iter().map(note).collect()

@@ -118,7 +118,7 @@ fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> Fault
     };
     match scanned.placeholders.iter().find(|placeholder| placeholder.offset == offset) {
         Some(placeholder) => {
-            let message = format!("syntax error at or near \":{}\"", placeholder.param);
+            let message = format!("syntax error at or near \":{}\"", placeholder.name);
             Fault::new(offset, message).hint(
                 "a placeholder stands where a value may stand; write `:start_date` alone, not \
                  `DATE :start_date`, and `:day_range * INTERVAL '1 day'`",

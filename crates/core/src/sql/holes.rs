@@ -33,7 +33,7 @@ enum Hole {
 }
 
 /// What a literal's hole is filled with when it does become a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Filling {
     /// `$n`, of the type that its surroundings give it.
     Value(Parameter),
@@ -60,7 +60,6 @@ impl Holes {
             Hole::Fixed(other) if *other == parameter => Some(*number),
             _ => None,
         });
-        let number = known.unwrap_or_else(|| self.add(Hole::Fixed(parameter)));
         let ty = match parameter.ty {
             ParameterType::Date => "date",
             ParameterType::Timestamp => "timestamp",
@@ -68,6 +67,7 @@ impl Holes {
             ParameterType::Text => "text",
             ParameterType::Int => "int4",
         };
+        let number = known.unwrap_or_else(|| self.add(Hole::Fixed(parameter)));
         cast(param(number, location), ty, Vec::new())
     }
 
@@ -114,7 +114,7 @@ impl Holes {
     /// The parameter of a hole that always is one.
     pub(super) fn fixed_parameter(&self, number: i32) -> Option<Parameter> {
         match self.0.get(&number) {
-            Some(Hole::Fixed(parameter)) => Some(*parameter),
+            Some(Hole::Fixed(parameter)) => Some(parameter.clone()),
             _ => None,
         }
     }
@@ -138,11 +138,11 @@ impl Holes {
 
     fn parameter(&self, number: i32) -> Option<Parameter> {
         Some(match self.0.get(&number)? {
-            Hole::Fixed(parameter) => *parameter,
+            Hole::Fixed(parameter) => parameter.clone(),
             Hole::Literal { filling, .. } => match filling {
                 Filling::Value(parameter)
                 | Filling::Days(parameter)
-                | Filling::DaysInterval(parameter) => *parameter,
+                | Filling::DaysInterval(parameter) => parameter.clone(),
             },
         })
     }

@@ -79,7 +79,7 @@ enum Name<'a> {
     Weak(&'a str),
 }
 
-fn figure<'a>(value: &'a Node, placeholders: &[Placeholder]) -> Option<Name<'a>> {
+fn figure<'a>(value: &'a Node, placeholders: &'a [Placeholder]) -> Option<Name<'a>> {
     use Name::{Strong, Weak};
     let inner = |node: &'a Option<Box<Node>>| figure(node.as_deref()?, placeholders);
     let strong = |name: &'a Option<Box<Node>>| match inner(name) {
@@ -89,7 +89,7 @@ fn figure<'a>(value: &'a Node, placeholders: &[Placeholder]) -> Option<Name<'a>>
     Some(match value.node.as_ref()? {
         NodeEnum::ParamRef(param) => {
             let index = usize::try_from(param.number).ok()?.checked_sub(1)?;
-            Strong(placeholders.get(index)?.param.as_str())
+            Strong(&placeholders.get(index)?.name)
         }
         NodeEnum::ColumnRef(column) => Strong(column.fields.iter().rev().find_map(sval)?),
         NodeEnum::AIndirection(path) => match path.indirection.iter().rev().find_map(sval) {
@@ -132,7 +132,7 @@ fn figure<'a>(value: &'a Node, placeholders: &[Placeholder]) -> Option<Name<'a>>
     })
 }
 
-fn first_column<'a>(select: &'a Node, placeholders: &[Placeholder]) -> Option<Name<'a>> {
+fn first_column<'a>(select: &'a Node, placeholders: &'a [Placeholder]) -> Option<Name<'a>> {
     let Some(NodeEnum::SelectStmt(select)) = &select.node else {
         return None;
     };

@@ -6,14 +6,34 @@
 use pg_query::protobuf::{ScanToken, Token};
 
 use super::error::Fault;
-use crate::window::ParamName;
+use crate::{claim::ClaimName, window::ParamName};
 
 /// A placeholder in the author's text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Placeholder {
-    pub(super) param: ParamName,
+    pub(super) filler: Filler,
+    /// As it is written, without its colon.
+    pub(super) name: String,
     /// Byte offset of its colon.
     pub(super) offset: usize,
+}
+
+/// Who fills a placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Filler {
+    /// The window that a caller asks for.
+    Window(ParamName),
+    /// The caller's token.
+    Claim(ClaimName),
+}
+
+impl Filler {
+    fn of(name: &str) -> Option<Self> {
+        if let Some(claim) = name.strip_prefix(ClaimName::PREFIX) {
+            return ClaimName::parse(claim).ok().map(Self::Claim);
+        }
+        ParamName::ALL.into_iter().find(|param| param.as_str() == name).map(Self::Window)
+    }
 }
 
 /// An author's text whose placeholders have become `$1` … `$n`, in text order.
@@ -42,9 +62,8 @@ pub(super) fn placeholders(text: &str) -> Result<Scanned, Fault> {
         });
         let Some(name) = name else { continue };
         let written = slice(text, name);
-        let param = ParamName::ALL.into_iter().find(|param| param.as_str() == written);
-        let param = param.ok_or_else(|| unknown(offset, written))?;
-        placeholders.push(Placeholder { param, offset });
+        let filler = Filler::of(written).ok_or_else(|| unknown(offset, written))?;
+        placeholders.push(Placeholder { filler, name: written.to_owned(), offset });
         let width = range(name).end - offset;
         let marker = format!("${:<fill$}", placeholders.len(), fill = width - 1);
         sql.replace_range(offset..offset + width, &marker);
@@ -97,25 +116,29 @@ fn unknown(offset: usize, name: &str) -> Fault {
 }
 
 fn known_names() -> String {
-    format!("the placeholders are {}", ParamName::ALL.map(|param| format!(":{param}")).join(", "))
+    let of_window = ParamName::ALL.map(|param| format!(":{param}")).join(", ");
+    format!(
+        "the placeholders are {of_window}, and :claim_name for a claim of the caller's token, in \
+         small letters"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Vec<(&'static str, usize)> {
+    fn found(text: &str) -> Vec<(String, usize)> {
         let scanned = placeholders(text).unwrap();
         assert_eq!(scanned.sql.len(), text.len());
-        scanned.placeholders.iter().map(|p| (p.param.as_str(), p.offset)).collect()
+        scanned.placeholders.into_iter().map(|p| (p.name, p.offset)).collect()
     }
 
     #[test]
     fn placeholders_are_tokens() {
-        assert_eq!(found("SELECT :start_date"), [("start_date", 7)]);
+        assert_eq!(found("SELECT :start_date"), [("start_date".into(), 7)]);
         assert_eq!(
-            found("SELECT :end_date-1, (:timezone)::text"),
-            [("end_date", 7), ("timezone", 21)]
+            found("SELECT :end_date-1, (:timezone)::text, :claim_tenant_id::int"),
+            [("end_date".into(), 7), ("timezone".into(), 21), ("claim_tenant_id".into(), 39)]
         );
         let untouched = [
             "SELECT ':start_date'",
@@ -147,6 +170,9 @@ mod tests {
             ("SELECT 'ü', :END_DATE", "line 1, column 13: :END_DATE is not a placeholder"),
             ("SELECT a[1:n]", "line 1, column 11: :n is not a placeholder"),
             ("SELECT :select", "line 1, column 8: :select is not a placeholder"),
+            ("SELECT :claim_", "line 1, column 8: :claim_ is not a placeholder"),
+            ("SELECT :claim_Tenant", "line 1, column 8: :claim_Tenant is not a placeholder"),
+            ("SELECT :CLAIM_tenant", "line 1, column 8: :CLAIM_tenant is not a placeholder"),
             ("SELECT $1", "line 1, column 8: $1 is not available here"),
             ("SELECT 1,\n 'abc", "line 2, column 2: unterminated quoted string"),
             ("", "line 1, column 1: there is no SQL here"),

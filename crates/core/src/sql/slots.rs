@@ -17,7 +17,7 @@ use super::{
     grammar::without_places,
     holes::{Filling, Holes},
     literals::{DayLiteral, DaysBack, looks_like_a_date, subtracted, subtracted_mut},
-    scan::Placeholder,
+    scan::{Filler, Placeholder},
     template::{Parameter, ParameterSource, ParameterType},
     tree::{binary, cast_parts, string_constant},
     walk::{Part, Visitor, walk},
@@ -76,7 +76,10 @@ pub(super) fn find(
     holes: &mut Holes,
     placeholders: &[Placeholder],
 ) -> Result<(Candidates, Vec<Note>), Fault> {
-    let has = |params: &[ParamName]| placeholders.iter().any(|p| params.contains(&p.param));
+    let has = |params: &[ParamName]| {
+        let is_one = |p: &Placeholder| matches!(p.filler, Filler::Window(w) if params.contains(&w));
+        placeholders.iter().any(is_one)
+    };
     let mut survey = Survey {
         holes,
         ranges: BTreeSet::new(),

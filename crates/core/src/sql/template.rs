@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use crate::window::Window;
+use crate::{
+    claim::{ClaimName, Scope},
+    window::Window,
+};
 
 /// A compiled query: one SELECT whose parameters are filled from a [`Window`].
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +18,8 @@ pub struct Template {
     pub parameters: Vec<Parameter>,
     /// What a caller may vary, and the defaults.
     pub slots: Slots,
+    /// The claims that the caller's token fills; nobody can vary them.
+    pub claims: BTreeSet<ClaimName>,
     /// The tables and views that the statement reads.
     pub tables: BTreeSet<TableName>,
     /// What became a slot, what did not, and why; for the author.
@@ -22,16 +27,16 @@ pub struct Template {
 }
 
 /// What fills one `$n`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Parameter {
-    /// The part of the window that it takes.
+    /// What it takes.
     pub source: ParameterSource,
     /// The type that it is bound as.
     pub ty: ParameterType,
 }
 
-/// The part of a window that a parameter takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a parameter takes: a part of the window, or a claim of the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ParameterSource {
     /// The first day.
     StartDate,
@@ -47,6 +52,8 @@ pub enum ParameterSource {
     Today,
     /// The present instant.
     Now,
+    /// A claim of the caller's token; always text.
+    Claim(ClaimName),
 }
 
 /// The PostgreSQL type that a parameter is bound as.
@@ -75,6 +82,8 @@ pub enum Value {
     TimestampTz(DateTime<Utc>),
     /// A `text`.
     Text(String),
+    /// A `text` that is NULL.
+    NullText,
     /// An `int4`.
     Int(i32),
 }
@@ -112,6 +121,14 @@ pub struct TableName {
     pub name: String,
 }
 
+impl TableName {
+    /// The table with its schema. One that is named without is looked for in `public` alone.
+    #[must_use]
+    pub fn with_schema(&self) -> String {
+        format!("{}.{}", self.schema.as_deref().unwrap_or("public"), self.name)
+    }
+}
+
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {
@@ -135,17 +152,18 @@ pub struct SlotNote {
 }
 
 impl Template {
-    /// The values of `$1` … `$n` for a window resolved from this template's slots.
+    /// The values of `$1` … `$n` for a window resolved from this template's slots, and the scope that
+    /// a caller has for its claims.
     #[must_use]
-    pub fn bind(&self, window: &Window) -> Vec<Value> {
-        self.parameters.iter().map(|parameter| parameter.value(window)).collect()
+    pub fn bind(&self, window: &Window, scope: &Scope) -> Vec<Value> {
+        self.parameters.iter().map(|parameter| parameter.value(window, scope)).collect()
     }
 }
 
 impl Parameter {
-    fn value(self, window: &Window) -> Value {
+    fn value(&self, window: &Window, scope: &Scope) -> Value {
         let end = window.end_date.unwrap_or(window.today);
-        match self.source {
+        match &self.source {
             ParameterSource::StartDate => self.day(window.start_date.unwrap_or(window.today)),
             ParameterSource::EndDate => self.day(end),
             ParameterSource::DayAfterEnd => self.day(end + Days::new(1)),
@@ -155,10 +173,14 @@ impl Parameter {
             }
             ParameterSource::Timezone => Value::Text(window.timezone.name().to_owned()),
             ParameterSource::Now => Value::TimestampTz(window.now),
+            // A scope of other claims finds no rows rather than somebody else's.
+            ParameterSource::Claim(name) => {
+                scope.value(name).map_or(Value::NullText, |value| Value::Text(value.to_owned()))
+            }
         }
     }
 
-    fn day(self, day: NaiveDate) -> Value {
+    fn day(&self, day: NaiveDate) -> Value {
         let midnight = day.and_time(NaiveTime::MIN);
         match self.ty {
             ParameterType::Timestamp => Value::Timestamp(midnight),

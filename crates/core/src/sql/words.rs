@@ -302,7 +302,7 @@ mod tests {
             let expected = format!("SELECT 1 FROM t WHERE {expected}");
             assert_eq!(plain(&template.sql), plain(&expected), "{condition}");
             assert!(template.slots.clock, "{condition}");
-            let sources: Vec<_> = template.parameters.iter().map(|p| p.source).collect();
+            let sources: Vec<_> = template.parameters.iter().map(|p| p.source.clone()).collect();
             assert_eq!(sources, [ParameterSource::Today], "{condition}");
         }
     }

@@ -206,23 +206,23 @@ mod tests {
             (Role::Admin, "realm_access.roles=a=b"),
         ])
         .unwrap();
-        let roles = |claims: Value, scopes: &[&str]| {
+        let given = |claims: Value, scopes: &[&str]| {
             let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
             rules.roles(&object(claims), &scopes).into_iter().collect::<Vec<_>>()
         };
         assert_eq!(
-            roles(
+            given(
                 json!({ "cognito:groups": ["x", "writers"], "realm_access": { "roles": "a=b" } }),
                 &["read"]
             ),
             Role::ALL
         );
-        assert_eq!(roles(json!({ "scope": "read" }), &[]), []);
-        assert_eq!(roles(json!({}), &["read/all", "reader"]), []);
+        assert_eq!(given(json!({ "scope": "read" }), &[]), []);
+        assert_eq!(given(json!({}), &["read/all", "reader"]), []);
         for odd in [json!("writers x"), json!(7), json!(null), json!({ "writers": 1 })] {
-            assert_eq!(roles(json!({ "cognito:groups": odd }), &[]), []);
+            assert_eq!(given(json!({ "cognito:groups": odd }), &[]), []);
         }
-        assert_eq!(roles(json!({ "cognito:groups": ["writers", 1] }), &[]), []);
+        assert_eq!(given(json!({ "cognito:groups": ["writers", 1] }), &[]), []);
     }
 
     #[test]

@@ -27,7 +27,6 @@ use super::{IssuerConfig, IssuerKind, KeySet, KeySource, RoleRules, claims, toke
 const KEY_FILE: &str = "development-issuer.json";
 const ISSUER: &str = "urn:metricd:development";
 const AUDIENCE: &str = "metricd";
-const SCOPE: &str = "api/backend_access";
 const ROLE_CLAIM: &str = "metricd_role";
 /// Claims that only metricd writes.
 const RESERVED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", ROLE_CLAIM];
@@ -82,7 +81,7 @@ pub struct TokenRequest {
     pub ttl: Duration,
     /// Whom it stands for; without one, the role's name.
     pub subject: Option<String>,
-    /// What else it says. `scope` replaces the scope that it would have.
+    /// What else it says: scopes, groups, a tenant.
     pub claims: Map<String, Value>,
 }
 
@@ -188,8 +187,7 @@ impl DevelopmentIssuer {
             .ok()
             .and_then(|ttl| now.checked_add_signed(ttl))
             .ok_or(MintError::Ttl)?;
-        let mut claims = Map::from_iter([("scope".to_owned(), SCOPE.into())]);
-        claims.extend(request.claims.clone());
+        let mut claims = request.claims.clone();
         for (name, value) in [
             ("iss", json!(ISSUER)),
             ("sub", json!(subject)),

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use metricd_application::ports::{Catalog, QueryRunner, Store};
+use metricd_application::ports::{AuditLog, Catalog, QueryRunner, Store};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,
@@ -11,6 +11,7 @@ use sqlx::{
 use thiserror::Error;
 
 use super::{
+    audit::PgAuditLog,
     catalog::{Health, PgCatalog},
     errors::{DatabaseFault, pg_error},
     migrations::{self, MigrateError},
@@ -262,6 +263,12 @@ impl Database {
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::new(PgStore::new(self.db.clone(), self.connections(), self.turns.clone()))
+    }
+
+    /// Reads of the audit.
+    #[must_use]
+    pub fn audit(&self) -> Arc<dyn AuditLog> {
+        Arc::new(PgAuditLog::new(self.db.clone(), self.connections(), self.turns.clone()))
     }
 
     /// Runs authors' queries.

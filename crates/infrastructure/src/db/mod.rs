@@ -3,6 +3,7 @@
 //! metricd's own tables live in the schema `metricd`, the records in `public.metrics`. Entities name
 //! their schema and stay apart from the domain types; the conversions stand beside each entity.
 
+mod audit;
 mod begin;
 mod catalog;
 mod database;

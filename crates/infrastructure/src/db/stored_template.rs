@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use metricd_core::{
+    claim::ClaimName,
     metric::Column,
     sql::{
         DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
@@ -24,20 +25,21 @@ struct StoredTemplate {
     sql: String,
     parameters: Vec<StoredParameter>,
     slots: StoredSlots,
+    #[serde(default)]
+    claims: BTreeSet<String>,
     tables: Vec<StoredTable>,
     notes: Vec<StoredNote>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredParameter {
-    #[serde(with = "StoredSource")]
-    source: ParameterSource,
+    source: StoredSource,
     #[serde(rename = "type", with = "StoredType")]
     ty: ParameterType,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "ParameterSource", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum StoredSource {
     StartDate,
     EndDate,
@@ -46,6 +48,7 @@ enum StoredSource {
     Timezone,
     Today,
     Now,
+    Claim(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +106,7 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
         parameters: template
             .parameters
             .iter()
-            .map(|&Parameter { source, ty }| StoredParameter { source, ty })
+            .map(|Parameter { source, ty }| StoredParameter { source: source.into(), ty: *ty })
             .collect(),
         slots: StoredSlots {
             start_date: template.slots.start_date.map(StoredDefault::from),
@@ -112,6 +115,7 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
             timezone: template.slots.timezone,
             clock: template.slots.clock,
         },
+        claims: template.claims.iter().map(|name| name.as_str().to_owned()).collect(),
         tables: template
             .tables
             .iter()
@@ -144,8 +148,10 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
         parameters: stored
             .parameters
             .into_iter()
-            .map(|StoredParameter { source, ty }| Parameter { source, ty })
-            .collect(),
+            .map(|StoredParameter { source, ty }| {
+                ParameterSource::try_from(source).map(|source| Parameter { source, ty })
+            })
+            .collect::<Result<_, _>>()?,
         slots: Slots {
             start_date: stored.slots.start_date.map(DateDefault::from),
             end_date: stored.slots.end_date.map(DateDefault::from),
@@ -153,6 +159,7 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
             timezone: stored.slots.timezone,
             clock: stored.slots.clock,
         },
+        claims: stored.claims.into_iter().map(claim).collect::<Result<_, _>>()?,
         tables: stored
             .tables
             .into_iter()
@@ -187,6 +194,42 @@ pub(crate) fn read_columns(stored: JsonValue) -> Result<Vec<Column>, Damage> {
     Ok(stored.into_iter().map(|StoredColumn { name, ty }| Column { name, ty }).collect())
 }
 
+fn claim(name: String) -> Result<ClaimName, Damage> {
+    ClaimName::parse(name).map_err(|fault| Damage::of("template", fault))
+}
+
+impl From<&ParameterSource> for StoredSource {
+    fn from(source: &ParameterSource) -> Self {
+        match source {
+            ParameterSource::StartDate => Self::StartDate,
+            ParameterSource::EndDate => Self::EndDate,
+            ParameterSource::DayAfterEnd => Self::DayAfterEnd,
+            ParameterSource::DayRange => Self::DayRange,
+            ParameterSource::Timezone => Self::Timezone,
+            ParameterSource::Today => Self::Today,
+            ParameterSource::Now => Self::Now,
+            ParameterSource::Claim(name) => Self::Claim(name.as_str().to_owned()),
+        }
+    }
+}
+
+impl TryFrom<StoredSource> for ParameterSource {
+    type Error = Damage;
+
+    fn try_from(source: StoredSource) -> Result<Self, Damage> {
+        Ok(match source {
+            StoredSource::StartDate => Self::StartDate,
+            StoredSource::EndDate => Self::EndDate,
+            StoredSource::DayAfterEnd => Self::DayAfterEnd,
+            StoredSource::DayRange => Self::DayRange,
+            StoredSource::Timezone => Self::Timezone,
+            StoredSource::Today => Self::Today,
+            StoredSource::Now => Self::Now,
+            StoredSource::Claim(name) => Self::Claim(claim(name)?),
+        })
+    }
+}
+
 impl From<DateDefault> for StoredDefault {
     fn from(default: DateDefault) -> Self {
         match default {
@@ -210,11 +253,16 @@ mod tests {
     use super::*;
 
     fn template() -> Template {
+        let tenant = ClaimName::parse("tenant_id").unwrap();
         Template {
-            sql: "SELECT 1 FROM metrics WHERE date >= $1 AND date < $2".into(),
+            sql: "SELECT 1 FROM metrics WHERE date >= $1 AND date < $2 AND id = $3".into(),
             parameters: vec![
                 Parameter { source: ParameterSource::StartDate, ty: ParameterType::Date },
                 Parameter { source: ParameterSource::DayAfterEnd, ty: ParameterType::TimestampTz },
+                Parameter {
+                    source: ParameterSource::Claim(tenant.clone()),
+                    ty: ParameterType::Text,
+                },
             ],
             slots: Slots {
                 start_date: NaiveDate::from_ymd_opt(2025, 6, 1).map(DateDefault::Fixed),
@@ -223,6 +271,7 @@ mod tests {
                 timezone: true,
                 clock: false,
             },
+            claims: [tenant].into(),
             tables: [TableName { schema: None, name: "metrics".into() }].into(),
             notes: vec![SlotNote { line: 3, column: 9, is_slot: true, message: "a day".into() }],
         }

@@ -2,12 +2,15 @@
 
 use async_trait::async_trait;
 use metricd_application::ports::{CatalogCounts, Store, StoreError, UnitOfWork};
+use metricd_core::audit::AuditEvent;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    Statement,
 };
 
 use super::{
     begin::begin,
+    entities::audit_events,
     errors::{retry_lost, store_error},
     migrations,
     turns::{Turn, Turns},
@@ -45,8 +48,10 @@ pub(crate) struct PgUnitOfWork {
 
 #[async_trait]
 impl UnitOfWork for PgUnitOfWork {
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+    async fn commit(self: Box<Self>, event: &AuditEvent) -> Result<(), StoreError> {
         let Self { tx, turn, .. } = *self;
+        let row = audit_events::ActiveModel::from(event);
+        audit_events::Entity::insert(row).exec_without_returning(&tx).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;
         turn.end();
         Ok(())

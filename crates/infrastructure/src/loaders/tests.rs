@@ -1,6 +1,9 @@
 //! Broken files of every kind: each gets its own finding, with its place and what to do.
 
-use std::io::{Cursor, Read};
+use std::{
+    collections::BTreeSet,
+    io::{Cursor, Read},
+};
 
 use metricd_application::catalog::{
     CatalogFiles, Counts, Finding, Findings, LoadedMetrics, LoadedQueries, RecordSource, Severity,
@@ -542,7 +545,7 @@ fn sample() -> CatalogFiles {
 
 #[test]
 fn the_sample_is_valid_but_for_a_repair_and_a_note() {
-    let report = validate(sample(), false, &|_| ());
+    let report = validate(sample(), false, &BTreeSet::new(), &|_| ());
     let counts = report.counts;
     let created =
         [counts.queries, counts.metrics, counts.layouts, counts.records].map(|tally| tally.created);
@@ -552,7 +555,7 @@ fn the_sample_is_valid_but_for_a_repair_and_a_note() {
     assert_finding(b"", repair, Severity::Repair, (24, "$.items[4].id", becomes));
     assert_finding(b"", note, Severity::Note, (67, "$[13]", "equals `$[12]`, kept"));
     assert!(!report.written);
-    let strict = validate(sample(), true, &|_| ());
+    let strict = validate(sample(), true, &BTreeSet::new(), &|_| ());
     assert!(!strict.findings.permit_writing(), "a repair is not strict");
 }
 
@@ -569,7 +572,7 @@ fn validating_says_what_does_not_fit_together() {
              {\"id\": \"y\", \"date\": \"2025-06-02\"}]",
         ))),
     };
-    let report = validate(files, false, &|_| ());
+    let report = validate(files, false, &BTreeSet::new(), &|_| ());
     let found: Vec<_> = report
         .findings
         .listed()

@@ -1,6 +1,7 @@
 //! The adapters on real databases: a PostgreSQL that the tests start from the installed server
 //! binaries, and the embedded one. What both can do is tested on both.
 
+mod audit;
 mod catalog;
 mod changing;
 mod connecting;

@@ -5,7 +5,12 @@ use std::{fs, path::Path};
 
 use chrono::{DateTime, Utc};
 use metricd_application::{compile::compile, ports::QueryRunner};
-use metricd_core::window::{Window, WindowRequest};
+use metricd_core::{
+    actor::Actor,
+    claim::Scope,
+    sql::Template,
+    window::{Window, WindowRequest},
+};
 use metricd_infrastructure::{db::Database, loaders::load_queries};
 
 use crate::support::*;
@@ -43,12 +48,14 @@ async fn a_template_with_placeholders_runs_for_any_window() {
             },
         ];
         for (name, sql) in files(&Path::new(CORPUS).join("placeholders")) {
-            let (template, _) = compile(runner.as_ref(), &sql)
+            let (template, _) = compile(&Actor::operator(), &ports(db), &sql)
                 .await
                 .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
             for request in &requests {
                 let window = Window::resolve(&template.slots, request, now(db).await).unwrap();
-                let rows = runner.run(&template, &template.bind(&window), MAX_ROWS).await;
+                let rows = runner
+                    .run(&template, &template.bind(&window, &nobody(&template)), MAX_ROWS)
+                    .await;
                 rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
             }
         }
@@ -56,16 +63,21 @@ async fn a_template_with_placeholders_runs_for_any_window() {
     .await;
 }
 
+/// The scope of a caller whom a template without claims asks for nothing.
+fn nobody(template: &Template) -> Scope {
+    Actor::operator().scope(&template.claims).unwrap()
+}
+
 async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
     let runner = db.runner();
-    let (template, columns) = compile(runner.as_ref(), sql)
+    let (template, columns) = compile(&Actor::operator(), &ports(db), sql)
         .await
         .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
     // The two runs must see the same day: around midnight, they are made again.
     let (answered, written) = loop {
         let before = now(db).await;
         let window = Window::resolve(&template.slots, &WindowRequest::default(), before).unwrap();
-        let values = template.bind(&window);
+        let values = template.bind(&window, &nobody(&template));
         let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
         let written = as_written(runner.as_ref(), sql).await;
         if now(db).await.date_naive() == before.date_naive() {

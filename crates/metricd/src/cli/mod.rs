@@ -4,9 +4,11 @@ mod files;
 mod import;
 mod migrate;
 mod openapi;
+mod policy;
 mod query;
 mod report;
 mod serve;
+mod token;
 mod validate;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -22,12 +24,13 @@ use crate::{
 /// Business metrics from SQL in PostgreSQL, served for a date window.
 ///
 /// Settings come from `metricd.toml`, the environment (`METRICD_…`, `DATABASE_URL`,
-/// `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`) and flags; later ones win.
+/// `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`, `AWS_REGION`, `USER_POOL_ID`,
+/// `USER_POOL_CLIENT_ID`) and flags; later ones win.
 /// Without `DATABASE_URL` an embedded PostgreSQL runs in the data folder.
 #[derive(Debug, Parser)]
 #[command(name = "metricd", version, propagate_version = true)]
 pub(crate) struct Cli {
-    /// Folder of the embedded database [default: .metricd]
+    /// Folder of the embedded database and of the development issuer's key [default: .metricd]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Settings file [default: metricd.toml, if it is there]
@@ -49,6 +52,10 @@ enum Command {
     Validate(validate::Args),
     /// Answer one metric
     Query(query::Args),
+    /// Look at the policies that say who may do what
+    Policy(policy::Args),
+    /// Make a token of the development issuer
+    Token(token::Args),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -79,8 +86,10 @@ impl Cli {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Migrate => block_on(migrate::run(&config)),
             Command::Import(args) => block_on(import::run(&config, args)),
-            Command::Validate(args) => validate::run(&args),
+            Command::Validate(args) => validate::run(&config, &args),
             Command::Query(args) => block_on(query::run(&config, args)),
+            Command::Policy(args) => policy::run(&config, args),
+            Command::Token(args) => token::run(&config, args),
             Command::Openapi => openapi::run(),
         }
     }
@@ -95,9 +104,10 @@ async fn with_database<T>(
     config: &Config,
     work: impl AsyncFnOnce(metricd_application::ports::Ports) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let policies = app::policies(config)?;
     let database = app::connect(config).await?;
     let result = match database.migrate().await {
-        Ok(()) => work(app::ports(config, &database)).await,
+        Ok(()) => work(app::ports(config, &database, policies)).await,
         Err(error) => Err(error.into()),
     };
     database.close().await;

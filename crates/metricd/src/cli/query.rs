@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use metricd_application::metrics::{Answer, GetError, get_metric};
 use metricd_core::{
     actor::Actor,
+    claim::ClaimName,
     ids::MetricId,
     window::{ParamName, WindowRequest, parse_date, parse_day_range, parse_timezone},
 };
@@ -32,6 +33,10 @@ pub(crate) struct Args {
     /// Time zone that decides which day is today
     #[arg(long, value_name = "ZONE", value_parser = parse_timezone)]
     timezone: Option<chrono_tz::Tz>,
+    /// Ask for the rows of a caller whose token has this claim, such as `tenant_id=acme`. May be
+    /// repeated
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
+    claims: Vec<(ClaimName, String)>,
     /// How to print the records
     #[arg(long, value_enum, default_value_t)]
     format: OutputFormat,
@@ -44,12 +49,16 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         day_range: args.day_range,
         timezone: args.timezone,
     };
+    let actor = Actor::operator_claiming(args.claims.into_iter().collect());
     let answer = super::with_database(config, async |ports| {
-        match get_metric(&Actor::operator(), &ports, MetricId(args.id), &request).await {
+        match get_metric(&actor, &ports, MetricId(args.id), &request).await {
             Ok(answer) => Ok(answer),
             Err(GetError::Window(faults)) => {
                 let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 bail!(faults.join("\n"))
+            }
+            Err(GetError::Forbidden(_)) => {
+                bail!("the metric's rows depend on who asks: say whose by --claim NAME=VALUE")
             }
             Err(error) => Err(error.into()),
         }
@@ -61,6 +70,12 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
+    let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
+    Ok((name, value.to_owned()))
 }
 
 fn table(answer: &Answer) -> anyhow::Result<String> {
@@ -94,7 +109,7 @@ fn cell(value: &RawValue) -> String {
 }
 
 fn window(answer: &Answer) -> String {
-    let window = &answer.window;
+    let window = answer.key.window();
     let parts = [
         (ParamName::StartDate, window.start_date.map(|day| day.to_string())),
         (ParamName::EndDate, window.end_date.map(|day| day.to_string())),

@@ -1,8 +1,8 @@
 //! `metricd serve`
 
-use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use metricd_application::{
     catalog::{CatalogFiles, Place, Report, Severity, seed},
     ports::Ports,
@@ -11,6 +11,7 @@ use metricd_core::actor::Actor;
 use metricd_infrastructure::{
     db::Database,
     loaders::{RecordFile, load_metrics, load_queries},
+    policy::CedarPolicies,
 };
 use metricd_web::{App, Limits, router};
 use tokio::{
@@ -22,7 +23,9 @@ use tracing::{error, info, warn};
 use crate::{
     app,
     config::{Config, SeedSettings},
-    demo, telemetry,
+    demo,
+    identity::{self, Identity},
+    telemetry,
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,14 +36,20 @@ pub(crate) struct Args {
     /// Load the sample catalog, with made-up records up to today
     #[arg(long)]
     demo: bool,
+    /// Take tokens of the development issuer from other machines too. Whoever can read its key, or
+    /// overhears a token, is an administrator
+    #[arg(long)]
+    insecure_development_tokens_on_the_network: bool,
 }
 
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
-    refuse_strangers(config.listen)?;
+    let identity = identity::open(config, app::clock(config))?;
+    identity.refuse_strangers(config.listen, args.insecure_development_tokens_on_the_network)?;
+    let policies = app::policies(config)?;
     telemetry::log_panics();
     let database = app::connect(config).await?;
-    let ports = app::ports(config, &database);
-    let served = serve(config, args, &database, ports).await;
+    let ports = app::ports(config, &database, policies.clone());
+    let served = serve(config, args, &database, ports, identity, policies).await;
     // A query that the engine cannot stop must not keep the process.
     if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {
         warn!("A query is still running: leaving without it");
@@ -52,22 +61,13 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
 /// How long requests that are under way, and then queries, may take when the service is to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Nobody's token is checked, so nobody but this machine may ask.
-fn refuse_strangers(listen: SocketAddr) -> anyhow::Result<()> {
-    if listen.ip().is_loopback() {
-        return Ok(());
-    }
-    bail!(
-        "refusing to listen on {listen}: callers are not verified, so only this machine may ask; \
-         listen on a loopback address such as 127.0.0.1:8000"
-    )
-}
-
 async fn serve(
     config: &Config,
     args: &Args,
     database: &Database,
     ports: Ports,
+    identity: Identity,
+    policies: Arc<CedarPolicies>,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
     fill(&config.seed, &ports).await?;
@@ -81,9 +81,25 @@ async fn serve(
     let limits = Limits {
         request_timeout: config.limits.request_timeout,
         max_body_bytes: config.limits.max_body_bytes,
+        max_header_bytes: config.limits.max_header_bytes,
+        requests_per_second: config.limits.requests_per_second,
+        burst: config.limits.burst,
+        origins: config.http.cors_origins.clone(),
+        proxies: config.http.trusted_proxies.clone(),
     };
-    let service = router(App { ports, actor: Actor::development() }, limits);
+    let demo_token = if args.demo { identity.demo_token(ports.clock.as_ref())? } else { None };
+    let app = App {
+        ports,
+        development_keys: identity.development_keys(),
+        verifier: identity.verifier,
+        sign_in: identity.sign_in,
+    };
+    if app.sign_in.development {
+        warn!("No issuer is configured: tokens are made by `metricd token`, for development");
+    }
+    let service = router(app, limits).into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop_signal()?;
+    tokio::spawn(reload_on_hangup(policies)?);
     let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
         listen = %address,
@@ -92,7 +108,7 @@ async fn serve(
         "Starting service"
     );
     if args.demo {
-        super::print(&demo::welcome(address))?;
+        super::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async {
@@ -119,6 +135,24 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Reads the policies again whenever the process gets SIGHUP. The old ones hold until the new ones are
+/// found good.
+fn reload_on_hangup(
+    policies: Arc<CedarPolicies>,
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let policies = Arc::clone(&policies);
+            let reloaded = tokio::task::spawn_blocking(move || policies.reload()).await;
+            if let Ok(Err(refusal)) = reloaded {
+                let refusal = format!("{:#}", anyhow::Error::from(refusal));
+                error!(error = refusal, "Policies refused: the old ones stay");
+            }
         }
     })
 }

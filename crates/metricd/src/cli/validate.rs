@@ -9,6 +9,7 @@ use super::{
     files::{FileArgs, progress_bar},
     report,
 };
+use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,9 +23,10 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let (bar, on_progress) = progress_bar();
-    let report = validate(args.files.open(), args.strict, &on_progress);
+    let claims = config.auth.claims.keys().cloned().collect();
+    let report = validate(args.files.open(), args.strict, &claims, &on_progress);
     bar.finish_and_clear();
     super::print(&report::render(&report, args.format, true)?)?;
     let refused = !report.findings.permit_writing();

@@ -14,7 +14,11 @@ use utoipa::openapi::OpenApi;
 
 use crate::problem::Cause;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request, for whoever answers it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
 
 /// What the middleware knows of the whole server.
 #[derive(Clone)]
@@ -68,7 +72,7 @@ impl Requests {
 /// Runs a request inside its span and logs how it ended.
 pub(crate) async fn observe(
     State(requests): State<Requests>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let request_id = request
@@ -92,6 +96,9 @@ pub(crate) async fn observe(
         status = field::Empty,
         duration_ms = field::Empty,
     );
+    if let Some(id) = request_id.as_ref().and_then(|id| id.to_str().ok()) {
+        request.extensions_mut().insert(RequestId(id.into()));
+    }
     let watch = Watch { span: span.clone(), started: Instant::now(), is_answered: false };
     let mut response = next.run(request).instrument(span).await;
     watch.answered(&response);

@@ -1,5 +1,7 @@
 //! The endpoints: one file each, with its request, its response and its documentation.
 
+pub(crate) mod audit;
+pub(crate) mod auth;
 pub(crate) mod health;
 pub(crate) mod layouts;
 pub(crate) mod metrics;

@@ -3,6 +3,7 @@
 use metricd_core::metric::Origin;
 use thiserror::Error;
 
+pub mod audit_events;
 pub mod layout_items;
 pub mod metric_configurations;
 pub mod queries;

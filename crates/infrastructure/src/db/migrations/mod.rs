@@ -6,6 +6,7 @@
 
 mod m20250601_000001_catalog;
 mod m20250601_000002_records;
+mod m20250601_000003_audit;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20250601_000001_catalog::Migration),
             Box::new(m20250601_000002_records::Migration),
+            Box::new(m20250601_000003_audit::Migration),
         ]
     }
 
@@ -141,7 +143,8 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
         "SELECT format('%I.%I', n.nspname, c.relname) AS name \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE (n.nspname, c.relname) IN (('public', 'metrics'), ('metricd', 'queries'), \
-             ('metricd', 'metric_configurations'), ('metricd', 'layout_items')) \
+             ('metricd', 'metric_configurations'), ('metricd', 'layout_items'), \
+             ('metricd', 'audit_events')) \
          OR (n.nspname, c.relname) = ('metricd', 'migrations') AND NOT ( \
              SELECT count(*) = 2 FROM information_schema.columns \
              WHERE table_schema = 'metricd' AND table_name = 'migrations') \

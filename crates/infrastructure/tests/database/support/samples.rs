@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveDateTime};
-use metricd_application::ports::{Ports, Store, UnitOfWork};
+use metricd_application::ports::{Policies, Ports, Store, UnitOfWork};
 use metricd_core::{
+    actor::{Action, Actor, Identity, Object},
+    audit::{AuditEvent, AuditedObject},
+    claim::ClaimName,
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
     metric::{Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Tag},
@@ -43,6 +46,7 @@ pub(crate) fn template(sql: &str) -> Template {
         sql: sql.into(),
         parameters: Vec::new(),
         slots: Slots::default(),
+        claims: Default::default(),
         tables: [TableName { schema: None, name: "metrics".into() }].into(),
         notes: Vec::new(),
     }
@@ -65,6 +69,7 @@ pub(crate) fn query(id: &str) -> Query {
                 timezone: true,
                 clock: true,
             },
+            claims: [ClaimName::parse("tenant_id").unwrap()].into(),
             notes: vec![SlotNote {
                 line: 2,
                 column: 40,
@@ -124,15 +129,37 @@ pub(crate) fn record(query: &str, parts_flagged: i32) -> MetricRecord {
     }
 }
 
+/// Policies that permit everything.
+struct Everything;
+
+impl Policies for Everything {
+    fn permits(&self, _: &Arc<Identity>, _: Action, _: &Object<'_>) -> bool {
+        true
+    }
+
+    fn might_permit(&self, _: &Arc<Identity>, _: Action) -> bool {
+        true
+    }
+}
+
+/// A word to commit by, for tests that are not about the audit.
+pub(crate) fn event() -> AuditEvent {
+    let at = moment("2025-08-02T12:00:00").and_utc();
+    AuditEvent::done(&Actor::operator(), at, Action::Import, AuditedObject::Catalog, None)
+}
+
 /// What the use cases work with, on a day of the tests' own.
 pub(crate) fn ports(db: &Database) -> Ports {
     Ports {
         catalog: db.catalog(),
         store: db.store(),
+        policies: Arc::new(Everything),
+        audit: db.audit(),
         runner: db.runner(),
         generator: Arc::new(RawRecords),
         clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
         ids: Arc::new(RandomIds),
+        claims: Arc::default(),
         max_rows: 1_000,
     }
 }
@@ -141,5 +168,5 @@ pub(crate) fn ports(db: &Database) -> Ports {
 pub(crate) async fn commit(store: &dyn Store, work: impl AsyncFnOnce(&mut dyn UnitOfWork)) {
     let mut uow = store.begin().await.unwrap();
     work(uow.as_mut()).await;
-    uow.commit().await.unwrap();
+    uow.commit(&event()).await.unwrap();
 }

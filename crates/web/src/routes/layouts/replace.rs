@@ -39,8 +39,11 @@ pub(crate) async fn handler(
     headers: HeaderMap,
     Body(body): Body<Vec<LayoutItemInput>>,
 ) -> Result<([(HeaderName, String); 1], Json<MetricBody>), Problem> {
-    let ((id, layouts), expected) =
-        id.and(body).and(expected_version(&headers)).accept(&actor, Action::EditMetric)?;
+    let ((id, layouts), expected) = id
+        .and(body)
+        .and(expected_version(&headers))
+        .accept(&actor, &ports, Action::Arrange)
+        .await?;
     let layouts = layouts.into_iter().map(Into::into).collect();
     let metric = replace_layouts(&actor, &ports, id, layouts, expected).await?;
     let etag = [(header::ETAG, format!("\"{}\"", metric.layout_version))];

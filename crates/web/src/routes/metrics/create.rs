@@ -161,7 +161,8 @@ pub(crate) async fn handler(
     Body(body): Body<NewMetric>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<CreatedMetric>), Problem> {
     let created =
-        create_metric(&actor, &ports, body.accept(&actor, Action::CreateMetric)?.into()).await?;
+        create_metric(&actor, &ports, body.accept(&actor, &ports, Action::Create).await?.into())
+            .await?;
     tracing::Span::current().record("metric_id", tracing::field::display(created.id));
     let location = [(header::LOCATION, format!("/metrics/{}", created.id))];
     Ok((StatusCode::CREATED, location, Json(created.into())))

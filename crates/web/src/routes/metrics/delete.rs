@@ -26,6 +26,6 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     MetricPath(id): MetricPath,
 ) -> Result<StatusCode, Problem> {
-    delete_metric(&actor, &ports, id.accept(&actor, Action::DeleteMetric)?).await?;
+    delete_metric(&actor, &ports, id.accept(&actor, &ports, Action::Delete).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

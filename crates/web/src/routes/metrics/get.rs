@@ -6,10 +6,7 @@ use metricd_application::{
     metrics::{Answer, get_metric},
     ports::Ports,
 };
-use metricd_core::{
-    actor::Action,
-    window::{ParamName, Window},
-};
+use metricd_core::{actor::Action, window::Window};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -58,14 +55,14 @@ pub(crate) struct Params {
     ignored: Vec<&'static str>,
 }
 
-impl From<Window> for Params {
-    fn from(window: Window) -> Self {
+impl From<&Window> for Params {
+    fn from(window: &Window) -> Self {
         Self {
             start_date: window.start_date,
             end_date: window.end_date,
             day_range: window.day_range,
             timezone: window.uses_timezone.then(|| window.timezone.name()),
-            ignored: window.ignored.into_iter().map(ParamName::as_str).collect(),
+            ignored: window.ignored.iter().map(|param| param.as_str()).collect(),
         }
     }
 }
@@ -79,7 +76,7 @@ impl TryFrom<Answer> for MetricAnswer {
             columns: answer.compiled.query.columns.iter().map(Into::into).collect(),
             records: RawValue::from_string(answer.rows.json)?,
             truncated: answer.rows.truncated,
-            params: answer.window.into(),
+            params: answer.key.window().into(),
             as_of: answer.as_of.to_rfc3339_opts(SecondsFormat::Millis, true),
         })
     }
@@ -109,7 +106,7 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<MetricAnswer>, Problem> {
-    let (id, window) = id.and(query.window()).accept(&actor, Action::ReadMetric)?;
+    let (id, window) = id.and(query.window()).accept(&actor, &ports, Action::Read).await?;
     let answer = get_metric(&actor, &ports, id, &window).await?;
     MetricAnswer::try_from(answer).map(Json).map_err(Problem::internal)
 }

@@ -56,7 +56,7 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     query: QueryParams,
 ) -> Result<Json<MetricPage>, Problem> {
-    let request = read(&query).accept(&actor, Action::ReadMetric)?;
+    let request = read(&query).accept(&actor, &ports, Action::Read).await?;
     let page = list_metrics(&actor, &ports, request).await?;
     Ok(Json(page.into()))
 }

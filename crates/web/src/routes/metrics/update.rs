@@ -95,7 +95,7 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     Body(body): Body<MetricPatch>,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, patch) = id.and(body).accept(&actor, Action::EditMetric)?;
+    let (id, patch) = id.and(body).accept(&actor, &ports, Action::Edit).await?;
     let compiled = update_metric(&actor, &ports, id, patch.into()).await?;
     Ok(Json((&compiled.metric).into()))
 }

@@ -31,6 +31,8 @@ pub(crate) struct QueryBody {
     /// The tables and views that it reads.
     tables: Vec<String>,
     slots: SlotsBody,
+    /// The claims of the caller's token that decide which rows there are.
+    claims: Vec<String>,
     /// What became of each date, number of days and placeholder in the author's SQL, and why.
     notes: Vec<NoteBody>,
 }
@@ -111,6 +113,7 @@ impl From<CompiledMetric> for QueryBody {
             template: query.template.sql,
             tables: query.template.tables.iter().map(ToString::to_string).collect(),
             slots: query.template.slots.into(),
+            claims: query.template.claims.iter().map(ToString::to_string).collect(),
             notes: query.template.notes.into_iter().map(Into::into).collect(),
         }
     }
@@ -130,6 +133,7 @@ pub(crate) async fn handler(
     State(ports): State<Ports>,
     MetricPath(id): MetricPath,
 ) -> Result<Json<QueryBody>, Problem> {
-    let compiled = get_query(&actor, &ports, id.accept(&actor, Action::ReadQuery)?).await?;
+    let compiled =
+        get_query(&actor, &ports, id.accept(&actor, &ports, Action::ReadSql).await?).await?;
     Ok(Json(compiled.into()))
 }

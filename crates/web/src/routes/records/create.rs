@@ -90,7 +90,7 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     Body(body): Body<NewRecord>,
 ) -> Result<StatusCode, Problem> {
-    let (id, record) = id.and(body).accept(&actor, Action::AddRecord)?;
+    let (id, record) = id.and(body).accept(&actor, &ports, Action::Record).await?;
     create_record(&actor, &ports, id, record.into()).await?;
     Ok(StatusCode::CREATED)
 }

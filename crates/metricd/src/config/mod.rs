@@ -1,20 +1,28 @@
 //! Settings: defaults, then `metricd.toml`, then the environment, then flags. All of them are read
 //! and checked before anything starts, and every fault is listed at once.
 
+mod auth;
+
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use axum::http::HeaderValue;
 use chrono::{DateTime, Utc};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
     value::{Dict, Tag, Value},
 };
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
+
+pub(crate) use auth::AuthSettings;
+use auth::OneOrMore;
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -33,6 +41,21 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     /// `[seed]`
     pub(crate) seed: SeedSettings,
+    /// `[cognito]`, `[auth]`, `[roles]` and `[claims]`
+    pub(crate) auth: AuthSettings,
+    /// `policy.file`: who may do what. Default: the policies that come with metricd.
+    pub(crate) policy_file: Option<PathBuf>,
+    /// `[http]`
+    pub(crate) http: HttpSettings,
+}
+
+/// `[http]`: who else stands between metricd and its callers.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpSettings {
+    /// `cors_origins`: web pages of these origins may ask. Default none.
+    pub(crate) cors_origins: Vec<HeaderValue>,
+    /// `trusted_proxies`: addresses or networks whose `X-Forwarded-For` is believed. Default none.
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 /// `[database]`: where the data is.
@@ -55,6 +78,12 @@ pub(crate) struct LimitSettings {
     pub(crate) max_rows: u32,
     /// `max_body_bytes`: the largest body of a request. Default 1,048,576.
     pub(crate) max_body_bytes: usize,
+    /// `max_header_bytes`: the most that all header fields of a request take. Default 32,768.
+    pub(crate) max_header_bytes: usize,
+    /// `requests_per_second`: how often one caller may ask, on average; 0 for no limit. Default 100.
+    pub(crate) requests_per_second: Option<NonZeroU32>,
+    /// `burst`: how many requests one caller may make at once. Default 500.
+    pub(crate) burst: NonZeroU32,
     /// `request_timeout`: the longest that a request may take. Default `30s`.
     pub(crate) request_timeout: Duration,
     /// `query_timeout`: the longest that a metric's SQL may run. Default `25s`.
@@ -114,15 +143,36 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 /// The plain names in the environment, beside `METRICD_…`.
-const PLAIN_NAMES: [(&str, &str); 4] = [
+const PLAIN_NAMES: [(&str, &str); 7] = [
+    ("AWS_REGION", "cognito.region"),
+    ("USER_POOL_ID", "cognito.user_pool_id"),
+    ("USER_POOL_CLIENT_ID", "cognito.client_id"),
     ("DATABASE_URL", "database.url"),
     ("METRICS_SEED_JSON", "seed.metrics"),
     ("QUERIES_SEED_CSV", "seed.queries"),
     ("METRIC_RECORDS_SEED_JSON", "seed.records"),
 ];
 
-/// Every key that a file may hold.
-const KEYS: [&str; 15] = [
+/// What stands before keys that a person names.
+const CLAIMS: &str = "claims.";
+
+/// Every key that a file may hold, but those of claims.
+const KEYS: [&str; 30] = [
+    "auth.issuers",
+    "cognito.client_id",
+    "cognito.jwks_uri",
+    "cognito.region",
+    "cognito.scope",
+    "cognito.user_pool_id",
+    "http.cors_origins",
+    "http.trusted_proxies",
+    "limits.burst",
+    "limits.max_header_bytes",
+    "limits.requests_per_second",
+    "policy.file",
+    "roles.admin",
+    "roles.editor",
+    "roles.viewer",
     "listen",
     "data_dir",
     "log",
@@ -181,7 +231,7 @@ impl Config {
 fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
     fn walk(prefix: &str, value: &Value, unknown: &mut Vec<String>) {
         let Value::Dict(_, entries) = value else {
-            if !KEYS.contains(&prefix) {
+            if !is_key(prefix) {
                 unknown.push(prefix.to_owned());
             }
             return;
@@ -216,8 +266,12 @@ fn unknown_variable(name: &str) -> Option<String> {
     let key = name.to_lowercase().strip_prefix("metricd_")?.replace("__", ".");
     // Kubernetes tells every pod of a service called `metricd` where it is, in such names.
     let is_address = key.starts_with("service_") || key == "port" || key.starts_with("port_");
-    let is_known = is_address || key == "config" || KEYS.contains(&key.as_str());
+    let is_known = is_address || key == "config" || is_key(&key);
     (!is_known).then(|| format!("{name}: there is no setting `{key}`"))
+}
+
+fn is_key(key: &str) -> bool {
+    KEYS.contains(&key) || key.strip_prefix(CLAIMS).is_some_and(|name| !name.is_empty())
 }
 
 /// Takes settings one by one and remembers what is wrong with each.
@@ -246,6 +300,14 @@ impl Reader {
             limits: LimitSettings {
                 max_rows: self.at_least("limits.max_rows", 1, 10_000),
                 max_body_bytes: self.at_least("limits.max_body_bytes", 1_024, 1_048_576) as usize,
+                max_header_bytes: self.at_least("limits.max_header_bytes", 1_024, 32_768) as usize,
+                requests_per_second: NonZeroU32::new(self.at_least(
+                    "limits.requests_per_second",
+                    0,
+                    100,
+                )),
+                burst: NonZeroU32::new(self.at_least("limits.burst", 1, 500))
+                    .unwrap_or(NonZeroU32::MIN),
                 request_timeout: self.duration("limits.request_timeout", "30s"),
                 query_timeout: self.duration("limits.query_timeout", "25s"),
             },
@@ -253,6 +315,12 @@ impl Reader {
                 metrics: self.value("seed.metrics"),
                 queries: self.value("seed.queries"),
                 records: self.value("seed.records"),
+            },
+            auth: self.auth(),
+            policy_file: self.value("policy.file"),
+            http: HttpSettings {
+                cors_origins: self.list("http.cors_origins", origin),
+                trusted_proxies: self.list("http.trusted_proxies", network),
             },
         };
         if let Err(error) = config.log.parse::<tracing_subscriber::filter::Targets>() {
@@ -295,6 +363,19 @@ impl Reader {
         })
     }
 
+    /// A list, or a text with its parts between commas.
+    fn list<T>(&mut self, key: &str, read: fn(&str) -> Option<T>) -> Vec<T> {
+        let texts = self.value::<OneOrMore>(key).map(OneOrMore::into_vec).unwrap_or_default();
+        let mut read_all = Vec::new();
+        for text in texts {
+            match read(&text) {
+                Some(value) => read_all.push(value),
+                None => self.faults.push(format!("{key}: `{text}` is none")),
+            }
+        }
+        read_all
+    }
+
     fn duration(&mut self, key: &str, default: &str) -> Duration {
         self.parsed(key, default, |text| match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() => Ok(duration),
@@ -318,6 +399,20 @@ impl Reader {
         }
         instant.ok().map(|instant| instant.to_utc())
     }
+}
+
+/// An origin as browsers send it: scheme, host and port, and nothing behind them.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let (scheme, host) = text.split_once("://")?;
+    let fits = matches!(scheme, "http" | "https")
+        && !host.is_empty()
+        && !host.contains(|c: char| "/?#@*".contains(c) || c.is_whitespace())
+        && text == text.to_ascii_lowercase();
+    HeaderValue::try_from(text).ok().filter(|_| fits)
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! The audit: what was done and denied. There is no way to change or remove what it holds.
+
+use async_trait::async_trait;
+use metricd_core::audit::{AuditEvent, AuditedAction, AuditedObject, Outcome};
+
+use super::StoreError;
+
+/// Reads of the audit.
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    /// At most `filter.limit` events, the latest first.
+    async fn page(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError>;
+}
+
+/// An event with its place in the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Counts up; later events have greater numbers, but not every number is there.
+    pub sequence: i64,
+    /// What happened.
+    pub event: AuditEvent,
+}
+
+/// Which events a page holds; `None` asks for any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// The most events to give.
+    pub limit: u32,
+    /// Only events before this one.
+    pub before: Option<i64>,
+    /// Only events of this caller.
+    pub subject: Option<String>,
+    /// Only events of this action.
+    pub action: Option<AuditedAction>,
+    /// Only events of this object.
+    pub object: Option<AuditedObject>,
+    /// Only events that ended like this.
+    pub outcome: Option<Outcome>,
+    /// Only events of the request of this id.
+    pub request_id: Option<String>,
+    /// Only events at or after this instant.
+    pub since: Option<chrono::DateTime<chrono::Utc>>,
+    /// Only events before this instant.
+    pub until: Option<chrono::DateTime<chrono::Utc>>,
+}

@@ -1,0 +1,91 @@
+//! Leave for actions, and what becomes of a caller who has none.
+//!
+//! Every use case asks in two steps. [`authorize`] comes before anything is looked up or even
+//! checked, so that whoever has no such right at all learns nothing; [`authorize_on`] comes when the
+//! object is known. A metric that a caller may not read is, to that caller, not there: see
+//! [`find_readable`].
+
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedAction, AuditedObject},
+    ids::MetricId,
+    metric::{CompiledMetric, Metric},
+};
+use thiserror::Error;
+use tracing::error;
+
+use crate::ports::{Ports, StoreError};
+
+/// The caller may not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("you may not do this")]
+pub struct Forbidden;
+
+/// Asks leave for `action` on anything at all; a denial is audited.
+///
+/// # Errors
+/// When there is nothing on which the actor could have leave.
+pub async fn authorize(actor: &Actor, ports: &Ports, action: Action) -> Result<(), Forbidden> {
+    if actor.is_operator() || ports.policies.might_permit(actor.identity(), action) {
+        return Ok(());
+    }
+    Err(deny(actor, ports, action, AuditedObject::Catalog).await)
+}
+
+/// Asks leave for `action` on `object`; a denial is audited. Not to be called while a unit of work
+/// is open: the audit opens one of its own.
+///
+/// # Errors
+/// When the actor has none.
+pub async fn authorize_on(
+    actor: &Actor,
+    ports: &Ports,
+    action: Action,
+    object: Object<'_>,
+) -> Result<(), Forbidden> {
+    if permits(actor, ports, action, object) {
+        return Ok(());
+    }
+    Err(deny(actor, ports, action, object.into()).await)
+}
+
+/// Whether the actor has leave. Leaves no trace.
+pub(crate) fn permits(actor: &Actor, ports: &Ports, action: Action, object: Object<'_>) -> bool {
+    actor.is_operator() || ports.policies.permits(actor.identity(), action, &object)
+}
+
+/// Whether the actor may know that the metric is there.
+pub(crate) fn may_read(actor: &Actor, ports: &Ports, metric: &Metric) -> bool {
+    permits(actor, ports, Action::Read, Object::Metric(metric))
+}
+
+/// The metric `id` with its query, if it is there and the actor may know of it.
+pub(crate) async fn find_readable(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+) -> Result<Option<CompiledMetric>, StoreError> {
+    let found = ports.catalog.find(id).await?;
+    Ok(found.filter(|compiled| may_read(actor, ports, &compiled.metric)))
+}
+
+/// Writes into the audit that the actor was denied `action`. Should that fail, the denial stands and
+/// the log says what the audit lacks.
+pub async fn deny(
+    actor: &Actor,
+    ports: &Ports,
+    action: impl Into<AuditedAction>,
+    object: AuditedObject,
+) -> Forbidden {
+    let action = action.into();
+    let event = AuditEvent::denied(actor, ports.clock.now(), action, object);
+    let written = async {
+        let work = ports.store.begin().await?;
+        work.commit(&event).await
+    };
+    if let Err(failure) = written.await {
+        let failure: &dyn std::error::Error = &failure;
+        error!(subject = event.subject, action = action.as_str(), failure, "Audit event lost");
+    }
+    Forbidden
+}

@@ -1,0 +1,139 @@
+//! Claims of a verified token, as far as metricd was told to read them, and the part of them that
+//! decides which rows a caller gets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use thiserror::Error;
+
+/// The name of a claim slot: what stands behind `:claim_` in a template. 1 to 40 of `a` to `z`,
+/// digits and `_`, a letter first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClaimName(String);
+
+/// A text that names no claim slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "a claim is named by 1 to {} small letters, digits and `_`, a letter first",
+    ClaimName::MAX_CHARS
+)]
+pub struct InvalidClaimName;
+
+impl ClaimName {
+    /// The most characters that a name may have: with `claim_` it is still an identifier.
+    pub const MAX_CHARS: usize = 40;
+    /// What stands before the name in SQL and would stand before it in a URL.
+    pub const PREFIX: &str = "claim_";
+
+    /// Checks and wraps `text`.
+    ///
+    /// # Errors
+    /// When it is anything but such a name.
+    pub fn parse(text: impl Into<String>) -> Result<Self, InvalidClaimName> {
+        let text = text.into();
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        let fits = text.len() <= Self::MAX_CHARS
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(plain);
+        if fits { Ok(Self(text)) } else { Err(InvalidClaimName) }
+    }
+
+    /// The name without `claim_`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClaimName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a token says under a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ClaimValue {
+    /// A text, or a whole number or truth value in its JSON spelling.
+    Text(String),
+    /// Something that cannot fill a slot: a list, an object, a fraction, null.
+    Unusable,
+}
+
+/// The claims of a caller, by the names of their slots. A claim that the token does not have is not
+/// in it.
+pub type Claims = BTreeMap<ClaimName, ClaimValue>;
+
+/// Which rows a caller gets: the values of the claims that a template asks for, and of no others,
+/// so that callers who differ in nothing else may share an answer.
+///
+/// Only an [`Actor`](crate::actor::Actor) makes one, so whatever is kept or sent by such a value
+/// cannot forget who is calling:
+///
+/// ```compile_fail
+/// let scope = metricd_core::claim::Scope(Default::default());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope(BTreeMap<ClaimName, String>);
+
+/// A caller's token lacks what a template needs. The text is for logs: a caller may not know which
+/// claims a metric asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ScopeFault {
+    /// There is no such claim.
+    #[error("the token has no claim for `:claim_{0}`")]
+    Missing(ClaimName),
+    /// The claim is no single value.
+    #[error("the token's claim for `:claim_{0}` is not a text")]
+    Unusable(ClaimName),
+}
+
+impl Scope {
+    pub(crate) fn of(claims: &Claims, asked: &BTreeSet<ClaimName>) -> Result<Self, ScopeFault> {
+        let value = |name: &ClaimName| match claims.get(name) {
+            Some(ClaimValue::Text(text)) => Ok((name.clone(), text.clone())),
+            Some(ClaimValue::Unusable) => Err(ScopeFault::Unusable(name.clone())),
+            None => Err(ScopeFault::Missing(name.clone())),
+        };
+        asked.iter().map(value).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The value of a claim that was asked for.
+    #[must_use]
+    pub fn value(&self, name: &ClaimName) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_named_like_a_part_of_an_identifier() {
+        assert_eq!(ClaimName::parse("tenant_id").unwrap().as_str(), "tenant_id");
+        for text in ["", "Tenant", "custom:tenant", "1st", "_x", "é", &"a".repeat(41)] {
+            assert_eq!(ClaimName::parse(text), Err(InvalidClaimName), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scope_holds_what_is_asked_for_and_nothing_else() {
+        let name = |text| ClaimName::parse(text).unwrap();
+        let claims = Claims::from([
+            (name("tenant"), ClaimValue::Text("acme".into())),
+            (name("region"), ClaimValue::Text("eu".into())),
+            (name("groups"), ClaimValue::Unusable),
+        ]);
+        let of =
+            |asked: &[&'static str]| Scope::of(&claims, &asked.iter().copied().map(name).collect());
+        let scope = of(&["tenant"]).unwrap();
+        assert_eq!(scope.value(&name("tenant")), Some("acme"));
+        assert_eq!(scope.value(&name("region")), None);
+        assert_eq!(of(&[]).unwrap(), Scope(BTreeMap::new()));
+        assert_eq!(of(&["team"]), Err(ScopeFault::Missing(name("team"))));
+        assert_eq!(of(&["groups"]), Err(ScopeFault::Unusable(name("groups"))));
+    }
+}

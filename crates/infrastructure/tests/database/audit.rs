@@ -1,0 +1,119 @@
+//! The audit: written with what it tells of or not at all, read page by page, never changed.
+
+use metricd_application::{
+    audit::list_audit,
+    metrics::{CreateMetric, Patch, QuerySource, create_metric, update_metric},
+    ports::{AuditFilter, StoredEvent},
+};
+use metricd_core::{
+    actor::{Action, Actor},
+    audit::{AuditEvent, AuditedAction, AuditedObject, Outcome},
+};
+use metricd_infrastructure::db::Database;
+
+use crate::support::*;
+
+async fn events(db: &Database, filter: AuditFilter) -> Vec<StoredEvent> {
+    let filter = AuditFilter { limit: 100, ..filter };
+    list_audit(&Actor::operator(), &ports(db), filter).await.unwrap().items
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
+    on_each_engine_migrated(async |db, engine| {
+        let ports = ports(db);
+        let actor = Actor::operator();
+        let command = CreateMetric {
+            is_editable: true,
+            layouts: Vec::new(),
+            source: QuerySource::Sql("SELECT 1 AS one".into()),
+            name: None,
+            description: None,
+            tags: Vec::new(),
+        };
+        let id = create_metric(&actor, &ports, command.clone()).await.unwrap().id;
+        let patch = Patch { query: Some("SELECT 2 AS two".into()), ..Patch::default() };
+        update_metric(&actor, &ports, id, patch).await.unwrap();
+        let bad = CreateMetric { source: QuerySource::Sql("SELECT nope".into()), ..command };
+        create_metric(&actor, &ports, bad).await.unwrap_err();
+        drop(db.store().begin().await.unwrap());
+
+        let seen: Vec<_> = events(db, AuditFilter::default())
+            .await
+            .into_iter()
+            .map(|stored| (stored.event.action.as_str(), stored.event.object, stored.event.version))
+            .collect();
+        let metric = AuditedObject::Metric(id);
+        let expected = [("edit", metric.clone(), Some(2)), ("create", metric, Some(1))];
+        assert_eq!(seen, expected, "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_hold_what_is_asked_for_the_latest_first() {
+    on_each_engine_migrated(async |db, engine| {
+        for number in 0..25_u128 {
+            let object = match number % 5 {
+                0 => AuditedObject::Catalog,
+                1 => AuditedObject::Table("public.orders".into()),
+                _ => AuditedObject::Metric(metric_id(number)),
+            };
+            let at = moment("2025-08-02T12:00:00").and_utc();
+            let action = if number % 2 == 0 { Action::Edit } else { Action::Delete };
+            let event = match number % 3 {
+                0 => AuditEvent::denied(&Actor::operator(), at, action.into(), object),
+                _ => AuditEvent::done(&Actor::operator(), at, action, object, Some(3)),
+            };
+            db.store().begin().await.unwrap().commit(&event).await.unwrap();
+        }
+        let ports = ports(db);
+        let mut seen = Vec::new();
+        let mut before = None;
+        loop {
+            let filter = AuditFilter { limit: 10, before, ..AuditFilter::default() };
+            let page = list_audit(&Actor::operator(), &ports, filter).await.unwrap();
+            seen.extend(page.items.iter().map(|stored| stored.sequence));
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>(), "{engine:?}");
+
+        let count = async |filter| events(db, filter).await.len();
+        let all = AuditFilter::default;
+        let edits = AuditFilter { action: Some(AuditedAction::Asked(Action::Edit)), ..all() };
+        assert_eq!(count(edits).await, 13);
+        let denied = AuditFilter { outcome: Some(Outcome::Denied), ..all() };
+        assert_eq!(count(denied).await, 9);
+        let orders = AuditedObject::Table("public.orders".into());
+        assert_eq!(count(AuditFilter { object: Some(orders), ..all() }).await, 5);
+        let metric = AuditedObject::Metric(metric_id(7));
+        assert_eq!(count(AuditFilter { object: Some(metric), ..all() }).await, 1);
+        assert_eq!(count(AuditFilter { subject: Some("operator".into()), ..all() }).await, 25);
+        assert_eq!(count(AuditFilter { subject: Some("ann".into()), ..all() }).await, 0);
+        assert_eq!(count(AuditFilter { request_id: Some("x".into()), ..all() }).await, 0);
+        let noon = moment("2025-08-02T12:00:00").and_utc();
+        assert_eq!(count(AuditFilter { since: Some(noon), ..all() }).await, 25);
+        assert_eq!(count(AuditFilter { until: Some(noon), ..all() }).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_audit_stays() {
+    on_each_engine_migrated(async |db, engine| {
+        db.store().begin().await.unwrap().commit(&event()).await.unwrap();
+        for change in [
+            "UPDATE metricd.audit_events SET subject = 'nobody'",
+            "DELETE FROM metricd.audit_events",
+            "TRUNCATE metricd.audit_events",
+        ] {
+            let refusal = sqlx::raw_sql(change).execute(db.pool()).await.unwrap_err().to_string();
+            assert!(refusal.contains("the audit is append-only"), "{engine:?}: {refusal}");
+        }
+        assert_eq!(number(db.pool(), "SELECT count(*) FROM metricd.audit_events").await, 1);
+    })
+    .await;
+}

@@ -1,0 +1,362 @@
+//! `metricd policy`: looks at the rules that say who may do what. Needs no database.
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use metricd_core::{
+    actor::{Action, Identity, Object, Role},
+    claim::{ClaimName, ClaimValue},
+    ids::{MetricId, QueryId},
+    metric::{Metric, MetricDetails, MetricName, Origin, Tag},
+    sql::TableName,
+};
+use metricd_infrastructure::policy::{
+    CedarPolicies, Explanation, ObjectKind, PolicyError, PolicySource, caller_name, table_name,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{OutputFormat, REJECTED};
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check the policies, and with --action say who may do what by them, and why
+    Check(CheckArgs),
+    /// Print the policies in force
+    Show,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    /// Policies to check [default: those in force]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// What is to be done; without it only the policies are checked
+    #[arg(long, value_parser = action_parser())]
+    action: Option<Action>,
+    #[command(flatten)]
+    caller: CallerArgs,
+    #[command(flatten)]
+    object: ObjectArgs,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+}
+
+/// Who asks.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "The caller")]
+struct CallerArgs {
+    /// A role of the caller. May be repeated
+    #[arg(long = "role", requires = "action", value_parser = role_parser())]
+    roles: Vec<Role>,
+    /// The caller's name
+    #[arg(long, requires = "action", value_name = "NAME", default_value = "somebody")]
+    subject: String,
+    /// Who vouches for the caller
+    #[arg(
+        long,
+        requires = "action",
+        value_name = "ISS",
+        default_value = "urn:metricd:development"
+    )]
+    issuer: String,
+    /// The application that the caller uses
+    #[arg(long, requires = "action", value_name = "ID")]
+    client: Option<String>,
+    /// A scope of the caller's token. May be repeated
+    #[arg(long = "scope", requires = "action")]
+    scopes: Vec<String>,
+    /// A claim of the caller's token, by the name that the settings give it, such as
+    /// `tenant_id=acme`. May be repeated
+    #[arg(long = "claim", requires = "action", value_name = "NAME=VALUE", value_parser = parse_claim)]
+    claims: Vec<(ClaimName, String)>,
+}
+
+/// What it is done to.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "The metric or table")]
+struct ObjectArgs {
+    /// The metric's id
+    #[arg(long, requires = "action", value_name = "UUID")]
+    id: Option<Uuid>,
+    /// The metric's owner
+    #[arg(long, requires = "action", value_name = "NAME")]
+    metric_owner: Option<String>,
+    /// A tag of the metric. May be repeated
+    #[arg(long = "tag", requires = "action", value_parser = Tag::parse)]
+    tags: Vec<Tag>,
+    /// The metric is locked
+    #[arg(long, requires = "action")]
+    locked: bool,
+    /// The table that SQL is to read; without a schema it is one of `public`
+    #[arg(long, requires = "action", value_name = "TABLE", value_parser = parse_table)]
+    table: Option<TableName>,
+}
+
+fn action_parser() -> impl TypedValueParser<Value = Action> {
+    PossibleValuesParser::new(Action::ALL.map(Action::as_str))
+        .try_map(|word| Action::from_word(&word).ok_or("there is no such action"))
+}
+
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
+        .try_map(|word| Role::from_word(&word).ok_or("there is no such role"))
+}
+
+fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
+    let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
+    Ok((name, value.to_owned()))
+}
+
+fn parse_table(text: &str) -> Result<TableName, &'static str> {
+    let (schema, name) = match text.split_once('.') {
+        Some((schema, name)) => (Some(schema), name),
+        None => (None, text),
+    };
+    if name.is_empty() || schema == Some("") {
+        return Err("must be a table, or a schema and a table, such as public.orders");
+    }
+    Ok(TableName { schema: schema.map(str::to_owned), name: name.to_owned() })
+}
+
+pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Check(args) => check(config, args),
+        Command::Show => show(config),
+    }
+}
+
+fn load(config: &Config, file: Option<PathBuf>) -> Result<CedarPolicies, PolicyError> {
+    let file = file.or_else(|| config.policy_file.clone());
+    let source = file.map_or(PolicySource::Default, PolicySource::File);
+    CedarPolicies::load(source, &config.auth.claims.keys().cloned().collect())
+}
+
+fn show(config: &Config) -> anyhow::Result<ExitCode> {
+    match load(config, None) {
+        Ok(policies) => {
+            super::print(&policies.text())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => refused(error, OutputFormat::Table),
+    }
+}
+
+fn check(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let CheckArgs { policy, action, caller, object, format } = args;
+    let policies = match load(config, policy) {
+        Ok(policies) => policies,
+        Err(error) => return refused(error, format),
+    };
+    let text = match action {
+        None => counted(&policies, format)?,
+        Some(action) => {
+            let caller = caller.identity(&config.auth.claims.keys().cloned().collect())?;
+            let object = object.named(action)?;
+            Answer::new(&policies, &caller, action, &object).render(format)?
+        }
+    };
+    super::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what is wrong with the policies: a person on standard error, a program as the answer.
+fn refused(error: PolicyError, format: OutputFormat) -> anyhow::Result<ExitCode> {
+    match format {
+        OutputFormat::Table => super::complain(&error.into()),
+        OutputFormat::Json => {
+            let faults: Vec<Value> = error
+                .faults()
+                .iter()
+                .map(|fault| {
+                    json!({
+                        "file": fault.file,
+                        "line": fault.position.map(|position| position.line),
+                        "column": fault.position.map(|position| position.column),
+                        "message": fault.message,
+                    })
+                })
+                .collect();
+            if faults.is_empty() {
+                return Err(error.into());
+            }
+            super::print(&document(&json!({ "faults": faults }))?)?;
+        }
+    }
+    Ok(ExitCode::from(REJECTED))
+}
+
+fn document(value: &Value) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+fn counted(policies: &CedarPolicies, format: OutputFormat) -> anyhow::Result<String> {
+    let (source, count) = (policies.source(), policies.count());
+    let plural = if count == 1 { "policy" } else { "policies" };
+    match format {
+        OutputFormat::Table => Ok(format!("{source}: {count} {plural}, no faults\n")),
+        OutputFormat::Json => document(&json!({ "source": source.to_string(), "policies": count })),
+    }
+}
+
+impl CallerArgs {
+    fn identity(self, known: &BTreeSet<ClaimName>) -> anyhow::Result<Identity> {
+        if let Some((name, _)) = self.claims.iter().find(|(name, _)| !known.contains(name)) {
+            bail!("the settings name no claim `{name}`: it would be in nobody's token");
+        }
+        let claims =
+            self.claims.into_iter().map(|(name, text)| (name, ClaimValue::Text(text))).collect();
+        Ok(Identity {
+            issuer: self.issuer,
+            subject: self.subject,
+            client: self.client,
+            roles: self.roles.into_iter().collect(),
+            scopes: self.scopes.into_iter().collect(),
+            claims,
+        })
+    }
+}
+
+/// Something of the right kind for an action.
+enum Named {
+    Catalog,
+    Metric(Box<Metric>),
+    Table(TableName),
+}
+
+impl ObjectArgs {
+    fn named(self, action: Action) -> anyhow::Result<Named> {
+        let describes_metric = self.id.is_some()
+            || self.metric_owner.is_some()
+            || !self.tags.is_empty()
+            || self.locked;
+        let kind = ObjectKind::of(action);
+        if describes_metric && kind != ObjectKind::Metric {
+            bail!("`{action}` is not done to a metric: leave out what describes one");
+        }
+        if self.table.is_some() && kind != ObjectKind::Table {
+            bail!("`{action}` is not done to a table: leave out --table");
+        }
+        match kind {
+            ObjectKind::Catalog => Ok(Named::Catalog),
+            ObjectKind::Metric => self.metric().map(Box::new).map(Named::Metric),
+            ObjectKind::Table => {
+                self.table.map(Named::Table).context("say which table with --table")
+            }
+        }
+    }
+
+    /// The metric as far as policies can see it; the rest does not matter.
+    fn metric(self) -> anyhow::Result<Metric> {
+        let id = self.id.unwrap_or_default();
+        let details = MetricDetails {
+            owner: self.metric_owner,
+            tags: self.tags,
+            ..MetricDetails::named(MetricName::parse("Any")?)
+        };
+        Ok(Metric {
+            id: MetricId(id),
+            query_id: QueryId::from(id),
+            details,
+            is_editable: !self.locked,
+            layouts: Vec::new(),
+            layout_version: 1,
+            query_version: 1,
+            origin: Origin::Api,
+        })
+    }
+}
+
+impl Named {
+    fn object(&self) -> Object<'_> {
+        match self {
+            Self::Catalog => Object::Catalog,
+            Self::Metric(metric) => Object::Metric(metric),
+            Self::Table(table) => Object::Table(table),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Catalog => "Catalog::\"metricd\"".into(),
+            Self::Metric(metric) => format!("Metric::\"{}\"", metric.id),
+            Self::Table(table) => format!("Table::{:?}", table_name(table)),
+        }
+    }
+}
+
+struct Answer {
+    caller: String,
+    action: Action,
+    object: String,
+    explanation: Explanation,
+    /// Whether the caller may know that the metric is there; none for other things.
+    is_readable: Option<bool>,
+}
+
+impl Answer {
+    fn new(policies: &CedarPolicies, caller: &Identity, action: Action, named: &Named) -> Self {
+        let object = named.object();
+        let is_metric = matches!(named, Named::Metric(_));
+        Self {
+            caller: format!("Caller::{:?}", caller_name(&caller.issuer, &caller.subject)),
+            action,
+            object: named.name(),
+            explanation: policies.explain(caller, action, &object),
+            is_readable: is_metric.then(|| policies.explain(caller, Action::Read, &object).allowed),
+        }
+    }
+
+    fn render(&self, format: OutputFormat) -> anyhow::Result<String> {
+        match format {
+            OutputFormat::Table => Ok(self.text()),
+            OutputFormat::Json => self.document(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Explanation { allowed, determining, errors } = &self.explanation;
+        let names: Vec<String> = determining.iter().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        let decision = match (allowed, determining.is_empty()) {
+            (true, _) => format!("Allow: permitted by {names}"),
+            (false, false) => format!("Deny: forbidden by {names}"),
+            (false, true) => "Deny: no policy permits it".to_owned(),
+        };
+        let mut text = format!("{decision}\n");
+        for error in errors {
+            text.push_str(&format!("Did not apply: {error}\n"));
+        }
+        if self.action != Action::Read && self.is_readable == Some(false) {
+            text.push_str("The caller may not `read` this metric either: the answer is 404\n");
+        }
+        text
+    }
+
+    fn document(&self) -> anyhow::Result<String> {
+        let Explanation { allowed, determining, errors } = &self.explanation;
+        let policies: Vec<Value> = determining
+            .iter()
+            .map(|mention| json!({ "id": mention.id, "line": mention.line }))
+            .collect();
+        document(&json!({
+            "decision": if *allowed { "allow" } else { "deny" },
+            "caller": self.caller,
+            "action": self.action.as_str(),
+            "object": self.object,
+            "policies": policies,
+            "errors": errors,
+            "readable": self.is_readable,
+        }))
+    }
+}

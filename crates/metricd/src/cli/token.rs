@@ -1,0 +1,93 @@
+//! `metricd token`
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::bail;
+use clap::ValueEnum;
+use metricd_core::actor::Role;
+use metricd_infrastructure::auth::{DevelopmentIssuer, TokenRequest};
+use serde_json::{Map, Value};
+
+use crate::{app, config::Config};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What its bearer is to metricd
+    #[arg(long, value_enum)]
+    role: RoleWord,
+    /// How long it holds, such as 15m or 8h; at most a year
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    ttl: Duration,
+    /// Its bearer's name [default: the role's]
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// A claim to put into it; the value is JSON, or a text as it stands. May be repeated
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
+    claims: Vec<(String, Value)>,
+}
+
+/// A role on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleWord {
+    Viewer,
+    Editor,
+    Admin,
+}
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Self {
+        match word {
+            RoleWord::Viewer => Self::Viewer,
+            RoleWord::Editor => Self::Editor,
+            RoleWord::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A list or an object is read as JSON; everything else is more likely meant as a text.
+fn parse_claim(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
+    if name.is_empty() {
+        return Err("must name a claim".into());
+    }
+    let value = if value.starts_with(['[', '{']) {
+        serde_json::from_str(value).map_err(|error| format!("is not JSON: {error}"))?
+    } else {
+        Value::String(value.to_owned())
+    };
+    Ok((name.to_owned(), value))
+}
+
+pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    if !config.auth.issuers.is_empty() {
+        bail!("an issuer is configured: tokens come from there, and metricd makes none");
+    }
+    let request = TokenRequest {
+        role: args.role.into(),
+        ttl: args.ttl,
+        subject: args.subject,
+        claims: args.claims.into_iter().collect::<Map<_, _>>(),
+    };
+    let issuer = DevelopmentIssuer::open(&config.data_dir)?;
+    let token = issuer.mint(&request, app::clock(config).now())?;
+    super::print(&format!("{token}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_is_a_text_unless_it_is_a_list_or_an_object() {
+        let read = |text| parse_claim(text).map(|(_, value)| value);
+        assert_eq!(read("tenant_id=42"), Ok(json!("42")));
+        assert_eq!(read("equation=a=b"), Ok(json!("a=b")));
+        assert_eq!(read("groups=[\"a\", \"b\"]"), Ok(json!(["a", "b"])));
+        assert!(read("groups=[a").is_err());
+        assert!(read("groups").is_err());
+        assert!(read("=a").is_err());
+    }
+}

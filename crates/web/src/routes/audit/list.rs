@@ -1,0 +1,198 @@
+//! `GET /audit`
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, SecondsFormat, Utc};
+use metricd_application::{
+    audit::{AuditPage, MAX_EVENTS, list_audit},
+    ports::{AuditFilter, Ports, StoredEvent},
+};
+use metricd_core::{
+    actor::Action,
+    audit::{AuditedAction, AuditedObject, Outcome},
+    ids::MetricId,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    check::{Checked, Fault, Faults},
+    extract::{Caller, QueryParams},
+    failures::{Forbidden, Invalid, Unavailable},
+    problem::Problem,
+};
+
+const DEFAULT_LIMIT: u32 = 100;
+
+/// A page of the audit.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditPage)]
+pub(crate) struct AuditPageBody {
+    /// The events, the latest first.
+    items: Vec<AuditEventBody>,
+    /// Send it back as `cursor` for the next page; null on the last one.
+    next_cursor: Option<String>,
+}
+
+/// Something that was done or denied.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub(crate) struct AuditEventBody {
+    /// Greater for later events; not every number is there.
+    sequence: i64,
+    #[schema(value_type = DateTime<Utc>)]
+    at: String,
+    /// Who did it: unique for its issuer.
+    subject: String,
+    /// Who vouches for the caller.
+    issuer: String,
+    /// What was done or tried.
+    #[schema(example = "edit")]
+    action: &'static str,
+    object: AuditedObjectBody,
+    /// The object's version afterwards: of its layouts for `arrange`, else of its query.
+    version: Option<i64>,
+    /// The machine that asked.
+    address: Option<String>,
+    request_id: Option<String>,
+    /// `done` or `denied`.
+    #[schema(example = "done")]
+    outcome: &'static str,
+}
+
+/// What something was done to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditedObject)]
+pub(crate) struct AuditedObjectBody {
+    /// `catalog`, `metric` or `table`.
+    kind: &'static str,
+    /// Which metric or table.
+    id: Option<String>,
+}
+
+impl From<AuditedObject> for AuditedObjectBody {
+    fn from(object: AuditedObject) -> Self {
+        match object {
+            AuditedObject::Catalog => Self { kind: "catalog", id: None },
+            AuditedObject::Metric(id) => Self { kind: "metric", id: Some(id.to_string()) },
+            AuditedObject::Table(name) => Self { kind: "table", id: Some(name) },
+        }
+    }
+}
+
+impl From<StoredEvent> for AuditEventBody {
+    fn from(StoredEvent { sequence, event }: StoredEvent) -> Self {
+        Self {
+            sequence,
+            at: event.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            subject: event.subject,
+            issuer: event.issuer,
+            action: event.action.as_str(),
+            object: event.object.into(),
+            version: event.version,
+            address: event.address.map(|address| address.to_string()),
+            request_id: event.request_id,
+            outcome: event.outcome.as_str(),
+        }
+    }
+}
+
+impl From<AuditPage> for AuditPageBody {
+    fn from(page: AuditPage) -> Self {
+        Self {
+            items: page.items.into_iter().map(Into::into).collect(),
+            next_cursor: page.next.map(|sequence| sequence.to_string()),
+        }
+    }
+}
+
+/// What was done and what was denied
+///
+/// Every write, and every request that a known caller had no right to. For administrators.
+#[utoipa::path(
+    get, path = "/audit", operation_id = "list_audit_events", tag = "audit",
+    params(
+        ("limit" = Option<u32>, Query, description = "The most events of a page, 100 by default", minimum = 1, maximum = 500),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("subject" = Option<String>, Query, description = "Only events of this caller"),
+        ("action" = Option<String>, Query, description = "Only this action", example = "edit"),
+        ("metric_id" = Option<Uuid>, Query, description = "Only events of this metric"),
+        ("table" = Option<String>, Query, description = "Only events of this table, named with its schema; not together with `metric_id`"),
+        ("outcome" = Option<String>, Query, description = "Only `done` or only `denied`"),
+        ("request_id" = Option<String>, Query, description = "Only events of this request"),
+        ("since" = Option<DateTime<Utc>>, Query, description = "Only events at or after this instant"),
+        ("until" = Option<DateTime<Utc>>, Query, description = "Only events before this instant"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = AuditPageBody),
+        Forbidden, Invalid, Unavailable,
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    query: QueryParams,
+) -> Result<Json<AuditPageBody>, Problem> {
+    let filter = read(&query).accept(&actor, &ports, Action::Audit).await?;
+    let page = list_audit(&actor, &ports, filter).await?;
+    Ok(Json(page.into()))
+}
+
+fn read(query: &QueryParams) -> Checked<AuditFilter> {
+    let mut faults = Faults::default();
+    let limit = query.whole_number("limit", &mut faults, |text| {
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_EVENTS).contains(limit));
+        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_EVENTS}"))
+    });
+    let before = query.read("cursor", "value_error", &mut faults, |text| {
+        text.parse().map_err(|_| "must be a next_cursor of an earlier page")
+    });
+    let action = query.read("action", "value_error", &mut faults, |text| {
+        AuditedAction::from_word(text).ok_or("must be an action, such as edit")
+    });
+    let metric = query.read("metric_id", "uuid_parsing", &mut faults, |text| {
+        Uuid::try_parse(text)
+            .map(|id| AuditedObject::Metric(MetricId(id)))
+            .map_err(|_| "must be a UUID")
+    });
+    let table = text(query, "table", &mut faults).map(AuditedObject::Table);
+    if metric.is_some() && table.is_some() {
+        let message = "must not be given together with metric_id";
+        faults.0.push(Fault::at(&["query", "table"], "value_error", message));
+    }
+    let outcome = query.read("outcome", "value_error", &mut faults, |text| {
+        Outcome::from_word(text).ok_or("must be done or denied")
+    });
+    let filter = AuditFilter {
+        limit: limit.unwrap_or(DEFAULT_LIMIT),
+        before,
+        subject: text(query, "subject", &mut faults),
+        action,
+        object: metric.or(table),
+        outcome,
+        request_id: text(query, "request_id", &mut faults),
+        since: instant(query, "since", &mut faults),
+        until: instant(query, "until", &mut faults),
+    };
+    if faults.0.is_empty() { Ok(filter) } else { Err(faults) }.into()
+}
+
+fn text(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<String> {
+    query.read(name, "value_error", faults, |text| {
+        let fits = (1..=500).contains(&text.chars().count()) && !text.contains('\0');
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err("must be 1 to 500 characters, none of them NUL")
+        }
+    })
+}
+
+fn instant(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<DateTime<Utc>> {
+    query.read(name, "date_parsing", faults, |text| {
+        // A plus sign in a query string is a space.
+        DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
+            .map(|instant| instant.to_utc())
+            .map_err(|_| "must be an instant such as 2025-06-30T12:00:00Z")
+    })
+}

@@ -1,0 +1,3 @@
+//! What was done and denied.
+
+pub(crate) mod list;
