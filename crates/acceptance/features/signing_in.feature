@@ -262,6 +262,17 @@ Feature: Signing in
 
   Rule: The development issuer, where no other is configured
 
+    Scenario: Not even the most talkative log holds a token
+      Given the setting "METRICD_LOG" is "trace"
+      And metricd is running
+      And "ann" is an editor with the claim "tenant_id" "acme"
+      When "ann" asks for "/metrics"
+      Then the answer is 200
+      When "ann" asks for "/audit"
+      Then the answer is 403
+      And one INFO line says "Token validated" with subject "ann"
+      And no token is in its logs
+
     Scenario Outline: A token for a role: <role>
       Given metricd is running
       When I run "metricd token --role <role>"
@@ -351,7 +362,7 @@ Feature: Signing in
       When I ask for "/.well-known/jwks.json"
       Then the answer is 200
       And its keys has 1 item
-      And its keys are public ones alone
+      And it shows public keys alone
       When I ask for "/auth/config"
       Then the answer is 200
       And its development is true
@@ -470,9 +481,9 @@ Feature: Signing in
       And it says "<what>"
 
       Examples:
-        | fault                      | issuers                                                       | what             |
-        | without audience           | [{issuer="https://issuer.example"}]                           | audience         |
-        | without name               | [{audience="https://metricd.example"}]                        | issuer           |
-        | on a network without TLS   | [{issuer="http://issuer.example", audience="a"}]              | https            |
-        | with keys on such a network | [{issuer="https://issuer.example", audience="a", jwks_uri="http://keys.example/"}] | https |
-        | with a misspelt word       | [{issuer="https://issuer.example", audiences="a"}]            | audiences        |
+        | fault                       | issuers                                                                            | what                |
+        | without audience            | [{issuer="https://issuer.example"}]                                                | audience is missing |
+        | without name                | [{audience="https://metricd.example"}]                                             | issuer is missing   |
+        | on a network without TLS    | [{issuer="http://issuer.example", audience="a"}]                                   | https               |
+        | with keys on such a network | [{issuer="https://issuer.example", audience="a", jwks_uri="http://keys.example/"}] | https               |
+        | with a misspelt word        | [{issuer="https://issuer.example", audiences="a"}]                                 | audiences           |

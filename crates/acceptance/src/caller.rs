@@ -1,6 +1,9 @@
 //! Who asks: the callers of a scenario and the tokens that they show.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Somebody with a token, or without one.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,10 +62,61 @@ impl Person {
     }
 }
 
+/// The parts of the tokens that a scenario has shown.
+#[derive(Default)]
+pub struct Secrets(BTreeSet<String>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} secrets", self.0.len())
+    }
+}
+
+/// A shorter part, such as the word `Bearer`, is no secret.
+const SHORTEST_SECRET: usize = 20;
+
+impl Secrets {
+    /// Adds a token, or a header with one.
+    pub fn keep(&mut self, token: &str) {
+        let parts = token.split(['.', ' ']).filter(|part| part.len() >= SHORTEST_SECRET);
+        self.0.extend(parts.map(str::to_owned));
+    }
+
+    /// Whether any part of any token is in a text.
+    #[must_use]
+    pub fn are_told_in(&self, text: &str) -> bool {
+        self.0.iter().any(|part| text.contains(part))
+    }
+}
+
 /// Whether metricd answers a path to anybody.
 #[must_use]
 pub fn is_open(path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     matches!(path, "/" | "/openapi.json" | "/.well-known/jwks.json" | "/auth/config")
         || ["/health", "/docs"].iter().any(|open| path.starts_with(open))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_token_is_a_secret_and_what_stands_around_it_is_not() {
+        let parts =
+            ["header", "claims", "signature"].map(|name| format!("{name}-{}", "x".repeat(20)));
+        let mut secrets = Secrets::default();
+        secrets.keep(&format!("Bearer {}", parts.join(".")));
+        for part in &parts {
+            assert!(secrets.are_told_in(&format!("a request with {part} in it")), "{part}");
+            assert!(!format!("{secrets:?}").contains(part), "{part}");
+        }
+        assert!(!secrets.are_told_in("Bearer of nothing"));
+    }
+
+    #[test]
+    fn a_path_is_open_whatever_is_asked_of_it() {
+        assert!(["/health", "/docs/", "/", "/auth/config?x=1"].into_iter().all(is_open));
+        assert!(!["/metrics", "/auth", "/audit?next=/health"].into_iter().any(is_open));
+    }
 }

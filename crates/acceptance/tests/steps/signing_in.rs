@@ -245,7 +245,7 @@ async fn token_nowhere(app: &mut TestApp) -> Step {
     Ok(())
 }
 
-#[then("its keys are public ones alone")]
+#[then("it shows public keys alone")]
 fn public_keys(app: &mut TestApp) -> Step {
     let body = app.answer()?.json()?;
     let keys = body.at("keys").and_then(Json::as_list).context("it has no keys")?;
