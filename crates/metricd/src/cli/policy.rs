@@ -42,13 +42,13 @@ struct CheckArgs {
     /// What is to be done; without it only the policies are checked
     #[arg(long, value_parser = action_parser())]
     action: Option<Action>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
     #[command(flatten)]
     caller: CallerArgs,
     #[command(flatten)]
     object: ObjectArgs,
-    /// How to print the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: OutputFormat,
 }
 
 /// Who asks.
@@ -56,7 +56,7 @@ struct CheckArgs {
 #[command(next_help_heading = "The caller")]
 struct CallerArgs {
     /// A role of the caller. May be repeated
-    #[arg(long = "role", requires = "action", value_parser = role_parser())]
+    #[arg(long = "role", requires = "action", value_name = "ROLE", value_parser = role_parser())]
     roles: Vec<Role>,
     /// The caller's name
     #[arg(long, requires = "action", value_name = "NAME", default_value = "somebody")]
@@ -73,7 +73,7 @@ struct CallerArgs {
     #[arg(long, requires = "action", value_name = "ID")]
     client: Option<String>,
     /// A scope of the caller's token. May be repeated
-    #[arg(long = "scope", requires = "action")]
+    #[arg(long = "scope", requires = "action", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// A claim of the caller's token, by the name that the settings give it, such as
     /// `tenant_id=acme`. May be repeated
@@ -92,7 +92,7 @@ struct ObjectArgs {
     #[arg(long, requires = "action", value_name = "NAME")]
     metric_owner: Option<String>,
     /// A tag of the metric. May be repeated
-    #[arg(long = "tag", requires = "action", value_parser = Tag::parse)]
+    #[arg(long = "tag", requires = "action", value_name = "TAG", value_parser = Tag::parse)]
     tags: Vec<Tag>,
     /// The metric is locked
     #[arg(long, requires = "action")]
@@ -172,26 +172,23 @@ fn check(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
 
 /// Tells what is wrong with the policies: a person on standard error, a program as the answer.
 fn refused(error: PolicyError, format: OutputFormat) -> anyhow::Result<ExitCode> {
+    let faults: Vec<Value> = error
+        .faults()
+        .iter()
+        .map(|fault| {
+            json!({
+                "file": fault.file,
+                "line": fault.position.map(|position| position.line),
+                "column": fault.position.map(|position| position.column),
+                "message": fault.message,
+            })
+        })
+        .collect();
     match format {
-        OutputFormat::Table => super::complain(&error.into()),
-        OutputFormat::Json => {
-            let faults: Vec<Value> = error
-                .faults()
-                .iter()
-                .map(|fault| {
-                    json!({
-                        "file": fault.file,
-                        "line": fault.position.map(|position| position.line),
-                        "column": fault.position.map(|position| position.column),
-                        "message": fault.message,
-                    })
-                })
-                .collect();
-            if faults.is_empty() {
-                return Err(error.into());
-            }
+        OutputFormat::Json if !faults.is_empty() => {
             super::print(&document(&json!({ "faults": faults }))?)?;
         }
+        _ => super::complain(&error.into()),
     }
     Ok(ExitCode::from(REJECTED))
 }
@@ -333,14 +330,12 @@ impl Answer {
             (false, false) => format!("Deny: forbidden by {names}"),
             (false, true) => "Deny: no policy permits it".to_owned(),
         };
-        let mut text = format!("{decision}\n");
-        for error in errors {
-            text.push_str(&format!("Did not apply: {error}\n"));
-        }
-        if self.action != Action::Read && self.is_readable == Some(false) {
-            text.push_str("The caller may not `read` this metric either: the answer is 404\n");
-        }
-        text
+        let failed = errors.iter().map(|error| format!("Did not apply: {error}"));
+        let hidden = (self.action != Action::Read && self.is_readable == Some(false))
+            .then(|| "The caller may not `read` this metric: the answer is 404".to_owned());
+        let lines: Vec<String> =
+            std::iter::once(decision).chain(failed).chain(hidden).chain([String::new()]).collect();
+        lines.join("\n")
     }
 
     fn document(&self) -> anyhow::Result<String> {
@@ -358,5 +353,79 @@ impl Answer {
             "errors": errors,
             "readable": self.is_readable,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        check: CheckArgs,
+    }
+
+    fn answer(line: &str) -> anyhow::Result<Answer> {
+        let words = std::iter::once("check").chain(line.split_whitespace());
+        let CheckArgs { action, caller, object, .. } = Line::try_parse_from(words)?.check;
+        let action = action.context("there is no action")?;
+        let claims = BTreeSet::from([ClaimName::parse("tenant_id")?]);
+        let policies = CedarPolicies::load(PolicySource::Default, &claims)?;
+        let caller = caller.identity(&claims)?;
+        Ok(Answer::new(&policies, &caller, action, &object.named(action)?))
+    }
+
+    #[test]
+    fn a_decision_is_told_with_the_policies_that_made_it() {
+        let text = |line| answer(line).unwrap().text();
+        assert!(
+            text("--action edit --role editor --tag finance --locked")
+                .starts_with("Allow: permitted by editors-change (line ")
+        );
+        assert_eq!(text("--action read"), "Deny: no policy permits it\n");
+        assert_eq!(
+            text("--action edit --claim tenant_id=acme"),
+            "Deny: no policy permits it\n\
+             The caller may not `read` this metric: the answer is 404\n"
+        );
+    }
+
+    #[test]
+    fn a_program_is_told_of_whom_and_what_was_asked() {
+        let line = "--action writeSql --role viewer --subject ann --issuer urn:x --table orders";
+        let told: Value = serde_json::from_str(&answer(line).unwrap().document().unwrap()).unwrap();
+        assert_eq!(
+            told,
+            json!({
+                "decision": "deny",
+                "caller": "Caller::\"urn:x#ann\"",
+                "action": "writeSql",
+                "object": "Table::\"public.orders\"",
+                "policies": [],
+                "errors": [],
+                "readable": null,
+            })
+        );
+    }
+
+    #[test]
+    fn a_question_that_makes_no_sense_is_refused() {
+        for line in [
+            "--role viewer",
+            "--action fly",
+            "--action read --role king",
+            "--action writeSql",
+            "--action edit --table orders",
+            "--action audit --tag finance",
+            "--action writeSql --table orders --locked",
+            "--action writeSql --table .orders",
+            "--action read --claim nope=1",
+            "--action read --claim tenant_id",
+        ] {
+            assert!(answer(line).is_err(), "{line}");
+        }
     }
 }
