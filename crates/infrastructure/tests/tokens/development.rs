@@ -20,7 +20,7 @@ use metricd_infrastructure::auth::{
 };
 use serde_json::{Map, Value, json};
 
-use super::support::{Draft, Fate, Hands, NOW, SCOPE, ec, fate, verifier, verifier_at};
+use super::support::{Draft, Fate, Hands, NOW, ec, fate, verifier, verifier_at};
 
 const DAY: Duration = Duration::from_hours(24);
 const FILE: &str = "development-issuer.json";

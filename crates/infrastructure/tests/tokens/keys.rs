@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::support::{
     AUDIENCE, Answer, Draft, Fate, Log, OIDC, SCOPE, Server, ec, ed, encode, fate, jwks, oidc,
-    other_rsa, pass, rsa, verifier,
+    other_rsa, pass, rsa, until, verifier,
 };
 
 const UNKNOWN: Fate = Fate::Invalid("the token's issuer has no key of that id");
@@ -372,9 +372,7 @@ async fn old_keys_are_asked_for_again_while_they_are_used() {
     server.rotate(json!({ "keys": [rsa().jwk("old"), rsa().jwk("new")] }));
     pass(Duration::from_secs(1)).await;
     assert_eq!(fresh(&verifier, "old", 3).await, Fate::Passed);
-    while log.lines("keys of an issuer fetched").len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(async || log.lines("keys of an issuer fetched").len() == 2).await;
     assert_eq!(fresh(&verifier, "new", 4).await, Fate::Passed);
     assert_eq!(server.asked().len(), 2);
     let lines = log.lines("keys of an issuer fetched");

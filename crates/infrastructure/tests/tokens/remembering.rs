@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::support::{
     CLIENT, Draft, Fate, Hands, Log, NOW, POOL, Server, cognito, fate, fixed_keys, jwks, oidc,
-    other_rsa, pass, rsa, verifier, verifier_at,
+    other_rsa, pass, rsa, until, verifier, verifier_at,
 };
 
 const VALIDATED: &str = "Token validated";
@@ -118,8 +118,6 @@ async fn remembered_tokens_keep_the_keys_fresh_too() {
     server.rotate(json!({ "keys": [other_rsa().jwk("other")] }));
     pass(Duration::from_secs(15 * 60 + 1)).await;
     assert_eq!(fate(&verifier, &token).await, Fate::Passed);
-    while fate(&verifier, &token).await == Fate::Passed {
-        tokio::task::yield_now().await;
-    }
+    until(async || fate(&verifier, &token).await != Fate::Passed).await;
     assert_eq!(server.asked().len(), 2);
 }

@@ -89,9 +89,7 @@ impl Server {
 
     /// Waits until so many requests have come.
     pub(crate) async fn until_asked(&self, times: usize) {
-        while self.asked().len() < times {
-            tokio::task::yield_now().await;
-        }
+        super::until(async || self.asked().len() >= times).await;
     }
 }
 

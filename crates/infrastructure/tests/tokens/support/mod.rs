@@ -133,3 +133,13 @@ pub(crate) async fn pass(time: Duration) {
     tokio::time::advance(time).await;
     tokio::time::resume();
 }
+
+/// Waits for something that others do; a test that waits in vain fails instead of standing still.
+pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it never came to pass");
+}
