@@ -29,7 +29,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Check the policies, and with --action say who may do what by them, and why
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     /// Print the policies in force
     Show,
 }
@@ -131,7 +131,7 @@ fn parse_table(text: &str) -> Result<TableName, &'static str> {
 
 pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
-        Command::Check(args) => check(config, args),
+        Command::Check(args) => check(config, *args),
         Command::Show => show(config),
     }
 }
