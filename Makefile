@@ -12,7 +12,7 @@ export RUSTUP_TOOLCHAIN := $(toolchain)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check
+.PHONY: help run test check bench
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -24,6 +24,10 @@ run: ## Start metricd with the example catalog (ARGS="--listen 127.0.0.1:9000" t
 test: ## Run every test: unit, property, documentation, acceptance
 	@scripts/setup test
 	@scripts/test
+
+bench: ## Measure what things cost, as ratios in one run
+	@scripts/setup run
+	cargo run --release --quiet -p metricd-bench
 
 check: ## Check format, lints, docs, dependencies, spelling, scripts
 	@scripts/setup check

@@ -8,7 +8,10 @@
 use std::{
     env,
     process::ExitCode,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use anyhow::Result;
@@ -28,6 +31,8 @@ type Options = cli::Opts<parser::basic::Cli, runner::basic::Cli, writer::basic::
 
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
+/// What failed and how, told again at the end, where it is found in a long log.
+static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -42,6 +47,9 @@ async fn main() -> Result<ExitCode> {
         run(engine, options.clone()).await;
         stage.end().await?;
     }
+    for failure in FAILURES.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        say(failure);
+    }
     let (passed, failed) = (PASSED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
     say(&format!("acceptance: {passed} passed, {failed} failed"));
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -54,13 +62,15 @@ async fn run(engine: Engine, mut options: Options) {
     let finished = TestApp::cucumber()
         .with_cli(options)
         .max_concurrent_scenarios(AT_ONCE)
-        .after(|_, _, scenario, outcome, app| {
-            let count = match outcome {
-                ScenarioFinished::StepPassed => &PASSED,
-                _ => &FAILED,
-            };
-            count.fetch_add(1, Ordering::Relaxed);
+        .after(move |_, _, scenario, outcome, app| {
             let failed = !matches!(outcome, ScenarioFinished::StepPassed);
+            if failed {
+                FAILED.fetch_add(1, Ordering::Relaxed);
+                let failure = format!("failed on {engine}: {}: {}", scenario.name, reason(outcome));
+                FAILURES.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+            } else {
+                PASSED.fetch_add(1, Ordering::Relaxed);
+            }
             Box::pin(async move {
                 let Some(app) = app else { return };
                 let evidence = if failed { app.evidence() } else { String::new() };
@@ -84,6 +94,15 @@ async fn run(engine: Engine, mut options: Options) {
         .await;
     // Features that do not parse and clean-ups that fail belong to no scenario.
     FAILED.fetch_add(finished.parsing_errors() + finished.hook_errors(), Ordering::Relaxed);
+}
+
+fn reason(outcome: &ScenarioFinished) -> String {
+    match outcome {
+        ScenarioFinished::StepFailed(_, _, error) => error.to_string(),
+        ScenarioFinished::BeforeHookFailed(_) => "a hook failed".into(),
+        ScenarioFinished::StepSkipped => "a step is not known".into(),
+        ScenarioFinished::StepPassed => String::new(),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the report of the run")]

@@ -247,8 +247,8 @@ impl From<QueryError> for Problem {
 impl From<CreateError> for Problem {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Forbidden(error) => error.into(),
-            CreateError::Query(CompileError::Forbidden(error))
+            CreateError::Forbidden(error)
+            | CreateError::Query(CompileError::Forbidden(error))
             | CreateError::GeneratedQuery(CompileError::Forbidden(error)) => error.into(),
             CreateError::Query(CompileError::Database(
                 error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
@@ -266,10 +266,10 @@ impl From<CreateError> for Problem {
 impl From<UpdateError> for Problem {
     fn from(error: UpdateError) -> Self {
         match error {
-            UpdateError::Forbidden(error) => error.into(),
+            UpdateError::Forbidden(error)
+            | UpdateError::Query(CompileError::Forbidden(error)) => error.into(),
             UpdateError::NotFound => Self::not_found(),
             UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
-            UpdateError::Query(CompileError::Forbidden(error)) => error.into(),
             UpdateError::Query(CompileError::Database(
                 error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
             )) => error.into(),

@@ -81,7 +81,7 @@ pub enum CreateError {
     Store(#[from] StoreError),
 }
 
-/// Makes a metric with a query of its own.
+/// Makes a metric with a query of its own. Whoever makes it owns it, until somebody changes that.
 ///
 /// # Errors
 /// See [`CreateError`].
@@ -117,6 +117,7 @@ pub async fn create_metric(
         query_id,
         details: MetricDetails {
             description: command.description,
+            owner: (!actor.is_operator()).then(|| actor.subject().to_owned()),
             tags: command.tags,
             ..MetricDetails::named(name)
         },

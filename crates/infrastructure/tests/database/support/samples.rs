@@ -1,6 +1,6 @@
 //! Domain values to store.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::ports::{Policies, Ports, Store, UnitOfWork};
@@ -46,7 +46,7 @@ pub(crate) fn template(sql: &str) -> Template {
         sql: sql.into(),
         parameters: Vec::new(),
         slots: Slots::default(),
-        claims: Default::default(),
+        claims: BTreeSet::new(),
         tables: [TableName { schema: None, name: "metrics".into() }].into(),
         notes: Vec::new(),
     }
