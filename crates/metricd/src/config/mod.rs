@@ -193,6 +193,10 @@ const KEYS: [&str; 30] = [
 impl Config {
     /// Reads the settings from all their sources.
     pub(crate) fn load(flags: &Flags) -> Result<Self, Faults> {
+        Self::read(flags, true)
+    }
+
+    fn read(flags: &Flags, environment: bool) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         let file = flags.config.clone().unwrap_or_else(|| "metricd.toml".into());
         let mut figment = Figment::new();
@@ -207,13 +211,15 @@ impl Config {
         } else if flags.config.is_some() {
             faults.push(format!("--config: there is no file {}", file.display()));
         }
-        faults.extend(unknown_variables());
-        let mut figment =
-            figment.merge(Env::prefixed("METRICD_").split("__").filter(|key| key != "config"));
-        for (name, key) in PLAIN_NAMES {
-            if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
-                let text = value.to_string_lossy().into_owned();
-                figment = figment.merge(Serialized::global(key, text));
+        if environment {
+            faults.extend(unknown_variables());
+            figment =
+                figment.merge(Env::prefixed("METRICD_").split("__").filter(|key| key != "config"));
+            for (name, key) in PLAIN_NAMES {
+                if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
+                    let text = value.to_string_lossy().into_owned();
+                    figment = figment.merge(Serialized::global(key, text));
+                }
             }
         }
         if let Some(dir) = &flags.data_dir {
@@ -423,7 +429,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("metricd.toml");
         std::fs::write(&file, toml).unwrap();
-        Config::load(&Flags { config: Some(file), ..Flags::default() })
+        // The machine's own variables are none of a test's business.
+        Config::read(&Flags { config: Some(file), ..Flags::default() }, false)
     }
 
     #[test]
@@ -475,5 +482,87 @@ mod tests {
         let config = load("[database]\nurl = 'postgres://ann:hunter2@db/shop'\n").unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(config.database.url.unwrap().expose().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_part_of_a_user_pool_is_not_enough() {
+        let faults =
+            load("[cognito]\nuser_pool_id = 'eu-central-1_EXAMPLE'\n").unwrap_err().to_string();
+        assert!(
+            faults.contains("AWS_REGION") && faults.contains("USER_POOL_CLIENT_ID"),
+            "{faults}"
+        );
+        assert!(!faults.contains("USER_POOL_ID)"), "{faults}");
+        let faults = load("[cognito]\nscope = 'api/read'\n").unwrap_err().to_string();
+        for name in ["AWS_REGION", "USER_POOL_ID", "USER_POOL_CLIENT_ID"] {
+            assert!(faults.contains(name), "{name} is missing in {faults}");
+        }
+        assert!(load("[cognito]\nregion = 'eu-central-1'\n").unwrap().auth.issuers.is_empty());
+    }
+
+    #[test]
+    fn a_user_pool_is_of_its_region() {
+        let pool = |region: &str| {
+            load(&format!(
+                "[cognito]\nregion = '{region}'\nuser_pool_id = 'eu-central-1_EXAMPLE'\n\
+                 client_id = ['a', 'b']\n"
+            ))
+        };
+        let config = pool("eu-central-1").unwrap();
+        let issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_EXAMPLE";
+        assert_eq!(config.auth.issuers[0].config.issuer, issuer);
+        assert_eq!(config.auth.issuers[0].client_id.as_deref(), Some("a"));
+        assert!(pool("us-east-1").unwrap_err().to_string().contains("cognito.user_pool_id"));
+        assert!(pool("evil.example/").unwrap_err().to_string().contains("cognito.region"));
+    }
+
+    #[test]
+    fn an_issuer_says_all_that_it_must_and_nothing_unknown() {
+        let faults = load(
+            "[[auth.issuers]]\nissuer = 'https://a.example'\n\
+             [[auth.issuers]]\naudience = ''\njwks_uri = 'nowhere'\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "auth.issuers[0]: audience is missing",
+            "auth.issuers[1]: issuer is missing",
+            "auth.issuers[1]: audience is missing",
+            "auth.issuers[1]: nowhere is no address",
+        ] {
+            assert!(faults.contains(part), "{part} is missing in {faults}");
+        }
+        let faults = load("[[auth.issuers]]\nissuer = 'https://a.example'\naudiense = 'x'\n");
+        assert!(faults.unwrap_err().to_string().contains("auth.issuers"));
+    }
+
+    #[test]
+    fn roles_claims_and_origins_are_checked() {
+        let faults = load(
+            "[roles]\nadmin = ['ops']\n[claims]\nTenant = 'x'\ntenant = ''\n\
+             [http]\ncors_origins = ['https://a.example/', '*']\ntrusted_proxies = ['10.0.0.0/99']\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "roles.admin: a rule",
+            "claims.Tenant: a claim is named",
+            "claims.tenant: the name",
+            "`https://a.example/`",
+            "`*`",
+            "`10.0.0.0/99`",
+        ] {
+            assert!(faults.contains(part), "{part} is missing in {faults}");
+        }
+        let config = load(
+            "[claims]\ntenant_id = 'custom:tenant_id'\n\
+             [http]\ncors_origins = 'https://a.example, http://localhost:5173'\n\
+             trusted_proxies = '10.0.0.0/8, ::1'\n",
+        )
+        .unwrap();
+        assert_eq!(config.http.cors_origins.len(), 2);
+        assert_eq!(config.http.trusted_proxies.len(), 2);
+        let claim = config.auth.claims.first_key_value().unwrap();
+        assert_eq!((claim.0.as_str(), claim.1.as_str()), ("tenant_id", "custom:tenant_id"));
     }
 }
