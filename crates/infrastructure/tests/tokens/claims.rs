@@ -39,7 +39,7 @@ async fn the_issuer_is_one_that_is_trusted_to_the_letter() {
         format!("{OIDC}.evil.example"),
         format!(" {OIDC}"),
         format!("{OIDC} "),
-        "https://issuer.exampl".into(),
+        "https://issuer.exam".into(),
         "https://Issuer.example".into(),
         "http://issuer.example".into(),
         "issuer.example".into(),
