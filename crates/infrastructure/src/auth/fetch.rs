@@ -176,7 +176,7 @@ mod tests {
             jwks_uri(&json!({ "issuer": issuer, "jwks_uri": uri }), "https://a.example")
         };
         assert!(at("https://a.example", "https://keys.example/a").is_ok());
-        for other in ["https://a.example/", "https://a.exampl", "https://b.example", ""] {
+        for other in ["https://a.example/", "https://a.exam", "https://b.example", ""] {
             let answer = at(other, "https://keys.example/a");
             assert!(matches!(answer, Err(FetchError::OtherIssuer)), "{other}");
         }
