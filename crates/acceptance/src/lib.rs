@@ -5,11 +5,14 @@
 //! line, HTTP, the logs and the files.
 
 pub mod answer;
+pub mod api;
 pub mod app;
 pub mod binary;
 pub mod caller;
 pub mod catalog;
+pub mod dice;
 pub mod engine;
+pub mod hangup;
 pub mod idp;
 pub mod json;
 pub mod logs;

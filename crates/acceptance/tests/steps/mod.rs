@@ -15,6 +15,7 @@ macro_rules! ensure {
 mod asking;
 mod commands;
 mod logging;
+mod rights;
 mod setting;
 mod signing_in;
 mod writing;
