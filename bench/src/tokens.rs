@@ -64,14 +64,13 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let verified = app(&ports, verifier()?);
     let trusting = app(&ports, Arc::new(NoVerification(known)));
 
-    for (what, path, requests) in
-        [("an empty answer", "/nothing".to_owned(), 500), ("a metric", format!("/metrics/{id}"), 50)]
-    {
+    for (what, path, requests) in [
+        ("an empty answer", "/nothing".to_owned(), 500),
+        ("a metric", format!("/metrics/{id}"), 50),
+    ] {
         let token = mint()?;
-        let both = [
-            status(&verified, &path, &token).await?,
-            status(&trusting, &path, &token).await?,
-        ];
+        let both =
+            [status(&verified, &path, &token).await?, status(&trusting, &path, &token).await?];
         ensure!(both[0] == both[1] && both[0] != 401, "the answers are {both:?}");
         // Every token that is to be verified in full has to be a new one.
         let mut fresh = Vec::new();
@@ -81,7 +80,11 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         let [no_check, remembered, in_full] = in_turns(
             requests,
             [
-                Box::new(Same { router: trusting.clone(), path: path.clone(), token: token.clone() }),
+                Box::new(Same {
+                    router: trusting.clone(),
+                    path: path.clone(),
+                    token: token.clone(),
+                }),
                 Box::new(Same { router: verified.clone(), path: path.clone(), token }),
                 Box::new(Fresh { router: verified.clone(), path, tokens: fresh }),
             ],

@@ -266,8 +266,9 @@ impl From<CreateError> for Problem {
 impl From<UpdateError> for Problem {
     fn from(error: UpdateError) -> Self {
         match error {
-            UpdateError::Forbidden(error)
-            | UpdateError::Query(CompileError::Forbidden(error)) => error.into(),
+            UpdateError::Forbidden(error) | UpdateError::Query(CompileError::Forbidden(error)) => {
+                error.into()
+            }
             UpdateError::NotFound => Self::not_found(),
             UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
             UpdateError::Query(CompileError::Database(

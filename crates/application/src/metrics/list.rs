@@ -6,6 +6,7 @@ use metricd_core::{
     metric::Metric,
 };
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::{
     Forbidden, authorize,
@@ -69,6 +70,8 @@ pub async fn list_metrics(
     };
     let mut items: Vec<Metric> = Vec::new();
     let mut scanned = 0;
+    // Where a page that is cut short ends: see `place_between`.
+    let mut place = None;
     loop {
         let candidates = ports.catalog.list(&filter).await?;
         let is_last = candidates.len() < filter.limit as usize;
@@ -80,6 +83,9 @@ pub async fn list_metrics(
                     return Ok(Page { next: items.last().map(|metric| metric.id), items });
                 }
                 items.push(metric);
+                place = Some(id);
+            } else {
+                place = Some(place_between(filter.after, id));
             }
             filter.after = Some(id);
         }
@@ -87,8 +93,29 @@ pub async fn list_metrics(
             return Ok(Page { items, next: None });
         }
         if scanned >= MAX_SCANNED {
-            return Ok(Page { items, next: filter.after });
+            return Ok(Page { items, next: place });
         }
         filter.limit = MAX_PAGE;
+    }
+}
+
+/// A place after `before` and before `id`, to go on from with `id`: a caller who may not read the
+/// metric `id` is not told of it.
+fn place_between(before: Option<MetricId>, id: MetricId) -> MetricId {
+    let (low, high) = (before.map_or(0, |before| before.0.as_u128()), id.0.as_u128());
+    MetricId(Uuid::from_u128(low + high.saturating_sub(low) / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_lies_between_two_metrics_and_is_neither() {
+        let id = |number| MetricId(Uuid::from_u128(number));
+        assert_eq!(place_between(None, id(8)), id(4));
+        assert_eq!(place_between(Some(id(8)), id(u128::MAX)), id(u128::MAX / 2 + 4));
+        // Where nothing lies between, the one before is asked for again and changes nothing.
+        assert_eq!(place_between(Some(id(7)), id(8)), id(7));
     }
 }

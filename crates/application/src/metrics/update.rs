@@ -74,8 +74,9 @@ pub async fn update_metric(
 ) -> Result<CompiledMetric, UpdateError> {
     authorize(actor, ports, Action::Edit).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
-    for action in needed(&known.metric, &patch)? {
-        authorize_on(actor, ports, *action, Object::Metric(&known.metric)).await?;
+    authorize_on(actor, ports, Action::Edit, Object::Metric(&known.metric)).await?;
+    if unlocks(&known.metric, &patch)? {
+        authorize_on(actor, ports, Action::Unlock, Object::Metric(&known.metric)).await?;
     }
     let compiled = match &patch.query {
         Some(sql) => Some((sql.clone(), compile(actor, ports, sql).await?)),
@@ -85,12 +86,17 @@ pub async fn update_metric(
     let Locked { mut work, mut query, mut metric, sharing } =
         lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
     // Somebody may have locked it, or changed what rights go by, since it was read.
-    let refused = needed(&metric, &patch)?
-        .iter()
-        .find(|action| !permits(actor, ports, **action, Object::Metric(&metric)));
+    let may = |action| permits(actor, ports, action, Object::Metric(&metric));
+    let refused = if !may(Action::Edit) {
+        Some(Action::Edit)
+    } else if unlocks(&metric, &patch)? && !may(Action::Unlock) {
+        Some(Action::Unlock)
+    } else {
+        None
+    };
     if let Some(action) = refused {
         drop(work);
-        return Err(deny(actor, ports, *action, AuditedObject::Metric(id)).await.into());
+        return Err(deny(actor, ports, action, AuditedObject::Metric(id)).await.into());
     }
     if let Some((sql, (template, columns))) = compiled {
         let foreign = sharing
@@ -116,11 +122,11 @@ pub async fn update_metric(
     Ok(CompiledMetric { metric, query })
 }
 
-/// The rights that a change needs. A locked metric can be changed only together with its unlocking.
-fn needed(metric: &Metric, patch: &Patch) -> Result<&'static [Action], UpdateError> {
+/// Whether a change unlocks the metric. A locked one can be changed only together with that.
+fn unlocks(metric: &Metric, patch: &Patch) -> Result<bool, UpdateError> {
     match (metric.is_editable, patch.is_editable) {
-        (true, _) => Ok(&[Action::Edit]),
-        (false, Some(true)) => Ok(&[Action::Edit, Action::Unlock]),
+        (true, _) => Ok(false),
+        (false, Some(true)) => Ok(true),
         (false, _) => Err(UpdateError::Locked(LOCKED)),
     }
 }
