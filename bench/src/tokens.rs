@@ -61,7 +61,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         Verifier::new(vec![config], BTreeMap::new(), Arc::clone(&clock)).map(Arc::new)
     };
     let known = verifier()?.verify(&mint()?).await?;
-    let verified = app(&ports, verifier()?);
+    let checking = app(&ports, verifier()?);
     let trusting = app(&ports, Arc::new(NoVerification(known)));
 
     for (what, path, requests) in [
@@ -70,7 +70,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     ] {
         let token = mint()?;
         let both =
-            [status(&verified, &path, &token).await?, status(&trusting, &path, &token).await?];
+            [status(&checking, &path, &token).await?, status(&trusting, &path, &token).await?];
         ensure!(both[0] == both[1] && both[0] != 401, "the answers are {both:?}");
         // Every token that is to be verified in full has to be a new one.
         let mut fresh = Vec::new();
@@ -85,8 +85,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
                     path: path.clone(),
                     token: token.clone(),
                 }),
-                Box::new(Same { router: verified.clone(), path: path.clone(), token }),
-                Box::new(Fresh { router: verified.clone(), path, tokens: fresh }),
+                Box::new(Same { router: checking.clone(), path: path.clone(), token }),
+                Box::new(Fresh { router: checking.clone(), path, tokens: fresh }),
             ],
         )
         .await;

@@ -353,7 +353,7 @@ Feature: Audit
       And "eve" reads 2 events of "action=create&outcome=done" in pages of 1
       And "eve" reads 0 events of "action=create&outcome=denied" in pages of 1
       And "eve" reads 1 events of "outcome=denied" in pages of 1
-      And "eve" reads 4 events of "metric_id={id}" in pages of 3
+      And "eve" reads 5 events of "metric_id={id}" in pages of 3
       And "eve" reads 1 events of "metric_id={first}" in pages of 3
       And "eve" reads 0 events of "subject=an" in pages of 3
       And "eve" reads 0 events of "subject=ann' OR 'a'='a" in pages of 3

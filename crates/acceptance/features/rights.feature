@@ -423,6 +423,69 @@ Feature: Rights
         """
       Then the answer is 200
 
+  Rule: A query that answers several metrics
+
+    Background:
+      Given beside the usual policies there is
+        """
+        forbid (principal, action == Action::"read", resource is Metric)
+        when { resource.tags.contains("secret") }
+        unless { principal in Role::"admin" };
+        """
+      And an empty catalog
+      And the file "metrics.json" is
+        """
+        {
+          "items": [
+            {"id": "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6", "queryId": "shared", "isEditable": true},
+            {"id": "c797b618-df12-45f7-bbb2-cc6695a48e46", "queryId": "shared", "isEditable": true}
+          ],
+          "layouts": {}
+        }
+        """
+      And the file "queries.csv" is
+        """
+        id,query
+        shared,SELECT 1 AS x
+        """
+      And the file "metric_records.json" is
+        """
+        []
+        """
+      When I import the catalog
+      Then it succeeds
+      When metricd starts
+
+    Scenario: Nobody changes the SQL of a metric by way of another one
+      When I PATCH to "/metrics/c797b618-df12-45f7-bbb2-cc6695a48e46"
+        """
+        {"tags": ["secret"], "is_editable": false}
+        """
+      And I ask as an editor named "ann"
+      When I PATCH to "/metrics/def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+        """
+        {"query": "SELECT 2 AS y"}
+        """
+      Then the answer is 403
+      And the body does not mention "editable"
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+      Then its records are [{"x": 1}]
+
+    Scenario: The audit tells of each metric that changed
+      When I PATCH to "/metrics/def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+        """
+        {"query": "SELECT 2 AS y"}
+        """
+      Then the answer is 200
+      And the audit of "metric_id=def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6&action=edit" has 1 event
+      And the audit of "metric_id=c797b618-df12-45f7-bbb2-cc6695a48e46&action=edit" has 1 event
+      When I PATCH to "/metrics/def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+        """
+        {"query": "SELECT 2 AS y", "name": "Two"}
+        """
+      Then the audit of "metric_id=def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6" has 2 events
+      And the audit of "metric_id=c797b618-df12-45f7-bbb2-cc6695a48e46" has 1 event
+
   # Policies are read without a database.
   @native
   Rule: A file of policies of the operator's own

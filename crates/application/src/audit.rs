@@ -1,6 +1,9 @@
 //! Reading the audit.
 
-use metricd_core::actor::{Action, Actor, Object};
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    audit::AuditedObject,
+};
 use thiserror::Error;
 
 use crate::{
@@ -40,7 +43,7 @@ pub async fn list_audit(
     ports: &Ports,
     mut filter: AuditFilter,
 ) -> Result<AuditPage, AuditError> {
-    authorize(actor, ports, Action::Audit).await?;
+    authorize(actor, ports, Action::Audit, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Audit, Object::Catalog).await?;
     let limit = filter.limit.clamp(1, MAX_EVENTS);
     // One more than is shown says whether there is more.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use metricd_core::{
     actor::{Action, Actor, Object},
+    audit::AuditedObject,
     claim::ClaimName,
     metric::Column,
     sql::{Draft, SqlError, TableName, Template},
@@ -63,7 +64,7 @@ pub async fn compile(
     ports: &Ports,
     sql: &str,
 ) -> Result<(Template, Vec<Column>), CompileError> {
-    authorize(actor, ports, Action::WriteSql).await?;
+    authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog).await?;
     let draft = Draft::parse(sql)?;
     for table in draft.tables() {
         authorize_on(actor, ports, Action::WriteSql, Object::Table(table)).await?;

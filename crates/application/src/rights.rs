@@ -12,7 +12,6 @@ use metricd_core::{
     metric::{CompiledMetric, Metric},
 };
 use thiserror::Error;
-use tracing::error;
 
 use crate::ports::{Ports, StoreError};
 
@@ -21,19 +20,25 @@ use crate::ports::{Ports, StoreError};
 #[error("you may not do this")]
 pub struct Forbidden;
 
-/// Asks leave for `action` on anything at all; a denial is audited.
+/// Asks leave for `action` on anything at all; a denial is audited as one on `object`, which nobody
+/// has looked for yet.
 ///
 /// # Errors
 /// When there is nothing on which the actor could have leave.
-pub async fn authorize(actor: &Actor, ports: &Ports, action: Action) -> Result<(), Forbidden> {
+pub async fn authorize(
+    actor: &Actor,
+    ports: &Ports,
+    action: Action,
+    object: AuditedObject,
+) -> Result<(), Forbidden> {
     if actor.is_operator() || ports.policies.might_permit(actor.identity(), action) {
         return Ok(());
     }
-    Err(deny(actor, ports, action, AuditedObject::Catalog).await)
+    Err(deny(actor, ports, action, object).await)
 }
 
 /// Asks leave for `action` on `object`; a denial is audited. Not to be called while a unit of work
-/// is open: the audit opens one of its own.
+/// is open: the audit needs the database for itself.
 ///
 /// # Errors
 /// When the actor has none.
@@ -69,23 +74,14 @@ pub(crate) async fn find_readable(
     Ok(found.filter(|compiled| may_read(actor, ports, &compiled.metric)))
 }
 
-/// Writes into the audit that the actor was denied `action`. Should that fail, the denial stands and
-/// the log says what the audit lacks.
+/// Writes into the audit that the actor was denied `action`, which is denied whatever becomes of that.
 pub async fn deny(
     actor: &Actor,
     ports: &Ports,
     action: impl Into<AuditedAction>,
     object: AuditedObject,
 ) -> Forbidden {
-    let action = action.into();
-    let event = AuditEvent::denied(actor, ports.clock.now(), action, object);
-    let written = async {
-        let work = ports.store.begin().await?;
-        work.commit(&event).await
-    };
-    if let Err(failure) = written.await {
-        let failure: &dyn std::error::Error = &failure;
-        error!(subject = event.subject, action = action.as_str(), failure, "Audit event lost");
-    }
+    let event = AuditEvent::denied(actor, ports.clock.now(), action.into(), object);
+    ports.audit.record_denial(event).await;
     Forbidden
 }

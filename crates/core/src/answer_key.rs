@@ -1,7 +1,6 @@
 //! What an answer is the answer to.
 
 use crate::{
-    actor::Actor,
     claim::{Scope, ScopeFault},
     ids::MetricId,
     metric::CompiledMetric,
@@ -13,7 +12,7 @@ use crate::{
 /// query, for which window, for a caller of which scope.
 ///
 /// Whatever keeps or sends answers (a cache, a topic of changes) names them by this. There is no way
-/// to one but through an [`Actor`], so one caller's rows cannot be handed to another by forgetting
+/// to a [`Scope`] but through an [`Actor`](crate::actor::Actor), so one caller's rows cannot be handed to another by forgetting
 /// who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AnswerKey {
@@ -24,22 +23,12 @@ pub struct AnswerKey {
 }
 
 impl AnswerKey {
-    /// What `actor` asks of `compiled` for `window`, which was resolved from its template's slots.
-    ///
-    /// # Errors
-    /// When the caller's token lacks a claim that the template needs.
-    pub fn new(
-        actor: &Actor,
-        compiled: &CompiledMetric,
-        window: Window,
-    ) -> Result<Self, ScopeFault> {
-        let scope = actor.scope(&compiled.query.template.claims)?;
-        Ok(Self {
-            metric: compiled.metric.id,
-            query_version: compiled.query.version,
-            window,
-            scope,
-        })
+    /// What a caller of `scope` asks of `compiled` for `window`, both of which were made for its
+    /// template.
+    #[must_use]
+    pub fn new(compiled: &CompiledMetric, window: Window, scope: Scope) -> Self {
+        let (metric, query_version) = (compiled.metric.id, compiled.query.version);
+        Self { metric, query_version, window, scope }
     }
 
     /// The window.
@@ -49,8 +38,10 @@ impl AnswerKey {
     }
 
     /// The values of `$1` … `$n` of the metric's template.
-    #[must_use]
-    pub fn values(&self, compiled: &CompiledMetric) -> Vec<Value> {
+    ///
+    /// # Errors
+    /// When the scope was made for another template.
+    pub fn values(&self, compiled: &CompiledMetric) -> Result<Vec<Value>, ScopeFault> {
         compiled.query.template.bind(&self.window, &self.scope)
     }
 }

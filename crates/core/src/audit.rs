@@ -151,6 +151,12 @@ impl AuditEvent {
     }
 }
 
+impl From<MetricId> for AuditedObject {
+    fn from(id: MetricId) -> Self {
+        Self::Metric(id)
+    }
+}
+
 impl From<Object<'_>> for AuditedObject {
     fn from(object: Object<'_>) -> Self {
         match object {

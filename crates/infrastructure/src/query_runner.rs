@@ -270,7 +270,6 @@ async fn fetch(
             Value::Timestamp(time) => query.bind(*time),
             Value::TimestampTz(instant) => query.bind(*instant),
             Value::Text(text) => query.bind(text),
-            Value::NullText => query.bind(None::<String>),
             Value::Int(number) => query.bind(*number),
         };
     }

@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 
 use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
 use metricd_application::{authorize, ports::Ports};
-use metricd_core::actor::{Action, Actor};
+use metricd_core::{
+    actor::{Action, Actor},
+    audit::AuditedObject,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,6 +61,21 @@ impl Fault {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Faults(pub(crate) Vec<Fault>);
 
+impl Faults {
+    /// The most faults that are looked for in a body: nobody corrects more at a time, and each costs
+    /// the server more than it costs whoever makes them.
+    pub(crate) const MOST: usize = 100;
+
+    /// Goes on reading as long as there are not too many faults.
+    fn go_on(self) -> ControlFlow<Self, Self> {
+        if self.0.len() < Self::MOST {
+            ControlFlow::Continue(self)
+        } else {
+            ControlFlow::Break(self)
+        }
+    }
+}
+
 impl From<Fault> for Faults {
     fn from(fault: Fault) -> Self {
         Self(vec![fault])
@@ -66,7 +84,11 @@ impl From<Fault> for Faults {
 
 /// A part of a request, or why it cannot be used. Extractors give this instead of failing, so that
 /// rights come before everything else and all faults come at once.
-pub(crate) struct Checked<T>(Result<T, Unusable>);
+pub(crate) struct Checked<T> {
+    part: Result<T, Unusable>,
+    /// What the request is about, as far as its path says.
+    object: AuditedObject,
+}
 
 enum Unusable {
     /// It was read and has faults.
@@ -77,19 +99,24 @@ enum Unusable {
 
 impl<T> From<Result<T, Faults>> for Checked<T> {
     fn from(read: Result<T, Faults>) -> Self {
-        Self(read.map_err(Unusable::Faulty))
+        Self { part: read.map_err(Unusable::Faulty), object: AuditedObject::Catalog }
     }
 }
 
 impl<T> Checked<T> {
     /// A part that could not be read.
     pub(crate) fn unread(problem: Problem) -> Self {
-        Self(Err(Unusable::Unread(problem)))
+        Self { part: Err(Unusable::Unread(problem)), object: AuditedObject::Catalog }
     }
 
-    /// Both parts, or the faults of both.
+    /// The same, of a request about `object`.
+    pub(crate) fn about(self, object: AuditedObject) -> Self {
+        Self { object, ..self }
+    }
+
+    /// Both parts, or the faults of both. What the request is about, this part says.
     pub(crate) fn and<U>(self, other: Checked<U>) -> Checked<(T, U)> {
-        Checked(match (self.0, other.0) {
+        let part = match (self.part, other.part) {
             (Ok(left), Ok(right)) => Ok((left, right)),
             (Err(Unusable::Faulty(mut left)), Err(Unusable::Faulty(right))) => {
                 left.0.extend(right.0);
@@ -99,7 +126,8 @@ impl<T> Checked<T> {
                 Err(unread)
             }
             (Err(faulty), Ok(_)) | (Ok(_), Err(faulty)) => Err(faulty),
-        })
+        };
+        Checked { part, object: self.object }
     }
 
     /// The part, for a caller who may do `action`: whoever may not learns nothing of its faults.
@@ -109,8 +137,8 @@ impl<T> Checked<T> {
         ports: &Ports,
         action: Action,
     ) -> Result<T, Problem> {
-        authorize(actor, ports, action).await?;
-        self.0.map_err(|unusable| match unusable {
+        authorize(actor, ports, action, self.object).await?;
+        self.part.map_err(|unusable| match unusable {
             Unusable::Faulty(faults) => Problem::invalid(faults),
             Unusable::Unread(problem) => problem,
         })
@@ -125,7 +153,7 @@ impl MergeWithError<Faults> for Faults {
     ) -> ControlFlow<Self, Self> {
         let mut faults = collected.unwrap_or_default();
         faults.0.append(&mut other.0);
-        ControlFlow::Continue(faults)
+        faults.go_on()
     }
 }
 
@@ -161,7 +189,7 @@ impl MergeWithError<Refused> for Faults {
     ) -> ControlFlow<Self, Self> {
         let mut faults = collected.unwrap_or_default();
         faults.0.push(Fault { loc: body_path(at), msg: other.msg, kind: other.kind });
-        ControlFlow::Continue(faults)
+        faults.go_on()
     }
 }
 
@@ -192,7 +220,7 @@ impl DeserializeError for Faults {
         };
         let mut faults = collected.unwrap_or_default();
         faults.0.push(Fault { loc, msg, kind });
-        ControlFlow::Continue(faults)
+        faults.go_on()
     }
 }
 
@@ -231,4 +259,21 @@ fn body_path(at: ValuePointerRef<'_>) -> Vec<Step> {
     let mut steps = vec![Step::Key("body".to_owned())];
     walk(at, &mut steps);
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_of_more_faults_than_can_be_read() {
+        let faults = |texts: usize| {
+            let body = json!(vec![vec!["x"; 10]; texts / 10]);
+            deserr::deserialize::<Vec<Vec<i32>>, _, Faults>(body).unwrap_err().0.len()
+        };
+        assert_eq!(faults(70), 70);
+        assert_eq!(faults(100_000), Faults::MOST);
+    }
 }

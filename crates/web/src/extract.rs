@@ -58,7 +58,11 @@ impl<S: Send + Sync> FromRequestParts<S> for MetricPath {
             tracing::Span::current().record("metric_id", tracing::field::display(id));
         }
         let fault = || Fault::at(&["path", "id"], "uuid_parsing", "must be a UUID");
-        Ok(Self(id.ok_or_else(|| fault().into()).into()))
+        let checked: Checked<MetricId> = id.ok_or_else(|| fault().into()).into();
+        Ok(Self(match id {
+            Some(id) => checked.about(id.into()),
+            None => checked,
+        }))
     }
 }
 
@@ -119,12 +123,11 @@ impl QueryParams {
         let day_range = self.day_range(&mut faults);
         let name = ParamName::Timezone.as_str();
         let timezone = self.read(name, "timezone_unknown", &mut faults, window::parse_timezone);
-        for (name, _) in &self.0 {
-            if name.starts_with(ClaimName::PREFIX) {
-                let message = "is taken from the caller's token and cannot be given";
-                faults.0.push(Fault::at(&["query", name], "claim", message));
-            }
-        }
+        let claims = self.0.iter().filter(|(name, _)| name.starts_with(ClaimName::PREFIX));
+        faults.0.extend(claims.take(Faults::MOST).map(|(name, _)| {
+            let message = "is taken from the caller's token and cannot be given";
+            Fault::at(&["query", name], "claim", message)
+        }));
         let request = WindowRequest { start_date, end_date, day_range, timezone };
         if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
     }

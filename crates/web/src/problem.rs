@@ -118,10 +118,9 @@ impl Problem {
     }
 
     /// Nobody can be verified at present: 503.
-    pub(crate) fn unverifiable(cause: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn unverifiable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Tokens cannot be verified at present")
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("10"))
-            .caused_by(cause)
     }
 
     /// The answer did not come in time: 504.

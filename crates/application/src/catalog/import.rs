@@ -64,7 +64,7 @@ pub async fn import(
     options: ImportOptions,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    authorize(actor, ports, Action::Import).await?;
+    authorize(actor, ports, Action::Import, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
     let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report { findings: Findings::new(options.strict), ..Report::default() };
@@ -199,7 +199,7 @@ pub(super) async fn load(
             records::read_for_faults(records, &mut report.findings, on_progress);
         }
     } else if !options.dry_run {
-        work.commit(event).await?;
+        work.commit(std::slice::from_ref(event)).await?;
         report.written = true;
     }
     Ok(report)

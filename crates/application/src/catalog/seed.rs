@@ -1,6 +1,9 @@
 //! Fills an empty database when the server starts.
 
-use metricd_core::actor::{Action, Actor, Object};
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    audit::AuditedObject,
+};
 
 use super::{
     import::{ImportError, ImportOptions, imported, load, prepare},
@@ -22,7 +25,7 @@ pub async fn seed(
     ports: &Ports,
     mut files: CatalogFiles,
 ) -> Result<Option<Report>, ImportError> {
-    authorize(actor, ports, Action::Import).await?;
+    authorize(actor, ports, Action::Import, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
     let mut filled = filled_tables(ports.store.begin().await?.as_mut()).await?;
     loop {

@@ -90,7 +90,7 @@ pub async fn create_metric(
     ports: &Ports,
     command: CreateMetric,
 ) -> Result<Created, CreateError> {
-    authorize(actor, ports, Action::Create).await?;
+    authorize(actor, ports, Action::Create, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
     let id = MetricId(ports.ids.fresh());
     let query_id = QueryId::from(ports.ids.fresh());
@@ -133,7 +133,7 @@ pub async fn create_metric(
     work.insert_metric(&metric).await?;
     let object = AuditedObject::Metric(id);
     let version = Some(metric.query_version);
-    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Create, object, version))
+    work.commit(&[AuditEvent::done(actor, ports.clock.now(), Action::Create, object, version)])
         .await?;
     Ok(Created { id, generation })
 }

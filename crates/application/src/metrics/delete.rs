@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Forbidden, authorize, authorize_on, deny,
     ports::{Ports, StoreError},
-    rights::{find_readable, permits},
+    rights::{find_readable, may_read, permits},
 };
 
 /// Why a metric was not removed.
@@ -39,11 +39,14 @@ pub enum DeleteError {
 /// # Errors
 /// See [`DeleteError`].
 pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result<(), DeleteError> {
-    authorize(actor, ports, Action::Delete).await?;
+    authorize(actor, ports, Action::Delete, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(DeleteError::NotFound)?;
     authorize_on(actor, ports, Action::Delete, Object::Metric(&known.metric)).await?;
     let Locked { mut work, metric, .. } =
         lock(ports, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
+    if !may_read(actor, ports, &metric) {
+        return Err(DeleteError::NotFound);
+    }
     if !permits(actor, ports, Action::Delete, Object::Metric(&metric)) {
         drop(work);
         return Err(deny(actor, ports, Action::Delete, AuditedObject::Metric(id)).await.into());
@@ -55,7 +58,7 @@ pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result
     work.delete_unused_query(&metric.query_id).await?;
     let object = AuditedObject::Metric(id);
     let version = Some(metric.query_version);
-    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Delete, object, version))
+    work.commit(&[AuditEvent::done(actor, ports.clock.now(), Action::Delete, object, version)])
         .await?;
     Ok(())
 }

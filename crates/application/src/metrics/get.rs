@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use metricd_core::{
     actor::{Action, Actor},
     answer_key::AnswerKey,
-    audit::AuditedObject,
     ids::MetricId,
     metric::CompiledMetric,
     window::{Window, WindowFault, WindowRequest},
@@ -61,20 +60,22 @@ pub async fn get_metric(
     id: MetricId,
     request: &WindowRequest,
 ) -> Result<Answer, GetError> {
-    authorize(actor, ports, Action::Read).await?;
+    authorize(actor, ports, Action::Read, id.into()).await?;
     let compiled = find_readable(actor, ports, id).await?.ok_or(GetError::NotFound)?;
     let template = &compiled.query.template;
+    let scope = match actor.scope(&template.claims) {
+        Ok(scope) => scope,
+        Err(fault) => {
+            info!(%fault, "Claim missing");
+            return Err(deny(actor, ports, Action::Read, id.into()).await.into());
+        }
+    };
     let as_of = ports.clock.now();
     let window = Window::resolve(&template.slots, request, as_of).map_err(GetError::Window)?;
     record_window(&window);
-    let key = match AnswerKey::new(actor, &compiled, window) {
-        Ok(key) => key,
-        Err(fault) => {
-            info!(%fault, "Claim missing");
-            return Err(deny(actor, ports, Action::Read, AuditedObject::Metric(id)).await.into());
-        }
-    };
-    let rows = ports.runner.run(template, &key.values(&compiled), ports.max_rows).await?;
+    let key = AnswerKey::new(&compiled, window, scope);
+    let values = key.values(&compiled).map_err(|fault| RunError::Failed(fault.into()))?;
+    let rows = ports.runner.run(template, &values, ports.max_rows).await?;
     Ok(Answer { compiled, key, rows, as_of })
 }
 

@@ -13,7 +13,7 @@ use super::update::LOCKED;
 use crate::{
     Forbidden, authorize, authorize_on, deny,
     ports::{Ports, StoreError},
-    rights::{find_readable, permits},
+    rights::{find_readable, may_read, permits},
 };
 
 /// Why the tiles were not moved.
@@ -51,11 +51,14 @@ pub async fn replace_layouts(
     layouts: Vec<LayoutItem>,
     expected: Option<i64>,
 ) -> Result<Metric, ReplaceLayoutsError> {
-    authorize(actor, ports, Action::Arrange).await?;
+    authorize(actor, ports, Action::Arrange, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
     authorize_on(actor, ports, Action::Arrange, Object::Metric(&known.metric)).await?;
     let mut work = ports.store.begin().await?;
     let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
+    if !may_read(actor, ports, &metric) {
+        return Err(ReplaceLayoutsError::NotFound);
+    }
     if !permits(actor, ports, Action::Arrange, Object::Metric(&metric)) {
         drop(work);
         return Err(deny(actor, ports, Action::Arrange, AuditedObject::Metric(id)).await.into());
@@ -74,7 +77,7 @@ pub async fn replace_layouts(
     work.update_metric(&metric).await?;
     let object = AuditedObject::Metric(id);
     let version = Some(metric.layout_version);
-    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Arrange, object, version))
+    work.commit(&[AuditEvent::done(actor, ports.clock.now(), Action::Arrange, object, version)])
         .await?;
     Ok(metric)
 }

@@ -2,6 +2,7 @@
 
 use metricd_core::{
     actor::{Action, Actor},
+    audit::AuditedObject,
     ids::MetricId,
     metric::Metric,
 };
@@ -60,7 +61,7 @@ pub async fn list_metrics(
     ports: &Ports,
     request: PageRequest,
 ) -> Result<Page, ListError> {
-    authorize(actor, ports, Action::Read).await?;
+    authorize(actor, ports, Action::Read, AuditedObject::Catalog).await?;
     let limit = request.limit.clamp(1, MAX_PAGE) as usize;
     let mut filter = MetricFilter {
         // One more than is shown says whether there is more.
@@ -85,7 +86,7 @@ pub async fn list_metrics(
                 items.push(metric);
                 place = Some(id);
             } else {
-                place = Some(place_between(filter.after, id));
+                place = Some(place_between(filter.after, id, ports.ids.fresh()));
             }
             filter.after = Some(id);
         }
@@ -99,11 +100,12 @@ pub async fn list_metrics(
     }
 }
 
-/// A place after `before` and before `id`, to go on from with `id`: a caller who may not read the
-/// metric `id` is not told of it.
-fn place_between(before: Option<MetricId>, id: MetricId) -> MetricId {
+/// Any place after `before` and before `id`, to go on from with `id`: a caller who may not read the
+/// metric `id` cannot tell it from that. Only where ids are neighbours is the one before named.
+fn place_between(before: Option<MetricId>, id: MetricId, chance: Uuid) -> MetricId {
     let (low, high) = (before.map_or(0, |before| before.0.as_u128()), id.0.as_u128());
-    MetricId(Uuid::from_u128(low + high.saturating_sub(low) / 2))
+    let gap = high.saturating_sub(low).max(1);
+    MetricId(Uuid::from_u128(low + chance.as_u128() % gap))
 }
 
 #[cfg(test)]
@@ -111,11 +113,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_lies_between_two_metrics_and_is_neither() {
+    fn a_place_lies_before_a_metric_and_not_before_the_last_one() {
         let id = |number| MetricId(Uuid::from_u128(number));
-        assert_eq!(place_between(None, id(8)), id(4));
-        assert_eq!(place_between(Some(id(8)), id(u128::MAX)), id(u128::MAX / 2 + 4));
-        // Where nothing lies between, the one before is asked for again and changes nothing.
-        assert_eq!(place_between(Some(id(7)), id(8)), id(7));
+        let place = |before, after, chance| {
+            place_between(before, id(after), Uuid::from_u128(chance)).0.as_u128()
+        };
+        for chance in [0, 1, 5, 1 << 90, u128::MAX] {
+            assert!(place(None, 8, chance) < 8);
+            assert!((8..u128::MAX).contains(&place(Some(id(8)), u128::MAX, chance)));
+            // Nothing lies between: the one before is passed again and changes nothing.
+            assert_eq!(place(Some(id(7)), 8, chance), 7);
+        }
+        assert_ne!(place(Some(id(8)), 1 << 100, 5), place(Some(id(8)), 1 << 100, 6));
     }
 }

@@ -36,7 +36,7 @@ pub async fn get_query(
     ports: &Ports,
     id: MetricId,
 ) -> Result<CompiledMetric, QueryError> {
-    authorize(actor, ports, Action::ReadSql).await?;
+    authorize(actor, ports, Action::ReadSql, id.into()).await?;
     let compiled = find_readable(actor, ports, id).await?.ok_or(QueryError::NotFound)?;
     authorize_on(actor, ports, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
     Ok(compiled)

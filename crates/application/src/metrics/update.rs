@@ -15,7 +15,7 @@ use crate::{
     compile::{CompileError, compile},
     deny,
     ports::{Ports, StoreError},
-    rights::{find_readable, permits},
+    rights::{find_readable, may_read, permits},
 };
 
 /// What to change; `None` leaves a field as it is.
@@ -72,7 +72,7 @@ pub async fn update_metric(
     id: MetricId,
     patch: Patch,
 ) -> Result<CompiledMetric, UpdateError> {
-    authorize(actor, ports, Action::Edit).await?;
+    authorize(actor, ports, Action::Edit, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
     authorize_on(actor, ports, Action::Edit, Object::Metric(&known.metric)).await?;
     if unlocks(&known.metric, &patch)? {
@@ -85,6 +85,9 @@ pub async fn update_metric(
 
     let Locked { mut work, mut query, mut metric, sharing } =
         lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
+    if !may_read(actor, ports, &metric) {
+        return Err(UpdateError::NotFound);
+    }
     // Somebody may have locked it, or changed what rights go by, since it was read.
     let may = |action| permits(actor, ports, action, Object::Metric(&metric));
     let refused = if !may(Action::Edit) {
@@ -98,10 +101,13 @@ pub async fn update_metric(
         drop(work);
         return Err(deny(actor, ports, action, AuditedObject::Metric(id)).await.into());
     }
+    let mut changed_with_it = Vec::new();
     if let Some((sql, (template, columns))) = compiled {
-        let foreign = sharing
-            .iter()
-            .find(|other| !permits(actor, ports, Action::Edit, Object::Metric(other)));
+        let may_edit = |other: &Metric| {
+            may_read(actor, ports, other)
+                && permits(actor, ports, Action::Edit, Object::Metric(other))
+        };
+        let foreign = sharing.iter().find(|other| !may_edit(other));
         if let Some(foreign) = foreign {
             drop(work);
             let object = AuditedObject::Metric(foreign.id);
@@ -110,15 +116,21 @@ pub async fn update_metric(
         if sharing.iter().any(|other| !other.is_editable) {
             return Err(UpdateError::Locked(SHARED_LOCKED));
         }
+        let version = query.version;
         query = changed(query, sql, template, columns);
         work.update_query(&query).await?;
         metric.query_version = query.version;
+        if query.version != version {
+            changed_with_it.extend(sharing.iter().map(|other| other.id));
+        }
     }
     apply(&mut metric, patch);
     work.update_metric(&metric).await?;
-    let object = AuditedObject::Metric(id);
-    let version = Some(metric.query_version);
-    work.commit(&AuditEvent::done(actor, ports.clock.now(), Action::Edit, object, version)).await?;
+    let now = ports.clock.now();
+    let version = Some(query.version);
+    let event = |id: MetricId| AuditEvent::done(actor, now, Action::Edit, id.into(), version);
+    let events: Vec<_> = std::iter::once(id).chain(changed_with_it).map(event).collect();
+    work.commit(&events).await?;
     Ok(CompiledMetric { metric, query })
 }
 

@@ -5,9 +5,14 @@ use metricd_core::audit::{AuditEvent, AuditedAction, AuditedObject, Outcome};
 
 use super::StoreError;
 
-/// Reads of the audit.
+/// The audit outside of units of work.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
+    /// Adds an event that goes with no write. It is written even if the caller goes away meanwhile,
+    /// and nobody waits long for it: where the database has no time for it at present, it is tried
+    /// again in the background, and the log says what is lost in the end.
+    async fn record_denial(&self, event: AuditEvent);
+
     /// At most `filter.limit` events, the latest first.
     async fn page(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError>;
 }

@@ -48,7 +48,7 @@ pub async fn create_record(
     id: MetricId,
     command: CreateRecord,
 ) -> Result<(), CreateRecordError> {
-    authorize(actor, ports, Action::Record).await?;
+    authorize(actor, ports, Action::Record, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(CreateRecordError::NotFound)?;
     authorize_on(actor, ports, Action::Record, Object::Metric(&known.metric)).await?;
     let now = ports.clock.now();
@@ -60,6 +60,6 @@ pub async fn create_record(
     let mut work = ports.store.begin().await?;
     work.insert_record(RecordId(ports.ids.fresh()), &record).await?;
     let object = AuditedObject::Metric(id);
-    work.commit(&AuditEvent::done(actor, now, Action::Record, object, None)).await?;
+    work.commit(&[AuditEvent::done(actor, now, Action::Record, object, None)]).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use crate::{
-    claim::{ClaimName, Scope},
+    claim::{ClaimName, Scope, ScopeFault},
     window::Window,
 };
 
@@ -82,8 +82,6 @@ pub enum Value {
     TimestampTz(DateTime<Utc>),
     /// A `text`.
     Text(String),
-    /// A `text` that is NULL.
-    NullText,
     /// An `int4`.
     Int(i32),
 }
@@ -122,10 +120,24 @@ pub struct TableName {
 }
 
 impl TableName {
-    /// The table with its schema. One that is named without is looked for in `public` alone.
+    /// The schema. A table that is named without one is looked for in `public` alone.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        self.schema.as_deref().unwrap_or("public")
+    }
+
+    /// The table with its schema: `schema.table`, as policies and the audit write it. A part that
+    /// holds a dot or a quotation mark is quoted as in SQL, so that no two tables share a name.
     #[must_use]
     pub fn with_schema(&self) -> String {
-        format!("{}.{}", self.schema.as_deref().unwrap_or("public"), self.name)
+        let part = |text: &str| {
+            if text.contains(['.', '"']) {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            } else {
+                text.to_owned()
+            }
+        };
+        format!("{}.{}", part(self.schema()), part(&self.name))
     }
 }
 
@@ -154,16 +166,18 @@ pub struct SlotNote {
 impl Template {
     /// The values of `$1` … `$n` for a window resolved from this template's slots, and the scope that
     /// a caller has for its claims.
-    #[must_use]
-    pub fn bind(&self, window: &Window, scope: &Scope) -> Vec<Value> {
+    ///
+    /// # Errors
+    /// When the scope lacks a claim: it was made for another template.
+    pub fn bind(&self, window: &Window, scope: &Scope) -> Result<Vec<Value>, ScopeFault> {
         self.parameters.iter().map(|parameter| parameter.value(window, scope)).collect()
     }
 }
 
 impl Parameter {
-    fn value(&self, window: &Window, scope: &Scope) -> Value {
+    fn value(&self, window: &Window, scope: &Scope) -> Result<Value, ScopeFault> {
         let end = window.end_date.unwrap_or(window.today);
-        match &self.source {
+        Ok(match &self.source {
             ParameterSource::StartDate => self.day(window.start_date.unwrap_or(window.today)),
             ParameterSource::EndDate => self.day(end),
             ParameterSource::DayAfterEnd => self.day(end + Days::new(1)),
@@ -173,11 +187,11 @@ impl Parameter {
             }
             ParameterSource::Timezone => Value::Text(window.timezone.name().to_owned()),
             ParameterSource::Now => Value::TimestampTz(window.now),
-            // A scope of other claims finds no rows rather than somebody else's.
             ParameterSource::Claim(name) => {
-                scope.value(name).map_or(Value::NullText, |value| Value::Text(value.to_owned()))
+                let value = scope.value(name).ok_or_else(|| ScopeFault::Missing(name.clone()))?;
+                Value::Text(value.to_owned())
             }
-        }
+        })
     }
 
     fn day(&self, day: NaiveDate) -> Value {

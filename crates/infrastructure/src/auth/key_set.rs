@@ -33,6 +33,9 @@ pub enum InvalidKeySet {
     /// It lists nothing.
     #[error("it lists no keys")]
     Empty,
+    /// It lists none that may verify a signature, or only such that share their ids.
+    #[error("it lists no key that can be used")]
+    Unusable,
     /// It lists more than anybody needs.
     #[error("it lists more than {} keys", KeySet::MAX_KEYS)]
     TooMany,
@@ -46,7 +49,7 @@ impl KeySet {
     /// is too weak or has no id, is left out; where two usable ones have the same id, both are.
     ///
     /// # Errors
-    /// When it is no JWKS, or lists no or too many keys.
+    /// When it is no JWKS, lists no or too many keys, or none that can be used.
     pub fn parse(document: &Value) -> Result<Self, InvalidKeySet> {
         let listed = document.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Shape)?;
         if listed.is_empty() {
@@ -64,6 +67,9 @@ impl KeySet {
             }
         }
         keys.retain(|kid, _| !ambiguous.contains(kid));
+        if keys.is_empty() {
+            return Err(InvalidKeySet::Unusable);
+        }
         Ok(Self { keys, ambiguous: ambiguous.into_iter().collect() })
     }
 

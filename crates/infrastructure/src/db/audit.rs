@@ -1,33 +1,93 @@
-//! The audit on PostgreSQL: events are added by the unit of work that they tell of, and read here.
-//! Nothing changes or removes one.
+//! The audit on PostgreSQL: events are added by the unit of work that they tell of; denials, which go
+//! with none, are added here. Nothing changes or removes one.
+
+use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use metricd_application::ports::{AuditFilter, AuditLog, StoreError, StoredEvent};
+use metricd_core::audit::AuditEvent;
 use sea_orm::{
     ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
+use tokio::sync::Semaphore;
+use tracing::{Instrument, error};
 
 use super::{
-    entities::audit_events::{Column, Entity, object_columns},
+    entities::audit_events::{ActiveModel, Column, Entity, object_columns},
     errors::{damaged, retry_lost, store_error},
     turns::Turns,
 };
 
-/// Reads of the audit.
+/// How long a denied caller waits for the audit.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a denial is tried again where the database has no time for it.
+const ATTEMPTS: u32 = 12;
+/// The most denials that wait for the database at a time. Beyond them, one is logged and lost.
+const MOST_WAITING: usize = 256;
+
+/// The audit outside of units of work.
 pub(crate) struct PgAuditLog {
     db: DatabaseConnection,
     connections: u32,
     turns: Turns,
+    waiting: Arc<Semaphore>,
 }
 
 impl PgAuditLog {
     pub(crate) fn new(db: DatabaseConnection, connections: u32, turns: Turns) -> Self {
-        Self { db, connections, turns }
+        Self { db, connections, turns, waiting: Arc::new(Semaphore::new(MOST_WAITING)) }
     }
+}
+
+/// Adds an event by a statement of its own.
+async fn add(
+    db: &DatabaseConnection,
+    connections: u32,
+    turns: &Turns,
+    event: &AuditEvent,
+) -> Result<(), StoreError> {
+    let add = || async {
+        let row = ActiveModel::from(event);
+        Entity::insert(row).exec_without_returning(db).await
+    };
+    let added = async { retry_lost(connections, add).await.map_err(store_error) };
+    turns.within(added).await.map(|_| ())
+}
+
+fn lose(event: &AuditEvent, failure: Option<&StoreError>) {
+    let (subject, action) = (event.subject.as_str(), event.action.as_str());
+    let object = object_columns(&event.object).1;
+    let failure = failure.map(|failure| failure as &dyn Error);
+    error!(subject, action, object, failure, "Audit event lost");
 }
 
 #[async_trait]
 impl AuditLog for PgAuditLog {
+    async fn record_denial(&self, event: AuditEvent) {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            lose(&event, None);
+            return;
+        };
+        let (db, connections, turns) = (self.db.clone(), self.connections, self.turns.clone());
+        let recording = async move {
+            let mut attempt = 1;
+            loop {
+                match add(&db, connections, &turns, &event).await {
+                    Err(StoreError::Unavailable(_)) if attempt < ATTEMPTS => {
+                        attempt += 1;
+                        tokio::time::sleep(PATIENCE).await;
+                    }
+                    Err(failure) => break lose(&event, Some(&failure)),
+                    Ok(()) => break,
+                }
+            }
+            drop(place);
+        };
+        let recorded = tokio::spawn(recording.in_current_span());
+        // Whoever waits no longer leaves it to itself.
+        let _ = tokio::time::timeout(PATIENCE, recorded).await;
+    }
+
     async fn page(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError> {
         let select =
             matching(filter).order_by_desc(Column::Sequence).limit(u64::from(filter.limit));

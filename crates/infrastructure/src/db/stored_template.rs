@@ -25,8 +25,6 @@ struct StoredTemplate {
     sql: String,
     parameters: Vec<StoredParameter>,
     slots: StoredSlots,
-    #[serde(default)]
-    claims: BTreeSet<String>,
     tables: Vec<StoredTable>,
     notes: Vec<StoredNote>,
 }
@@ -115,7 +113,6 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
             timezone: template.slots.timezone,
             clock: template.slots.clock,
         },
-        claims: template.claims.iter().map(|name| name.as_str().to_owned()).collect(),
         tables: template
             .tables
             .iter()
@@ -143,15 +140,21 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
     }
     let stored: StoredTemplate =
         serde_json::from_value(stored).map_err(|fault| Damage::of("template", fault))?;
+    let parameters = stored
+        .parameters
+        .into_iter()
+        .map(|StoredParameter { source, ty }| {
+            ParameterSource::try_from(source).map(|source| Parameter { source, ty })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let claim = |parameter: &Parameter| match &parameter.source {
+        ParameterSource::Claim(name) => Some(name.clone()),
+        _ => None,
+    };
     Ok(Template {
         sql: stored.sql,
-        parameters: stored
-            .parameters
-            .into_iter()
-            .map(|StoredParameter { source, ty }| {
-                ParameterSource::try_from(source).map(|source| Parameter { source, ty })
-            })
-            .collect::<Result<_, _>>()?,
+        claims: parameters.iter().filter_map(claim).collect(),
+        parameters,
         slots: Slots {
             start_date: stored.slots.start_date.map(DateDefault::from),
             end_date: stored.slots.end_date.map(DateDefault::from),
@@ -159,7 +162,6 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
             timezone: stored.slots.timezone,
             clock: stored.slots.clock,
         },
-        claims: stored.claims.into_iter().map(claim).collect::<Result<_, _>>()?,
         tables: stored
             .tables
             .into_iter()

@@ -48,10 +48,11 @@ pub(crate) struct PgUnitOfWork {
 
 #[async_trait]
 impl UnitOfWork for PgUnitOfWork {
-    async fn commit(self: Box<Self>, event: &AuditEvent) -> Result<(), StoreError> {
+    async fn commit(self: Box<Self>, events: &[AuditEvent]) -> Result<(), StoreError> {
         let Self { tx, turn, .. } = *self;
-        let row = audit_events::ActiveModel::from(event);
-        audit_events::Entity::insert(row).exec_without_returning(&tx).await.map_err(store_error)?;
+        let rows = events.iter().map(audit_events::ActiveModel::from);
+        let rows = audit_events::Entity::insert_many(rows);
+        rows.exec_without_returning(&tx).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;
         turn.end();
         Ok(())

@@ -28,7 +28,7 @@ use tracing::info;
 
 pub use fault::{PolicyError, PolicyFault, Position};
 use loaded::Loaded;
-pub use schema::{ObjectKind, caller_name, schema_text, table_name};
+pub use schema::{ObjectKind, caller_name, schema_text};
 
 /// The policies that ship with metricd, with comments for whoever wants to write others.
 pub const DEFAULT_POLICIES: &str = include_str!("default.cedar");
@@ -120,8 +120,9 @@ impl CedarPolicies {
     pub fn reload(&self) -> Result<(), PolicyError> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = read(&self.source, &self.schema)?;
-        info!(source = %self.source, policies = loaded.count(), "Policies reloaded");
+        let policies = loaded.count();
         self.loaded.store(Arc::new(loaded));
+        info!(source = %self.source, policies, "Policies reloaded");
         Ok(())
     }
 

@@ -142,24 +142,6 @@ pub fn caller_name(issuer: &str, subject: &str) -> String {
     format!("{}#{subject}", issuer.replace('%', "%25").replace('#', "%23"))
 }
 
-/// The name of a table in policies: `schema.table`. A part that holds a dot or a quotation mark is
-/// quoted as in SQL, so that no two tables share a name.
-#[must_use]
-pub fn table_name(table: &TableName) -> String {
-    let part = |text: &str| {
-        if text.contains(['.', '"']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.to_owned()
-        }
-    };
-    format!("{}.{}", part(table_schema(table)), part(&table.name))
-}
-
-fn table_schema(table: &TableName) -> &str {
-    table.schema.as_deref().unwrap_or("public")
-}
-
 /// A caller's name and roles, as far as the head of a policy can ask for them.
 pub(super) struct Standing {
     pub(super) caller: EntityUid,
@@ -232,10 +214,10 @@ fn metric(metric: &Metric) -> Result<Entity, Inexpressible> {
 
 fn table(table: &TableName) -> Result<Entity, Inexpressible> {
     let attributes = Attributes::from([
-        ("schema".to_owned(), text(table_schema(table))),
+        ("schema".to_owned(), text(table.schema())),
         ("name".to_owned(), text(&table.name)),
     ]);
-    let name = uid(&NAMES.table, &table_name(table));
+    let name = uid(&NAMES.table, &table.with_schema());
     Ok(Entity::new(name, attributes, HashSet::from([catalog_uid()]))?)
 }
 

@@ -554,9 +554,9 @@ fn no_two_callers_and_no_two_tables_share_a_name() {
 
     let tables = [("a", "b.c"), ("a.b", "c"), ("\"a.b\"", "c"), ("a", "\"b.c\"")];
     let names: BTreeSet<_> =
-        tables.iter().map(|(schema, name)| table_name(&table(Some(schema), name))).collect();
+        tables.iter().map(|(schema, name)| table(Some(schema), name).with_schema()).collect();
     assert_eq!(names.len(), tables.len(), "{names:?}");
-    assert_eq!(table_name(&table(None, "orders")), "public.orders");
+    assert_eq!(table(None, "orders").with_schema(), "public.orders");
 }
 
 #[test]

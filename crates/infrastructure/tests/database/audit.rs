@@ -65,7 +65,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
                 0 => AuditEvent::denied(&Actor::operator(), at, action.into(), object),
                 _ => AuditEvent::done(&Actor::operator(), at, action, object, Some(3)),
             };
-            db.store().begin().await.unwrap().commit(&event).await.unwrap();
+            db.store().begin().await.unwrap().commit(&[event]).await.unwrap();
         }
         let ports = ports(db);
         let mut seen = Vec::new();
@@ -104,7 +104,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_audit_stays() {
     on_each_engine_migrated(async |db, engine| {
-        db.store().begin().await.unwrap().commit(&event()).await.unwrap();
+        db.store().begin().await.unwrap().commit(&[event()]).await.unwrap();
         for change in [
             "UPDATE metricd.audit_events SET subject = 'nobody'",
             "DELETE FROM metricd.audit_events",
@@ -114,6 +114,31 @@ async fn what_stands_in_the_audit_stays() {
             assert!(refusal.contains("the audit is append-only"), "{engine:?}: {refusal}");
         }
         assert_eq!(number(db.pool(), "SELECT count(*) FROM metricd.audit_events").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_is_written_whether_its_caller_waits_or_not() {
+    on_each_engine_migrated(async |db, engine| {
+        let denied = || {
+            let at = moment("2025-08-02T12:00:00").and_utc();
+            let action = AuditedAction::Asked(Action::Delete);
+            AuditEvent::denied(&Actor::operator(), at, action, AuditedObject::Catalog)
+        };
+        let audit = db.audit();
+        audit.record_denial(denied()).await;
+        for _ in 0..20 {
+            dropped_after(1, audit.record_denial(denied())).await;
+        }
+        // Somebody else has the database for now, on the embedded engine all of it.
+        let work = db.store().begin().await.unwrap();
+        dropped_after(1, audit.record_denial(denied())).await;
+        drop(work);
+        while number(db.pool(), "SELECT count(*) FROM metricd.audit_events").await < 22 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(events(db, AuditFilter::default()).await.len(), 22, "{engine:?}");
     })
     .await;
 }

@@ -54,7 +54,7 @@ async fn a_template_with_placeholders_runs_for_any_window() {
             for request in &requests {
                 let window = Window::resolve(&template.slots, request, now(db).await).unwrap();
                 let rows = runner
-                    .run(&template, &template.bind(&window, &nobody(&template)), MAX_ROWS)
+                    .run(&template, &template.bind(&window, &nobody(&template)).unwrap(), MAX_ROWS)
                     .await;
                 rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
             }
@@ -77,7 +77,7 @@ async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
     let (answered, written) = loop {
         let before = now(db).await;
         let window = Window::resolve(&template.slots, &WindowRequest::default(), before).unwrap();
-        let values = template.bind(&window, &nobody(&template));
+        let values = template.bind(&window, &nobody(&template)).unwrap();
         let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
         let written = as_written(runner.as_ref(), sql).await;
         if now(db).await.date_naive() == before.date_naive() {

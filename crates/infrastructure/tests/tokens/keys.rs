@@ -303,11 +303,24 @@ async fn only_keys_that_are_for_signatures_and_strong_are_used() {
         assert_eq!(fate(&verifier, &by("rsa")).await, expected, "{name}");
     }
     for kid in [json!(""), json!(1), json!(null), json!("k".repeat(257))] {
-        let keys = KeySet::parse(&json!({ "keys": [with("kid", kid.clone())] })).unwrap();
+        let listed = json!({ "keys": [with("kid", kid.clone()), ed().jwk("ed")] });
+        let keys = KeySet::parse(&listed).unwrap();
         let verifier = verifier(vec![oidc(KeySource::Fixed(keys))]);
         let token = Draft::oidc().head("kid", kid).signed_by(rsa());
         assert_ne!(fate(&verifier, &token).await, Fate::Passed);
     }
+}
+
+#[tokio::test]
+async fn keys_that_nobody_can_use_do_not_take_the_place_of_good_ones() {
+    let server = Server::with_keys(under("old")).await;
+    let verifier = verifier(vec![oidc(server.keys())]);
+    assert_eq!(fresh(&verifier, "old", 1).await, Fate::Passed);
+    pass(COOL_DOWN).await;
+    let secret = json!({ "keys": [{ "kty": "oct", "kid": "new", "k": encode("secret") }] });
+    server.answer("/keys", Answer::Json(secret));
+    assert_eq!(fresh(&verifier, "new", 2).await, UNKNOWN);
+    assert_eq!(fresh(&verifier, "old", 3).await, Fate::Passed);
 }
 
 #[tokio::test]

@@ -13,7 +13,11 @@ mod validate;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{
+    Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use metricd_core::{actor::Role, claim::ClaimName};
 
 use crate::{
     app,
@@ -112,6 +116,19 @@ async fn with_database<T>(
     };
     database.close().await;
     result
+}
+
+/// Reads a role.
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
+        .try_map(|word| Role::from_word(&word).ok_or("there is no such role"))
+}
+
+/// Reads what a claim slot is filled with: `tenant_id=acme`.
+fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
+    let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
+    Ok((name, value.to_owned()))
 }
 
 /// Prints what a command was asked for. A reader that went away, such as `head`, is no error.

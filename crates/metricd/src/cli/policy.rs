@@ -12,12 +12,12 @@ use metricd_core::{
     sql::TableName,
 };
 use metricd_infrastructure::policy::{
-    CedarPolicies, Explanation, ObjectKind, PolicyError, PolicySource, caller_name, table_name,
+    CedarPolicies, Explanation, ObjectKind, PolicyError, PolicySource, caller_name,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{OutputFormat, REJECTED};
+use super::{OutputFormat, REJECTED, parse_claim, role_parser};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -105,17 +105,6 @@ struct ObjectArgs {
 fn action_parser() -> impl TypedValueParser<Value = Action> {
     PossibleValuesParser::new(Action::ALL.map(Action::as_str))
         .try_map(|word| Action::from_word(&word).ok_or("there is no such action"))
-}
-
-fn role_parser() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
-        .try_map(|word| Role::from_word(&word).ok_or("there is no such role"))
-}
-
-fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
-    let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
-    Ok((name, value.to_owned()))
 }
 
 fn parse_table(text: &str) -> Result<TableName, &'static str> {
@@ -287,7 +276,7 @@ impl Named {
         match self {
             Self::Catalog => "Catalog::\"metricd\"".into(),
             Self::Metric(metric) => format!("Metric::\"{}\"", metric.id),
-            Self::Table(table) => format!("Table::{:?}", table_name(table)),
+            Self::Table(table) => format!("Table::{:?}", table.with_schema()),
         }
     }
 }

@@ -14,7 +14,7 @@ use metricd_core::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::OutputFormat;
+use super::{OutputFormat, parse_claim};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -70,12 +70,6 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
-    let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
-    Ok((name, value.to_owned()))
 }
 
 fn table(answer: &Answer) -> anyhow::Result<String> {

@@ -16,7 +16,7 @@ use metricd_infrastructure::{
 use metricd_web::{App, Limits, router};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tracing::{error, info, warn};
 
@@ -45,11 +45,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let identity = identity::open(config, app::clock(config))?;
     identity.refuse_strangers(config.listen, args.insecure_development_tokens_on_the_network)?;
+    // From here on a hangup is a wish to read the policies again, not the end of the process.
+    let hangup = signal(SignalKind::hangup())?;
     let policies = app::policies(config)?;
     telemetry::log_panics();
+    tokio::spawn(reload_on_hangup(hangup, Arc::clone(&policies)));
     let database = app::connect(config).await?;
-    let ports = app::ports(config, &database, policies.clone());
-    let served = serve(config, args, &database, ports, identity, policies).await;
+    let ports = app::ports(config, &database, policies);
+    let served = serve(config, args, &database, ports, identity).await;
     // A query that the engine cannot stop must not keep the process.
     if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {
         warn!("A query is still running: leaving without it");
@@ -67,7 +70,6 @@ async fn serve(
     database: &Database,
     ports: Ports,
     identity: Identity,
-    policies: Arc<CedarPolicies>,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
     fill(&config.seed, &ports).await?;
@@ -99,7 +101,6 @@ async fn serve(
     }
     let service = router(app, limits).into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop_signal()?;
-    tokio::spawn(reload_on_hangup(policies)?);
     let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
         listen = %address,
@@ -141,20 +142,17 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Reads the policies again whenever the process gets SIGHUP. The old ones hold until the new ones are
 /// found good.
-fn reload_on_hangup(
-    policies: Arc<CedarPolicies>,
-) -> anyhow::Result<impl Future<Output = ()> + Send> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            let policies = Arc::clone(&policies);
-            let reloaded = tokio::task::spawn_blocking(move || policies.reload()).await;
-            if let Ok(Err(refusal)) = reloaded {
-                let refusal = format!("{:#}", anyhow::Error::from(refusal));
-                error!(error = refusal, "Policies refused: the old ones stay");
-            }
-        }
-    })
+async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
+    while hangup.recv().await.is_some() {
+        let policies = Arc::clone(&policies);
+        let reloaded = tokio::task::spawn_blocking(move || policies.reload()).await;
+        let refusal = match reloaded {
+            Ok(Ok(())) => continue,
+            Ok(Err(refusal)) => anyhow::Error::from(refusal),
+            Err(panic) => panic.into(),
+        };
+        error!(error = format!("{refusal:#}"), "Policies refused: the old ones stay");
+    }
 }
 
 /// Fills empty tables from the seed files. A file that is not there or has faults does not stop the

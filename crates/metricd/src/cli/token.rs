@@ -3,18 +3,18 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use clap::ValueEnum;
 use metricd_core::actor::Role;
 use metricd_infrastructure::auth::{DevelopmentIssuer, TokenRequest};
 use serde_json::{Map, Value};
 
+use super::role_parser;
 use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What its bearer is to metricd
-    #[arg(long, value_enum)]
-    role: RoleWord,
+    #[arg(long, value_name = "ROLE", value_parser = role_parser())]
+    role: Role,
     /// How long it holds, such as 15m or 8h; at most a year
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     ttl: Duration,
@@ -24,24 +24,6 @@ pub(crate) struct Args {
     /// A claim to put into it; the value is JSON, or a text as it stands. May be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
     claims: Vec<(String, Value)>,
-}
-
-/// A role on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleWord {
-    Viewer,
-    Editor,
-    Admin,
-}
-
-impl From<RoleWord> for Role {
-    fn from(word: RoleWord) -> Self {
-        match word {
-            RoleWord::Viewer => Self::Viewer,
-            RoleWord::Editor => Self::Editor,
-            RoleWord::Admin => Self::Admin,
-        }
-    }
 }
 
 /// A list or an object is read as JSON; everything else is more likely meant as a text.
@@ -63,7 +45,7 @@ pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
         bail!("an issuer is configured: tokens come from there, and metricd makes none");
     }
     let request = TokenRequest {
-        role: args.role.into(),
+        role: args.role,
         ttl: args.ttl,
         subject: args.subject,
         claims: args.claims.into_iter().collect::<Map<_, _>>(),

@@ -227,8 +227,9 @@ impl Reader {
     fn parse_url(&mut self, place: &str, text: &str) -> Option<Url> {
         match text.parse::<Url>() {
             Ok(url) => Some(url),
+            // It may hold a password.
             Err(error) => {
-                self.faults.push(format!("{place}: {text} is no address: {error}"));
+                self.faults.push(format!("{place}: the address cannot be read: {error}"));
                 None
             }
         }

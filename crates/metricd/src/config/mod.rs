@@ -528,7 +528,7 @@ mod tests {
             "auth.issuers[0]: audience is missing",
             "auth.issuers[1]: issuer is missing",
             "auth.issuers[1]: audience is missing",
-            "auth.issuers[1]: nowhere is no address",
+            "auth.issuers[1]: the address cannot be read",
         ] {
             assert!(faults.contains(part), "{part} is missing in {faults}");
         }

@@ -2,6 +2,7 @@
 //! stand before it is for the router to say.
 
 use std::{
+    error::Error,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -21,10 +22,10 @@ use metricd_application::{
     ports::{Ports, TokenError, TokenVerifier},
 };
 use metricd_core::{
-    actor::{Actor, Call},
+    actor::{Actor, Call, Identity},
     audit::{AuditedAction, AuditedObject},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     rate::{RateLimit, Whose},
@@ -70,46 +71,50 @@ impl Door {
             Ok(identity) => {
                 tracing::Span::current().record("actor", identity.subject.as_str());
                 self.rate.check(Whose::Caller(&identity)).map_err(Problem::too_many)?;
-                Ok(Actor::verified(identity, call))
+                Ok(verified_caller(identity, call))
             }
             Err(refusal) => Err(self.refuse(refusal, call).await),
         }
     }
 
     async fn refuse(&self, refusal: Refusal, call: Call) -> Problem {
-        let (reason, error, detail) = match refusal {
+        // Whoever guesses is held back, whoever calls with a good token from the same place is not.
+        if let Some(address) = call.address
+            && let Err(wait) = self.rate.check(Whose::Address(address))
+        {
+            return Problem::too_many(wait);
+        }
+        let (reason, problem) = match refusal {
             Refusal::Token(TokenError::Scope { identity, required }) => {
                 tracing::Span::current().record("actor", identity.subject.as_str());
                 if let Err(wait) = self.rate.check(Whose::Caller(&identity)) {
                     return Problem::too_many(wait);
                 }
-                let actor = Actor::verified(identity, call);
+                let actor = verified_caller(identity, call);
                 deny(&actor, &self.ports, AuditedAction::Enter, AuditedObject::Catalog).await;
                 return Problem::lacks_scope(&required);
             }
-            Refusal::Token(error @ TokenError::Unavailable(_)) => {
-                return Problem::unverifiable(error);
+            Refusal::Token(TokenError::Unavailable(failure)) => {
+                warn!(error = failure.as_ref() as &dyn Error, "Keys of an issuer not known");
+                ("the keys of the token's issuer are not known", Problem::unverifiable())
             }
             Refusal::Token(TokenError::Expired) => {
-                ("the token has expired", Some("invalid_token"), "The token has expired")
+                let problem = Problem::unauthorized(Some("invalid_token"), "The token has expired");
+                ("the token has expired", problem)
             }
             Refusal::Token(TokenError::Invalid(reason)) => {
-                (reason, Some("invalid_token"), "The token is not valid")
+                (reason, Problem::unauthorized(Some("invalid_token"), "The token is not valid"))
             }
-            Refusal::NoToken => ("there is no token", None, "A bearer token is needed"),
+            Refusal::NoToken => {
+                ("there is no token", Problem::unauthorized(None, "A bearer token is needed"))
+            }
             Refusal::Unreadable(reason) => {
                 let needed = "One header is needed: Authorization: Bearer <token>";
-                (reason, Some("invalid_request"), needed)
+                (reason, Problem::unauthorized(Some("invalid_request"), needed))
             }
         };
-        // Whoever guesses is held back, whoever calls with a good token from the same place is not.
-        match call.address.map_or(Ok(()), |address| self.rate.check(Whose::Address(address))) {
-            Ok(()) => {
-                self.count(reason, &call);
-                Problem::unauthorized(error, detail)
-            }
-            Err(wait) => Problem::too_many(wait),
-        }
+        self.count(reason, &call);
+        problem
     }
 
     fn count(&self, reason: &str, call: &Call) {
@@ -125,6 +130,11 @@ impl Door {
             address: peer.map(|peer| client(peer.to_canonical(), headers, &self.proxies)),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn verified_caller(identity: Arc<Identity>, call: Call) -> Actor {
+    Actor::verified(identity, call)
 }
 
 /// Why nobody was verified.
