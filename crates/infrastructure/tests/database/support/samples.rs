@@ -58,10 +58,13 @@ pub(crate) fn query(id: &str) -> Query {
         id: query_id(id),
         sql: "-- Ünï\nSELECT date FROM metrics WHERE date >= '2025-06-01'".into(),
         template: Template {
-            parameters: vec![Parameter {
-                source: ParameterSource::StartDate,
-                ty: ParameterType::Timestamp,
-            }],
+            parameters: vec![
+                Parameter { source: ParameterSource::StartDate, ty: ParameterType::Timestamp },
+                Parameter {
+                    source: ParameterSource::Claim(ClaimName::parse("tenant_id").unwrap()),
+                    ty: ParameterType::Text,
+                },
+            ],
             slots: Slots {
                 start_date: Some(DateDefault::Fixed(day("2025-06-01"))),
                 end_date: Some(DateDefault::FromToday),
@@ -76,7 +79,7 @@ pub(crate) fn query(id: &str) -> Query {
                 is_slot: true,
                 message: "start_date".into(),
             }],
-            ..template("SELECT date FROM metrics WHERE date >= $1")
+            ..template("SELECT date FROM metrics WHERE date >= $1 AND alert_type = $2")
         },
         columns: vec![Column { name: "date".into(), ty: "timestamp".into() }],
         version: 3,
