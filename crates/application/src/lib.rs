@@ -1,6 +1,6 @@
 //! The use cases of metricd, one file each, and the ports that they need.
 //!
-//! A use case takes the [`Actor`] first and asks for leave before it
+//! A use case takes the [`Actor`](metricd_core::actor::Actor) first and asks for leave before it
 //! reads. One that writes opens one unit of work and passes it down; nothing else (a generator, a
 //! cache, HTTP) is called while it is open.
 
