@@ -46,6 +46,22 @@ Feature: Limits of callers
       And "ann" is answered 200 each of 3 times by "/metrics"
       And the audit of "outcome=denied" has 0 events
 
+    # Nothing listens at port 1.
+    Scenario: Whoever guesses while the issuer cannot be asked is held back as well
+      Given metricd trusts some issuer
+      And the setting "METRICD_COGNITO__JWKS_URI" is "http://127.0.0.1:1/keys"
+      And the setting "METRICD_LIMITS__REQUESTS_PER_SECOND" is "1"
+      And the setting "METRICD_LIMITS__BURST" is "3"
+      And metricd is running
+      # Signed by nobody, in the name of that issuer.
+      And I have the token "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2NvZ25pdG8taWRwLmV1LWNlbnRyYWwtMS5hbWF6b25hd3MuY29tL2V1LWNlbnRyYWwtMV9FWEFNUExFIn0.c2lnbmF0dXJl"
+      When I ask for "/metrics"
+      Then the answer is 503
+      And it is a problem: "cannot be verified"
+      And the answer has the header "Retry-After"
+      When I ask for "/metrics" until the answer is 429
+      Then no ERROR line is logged
+
     Scenario: No limit
       Given the setting "METRICD_LIMITS__REQUESTS_PER_SECOND" is "0"
       And the setting "METRICD_LIMITS__BURST" is "1"

@@ -55,7 +55,8 @@ pub(crate) fn refuse_unknown_claims(
     }
 }
 
-/// Parses `sql`, asks leave for `actor` to write it, checks what it reads, has the database describe it, and fixes its slots.
+/// Parses `sql`, asks leave for `actor` to write it, checks what it reads, has the database describe
+/// it, and fixes its slots.
 ///
 /// # Errors
 /// See [`CompileError`].

@@ -1,8 +1,9 @@
 //! Leave for actions, and what becomes of a caller who has none.
 //!
-//! Every use case asks in two steps. [`authorize`] comes before anything is looked up or even
-//! checked, so that whoever has no such right at all learns nothing; [`authorize_on`] comes when the
-//! object is known. A metric that a caller may not read is, to that caller, not there: see
+//! Where the object has to be looked up, a use case asks in two steps. [`authorize`] comes before
+//! anything is looked up or even checked, so that whoever has no such right at all learns nothing;
+//! [`authorize_on`] comes when the object is known, and [`authorize_within`] where it is locked. A
+//! metric that a caller may not read is, to that caller, not there: see
 //! [`find_readable`].
 
 use metricd_core::{
@@ -13,7 +14,7 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use crate::ports::{Ports, StoreError};
+use crate::ports::{Ports, StoreError, UnitOfWork};
 
 /// The caller may not do what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -54,8 +55,24 @@ pub async fn authorize_on(
     Err(deny(actor, ports, action, object.into()).await)
 }
 
+/// Asks leave again for `action` on a metric that is locked in `work`, because what rights go by may
+/// have changed since it was read. Gives `work` back; a denial undoes it first.
+pub(crate) async fn authorize_within(
+    actor: &Actor,
+    ports: &Ports,
+    action: Action,
+    metric: &Metric,
+    work: Box<dyn UnitOfWork>,
+) -> Result<Box<dyn UnitOfWork>, Forbidden> {
+    if may_read(actor, ports, metric) && permits(actor, ports, action, Object::Metric(metric)) {
+        return Ok(work);
+    }
+    drop(work);
+    Err(deny(actor, ports, action, metric.id.into()).await)
+}
+
 /// Whether the actor has leave. Leaves no trace.
-pub(crate) fn permits(actor: &Actor, ports: &Ports, action: Action, object: Object<'_>) -> bool {
+fn permits(actor: &Actor, ports: &Ports, action: Action, object: Object<'_>) -> bool {
     actor.is_operator() || ports.policies.permits(actor.identity(), action, &object)
 }
 

@@ -72,7 +72,7 @@ pub type Claims = BTreeMap<ClaimName, ClaimValue>;
 /// Only an [`Actor`](crate::actor::Actor) makes one, so whatever is kept or sent by such a value
 /// cannot forget who is calling:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// let scope = metricd_core::claim::Scope(Default::default());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

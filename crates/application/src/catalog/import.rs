@@ -17,7 +17,7 @@ use super::{
     report::{Finding, Findings, Place, Report, SlotFinding},
 };
 use crate::{
-    Forbidden, authorize, authorize_on,
+    Forbidden, authorize_on,
     compile::{CompileError, compile},
     ports::{Ports, RunError, StoreError, UnitOfWork},
 };
@@ -64,7 +64,6 @@ pub async fn import(
     options: ImportOptions,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    authorize(actor, ports, Action::Import, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
     let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report { findings: Findings::new(options.strict), ..Report::default() };
@@ -199,7 +198,7 @@ pub(super) async fn load(
             records::read_for_faults(records, &mut report.findings, on_progress);
         }
     } else if !options.dry_run {
-        work.commit(std::slice::from_ref(event)).await?;
+        work.commit(event, &[]).await?;
         report.written = true;
     }
     Ok(report)

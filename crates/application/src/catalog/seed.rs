@@ -1,9 +1,6 @@
 //! Fills an empty database when the server starts.
 
-use metricd_core::{
-    actor::{Action, Actor, Object},
-    audit::AuditedObject,
-};
+use metricd_core::actor::{Action, Actor, Object};
 
 use super::{
     import::{ImportError, ImportOptions, imported, load, prepare},
@@ -11,7 +8,7 @@ use super::{
     report::Report,
 };
 use crate::{
-    authorize, authorize_on,
+    authorize_on,
     ports::{CatalogCounts, Ports, StoreError, UnitOfWork},
 };
 
@@ -25,7 +22,6 @@ pub async fn seed(
     ports: &Ports,
     mut files: CatalogFiles,
 ) -> Result<Option<Report>, ImportError> {
-    authorize(actor, ports, Action::Import, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
     let mut filled = filled_tables(ports.store.begin().await?.as_mut()).await?;
     loop {

@@ -19,8 +19,8 @@ use super::{
 use crate::compile::{CompileError, refuse_unknown_claims};
 
 /// Checks everything that can be checked without a database, and gives the report of loading `files`
-/// into an empty one. `claims` are those that templates may ask for. Whether tables and columns exist only a database can say; the types of literal
-/// slots are assumed.
+/// into an empty one. `claims` are those that templates may ask for. Whether tables and columns exist
+/// only a database can say; the types of literal slots are assumed.
 ///
 /// Equal records are looked for among the first 1.5 million.
 #[must_use]

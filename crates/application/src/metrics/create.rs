@@ -2,7 +2,7 @@
 
 use metricd_core::{
     actor::{Action, Actor, Object},
-    audit::{AuditEvent, AuditedObject},
+    audit::AuditEvent,
     ids::{MetricId, QueryId},
     layout::LayoutItem,
     metric::{Metric, MetricDetails, MetricName, Origin, Query, Tag},
@@ -10,7 +10,7 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize, authorize_on,
+    Forbidden, authorize_on,
     compile::{CompileError, compile},
     ports::{GenerateError, Generated, Ports, StoreError},
 };
@@ -90,7 +90,6 @@ pub async fn create_metric(
     ports: &Ports,
     command: CreateMetric,
 ) -> Result<Created, CreateError> {
-    authorize(actor, ports, Action::Create, AuditedObject::Catalog).await?;
     authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
     let id = MetricId(ports.ids.fresh());
     let query_id = QueryId::from(ports.ids.fresh());
@@ -131,9 +130,7 @@ pub async fn create_metric(
     let mut work = ports.store.begin().await?;
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
-    let object = AuditedObject::Metric(id);
-    let version = Some(metric.query_version);
-    work.commit(&[AuditEvent::done(actor, ports.clock.now(), Action::Create, object, version)])
-        .await?;
+    let (now, version) = (ports.clock.now(), Some(metric.query_version));
+    work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
     Ok(Created { id, generation })
 }

@@ -1,8 +1,8 @@
 //! Removes a metric.
 
 use metricd_core::{
-    actor::{Action, Actor, Object},
-    audit::{AuditEvent, AuditedObject},
+    actor::{Action, Actor},
+    audit::AuditEvent,
     ids::MetricId,
 };
 use thiserror::Error;
@@ -12,9 +12,9 @@ use super::{
     update::LOCKED,
 };
 use crate::{
-    Forbidden, authorize, authorize_on, deny,
+    Forbidden, authorize,
     ports::{Ports, StoreError},
-    rights::{find_readable, may_read, permits},
+    rights::{authorize_within, find_readable, may_read},
 };
 
 /// Why a metric was not removed.
@@ -41,24 +41,18 @@ pub enum DeleteError {
 pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result<(), DeleteError> {
     authorize(actor, ports, Action::Delete, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(DeleteError::NotFound)?;
-    authorize_on(actor, ports, Action::Delete, Object::Metric(&known.metric)).await?;
-    let Locked { mut work, metric, .. } =
+    let Locked { work, metric, .. } =
         lock(ports, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
     if !may_read(actor, ports, &metric) {
         return Err(DeleteError::NotFound);
     }
-    if !permits(actor, ports, Action::Delete, Object::Metric(&metric)) {
-        drop(work);
-        return Err(deny(actor, ports, Action::Delete, AuditedObject::Metric(id)).await.into());
-    }
+    let mut work = authorize_within(actor, ports, Action::Delete, &metric, work).await?;
     if !metric.is_editable {
         return Err(DeleteError::Locked);
     }
     work.delete_metric(id).await?;
     work.delete_unused_query(&metric.query_id).await?;
-    let object = AuditedObject::Metric(id);
-    let version = Some(metric.query_version);
-    work.commit(&[AuditEvent::done(actor, ports.clock.now(), Action::Delete, object, version)])
-        .await?;
+    let (now, version) = (ports.clock.now(), Some(metric.query_version));
+    work.commit(&AuditEvent::done(actor, now, Action::Delete, id.into(), version), &[]).await?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Moves a metric's tiles.
 
 use metricd_core::{
-    actor::{Action, Actor, Object},
-    audit::{AuditEvent, AuditedObject},
+    actor::{Action, Actor},
+    audit::AuditEvent,
     ids::MetricId,
     layout::LayoutItem,
     metric::Metric,
@@ -11,9 +11,9 @@ use thiserror::Error;
 
 use super::update::LOCKED;
 use crate::{
-    Forbidden, authorize, authorize_on, deny,
+    Forbidden, authorize,
     ports::{Ports, StoreError},
-    rights::{find_readable, may_read, permits},
+    rights::{authorize_within, may_read},
 };
 
 /// Why the tiles were not moved.
@@ -52,17 +52,12 @@ pub async fn replace_layouts(
     expected: Option<i64>,
 ) -> Result<Metric, ReplaceLayoutsError> {
     authorize(actor, ports, Action::Arrange, id.into()).await?;
-    let known = find_readable(actor, ports, id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
-    authorize_on(actor, ports, Action::Arrange, Object::Metric(&known.metric)).await?;
     let mut work = ports.store.begin().await?;
     let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
     if !may_read(actor, ports, &metric) {
         return Err(ReplaceLayoutsError::NotFound);
     }
-    if !permits(actor, ports, Action::Arrange, Object::Metric(&metric)) {
-        drop(work);
-        return Err(deny(actor, ports, Action::Arrange, AuditedObject::Metric(id)).await.into());
-    }
+    let mut work = authorize_within(actor, ports, Action::Arrange, &metric, work).await?;
     if !metric.is_editable {
         return Err(ReplaceLayoutsError::Locked);
     }
@@ -75,9 +70,7 @@ pub async fn replace_layouts(
     metric.layouts = layouts;
     metric.layout_version += 1;
     work.update_metric(&metric).await?;
-    let object = AuditedObject::Metric(id);
-    let version = Some(metric.layout_version);
-    work.commit(&[AuditEvent::done(actor, ports.clock.now(), Action::Arrange, object, version)])
-        .await?;
+    let (now, version) = (ports.clock.now(), Some(metric.layout_version));
+    work.commit(&AuditEvent::done(actor, now, Action::Arrange, id.into(), version), &[]).await?;
     Ok(metric)
 }

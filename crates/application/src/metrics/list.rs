@@ -62,13 +62,9 @@ pub async fn list_metrics(
     request: PageRequest,
 ) -> Result<Page, ListError> {
     authorize(actor, ports, Action::Read, AuditedObject::Catalog).await?;
-    let limit = request.limit.clamp(1, MAX_PAGE) as usize;
-    let mut filter = MetricFilter {
-        // One more than is shown says whether there is more.
-        limit: request.limit.clamp(1, MAX_PAGE) + 1,
-        after: request.after,
-        text: request.text,
-    };
+    let limit = request.limit.clamp(1, MAX_PAGE);
+    // One more than is shown says whether there is more.
+    let mut filter = MetricFilter { limit: limit + 1, after: request.after, text: request.text };
     let mut items: Vec<Metric> = Vec::new();
     let mut scanned = 0;
     // Where a page that is cut short ends: see `place_between`.
@@ -80,7 +76,7 @@ pub async fn list_metrics(
         for metric in candidates {
             let id = metric.id;
             if may_read(actor, ports, &metric) {
-                if items.len() == limit {
+                if items.len() == limit as usize {
                     return Ok(Page { next: items.last().map(|metric| metric.id), items });
                 }
                 items.push(metric);

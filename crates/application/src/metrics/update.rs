@@ -2,7 +2,7 @@
 
 use metricd_core::{
     actor::{Action, Actor, Object},
-    audit::{AuditEvent, AuditedObject},
+    audit::AuditEvent,
     ids::MetricId,
     metric::{CompiledMetric, Display, Metric, MetricName, Query, Tag},
     sql::Template,
@@ -13,9 +13,8 @@ use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
-    deny,
     ports::{Ports, StoreError},
-    rights::{find_readable, may_read, permits},
+    rights::{authorize_within, find_readable, may_read},
 };
 
 /// What to change; `None` leaves a field as it is.
@@ -83,35 +82,19 @@ pub async fn update_metric(
         None => None,
     };
 
-    let Locked { mut work, mut query, mut metric, sharing } =
+    let Locked { work, mut query, mut metric, sharing } =
         lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
     if !may_read(actor, ports, &metric) {
         return Err(UpdateError::NotFound);
     }
-    // Somebody may have locked it, or changed what rights go by, since it was read.
-    let may = |action| permits(actor, ports, action, Object::Metric(&metric));
-    let refused = if !may(Action::Edit) {
-        Some(Action::Edit)
-    } else if unlocks(&metric, &patch)? && !may(Action::Unlock) {
-        Some(Action::Unlock)
-    } else {
-        None
-    };
-    if let Some(action) = refused {
-        drop(work);
-        return Err(deny(actor, ports, action, AuditedObject::Metric(id)).await.into());
+    let mut work = authorize_within(actor, ports, Action::Edit, &metric, work).await?;
+    if unlocks(&metric, &patch)? {
+        work = authorize_within(actor, ports, Action::Unlock, &metric, work).await?;
     }
     let mut changed_with_it = Vec::new();
     if let Some((sql, (template, columns))) = compiled {
-        let may_edit = |other: &Metric| {
-            may_read(actor, ports, other)
-                && permits(actor, ports, Action::Edit, Object::Metric(other))
-        };
-        let foreign = sharing.iter().find(|other| !may_edit(other));
-        if let Some(foreign) = foreign {
-            drop(work);
-            let object = AuditedObject::Metric(foreign.id);
-            return Err(deny(actor, ports, Action::Edit, object).await.into());
+        for other in &sharing {
+            work = authorize_within(actor, ports, Action::Edit, other, work).await?;
         }
         if sharing.iter().any(|other| !other.is_editable) {
             return Err(UpdateError::Locked(SHARED_LOCKED));
@@ -129,8 +112,8 @@ pub async fn update_metric(
     let now = ports.clock.now();
     let version = Some(query.version);
     let event = |id: MetricId| AuditEvent::done(actor, now, Action::Edit, id.into(), version);
-    let events: Vec<_> = std::iter::once(id).chain(changed_with_it).map(event).collect();
-    work.commit(&events).await?;
+    let more: Vec<_> = changed_with_it.into_iter().map(event).collect();
+    work.commit(&event(id), &more).await?;
     Ok(CompiledMetric { metric, query })
 }
 

@@ -49,8 +49,12 @@ pub trait Store: Send + Sync {
 #[async_trait]
 pub trait UnitOfWork: Metrics + Queries + Records {
     /// Makes everything durable, together with the audit's word of it: there is no write without.
-    /// One event for each object that was changed.
-    async fn commit(self: Box<Self>, events: &[AuditEvent]) -> Result<(), StoreError>;
+    /// One event for each object that was changed, at least the first.
+    async fn commit(
+        self: Box<Self>,
+        event: &AuditEvent,
+        more: &[AuditEvent],
+    ) -> Result<(), StoreError>;
 
     /// Waits until nobody else loads or migrates this database; released with the transaction.
     async fn lock_catalog(&mut self) -> Result<(), StoreError>;

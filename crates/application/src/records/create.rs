@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use metricd_core::{
     actor::{Action, Actor, Object},
-    audit::{AuditEvent, AuditedObject},
+    audit::AuditEvent,
     ids::{MetricId, RecordId},
     record::{MetricRecord, RecordValues},
 };
@@ -59,7 +59,6 @@ pub async fn create_record(
     };
     let mut work = ports.store.begin().await?;
     work.insert_record(RecordId(ports.ids.fresh()), &record).await?;
-    let object = AuditedObject::Metric(id);
-    work.commit(&[AuditEvent::done(actor, now, Action::Record, object, None)]).await?;
+    work.commit(&AuditEvent::done(actor, now, Action::Record, id.into(), None), &[]).await?;
     Ok(())
 }

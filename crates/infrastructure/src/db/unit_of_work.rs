@@ -48,9 +48,13 @@ pub(crate) struct PgUnitOfWork {
 
 #[async_trait]
 impl UnitOfWork for PgUnitOfWork {
-    async fn commit(self: Box<Self>, events: &[AuditEvent]) -> Result<(), StoreError> {
+    async fn commit(
+        self: Box<Self>,
+        event: &AuditEvent,
+        more: &[AuditEvent],
+    ) -> Result<(), StoreError> {
         let Self { tx, turn, .. } = *self;
-        let rows = events.iter().map(audit_events::ActiveModel::from);
+        let rows = std::iter::once(event).chain(more).map(audit_events::ActiveModel::from);
         let rows = audit_events::Entity::insert_many(rows);
         rows.exec_without_returning(&tx).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;

@@ -65,7 +65,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
                 0 => AuditEvent::denied(&Actor::operator(), at, action.into(), object),
                 _ => AuditEvent::done(&Actor::operator(), at, action, object, Some(3)),
             };
-            db.store().begin().await.unwrap().commit(&[event]).await.unwrap();
+            db.store().begin().await.unwrap().commit(&event, &[]).await.unwrap();
         }
         let ports = ports(db);
         let mut seen = Vec::new();
@@ -104,7 +104,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_audit_stays() {
     on_each_engine_migrated(async |db, engine| {
-        db.store().begin().await.unwrap().commit(&[event()]).await.unwrap();
+        db.store().begin().await.unwrap().commit(&event(), &[]).await.unwrap();
         for change in [
             "UPDATE metricd.audit_events SET subject = 'nobody'",
             "DELETE FROM metricd.audit_events",

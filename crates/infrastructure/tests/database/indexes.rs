@@ -1,7 +1,7 @@
 //! Each index is there for a query: with a million records, the query uses it.
 
-use metricd_application::ports::MetricFilter;
-use metricd_core::ids::MetricId;
+use metricd_application::ports::{AuditFilter, MetricFilter};
+use metricd_core::{actor::Action, audit::Outcome, ids::MetricId};
 use metricd_infrastructure::db::Target;
 use sqlx::PgPool;
 
@@ -23,8 +23,15 @@ async fn every_index_is_used_by_the_query_that_it_is_for() {
             SELECT id, position, 'lg', 0, 0, 1, 1, NULL
             FROM metricd.metric_configurations, generate_series(0, 1) position;
         INSERT INTO metrics
-            SELECT md5(n::text)::uuid, 'q' || n % 100, timestamp '2020-01-01' + n * interval '3 minutes'
-            FROM generate_series(1, 1000000) n;
+            SELECT md5(n::text)::uuid, 'q' || n % 100, timestamp '2020-01-01' + n * interval '10 minutes'
+            FROM generate_series(1, 300000) n;
+        INSERT INTO metricd.audit_events
+            (at, issuer, subject, action, object_kind, object_id, request_id, outcome)
+            SELECT timestamptz '2020-01-01 00:00Z' + n * interval '10 minutes', 'issuer', 's' || n % 997,
+                CASE n % 15000 WHEN 0 THEN 'unlock' ELSE 'record' END, 'metric',
+                md5((n % 20000)::text)::uuid::text, 'r' || n,
+                CASE n % 6000 WHEN 0 THEN 'denied' ELSE 'done' END
+            FROM generate_series(1, 300000) n;
         ANALYZE"#,
     )
     .await;
@@ -42,6 +49,27 @@ async fn every_index_is_used_by_the_query_that_it_is_for() {
     ask(by_keys, &[&id_text, "1"]).await;
     catalog.list(&MetricFilter { limit: 50, after: Some(id), text: None }).await.unwrap();
     ask(by_keys, &[&id_text, "50"]).await;
+    let audit = db.audit();
+    let page = || AuditFilter { limit: 101, ..AuditFilter::default() };
+    audit.page(&page()).await.unwrap();
+    ask(&["audit_events_pkey"], &["101"]).await;
+    audit.page(&AuditFilter { before: Some(7), ..page() }).await.unwrap();
+    ask(&["audit_events_pkey"], &["7", "101"]).await;
+    audit.page(&AuditFilter { subject: Some("s7".into()), ..page() }).await.unwrap();
+    ask(&["audit_events_subject_sequence_idx"], &["'s7'", "101"]).await;
+    audit.page(&AuditFilter { action: Some(Action::Unlock.into()), ..page() }).await.unwrap();
+    ask(&["audit_events_action_sequence_idx"], &["'unlock'", "101"]).await;
+    audit.page(&AuditFilter { object: Some(id.into()), ..page() }).await.unwrap();
+    ask(&["audit_events_object_id_sequence_idx"], &["'metric'", &id_text, "101"]).await;
+    audit.page(&AuditFilter { request_id: Some("r7".into()), ..page() }).await.unwrap();
+    ask(&["audit_events_request_id_sequence_idx"], &["'r7'", "101"]).await;
+    audit.page(&AuditFilter { outcome: Some(Outcome::Denied), ..page() }).await.unwrap();
+    ask(&["audit_events_outcome_sequence_idx"], &["'denied'", "101"]).await;
+    let (since, until) = ("2025-06-01T00:00:00Z", "2025-06-01T01:00:00Z");
+    let hour = [since, until].map(|instant| Some(instant.parse().unwrap()));
+    audit.page(&AuditFilter { since: hour[0], until: hour[1], ..page() }).await.unwrap();
+    let (since, until) = (format!("'{since}'"), format!("'{until}'"));
+    ask(&["audit_events_at_idx"], &[&since, &until, "101"]).await;
     let unknown = query_id("unknown");
     let mut work = store.begin().await.unwrap();
     work.lock_query(&unknown).await.unwrap();

@@ -28,7 +28,7 @@ async fn load(store: &dyn Store, batches: &[Vec<StagedRecord>]) -> StagingOutcom
         uow.stage_records(batch).await.unwrap();
     }
     let outcome = uow.merge_staged().await.unwrap();
-    uow.commit(&[event()]).await.unwrap();
+    uow.commit(&event(), &[]).await.unwrap();
     outcome
 }
 
@@ -101,7 +101,7 @@ async fn a_record_is_stored_as_it_was_written() {
             let id = metricd_core::ids::RecordId(Uuid::from_u128(number));
             uow.insert_record(id, record).await.unwrap();
         }
-        uow.commit(&[event()]).await.unwrap();
+        uow.commit(&event(), &[]).await.unwrap();
         // Through the file and one by one, the same content three times over.
         let columns = "id, date, obsolescence_val, obsolescence, parts_flagged, alert_type, \
                        alert_category";
@@ -151,7 +151,7 @@ async fn many_records_pass_in_batches_and_the_lists_stay_short() {
         uow.stage_records(&staged(batch * 1_000, records)).await.unwrap();
     }
     let outcome = uow.merge_staged().await.unwrap();
-    uow.commit(&[event()]).await.unwrap();
+    uow.commit(&event(), &[]).await.unwrap();
     assert_eq!((outcome.created, outcome.unchanged, outcome.surplus), (25_000, 0, 22_500));
     let indexes: Vec<u64> = outcome.first_surplus.iter().map(|surplus| surplus.index).collect();
     assert_eq!(indexes.len(), 200);

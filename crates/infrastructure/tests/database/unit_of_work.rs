@@ -61,7 +61,7 @@ async fn a_commit_makes_all_of_it_visible_and_anything_else_none_of_it() {
         assert!(waiting.await.unwrap_err().is_cancelled());
         assert_eq!(counts(db).await, CatalogCounts::default(), "aborted, {engine:?}");
 
-        write_everywhere(store.as_ref()).await.commit(&[event()]).await.unwrap();
+        write_everywhere(store.as_ref()).await.commit(&event(), &[]).await.unwrap();
         let all = CatalogCounts { queries: 1, metrics: 1, has_records: true };
         assert_eq!(counts(db).await, all, "committed, {engine:?}");
     })
@@ -245,6 +245,6 @@ async fn who_waited_for_a_metric_sees_it_as_the_other_left_it() {
     changed.layouts = vec![tile("sm", 1, Some(false))];
     changed.layout_version += 1;
     first.update_metric(&changed).await.unwrap();
-    first.commit(&[event()]).await.unwrap();
+    first.commit(&event(), &[]).await.unwrap();
     assert_eq!(waiting.await.unwrap(), changed);
 }

@@ -46,8 +46,8 @@ impl MigrationTrait for Migration {
                     .take(),
             )
             .await?;
-        // Every page is read from the latest event backwards.
-        for column in ["subject", "object_id", "request_id"] {
+        // Every page is read from the latest event backwards, of those that it asks for.
+        for column in ["subject", "action", "object_id", "request_id", "outcome"] {
             manager
                 .create_index(
                     Index::create()
@@ -59,6 +59,11 @@ impl MigrationTrait for Migration {
                 )
                 .await?;
         }
+        manager
+            .create_index(
+                Index::create().name("audit_events_at_idx").table(events()).col("at").take(),
+            )
+            .await?;
         manager.get_connection().execute_unprepared(REFUSAL).await?;
         Ok(())
     }

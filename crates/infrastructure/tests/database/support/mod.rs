@@ -103,6 +103,6 @@ pub(crate) async fn assert_every_connection_is_clean(db: &Database, moment: &str
         let query = query(&format!("clean {number}"));
         work.insert_query(&query).await.unwrap();
         assert!(work.delete_unused_query(&query.id).await.unwrap());
-        work.commit(&[event()]).await.unwrap();
+        work.commit(&event(), &[]).await.unwrap();
     }
 }

@@ -171,5 +171,5 @@ pub(crate) fn ports(db: &Database) -> Ports {
 pub(crate) async fn commit(store: &dyn Store, work: impl AsyncFnOnce(&mut dyn UnitOfWork)) {
     let mut uow = store.begin().await.unwrap();
     work(uow.as_mut()).await;
-    uow.commit(&[event()]).await.unwrap();
+    uow.commit(&event(), &[]).await.unwrap();
 }
