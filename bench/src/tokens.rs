@@ -11,13 +11,12 @@ use axum::{
 };
 use metricd_application::{
     metrics::{CreateMetric, QuerySource, create_metric},
-    ports::{Ports, TokenError, TokenVerifier},
+    ports::{Approval, Ports, TokenError, TokenVerifier},
 };
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
     auth::{DevelopmentIssuer, RoleRules, TokenRequest, Verifier},
     db::{Database, DatabaseConfig, Target},
-    generation::RawRecords,
     policy::{CedarPolicies, PolicySource},
     system::{RandomIds, SystemClock},
 };
@@ -106,11 +105,15 @@ fn ports(database: &Database) -> anyhow::Result<Ports> {
         policies: Arc::new(policies),
         audit: database.audit(),
         runner: database.runner(),
-        generator: Arc::new(RawRecords),
+        gate: Arc::default(),
+        schema: database.schema(),
+        generators: Arc::new([]),
+        approval: Approval::NotNeeded,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 10_000,
+        max_cost: f64::INFINITY,
     })
 }
 

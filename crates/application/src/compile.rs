@@ -66,7 +66,7 @@ pub async fn compile(
     sql: &str,
 ) -> Result<(Template, Vec<Column>), CompileError> {
     authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog).await?;
-    let draft = Draft::parse(sql)?;
+    let draft = Draft::parse(sql, &ports.gate)?;
     for table in draft.tables() {
         authorize_on(actor, ports, Action::WriteSql, Object::Table(table)).await?;
     }

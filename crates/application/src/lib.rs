@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod compile;
+pub mod generation;
 pub mod metrics;
 pub mod ports;
 pub mod records;

@@ -72,7 +72,7 @@ pub(crate) async fn authorize_within(
 }
 
 /// Whether the actor has leave. Leaves no trace.
-fn permits(actor: &Actor, ports: &Ports, action: Action, object: Object<'_>) -> bool {
+pub(crate) fn permits(actor: &Actor, ports: &Ports, action: Action, object: Object<'_>) -> bool {
     actor.is_operator() || ports.policies.permits(actor.identity(), action, &object)
 }
 

@@ -60,12 +60,12 @@ mod tests {
         claim::ClaimName,
         ids::QueryId,
         metric::{Metric, MetricDetails, MetricName, Origin, Query},
-        sql::Draft,
+        sql::{Draft, Gate},
         window::WindowRequest,
     };
 
     fn metric(sql: &str) -> CompiledMetric {
-        let template = Draft::parse(sql).unwrap().assume().unwrap();
+        let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         let id = QueryId::parse("q").unwrap();
         let query = Query {
             id: id.clone(),

@@ -13,5 +13,6 @@ pub mod ids;
 pub mod layout;
 pub mod metric;
 pub mod record;
+pub mod schema;
 pub mod sql;
 pub mod window;

@@ -1,6 +1,6 @@
 //! What must hold for any SQL: printing is stable, placeholders are tokens, and no text panics.
 
-use metricd_core::sql::{Draft, leading_comment};
+use metricd_core::sql::{Draft, Gate, leading_comment};
 use proptest::prelude::*;
 
 /// The corpus, with the names of its files.
@@ -36,8 +36,10 @@ fn the_corpus_is_large_and_named() {
 #[test]
 fn the_corpus_prints_stably() {
     for (file, sql) in corpus() {
-        let template =
-            Draft::parse(&sql).unwrap_or_else(|e| panic!("{file}: {e}")).assume().unwrap();
+        let template = Draft::parse(&sql, &Gate::default())
+            .unwrap_or_else(|e| panic!("{file}: {e}"))
+            .assume()
+            .unwrap();
         assert_eq!(reprinted(&template.sql), template.sql, "{file}");
         let highest = (1..99).take_while(|n| template.sql.contains(&format!("${n}"))).count();
         assert_eq!(highest, template.parameters.len(), "{file}");
@@ -162,7 +164,7 @@ proptest! {
     #[test]
     fn a_select_reads_back_as_it_was_written(sql in select()) {
         // `parse` itself compares the trees, and refuses what does not read back.
-        let draft = Draft::parse(&sql).map_err(|e| TestCaseError::fail(format!("{e}: {sql}")))?;
+        let draft = Draft::parse(&sql, &Gate::default()).map_err(|e| TestCaseError::fail(format!("{e}: {sql}")))?;
         prop_assert_eq!(reprinted(draft.sql()), draft.sql());
         let template = draft.assume().unwrap();
         prop_assert_eq!(reprinted(&template.sql), &*template.sql);
@@ -175,14 +177,14 @@ proptest! {
         text in "[a-z0-9 :$é]{0,8}(:start_date|:end_date|:nope|\\$1)[a-z0-9 :$é]{0,8}",
     ) {
         let sql = format!("SELECT '{text}' AS \"{text}\" /* {text} */ FROM t -- {text}");
-        let template = Draft::parse(&sql).unwrap().assume().unwrap();
+        let template = Draft::parse(&sql, &Gate::default()).unwrap().assume().unwrap();
         prop_assert_eq!(template.sql, format!("SELECT '{text}' AS \"{text}\" FROM t"));
         prop_assert!(template.parameters.is_empty());
     }
 
     #[test]
     fn no_text_panics(text in "\\PC{0,60}|[ -~\n]{0,80}|[:$'\"/*();\\[\\]a-z0-9 -]{0,60}") {
-        let _ = Draft::parse(&text).map(Draft::assume);
+        let _ = Draft::parse(&text, &Gate::default()).map(Draft::assume);
         let _ = leading_comment(&text);
     }
 
@@ -204,7 +206,7 @@ proptest! {
             }
         }
         let text: String = text.into_iter().collect();
-        if let Err(error) = Draft::parse(&text).and_then(Draft::assume) {
+        if let Err(error) = Draft::parse(&text, &Gate::default()).and_then(Draft::assume) {
             prop_assert!(error.line >= 1 && error.column >= 1);
             prop_assert!(error.line as usize <= text.matches('\n').count() + 1);
         }

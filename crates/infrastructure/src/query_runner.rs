@@ -16,7 +16,8 @@ use sqlx::{
     AssertSqlSafe, Column as _, Executor, PgConnection, PgPool, Postgres, Row, SqlSafeStr,
     Statement,
     pool::PoolConnection,
-    postgres::{PgTypeInfo, types::Oid},
+    postgres::{PgArguments, PgTypeInfo, types::Oid},
+    query::QueryScalar,
 };
 use tracing::Instrument;
 
@@ -192,6 +193,18 @@ impl QueryRunner for PgQueryRunner {
         Ok(refused.map(|(table, _)| table.clone()).collect())
     }
 
+    async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
+        let sql = format!("EXPLAIN (FORMAT JSON) {}", template.sql);
+        let explain = self.retrying(|| async {
+            let mut connection = self.pool.acquire().await?;
+            let query = bound(sqlx::query_scalar(AssertSqlSafe(sql.clone())), values);
+            query.fetch_one(&mut *connection).await
+        });
+        let plan: serde_json::Value = self.in_time(Box::pin(explain), describe_error).await?;
+        let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
+        cost.ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
+    }
+
     async fn run(
         &self,
         template: &Template,
@@ -263,17 +276,8 @@ async fn fetch(
     values: &[Value],
     max_rows: u32,
 ) -> Result<Rows, sqlx::Error> {
-    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
-    for value in values {
-        query = match value {
-            Value::Date(day) => query.bind(*day),
-            Value::Timestamp(time) => query.bind(*time),
-            Value::TimestampTz(instant) => query.bind(*instant),
-            Value::Text(text) => query.bind(text),
-            Value::Int(number) => query.bind(*number),
-        };
-    }
-    let mut rows = query.fetch(connection);
+    let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
+    let mut rows = bound(query, values).fetch(connection);
     let mut json = String::from("[");
     let mut count = 0;
     while let Some(row) = rows.try_next().await? {
@@ -286,6 +290,20 @@ async fn fetch(
     }
     json.push(']');
     Ok(Rows { json, truncated: count > max_rows })
+}
+
+/// `query` with the values of its parameters.
+fn bound<'q, T>(
+    query: QueryScalar<'q, Postgres, T, PgArguments>,
+    values: &'q [Value],
+) -> QueryScalar<'q, Postgres, T, PgArguments> {
+    values.iter().fold(query, |query, value| match value {
+        Value::Date(day) => query.bind(*day),
+        Value::Timestamp(time) => query.bind(*time),
+        Value::TimestampTz(instant) => query.bind(*instant),
+        Value::Text(text) => query.bind(text),
+        Value::Int(number) => query.bind(*number),
+    })
 }
 
 /// The type of slot that an inferred type takes.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use metricd_application::ports::{Clock, Policies, Ports};
+use metricd_core::sql::Gate;
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
-    generation::RawRecords,
     policy::{CedarPolicies, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
@@ -46,18 +47,32 @@ pub(crate) fn policies(config: &Config) -> anyhow::Result<Arc<CedarPolicies>> {
     Ok(Arc::new(CedarPolicies::load(source, &claims)?))
 }
 
+/// What a query may hold.
+pub(crate) fn gate(config: &Config) -> anyhow::Result<Gate> {
+    Gate::extended(&config.sql)
+        .map_err(|faults| anyhow!("the settings of [sql] have faults: {}", faults.join("; ")))
+}
+
 /// Every port, on `database`.
-pub(crate) fn ports(config: &Config, database: &Database, policies: Arc<dyn Policies>) -> Ports {
-    Ports {
+pub(crate) fn ports(
+    config: &Config,
+    database: &Database,
+    policies: Arc<dyn Policies>,
+) -> anyhow::Result<Ports> {
+    Ok(Ports {
         policies,
         audit: database.audit(),
         claims: Arc::new(config.auth.claims.keys().cloned().collect()),
         catalog: database.catalog(),
         store: database.store(),
         runner: database.runner(),
-        generator: Arc::new(RawRecords),
+        gate: Arc::new(gate(config)?),
+        schema: database.schema(),
+        generators: Arc::new([]),
+        approval: config.generation.approval,
         clock: clock(config),
         ids: Arc::new(RandomIds),
         max_rows: config.limits.max_rows,
-    }
+        max_cost: f64::from(config.limits.max_cost),
+    })
 }

@@ -143,6 +143,8 @@ fn day(date: NaiveDate) -> Vec<Value> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use metricd_core::sql::Gate;
+
     use super::*;
 
     #[test]
@@ -168,7 +170,13 @@ mod tests {
             metrics: Some(load_metrics(&example("metrics.json"))),
             records: Some(Box::new(RecordFile::open(&example("metric_records.json")))),
         };
-        let report = metricd_application::catalog::validate(files, true, &BTreeSet::new(), &|_| ());
+        let report = metricd_application::catalog::validate(
+            files,
+            true,
+            &Gate::default(),
+            &BTreeSet::new(),
+            &|_| (),
+        );
         assert_eq!(report.findings.listed(), []);
     }
 

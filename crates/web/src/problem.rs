@@ -11,6 +11,7 @@ use metricd_application::{
     Forbidden,
     audit::AuditError,
     compile::CompileError,
+    generation::GenerationError,
     metrics::{
         CreateError, DeleteError, GetError, ListError, QueryError, ReplaceLayoutsError, UpdateError,
     },
@@ -195,7 +196,16 @@ impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Deadline => Self::deadline(),
-            RunError::Unavailable(_) => Self::unavailable(error),
+            RunError::Unavailable(_) | RunError::Crowded => Self::unavailable(error),
+            RunError::TooDear { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The metric's query is too dear for this window; ask for fewer days",
+            )
+            .caused_by(error),
+            RunError::RowTooLarge { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "A row of the answer is too large")
+                    .caused_by(error)
+            }
             RunError::Rejected { .. } | RunError::Failed(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The metric's query failed")
                     .caused_by(error)
@@ -243,20 +253,33 @@ impl From<QueryError> for Problem {
     }
 }
 
+impl From<GenerationError> for Problem {
+    fn from(error: GenerationError) -> Self {
+        match error {
+            GenerationError::Query(CompileError::Forbidden(error)) => error.into(),
+            GenerationError::Query(CompileError::Database(error)) | GenerationError::Run(error) => {
+                error.into()
+            }
+            GenerationError::Query(_) => Self::internal(error),
+            GenerationError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<CreateError> for Problem {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Forbidden(error)
-            | CreateError::Query(CompileError::Forbidden(error))
-            | CreateError::GeneratedQuery(CompileError::Forbidden(error)) => error.into(),
-            CreateError::Query(CompileError::Database(
-                error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
-            )) => error.into(),
+            CreateError::Forbidden(error) | CreateError::Query(CompileError::Forbidden(error)) => {
+                error.into()
+            }
+            CreateError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
+                error.into()
+            }
             CreateError::Query(error) => Self::query_fault(&error),
             CreateError::Ungrounded { explanation } => Self::invalid(
                 Fault::at(&["body", "query_generation_prompt"], "ungrounded", explanation).into(),
             ),
-            CreateError::Generate(_) | CreateError::GeneratedQuery(_) => Self::internal(error),
+            CreateError::Generate(error) => error.into(),
             CreateError::Store(error) => error.into(),
         }
     }
@@ -270,9 +293,9 @@ impl From<UpdateError> for Problem {
             }
             UpdateError::NotFound => Self::not_found(),
             UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
-            UpdateError::Query(CompileError::Database(
-                error @ (RunError::Unavailable(_) | RunError::Deadline | RunError::Failed(_)),
-            )) => error.into(),
+            UpdateError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
+                error.into()
+            }
             UpdateError::Query(error) => Self::query_fault(&error),
             UpdateError::Store(error) => error.into(),
         }

@@ -97,9 +97,7 @@ pub(super) async fn prepare(
                     report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
                     compiled.push(CompiledQuery { loaded: row, template, columns });
                 }
-                Err(CompileError::Database(
-                    source @ (RunError::Failed(_) | RunError::Deadline | RunError::Unavailable(_)),
-                )) => {
+                Err(CompileError::Database(source)) if !source.is_of_the_query() => {
                     return Err(ImportError::Check { query: row.id.to_string(), source });
                 }
                 Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use metricd_core::{
     claim::ClaimName,
     ids::QueryId,
-    sql::{Draft, Template},
+    sql::{Draft, Gate, Template},
 };
 
 use super::{
@@ -27,6 +27,7 @@ use crate::compile::{CompileError, refuse_unknown_claims};
 pub fn validate(
     files: CatalogFiles,
     strict: bool,
+    gate: &Gate,
     claims: &BTreeSet<ClaimName>,
     on_progress: OnProgress<'_>,
 ) -> Report {
@@ -37,7 +38,7 @@ pub fn validate(
         let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
         let mut compiled = Vec::with_capacity(rows.len());
         for row in rows {
-            match draft(&row.sql, claims) {
+            match draft(&row.sql, gate, claims) {
                 Ok(template) => {
                     report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
                     compiled.push(CompiledQuery { loaded: row, template, columns: Vec::new() });
@@ -70,8 +71,8 @@ pub fn validate(
     report
 }
 
-fn draft(sql: &str, claims: &BTreeSet<ClaimName>) -> Result<Template, CompileError> {
-    let draft = Draft::parse(sql)?;
+fn draft(sql: &str, gate: &Gate, claims: &BTreeSet<ClaimName>) -> Result<Template, CompileError> {
+    let draft = Draft::parse(sql, gate)?;
     refuse_unknown_claims(&draft, claims)?;
     Ok(draft.assume()?)
 }

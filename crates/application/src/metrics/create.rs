@@ -12,7 +12,8 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
-    ports::{GenerateError, Generated, Ports, StoreError},
+    generation::{Generated, GenerationError, generate},
+    ports::{Ports, StoreError},
 };
 
 /// The metric to make.
@@ -47,7 +48,7 @@ pub enum QuerySource {
 }
 
 /// A metric that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Created {
     /// Its id.
     pub id: MetricId,
@@ -70,12 +71,9 @@ pub enum CreateError {
         /// What was not understood.
         explanation: String,
     },
-    /// The generator failed.
+    /// No query could be generated.
     #[error(transparent)]
-    Generate(#[from] GenerateError),
-    /// The generated SQL does not compile.
-    #[error("the generated query does not compile")]
-    GeneratedQuery(#[source] CompileError),
+    Generate(#[from] GenerationError),
     /// The metric could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,21 +91,21 @@ pub async fn create_metric(
     authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
     let id = MetricId(ports.ids.fresh());
     let query_id = QueryId::from(ports.ids.fresh());
-    let (sql, generation) = match command.source {
-        QuerySource::Sql(sql) => (sql, None),
+    let (sql, template, columns, generation) = match command.source {
+        QuerySource::Sql(sql) => {
+            let (template, columns) =
+                compile(actor, ports, &sql).await.map_err(CreateError::Query)?;
+            (sql, template, columns, None)
+        }
         QuerySource::Prompt { text, strict } => {
-            let generated = ports.generator.generate(actor, &query_id, &text).await?;
+            let generated = generate(actor, ports, &query_id, &text).await?;
             if strict && !generated.grounded {
                 return Err(CreateError::Ungrounded { explanation: generated.explanation });
             }
-            (generated.sql.clone(), Some(generated))
+            let Generated { sql, template, columns, .. } = generated.clone();
+            (sql, template, columns, Some(generated))
         }
     };
-    let compiled = compile(actor, ports, &sql).await;
-    let (template, columns) = compiled.map_err(|error| match generation {
-        Some(_) => CreateError::GeneratedQuery(error),
-        None => CreateError::Query(error),
-    })?;
     let name = command.name.unwrap_or_else(|| MetricName::from_query(&sql, &query_id));
     let query =
         Query { id: query_id.clone(), sql, template, columns, version: 1, origin: Origin::Api };

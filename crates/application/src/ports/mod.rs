@@ -6,18 +6,22 @@ mod generator;
 mod identity;
 mod policies;
 mod query_runner;
+mod schema;
 mod store;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use metricd_core::claim::ClaimName;
+use metricd_core::{claim::ClaimName, sql::Gate};
 
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
 pub use clock::{Clock, Ids};
-pub use generator::{GenerateError, Generated, GenerationSource, QueryGenerator};
+pub use generator::{
+    GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Suggestion, SuggestionRequest,
+};
 pub use identity::{TokenError, TokenVerifier};
 pub use policies::Policies;
 pub use query_runner::{Description, QueryRunner, Rows, RunError};
+pub use schema::SchemaSource;
 pub use store::{
     Catalog, CatalogCounts, MetricFilter, Metrics, Queries, Records, StagedRecord, StagingOutcome,
     Store, StoreError, SurplusRecord, UnitOfWork, UnknownQuery,
@@ -36,8 +40,14 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     /// Runs templates.
     pub runner: Arc<dyn QueryRunner>,
-    /// Turns a sentence into SQL.
-    pub generator: Arc<dyn QueryGenerator>,
+    /// What a query may hold.
+    pub gate: Arc<Gate>,
+    /// What a sentence can be grounded in.
+    pub schema: Arc<dyn SchemaSource>,
+    /// Who turns a sentence into SQL, in the order in which they are asked.
+    pub generators: Arc<[Arc<dyn QueryGenerator>]>,
+    /// Whether what a sentence became waits for approval.
+    pub approval: Approval,
     /// The present instant.
     pub clock: Arc<dyn Clock>,
     /// Fresh identifiers.
@@ -46,4 +56,16 @@ pub struct Ports {
     pub claims: Arc<BTreeSet<ClaimName>>,
     /// The most rows of one answer.
     pub max_rows: u32,
+    /// The most that the planner may think a query costs, in its own units.
+    pub max_cost: f64,
+}
+
+/// Whether what a sentence became waits for approval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// It answers at once.
+    #[default]
+    NotNeeded,
+    /// It answers nobody until somebody with leave approves it.
+    Required,
 }

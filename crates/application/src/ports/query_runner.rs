@@ -22,6 +22,13 @@ pub trait QueryRunner: Send + Sync {
     /// When the database cannot be asked.
     async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError>;
 
+    /// What the planner thinks that running `template` with the values of its parameters would cost,
+    /// in its own units. Nothing runs.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError>;
+
     /// Runs `template` with the values of its parameters, read-only, and gives at most `max_rows`
     /// rows.
     ///
@@ -65,10 +72,37 @@ pub enum RunError {
     /// The statement was accepted and failed while running.
     #[error("the stored query failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The planner thinks that it costs more than allowed.
+    #[error(
+        "the query is too dear: the planner puts it at {cost:.0}, and {ceiling:.0} is the most"
+    )]
+    TooDear {
+        /// What the planner thinks, in its own units.
+        cost: f64,
+        /// The most that is allowed.
+        ceiling: f64,
+    },
+    /// One row alone is larger than an answer may be.
+    #[error("a row of the answer is larger than {max_bytes} bytes")]
+    RowTooLarge {
+        /// The most bytes of an answer.
+        max_bytes: u64,
+    },
+    /// So many are waiting already that it makes no sense to wait too.
+    #[error("too many queries are waiting")]
+    Crowded,
     /// The deadline passed.
     #[error("the query took too long")]
     Deadline,
     /// The database cannot be reached.
     #[error("the database is not reachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl RunError {
+    /// Whether it is the query's own fault, which its author can mend: not one of the moment.
+    #[must_use]
+    pub fn is_of_the_query(&self) -> bool {
+        matches!(self, Self::Rejected { .. } | Self::TooDear { .. } | Self::RowTooLarge { .. })
+    }
 }

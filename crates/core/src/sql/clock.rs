@@ -224,10 +224,10 @@ fn repeated_cast(node: &Node) -> Option<Node> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{Draft, ParameterSource, Template};
+    use crate::sql::{Draft, Gate, ParameterSource, Template};
 
     fn template(sql: &str) -> Template {
-        Draft::parse(sql).unwrap().assume().unwrap()
+        Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap()
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
             ("SELECT timeofday()", "line 1, column 8"),
             ("SELECT 1 FROM pg_catalog.timeofday() AS t", "line 1, column 15"),
         ] {
-            let error = Draft::parse(sql).unwrap_err().to_string();
+            let error = Draft::parse(sql, &Gate::default()).unwrap_err().to_string();
             assert!(error.starts_with(place), "{error}");
         }
     }

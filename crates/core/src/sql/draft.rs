@@ -10,7 +10,8 @@ use pg_query::{Node, NodeEnum};
 use super::{
     clock,
     error::{Fault, Offset, SqlError, place},
-    gate, grammar,
+    gate::{self, Gate},
+    grammar,
     holes::{Holes, Printed},
     literals::DayLiteral,
     names::ColumnNames,
@@ -56,8 +57,8 @@ impl Draft {
     /// # Errors
     /// When it is not one SELECT of PostgreSQL's grammar, holds an unknown placeholder, or anything
     /// that a query may not hold.
-    pub fn parse(sql: &str) -> Result<Self, SqlError> {
-        stack::deep(|| parse(sql)).map_err(|fault| fault.in_text(sql))
+    pub fn parse(sql: &str, gate: &Gate) -> Result<Self, SqlError> {
+        stack::deep(|| parse(sql, gate)).map_err(|fault| fault.in_text(sql))
     }
 
     /// The statement with a `$n` for every slot and candidate: prepare it to learn their types.
@@ -184,7 +185,7 @@ impl Draft {
     }
 }
 
-fn parse(sql: &str) -> Result<Draft, Fault> {
+fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
     if sql.len() > grammar::MAX_BYTES {
         let message = format!("the SQL is longer than {} KiB", grammar::MAX_BYTES / 1024);
         return Err(Fault::new(0_usize, message));
@@ -194,7 +195,7 @@ fn parse(sql: &str) -> Result<Draft, Fault> {
     }
     let scanned = scan::placeholders(sql)?;
     let mut tree = grammar::parse(sql, &scanned)?;
-    let tables = gate::tables(&mut tree)?;
+    let tables = gate::tables(gate, &mut tree)?;
     let placeholders = scanned.placeholders;
 
     let names = ColumnNames::of(&mut tree, &placeholders)?;
@@ -377,7 +378,7 @@ mod tests {
 
     /// What PREPARE would say: every literal's hole has the type `ty`.
     fn with_type(sql: &str, ty: Option<ParameterType>) -> Template {
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         let types = vec![ty; draft.printed.holes.len()];
         draft.finish(&types).unwrap()
     }
@@ -414,7 +415,7 @@ mod tests {
     fn a_range_of_another_type_stays_as_written() {
         let sql = "SELECT 1 FROM t WHERE d > CURRENT_DATE AND x BETWEEN '2025-06-01' AND '2025-06-30' \
                    AND y <= CURRENT_DATE";
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         assert_eq!(
             draft.sql(),
             "SELECT 1 FROM t WHERE d > $1::date AND x BETWEEN $2 AND $3 AND y <= $1::date"
@@ -437,7 +438,7 @@ mod tests {
         let sql = "SELECT 1 FROM t WHERE x BETWEEN '2025-06-01' AND '2025-06-30' AND y >= '2025-06-01' \
                    AND y < '2025-07-01'";
         let date = Some(ParameterType::Date);
-        let draft = || Draft::parse(sql).unwrap();
+        let draft = || Draft::parse(sql, &Gate::default()).unwrap();
         let all = draft().finish(&[date, date, date, date]).unwrap();
         assert_eq!((all.parameters.len(), all.notes.len()), (4, 4));
         for at in 0..4 {
@@ -481,7 +482,7 @@ mod tests {
     #[test]
     fn placeholders_have_defaults_types_and_notes() {
         let sql = "SELECT :timezone, :day_range FROM t WHERE é >= :start_date AND é < :end_date";
-        let template = Draft::parse(sql).unwrap().assume().unwrap();
+        let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         assert_eq!(
             template.sql,
             "SELECT $1::text AS timezone, $2::int AS day_range FROM t WHERE \"é\" >= $3::date AND \
@@ -513,7 +514,7 @@ mod tests {
     fn a_placeholder_names_its_column_and_is_one_parameter() {
         let sql = "SELECT :start_date, :start_date::timestamp, :start_date + 1, date_trunc('day', a AT \
                    TIME ZONE :timezone) FROM t GROUP BY date_trunc('day', a AT TIME ZONE :timezone)";
-        let template = Draft::parse(sql).unwrap().assume().unwrap();
+        let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         assert_eq!(
             template.sql,
             "SELECT $1::date AS start_date, $1::date::timestamp AS start_date, $1::date + 1, \
@@ -524,7 +525,7 @@ mod tests {
 
     #[test]
     fn the_number_of_types_must_be_right() {
-        let draft = Draft::parse("SELECT CURRENT_DATE").unwrap();
+        let draft = Draft::parse("SELECT CURRENT_DATE", &Gate::default()).unwrap();
         let error = draft.finish(&[]).unwrap_err();
         assert_eq!(error.message, "0 types were given for 1 parameters");
     }

@@ -7,10 +7,43 @@ use std::collections::BTreeSet;
 use pg_query::{Node, NodeEnum, protobuf::RangeVar};
 
 use super::{
-    TableName,
-    error::Fault,
+    TableName, Template,
+    error::{Fault, SqlError},
     walk::{Part, Visitor, walk},
 };
+
+/// What a query may hold: the lists that come with metricd, and what an operator adds to them.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {}
+
+/// What an operator adds to the lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GateExtension {
+    /// Tables outside `public` that may be read, as `schema.table` or `schema.*`.
+    pub tables: Vec<String>,
+    /// Functions that may be called, as `name` or `schema.name`.
+    pub functions: Vec<String>,
+    /// Types that may be cast to, as `name` or `schema.name`.
+    pub types: Vec<String>,
+}
+
+impl Gate {
+    /// The lists that come with metricd, and `extension`.
+    ///
+    /// # Errors
+    /// One sentence for each entry that cannot be added.
+    pub fn extended(_extension: &GateExtension) -> Result<Self, Vec<String>> {
+        Ok(Self {})
+    }
+
+    /// Checks again a template that was stored.
+    ///
+    /// # Errors
+    /// When it holds anything that a query may not hold now. Places are those of the template.
+    pub fn recheck(&self, _template: &Template) -> Result<(), SqlError> {
+        Ok(())
+    }
+}
 
 /// The most nodes of a parse tree.
 const MAX_NODES: usize = 20_000;
@@ -19,21 +52,21 @@ const MAX_NODES: usize = 20_000;
 ///
 /// # Errors
 /// When it holds a part that no query may hold, or more parts than it may.
-pub(super) fn tables(tree: &mut Node) -> Result<BTreeSet<TableName>, Fault> {
-    let mut gate = Gate::default();
+pub(super) fn tables(_gate: &Gate, tree: &mut Node) -> Result<BTreeSet<TableName>, Fault> {
+    let mut gate = Pass::default();
     walk(tree, &mut gate)?;
     Ok(gate.tables)
 }
 
 #[derive(Default)]
-struct Gate {
+struct Pass {
     nodes: usize,
     /// The names that WITH gives to the statements under way, outermost first.
     scopes: Vec<Vec<String>>,
     tables: BTreeSet<TableName>,
 }
 
-impl Visitor for Gate {
+impl Visitor for Pass {
     fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
@@ -68,7 +101,7 @@ impl Visitor for Gate {
     }
 }
 
-impl Gate {
+impl Pass {
     fn name(&mut self, cte: &str) {
         if let Some(scope) = self.scopes.last_mut() {
             scope.push(cte.to_owned());
@@ -107,10 +140,10 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::Draft;
+    use crate::sql::{Draft, Gate};
 
     fn tables(sql: &str) -> String {
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         draft.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 
@@ -169,7 +202,7 @@ mod tests {
             ("WITH t AS (TABLE pg_class) TABLE t", "line 1, column 18: pg_class belongs"),
         ];
         for (sql, expected) in cases {
-            let error = Draft::parse(sql).unwrap_err().to_string();
+            let error = Draft::parse(sql, &Gate::default()).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
     }

@@ -141,10 +141,10 @@ fn offending_token(sql: &str, message: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::Draft;
+    use crate::sql::{Draft, Gate};
 
     fn error(sql: &str) -> String {
-        Draft::parse(sql).unwrap_err().to_string()
+        Draft::parse(sql, &Gate::default()).unwrap_err().to_string()
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             "SELECT",
             "\u{a0}SELECT 1".trim(),
         ] {
-            assert!(Draft::parse(sql).is_ok(), "{sql}");
+            assert!(Draft::parse(sql, &Gate::default()).is_ok(), "{sql}");
         }
         let cases = [
             ("SELECT 1; SELECT 2", "line 1, column 11: a second statement begins here"),
@@ -242,7 +242,7 @@ mod tests {
             format!("SELECT {}1", many(5_000, "1, ")),
         ];
         for sql in long {
-            assert!(Draft::parse(&sql).is_ok(), "{}", error(&sql));
+            assert!(Draft::parse(&sql, &Gate::default()).is_ok(), "{}", error(&sql));
         }
     }
 }

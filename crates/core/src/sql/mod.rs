@@ -25,6 +25,7 @@ mod words;
 pub use comment::leading_comment;
 pub use draft::Draft;
 pub use error::SqlError;
+pub use gate::{Gate, GateExtension};
 pub use template::{
     DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName, Template,
     Value,

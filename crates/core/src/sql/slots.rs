@@ -641,10 +641,10 @@ fn first_place(node: &Node) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{DateDefault, Draft, Template};
+    use crate::sql::{DateDefault, Draft, Gate, Template};
 
     fn template(sql: &str) -> Template {
-        Draft::parse(sql).unwrap().assume().unwrap()
+        Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap()
     }
 
     /// The slots of a template, as `first..last` and a number of days.

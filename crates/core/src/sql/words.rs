@@ -254,11 +254,11 @@ fn is_row(node: &Node) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{Draft, ParameterSource, ParameterType, Template};
+    use crate::sql::{Draft, Gate, ParameterSource, ParameterType, Template};
 
     /// What PREPARE would say: each `$n` has the type `ty`.
     fn with_type(sql: &str, ty: Option<ParameterType>) -> Template {
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         let count = (1..99).take_while(|n| draft.sql().contains(&format!("${n}"))).count();
         draft.finish(&vec![ty; count]).unwrap()
     }
@@ -336,7 +336,7 @@ mod tests {
                 assert_eq!(template.sql, sql);
                 assert!(template.parameters.is_empty() && !template.slots.clock);
             }
-            let assumed = Draft::parse(&sql).unwrap().assume().unwrap();
+            let assumed = Draft::parse(&sql, &Gate::default()).unwrap().assume().unwrap();
             assert_eq!(assumed.sql, sql);
             assert!(assumed.parameters.is_empty() && !assumed.slots.clock);
         }
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn each_word_has_its_own_type() {
         let sql = "SELECT 1 FROM t WHERE kind = 'today' AND d >= 'today' AND e < CURRENT_DATE";
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         assert_eq!(draft.sql(), "SELECT 1 FROM t WHERE kind = $1 AND d >= $2 AND e < $3::date");
         let date = Some(ParameterType::Date);
         let template = draft.finish(&[Some(ParameterType::Text), date, date]).unwrap();
@@ -371,7 +371,7 @@ mod tests {
             "VALUES ('today')",
             "SELECT 'today' UNION SELECT 'now'",
         ] {
-            let draft = Draft::parse(sql).unwrap();
+            let draft = Draft::parse(sql, &Gate::default()).unwrap();
             assert_eq!(draft.sql(), sql);
             assert!(!draft.assume().unwrap().slots.clock);
         }
@@ -381,19 +381,20 @@ mod tests {
     fn a_repeated_expression_stays_the_same() {
         // PostgreSQL would not see otherwise that GROUP BY repeats it.
         let sql = "SELECT d >= 'today' AS a FROM t GROUP BY d >= 'today' HAVING d >= 'tomorrow'";
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         let expected = "SELECT d >= $1 AS a FROM t GROUP BY d >= $1 HAVING d >= $2";
         assert_eq!(draft.sql(), expected);
         // In another SELECT, the same words may mean another column.
         let sql = "SELECT d >= 'today' AS a FROM t UNION SELECT d >= 'today' FROM u";
-        let draft = Draft::parse(sql).unwrap();
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
         assert_eq!(draft.sql(), "SELECT d >= $1 AS a FROM t UNION SELECT d >= $2 FROM u");
     }
 
     #[test]
     fn a_word_with_more_to_it_is_refused_as_a_date() {
         for ty in [ParameterType::Date, ParameterType::Timestamp, ParameterType::TimestampTz] {
-            let draft = Draft::parse("SELECT 1 FROM t\nWHERE d >= 'today 10:00'").unwrap();
+            let draft = Draft::parse("SELECT 1 FROM t\nWHERE d >= 'today 10:00'", &Gate::default())
+                .unwrap();
             let error = draft.finish(&[Some(ty)]).unwrap_err().to_string();
             assert!(error.starts_with("line 2, column 12: 'today 10:00' is not"), "{error}");
             assert!(error.contains("CURRENT_DATE"), "{error}");

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use metricd_application::ports::{AuditLog, Catalog, QueryRunner, Store};
+use metricd_application::ports::{AuditLog, Catalog, QueryRunner, SchemaSource, Store};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,
@@ -15,6 +15,7 @@ use super::{
     catalog::{Health, PgCatalog},
     errors::{DatabaseFault, pg_error},
     migrations::{self, MigrateError},
+    schema::PgSchema,
     turns::Turns,
     unit_of_work::PgStore,
 };
@@ -290,6 +291,12 @@ impl Database {
             ),
         };
         Arc::new(runner)
+    }
+
+    /// What stored SQL may read.
+    #[must_use]
+    pub fn schema(&self) -> Arc<dyn SchemaSource> {
+        Arc::new(PgSchema)
     }
 
     /// The pool itself, for tests and for tools that go beyond the ports.

@@ -13,6 +13,7 @@ mod metrics;
 mod migrations;
 mod queries;
 mod records;
+mod schema;
 mod stored_template;
 mod turns;
 mod unit_of_work;

@@ -1,5 +1,1 @@
-//! Query generators.
-
-mod raw_records;
-
-pub use raw_records::RawRecords;
+//! Query generators: who turns a sentence into SQL.

@@ -10,6 +10,7 @@ use metricd_application::catalog::{
     validate,
 };
 use metricd_application::ports::StagedRecord;
+use metricd_core::sql::Gate;
 
 use super::{RecordFile, load_metrics, load_queries, metrics::read_metrics, queries::read_queries};
 
@@ -545,7 +546,7 @@ fn sample() -> CatalogFiles {
 
 #[test]
 fn the_sample_is_valid_but_for_a_repair_and_a_note() {
-    let report = validate(sample(), false, &BTreeSet::new(), &|_| ());
+    let report = validate(sample(), false, &Gate::default(), &BTreeSet::new(), &|_| ());
     let counts = report.counts;
     let created =
         [counts.queries, counts.metrics, counts.layouts, counts.records].map(|tally| tally.created);
@@ -555,7 +556,7 @@ fn the_sample_is_valid_but_for_a_repair_and_a_note() {
     assert_finding(b"", repair, Severity::Repair, (24, "$.items[4].id", becomes));
     assert_finding(b"", note, Severity::Note, (67, "$[13]", "equals `$[12]`, kept"));
     assert!(!report.written);
-    let strict = validate(sample(), true, &BTreeSet::new(), &|_| ());
+    let strict = validate(sample(), true, &Gate::default(), &BTreeSet::new(), &|_| ());
     assert!(!strict.findings.permit_writing(), "a repair is not strict");
 }
 
@@ -572,7 +573,7 @@ fn validating_says_what_does_not_fit_together() {
              {\"id\": \"y\", \"date\": \"2025-06-02\"}]",
         ))),
     };
-    let report = validate(files, false, &BTreeSet::new(), &|_| ());
+    let report = validate(files, false, &Gate::default(), &BTreeSet::new(), &|_| ());
     let found: Vec<_> = report
         .findings
         .listed()

@@ -111,7 +111,10 @@ async fn with_database<T>(
     let policies = app::policies(config)?;
     let database = app::connect(config).await?;
     let result = match database.migrate().await {
-        Ok(()) => work(app::ports(config, &database, policies)).await,
+        Ok(()) => match app::ports(config, &database, policies) {
+            Ok(ports) => work(ports).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error.into()),
     };
     database.close().await;

@@ -51,7 +51,7 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     telemetry::log_panics();
     tokio::spawn(reload_on_hangup(hangup, Arc::clone(&policies)));
     let database = app::connect(config).await?;
-    let ports = app::ports(config, &database, policies);
+    let ports = app::ports(config, &database, policies)?;
     let served = serve(config, args, &database, ports, identity).await;
     // A query that the engine cannot stop must not keep the process.
     if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {

@@ -19,6 +19,8 @@ use figment::{
     value::{Dict, Tag, Value},
 };
 use ipnet::IpNet;
+use metricd_application::ports::Approval;
+use metricd_core::sql::GateExtension;
 use serde::de::DeserializeOwned;
 
 pub(crate) use auth::AuthSettings;
@@ -41,6 +43,10 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     /// `[seed]`
     pub(crate) seed: SeedSettings,
+    /// `[sql]`: what stored SQL may hold beyond metricd's own lists.
+    pub(crate) sql: GateExtension,
+    /// `[generation]`
+    pub(crate) generation: GenerationSettings,
     /// `[cognito]`, `[auth]`, `[roles]` and `[claims]`
     pub(crate) auth: AuthSettings,
     /// `policy.file`: who may do what. Default: the policies that come with metricd.
@@ -86,8 +92,18 @@ pub(crate) struct LimitSettings {
     pub(crate) burst: NonZeroU32,
     /// `request_timeout`: the longest that a request may take. Default `30s`.
     pub(crate) request_timeout: Duration,
+    /// `max_cost`: the most that PostgreSQL's planner may think a metric's SQL costs, in its own
+    /// units. Default 10,000,000.
+    pub(crate) max_cost: u32,
     /// `query_timeout`: the longest that a metric's SQL may run. Default `25s`.
     pub(crate) query_timeout: Duration,
+}
+
+/// `[generation]`: how a sentence becomes a metric.
+#[derive(Debug, Clone)]
+pub(crate) struct GenerationSettings {
+    /// `approval`: `required` if such a metric answers nobody before it is approved. Default `none`.
+    pub(crate) approval: Approval,
 }
 
 /// `[seed]`: files that fill empty tables at start.
@@ -157,13 +173,14 @@ const PLAIN_NAMES: [(&str, &str); 7] = [
 const CLAIMS: &str = "claims.";
 
 /// Every key that a file may hold, but those of claims.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 35] = [
     "auth.issuers",
     "cognito.client_id",
     "cognito.jwks_uri",
     "cognito.region",
     "cognito.scope",
     "cognito.user_pool_id",
+    "generation.approval",
     "http.cors_origins",
     "http.trusted_proxies",
     "limits.burst",
@@ -181,6 +198,7 @@ const KEYS: [&str; 30] = [
     "database.max_connections",
     "database.acquire_timeout",
     "database.reader_role",
+    "limits.max_cost",
     "limits.max_rows",
     "limits.max_body_bytes",
     "limits.request_timeout",
@@ -188,6 +206,9 @@ const KEYS: [&str; 30] = [
     "seed.metrics",
     "seed.queries",
     "seed.records",
+    "sql.functions",
+    "sql.tables",
+    "sql.types",
 ];
 
 impl Config {
@@ -315,12 +336,25 @@ impl Reader {
                 burst: NonZeroU32::new(self.at_least("limits.burst", 1, 500))
                     .unwrap_or(NonZeroU32::MIN),
                 request_timeout: self.duration("limits.request_timeout", "30s"),
+                max_cost: self.at_least("limits.max_cost", 1, 10_000_000),
                 query_timeout: self.duration("limits.query_timeout", "25s"),
             },
             seed: SeedSettings {
                 metrics: self.value("seed.metrics"),
                 queries: self.value("seed.queries"),
                 records: self.value("seed.records"),
+            },
+            sql: GateExtension {
+                tables: self.list("sql.tables", |text| Some(text.to_owned())),
+                functions: self.list("sql.functions", |text| Some(text.to_owned())),
+                types: self.list("sql.types", |text| Some(text.to_owned())),
+            },
+            generation: GenerationSettings {
+                approval: self.parsed("generation.approval", "none", |text| match text {
+                    "none" => Ok(Approval::NotNeeded),
+                    "required" => Ok(Approval::Required),
+                    _ => Err("must be `none` or `required`"),
+                }),
             },
             auth: self.auth(),
             policy_file: self.value("policy.file"),

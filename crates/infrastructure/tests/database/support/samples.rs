@@ -159,11 +159,15 @@ pub(crate) fn ports(db: &Database) -> Ports {
         policies: Arc::new(Everything),
         audit: db.audit(),
         runner: db.runner(),
-        generator: Arc::new(RawRecords),
+        gate: Arc::default(),
+        schema: db.schema(),
+        generators: Arc::new([]),
+        approval: Approval::NotNeeded,
         clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 1_000,
+        max_cost: f64::INFINITY,
     }
 }
 

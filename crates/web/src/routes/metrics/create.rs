@@ -7,8 +7,9 @@ use axum::{
 };
 use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
 use metricd_application::{
+    generation::Generated,
     metrics::{CreateMetric, Created, QuerySource, create_metric},
-    ports::{Generated, GenerationSource, Ports},
+    ports::Ports,
 };
 use metricd_core::{
     actor::Action,
@@ -130,10 +131,11 @@ pub(crate) struct GenerationBody {
 
 impl From<Generated> for GenerationBody {
     fn from(generated: Generated) -> Self {
-        let source = match generated.source {
-            GenerationSource::Fallback => "fallback",
-        };
-        Self { source, grounded: generated.grounded, explanation: generated.explanation }
+        Self {
+            source: generated.source.as_str(),
+            grounded: generated.grounded,
+            explanation: generated.explanation,
+        }
     }
 }
 

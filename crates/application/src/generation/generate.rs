@@ -1,0 +1,239 @@
+//! Asks one generator after the other, and believes none: what they suggest is gated, prepared,
+//! costed and tried, and what is wrong with it is told to whoever can do better.
+
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    ids::QueryId,
+    metric::Column,
+    schema::Schema,
+    sql::Template,
+    window::{Window, WindowRequest},
+};
+use thiserror::Error;
+use tracing::{info, warn};
+
+use super::raw_records;
+use crate::{
+    compile::{CompileError, compile},
+    ports::{
+        GenerateError, GenerationSource, Ports, QueryGenerator, RefusedAttempt, Rows, RunError,
+        StoreError, Suggestion, SuggestionRequest,
+    },
+    rights::permits,
+};
+
+/// The rows that a try asks for.
+const TRIAL_ROWS: u32 = 20;
+
+/// A query that was written for a sentence, compiled and tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generated {
+    /// Who wrote it.
+    pub source: GenerationSource,
+    /// Whether the sentence was understood in terms of the schema.
+    pub grounded: bool,
+    /// What was understood, or what was not, as a sentence for the caller.
+    pub explanation: String,
+    /// How many suggestions were looked at, this one included.
+    pub attempts: u32,
+    /// The SQL, as an author would have written it.
+    pub sql: String,
+    /// What it compiled to.
+    pub template: Template,
+    /// The columns of its answer.
+    pub columns: Vec<Column>,
+    /// What the try gave, for the defaults of its window.
+    pub sample: Rows,
+    /// The window of the try.
+    pub window: Window,
+}
+
+/// Why there is no query at all.
+#[derive(Debug, Error)]
+pub enum GenerationError {
+    /// The caller may not write SQL, or not what this one needs.
+    #[error("the generated query does not compile")]
+    Query(#[source] CompileError),
+    /// The query failed when it was tried, for a reason that is no fault of it.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The schema could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Writes a query for `prompt`, grounded in those tables that `actor` may write SQL over. One that no
+/// generator understands becomes the query for the metric's own raw records, which says so.
+///
+/// # Errors
+/// See [`GenerationError`].
+pub(crate) async fn generate(
+    actor: &Actor,
+    ports: &Ports,
+    query_id: &QueryId,
+    prompt: &str,
+) -> Result<Generated, GenerationError> {
+    let schema = schema_for(actor, ports).await?;
+    let mut attempts = 0;
+    let mut not_understood = None;
+    for generator in ports.generators.iter() {
+        let asking = Asking { actor, ports, query_id, prompt, schema: &schema };
+        let patience = generator.patience();
+        let asked = asking.ask(generator.as_ref(), &mut attempts, &mut not_understood);
+        match tokio::time::timeout(patience, asked).await {
+            Ok(Ok(Some(generated))) => return Ok(generated),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => warn!(source = generator.source().as_str(), "Generator too slow"),
+        }
+    }
+    let sql = raw_records::sql(query_id, prompt);
+    let explanation = format!(
+        "{} The metric returns its own raw records of the last day_range days.",
+        not_understood.as_deref().unwrap_or("The sentence was not understood.")
+    );
+    let compiled = compile(actor, ports, &sql).await.map_err(GenerationError::Query)?;
+    let tried = attempt(actor, ports, compiled).await?;
+    Ok(tried.written(GenerationSource::Fallback, false, explanation, attempts + 1, sql))
+}
+
+/// The tables that may be read and that `actor` may write SQL over.
+async fn schema_for(actor: &Actor, ports: &Ports) -> Result<Schema, StoreError> {
+    let schema = ports.schema.schema().await?;
+    let may = |table: &&metricd_core::schema::Table| {
+        permits(actor, ports, Action::WriteSql, Object::Table(&table.name))
+    };
+    Ok(Schema { tables: schema.tables.iter().filter(may).cloned().collect() })
+}
+
+/// One sentence on its way to a generator.
+struct Asking<'a> {
+    actor: &'a Actor,
+    ports: &'a Ports,
+    query_id: &'a QueryId,
+    prompt: &'a str,
+    schema: &'a Schema,
+}
+
+impl Asking<'_> {
+    /// Asks until a suggestion passes. `None`: the generator is of no help with this sentence.
+    async fn ask(
+        &self,
+        generator: &dyn QueryGenerator,
+        attempts: &mut u32,
+        not_understood: &mut Option<String>,
+    ) -> Result<Option<Generated>, GenerationError> {
+        let source = generator.source();
+        let mut refused = Vec::new();
+        for _ in 0..generator.attempts() {
+            let request = SuggestionRequest {
+                query_id: self.query_id,
+                prompt: self.prompt,
+                schema: self.schema,
+                today: self.ports.clock.now().date_naive(),
+                refused: &refused,
+            };
+            *attempts += 1;
+            let (sql, explanation) = match generator.suggest(&request).await {
+                Ok(Suggestion::Query { sql, explanation }) => (sql, explanation),
+                Ok(Suggestion::NotUnderstood { explanation }) => {
+                    *not_understood = Some(explanation);
+                    return Ok(None);
+                }
+                Err(GenerateError::Unreadable(reason)) => {
+                    refused.push(RefusedAttempt { sql: None, reason });
+                    continue;
+                }
+                Err(error @ GenerateError::Unavailable(_)) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        source = source.as_str(),
+                        "Generator unavailable"
+                    );
+                    return Ok(None);
+                }
+            };
+            match self.check(&sql).await? {
+                Ok(tried) => {
+                    return Ok(Some(tried.written(source, true, explanation, *attempts, sql)));
+                }
+                Err(reason) => {
+                    info!(source = source.as_str(), attempt = *attempts, "Suggestion refused");
+                    refused.push(RefusedAttempt { sql: Some(sql), reason });
+                }
+            }
+        }
+        warn!(source = source.as_str(), attempts = refused.len(), "Generator gave no usable query");
+        Ok(None)
+    }
+
+    /// Holds a suggestion to everything that SQL is held to, and tries it. The inner error is what is
+    /// wrong with the suggestion.
+    async fn check(&self, sql: &str) -> Result<Result<Tried, String>, GenerationError> {
+        let compiled = match compile(self.actor, self.ports, sql).await {
+            Ok(compiled) => compiled,
+            Err(CompileError::Database(error)) if !error.is_of_the_query() => {
+                return Err(error.into());
+            }
+            Err(fault) => return Ok(Err(fault.to_string())),
+        };
+        match attempt(self.actor, self.ports, compiled).await {
+            Ok(tried) => Ok(Ok(tried)),
+            // Whatever it is that fails in the database, another query may do better.
+            Err(error @ (RunError::Unavailable(_) | RunError::Crowded)) => Err(error.into()),
+            Err(error) => Ok(Err(chain(&error))),
+        }
+    }
+}
+
+/// A compiled query that has been run once.
+struct Tried {
+    template: Template,
+    columns: Vec<Column>,
+    sample: Rows,
+    window: Window,
+}
+
+impl Tried {
+    fn written(
+        self,
+        source: GenerationSource,
+        grounded: bool,
+        explanation: String,
+        attempts: u32,
+        sql: String,
+    ) -> Generated {
+        let Self { template, columns, sample, window } = self;
+        Generated {
+            source,
+            grounded,
+            explanation,
+            attempts,
+            sql,
+            template,
+            columns,
+            sample,
+            window,
+        }
+    }
+}
+
+/// Runs a compiled query once, for the defaults of its window and a few rows.
+async fn attempt(
+    actor: &Actor,
+    ports: &Ports,
+    (template, columns): (Template, Vec<Column>),
+) -> Result<Tried, RunError> {
+    let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
+        .map_err(|_| RunError::Rejected { message: "its default window makes no sense".into() })?;
+    let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    let sample = ports.runner.run(&template, &values, TRIAL_ROWS).await?;
+    Ok(Tried { template, columns, sample, window })
+}
+
+/// An error with what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
