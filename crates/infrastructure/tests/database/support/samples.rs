@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use metricd_application::ports::{Policies, Ports, Store, UnitOfWork};
+use metricd_application::ports::{Approval, Policies, Ports, Store, UnitOfWork};
 use metricd_core::{
     actor::{Action, Actor, Identity, Object},
     audit::{AuditEvent, AuditedObject},
@@ -19,7 +19,6 @@ use metricd_core::{
 };
 use metricd_infrastructure::{
     db::Database,
-    generation::RawRecords,
     system::{FixedClock, RandomIds},
 };
 use uuid::Uuid;
