@@ -10,6 +10,7 @@ use axum::{
     http::{Request, header},
 };
 use metricd_application::{
+    admission::Admission,
     metrics::{CreateMetric, QuerySource, create_metric},
     ports::{Approval, Ports, TokenError, TokenVerifier},
 };
@@ -105,7 +106,7 @@ fn ports(database: &Database) -> anyhow::Result<Ports> {
         policies: Arc::new(policies),
         audit: database.audit(),
         runner: database.runner(),
-        gate: Arc::default(),
+        admission: Admission::new(Arc::default(), f64::INFINITY),
         schema: database.schema(),
         generators: Arc::new([]),
         approval: Approval::NotNeeded,
@@ -113,7 +114,6 @@ fn ports(database: &Database) -> anyhow::Result<Ports> {
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 10_000,
-        max_cost: f64::INFINITY,
     })
 }
 

@@ -52,7 +52,10 @@ Feature: Creating metrics
       """
       {
         "id": "<uuid>",
-        "generation": {"source": "fallback", "grounded": false, "explanation": "<text>"}
+        "generation": {
+          "source": "fallback", "grounded": false, "explanation": "<text>", "sql": "<text>",
+          "attempts": 1
+        }
       }
       """
     And I remember its id as "id"

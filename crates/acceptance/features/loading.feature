@@ -79,6 +79,17 @@ Feature: Loading a catalog
 
   Rule: Ways to load
 
+    Scenario: The SQL that a file replaces is kept
+      Given the sample catalog
+      And the query "cmcw1zaxw0003p1qk1fo9ss8m" in the file is "SELECT 5 AS five"
+      When I import the catalog
+      And metricd starts
+      And I ask for "/metrics/def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6/versions"
+      Then its current.sql is "SELECT 5 AS five"
+      And its items has 1 item
+      And its items.0.version is 1
+      And its items.0.replaced_by is "operator"
+
     Scenario: A dry run tells all and writes nothing
       Given an empty catalog
       When I import the catalog with "--dry-run"

@@ -20,6 +20,10 @@ Feature: Rights
         | list_metrics                 |                                                                     | 401    | 200         | 200         | 200         |
         | create_metrics_configuration | {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"}      | 401    | 403         | 201         | 201         |
         | get_metrics                  |                                                                     | 401    | 200 404 404 | 200 404 404 | 200 404 404 |
+        | preview_metric               | {"query": "SELECT 1 AS x"}                                          | 401    | 403         | 200         | 200         |
+        | approve_metric               |                                                                     | 401    | 403         | 200 404 404 | 200 404 404 |
+        | rollback_metric              | {"version": 1}                                                      | 401    | 403         | 200 404 404 | 200 404 404 |
+        | list_metric_versions         |                                                                     | 401    | 403         | 200 404 404 | 200 404 404 |
         | update_metrics_configuration | {"name": "Changed", "query": "SELECT 2 AS y", "is_editable": false} | 401    | 403         | 200 404 404 | 200 404 404 |
         | delete_metrics_configuration |                                                                     | 401    | 403         | 204 404 404 | 204 404 404 |
         | get_metric_query             |                                                                     | 401    | 403         | 200 404 404 | 200 404 404 |
@@ -44,6 +48,10 @@ Feature: Rights
         | list_metrics                 |                                                                | 401    | 403    | 403         | 200         |
         | create_metrics_configuration | {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"} | 401    | 403    | 403         | 201         |
         | get_metrics                  |                                                                | 401    | 403    | 403         | 200 200 404 |
+        | preview_metric               | {"query": "SELECT 1 AS x"}                                     | 401    | 403    | 403         | 200         |
+        | approve_metric               |                                                                | 401    | 403    | 403         | 200 200 404 |
+        | rollback_metric              | {"version": 1}                                                 | 401    | 403    | 403         | 200 200 404 |
+        | list_metric_versions         |                                                                | 401    | 403    | 403         | 200 200 404 |
         | update_metrics_configuration | {"name": "Changed"}                                            | 401    | 403    | 403         | 200 200 404 |
         | delete_metrics_configuration |                                                                | 401    | 403    | 403         | 204 204 404 |
         | get_metric_query             |                                                                | 401    | 403    | 403         | 200 200 404 |

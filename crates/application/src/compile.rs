@@ -9,6 +9,7 @@ use metricd_core::{
     claim::ClaimName,
     metric::Column,
     sql::{Draft, SqlError, TableName, Template},
+    window::{Window, WindowFault, WindowRequest},
 };
 use thiserror::Error;
 
@@ -35,9 +36,22 @@ pub enum CompileError {
         name_all(.0)
     )]
     Unreadable(Vec<TableName>),
+    /// A column of its answer has no name.
+    #[error("column {0} of the answer has no name: give it one, as in `count(*) AS orders`")]
+    UnnamedColumn(usize),
+    /// Two columns of its answer have the same name.
+    #[error("two columns of the answer are called `{0}`: give each a name of its own with AS")]
+    DuplicateColumn(String),
+    /// The window that it has by default makes no sense.
+    #[error("the window that it has by default makes no sense: {}", all(.0))]
+    Window(Vec<WindowFault>),
     /// The database does not accept it, or could not be asked.
     #[error(transparent)]
     Database(#[from] RunError),
+}
+
+fn all(faults: &[WindowFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn name_all(tables: &[TableName]) -> String {
@@ -56,7 +70,7 @@ pub(crate) fn refuse_unknown_claims(
 }
 
 /// Parses `sql`, asks leave for `actor` to write it, checks what it reads, has the database describe
-/// it, and fixes its slots.
+/// it, fixes its slots, and asks what it costs.
 ///
 /// # Errors
 /// See [`CompileError`].
@@ -66,7 +80,7 @@ pub async fn compile(
     sql: &str,
 ) -> Result<(Template, Vec<Column>), CompileError> {
     authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog).await?;
-    let draft = Draft::parse(sql, &ports.gate)?;
+    let draft = Draft::parse(sql, ports.admission.gate())?;
     for table in draft.tables() {
         authorize_on(actor, ports, Action::WriteSql, Object::Table(table)).await?;
     }
@@ -81,5 +95,29 @@ pub async fn compile(
     let template = draft.finish(&inferred)?;
     // What will run: a literal that is no slot after all may not fit where it stands.
     let columns = runner.describe(&template.sql).await?.columns;
+    check_columns(&columns)?;
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
+        .map_err(CompileError::Window)?;
+    // What it costs somebody of certain claims shows when somebody asks.
+    if template.claims.is_empty()
+        && let Ok(scope) = actor.scope(&template.claims)
+        && let Ok(values) = template.bind(&window, &scope)
+    {
+        ports.admission.admit(runner, &template, &window, &values).await?;
+    }
     Ok((template, columns))
+}
+
+/// Rows are objects: each column needs a name, and one of its own.
+fn check_columns(columns: &[Column]) -> Result<(), CompileError> {
+    let mut seen = BTreeSet::new();
+    for (index, Column { name, .. }) in columns.iter().enumerate() {
+        if name.is_empty() || name == "?column?" {
+            return Err(CompileError::UnnamedColumn(index + 1));
+        }
+        if !seen.insert(name) {
+            return Err(CompileError::DuplicateColumn(name.clone()));
+        }
+    }
+    Ok(())
 }

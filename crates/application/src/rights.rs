@@ -10,7 +10,7 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     audit::{AuditEvent, AuditedAction, AuditedObject},
     ids::MetricId,
-    metric::{CompiledMetric, Metric},
+    metric::{CompiledMetric, Metric, Review},
 };
 use thiserror::Error;
 
@@ -32,7 +32,7 @@ pub async fn authorize(
     action: Action,
     object: AuditedObject,
 ) -> Result<(), Forbidden> {
-    if actor.is_operator() || ports.policies.might_permit(actor.identity(), action) {
+    if might_permit(actor, ports, action) {
         return Ok(());
     }
     Err(deny(actor, ports, action, object).await)
@@ -64,11 +64,16 @@ pub(crate) async fn authorize_within(
     metric: &Metric,
     work: Box<dyn UnitOfWork>,
 ) -> Result<Box<dyn UnitOfWork>, Forbidden> {
-    if may_read(actor, ports, metric) && permits(actor, ports, action, Object::Metric(metric)) {
+    if may_know(actor, ports, metric) && permits(actor, ports, action, Object::Metric(metric)) {
         return Ok(work);
     }
     drop(work);
     Err(deny(actor, ports, action, metric.id.into()).await)
+}
+
+/// Whether there could be anything on which the actor has leave. Leaves no trace.
+pub(crate) fn might_permit(actor: &Actor, ports: &Ports, action: Action) -> bool {
+    actor.is_operator() || ports.policies.might_permit(actor.identity(), action)
 }
 
 /// Whether the actor has leave. Leaves no trace.
@@ -76,9 +81,12 @@ pub(crate) fn permits(actor: &Actor, ports: &Ports, action: Action, object: Obje
     actor.is_operator() || ports.policies.permits(actor.identity(), action, &object)
 }
 
-/// Whether the actor may know that the metric is there.
-pub(crate) fn may_read(actor: &Actor, ports: &Ports, metric: &Metric) -> bool {
-    permits(actor, ports, Action::Read, Object::Metric(metric))
+/// Whether the actor may know that the metric is there. One that waits for approval is there for
+/// those only who could do something about it.
+pub(crate) fn may_know(actor: &Actor, ports: &Ports, metric: &Metric) -> bool {
+    let may = |action| permits(actor, ports, action, Object::Metric(metric));
+    let may_help = || may(Action::Approve) || may(Action::Edit);
+    may(Action::Read) && (metric.review != Review::Waiting || may_help())
 }
 
 /// The metric `id` with its query, if it is there and the actor may know of it.
@@ -88,7 +96,7 @@ pub(crate) async fn find_readable(
     id: MetricId,
 ) -> Result<Option<CompiledMetric>, StoreError> {
     let found = ports.catalog.find(id).await?;
-    Ok(found.filter(|compiled| may_read(actor, ports, &compiled.metric)))
+    Ok(found.filter(|compiled| may_know(actor, ports, &compiled.metric)))
 }
 
 /// Writes into the audit that the actor was denied `action`, which is denied whatever becomes of that.

@@ -169,6 +169,8 @@ pub enum Action {
     Create,
     /// Change a metric.
     Edit,
+    /// Let what a sentence became answer.
+    Approve,
     /// Move a metric's tiles.
     Arrange,
     /// Change a metric that is locked (`is_editable: false`).
@@ -187,11 +189,12 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::ReadSql,
         Self::Create,
         Self::Edit,
+        Self::Approve,
         Self::Arrange,
         Self::Unlock,
         Self::Delete,
@@ -209,6 +212,7 @@ impl Action {
             Self::ReadSql => "readSql",
             Self::Create => "create",
             Self::Edit => "edit",
+            Self::Approve => "approve",
             Self::Arrange => "arrange",
             Self::Unlock => "unlock",
             Self::Delete => "delete",

@@ -59,7 +59,7 @@ mod tests {
         actor::Actor,
         claim::ClaimName,
         ids::QueryId,
-        metric::{Metric, MetricDetails, MetricName, Origin, Query},
+        metric::{Metric, MetricDetails, MetricName, Origin, Query, Review},
         sql::{Draft, Gate},
         window::WindowRequest,
     };
@@ -73,6 +73,7 @@ mod tests {
             template,
             columns: Vec::new(),
             version: 1,
+            review: Review::NotNeeded,
             origin: Origin::Api,
         };
         let metric = Metric {
@@ -83,6 +84,7 @@ mod tests {
             layouts: Vec::new(),
             layout_version: 1,
             query_version: 1,
+            review: Review::NotNeeded,
             origin: Origin::Api,
         };
         CompiledMetric { metric, query }

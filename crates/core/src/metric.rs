@@ -1,5 +1,6 @@
 //! Metrics and the queries behind them.
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::{
@@ -25,6 +26,8 @@ pub struct Metric {
     pub layout_version: i64,
     /// Counts changes of the query; only this one invalidates rows.
     pub query_version: i64,
+    /// Whether its query may answer.
+    pub review: Review,
     /// Who made it: only an import's metrics may be pruned by an import.
     pub origin: Origin,
 }
@@ -226,8 +229,81 @@ pub struct Query {
     pub columns: Vec<Column>,
     /// Counts changes of the text, from 1.
     pub version: i64,
+    /// Whether it may answer.
+    pub review: Review,
     /// Who made it.
     pub origin: Origin,
+}
+
+/// Whether a query may answer. What a sentence became can be made to wait until somebody has looked
+/// at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Review {
+    /// It was never asked for.
+    #[default]
+    NotNeeded,
+    /// It answers nobody before it is approved.
+    Waiting,
+    /// It was approved as it is.
+    Approved,
+}
+
+impl Review {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::NotNeeded, Self::Waiting, Self::Approved];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotNeeded => "not_needed",
+            Self::Waiting => "waiting",
+            Self::Approved => "approved",
+        }
+    }
+
+    /// The one that `word` names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|review| review.as_str() == word)
+    }
+
+    /// What an edit leaves of it, where what sentences become has to be approved or has not. An
+    /// approval is of one text: it does not outlive it.
+    #[must_use]
+    pub fn after_edit(self, is_required: bool) -> Self {
+        match self {
+            Self::NotNeeded => Self::NotNeeded,
+            Self::Approved if !is_required => Self::NotNeeded,
+            Self::Waiting | Self::Approved => Self::Waiting,
+        }
+    }
+}
+
+/// What a query was before it was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryVersion {
+    /// Which version it was.
+    pub version: i64,
+    /// The author's text, verbatim.
+    pub sql: String,
+    /// When another took its place.
+    pub replaced_at: DateTime<Utc>,
+    /// The subject of whoever replaced it.
+    pub replaced_by: String,
+}
+
+impl Query {
+    /// What is kept of this version when `subject` puts another in its place.
+    #[must_use]
+    pub fn replaced(&self, at: DateTime<Utc>, subject: &str) -> QueryVersion {
+        QueryVersion {
+            version: self.version,
+            sql: self.sql.clone(),
+            replaced_at: at,
+            replaced_by: subject.to_owned(),
+        }
+    }
 }
 
 /// A column of a query's answer.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use metricd_application::ports::{Clock, Policies, Ports};
+use metricd_application::{
+    admission::Admission,
+    ports::{Clock, Policies, Ports},
+};
 use metricd_core::sql::Gate;
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
@@ -66,13 +69,12 @@ pub(crate) fn ports(
         catalog: database.catalog(),
         store: database.store(),
         runner: database.runner(),
-        gate: Arc::new(gate(config)?),
+        admission: Admission::new(Arc::new(gate(config)?), f64::from(config.limits.max_cost)),
         schema: database.schema(),
         generators: Arc::new([]),
         approval: config.generation.approval,
         clock: clock(config),
         ids: Arc::new(RandomIds),
         max_rows: config.limits.max_rows,
-        max_cost: f64::from(config.limits.max_cost),
     })
 }

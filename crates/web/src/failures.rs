@@ -30,6 +30,8 @@ failures! {
     NoKeys = "404", "This server is no issuer";
     MetricNotFound = "404", "Metric not found";
     Locked = "409", "The metric is locked";
+    Moved = "409", "Somebody else has changed it meanwhile";
+    Waiting = "409", "The metric waits for approval";
     Stale = "412", "Somebody else was faster";
     TooLarge = "413", "The body is too large";
     NotJson = "415", "The body is not JSON";

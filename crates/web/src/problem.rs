@@ -11,9 +11,10 @@ use metricd_application::{
     Forbidden,
     audit::AuditError,
     compile::CompileError,
-    generation::GenerationError,
+    generation::{GenerationError, PreviewError},
     metrics::{
-        CreateError, DeleteError, GetError, ListError, QueryError, ReplaceLayoutsError, UpdateError,
+        ApproveError, CreateError, DeleteError, GetError, ListError, QueryError,
+        ReplaceLayoutsError, RollbackError, UpdateError,
     },
     ports::{RunError, StoreError},
     records::CreateRecordError,
@@ -144,8 +145,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "Metric not found")
     }
 
+    fn ungrounded(explanation: String) -> Self {
+        let loc = ["body", "query_generation_prompt"];
+        Self::invalid(Fault::at(&loc, "ungrounded", explanation).into())
+    }
+
     fn query_fault(error: &CompileError) -> Self {
-        Self::invalid(Fault::at(&["body", "query"], "sql", error.to_string()).into())
+        Self::bad_sql(error.to_string())
+    }
+
+    fn bad_sql(message: String) -> Self {
+        Self::invalid(Fault::at(&["body", "query"], "sql", message).into())
     }
 }
 
@@ -200,11 +210,9 @@ impl From<RunError> for Problem {
             RunError::TooDear { .. } => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The metric's query is too dear for this window; ask for fewer days",
-            )
-            .caused_by(error),
+            ),
             RunError::RowTooLarge { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "A row of the answer is too large")
-                    .caused_by(error)
             }
             RunError::Rejected { .. } | RunError::Failed(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The metric's query failed")
@@ -219,6 +227,7 @@ impl From<GetError> for Problem {
         match error {
             GetError::Forbidden(error) => error.into(),
             GetError::NotFound => Self::not_found(),
+            GetError::Waiting => Self::new(StatusCode::CONFLICT, error.to_string()),
             GetError::Window(faults) => Self::invalid(Faults(
                 faults
                     .into_iter()
@@ -266,6 +275,47 @@ impl From<GenerationError> for Problem {
     }
 }
 
+impl From<PreviewError> for Problem {
+    fn from(error: PreviewError) -> Self {
+        match error {
+            PreviewError::Forbidden(error)
+            | PreviewError::Query(CompileError::Forbidden(error)) => error.into(),
+            PreviewError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
+                error.into()
+            }
+            PreviewError::Query(error) => Self::query_fault(&error),
+            // Whoever wrote it may know what the database says of it.
+            PreviewError::Run(RunError::Failed(fault)) => Self::bad_sql(fault.to_string()),
+            PreviewError::Run(error) => error.into(),
+            PreviewError::Ungrounded { explanation } => Self::ungrounded(explanation),
+            PreviewError::Generate(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApproveError> for Problem {
+    fn from(error: ApproveError) -> Self {
+        match error {
+            ApproveError::Forbidden(error) => error.into(),
+            ApproveError::NotFound => Self::not_found(),
+            ApproveError::Changed { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ApproveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RollbackError> for Problem {
+    fn from(error: RollbackError) -> Self {
+        match error {
+            RollbackError::UnknownVersion(_) => {
+                let fault = Fault::at(&["body", "version"], "unknown", error.to_string());
+                Self::invalid(fault.into())
+            }
+            RollbackError::Update(error) => error.into(),
+        }
+    }
+}
+
 impl From<CreateError> for Problem {
     fn from(error: CreateError) -> Self {
         match error {
@@ -276,9 +326,7 @@ impl From<CreateError> for Problem {
                 error.into()
             }
             CreateError::Query(error) => Self::query_fault(&error),
-            CreateError::Ungrounded { explanation } => Self::invalid(
-                Fault::at(&["body", "query_generation_prompt"], "ungrounded", explanation).into(),
-            ),
+            CreateError::Ungrounded { explanation } => Self::ungrounded(explanation),
             CreateError::Generate(error) => error.into(),
             CreateError::Store(error) => error.into(),
         }

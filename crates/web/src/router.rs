@@ -111,6 +111,10 @@ fn closed() -> OpenApiRouter<Reach> {
             routes::metrics::update::handler,
             routes::metrics::delete::handler
         ))
+        .routes(routes!(routes::metrics::preview::handler))
+        .routes(routes!(routes::metrics::approve::handler))
+        .routes(routes!(routes::metrics::rollback::handler))
+        .routes(routes!(routes::versions::list::handler))
         .routes(routes!(routes::query::get::handler))
         .routes(routes!(routes::layouts::replace::handler))
         .routes(routes!(routes::records::create::handler))

@@ -234,6 +234,9 @@ pub(crate) struct MetricBody {
     layout_version: i64,
     /// Counts changes of the query.
     query_version: i64,
+    /// `waiting` while the metric answers nobody, because what a sentence became has to be approved.
+    #[schema(example = "not_needed", pattern = "^(not_needed|waiting|approved)$")]
+    review: &'static str,
 }
 
 impl From<&Metric> for MetricBody {
@@ -250,6 +253,7 @@ impl From<&Metric> for MetricBody {
             layouts: metric.layouts.iter().map(Into::into).collect(),
             layout_version: metric.layout_version,
             query_version: metric.query_version,
+            review: metric.review.as_str(),
         }
     }
 }

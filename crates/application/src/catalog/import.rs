@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     loaded::{CatalogFiles, LeftOut, LoadedQuery},
-    plan::{CompiledQuery, Plan, Prepared, Stored, plan},
+    plan::{ChangedQuery, CompiledQuery, Plan, Prepared, Stored, plan},
     reconcile,
     records::{self, OnProgress, RecordSource},
     report::{Finding, Findings, Place, Report, SlotFinding},
@@ -152,6 +152,15 @@ pub(super) fn reject(
             format!("the SQL of `{}` reads tables that you may not write SQL for", row.id),
             "Ask for the right `writeSql` on its tables.".to_owned(),
         ),
+        CompileError::UnnamedColumn(_)
+        | CompileError::DuplicateColumn(_)
+        | CompileError::Window(_) => {
+            (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
+        }
+        CompileError::Database(RunError::TooDear { .. }) => (
+            format!("the SQL of `{}`: {fault}", row.id),
+            "Make the SQL cheaper, or raise `limits.max_cost`.".to_owned(),
+        ),
         CompileError::Database(_) => (
             format!("the SQL of `{}`: {fault}", row.id),
             "Correct the SQL; `psql` gives the same answer.".to_owned(),
@@ -184,7 +193,7 @@ pub(super) async fn load(
     let mut records = records;
     if report.findings.permit_writing() {
         report.counts = plan.counts;
-        write(work.as_mut(), plan, &mut report).await?;
+        write(work.as_mut(), plan, event, &mut report).await?;
         if let Some(records) = records.as_deref_mut() {
             store(work.as_mut(), records, &mut report, on_progress).await?;
         }
@@ -215,13 +224,15 @@ async fn stored(work: &mut dyn UnitOfWork, prepared: &Prepared) -> Result<Stored
 async fn write(
     work: &mut dyn UnitOfWork,
     plan: Plan,
+    event: &AuditEvent,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     for query in &plan.new_queries {
         work.insert_query(query).await?;
     }
-    for query in &plan.changed_queries {
-        work.update_query(query).await?;
+    for ChangedQuery { before, after } in &plan.changed_queries {
+        work.keep_version(&before.id, &before.replaced(event.at, &event.subject)).await?;
+        work.update_query(after).await?;
     }
     for metric in &plan.new_metrics {
         work.insert_metric(metric).await?;

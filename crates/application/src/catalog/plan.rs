@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Column, Display, Metric, MetricDetails, MetricName, Origin, Query},
+    metric::{Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Review},
     sql::Template,
 };
 
@@ -41,11 +41,18 @@ pub(super) struct Stored {
     pub(super) metrics: Vec<Metric>,
 }
 
+/// A query that a file gives new SQL.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ChangedQuery {
+    pub(super) before: Query,
+    pub(super) after: Query,
+}
+
 /// What to write, in this order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Plan {
     pub(super) new_queries: Vec<Query>,
-    pub(super) changed_queries: Vec<Query>,
+    pub(super) changed_queries: Vec<ChangedQuery>,
     pub(super) new_metrics: Vec<Metric>,
     pub(super) changed_metrics: Vec<Metric>,
     pub(super) pruned_metrics: Vec<MetricId>,
@@ -85,6 +92,7 @@ impl Plan {
                 template: query.template.clone(),
                 columns: query.columns.clone(),
                 version: found.map_or(1, |found| found.version),
+                review: found.map_or(Review::NotNeeded, |found| found.review),
                 origin: found.map_or(Origin::Import, |found| found.origin),
             };
             match found {
@@ -95,7 +103,11 @@ impl Plan {
                 Some(found) if **found == wanted => tally.unchanged += 1,
                 Some(found) => {
                     tally.updated += 1;
-                    self.changed_queries.push(Query { version: found.version + 1, ..wanted });
+                    // What stands in a file is nobody's sentence.
+                    let review = Review::NotNeeded;
+                    let after = Query { version: found.version + 1, review, ..wanted };
+                    let before = (**found).clone();
+                    self.changed_queries.push(ChangedQuery { before, after });
                 }
             }
         }
@@ -144,7 +156,10 @@ impl Plan {
         let before: BTreeMap<_, _> =
             stored.queries.iter().map(|query| (&query.id, query)).collect();
         let mut after = before.clone();
-        let written = self.new_queries.iter().chain(&self.changed_queries);
+        let written = self
+            .new_queries
+            .iter()
+            .chain(self.changed_queries.iter().map(|changed| &changed.after));
         after.extend(written.map(|query| (&query.id, query)));
 
         for metric in metrics {
@@ -196,6 +211,7 @@ fn created(metric: &CatalogMetric, query: &Query) -> Metric {
         layouts: metric.layouts.clone(),
         layout_version: 1,
         query_version: query.version,
+        review: query.review,
         origin: Origin::Import,
     }
 }
@@ -215,6 +231,7 @@ fn updated(found: &Metric, old: Option<&Query>, metric: &CatalogMetric, query: &
         layouts: metric.layouts.clone(),
         layout_version: found.layout_version + i64::from(moved),
         query_version: query.version,
+        review: query.review,
         origin: found.origin,
     }
 }
@@ -355,7 +372,7 @@ mod tests {
         let after =
             files(vec![query("a", "-- New\nSELECT 2")], vec![metric(1, "a"), metric(2, "a")]);
         let (plan, _) = planned(&stored, &after, false);
-        assert_eq!(plan.changed_queries[0].version, 2);
+        assert_eq!(plan.changed_queries[0].after.version, 2);
         assert_eq!((plan.counts.queries.updated, plan.counts.metrics.updated), (1, 1));
         assert_eq!(plan.changed_metrics.len(), 1, "the other one says nothing new");
         assert_eq!(plan.changed_metrics[0].details.name.as_str(), "New");

@@ -25,27 +25,32 @@ use crate::{
 /// The rows that a try asks for.
 const TRIAL_ROWS: u32 = 20;
 
-/// A query that was written for a sentence, compiled and tried.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Generated {
+/// How a query was written for a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
     /// Who wrote it.
     pub source: GenerationSource,
     /// Whether the sentence was understood in terms of the schema.
     pub grounded: bool,
     /// What was understood, or what was not, as a sentence for the caller.
     pub explanation: String,
-    /// How many suggestions were looked at, this one included.
+    /// How many suggestions were looked at, the one that was taken included.
     pub attempts: u32,
     /// The SQL, as an author would have written it.
     pub sql: String,
-    /// What it compiled to.
+}
+
+/// A compiled query that has been run once, for the defaults of its window and a few rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// What its SQL compiled to.
     pub template: Template,
     /// The columns of its answer.
     pub columns: Vec<Column>,
-    /// What the try gave, for the defaults of its window.
-    pub sample: Rows,
-    /// The window of the try.
+    /// The window that it was run for.
     pub window: Window,
+    /// The first rows.
+    pub rows: Rows,
 }
 
 /// Why there is no query at all.
@@ -72,7 +77,7 @@ pub(crate) async fn generate(
     ports: &Ports,
     query_id: &QueryId,
     prompt: &str,
-) -> Result<Generated, GenerationError> {
+) -> Result<(Generation, Trial), GenerationError> {
     let schema = schema_for(actor, ports).await?;
     let mut attempts = 0;
     let mut not_understood = None;
@@ -93,8 +98,9 @@ pub(crate) async fn generate(
         not_understood.as_deref().unwrap_or("The sentence was not understood.")
     );
     let compiled = compile(actor, ports, &sql).await.map_err(GenerationError::Query)?;
-    let tried = attempt(actor, ports, compiled).await?;
-    Ok(tried.written(GenerationSource::Fallback, false, explanation, attempts + 1, sql))
+    let trial = attempt(actor, ports, compiled).await?;
+    let (source, attempts) = (GenerationSource::Fallback, attempts + 1);
+    Ok((Generation { source, grounded: false, explanation, attempts, sql }, trial))
 }
 
 /// The tables that may be read and that `actor` may write SQL over.
@@ -122,7 +128,7 @@ impl Asking<'_> {
         generator: &dyn QueryGenerator,
         attempts: &mut u32,
         not_understood: &mut Option<String>,
-    ) -> Result<Option<Generated>, GenerationError> {
+    ) -> Result<Option<(Generation, Trial)>, GenerationError> {
         let source = generator.source();
         let mut refused = Vec::new();
         for _ in 0..generator.attempts() {
@@ -154,8 +160,10 @@ impl Asking<'_> {
                 }
             };
             match self.check(&sql).await? {
-                Ok(tried) => {
-                    return Ok(Some(tried.written(source, true, explanation, *attempts, sql)));
+                Ok(trial) => {
+                    let (grounded, attempts) = (true, *attempts);
+                    let generation = Generation { source, grounded, explanation, attempts, sql };
+                    return Ok(Some((generation, trial)));
                 }
                 Err(reason) => {
                     info!(source = source.as_str(), attempt = *attempts, "Suggestion refused");
@@ -169,7 +177,7 @@ impl Asking<'_> {
 
     /// Holds a suggestion to everything that SQL is held to, and tries it. The inner error is what is
     /// wrong with the suggestion.
-    async fn check(&self, sql: &str) -> Result<Result<Tried, String>, GenerationError> {
+    async fn check(&self, sql: &str) -> Result<Result<Trial, String>, GenerationError> {
         let compiled = match compile(self.actor, self.ports, sql).await {
             Ok(compiled) => compiled,
             Err(CompileError::Database(error)) if !error.is_of_the_query() => {
@@ -178,7 +186,7 @@ impl Asking<'_> {
             Err(fault) => return Ok(Err(fault.to_string())),
         };
         match attempt(self.actor, self.ports, compiled).await {
-            Ok(tried) => Ok(Ok(tried)),
+            Ok(trial) => Ok(Ok(trial)),
             // Whatever it is that fails in the database, another query may do better.
             Err(error @ (RunError::Unavailable(_) | RunError::Crowded)) => Err(error.into()),
             Err(error) => Ok(Err(chain(&error))),
@@ -186,50 +194,18 @@ impl Asking<'_> {
     }
 }
 
-/// A compiled query that has been run once.
-struct Tried {
-    template: Template,
-    columns: Vec<Column>,
-    sample: Rows,
-    window: Window,
-}
-
-impl Tried {
-    fn written(
-        self,
-        source: GenerationSource,
-        grounded: bool,
-        explanation: String,
-        attempts: u32,
-        sql: String,
-    ) -> Generated {
-        let Self { template, columns, sample, window } = self;
-        Generated {
-            source,
-            grounded,
-            explanation,
-            attempts,
-            sql,
-            template,
-            columns,
-            sample,
-            window,
-        }
-    }
-}
-
 /// Runs a compiled query once, for the defaults of its window and a few rows.
-async fn attempt(
+pub(super) async fn attempt(
     actor: &Actor,
     ports: &Ports,
     (template, columns): (Template, Vec<Column>),
-) -> Result<Tried, RunError> {
+) -> Result<Trial, RunError> {
     let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
     let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
         .map_err(|_| RunError::Rejected { message: "its default window makes no sense".into() })?;
     let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    let sample = ports.runner.run(&template, &values, TRIAL_ROWS).await?;
-    Ok(Tried { template, columns, sample, window })
+    let rows = ports.runner.run(&template, &values, TRIAL_ROWS).await?;
+    Ok(Trial { template, columns, window, rows })
 }
 
 /// An error with what caused it, on one line.

@@ -5,15 +5,16 @@ use metricd_core::{
     audit::AuditEvent,
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Metric, MetricDetails, MetricName, Origin, Query, Tag},
+    metric::{Metric, MetricDetails, MetricName, Origin, Query, Review, Tag},
 };
 use thiserror::Error;
 
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
-    generation::{Generated, GenerationError, generate},
-    ports::{Ports, StoreError},
+    generation::{Generation, GenerationError, generate},
+    ports::{Approval, Ports, StoreError},
+    rights::permits,
 };
 
 /// The metric to make.
@@ -53,7 +54,9 @@ pub struct Created {
     /// Its id.
     pub id: MetricId,
     /// How its SQL was written, when it came from a sentence.
-    pub generation: Option<Generated>,
+    pub generation: Option<Generation>,
+    /// Whether its maker may see its SQL.
+    pub shows_sql: bool,
 }
 
 /// Why no metric was made.
@@ -98,17 +101,27 @@ pub async fn create_metric(
             (sql, template, columns, None)
         }
         QuerySource::Prompt { text, strict } => {
-            let generated = generate(actor, ports, &query_id, &text).await?;
-            if strict && !generated.grounded {
-                return Err(CreateError::Ungrounded { explanation: generated.explanation });
+            let (generation, trial) = generate(actor, ports, &query_id, &text).await?;
+            if strict && !generation.grounded {
+                return Err(CreateError::Ungrounded { explanation: generation.explanation });
             }
-            let Generated { sql, template, columns, .. } = generated.clone();
-            (sql, template, columns, Some(generated))
+            (generation.sql.clone(), trial.template, trial.columns, Some(generation))
         }
     };
     let name = command.name.unwrap_or_else(|| MetricName::from_query(&sql, &query_id));
-    let query =
-        Query { id: query_id.clone(), sql, template, columns, version: 1, origin: Origin::Api };
+    let review = match (&generation, ports.approval) {
+        (Some(_), Approval::Required) => Review::Waiting,
+        _ => Review::NotNeeded,
+    };
+    let query = Query {
+        id: query_id.clone(),
+        sql,
+        template,
+        columns,
+        version: 1,
+        review,
+        origin: Origin::Api,
+    };
     let metric = Metric {
         id,
         query_id,
@@ -122,6 +135,7 @@ pub async fn create_metric(
         layouts: command.layouts,
         layout_version: 1,
         query_version: query.version,
+        review,
         origin: Origin::Api,
     };
 
@@ -130,5 +144,6 @@ pub async fn create_metric(
     work.insert_metric(&metric).await?;
     let (now, version) = (ports.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
-    Ok(Created { id, generation })
+    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
+    Ok(Created { id, generation, shows_sql })
 }

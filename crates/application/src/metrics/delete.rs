@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Forbidden, authorize,
     ports::{Ports, StoreError},
-    rights::{authorize_within, find_readable, may_read},
+    rights::{authorize_within, find_readable, may_know},
 };
 
 /// Why a metric was not removed.
@@ -43,7 +43,7 @@ pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result
     let known = find_readable(actor, ports, id).await?.ok_or(DeleteError::NotFound)?;
     let Locked { work, metric, .. } =
         lock(ports, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
-    if !may_read(actor, ports, &metric) {
+    if !may_know(actor, ports, &metric) {
         return Err(DeleteError::NotFound);
     }
     let mut work = authorize_within(actor, ports, Action::Delete, &metric, work).await?;

@@ -5,7 +5,7 @@ use metricd_core::{
     actor::{Action, Actor},
     answer_key::AnswerKey,
     ids::MetricId,
-    metric::CompiledMetric,
+    metric::{CompiledMetric, Review},
     window::{Window, WindowFault, WindowRequest},
 };
 use thiserror::Error;
@@ -39,6 +39,9 @@ pub enum GetError {
     /// No metric has this id, or the caller may not know of it.
     #[error("Metric not found")]
     NotFound,
+    /// The metric waits for approval.
+    #[error("Metric waits for approval")]
+    Waiting,
     /// The window makes no sense.
     #[error("the window is refused")]
     Window(Vec<WindowFault>),
@@ -62,6 +65,9 @@ pub async fn get_metric(
 ) -> Result<Answer, GetError> {
     authorize(actor, ports, Action::Read, id.into()).await?;
     let compiled = find_readable(actor, ports, id).await?.ok_or(GetError::NotFound)?;
+    if compiled.query.review == Review::Waiting {
+        return Err(GetError::Waiting);
+    }
     let template = &compiled.query.template;
     let scope = match actor.scope(&template.claims) {
         Ok(scope) => scope,
@@ -75,6 +81,7 @@ pub async fn get_metric(
     record_window(&window);
     let key = AnswerKey::new(&compiled, window, scope);
     let values = key.values(&compiled).map_err(|fault| RunError::Failed(fault.into()))?;
+    ports.admission.admit(ports.runner.as_ref(), template, key.window(), &values).await?;
     let rows = ports.runner.run(template, &values, ports.max_rows).await?;
     Ok(Answer { compiled, key, rows, as_of })
 }

@@ -13,7 +13,7 @@ use super::update::LOCKED;
 use crate::{
     Forbidden, authorize,
     ports::{Ports, StoreError},
-    rights::{authorize_within, may_read},
+    rights::{authorize_within, may_know},
 };
 
 /// Why the tiles were not moved.
@@ -54,7 +54,7 @@ pub async fn replace_layouts(
     authorize(actor, ports, Action::Arrange, id.into()).await?;
     let mut work = ports.store.begin().await?;
     let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
-    if !may_read(actor, ports, &metric) {
+    if !may_know(actor, ports, &metric) {
         return Err(ReplaceLayoutsError::NotFound);
     }
     let mut work = authorize_within(actor, ports, Action::Arrange, &metric, work).await?;

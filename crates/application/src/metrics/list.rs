@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     Forbidden, authorize,
     ports::{MetricFilter, Ports, StoreError},
-    rights::may_read,
+    rights::may_know,
 };
 
 /// The most metrics of one page.
@@ -75,7 +75,7 @@ pub async fn list_metrics(
         scanned += filter.limit;
         for metric in candidates {
             let id = metric.id;
-            if may_read(actor, ports, &metric) {
+            if may_know(actor, ports, &metric) {
                 if items.len() == limit as usize {
                     return Ok(Page { next: items.last().map(|metric| metric.id), items });
                 }

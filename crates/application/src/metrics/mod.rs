@@ -1,5 +1,6 @@
 //! Asking for metrics, making them and changing them.
 
+mod approve;
 mod create;
 mod delete;
 mod get;
@@ -8,7 +9,9 @@ mod list;
 mod locking;
 mod query;
 mod update;
+mod versions;
 
+pub use approve::{ApproveError, approve_metric};
 pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
 pub use delete::{DeleteError, delete_metric};
 pub use get::{Answer, GetError, get_metric};
@@ -16,3 +19,4 @@ pub use layouts::{ReplaceLayoutsError, replace_layouts};
 pub use list::{ListError, MAX_PAGE, Page, PageRequest, list_metrics};
 pub use query::{QueryError, get_query};
 pub use update::{Patch, UpdateError, update_metric};
+pub use versions::{MAX_VERSIONS, RollbackError, VersionPage, list_versions, rollback_metric};

@@ -4,7 +4,7 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditEvent,
     ids::MetricId,
-    metric::{CompiledMetric, Display, Metric, MetricName, Query, Tag},
+    metric::{Column, CompiledMetric, Display, Metric, MetricName, Query, Tag},
     sql::Template,
 };
 use thiserror::Error;
@@ -13,8 +13,8 @@ use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
-    ports::{Ports, StoreError},
-    rights::{authorize_within, find_readable, may_read},
+    ports::{Approval, Ports, StoreError},
+    rights::{authorize_within, find_readable, may_know},
 };
 
 /// What to change; `None` leaves a field as it is.
@@ -84,7 +84,7 @@ pub async fn update_metric(
 
     let Locked { work, mut query, mut metric, sharing } =
         lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
-    if !may_read(actor, ports, &metric) {
+    if !may_know(actor, ports, &metric) {
         return Err(UpdateError::NotFound);
     }
     let mut work = authorize_within(actor, ports, Action::Edit, &metric, work).await?;
@@ -99,11 +99,12 @@ pub async fn update_metric(
         if sharing.iter().any(|other| !other.is_editable) {
             return Err(UpdateError::Locked(SHARED_LOCKED));
         }
-        let version = query.version;
-        query = changed(query, sql, template, columns);
-        work.update_query(&query).await?;
-        metric.query_version = query.version;
-        if query.version != version {
+        let before = query.replaced(ports.clock.now(), actor.subject());
+        query = changed(query, sql, template, columns, ports.approval);
+        if query.version != before.version {
+            work.keep_version(&query.id, &before).await?;
+            work.update_query(&query).await?;
+            (metric.query_version, metric.review) = (query.version, query.review);
             changed_with_it.extend(sharing.iter().map(|other| other.id));
         }
     }
@@ -126,15 +127,19 @@ fn unlocks(metric: &Metric, patch: &Patch) -> Result<bool, UpdateError> {
     }
 }
 
+/// The query with new SQL: the next version, unless nothing is new.
 fn changed(
     query: Query,
     sql: String,
     template: Template,
-    columns: Vec<metricd_core::metric::Column>,
+    columns: Vec<Column>,
+    approval: Approval,
 ) -> Query {
-    let same = query.sql == sql && query.template == template && query.columns == columns;
-    let version = if same { query.version } else { query.version + 1 };
-    Query { sql, template, columns, version, ..query }
+    if query.sql == sql && query.template == template && query.columns == columns {
+        return query;
+    }
+    let review = query.review.after_edit(approval == Approval::Required);
+    Query { sql, template, columns, version: query.version + 1, review, ..query }
 }
 
 fn apply(metric: &mut Metric, patch: Patch) {

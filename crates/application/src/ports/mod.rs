@@ -11,7 +11,9 @@ mod store;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use metricd_core::{claim::ClaimName, sql::Gate};
+use metricd_core::claim::ClaimName;
+
+use crate::admission::Admission;
 
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
 pub use clock::{Clock, Ids};
@@ -40,8 +42,8 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     /// Runs templates.
     pub runner: Arc<dyn QueryRunner>,
-    /// What a query may hold.
-    pub gate: Arc<Gate>,
+    /// What a query may hold and cost.
+    pub admission: Admission,
     /// What a sentence can be grounded in.
     pub schema: Arc<dyn SchemaSource>,
     /// Who turns a sentence into SQL, in the order in which they are asked.
@@ -56,8 +58,6 @@ pub struct Ports {
     pub claims: Arc<BTreeSet<ClaimName>>,
     /// The most rows of one answer.
     pub max_rows: u32,
-    /// The most that the planner may think a query costs, in its own units.
-    pub max_cost: f64,
 }
 
 /// Whether what a sentence became waits for approval.

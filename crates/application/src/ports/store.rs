@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use metricd_core::{
     audit::AuditEvent,
     ids::{MetricId, QueryId, RecordId},
-    metric::{CompiledMetric, Metric, Query},
+    metric::{CompiledMetric, Metric, Query, QueryVersion},
     record::MetricRecord,
 };
 use thiserror::Error;
@@ -19,6 +19,15 @@ pub trait Catalog: Send + Sync {
 
     /// At most `filter.limit` metrics with their layouts, ordered by id.
     async fn list(&self, filter: &MetricFilter) -> Result<Vec<Metric>, StoreError>;
+
+    /// At most `limit` versions that the query had before the present one, the latest first; only
+    /// those before the version `before`, if it is given.
+    async fn versions(
+        &self,
+        id: &QueryId,
+        limit: u32,
+        before: Option<i64>,
+    ) -> Result<Vec<QueryVersion>, StoreError>;
 
     /// Whether the database answers. Never waits behind another query.
     async fn is_reachable(&self) -> bool;
@@ -111,6 +120,13 @@ pub trait Queries: Send {
 
     /// Writes every field of a query; the caller has counted its version up.
     async fn update_query(&mut self, query: &Query) -> Result<(), StoreError>;
+
+    /// Keeps a version that another takes the place of.
+    async fn keep_version(
+        &mut self,
+        id: &QueryId,
+        version: &QueryVersion,
+    ) -> Result<(), StoreError>;
 
     /// Removes a query that no metric uses any more; others are left alone.
     async fn delete_unused_query(&mut self, id: &QueryId) -> Result<bool, StoreError>;

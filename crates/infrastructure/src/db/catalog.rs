@@ -5,19 +5,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metricd_application::ports::{Catalog, MetricFilter, StoreError};
 use metricd_core::{
-    ids::MetricId,
-    metric::{CompiledMetric, Metric},
+    ids::{MetricId, QueryId},
+    metric::{CompiledMetric, Metric, QueryVersion},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, FromQueryResult, IdenStatic, Iterable, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, sea_query::Expr,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, sea_query::Expr,
 };
 use sqlx::{Connection, PgPool};
 
 use super::{
     entities::{
         metric_configurations::{Column, MetricRow},
-        queries,
+        queries, query_versions,
     },
     errors::{retry_lost, store_error},
     metrics::{metric, metric_rows},
@@ -118,6 +118,24 @@ impl Catalog for PgCatalog {
         let list = || select.clone().into_model::<MetricRow>().all(&self.db);
         let rows = self.read(list).await?;
         rows.into_iter().map(metric).collect()
+    }
+
+    async fn versions(
+        &self,
+        id: &QueryId,
+        limit: u32,
+        before: Option<i64>,
+    ) -> Result<Vec<QueryVersion>, StoreError> {
+        use query_versions::Column as Of;
+        let mut select = query_versions::Entity::find()
+            .filter(Of::QueryId.eq(id.as_str()))
+            .order_by_desc(Of::Version)
+            .limit(u64::from(limit));
+        if let Some(before) = before {
+            select = select.filter(Of::Version.lt(before));
+        }
+        let rows = self.read(|| select.clone().all(&self.db)).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     async fn is_reachable(&self) -> bool {

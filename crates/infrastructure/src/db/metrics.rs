@@ -31,6 +31,7 @@ pub(crate) fn metric_rows() -> Select<Entity> {
     Entity::find()
         .join(JoinType::InnerJoin, metric_configurations::Relation::Queries.def())
         .expr_as(Expr::col((queries::Entity, queries::Column::Version)), "query_version")
+        .expr_as(Expr::col((queries::Entity, queries::Column::Review)), "review")
         .expr_as(Expr::cust(LAYOUTS), "layouts")
 }
 

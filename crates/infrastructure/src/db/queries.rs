@@ -2,11 +2,17 @@
 
 use async_trait::async_trait;
 use metricd_application::ports::{Queries, StoreError};
-use metricd_core::{ids::QueryId, metric::Query};
+use metricd_core::{
+    ids::QueryId,
+    metric::{Query, QueryVersion},
+};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 use super::{
-    entities::queries::{ActiveModel, Column, Entity, Model},
+    entities::{
+        queries::{ActiveModel, Column, Entity, Model},
+        query_versions,
+    },
     errors::{damaged, store_error},
     unit_of_work::PgUnitOfWork,
 };
@@ -48,6 +54,18 @@ impl Queries for PgUnitOfWork {
 
     async fn update_query(&mut self, query: &Query) -> Result<(), StoreError> {
         Entity::update(ActiveModel::from(query)).exec(&self.tx).await.map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn keep_version(
+        &mut self,
+        id: &QueryId,
+        version: &QueryVersion,
+    ) -> Result<(), StoreError> {
+        query_versions::Entity::insert(query_versions::ActiveModel::of(id.as_str(), version))
+            .exec_without_returning(&self.tx)
+            .await
+            .map_err(store_error)?;
         Ok(())
     }
 

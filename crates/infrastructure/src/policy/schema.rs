@@ -38,6 +38,7 @@ impl ObjectKind {
             Action::Read
             | Action::ReadSql
             | Action::Edit
+            | Action::Approve
             | Action::Arrange
             | Action::Unlock
             | Action::Delete

@@ -4,7 +4,7 @@ use metricd_core::{
     actor::Role,
     claim::{ClaimValue, Claims},
     ids::{MetricId, QueryId},
-    metric::{Metric, MetricDetails, MetricName, Origin, Tag},
+    metric::{Metric, MetricDetails, MetricName, Origin, Review, Tag},
     sql::TableName,
 };
 use tempfile::NamedTempFile;
@@ -47,6 +47,7 @@ fn metric(id: u128) -> Metric {
         layouts: Vec::new(),
         layout_version: 1,
         query_version: 1,
+        review: Review::NotNeeded,
         origin: Origin::Api,
     }
 }
@@ -116,6 +117,7 @@ fn the_default_policies_give_each_role_its_rights() {
         Action::ReadSql,
         Action::Create,
         Action::Edit,
+        Action::Approve,
         Action::Arrange,
         Action::Delete,
         Action::Record,

@@ -67,7 +67,8 @@ async fn changes_of_a_shared_query_take_turns() {
     let found = db.catalog().find(metric_id(1)).await.unwrap().unwrap();
     assert_eq!(found.query.version, query("q").version + 60, "each text has its version");
 
-    let (removed, changed) = (ports(&db), update(&db, metric_id(2), new_sql("SELECT 1".into())));
+    let (removed, changed) =
+        (ports(&db), update(&db, metric_id(2), new_sql("SELECT 1 AS x".into())));
     delete_metric(&Actor::operator(), &removed, metric_id(1)).await.unwrap();
     changed.await.unwrap().unwrap();
     delete_metric(&Actor::operator(), &removed, metric_id(2)).await.unwrap();

@@ -8,7 +8,7 @@ use metricd_core::{
     actor::{Action, Identity, Object, Role},
     claim::{ClaimName, ClaimValue},
     ids::{MetricId, QueryId},
-    metric::{Metric, MetricDetails, MetricName, Origin, Tag},
+    metric::{Metric, MetricDetails, MetricName, Origin, Review, Tag},
     sql::TableName,
 };
 use metricd_infrastructure::policy::{
@@ -258,6 +258,7 @@ impl ObjectArgs {
             layouts: Vec::new(),
             layout_version: 1,
             query_version: 1,
+            review: Review::NotNeeded,
             origin: Origin::Api,
         })
     }

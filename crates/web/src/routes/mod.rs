@@ -7,3 +7,4 @@ pub(crate) mod layouts;
 pub(crate) mod metrics;
 pub(crate) mod query;
 pub(crate) mod records;
+pub(crate) mod versions;

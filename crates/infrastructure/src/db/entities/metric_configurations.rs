@@ -7,7 +7,7 @@ use metricd_core::{
 };
 use sea_orm::{ActiveValue::Set, FromQueryResult, QueryResult, entity::prelude::*};
 
-use super::{Damage, layout_items, origin_of, origin_word};
+use super::{Damage, layout_items, origin_of, origin_word, review_of};
 
 /// A metric's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -84,6 +84,8 @@ impl From<&Metric> for ActiveModel {
 pub(crate) struct MetricRow {
     pub(crate) metric: Model,
     pub(crate) query_version: i64,
+    /// Of the query: `not_needed`, `waiting` or `approved`.
+    pub(crate) review: String,
     /// Rows of `layout_items`, in their order.
     pub(crate) layouts: Json,
 }
@@ -93,6 +95,7 @@ impl FromQueryResult for MetricRow {
         Ok(Self {
             metric: Model::from_query_result(row, prefix)?,
             query_version: row.try_get(prefix, "query_version")?,
+            review: row.try_get(prefix, "review")?,
             layouts: row.try_get(prefix, "layouts")?,
         })
     }
@@ -101,7 +104,9 @@ impl FromQueryResult for MetricRow {
 impl TryFrom<MetricRow> for Metric {
     type Error = Damage;
 
-    fn try_from(MetricRow { metric, query_version, layouts }: MetricRow) -> Result<Self, Damage> {
+    fn try_from(
+        MetricRow { metric, query_version, review, layouts }: MetricRow,
+    ) -> Result<Self, Damage> {
         let items: Vec<layout_items::Model> =
             serde_json::from_value(layouts).map_err(|fault| Damage::of("layouts", fault))?;
         let tags = metric
@@ -125,6 +130,7 @@ impl TryFrom<MetricRow> for Metric {
             layouts: items.into_iter().map(LayoutItem::try_from).collect::<Result<_, _>>()?,
             layout_version: metric.layout_version,
             query_version,
+            review: review_of(&review)?,
             origin: origin_of(&metric.origin)?,
         })
     }

@@ -1,12 +1,13 @@
 //! The rows of metricd's tables, one file each, with the ways to and from the domain beside them.
 
-use metricd_core::metric::Origin;
+use metricd_core::metric::{Origin, Review};
 use thiserror::Error;
 
 pub mod audit_events;
 pub mod layout_items;
 pub mod metric_configurations;
 pub mod queries;
+pub mod query_versions;
 pub mod records;
 
 /// What is wrong with a stored row.
@@ -18,6 +19,10 @@ impl Damage {
     pub(crate) fn of(field: &str, fault: impl std::fmt::Display) -> Self {
         Self(format!("{field}: {fault}"))
     }
+}
+
+fn review_of(word: &str) -> Result<Review, Damage> {
+    Review::from_word(word).ok_or_else(|| Damage::of("review", format!("unknown word `{word}`")))
 }
 
 fn origin_word(origin: Origin) -> &'static str {

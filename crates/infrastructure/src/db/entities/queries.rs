@@ -3,7 +3,7 @@
 use metricd_core::{ids::QueryId, metric::Query};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use super::{Damage, origin_of, origin_word};
+use super::{Damage, origin_of, origin_word, review_of};
 use crate::db::stored_template;
 
 /// A query's row.
@@ -27,6 +27,9 @@ pub struct Model {
     /// `import` or `api`.
     #[sea_orm(column_type = "Text")]
     pub origin: String,
+    /// `not_needed`, `waiting` or `approved`.
+    #[sea_orm(column_type = "Text")]
+    pub review: String,
 }
 
 /// Nothing: joins start at the metrics.
@@ -44,6 +47,7 @@ impl From<&Query> for ActiveModel {
             columns: Set(stored_template::write_columns(&query.columns)),
             version: Set(query.version),
             origin: Set(origin_word(query.origin).to_owned()),
+            review: Set(query.review.as_str().to_owned()),
         }
     }
 }
@@ -58,6 +62,7 @@ impl TryFrom<Model> for Query {
             template: stored_template::read_template(row.template)?,
             columns: stored_template::read_columns(row.columns)?,
             version: row.version,
+            review: review_of(&row.review)?,
             origin: origin_of(&row.origin)?,
         })
     }

@@ -7,6 +7,7 @@
 mod m20250601_000001_catalog;
 mod m20250601_000002_records;
 mod m20250601_000003_audit;
+mod m20250601_000005_versions;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20250601_000001_catalog::Migration),
             Box::new(m20250601_000002_records::Migration),
             Box::new(m20250601_000003_audit::Migration),
+            Box::new(m20250601_000005_versions::Migration),
         ]
     }
 
@@ -144,7 +146,7 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE (n.nspname, c.relname) IN (('public', 'metrics'), ('metricd', 'queries'), \
              ('metricd', 'metric_configurations'), ('metricd', 'layout_items'), \
-             ('metricd', 'audit_events')) \
+             ('metricd', 'audit_events'), ('metricd', 'query_versions')) \
          OR (n.nspname, c.relname) = ('metricd', 'migrations') AND NOT ( \
              SELECT count(*) = 2 FROM information_schema.columns \
              WHERE table_schema = 'metricd' AND table_name = 'migrations') \

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{NaiveDate, NaiveDateTime};
+use metricd_application::admission::Admission;
 use metricd_application::ports::{Approval, Policies, Ports, Store, UnitOfWork};
 use metricd_core::{
     actor::{Action, Actor, Identity, Object},
@@ -10,7 +11,9 @@ use metricd_core::{
     claim::ClaimName,
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
-    metric::{Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Tag},
+    metric::{
+        Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Review, Tag,
+    },
     record::{MetricRecord, RecordValues},
     sql::{
         DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
@@ -82,6 +85,7 @@ pub(crate) fn query(id: &str) -> Query {
         },
         columns: vec![Column { name: "date".into(), ty: "timestamp".into() }],
         version: 3,
+        review: Review::NotNeeded,
         origin: Origin::Import,
     }
 }
@@ -102,6 +106,7 @@ pub(crate) fn metric(id: MetricId, query: &str) -> Metric {
         layouts: vec![tile("lg", 4, None), tile("lg", 0, Some(true))],
         layout_version: 7,
         query_version: 3,
+        review: Review::NotNeeded,
         origin: Origin::Api,
     }
 }
@@ -158,7 +163,7 @@ pub(crate) fn ports(db: &Database) -> Ports {
         policies: Arc::new(Everything),
         audit: db.audit(),
         runner: db.runner(),
-        gate: Arc::default(),
+        admission: Admission::new(Arc::default(), f64::INFINITY),
         schema: db.schema(),
         generators: Arc::new([]),
         approval: Approval::NotNeeded,
@@ -166,7 +171,6 @@ pub(crate) fn ports(db: &Database) -> Ports {
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 1_000,
-        max_cost: f64::INFINITY,
     }
 }
 

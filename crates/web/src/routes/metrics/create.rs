@@ -7,7 +7,7 @@ use axum::{
 };
 use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
 use metricd_application::{
-    generation::Generated,
+    generation::Generation,
     metrics::{CreateMetric, Created, QuerySource, create_metric},
     ports::Ports,
 };
@@ -60,7 +60,7 @@ pub(crate) struct NewMetric {
     tags: Option<Vec<Tag>>,
 }
 
-fn optional_prose(text: Option<String>) -> Result<Option<String>, Refused> {
+pub(super) fn optional_prose(text: Option<String>) -> Result<Option<String>, Refused> {
     optional(text, prose)
 }
 
@@ -73,8 +73,18 @@ fn optional_tags(texts: Option<Vec<String>>) -> Result<Option<Vec<Tag>>, Refused
 }
 
 fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Faults> {
-    match (&body.query_generation_prompt, &body.query) {
-        (Some(_), None) | (None, Some(_)) => Ok(body),
+    either(body.query_generation_prompt.as_deref(), body.query.as_deref(), at)?;
+    Ok(body)
+}
+
+/// Checks that a body has a sentence or SQL: one of the two.
+pub(super) fn either(
+    prompt: Option<&str>,
+    query: Option<&str>,
+    at: ValuePointerRef<'_>,
+) -> Result<(), Faults> {
+    match (prompt, query) {
+        (Some(_), None) | (None, Some(_)) => Ok(()),
         (Some(_), Some(_)) => {
             let refused = Refused::value("must not be given together with query_generation_prompt");
             Err(take_cf_content(Faults::merge(None, refused, at.push_key("query"))))
@@ -86,20 +96,27 @@ fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Fau
     }
 }
 
+/// What [`either`] has let through.
+pub(super) fn source(
+    prompt: Option<String>,
+    query: Option<String>,
+    strict: Option<bool>,
+) -> QuerySource {
+    match query {
+        Some(sql) => QuerySource::Sql(sql),
+        None => QuerySource::Prompt {
+            text: prompt.unwrap_or_default(),
+            strict: strict.unwrap_or(false),
+        },
+    }
+}
+
 impl From<NewMetric> for CreateMetric {
     fn from(body: NewMetric) -> Self {
-        let strict = body.strict.unwrap_or(false);
-        let source = match body.query {
-            Some(sql) => QuerySource::Sql(sql),
-            None => QuerySource::Prompt {
-                text: body.query_generation_prompt.unwrap_or_default(),
-                strict,
-            },
-        };
         Self {
             is_editable: body.is_editable,
             layouts: body.layouts.into_iter().map(Into::into).collect(),
-            source,
+            source: source(body.query_generation_prompt, body.query, body.strict),
             name: body.name,
             description: body.description,
             tags: body.tags.unwrap_or_default(),
@@ -120,35 +137,43 @@ pub(crate) struct CreatedMetric {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Generation)]
 pub(crate) struct GenerationBody {
-    /// Who wrote it.
-    #[schema(example = "fallback")]
+    /// Who wrote it: a `model`, metricd's own `offline` grammar, or nobody (`fallback`).
+    #[schema(example = "offline")]
     source: &'static str,
     /// Whether the sentence was understood in terms of the tables and columns.
     grounded: bool,
     /// What was understood, or what was not.
     explanation: String,
+    /// The SQL, for those who may see it; null for others.
+    sql: Option<String>,
+    /// How many suggestions were looked at, the one that was taken included.
+    attempts: u32,
 }
 
-impl From<Generated> for GenerationBody {
-    fn from(generated: Generated) -> Self {
+impl GenerationBody {
+    pub(super) fn new(generation: Generation, shows_sql: bool) -> Self {
         Self {
-            source: generated.source.as_str(),
-            grounded: generated.grounded,
-            explanation: generated.explanation,
+            source: generation.source.as_str(),
+            grounded: generation.grounded,
+            explanation: generation.explanation,
+            sql: shows_sql.then_some(generation.sql),
+            attempts: generation.attempts,
         }
     }
 }
 
 impl From<Created> for CreatedMetric {
-    fn from(created: Created) -> Self {
-        Self { id: created.id.0, generation: created.generation.map(Into::into) }
+    fn from(Created { id, generation, shows_sql }: Created) -> Self {
+        let generation = generation.map(|generation| GenerationBody::new(generation, shows_sql));
+        Self { id: id.0, generation }
     }
 }
 
 /// Make a metric from a sentence or from SQL
 ///
 /// A sentence that is not understood still makes a metric, which returns its own raw records, and
-/// says so in `generation.grounded`; with `strict` it is refused.
+/// says so in `generation.grounded`; with `strict` it is refused. Where what sentences become has to be
+/// approved, the metric answers nobody until it is.
 #[utoipa::path(
     post, path = "/metrics", operation_id = "create_metrics_configuration", tag = "metrics",
     request_body = NewMetric,

@@ -1,0 +1,111 @@
+//! What stands between a stored query and its run: today's gate, and what the planner thinks that it
+//! costs.
+
+use std::sync::Arc;
+
+use metricd_core::{
+    sql::{Gate, SqlError, Template, Value},
+    window::Window,
+};
+use moka::sync::Cache;
+use thiserror::Error;
+use tracing::warn;
+
+use crate::ports::{QueryRunner, RunError};
+
+/// How much of what has passed is remembered, in bytes of SQL.
+const MEMORY: u64 = 16 * 1024 * 1024;
+
+/// How long a cost is believed: tables grow.
+const BELIEVED: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// Lets templates run. What has passed is remembered by the template's own text, so that whatever
+/// changes a stored query, metricd or not, it is looked at again.
+#[derive(Clone)]
+pub struct Admission {
+    gate: Arc<Gate>,
+    ceiling: f64,
+    gated: Cache<Arc<str>, ()>,
+    costs: Cache<(Arc<str>, u32), f64>,
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admission").field("ceiling", &self.ceiling).finish_non_exhaustive()
+    }
+}
+
+/// A stored query holds what the gate does not let through any more.
+#[derive(Debug, Error)]
+#[error("the gate does not let the stored query through")]
+struct Refused(#[source] SqlError);
+
+impl Admission {
+    /// Lets through what `gate` does and what costs no more than `ceiling`, in the planner's units.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>, ceiling: f64) -> Self {
+        let weight = |sql: &str| u32::try_from(sql.len() + 64).unwrap_or(u32::MAX);
+        Self {
+            gate,
+            ceiling,
+            gated: Cache::builder()
+                .max_capacity(MEMORY)
+                .weigher(move |sql: &Arc<str>, ()| weight(sql))
+                .build(),
+            costs: Cache::builder()
+                .max_capacity(MEMORY)
+                .weigher(move |(sql, _): &(Arc<str>, u32), _| weight(sql))
+                .time_to_live(BELIEVED)
+                .build(),
+        }
+    }
+
+    /// What a query may hold.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Lets `template` run with `values`, which are those of `window`. The planner is asked once for
+    /// windows whose lengths lie between the same powers of two.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] when the gate refuses it, [`RunError::TooDear`] when it costs too much.
+    pub(crate) async fn admit(
+        &self,
+        runner: &dyn QueryRunner,
+        template: &Template,
+        window: &Window,
+        values: &[Value],
+    ) -> Result<(), RunError> {
+        let sql: Arc<str> = template.sql.as_str().into();
+        if self.gated.get(&sql).is_none() {
+            self.gate.recheck(template).map_err(|fault| RunError::Failed(Refused(fault).into()))?;
+            self.gated.insert(Arc::clone(&sql), ());
+        }
+        let key = (sql, length_class(window));
+        let cost = match self.costs.get(&key) {
+            Some(cost) => cost,
+            None => {
+                let cost = runner.cost(template, values).await?;
+                self.costs.insert(key, cost);
+                cost
+            }
+        };
+        if cost > self.ceiling {
+            warn!(cost, ceiling = self.ceiling, "Query too dear");
+            return Err(RunError::TooDear { cost, ceiling: self.ceiling });
+        }
+        Ok(())
+    }
+}
+
+/// The power of two that a window's length in days lies below: the same for 4 to 7 days, say.
+fn length_class(window: &Window) -> u32 {
+    let between = match (window.start_date, window.end_date) {
+        (Some(start), Some(end)) => (end - start).num_days().unsigned_abs() + 1,
+        _ => 0,
+    };
+    let days = between.max(window.day_range.unwrap_or_default().into());
+    u64::BITS - days.leading_zeros()
+}

@@ -1,0 +1,69 @@
+//! Lets a metric that a sentence became answer.
+
+use metricd_core::{
+    actor::{Action, Actor},
+    audit::AuditEvent,
+    ids::MetricId,
+    metric::{Metric, Query, Review},
+};
+use thiserror::Error;
+
+use super::locking::{Locked, lock};
+use crate::{
+    Forbidden, authorize,
+    ports::{Ports, StoreError},
+    rights::{authorize_within, find_readable, may_know},
+};
+
+/// Why nothing was approved.
+#[derive(Debug, Error)]
+pub enum ApproveError {
+    /// The caller may not approve.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No metric has this id.
+    #[error("Metric not found")]
+    NotFound,
+    /// It is not what the caller has looked at.
+    #[error("The query is at version {current} by now")]
+    Changed {
+        /// The version that it has.
+        current: i64,
+    },
+    /// The approval could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Approves the query of the metric `id` as it is at `version`, or as it is now, and gives the metric.
+/// One that waits for nothing is left as it is.
+///
+/// # Errors
+/// See [`ApproveError`].
+pub async fn approve_metric(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+    version: Option<i64>,
+) -> Result<Metric, ApproveError> {
+    authorize(actor, ports, Action::Approve, id.into()).await?;
+    let known = find_readable(actor, ports, id).await?.ok_or(ApproveError::NotFound)?;
+    let Locked { work, query, metric, .. } =
+        lock(ports, id, known.metric.query_id).await?.ok_or(ApproveError::NotFound)?;
+    if !may_know(actor, ports, &metric) {
+        return Err(ApproveError::NotFound);
+    }
+    let mut work = authorize_within(actor, ports, Action::Approve, &metric, work).await?;
+    if version.is_some_and(|version| version != query.version) {
+        return Err(ApproveError::Changed { current: query.version });
+    }
+    if query.review != Review::Waiting {
+        return Ok(metric);
+    }
+    let query = Query { review: Review::Approved, ..query };
+    work.update_query(&query).await?;
+    let event =
+        AuditEvent::done(actor, ports.clock.now(), Action::Approve, id.into(), Some(query.version));
+    work.commit(&event, &[]).await?;
+    Ok(Metric { review: query.review, ..metric })
+}

@@ -1,0 +1,103 @@
+//! What a metric's query was before, and the way back.
+
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    ids::MetricId,
+    metric::{CompiledMetric, Query, QueryVersion},
+};
+use thiserror::Error;
+
+use super::{
+    query::QueryError,
+    update::{Patch, UpdateError, update_metric},
+};
+use crate::{
+    authorize, authorize_on,
+    ports::{Ports, StoreError},
+    rights::find_readable,
+};
+
+/// The most versions of one page.
+pub const MAX_VERSIONS: u32 = 200;
+
+/// A page of a query's versions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionPage {
+    /// The query as it is now.
+    pub current: Query,
+    /// What it was before, the latest first.
+    pub replaced: Vec<QueryVersion>,
+    /// Where the next page begins, if there is one: before this version.
+    pub next: Option<i64>,
+}
+
+/// The versions of the query of the metric `id`, the latest first: at most `limit` that were
+/// replaced, all of them older than `before`.
+///
+/// # Errors
+/// As for seeing the SQL.
+pub async fn list_versions(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+    limit: u32,
+    before: Option<i64>,
+) -> Result<VersionPage, QueryError> {
+    authorize(actor, ports, Action::ReadSql, id.into()).await?;
+    let compiled = find_readable(actor, ports, id).await?.ok_or(QueryError::NotFound)?;
+    authorize_on(actor, ports, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
+    let limit = limit.clamp(1, MAX_VERSIONS);
+    let query = &compiled.query;
+    // One more than is shown says whether there is more.
+    let mut replaced = ports.catalog.versions(&query.id, limit + 1, before).await?;
+    let next = if replaced.len() > limit as usize {
+        replaced.truncate(limit as usize);
+        replaced.last().map(|version| version.version)
+    } else {
+        None
+    };
+    Ok(VersionPage { current: compiled.query, replaced, next })
+}
+
+/// Why the way back was not taken.
+#[derive(Debug, Error)]
+pub enum RollbackError {
+    /// The query never had this version.
+    #[error("the query has no version {0}")]
+    UnknownVersion(i64),
+    /// As for any other change.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+}
+
+impl From<StoreError> for RollbackError {
+    fn from(error: StoreError) -> Self {
+        Self::Update(error.into())
+    }
+}
+
+/// Gives the metric `id` the SQL that its query had at `version`, as a change like any other: it is
+/// gated and compiled as of now, becomes a new version, and voids an approval.
+///
+/// # Errors
+/// See [`RollbackError`].
+pub async fn rollback_metric(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+    version: i64,
+) -> Result<CompiledMetric, RollbackError> {
+    authorize(actor, ports, Action::Edit, id.into()).await.map_err(UpdateError::from)?;
+    let found = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
+    let object = Object::Metric(&found.metric);
+    authorize_on(actor, ports, Action::Edit, object).await.map_err(UpdateError::from)?;
+    let sql = if version == found.query.version {
+        Some(found.query.sql)
+    } else {
+        let before = version.checked_add(1);
+        let older = ports.catalog.versions(&found.query.id, 1, before).await?;
+        older.into_iter().next().filter(|older| older.version == version).map(|older| older.sql)
+    };
+    let sql = sql.ok_or(RollbackError::UnknownVersion(version))?;
+    Ok(update_metric(actor, ports, id, Patch { query: Some(sql), ..Patch::default() }).await?)
+}

@@ -1,0 +1,100 @@
+//! `POST /metrics/preview`
+
+use axum::{Json, extract::State};
+use deserr::{Deserr, ValuePointerRef};
+use metricd_application::{
+    generation::{Preview, preview_metric},
+    ports::Ports,
+};
+use metricd_core::actor::Action;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::{
+    create::{GenerationBody, either, optional_prose, source},
+    get::Params,
+};
+use crate::{
+    check::{Faults, Refused},
+    extract::{Body, Caller},
+    failures::{Forbidden, Invalid, NotJson, QueryFailed, TooLarge, TooLate, Unavailable},
+    problem::Problem,
+    wire::ColumnBody,
+};
+
+/// What to try: a sentence (`query_generation_prompt`) or SQL (`query`), one of the two.
+#[derive(Debug, Deserr, ToSchema)]
+#[deserr(error = Faults, validate = one_source -> Faults)]
+pub(crate) struct PreviewRequest {
+    /// What the metric should show, as a sentence.
+    #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    #[schema(example = "Alerts needing approval in June 2025", min_length = 1, max_length = 2000)]
+    query_generation_prompt: Option<String>,
+    /// Whether a sentence that is not understood is an error.
+    #[deserr(default)]
+    strict: Option<bool>,
+    /// The metric's SQL.
+    #[deserr(default)]
+    query: Option<String>,
+}
+
+fn one_source(body: PreviewRequest, at: ValuePointerRef<'_>) -> Result<PreviewRequest, Faults> {
+    either(body.query_generation_prompt.as_deref(), body.query.as_deref(), at)?;
+    Ok(body)
+}
+
+/// What a metric would be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Preview)]
+pub(crate) struct PreviewBody {
+    /// How the SQL was written, when it came from a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<GenerationBody>,
+    /// The columns of the records.
+    columns: Vec<ColumnBody>,
+    /// The first rows, 20 at most.
+    #[schema(value_type = Vec<Object>)]
+    records: Box<RawValue>,
+    /// Whether there are more.
+    truncated: bool,
+    /// What the query was run with: the defaults of its window.
+    params: Params,
+}
+
+impl TryFrom<Preview> for PreviewBody {
+    type Error = serde_json::Error;
+
+    fn try_from(preview: Preview) -> Result<Self, serde_json::Error> {
+        let Preview { trial, generation, shows_sql } = preview;
+        Ok(Self {
+            generation: generation.map(|generation| GenerationBody::new(generation, shows_sql)),
+            columns: trial.columns.iter().map(Into::into).collect(),
+            records: RawValue::from_string(trial.rows.json)?,
+            truncated: trial.rows.truncated,
+            params: (&trial.window).into(),
+        })
+    }
+}
+
+/// What a metric would be, without making it
+///
+/// Does all that making it does, runs it once for the defaults of its window, and stores nothing.
+#[utoipa::path(
+    post, path = "/metrics/preview", operation_id = "preview_metric", tag = "metrics",
+    request_body = PreviewRequest,
+    responses(
+        (status = 200, description = "What it would be", body = PreviewBody),
+        Forbidden, TooLarge, NotJson, Invalid, QueryFailed, Unavailable, TooLate,
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    Body(body): Body<PreviewRequest>,
+) -> Result<Json<PreviewBody>, Problem> {
+    let body = body.accept(&actor, &ports, Action::Create).await?;
+    let source = source(body.query_generation_prompt, body.query, body.strict);
+    let preview = preview_metric(&actor, &ports, source).await?;
+    PreviewBody::try_from(preview).map(Json).map_err(Problem::internal)
+}

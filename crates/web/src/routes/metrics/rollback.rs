@@ -1,0 +1,53 @@
+//! `POST /metrics/{id}/rollback`
+
+use axum::{Json, extract::State};
+use deserr::Deserr;
+use metricd_application::{metrics::rollback_metric, ports::Ports};
+use metricd_core::actor::Action;
+use utoipa::ToSchema;
+
+use crate::{
+    check::{Faults, Refused},
+    extract::{Body, Caller, MetricPath},
+    failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, TooLarge, Unavailable},
+    problem::Problem,
+    wire::MetricBody,
+};
+
+/// Where to go back to.
+#[derive(Debug, Deserr, ToSchema)]
+#[deserr(error = Faults)]
+pub(crate) struct Rollback {
+    /// A version that the query had.
+    #[deserr(try_from(i64) = at_least_one -> Refused)]
+    #[schema(minimum = 1, example = 1)]
+    version: i64,
+}
+
+fn at_least_one(version: i64) -> Result<i64, Refused> {
+    if version >= 1 { Ok(version) } else { Err(Refused::range("must be at least 1".to_owned())) }
+}
+
+/// Give a metric the SQL that it had before
+///
+/// A change like any other: the SQL is checked and compiled as of now, becomes a new version, and
+/// changes every other metric that the same query answers.
+#[utoipa::path(
+    post, path = "/metrics/{id}/rollback", operation_id = "rollback_metric", tag = "metrics",
+    params(("id" = Uuid, Path, description = "The metric")),
+    request_body = Rollback,
+    responses(
+        (status = 200, description = "The metric as it is now", body = MetricBody),
+        Forbidden, MetricNotFound, Locked, TooLarge, NotJson, Invalid, Unavailable,
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    MetricPath(id): MetricPath,
+    Body(body): Body<Rollback>,
+) -> Result<Json<MetricBody>, Problem> {
+    let (id, rollback) = id.and(body).accept(&actor, &ports, Action::Edit).await?;
+    let compiled = rollback_metric(&actor, &ports, id, rollback.version).await?;
+    Ok(Json((&compiled.metric).into()))
+}

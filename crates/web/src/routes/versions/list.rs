@@ -1,0 +1,116 @@
+//! `GET /metrics/{id}/versions`
+
+use axum::{Json, extract::State};
+use chrono::SecondsFormat;
+use metricd_application::{
+    metrics::{MAX_VERSIONS, VersionPage, list_versions},
+    ports::Ports,
+};
+use metricd_core::{actor::Action, metric::QueryVersion};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    check::{Checked, Faults},
+    extract::{Caller, MetricPath, QueryParams},
+    failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
+    problem::Problem,
+};
+
+const DEFAULT_LIMIT: u32 = 50;
+
+/// A page of a query's versions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VersionPage)]
+pub(crate) struct VersionPageBody {
+    /// The version that answers now.
+    current: CurrentVersion,
+    /// What it was before, the latest first.
+    items: Vec<ReplacedVersion>,
+    /// Send it back as `cursor` for the next page; null on the last one.
+    next_cursor: Option<String>,
+}
+
+/// The version that answers now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CurrentVersion {
+    version: i64,
+    sql: String,
+    /// `waiting` while it answers nobody, because it has to be approved.
+    review: &'static str,
+}
+
+/// A version that another took the place of.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReplacedVersion {
+    version: i64,
+    sql: String,
+    #[schema(value_type = DateTime<Utc>)]
+    replaced_at: String,
+    /// The subject of whoever replaced it.
+    replaced_by: String,
+}
+
+impl From<QueryVersion> for ReplacedVersion {
+    fn from(version: QueryVersion) -> Self {
+        Self {
+            version: version.version,
+            sql: version.sql,
+            replaced_at: version.replaced_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            replaced_by: version.replaced_by,
+        }
+    }
+}
+
+impl From<VersionPage> for VersionPageBody {
+    fn from(page: VersionPage) -> Self {
+        let current = CurrentVersion {
+            version: page.current.version,
+            sql: page.current.sql,
+            review: page.current.review.as_str(),
+        };
+        Self {
+            current,
+            items: page.replaced.into_iter().map(Into::into).collect(),
+            next_cursor: page.next.map(|version| version.to_string()),
+        }
+    }
+}
+
+/// What a metric's query is and was, for those who may see its SQL
+#[utoipa::path(
+    get, path = "/metrics/{id}/versions", operation_id = "list_metric_versions", tag = "metrics",
+    params(
+        ("id" = Uuid, Path, description = "The metric"),
+        ("limit" = Option<u32>, Query, description = "The most replaced versions of a page, 50 by default", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = VersionPageBody),
+        Forbidden, MetricNotFound, Invalid, Unavailable,
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    MetricPath(id): MetricPath,
+    query: QueryParams,
+) -> Result<Json<VersionPageBody>, Problem> {
+    let (id, (limit, before)) =
+        id.and(page(&query)).accept(&actor, &ports, Action::ReadSql).await?;
+    let page = list_versions(&actor, &ports, id, limit, before).await?;
+    Ok(Json(page.into()))
+}
+
+fn page(query: &QueryParams) -> Checked<(u32, Option<i64>)> {
+    let mut faults = Faults::default();
+    let limit = query.whole_number("limit", &mut faults, |text| {
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_VERSIONS).contains(limit));
+        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_VERSIONS}"))
+    });
+    let before = query.read("cursor", "value_error", &mut faults, |text| {
+        text.parse().map_err(|_| "must be a next_cursor of an earlier page")
+    });
+    let page = (limit.unwrap_or(DEFAULT_LIMIT), before);
+    if faults.0.is_empty() { Ok(page) } else { Err(faults) }.into()
+}

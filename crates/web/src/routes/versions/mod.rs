@@ -1,0 +1,3 @@
+//! What queries were before.
+
+pub(crate) mod list;
