@@ -84,13 +84,12 @@ impl Admission {
             self.gated.insert(Arc::clone(&sql), ());
         }
         let key = (sql, length_class(window));
-        let cost = match self.costs.get(&key) {
-            Some(cost) => cost,
-            None => {
-                let cost = runner.cost(template, values).await?;
-                self.costs.insert(key, cost);
-                cost
-            }
+        let cost = if let Some(cost) = self.costs.get(&key) {
+            cost
+        } else {
+            let cost = runner.cost(template, values).await?;
+            self.costs.insert(key, cost);
+            cost
         };
         if cost > self.ceiling {
             warn!(cost, ceiling = self.ceiling, "Query too dear");
@@ -108,4 +107,86 @@ fn length_class(window: &Window) -> u32 {
     };
     let days = between.max(window.day_range.unwrap_or_default().into());
     u64::BITS - days.leading_zeros()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use metricd_core::{
+        sql::{Draft, TableName},
+        window::WindowRequest,
+    };
+
+    use super::*;
+    use crate::ports::{Description, Rows};
+
+    /// A planner that puts every query at a thousand and counts how often it is asked.
+    #[derive(Default)]
+    struct Planner(AtomicU32);
+
+    #[async_trait]
+    impl QueryRunner for Planner {
+        async fn cost(&self, _: &Template, _: &[Value]) -> Result<f64, RunError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(1_000.0)
+        }
+
+        async fn describe(&self, _: &str) -> Result<Description, RunError> {
+            unreachable!("admission describes nothing")
+        }
+
+        async fn unreadable(&self, _: &[TableName]) -> Result<Vec<TableName>, RunError> {
+            unreachable!("admission looks at no table")
+        }
+
+        async fn run(&self, _: &Template, _: &[Value], _: u32) -> Result<Rows, RunError> {
+            unreachable!("admission runs nothing")
+        }
+    }
+
+    fn template(sql: &str) -> Template {
+        Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap()
+    }
+
+    /// The windows of so many days each, admitted one after the other.
+    async fn admitted(ceiling: f64, sql: &str, lengths: &[u32]) -> (u32, Vec<bool>) {
+        let (planner, template) = (Planner::default(), template(sql));
+        let admission = Admission::new(Arc::default(), ceiling);
+        let now = "2025-06-30T12:00:00Z".parse().unwrap();
+        let mut admitted = Vec::new();
+        for days in lengths {
+            let end = chrono::NaiveDate::from_ymd_opt(2025, 6, 30);
+            let request = WindowRequest {
+                start_date: end.map(|end| end - chrono::Days::new(u64::from(*days) - 1)),
+                end_date: end,
+                day_range: Some(*days),
+                ..WindowRequest::default()
+            };
+            let window = Window::resolve(&template.slots, &request, now).unwrap();
+            let done = admission.admit(&planner, &template, &window, &[]).await;
+            assert!(matches!(done, Ok(()) | Err(RunError::TooDear { .. })), "{done:?}");
+            admitted.push(done.is_ok());
+        }
+        (planner.0.into_inner(), admitted)
+    }
+
+    const DATES: &str = "SELECT 1 AS x WHERE now() BETWEEN :start_date AND :end_date";
+    const DAYS: &str = "SELECT 1 AS x WHERE now() > CURRENT_DATE - :day_range";
+
+    #[tokio::test]
+    async fn the_planner_is_asked_once_between_two_powers_of_two() {
+        for sql in [DATES, DAYS] {
+            assert_eq!(admitted(1e6, sql, &[4, 5, 7, 6, 4]).await.0, 1, "{sql}");
+            assert_eq!(admitted(1e6, sql, &[7, 8, 15, 16, 3, 7]).await.0, 4, "{sql}");
+        }
+        assert_eq!(admitted(1e6, "SELECT 1 AS x", &[1, 100, 10_000]).await.0, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_dear_stays_so_without_asking_again() {
+        assert_eq!(admitted(999.0, DAYS, &[4, 5, 8]).await, (2, vec![false, false, false]));
+        assert_eq!(admitted(1_000.0, DAYS, &[4, 5, 8]).await, (2, vec![true, true, true]));
+    }
 }

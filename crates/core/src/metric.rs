@@ -323,3 +323,23 @@ pub struct CompiledMetric {
     /// Its query.
     pub query: Query,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_is_of_one_text() {
+        use Review::{Approved, NotNeeded, Waiting};
+        for (before, is_required, after) in [
+            (NotNeeded, true, NotNeeded),
+            (NotNeeded, false, NotNeeded),
+            (Waiting, true, Waiting),
+            (Waiting, false, Waiting),
+            (Approved, true, Waiting),
+            (Approved, false, NotNeeded),
+        ] {
+            assert_eq!(before.after_edit(is_required), after, "{before:?} {is_required}");
+        }
+    }
+}
