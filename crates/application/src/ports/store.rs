@@ -58,7 +58,7 @@ pub trait Store: Send + Sync {
 #[async_trait]
 pub trait UnitOfWork: Metrics + Queries + Records {
     /// Makes everything durable, together with the audit's word of it: there is no write without.
-    /// One event for each object that was changed, at least the first.
+    /// One event for each metric that was changed; a load is one in all.
     async fn commit(
         self: Box<Self>,
         event: &AuditEvent,
