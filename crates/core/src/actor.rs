@@ -98,6 +98,7 @@ impl Actor {
 
     /// The machine's operator, acting through the command line.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "one of the two ways to make one")]
     pub fn operator() -> Self {
         Self::operator_claiming(BTreeMap::new())
     }

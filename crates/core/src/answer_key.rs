@@ -90,6 +90,11 @@ mod tests {
         CompiledMetric { metric, query }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "who it is does not matter here, the claims do")]
+    fn asker(claims: BTreeMap<ClaimName, String>) -> Actor {
+        Actor::operator_claiming(claims)
+    }
+
     proptest! {
         /// Callers share an answer exactly when every claim that its SQL asks for is the same; what
         /// else their tokens say neither parts nor joins them.
@@ -102,7 +107,7 @@ mod tests {
             );
             let [one, other] = both.clone().map(|claims| {
                 let names = ["tenant", "team", "unasked"].map(|n| ClaimName::parse(n).unwrap());
-                let actor = Actor::operator_claiming(names.into_iter().zip(claims).collect());
+                let actor = asker(names.into_iter().zip(claims).collect());
                 let scope = actor.scope(&compiled.query.template.claims).unwrap();
                 let (slots, now) = (&compiled.query.template.slots, DateTime::UNIX_EPOCH);
                 let window = Window::resolve(slots, &WindowRequest::default(), now).unwrap();
@@ -118,7 +123,7 @@ mod tests {
     #[test]
     fn a_scope_for_another_template_fills_nothing() {
         let (open, scoped) = (metric("SELECT 1"), metric("SELECT :claim_tenant"));
-        let scope = Actor::operator_claiming(BTreeMap::new()).scope(&BTreeSet::new()).unwrap();
+        let scope = asker(BTreeMap::new()).scope(&BTreeSet::new()).unwrap();
         let slots = &open.query.template.slots;
         let window =
             Window::resolve(slots, &WindowRequest::default(), DateTime::UNIX_EPOCH).unwrap();

@@ -46,13 +46,15 @@ pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
         metrics: Some(load_metrics(&metrics)),
         records: Some(Box::new(RecordFile::open(&sample))),
     };
-    let seeded = seed(&Actor::operator(), ports, catalog).await?;
+    #[expect(clippy::disallowed_methods, reason = "whoever starts metricd is the operator")]
+    let operator = Actor::operator();
+    let seeded = seed(&operator, ports, catalog).await?;
     let records = CatalogFiles {
         records: Some(Box::new(RecordFile::open(&made_up))),
         ..CatalogFiles::default()
     };
     let options = ImportOptions::default();
-    let added = import(&Actor::operator(), ports, records, options, &|_| ()).await?;
+    let added = import(&operator, ports, records, options, &|_| ()).await?;
     for report in seeded.iter().chain([&added]) {
         if !report.written {
             bail!("the sample was rejected: {:?}", report.findings.listed());

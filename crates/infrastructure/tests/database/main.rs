@@ -1,6 +1,8 @@
 //! The adapters on real databases: a PostgreSQL that the tests start from the installed server
 //! binaries, and the embedded one. What both can do is tested on both.
 
+#![expect(clippy::disallowed_methods, reason = "the tests act as the operator")]
+
 mod audit;
 mod catalog;
 mod changing;

@@ -49,6 +49,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         day_range: args.day_range,
         timezone: args.timezone,
     };
+    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
     let answer = super::with_database(config, async |ports| {
         match get_metric(&actor, &ports, MetricId(args.id), &request).await {
