@@ -2,7 +2,8 @@
 //! Unix socket.
 
 use std::{
-    fs,
+    collections::BTreeSet,
+    env, fs,
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
@@ -116,19 +117,25 @@ fn drop_to() -> Option<(u32, u32)> {
     Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }
 
-/// The folder of the newest installed server.
+/// The folder of `initdb` and `postgres`: what `pg_config` says, else the newest that Debian or Red
+/// Hat has installed, else on the path.
 fn bin_dir() -> PathBuf {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut versions: Vec<_> = debian.map(|entry| entry.path().join("bin")).collect();
-    versions.sort();
-    let asked = || {
-        let output = Command::new("pg_config").arg("--bindir").output().ok()?;
-        Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
-    };
-    versions
+    let asked = Command::new("pg_config").arg("--bindir").output();
+    let asked = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    let mut installed = BTreeSet::new();
+    for (folder, prefix) in [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let version = name.to_str().and_then(|name| name.strip_prefix(prefix)?.parse().ok());
+            installed.extend(version.map(|version: u32| (version, entry.path().join("bin"))));
+        }
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    asked
+        .map(|text| PathBuf::from(text.trim()))
         .into_iter()
-        .rev()
-        .chain(asked())
-        .find(|dir| dir.join("initdb").exists())
-        .expect("the tests need the server binaries of PostgreSQL (Debian: postgresql)")
+        .chain(installed.into_iter().rev().map(|(_, folder)| folder))
+        .chain(env::split_paths(&path))
+        .find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file()))
+        .expect("the tests need the server programs of PostgreSQL (Debian: postgresql)")
 }
