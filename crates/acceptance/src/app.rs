@@ -1,6 +1,12 @@
 //! One scenario's metricd: its database, its files, its server and what it said last.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    ops::ControlFlow::{Break, Continue},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cucumber::World;
@@ -10,7 +16,6 @@ use tempfile::TempDir;
 use tokio::{
     process::Child,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep},
 };
 
 use crate::{
@@ -28,7 +33,6 @@ use crate::{
 
 /// The instant that every scenario takes for the present unless it says otherwise.
 pub const USUAL_CLOCK: &str = "2025-08-05T12:00:00Z";
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// One scenario's metricd. Nothing runs and no database exists until a step asks for it.
 #[derive(Debug, World)]
@@ -228,23 +232,39 @@ impl TestApp {
         ];
         let data_dir = data_dir_in(options);
         let mut server = Server { process, pid, address: String::new(), data_dir, readers };
-        let deadline = Instant::now() + process::PATIENCE;
-        loop {
+        let started = process::until(async || {
             let lines = self.logs.lines();
             let started =
                 lines.iter().skip(seen).find(|line| line.says("INFO", "Starting service"));
             if let Some(started) = started {
-                server.address = started.field("listen").context("the line has no `listen`")?;
-                self.server = Some(server);
-                return Ok(());
+                let address = started.field("listen").context("the line has no `listen`")?;
+                return Ok(Break(Ok(address)));
             }
-            if let Some(status) = server.process.try_wait()? {
+            Ok(match server.process.try_wait()? {
+                Some(status) => Break(Err(status)),
+                None => Continue(format!("metricd does not start:\n{}", self.logs.text())),
+            })
+        });
+        match started.await? {
+            Ok(address) => {
+                server.address = address;
+                self.server = Some(server);
+                Ok(())
+            }
+            Err(status) => {
                 self.forget(server).await;
                 bail!("metricd ended ({status}):\n{}{}", self.printed.text(), self.logs.text());
             }
-            ensure!(Instant::now() < deadline, "metricd does not start:\n{}", self.logs.text());
-            sleep(PAUSE).await;
         }
+    }
+
+    /// Tells the server to read its files again.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub async fn hang_up(&self) -> Result<()> {
+        let server = self.server.as_ref().context("metricd is not running")?;
+        process::signal(server.pid, "HUP").await
     }
 
     /// Asks the server to stop, and waits for it.
@@ -473,12 +493,15 @@ impl TestApp {
     /// # Errors
     /// When it does not come.
     pub async fn ask_until(&mut self, path: &str, status: u16) -> Result<()> {
-        let deadline = Instant::now() + process::PATIENCE;
-        while self.request(Method::GET, path, None).await?.status != status {
-            ensure!(Instant::now() < deadline, "the answer is never {status}");
-            sleep(PAUSE).await;
-        }
-        Ok(())
+        process::until(async || {
+            let answer = self.request(Method::GET, path, None).await?;
+            Ok(if answer.status == status {
+                Break(())
+            } else {
+                Continue(format!("the answer is never {status}"))
+            })
+        })
+        .await
     }
 
     /// Sends the same JSON body from many clients at once.
@@ -506,9 +529,28 @@ impl TestApp {
     /// # Errors
     /// When there is no answer.
     pub async fn send_json(&mut self, method: Method, path: &str, body: &str) -> Result<&Answer> {
-        self.headers.push(("Content-Type".into(), "application/json".into()));
-        let body = self.fill(body).into_bytes();
+        let body = self.json_body(body);
         self.request(method, path, Some(body)).await
+    }
+
+    /// The same as somebody else.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send_json_as(
+        &mut self,
+        caller: Caller,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<&Answer> {
+        let body = self.json_body(body);
+        self.request_as(caller, method, path, Some(body)).await
+    }
+
+    fn json_body(&mut self, body: &str) -> Vec<u8> {
+        self.headers.push(("Content-Type".into(), "application/json".into()));
+        self.fill(body).into_bytes()
     }
 
     /// The last answer.
@@ -530,23 +572,19 @@ impl TestApp {
         }
         let mark = uuid::Uuid::new_v4().to_string();
         self.client.get(self.url("/health")?).header("X-Request-Id", &mark).send().await?;
-        let deadline = Instant::now() + process::PATIENCE;
-        loop {
-            let is_mark = |line: &LogLine| {
-                line.says("INFO", "Endpoint called")
-                    && line.field("request_id").as_ref() == Some(&mark)
-            };
-            if self.logs.lines().iter().any(is_mark) {
-                self.logs.forget_request(&mark);
-                return Ok(());
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "request {mark} is not logged:\n{}",
-                self.logs.text()
-            );
-            sleep(PAUSE).await;
-        }
+        let is_mark = |line: &LogLine| {
+            line.says("INFO", "Endpoint called") && line.field("request_id").as_ref() == Some(&mark)
+        };
+        process::until(async || {
+            Ok(if self.logs.lines().iter().any(is_mark) {
+                Break(())
+            } else {
+                Continue(format!("request {mark} is not logged:\n{}", self.logs.text()))
+            })
+        })
+        .await?;
+        self.logs.forget_request(&mark);
+        Ok(())
     }
 
     /// The line that the server prints with this beginning, as soon as it is there.
@@ -554,15 +592,15 @@ impl TestApp {
     /// # Errors
     /// When it does not come.
     pub async fn printed_line(&self, beginning: &str) -> Result<String> {
-        let deadline = Instant::now() + process::PATIENCE;
-        loop {
+        process::until(async || {
             let lines = self.printed.lines();
-            if let Some(line) = lines.iter().find(|line| line.raw.trim().starts_with(beginning)) {
-                return Ok(line.raw.trim().to_owned());
-            }
-            ensure!(Instant::now() < deadline, "it has printed:\n{}", self.printed.text());
-            sleep(PAUSE).await;
-        }
+            let line = lines.iter().find(|line| line.raw.trim().starts_with(beginning));
+            Ok(match line {
+                Some(line) => Break(line.raw.trim().to_owned()),
+                None => Continue(format!("it has printed:\n{}", self.printed.text())),
+            })
+        })
+        .await
     }
 
     /// The rows of a statement run past metricd, as JSON. Native engine only.
@@ -585,15 +623,11 @@ impl TestApp {
     /// # Errors
     /// When it never does.
     pub async fn sql_until(&mut self, statement: &str, expected: &Json) -> Result<()> {
-        let deadline = Instant::now() + process::PATIENCE;
-        loop {
+        process::until(async || {
             let actual = self.sql(statement).await?;
-            if actual == *expected {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "it gives {actual}");
-            sleep(PAUSE).await;
-        }
+            Ok(if actual == *expected { Break(()) } else { Continue(format!("it gives {actual}")) })
+        })
+        .await
     }
 
     /// Runs statements past metricd. Native engine only.

@@ -7,9 +7,9 @@
 use std::{
     collections::BTreeMap,
     env, fs,
+    ops::ControlFlow::{Break, Continue},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
-    time::{Instant, sleep},
 };
 
 use crate::{answer::Answer, json::Json, process, watchdog::Watchdog};
@@ -31,7 +30,6 @@ pub const AUDIENCE: &str = "https://metricd.example";
 const REGION: &str = "eu-central-1";
 const PASSWORD: &str = "Corr3ct-horse-battery!";
 const LOOPBACK: &str = "http://127.0.0.1:";
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a person who has signed in gets.
 #[derive(Clone)]
@@ -376,20 +374,19 @@ impl Program {
         watchdog.watch(pid);
         let mut program =
             Self { child: Mutex::new(child), pid, log, root: String::new(), watchdog };
-        let deadline = Instant::now() + process::PATIENCE;
-        loop {
+        program.root = process::until(async || {
             let logged = program.log();
             if let Some(root) = address_in(&logged) {
-                program.root = root;
-                return Ok(program);
+                return Ok(Break(root));
             }
             if let Some(status) = program.child.get_mut().try_wait()? {
                 program.watchdog.leave(pid);
                 bail!("{name} has ended ({status}):\n{logged}");
             }
-            ensure!(Instant::now() < deadline, "{name} does not come up:\n{logged}");
-            sleep(PAUSE).await;
-        }
+            Ok(Continue(format!("{name} does not come up:\n{logged}")))
+        })
+        .await?;
+        Ok(program)
     }
 
     fn log(&self) -> String {

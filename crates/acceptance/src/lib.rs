@@ -12,7 +12,6 @@ pub mod caller;
 pub mod catalog;
 pub mod dice;
 pub mod engine;
-pub mod hangup;
 pub mod idp;
 pub mod json;
 pub mod logs;

@@ -6,11 +6,11 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    ops::ControlFlow::{Break, Continue},
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -20,15 +20,12 @@ use sqlx::{
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
-    time::{Instant, sleep},
 };
 
 use crate::{process, watchdog::Watchdog};
 
 /// The longest path of a Unix socket, without its closing NUL.
 const MAX_SOCKET_PATH: usize = 107;
-/// A server that is not up by then never comes up.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running PostgreSQL.
 #[derive(Debug)]
@@ -101,20 +98,17 @@ impl Postgres {
     }
 
     async fn wait_until_up(&self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        process::until(async || {
             if let Some(status) = self.server.lock().await.try_wait()? {
                 let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 bail!("postgres has ended ({status}): {log}");
             }
-            match self.connect("postgres").await {
-                Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > deadline => {
-                    return Err(error.context("postgres does not come up"));
-                }
-                Err(_) => sleep(Duration::from_millis(20)).await,
-            }
-        }
+            Ok(match self.connect("postgres").await {
+                Ok(_) => Break(()),
+                Err(error) => Continue(format!("postgres does not come up: {error:#}")),
+            })
+        })
+        .await
     }
 
     /// The `DATABASE_URL` of a database.
@@ -163,38 +157,43 @@ impl Postgres {
     pub async fn stop(&self) -> Result<()> {
         process::signal(self.pid, "INT").await?;
         let mut server = self.server.lock().await;
-        tokio::time::timeout(PATIENCE, server.wait()).await.context("postgres hangs")??;
+        tokio::time::timeout(process::PATIENCE, server.wait())
+            .await
+            .context("postgres hangs")??;
         self.watchdog.leave(self.pid);
         Ok(())
     }
 }
 
-/// The folder of `initdb` and `postgres`.
+/// The folder of `initdb` and `postgres`: what `pg_config` says, else the newest that Debian or Red
+/// Hat has installed, else on the path.
 fn programs() -> Result<PathBuf> {
     let asked = std::process::Command::new("pg_config").arg("--bindir").output();
     let asked = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
     let asked = asked.map(|text| PathBuf::from(text.trim()));
-
-    let versions: BTreeSet<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
-        })
-        .collect();
-    let installed = versions.into_iter().rev().map(|(_, folder)| folder);
-
     let path = env::var_os("PATH").unwrap_or_default();
     asked
         .into_iter()
-        .chain(installed)
+        .chain(installed())
         .chain(env::split_paths(&path))
         .find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file()))
         .context(
             "no PostgreSQL server programs (initdb, postgres) on this machine; \
              on Debian: apt-get install postgresql",
         )
+}
+
+/// The folders of programs by their versions, the newest first.
+fn installed() -> impl Iterator<Item = PathBuf> {
+    let mut versions = BTreeSet::new();
+    for (folder, prefix) in [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let version = name.to_str().and_then(|name| name.strip_prefix(prefix)?.parse().ok());
+            versions.extend(version.map(|version: u32| (version, entry.path().join("bin"))));
+        }
+    }
+    versions.into_iter().rev().map(|(_, folder)| folder)
 }
 
 /// Whom to run the server as: initdb refuses root, so root lends it to an unprivileged user.

@@ -3,16 +3,21 @@
 use std::{
     collections::BTreeMap,
     env,
+    ops::ControlFlow,
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::process::Command;
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
 
 /// A program that runs longer than this hangs.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a program said before it ended.
 #[derive(Debug, Clone)]
@@ -79,4 +84,19 @@ pub async fn signal(pid: u32, name: &str) -> Result<()> {
     let sent = Command::new("sh").args(["-c", &script]).output().await?;
     ensure!(sent.status.success(), "kill: {}", String::from_utf8_lossy(&sent.stderr));
     Ok(())
+}
+
+/// Looks again and again until there is what was looked for.
+///
+/// # Errors
+/// When a look fails, or with what the last one was left with when patience ends.
+pub async fn until<T>(mut look: impl AsyncFnMut() -> Result<ControlFlow<T, String>>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look().await? {
+            ControlFlow::Break(found) => return Ok(found),
+            ControlFlow::Continue(instead) => ensure!(Instant::now() < deadline, instead),
+        }
+        sleep(PAUSE).await;
+    }
 }

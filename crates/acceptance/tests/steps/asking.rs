@@ -9,7 +9,7 @@ use metricd_acceptance::{
 };
 use reqwest::Method;
 
-use super::{Step, json, rows};
+use super::{Step, items, json_document, matches, pages, rows};
 
 #[given(expr = "the next request has the header {string} {string}")]
 #[when(expr = "the next request has the header {string} {string}")]
@@ -100,26 +100,15 @@ async fn send(app: &mut TestApp, method: String, path: String) -> Step {
 
 #[when(expr = "I page through {string}")]
 async fn page_through(app: &mut TestApp, path: String) -> Step {
+    let pages = pages(app, None, &path).await?;
     let mut seen = Vec::new();
-    let mut pages = 0;
-    let mut next = path.clone();
-    loop {
-        let answer = app.request(Method::GET, &next, None).await?;
-        ensure!(answer.status == 200, "page {pages}: {} {}", answer.status, answer.text());
-        let page = answer.json()?;
-        let items = page.at("items").and_then(Json::as_list).context("no items")?;
-        seen.extend(items.iter().filter_map(|item| item.at("id")?.as_text()).map(str::to_owned));
-        pages += 1;
-        let Some(cursor) = page.at("next_cursor").and_then(Json::as_text) else {
-            break;
-        };
-        ensure!(pages < 100, "the pages have no end");
-        next = format!("{path}&cursor={cursor}");
+    for page in &pages {
+        seen.extend(items(page)?.iter().filter_map(|item| item.at("id")?.as_text()));
     }
     let in_all = seen.len();
     seen.sort_unstable();
     seen.dedup();
-    app.remember("pages", pages.to_string());
+    app.remember("pages", pages.len().to_string());
     app.remember("seen", in_all.to_string());
     app.remember("different", seen.len().to_string());
     Ok(())
@@ -238,7 +227,7 @@ fn part_is_value(app: &mut TestApp, part: String, value: String) -> Step {
 
 #[then(regex = r"^its (\S+), in any order, are$")]
 fn part_is_unordered(app: &mut TestApp, part: String, step: &gherkin::Step) -> Step {
-    let expected = json(step, |text| app.fill(text))?.sorted();
+    let expected = json_document(step, |text| app.fill(text))?.sorted();
     Ok(matches(&at(app, &part)?.sorted(), &expected, Match::Exact)?)
 }
 
@@ -340,15 +329,8 @@ fn faults_are(app: &mut TestApp, step: &gherkin::Step) -> Step {
 }
 
 fn compare(app: &TestApp, part: &str, step: &gherkin::Step, how: Match) -> Step {
-    let expected = json(step, |text| app.fill(text))?;
+    let expected = json_document(step, |text| app.fill(text))?;
     Ok(matches(&at(app, part)?, &expected, how)?)
-}
-
-fn matches(actual: &Json, expected: &Json, how: Match) -> anyhow::Result<()> {
-    match actual.mismatch(expected, how) {
-        None => Ok(()),
-        Some(mismatch) => Err(anyhow::anyhow!("{mismatch}\nin {actual}")),
-    }
 }
 
 fn at(app: &TestApp, part: &str) -> anyhow::Result<Json> {

@@ -8,7 +8,7 @@ use metricd_acceptance::{
     process::Output,
 };
 
-use super::{Step, rows};
+use super::{Step, matches, rows};
 
 /// Words are split at spaces; no argument of a scenario holds one.
 #[when(expr = "I run {string}")]
@@ -68,12 +68,9 @@ fn does_not_say(app: &mut TestApp, part: String) -> Step {
 
 #[then("it prints")]
 fn prints(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let expected = super::json(step, |text| app.fill(text))?;
+    let expected = super::json_document(step, |text| app.fill(text))?;
     let actual = Json::parse(app.output()?.stdout.trim())?;
-    match actual.mismatch(&expected, Match::Contains) {
-        None => Ok(()),
-        Some(mismatch) => Err(anyhow::anyhow!("{mismatch}\nin {actual}").into()),
-    }
+    Ok(matches(&actual, &expected, Match::Contains)?)
 }
 
 #[then("it prints nothing")]

@@ -123,7 +123,7 @@ async fn somebody_has_run(app: &mut TestApp, step: &gherkin::Step) -> Step {
 
 #[then(expr = "in the database, {string} gives")]
 async fn sql_gives(app: &mut TestApp, statement: String, step: &gherkin::Step) -> Step {
-    let expected = super::json(step, |text| app.fill(text))?;
+    let expected = super::json_document(step, |text| app.fill(text))?;
     let actual = app.sql(&statement).await?;
     ensure!(actual == expected, "it gives {actual}");
     Ok(())
@@ -131,7 +131,7 @@ async fn sql_gives(app: &mut TestApp, statement: String, step: &gherkin::Step) -
 
 #[then(expr = "in the database, {string} soon gives")]
 async fn sql_soon_gives(app: &mut TestApp, statement: String, step: &gherkin::Step) -> Step {
-    let expected = super::json(step, |text| app.fill(text))?;
+    let expected = super::json_document(step, |text| app.fill(text))?;
     Ok(app.sql_until(&statement, &expected).await?)
 }
 

@@ -11,7 +11,7 @@ use metricd_acceptance::{
 };
 use reqwest::Method;
 
-use super::{Step, rows};
+use super::{Step, known, named, rows};
 
 #[given("I have no token")]
 #[when("I have no token")]
@@ -52,7 +52,7 @@ fn somebody_with_claims(
     role: String,
     step: &gherkin::Step,
 ) -> Step {
-    let mut person = Person { name: Some(name.clone()), ..Person::new(&role) };
+    let mut person = named(&role, &name);
     for row in rows(step)? {
         let [claim, value] = row.as_slice() else {
             return Err(anyhow::anyhow!("a claim has a name and a value").into());
@@ -104,10 +104,6 @@ async fn asks_for_metric_with(
     let caller = known(app, &name)?;
     app.request_as(caller, Method::GET, &format!("/metrics/{id}?{parameters}"), None).await?;
     Ok(())
-}
-
-fn known(app: &TestApp, name: &str) -> anyhow::Result<Caller> {
-    app.callers.get(name).cloned().with_context(|| format!("nobody has said who {name} is"))
 }
 
 /// One that exists nowhere, and need not as long as nobody shows its tokens.

@@ -1,0 +1,158 @@
+//! Whose rows one gets when many ask at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::Result;
+use cucumber::then;
+use metricd_acceptance::{TestApp, answer::Answer, caller::Person, dice::Dice};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{Step, admin, make, named};
+
+/// Somebody whose token names a tenant and a region, or does not.
+struct Asker {
+    token: String,
+    tenant: Option<usize>,
+    region: Option<String>,
+}
+
+/// How many records each tenant has, one a day from the first of June.
+const RECORDS: usize = 6;
+const SEED: u64 = 20_250_601;
+/// More than the server has connections.
+const AT_ONCE: usize = 24;
+
+const OWN_ROWS: &str = "SELECT alert_category AS marker FROM metrics \
+                        WHERE alert_type = :claim_tenant_id ORDER BY date";
+const OWN_WINDOW: &str = "SELECT alert_category AS marker FROM metrics \
+                          WHERE alert_type = :claim_tenant_id AND date >= :start_date ORDER BY date";
+const OWN_REGION: &str = "SELECT :claim_region || ' ' || alert_category AS marker FROM metrics \
+                          WHERE alert_type = :claim_tenant_id AND date >= :start_date ORDER BY date";
+const OF_ALL: &str = "SELECT count(*) AS marker FROM metrics";
+
+/// Names of tenants that are nearly alike, or would be more than a name if they were not bound.
+const NEARLY_ALIKE: [&str; 10] = [
+    "acme",
+    "acme ",
+    "ACME",
+    "acme%",
+    "acme' OR '1'='1",
+    "acme'--",
+    "$1",
+    ":claim_region",
+    "acme\\",
+    "ácme",
+];
+
+/// Callers of many tenants and regions, some of whom have no claim, ask for metrics with windows, as
+/// the dice fall. Everything that others may see of a tenant has a text in it that is found nowhere
+/// else.
+#[then(
+    expr = "callers of {int} tenants who ask {int} times at once get their own rows and nobody else's"
+)]
+async fn own_rows(app: &mut TestApp, tenants: usize, times: usize) -> Step {
+    let mut dice = Dice::new(SEED);
+    let tenants: Vec<String> = (0..tenants)
+        .map(|index| {
+            let alike = NEARLY_ALIKE.get(index).map(|name| (*name).to_owned());
+            alike.unwrap_or_else(|| format!("tenant-{}", dice.below(1 << 40)))
+        })
+        .collect();
+    let marker = |tenant: usize, day: usize| format!("row-of-{tenant}-{day}-{SEED:x}");
+    let mut metrics = Vec::new();
+    for query in [OWN_ROWS, OWN_WINDOW, OWN_REGION, OF_ALL] {
+        metrics.push((query, make(app, json!({ "query": query })).await?));
+    }
+    for (index, tenant) in tenants.iter().enumerate() {
+        for day in 1..=RECORDS {
+            let record = json!({
+                "alert_type": tenant, "alert_category": marker(index, day),
+                "date": format!("2025-06-{day:02}T12:00:00"),
+            });
+            let path = format!("/metrics/{}/metric-records", metrics[0].1);
+            let record = record.to_string();
+            let answer = app.send_json_as(admin(), Method::POST, &path, &record).await?;
+            ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
+        }
+    }
+    let askers = askers(app, &tenants).await?;
+
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let mut asked = JoinSet::new();
+    for _ in 0..times {
+        let who = dice.below(askers.len());
+        let (query, id) = dice.one_of(&metrics).clone();
+        let first = 1 + dice.below(RECORDS + 1);
+        let url = app.url(&format!("/metrics/{id}?start_date=2025-06-{first:02}"))?;
+        let request = client.get(url).bearer_auth(&askers[who].token);
+        let turns = Arc::clone(&turns);
+        asked.spawn(async move {
+            let _turn = turns.acquire().await?;
+            let answer = Answer::read(request.send().await?).await?;
+            anyhow::Ok((who, query, first, answer))
+        });
+    }
+    let count = tenants.len() * RECORDS;
+    for asked in asked.join_all().await {
+        let (who, query, first, answer) = asked?;
+        let Asker { tenant, region, .. } = &askers[who];
+        let place = format!("seed {SEED}: {tenant:?} {region:?} {query} from {first}");
+        let text = answer.text();
+        let own = |day: usize| {
+            let row = marker((*tenant)?, day);
+            if query == OWN_REGION {
+                Some(format!("{} {row}", region.as_ref()?))
+            } else {
+                Some(row)
+            }
+        };
+        let days = if query == OWN_ROWS { 1..=RECORDS } else { first..=RECORDS };
+        let rows: Option<Vec<_>> = match query {
+            OF_ALL => Some(vec![json!({ "marker": count })]),
+            _ if tenant.is_none() || (query == OWN_REGION && region.is_none()) => None,
+            _ => days.map(|day| own(day).map(|row| json!({ "marker": row }))).collect(),
+        };
+        match rows {
+            None => ensure!(answer.status == 403, "{place}: {} {text}", answer.status),
+            Some(rows) => {
+                ensure!(answer.status == 200, "{place}: {} {text}", answer.status);
+                let body: Value = serde_json::from_str(&text)?;
+                ensure!(body["records"] == Value::from(rows), "{place}: {text}");
+            }
+        }
+        let others = (0..tenants.len()).filter(|other| Some(*other) != *tenant);
+        let leaked = others.map(|other| format!("row-of-{other}-")).find(|row| text.contains(row));
+        ensure!(leaked.is_none(), "{place}: it holds {leaked:?}: {text}");
+    }
+    Ok(())
+}
+
+/// Two for each tenant, of different regions, and some whose claims fill no slot.
+async fn askers(app: &mut TestApp, tenants: &[String]) -> Result<Vec<Asker>> {
+    let mut askers = Vec::new();
+    let mut add =
+        async |tenant: Option<usize>, region: Option<String>, claims: Vec<(&str, String)>| {
+            let claims: BTreeMap<_, _> =
+                claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let name = format!("asker-{}", askers.len());
+            let person = Person { claims, ..named("viewer", &name) };
+            let token = app.token_of(&person).await?;
+            app.keep_out_of_logs(&token);
+            askers.push(Asker { token, tenant, region });
+            anyhow::Ok(())
+        };
+    for (index, tenant) in tenants.iter().enumerate() {
+        for region in ["north", "south"] {
+            let claims = vec![("tenant", tenant.clone()), ("region", region.to_owned())];
+            add(Some(index), Some(region.to_owned()), claims).await?;
+        }
+    }
+    let listed = serde_json::to_string(&tenants[..2.min(tenants.len())])?;
+    add(Some(0), None, vec![("tenant", tenants[0].clone())]).await?;
+    add(None, Some("north".into()), vec![("tenant", listed), ("region", "north".into())]).await?;
+    add(None, None, Vec::new()).await?;
+    Ok(askers)
+}
