@@ -566,8 +566,11 @@ mod tests {
         ] {
             assert!(faults.contains(part), "{part} is missing in {faults}");
         }
-        let faults = load("[[auth.issuers]]\nissuer = 'https://a.example'\naudiense = 'x'\n");
-        assert!(faults.unwrap_err().to_string().contains("auth.issuers"));
+        let faults = load(
+            "[[auth.issuers]]\nissuer = 'https://a.example'\naudience = 'x'\naudiense = 'x'\n",
+        );
+        let faults = faults.unwrap_err().to_string();
+        assert!(faults.contains("auth.issuers") && faults.contains("audiense"), "{faults}");
     }
 
     #[test]
