@@ -1,6 +1,6 @@
 //! The composition root: which adapter stands behind which port.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use metricd_application::{
@@ -10,7 +10,7 @@ use metricd_application::{
 use metricd_core::sql::Gate;
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
-    policy::{CedarPolicies, PolicySource},
+    policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
 
@@ -40,14 +40,15 @@ pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
     }
 }
 
-/// Who may do what: the operator's file of policies, or those that come with metricd.
-pub(crate) fn policies(config: &Config) -> anyhow::Result<Arc<CedarPolicies>> {
-    let source = match &config.policy_file {
-        Some(file) => PolicySource::File(file.clone()),
-        None => PolicySource::Default,
-    };
-    let claims = config.auth.claims.keys().cloned().collect();
-    Ok(Arc::new(CedarPolicies::load(source, &claims)?))
+/// Who may do what: the policies of `file`, or else of the settings' file, or else those that come
+/// with metricd.
+pub(crate) fn policies(
+    config: &Config,
+    file: Option<&Path>,
+) -> Result<Arc<CedarPolicies>, PolicyError> {
+    let file = file.or(config.policy_file.as_deref());
+    let source = file.map_or(PolicySource::Default, |file| PolicySource::File(file.to_owned()));
+    CedarPolicies::load(source, &config.auth.claim_names()).map(Arc::new)
 }
 
 /// What a query may hold.
@@ -65,7 +66,7 @@ pub(crate) fn ports(
     Ok(Ports {
         policies,
         audit: database.audit(),
-        claims: Arc::new(config.auth.claims.keys().cloned().collect()),
+        claims: Arc::new(config.auth.claim_names()),
         catalog: database.catalog(),
         store: database.store(),
         runner: database.runner(),

@@ -1,6 +1,6 @@
 //! Who is let in: the issuers that the settings name, or metricd's own issuer for development.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, bail};
 use metricd_application::ports::{Clock, TokenVerifier};
@@ -9,7 +9,7 @@ use metricd_infrastructure::auth::{DevelopmentIssuer, TokenRequest, Verifier};
 use metricd_web::{IssuerInfo, SignIn};
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::config::{Config, TrustedIssuer};
 
 /// Everything about who is calling.
 pub(crate) struct Identity {
@@ -19,7 +19,7 @@ pub(crate) struct Identity {
 }
 
 /// The flag without which the development issuer's tokens open nothing from afar.
-pub(crate) const LOUD_FLAG: &str = "--insecure-development-tokens-on-the-network";
+const LOUD_FLAG: &str = "--insecure-development-tokens-on-the-network";
 
 /// Reads or makes what is needed to verify tokens. Asks no issuer yet.
 pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Identity> {
@@ -29,23 +29,22 @@ pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ide
         _ => None,
     };
     let trusted = match &development {
-        Some(issuer) => vec![issuer.issuer_config(auth.roles.clone())],
-        None => auth.issuers.iter().map(|issuer| issuer.config.clone()).collect(),
+        Some(issuer) => {
+            let config = issuer.issuer_config(auth.roles.clone());
+            vec![TrustedIssuer { config, client_id: None }]
+        }
+        None => auth.issuers.clone(),
     };
-    let clients: BTreeMap<&str, &Option<String>> = auth
-        .issuers
-        .iter()
-        .map(|issuer| (issuer.config.issuer.as_str(), &issuer.client_id))
-        .collect();
     let issuers = trusted
         .iter()
-        .map(|config| IssuerInfo {
+        .map(|TrustedIssuer { config, client_id }| IssuerInfo {
             issuer: config.issuer.clone(),
-            client_id: clients.get(config.issuer.as_str()).and_then(|id| (*id).clone()),
+            client_id: client_id.clone(),
             scope: config.required_scope.clone(),
         })
         .collect();
     let sign_in = SignIn { development: development.is_some(), issuers };
+    let trusted = trusted.into_iter().map(|issuer| issuer.config).collect();
     let verifier = Arc::new(Verifier::new(trusted, auth.claims.clone(), clock)?);
     Ok(Identity { verifier, sign_in, development })
 }

@@ -9,9 +9,8 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 /// Libraries whose lines would repeat ours or print SQL.
 const QUIET: [&str; 4] = ["sqlx", "sea_orm", "sea_orm_migration", "pglite_oxide"];
 
-/// Starts logging what `directives` (checked before) let through.
-pub(crate) fn start(directives: &str) {
-    let mut filter: Targets = directives.parse().unwrap_or_default();
+/// Starts logging what `filter` lets through.
+pub(crate) fn start(mut filter: Targets) {
     for target in QUIET {
         if !filter.iter().any(|(known, _)| known == target) {
             filter = filter.with_target(target, tracing::Level::ERROR);

@@ -25,7 +25,6 @@ use uuid::Uuid;
 use super::{IssuerConfig, IssuerKind, KeySet, KeySource, RoleRules, claims, token};
 
 const KEY_FILE: &str = "development-issuer.json";
-const ISSUER: &str = "urn:metricd:development";
 const AUDIENCE: &str = "metricd";
 const ROLE_CLAIM: &str = "metricd_role";
 /// Claims that only metricd writes.
@@ -106,6 +105,9 @@ pub enum MintError {
 }
 
 impl DevelopmentIssuer {
+    /// What its tokens say under `iss`.
+    pub const ISSUER: &str = "urn:metricd:development";
+
     /// Reads the key in this folder, or makes folder and key, for nobody else to read. Whoever else
     /// opens the folder, at the same moment too, gets the same key.
     ///
@@ -158,7 +160,7 @@ impl DevelopmentIssuer {
         let keys = KeySource::Fixed(self.keys.clone());
         let kind = IssuerKind::Oidc { audiences: BTreeSet::from([AUDIENCE.into()]) };
         let minted = RoleRules::of_role_claim(ROLE_CLAIM);
-        IssuerConfig { roles: roles.and(minted), ..IssuerConfig::new(ISSUER, keys, kind) }
+        IssuerConfig { roles: roles.and(minted), ..IssuerConfig::new(Self::ISSUER, keys, kind) }
     }
 
     /// The JWKS to serve: the public key alone.
@@ -189,7 +191,7 @@ impl DevelopmentIssuer {
             .ok_or(MintError::Ttl)?;
         let mut claims = request.claims.clone();
         for (name, value) in [
-            ("iss", json!(ISSUER)),
+            ("iss", json!(Self::ISSUER)),
             ("sub", json!(subject)),
             ("aud", json!(AUDIENCE)),
             ("iat", json!(now.timestamp())),

@@ -17,6 +17,9 @@ use thiserror::Error;
 
 use super::{claims::is_name, token};
 
+/// The most keys that a set may list, usable or not.
+const MAX_KEYS: usize = 100;
+
 /// Public keys by their ids.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet {
@@ -37,14 +40,11 @@ pub enum InvalidKeySet {
     #[error("it lists no key that can be used")]
     Unusable,
     /// It lists more than anybody needs.
-    #[error("it lists more than {} keys", KeySet::MAX_KEYS)]
+    #[error("it lists more than {MAX_KEYS} keys")]
     TooMany,
 }
 
 impl KeySet {
-    /// The most keys that a set may list, usable or not.
-    pub const MAX_KEYS: usize = 100;
-
     /// Reads a JWKS. A key that is not for signatures, is of a kind that metricd does not verify,
     /// is too weak or has no id, is left out; where two usable ones have the same id, both are.
     ///
@@ -55,7 +55,7 @@ impl KeySet {
         if listed.is_empty() {
             return Err(InvalidKeySet::Empty);
         }
-        if listed.len() > Self::MAX_KEYS {
+        if listed.len() > MAX_KEYS {
             return Err(InvalidKeySet::TooMany);
         }
         let mut keys = HashMap::new();

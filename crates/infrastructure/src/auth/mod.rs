@@ -1,7 +1,7 @@
 //! Tokens: which issuers are trusted, where their keys are, and what a token must pass.
 //!
-//! A token is believed for its signature by a key of the issuer it names, never for anything that
-//! it says of itself. No part of one may reach a log, an error or a cache key.
+//! What a token says is believed once a key of the issuer that it names has verified its signature;
+//! until then it only chooses the key. No part of one may reach a log, an error or a cache key.
 
 mod claims;
 mod development;

@@ -19,7 +19,7 @@ use thiserror::Error;
 use tracing::info;
 
 use super::{
-    ClaimPath, IssuerConfig, IssuerKind, KeySource, RoleRules, claims,
+    ClaimPath, IssuerConfig, IssuerKind, KeySource, claims,
     fetch::{self, Address, Http, Origin},
     key_ring::{KeyRing, NoKey},
     key_set::Key,
@@ -74,12 +74,7 @@ type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 #[derive(Debug)]
 struct Issuer {
-    name: String,
-    kind: IssuerKind,
-    required_scope: Option<String>,
-    scope_claim: ClaimPath,
-    subject_claim: ClaimPath,
-    roles: RoleRules,
+    config: IssuerConfig,
     keys: Arc<KeyRing>,
 }
 
@@ -107,15 +102,17 @@ impl Verifier {
             return Err(VerifierError::Twice(twice.issuer.clone()));
         }
         // Made only if somebody has to be asked: it needs the machine's certificates.
-        let is_fixed = |issuer: &IssuerConfig| matches!(issuer.keys, KeySource::Fixed(_));
-        let http = if issuers.iter().all(is_fixed) {
-            None
-        } else {
-            Some(Arc::new(Http::new().map_err(VerifierError::Http)?))
+        let mut http = None;
+        let mut asked = || {
+            if let Some(http) = &http {
+                return Ok(Arc::clone(http));
+            }
+            let made = Http::new().map(Arc::new).map_err(VerifierError::Http)?;
+            Ok(Arc::clone(http.insert(made)))
         };
         let issuers = issuers
             .into_iter()
-            .map(|issuer| Issuer::new(issuer, http.as_ref()))
+            .map(|config| Issuer::new(config, &mut asked))
             .collect::<Result<_, _>>()?;
         let remembered = Cache::new(MAX_REMEMBERED);
         Ok(Self { issuers, claims, clock: PortClock(clock), remembered })
@@ -140,7 +137,7 @@ impl Verifier {
             .issuers
             .iter()
             .enumerate()
-            .find(|(_, issuer)| named == Some(&issuer.name))
+            .find(|(_, issuer)| named == Some(&issuer.config.issuer))
             .ok_or(TokenError::Invalid("the token is of no issuer that is trusted"))?;
         if !issuer.signs_by(token.algorithm) {
             return Err(TokenError::Invalid("the token is not signed as its issuer signs"));
@@ -169,12 +166,13 @@ impl Verifier {
         let now = self.clock.now();
         let client = issuer.check_purpose(claims)?;
         let subject = issuer
+            .config
             .subject_claim
             .find(claims)
             .and_then(Value::as_str)
             .filter(|subject| claims::is_name(subject))
             .ok_or(TokenError::Invalid("the token does not say whom it stands for"))?;
-        let scopes = match issuer.scope_claim.find(claims) {
+        let scopes = match issuer.config.scope_claim.find(claims) {
             None => BTreeSet::new(),
             Some(value) => claims::scopes(value)
                 .ok_or(TokenError::Invalid("the token's scopes are not texts"))?,
@@ -199,20 +197,20 @@ impl Verifier {
             .iter()
             .filter_map(|(name, path)| Some((name.clone(), claims::slot(path.find(claims)?))));
         let mut identity = Identity {
-            issuer: issuer.name.clone(),
+            issuer: issuer.config.issuer.clone(),
             subject: subject.to_owned(),
             client: client.map(str::to_owned),
             roles: BTreeSet::new(),
             scopes,
             claims: slots.collect(),
         };
-        if let Some(required) = &issuer.required_scope
+        if let Some(required) = &issuer.config.required_scope
             && !identity.scopes.contains(required)
         {
             let required = required.clone();
             return Err(TokenError::Scope { identity: Arc::new(identity), required });
         }
-        identity.roles = issuer.roles.roles(claims, &identity.scopes);
+        identity.roles = issuer.config.roles.roles(claims, &identity.scopes);
         Ok((identity, expires))
     }
 }
@@ -236,51 +234,40 @@ impl TokenVerifier for Verifier {
 }
 
 impl Issuer {
-    fn new(config: IssuerConfig, http: Option<&Arc<Http>>) -> Result<Self, VerifierError> {
-        let name = config.issuer;
+    /// `http` is asked for only where keys have to be fetched.
+    fn new(
+        config: IssuerConfig,
+        http: impl FnOnce() -> Result<Arc<Http>, VerifierError>,
+    ) -> Result<Self, VerifierError> {
+        let name = &config.issuer;
         if name.is_empty() {
             return Err(VerifierError::Nameless);
         }
         let (IssuerKind::Cognito { client_ids: taken } | IssuerKind::Oidc { audiences: taken }) =
             &config.kind;
         if taken.is_empty() {
-            return Err(VerifierError::ForAnybody(name));
+            return Err(VerifierError::ForAnybody(name.clone()));
         }
-        let url = match &config.keys {
-            KeySource::Jwks(url) => Some(url.clone()),
-            KeySource::Discovery => Some(configuration_of(&name)?),
-            KeySource::Fixed(_) => None,
+        let remote = |url: &Url, address: Address| {
+            if !fetch::is_safe(url) {
+                return Err(VerifierError::Insecure(name.clone()));
+            }
+            Ok(KeyRing::remote(name.clone(), Origin { http: http()?, address }))
         };
-        if url.as_ref().is_some_and(|url| !fetch::is_safe(url)) {
-            return Err(VerifierError::Insecure(name));
-        }
-        let keys = match (config.keys, url, http) {
-            (KeySource::Jwks(_), Some(url), Some(http)) => {
-                let address = Address::Jwks(url);
-                KeyRing::remote(name.clone(), Origin { http: Arc::clone(http), address })
+        let keys = match &config.keys {
+            KeySource::Jwks(url) => remote(url, Address::Jwks(url.clone()))?,
+            KeySource::Discovery => {
+                let url = configuration_of(name)?;
+                let issuer = name.clone();
+                remote(&url, Address::Configuration { url: url.clone(), issuer })?
             }
-            (KeySource::Discovery, Some(url), Some(http)) => {
-                let address = Address::Configuration { url, issuer: name.clone() };
-                KeyRing::remote(name.clone(), Origin { http: Arc::clone(http), address })
-            }
-            (KeySource::Fixed(keys), ..) => KeyRing::fixed(name.clone(), keys),
-            (KeySource::Jwks(_) | KeySource::Discovery, ..) => {
-                return Err(VerifierError::NoAddress(name));
-            }
+            KeySource::Fixed(keys) => KeyRing::fixed(name.clone(), keys.clone()),
         };
-        Ok(Self {
-            name,
-            kind: config.kind,
-            required_scope: config.required_scope,
-            scope_claim: config.scope_claim,
-            subject_claim: config.subject_claim,
-            roles: config.roles,
-            keys: Arc::new(keys),
-        })
+        Ok(Self { config, keys: Arc::new(keys) })
     }
 
     fn signs_by(&self, algorithm: Algorithm) -> bool {
-        match self.kind {
+        match self.config.kind {
             IssuerKind::Cognito { .. } => algorithm == Algorithm::RS256,
             IssuerKind::Oidc { .. } => true,
         }
@@ -299,7 +286,7 @@ impl Issuer {
             claims::texts(audience)
                 .is_some_and(|texts| texts.into_iter().any(|text| taken.contains(text)))
         };
-        match &self.kind {
+        match &self.config.kind {
             IssuerKind::Cognito { client_ids } => {
                 if token_use.is_none_or(|purpose| purpose != "access") {
                     return Err(NOT_ACCESS);

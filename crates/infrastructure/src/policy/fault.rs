@@ -124,13 +124,10 @@ impl<'a> Findings<'a> {
         self.faults.is_empty()
     }
 
-    /// An error, in the order of the file, if anything was found.
-    pub(super) fn result(mut self) -> Result<(), PolicyError> {
-        if self.faults.is_empty() {
-            return Ok(());
-        }
+    /// Everything that was found, in the order of the file.
+    pub(super) fn into_error(mut self) -> PolicyError {
         self.faults.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
         self.faults.dedup();
-        Err(PolicyError::Faulty(self.faults))
+        PolicyError::Faulty(self.faults)
     }
 }

@@ -99,8 +99,7 @@ impl Loaded {
     pub(super) fn parse(file: &str, text: String, schema: &Schema) -> Result<Self, PolicyError> {
         let mut findings = Findings::new(file, &text);
         let Some(read) = read(&text, &mut findings) else {
-            findings.result()?;
-            unreachable!("a text that is not read has a fault");
+            return Err(findings.into_error());
         };
         let policies: Vec<&Policy> = read.iter().map(|(policy, _)| policy).collect();
         if !policies.iter().any(|policy| policy.effect() == Effect::Permit) {
@@ -112,15 +111,14 @@ impl Loaded {
         for (policy, start) in &read {
             misnamed(policy, *start, &mut findings);
         }
-        let set = PolicySet::from_policies(policies.into_iter().cloned());
-        let set = match set {
-            Ok(set) => validated(set, &read, schema, &mut findings),
-            Err(error) => {
-                findings.cedar((&error).into(), None);
-                PolicySet::new()
-            }
-        };
-        findings.result()?;
+        let set = PolicySet::from_policies(policies.into_iter().cloned()).unwrap_or_else(|error| {
+            findings.cedar((&error).into(), None);
+            PolicySet::new()
+        });
+        validate(&set, &read, schema, &mut findings);
+        if !findings.is_empty() {
+            return Err(findings.into_error());
+        }
         let permits = read
             .iter()
             .filter(|(policy, _)| policy.effect() == Effect::Permit)
@@ -333,18 +331,18 @@ fn advice(literal: &EntityUid) -> Option<&'static str> {
     }
 }
 
-fn validated(
-    set: PolicySet,
+fn validate(
+    set: &PolicySet,
     read: &[(Policy, usize)],
     schema: &Schema,
     findings: &mut Findings<'_>,
-) -> PolicySet {
+) {
     let start =
         |id: &PolicyId| read.iter().find(|(policy, _)| policy.id() == id).map(|(_, start)| *start);
     // Only the caller and the object of a question are known: a policy that asks for an attribute of
     // anything else would always fail, and a `forbid` that fails forbids nothing.
     let validator = Validator::new(schema.clone());
-    let result = validator.validate_with_level(&set, ValidationMode::Strict, KNOWN_ENTITIES);
+    let result = validator.validate_with_level(set, ValidationMode::Strict, KNOWN_ENTITIES);
     let mut told = HashSet::new();
     for error in result.validation_errors() {
         told.insert(error.policy_id());
@@ -365,5 +363,4 @@ fn validated(
     for warning in odd {
         warn!(%warning, "Policy looks odd");
     }
-    set
 }

@@ -28,18 +28,18 @@ use tracing::info;
 
 pub use fault::{PolicyError, PolicyFault, Position};
 use loaded::Loaded;
-pub use schema::{ObjectKind, caller_name, schema_text};
+pub use schema::{ObjectKind, caller_name};
 
 /// The policies that ship with metricd, with comments for whoever wants to write others.
-pub const DEFAULT_POLICIES: &str = include_str!("default.cedar");
+const DEFAULT_POLICIES: &str = include_str!("default.cedar");
 
 /// The largest file of policies, in bytes.
-pub const MAX_BYTES: usize = 1_048_576;
+const MAX_BYTES: usize = 1_048_576;
 
 /// Where policies come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySource {
-    /// They ship with metricd: [`DEFAULT_POLICIES`].
+    /// They ship with metricd.
     Default,
     /// An operator wrote them.
     File(PathBuf),

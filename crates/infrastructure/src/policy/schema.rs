@@ -27,8 +27,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Catalog, Self::Metric, Self::Table];
+    const ALL: [Self; 3] = [Self::Catalog, Self::Metric, Self::Table];
 
     /// The kind of thing that `action` is done to.
     #[must_use]
@@ -48,8 +47,7 @@ impl ObjectKind {
     }
 
     /// The entity type, as policies write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Catalog => "Catalog",
             Self::Metric => "Metric",
@@ -59,8 +57,7 @@ impl ObjectKind {
 }
 
 /// The schema in Cedar's own syntax, for callers who have these claims.
-#[must_use]
-pub fn schema_text(claims: &BTreeSet<ClaimName>) -> String {
+pub(super) fn schema_text(claims: &BTreeSet<ClaimName>) -> String {
     let roles = Role::ALL.map(|role| format!("{:?}", role.as_str())).join(", ");
     let claims = claims.iter().fold(String::new(), |mut text, name| {
         let _ = writeln!(text, "    \"{name}\"?: String,");

@@ -10,7 +10,7 @@ use metricd_core::{
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
-use super::*;
+use super::{schema::schema_text, *};
 
 const ISSUER: &str = "https://login.example.com";
 
@@ -68,7 +68,7 @@ fn table(schema: Option<&str>, name: &str) -> TableName {
     TableName { schema: schema.map(str::to_owned), name: name.into() }
 }
 
-/// What `action` is done to: an ordinary thing of its kind.
+/// Whether `who` may do `action` to an ordinary thing of its kind.
 fn may(policies: &CedarPolicies, who: &Identity, action: Action) -> bool {
     let who = Arc::new(who.clone());
     match ObjectKind::of(action) {
@@ -486,9 +486,7 @@ fn a_policy_that_fails_does_not_apply() {
 fn an_explanation_names_the_policies_that_decided() {
     let policies = load(
         "// Comments may hold policies: permit (principal, action, resource);\n\
-         permit (principal, action == Action::\"read\", resource); // the first\n\
-         /* not a comment of Cedar */"
-            .trim_end_matches("\n/* not a comment of Cedar */"),
+         permit (principal, action == Action::\"read\", resource); // the first",
     );
     let metric = metric(1);
     let object = Object::Metric(&metric);

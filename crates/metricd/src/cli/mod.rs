@@ -85,7 +85,7 @@ impl Cli {
             flags.listen.clone_from(&args.listen);
         }
         let config = Config::load(&flags)?;
-        telemetry::start(&config.log);
+        telemetry::start(config.log.clone());
         match self.command {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Migrate => block_on(migrate::run(&config)),
@@ -108,7 +108,7 @@ async fn with_database<T>(
     config: &Config,
     work: impl AsyncFnOnce(metricd_application::ports::Ports) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let policies = app::policies(config)?;
+    let policies = app::policies(config, None)?;
     let database = app::connect(config).await?;
     let result = match database.migrate().await {
         Ok(()) => match app::ports(config, &database, policies) {

@@ -11,14 +11,15 @@ use metricd_core::{
     metric::{Metric, MetricDetails, MetricName, Origin, Review, Tag},
     sql::TableName,
 };
-use metricd_infrastructure::policy::{
-    CedarPolicies, Explanation, ObjectKind, PolicyError, PolicySource, caller_name,
+use metricd_infrastructure::{
+    auth::DevelopmentIssuer,
+    policy::{CedarPolicies, Explanation, ObjectKind, PolicyError, caller_name},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{OutputFormat, REJECTED, parse_claim, role_parser};
-use crate::config::Config;
+use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -66,7 +67,7 @@ struct CallerArgs {
         long,
         requires = "action",
         value_name = "ISS",
-        default_value = "urn:metricd:development"
+        default_value = DevelopmentIssuer::ISSUER
     )]
     issuer: String,
     /// The application that the caller uses
@@ -125,14 +126,8 @@ pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn load(config: &Config, file: Option<PathBuf>) -> Result<CedarPolicies, PolicyError> {
-    let file = file.or_else(|| config.policy_file.clone());
-    let source = file.map_or(PolicySource::Default, PolicySource::File);
-    CedarPolicies::load(source, &config.auth.claims.keys().cloned().collect())
-}
-
 fn show(config: &Config) -> anyhow::Result<ExitCode> {
-    match load(config, None) {
+    match app::policies(config, None) {
         Ok(policies) => {
             super::print(&policies.text())?;
             Ok(ExitCode::SUCCESS)
@@ -143,14 +138,14 @@ fn show(config: &Config) -> anyhow::Result<ExitCode> {
 
 fn check(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
     let CheckArgs { policy, action, caller, object, format } = args;
-    let policies = match load(config, policy) {
+    let policies = match app::policies(config, policy.as_deref()) {
         Ok(policies) => policies,
         Err(error) => return refused(error, format),
     };
     let text = match action {
         None => counted(&policies, format)?,
         Some(action) => {
-            let caller = caller.identity(&config.auth.claims.keys().cloned().collect())?;
+            let caller = caller.identity(&config.auth.claim_names())?;
             let object = object.named(action)?;
             Answer::new(&policies, &caller, action, &object).render(format)?
         }
@@ -349,6 +344,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use metricd_infrastructure::policy::PolicySource;
 
     use super::*;
 
@@ -403,19 +399,21 @@ mod tests {
 
     #[test]
     fn a_question_that_makes_no_sense_is_refused() {
-        for line in [
-            "--role viewer",
-            "--action fly",
-            "--action read --role king",
-            "--action writeSql",
-            "--action edit --table orders",
-            "--action audit --tag finance",
-            "--action writeSql --table orders --locked",
-            "--action writeSql --table .orders",
-            "--action read --claim nope=1",
-            "--action read --claim tenant_id",
+        for (line, words) in [
+            ("--role viewer", "required arguments were not provided"),
+            ("--action fly", "invalid value 'fly' for '--action"),
+            ("--action read --role king", "invalid value 'king' for '--role"),
+            ("--action writeSql", "say which table with --table"),
+            ("--action edit --table orders", "`edit` is not done to a table"),
+            ("--action audit --tag finance", "`audit` is not done to a metric"),
+            ("--action writeSql --table orders --locked", "`writeSql` is not done to a metric"),
+            ("--action writeSql --table .orders", "must be a table, or a schema and a table"),
+            ("--action read --claim nope=1", "the settings name no claim `nope`"),
+            ("--action read --claim tenant_id", "must be written name=value"),
         ] {
-            assert!(answer(line).is_err(), "{line}");
+            let Err(error) = answer(line) else { panic!("{line} is answered") };
+            let told = error.to_string();
+            assert!(told.contains(words), "{line}: {told}");
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     identity.refuse_strangers(config.listen, args.insecure_development_tokens_on_the_network)?;
     // From here on a hangup is a wish to read the policies again, not the end of the process.
     let hangup = signal(SignalKind::hangup())?;
-    let policies = app::policies(config)?;
+    let policies = app::policies(config, None)?;
     telemetry::log_panics();
     tokio::spawn(reload_on_hangup(hangup, Arc::clone(&policies)));
     let database = app::connect(config).await?;

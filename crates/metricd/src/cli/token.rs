@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Its bearer's name [default: the role's]
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// A claim to put into it; the value is JSON, or a text as it stands. May be repeated
+    /// A claim to put into it: a text, or a list or an object in JSON. May be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
     claims: Vec<(String, Value)>,
 }

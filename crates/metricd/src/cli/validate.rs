@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let (bar, on_progress) = progress_bar();
     let gate = app::gate(config)?;
-    let claims = config.auth.claims.keys().cloned().collect();
+    let claims = config.auth.claim_names();
     let report = validate(args.files.open(), args.strict, &gate, &claims, &on_progress);
     bar.finish_and_clear();
     super::print(&report::render(&report, args.format, true)?)?;

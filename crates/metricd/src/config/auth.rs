@@ -1,6 +1,6 @@
 //! Settings about who is calling: issuers, roles, claims.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metricd_core::{actor::Role, claim::ClaimName};
 use metricd_infrastructure::auth::{
@@ -25,6 +25,13 @@ pub(crate) struct AuthSettings {
     pub(crate) roles: RoleRules,
     /// `[claims]`: the claim that fills the slot `:claim_<key>` of a template. Default none.
     pub(crate) claims: BTreeMap<ClaimName, ClaimPath>,
+}
+
+impl AuthSettings {
+    /// The claims that templates may ask for.
+    pub(crate) fn claim_names(&self) -> BTreeSet<ClaimName> {
+        self.claims.keys().cloned().collect()
+    }
 }
 
 /// An issuer, and what a browser needs to sign in there.

@@ -22,9 +22,10 @@ use ipnet::IpNet;
 use metricd_application::ports::Approval;
 use metricd_core::sql::GateExtension;
 use serde::de::DeserializeOwned;
+use tracing_subscriber::filter::Targets;
 
-pub(crate) use auth::AuthSettings;
 use auth::OneOrMore;
+pub(crate) use auth::{AuthSettings, TrustedIssuer};
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub(crate) struct Config {
     /// `data_dir`: the embedded database and what else is kept. Default `.metricd`.
     pub(crate) data_dir: PathBuf,
     /// `log`: what is logged, as `tracing` directives. Default `info`.
-    pub(crate) log: String,
+    pub(crate) log: Targets,
     /// `clock`: an instant at which the clock stands still, for tests. Default none.
     pub(crate) clock: Option<DateTime<Utc>>,
     /// `[database]`
@@ -314,7 +315,7 @@ impl Reader {
                 text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8000")
             }),
             data_dir: self.value("data_dir").unwrap_or_else(|| ".metricd".into()),
-            log: self.value("log").unwrap_or_else(|| "info".to_owned()),
+            log: self.parsed("log", "info", str::parse::<Targets>),
             clock: self.clock(),
             database: DatabaseSettings {
                 url: self.value::<String>("database.url").map(Secret),
@@ -363,9 +364,6 @@ impl Reader {
                 trusted_proxies: self.list("http.trusted_proxies", network),
             },
         };
-        if let Err(error) = config.log.parse::<tracing_subscriber::filter::Targets>() {
-            self.faults.push(format!("log: {error}"));
-        }
         if self.faults.is_empty() { Ok(config) } else { Err(Faults(self.faults)) }
     }
 
