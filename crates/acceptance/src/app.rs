@@ -27,6 +27,7 @@ use crate::{
     idp::{Cognito, OpenId},
     json::Json,
     logs::{LogLine, Logs},
+    model::Model,
     process::{self, Output},
     report::Report,
 };
@@ -55,6 +56,8 @@ pub struct TestApp {
     pub logs: Logs,
     /// What the server has printed since the scenario began.
     pub printed: Logs,
+    /// The model that metricd asks, if it does.
+    pub model: Option<Arc<Model>>,
     /// What many clients were answered at once.
     pub answers: Vec<Answer>,
     names: BTreeMap<String, String>,
@@ -124,6 +127,7 @@ impl TestApp {
             catalog,
             logs: Logs::default(),
             printed: Logs::default(),
+            model: None,
             answers: Vec::new(),
             names: BTreeMap::from([("folder".into(), folder_name)]),
             tokens: BTreeMap::new(),

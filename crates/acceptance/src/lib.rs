@@ -15,6 +15,7 @@ pub mod engine;
 pub mod idp;
 pub mod json;
 pub mod logs;
+pub mod model;
 pub mod native;
 pub mod process;
 pub mod report;

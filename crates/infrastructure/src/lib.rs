@@ -5,6 +5,7 @@ pub mod db;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod generation;
+mod http;
 pub mod loaders;
 pub mod policy;
 mod query_runner;

@@ -5,11 +5,12 @@ use std::{path::Path, sync::Arc};
 use anyhow::anyhow;
 use metricd_application::{
     admission::Admission,
-    ports::{Clock, Policies, Ports},
+    ports::{Clock, Policies, Ports, QueryGenerator},
 };
 use metricd_core::sql::Gate;
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
+    generation::model::ModelGenerator,
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
@@ -57,6 +58,15 @@ pub(crate) fn gate(config: &Config) -> anyhow::Result<Gate> {
         .map_err(|faults| anyhow!("the settings of [sql] have faults: {}", faults.join("; ")))
 }
 
+/// Who turns a sentence into SQL: the model first, if there is one.
+fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>> {
+    let mut generators: Vec<Arc<dyn QueryGenerator>> = Vec::new();
+    if let Some(model) = &config.generation.model {
+        generators.push(Arc::new(ModelGenerator::new(model.clone())?));
+    }
+    Ok(generators.into())
+}
+
 /// Every port, on `database`.
 pub(crate) fn ports(
     config: &Config,
@@ -72,7 +82,7 @@ pub(crate) fn ports(
         runner: database.runner(),
         admission: Admission::new(Arc::new(gate(config)?), f64::from(config.limits.max_cost)),
         schema: database.schema(),
-        generators: Arc::new([]),
+        generators: generators(config)?,
         approval: config.generation.approval,
         clock: clock(config),
         ids: Arc::new(RandomIds),

@@ -17,6 +17,7 @@ mod audit;
 mod commands;
 mod limits;
 mod logging;
+mod model;
 mod policies;
 mod rights;
 mod row_scope;

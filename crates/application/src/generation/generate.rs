@@ -3,6 +3,7 @@
 
 use metricd_core::{
     actor::{Action, Actor, Object},
+    audit::AuditedObject,
     ids::QueryId,
     metric::Column,
     schema::Schema,
@@ -14,6 +15,7 @@ use tracing::{info, warn};
 
 use super::raw_records;
 use crate::{
+    authorize,
     compile::{CompileError, compile},
     ports::{
         GenerateError, GenerationSource, Ports, QueryGenerator, RefusedAttempt, Rows, RunError,
@@ -78,6 +80,10 @@ pub(crate) async fn generate(
     query_id: &QueryId,
     prompt: &str,
 ) -> Result<(Generation, Trial), GenerationError> {
+    // Whoever may not write SQL shall not cost a model's time either.
+    authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog)
+        .await
+        .map_err(|forbidden| GenerationError::Query(forbidden.into()))?;
     let schema = schema_for(actor, ports).await?;
     let mut attempts = 0;
     let mut not_understood = None;
@@ -180,17 +186,26 @@ impl Asking<'_> {
     async fn check(&self, sql: &str) -> Result<Result<Trial, String>, GenerationError> {
         let compiled = match compile(self.actor, self.ports, sql).await {
             Ok(compiled) => compiled,
-            Err(CompileError::Database(error)) if !error.is_of_the_query() => {
-                return Err(error.into());
+            Err(CompileError::Database(error)) => return refusal(error),
+            Err(CompileError::Forbidden(_)) => {
+                let reason = "it reads a table that the caller may not write SQL over";
+                return Ok(Err(reason.to_owned()));
             }
             Err(fault) => return Ok(Err(fault.to_string())),
         };
         match attempt(self.actor, self.ports, compiled).await {
             Ok(trial) => Ok(Ok(trial)),
-            // Whatever it is that fails in the database, another query may do better.
-            Err(error @ (RunError::Unavailable(_) | RunError::Crowded)) => Err(error.into()),
-            Err(error) => Ok(Err(chain(&error))),
+            Err(error) => refusal(error),
         }
+    }
+}
+
+/// What the database has against a suggestion. Another one may do better, unless the database cannot
+/// look at any.
+fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
+    match error {
+        RunError::Unavailable(_) | RunError::Crowded => Err(error.into()),
+        error => Ok(Err(chain(&error))),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Asking an issuer for its keys, over HTTP. Whatever answers is not trusted: it gets little time,
-//! few bytes and no second address.
+//! few bytes and no second address. Keys come sealed or from this machine.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use reqwest::{Client, StatusCode, Url, header, redirect, retry};
+use reqwest::{StatusCode, Url, header};
 use serde_json::Value;
 use thiserror::Error;
 
 use super::key_set::{InvalidKeySet, KeySet};
+use crate::http::{self, Http, is_safe};
 
 /// How long all requests of one fetch may take together.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,42 +38,14 @@ pub(super) enum FetchError {
     Unfinished,
 }
 
-/// The two ways to an issuer. What is on this machine is asked directly; what is not, through the
-/// proxy that `HTTPS_PROXY` and `NO_PROXY` name, if any: it passes on what TLS has sealed.
-#[derive(Debug)]
-pub(super) struct Http {
-    direct: Client,
-    outward: Client,
-}
-
-impl Http {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
-        let client = || {
-            Client::builder()
-                .user_agent("metricd")
-                .redirect(redirect::Policy::none())
-                .retry(retry::never())
-                .pool_max_idle_per_host(0)
-        };
-        Ok(Self { direct: client().no_proxy().build()?, outward: client().build()? })
+async fn get(http: &Http, url: &Url) -> Result<Value, FetchError> {
+    let request = http.client(url).get(url.clone()).header(header::ACCEPT, "application/json");
+    let mut response = request.send().await.map_err(FetchError::Unreachable)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
     }
-
-    async fn get(&self, url: &Url) -> Result<Value, FetchError> {
-        let client = if is_on_this_machine(url) { &self.direct } else { &self.outward };
-        let request = client.get(url.clone()).header(header::ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(FetchError::Unreachable)?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(FetchError::Unreachable)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(FetchError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        serde_json::from_slice(&body).map_err(FetchError::NotJson)
-    }
+    let body = http::body(&mut response, MAX_BYTES).await.map_err(FetchError::Unreachable)?;
+    serde_json::from_slice(&body.ok_or(FetchError::TooLarge)?).map_err(FetchError::NotJson)
 }
 
 /// Where an issuer's keys are fetched from.
@@ -99,10 +72,10 @@ impl Origin {
 
     async fn ask(&self) -> Result<KeySet, FetchError> {
         let document = match &self.address {
-            Address::Jwks(url) => self.http.get(url).await?,
+            Address::Jwks(url) => get(&self.http, url).await?,
             Address::Configuration { url, issuer } => {
-                let configuration = self.http.get(url).await?;
-                self.http.get(&jwks_uri(&configuration, issuer)?).await?
+                let configuration = get(&self.http, url).await?;
+                get(&self.http, &jwks_uri(&configuration, issuer)?).await?
             }
         };
         KeySet::parse(&document).map_err(FetchError::NoKeySet)
@@ -121,54 +94,11 @@ fn jwks_uri(configuration: &Value, issuer: &str) -> Result<Url, FetchError> {
         .ok_or(FetchError::NoAddress)
 }
 
-/// Whether nobody on the way can put keys into the answer. A password in it would reach the logs.
-pub(super) fn is_safe(url: &Url) -> bool {
-    let is_sealed = match url.scheme() {
-        "https" => true,
-        "http" => is_on_this_machine(url),
-        _ => false,
-    };
-    is_sealed && url.username().is_empty() && url.password().is_none()
-}
-
-fn is_on_this_machine(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn keys_come_sealed_or_from_this_machine() {
-        for text in [
-            "https://issuer.example/keys",
-            "http://localhost:8080/keys",
-            "http://127.0.0.1/keys",
-            "http://127.8.8.8/keys",
-            "http://[::1]:80/keys",
-        ] {
-            assert!(is_safe(&Url::parse(text).unwrap()), "{text}");
-        }
-        for text in [
-            "http://issuer.example/keys",
-            "http://localhost.issuer.example/keys",
-            "http://127.0.0.1.issuer.example/keys",
-            "http://10.0.0.1/keys",
-            "http://[::2]/keys",
-            "file:///etc/keys",
-            "ftp://localhost/keys",
-            "https://user:secret@issuer.example/keys",
-            "https://user@issuer.example/keys",
-        ] {
-            assert!(!is_safe(&Url::parse(text).unwrap()), "{text}");
-        }
-    }
 
     #[test]
     fn a_configuration_is_taken_from_its_own_issuer_only() {

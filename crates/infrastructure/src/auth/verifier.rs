@@ -20,11 +20,12 @@ use tracing::info;
 
 use super::{
     ClaimPath, IssuerConfig, IssuerKind, KeySource, claims,
-    fetch::{self, Address, Http, Origin},
+    fetch::{Address, Origin},
     key_ring::{KeyRing, NoKey},
     key_set::Key,
     token::{self, Unverified},
 };
+use crate::http::{Http, is_safe};
 
 /// How far ahead of ours an issuer's clock may be.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -249,7 +250,7 @@ impl Issuer {
             return Err(VerifierError::ForAnybody(name.clone()));
         }
         let remote = |url: &Url, address: Address| {
-            if !fetch::is_safe(url) {
+            if !is_safe(url) {
                 return Err(VerifierError::Insecure(name.clone()));
             }
             Ok(KeyRing::remote(name.clone(), Origin { http: http()?, address }))

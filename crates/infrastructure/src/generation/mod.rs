@@ -1,1 +1,3 @@
 //! Query generators: who turns a sentence into SQL.
+
+pub mod model;

@@ -10,6 +10,7 @@ mod connecting;
 mod indexes;
 mod loading;
 mod migrations;
+mod model;
 mod records;
 mod running;
 mod support;

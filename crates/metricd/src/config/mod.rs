@@ -2,6 +2,7 @@
 //! and checked before anything starts, and every fault is listed at once.
 
 mod auth;
+mod generation;
 
 use std::{
     fmt,
@@ -19,13 +20,13 @@ use figment::{
     value::{Dict, Tag, Value},
 };
 use ipnet::IpNet;
-use metricd_application::ports::Approval;
 use metricd_core::sql::GateExtension;
 use serde::de::DeserializeOwned;
 use tracing_subscriber::filter::Targets;
 
 use auth::OneOrMore;
 pub(crate) use auth::{AuthSettings, TrustedIssuer};
+pub(crate) use generation::GenerationSettings;
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -100,13 +101,6 @@ pub(crate) struct LimitSettings {
     pub(crate) query_timeout: Duration,
 }
 
-/// `[generation]`: how a sentence becomes a metric.
-#[derive(Debug, Clone)]
-pub(crate) struct GenerationSettings {
-    /// `approval`: `required` if such a metric answers nobody before it is approved. Default `none`.
-    pub(crate) approval: Approval,
-}
-
 /// `[seed]`: files that fill empty tables at start.
 #[derive(Debug, Clone)]
 pub(crate) struct SeedSettings {
@@ -174,14 +168,20 @@ const PLAIN_NAMES: [(&str, &str); 7] = [
 const CLAIMS: &str = "claims.";
 
 /// Every key that a file may hold, but those of claims.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 41] = [
     "auth.issuers",
     "cognito.client_id",
     "cognito.jwks_uri",
     "cognito.region",
     "cognito.scope",
     "cognito.user_pool_id",
+    "generation.api_key",
     "generation.approval",
+    "generation.attempts",
+    "generation.base_url",
+    "generation.model",
+    "generation.send_samples",
+    "generation.timeout",
     "http.cors_origins",
     "http.trusted_proxies",
     "limits.burst",
@@ -350,13 +350,7 @@ impl Reader {
                 functions: self.list("sql.functions", |text| Some(text.to_owned())),
                 types: self.list("sql.types", |text| Some(text.to_owned())),
             },
-            generation: GenerationSettings {
-                approval: self.parsed("generation.approval", "none", |text| match text {
-                    "none" => Ok(Approval::NotNeeded),
-                    "required" => Ok(Approval::Required),
-                    _ => Err("must be `none` or `required`"),
-                }),
-            },
+            generation: self.generation(),
             auth: self.auth(),
             policy_file: self.value("policy.file"),
             http: HttpSettings {
@@ -364,6 +358,13 @@ impl Reader {
                 trusted_proxies: self.list("http.trusted_proxies", network),
             },
         };
+        if let Some(model) = &config.generation.model
+            && model.timeout >= config.limits.request_timeout
+        {
+            let why =
+                "must be less than limits.request_timeout: others answer when the model does not";
+            self.faults.push(format!("generation.timeout: {why}"));
+        }
         if self.faults.is_empty() { Ok(config) } else { Err(Faults(self.faults)) }
     }
 
@@ -514,6 +515,62 @@ mod tests {
         let config = load("[database]\nurl = 'postgres://ann:hunter2@db/shop'\n").unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(config.database.url.unwrap().expose().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_model_is_configured_whole_or_not_at_all() {
+        assert!(load("").unwrap().generation.model.is_none());
+        assert!(
+            load("[generation]\nbase_url = ''\nmodel = ''\n").unwrap().generation.model.is_none()
+        );
+        let model = |more: &str| {
+            load(&format!(
+                "[generation]\nmodel = 'qwen'\nbase_url = 'http://127.0.0.1:11434/v1'\n{more}"
+            ))
+        };
+        let local = model("").unwrap().generation.model.unwrap();
+        assert_eq!((local.attempts, local.timeout), (3, Duration::from_secs(20)));
+        assert!(!local.send_samples && local.api_key.is_none());
+        let set = model("attempts = 2\ntimeout = '5s'\nsend_samples = true\napi_key = 'hunter2'\n");
+        let set = set.unwrap();
+        assert!(!format!("{set:?}").contains("hunter2"));
+        let set = set.generation.model.unwrap();
+        assert_eq!((set.attempts, set.timeout), (2, Duration::from_secs(5)));
+        assert!(set.send_samples && set.api_key.is_some());
+
+        for (toml, fault) in [
+            ("base_url = 'http://127.0.0.1/v1'", "generation.model: is missing"),
+            ("model = 'qwen'", "generation.base_url: is missing"),
+            ("api_key = 'hunter2'", "generation.api_key: there is no base_url"),
+            ("model = 'qwen'\nbase_url = 'nowhere'", "generation.base_url: must be an address"),
+            (
+                "model = 'qwen'\nbase_url = 'https://x:hunter2@a.example'",
+                "generation.base_url: must hold neither",
+            ),
+            (
+                "model = 'qwen'\nbase_url = 'http://models.example/v1'\napi_key = 'hunter2'",
+                "generation.base_url: a key goes over https",
+            ),
+            (
+                "model = 'qwen'\nbase_url = 'https://a.example'\napi_key = 'hunter2 x'",
+                "generation.api_key: must be visible",
+            ),
+            ("attempts = 0", "generation.attempts: must be at least 1"),
+            ("attempts = 11", "generation.attempts: must be at most 10"),
+            ("timeout = '0s'", "generation.timeout: must be a time"),
+            ("send_samples = 'hunter2'", "generation.send_samples: must be"),
+            (
+                "model = 'qwen'\nbase_url = 'https://a.example'\ntimeout = '30s'",
+                "generation.timeout: must be less than limits.request_timeout",
+            ),
+        ] {
+            let faults = load(&format!("[generation]\n{toml}\n")).unwrap_err().to_string();
+            assert!(faults.contains(fault), "{fault} is missing in {faults}");
+            assert_eq!(faults.lines().count(), 2, "{faults}");
+            assert!(!faults.contains("hunter2"), "{faults}");
+        }
+        let unsealed = "[generation]\nmodel = 'qwen'\nbase_url = 'http://vllm:8000/v1'\n";
+        assert!(load(unsealed).unwrap().generation.model.is_some());
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! Asking others over HTTP. Whoever answers is not trusted: there is no second address, no second
+//! try, and never more of an answer than its reader wants.
+
+use std::{net::IpAddr, time::Duration};
+
+use reqwest::{Client, Response, Url, redirect, retry};
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The two ways out. What is on this machine is asked directly; what is not, through the proxy that
+/// `HTTPS_PROXY` and `NO_PROXY` name, if any: it passes on what TLS has sealed.
+#[derive(Debug)]
+pub(crate) struct Http {
+    direct: Client,
+    outward: Client,
+}
+
+impl Http {
+    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        let client = || {
+            Client::builder()
+                .user_agent("metricd")
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_max_idle_per_host(0)
+        };
+        Ok(Self { direct: client().no_proxy().build()?, outward: client().build()? })
+    }
+
+    /// The way to `url`.
+    pub(crate) fn client(&self, url: &Url) -> &Client {
+        if is_on_this_machine(url) { &self.direct } else { &self.outward }
+    }
+}
+
+/// Whether nobody on the way can read or change what is said. A password in it would reach the logs.
+pub(crate) fn is_safe(url: &Url) -> bool {
+    let is_sealed = match url.scheme() {
+        "https" => true,
+        "http" => is_on_this_machine(url),
+        _ => false,
+    };
+    is_sealed && url.username().is_empty() && url.password().is_none()
+}
+
+fn is_on_this_machine(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// An answer's body, unpacked; `None` when it has more than `most` bytes.
+pub(crate) async fn body(
+    response: &mut Response,
+    most: usize,
+) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_safe_is_sealed_or_on_this_machine() {
+        for text in [
+            "https://issuer.example/keys",
+            "http://localhost:8080/keys",
+            "http://127.0.0.1/keys",
+            "http://127.8.8.8/keys",
+            "http://[::1]:80/keys",
+        ] {
+            assert!(is_safe(&Url::parse(text).unwrap()), "{text}");
+        }
+        for text in [
+            "http://issuer.example/keys",
+            "http://localhost.issuer.example/keys",
+            "http://127.0.0.1.issuer.example/keys",
+            "http://10.0.0.1/keys",
+            "http://[::2]/keys",
+            "file:///etc/keys",
+            "ftp://localhost/keys",
+            "https://user:secret@issuer.example/keys",
+            "https://user@issuer.example/keys",
+        ] {
+            assert!(!is_safe(&Url::parse(text).unwrap()), "{text}");
+        }
+    }
+}

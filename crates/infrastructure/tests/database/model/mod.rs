@@ -1,0 +1,7 @@
+//! A model that writes queries: what its server is asked, whatever it answers, and what becomes of
+//! what it writes.
+
+mod generating;
+mod log;
+mod protocol;
+mod server;
