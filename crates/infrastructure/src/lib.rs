@@ -9,4 +9,5 @@ mod http;
 pub mod loaders;
 pub mod policy;
 mod query_runner;
+mod queue;
 pub mod system;

@@ -1,9 +1,15 @@
-//! Authors' SQL: described without running it, and run read-only.
+//! Authors' SQL: described without running it, costed, and run read-only.
 //!
-//! PostgreSQL itself writes each row as JSON, so that numbers arrive digit for digit. Every run is a
-//! transaction that is READ ONLY and rolled back: a setting that a statement changes goes with it.
+//! PostgreSQL itself writes each row as JSON, so that numbers arrive digit for digit. On a server
+//! everything is asked as the reader, in one round trip; the embedded engine has no roles, and every
+//! run there is a transaction that is READ ONLY and rolled back.
 
-use std::{fmt::Write, future::Future, time::Duration};
+use std::{
+    fmt::Write,
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -13,161 +19,201 @@ use metricd_core::{
     sql::{ParameterType, TableName, Template, Value},
 };
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor, PgConnection, PgPool, Postgres, Row, SqlSafeStr,
-    Statement,
-    pool::PoolConnection,
+    AssertSqlSafe, Column as _, Executor, PgConnection, Postgres, SqlSafeStr, Statement,
     postgres::{PgArguments, PgTypeInfo, types::Oid},
-    query::QueryScalar,
+    query::QueryAs,
 };
-use tracing::Instrument;
+#[cfg(feature = "embedded")]
+use sqlx::{PgPool, Transaction};
+use thiserror::Error;
 
 #[cfg(feature = "embedded")]
-use crate::db::to_its_end;
-use crate::db::{DatabaseFault, Turns, is_unavailable, pg_error, retry_lost};
+use crate::db::{Turns, retry_lost, to_its_end};
+use crate::{
+    db::{DatabaseFault, Reader, Running, is_lost, is_unavailable, pg_error},
+    queue::{Place, Queue},
+};
 
 /// Runs authors' SQL on PostgreSQL.
 pub(crate) struct PgQueryRunner {
-    pool: PgPool,
-    turns: Turns,
     engine: Engine,
-    deadline: Duration,
+    queue: Queue,
+    limits: RunLimits,
 }
 
-enum Engine {
-    Server {
-        /// Where statements are cancelled from; it never runs an author's.
-        aside: PgPool,
-        reader_role: String,
-    },
+/// What a run may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunLimits {
+    /// How long a query may run.
+    pub(crate) deadline: Duration,
+    /// The most rows of an answer, by which a query is costed.
+    pub(crate) max_rows: u32,
+    /// The most bytes of an answer's rows.
+    pub(crate) max_bytes: u64,
+}
+
+pub(crate) enum Engine {
+    /// A server. Nothing is asked before the reader was proved to be one.
+    Server(Arc<OnceLock<Reader>>),
+    /// The embedded engine, which can neither time out nor cancel: past the deadline a caller is told
+    /// so, and the next one waits until the engine is done.
     #[cfg(feature = "embedded")]
-    Embedded,
+    Embedded { pool: PgPool, turns: Turns },
+}
+
+/// The database was asked before it was migrated.
+#[derive(Debug, Error)]
+#[error("the reader role has not been seen to yet")]
+struct NotOpen;
+
+/// A connection that runs authors' SQL, from before the first statement.
+enum Open {
+    Server(Running),
+    #[cfg(feature = "embedded")]
+    Embedded(Transaction<'static, Postgres>),
+}
+
+impl Open {
+    fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Server(running) => running.connection(),
+            #[cfg(feature = "embedded")]
+            Self::Embedded(tx) => tx,
+        }
+    }
 }
 
 impl PgQueryRunner {
-    /// On a server, by connections of `pool`.
-    pub(crate) fn on_server(
-        pool: PgPool,
-        turns: Turns,
-        aside: PgPool,
-        deadline: Duration,
-        reader_role: String,
-    ) -> Self {
-        Self { pool, turns, engine: Engine::Server { aside, reader_role }, deadline }
+    pub(crate) fn new(engine: Engine, queue: Queue, limits: RunLimits) -> Self {
+        Self { engine, queue, limits }
     }
 
-    /// On the embedded engine, which can neither time out nor cancel: past the deadline a caller is
-    /// told so, and the next one waits until the engine is done.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn on_embedded(pool: PgPool, turns: Turns, deadline: Duration) -> Self {
-        Self { pool, turns, engine: Engine::Embedded, deadline }
-    }
-
-    async fn in_time<T>(
+    /// Does `work`, which changes nothing, when its turn has come, and no longer than the deadline.
+    async fn ask<T, F>(
         &self,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
         failed: fn(sqlx::Error) -> RunError,
-    ) -> Result<T, RunError> {
-        let work = self.turns.within(async { work.await.map_err(failed) });
-        tokio::time::timeout(self.deadline, work).await.unwrap_or(Err(RunError::Deadline))
-    }
-
-    /// Does what changes nothing, on another connection if the first has broken.
-    async fn retrying<T, F>(&self, operation: impl FnMut() -> F) -> Result<T, sqlx::Error>
+        work: impl Fn(Open) -> F + Sync,
+    ) -> Result<T, RunError>
     where
-        F: Future<Output = Result<T, sqlx::Error>>,
+        T: Send,
+        F: Future<Output = (Open, Result<T, sqlx::Error>)> + Send,
     {
-        retry_lost(self.pool.options().get_max_connections(), operation).await
-    }
-
-    async fn rows(&self, sql: &str, values: &[Value], max_rows: u32) -> Result<Rows, sqlx::Error> {
+        let place = self.queue.take().await?;
         match &self.engine {
-            Engine::Server { aside, .. } => {
-                let mut running = self.retrying(|| self.begin_on_server(aside)).await?;
-                let rows = fetch(running.connection(), sql, values, max_rows).await;
-                running.end().await?;
-                rows
+            Engine::Server(reader) => {
+                let reader = reader.get().ok_or_else(|| RunError::Unavailable(NotOpen.into()))?;
+                let asked = ask_server(reader, &place, work);
+                match tokio::time::timeout(self.limits.deadline, asked).await {
+                    Ok(done) => done.map_err(failed),
+                    Err(_) => Err(RunError::Deadline),
+                }
             }
             #[cfg(feature = "embedded")]
-            Engine::Embedded => {
-                let begin = || {
-                    let pool = self.pool.clone();
-                    to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await })
-                };
-                let mut tx = self.retrying(begin).await?;
-                let rows = fetch(&mut tx, sql, values, max_rows).await;
-                tx.rollback().await?;
-                rows
+            Engine::Embedded { pool, turns } => {
+                let turn = turns.take().await?;
+                let asked = tokio::time::timeout(self.limits.deadline, ask_embedded(pool, work));
+                match asked.await {
+                    Ok(done) => {
+                        turn.end();
+                        done.map_err(failed)
+                    }
+                    // The turn ends when the engine is done with it.
+                    Err(_) => Err(RunError::Deadline),
+                }
             }
         }
     }
 
-    async fn begin_on_server(&self, aside: &PgPool) -> Result<Running, sqlx::Error> {
-        let connection = self.pool.acquire().await?;
-        let mut running = Running { connection: Some(connection), pid: None, aside: aside.clone() };
-        // One round trip; the server's own timeout stands in should the cancelling fail.
-        let begin = format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SELECT pg_backend_pid()",
-            self.deadline.as_millis().clamp(1, i32::MAX.unsigned_abs().into())
-        );
-        let session = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(running.connection()).await?;
-        running.pid = Some(session.try_get(0)?);
-        Ok(running)
-    }
-
-    async fn describe_now(&self, sql: &str) -> Result<Description, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
-        let parameters = match statement.parameters() {
-            Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
-            _ => Vec::new(),
-        };
-        let oids: Vec<Oid> = statement
-            .columns()
-            .iter()
-            .map(|column| column.type_info().oid().unwrap_or_default())
-            .collect();
-        let names = type_names(&mut connection, &oids).await?;
-        let columns = statement
-            .columns()
-            .iter()
-            .zip(names)
-            .map(|(column, ty)| Column { name: column.name().to_owned(), ty })
-            .collect();
-        Ok(Description { parameters, columns })
-    }
-
-    async fn readable(&self, tables: &[TableName]) -> Result<Vec<bool>, sqlx::Error> {
-        let schemas: Vec<Option<&str>> =
-            tables.iter().map(|table| table.schema.as_deref()).collect();
-        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-        let reader_role = match &self.engine {
-            Engine::Server { reader_role, .. } => Some(reader_role.as_str()),
-            #[cfg(feature = "embedded")]
-            Engine::Embedded => None,
-        };
-        sqlx::query_scalar(READABLE)
-            .bind(schemas)
-            .bind(names)
-            .bind(reader_role)
-            .fetch_all(&self.pool)
-            .await
+    /// The statement that gives each row of `template` as one text of JSON, in three columns: the row
+    /// unless it is left out, and whether it alone is too large.
+    fn wrapped(&self, template: &Template, max_rows: u32) -> String {
+        // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
+        // orders its rows is not flattened, and LIMIT and a window over all rows keep the order.
+        format!(
+            "SELECT CASE WHEN total <= {max} THEN json END, bytes > {max} FROM (\n\
+             SELECT json, octet_length(json) AS bytes, \
+                 sum(octet_length(json)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (\n\
+             SELECT row_to_json(q.*)::text AS json FROM (\n{}\n) AS q LIMIT {}) AS r) AS r \
+             WHERE total - bytes <= {max}",
+            template.sql,
+            u64::from(max_rows) + 1,
+            max = self.limits.max_bytes,
+        )
     }
 }
 
-/// Whether each named table is one that stored SQL may read: the records, and what the reader role
-/// was granted (on an engine without roles, what is in `public`). metricd's and PostgreSQL's own
-/// schemas stay closed. An unqualified name counts as what it finds, so that nothing of `pg_catalog`
-/// passes for a table of ours; a qualified one is looked up by itself, because `to_regclass` fails
-/// where the schema is closed to us.
+/// Asks as the reader, again while sessions turn out to have broken as they lay idle.
+async fn ask_server<T, F>(
+    reader: &Reader,
+    place: &Arc<Place>,
+    work: impl Fn(Open) -> F,
+) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = (Open, Result<T, sqlx::Error>)>,
+{
+    loop {
+        let running = reader.sessions().open(Some(place)).await?;
+        let is_reused = running.is_reused();
+        let (open, done) = work(Open::Server(running)).await;
+        if let Open::Server(running) = open {
+            running.end(&done);
+        }
+        match done {
+            Err(error) if is_reused && is_lost(&error) => {}
+            done => return done,
+        }
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn ask_embedded<T, F>(pool: &PgPool, work: impl Fn(Open) -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = (Open, Result<T, sqlx::Error>)>,
+{
+    let begin = || {
+        let pool = pool.clone();
+        to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await })
+    };
+    let tx = retry_lost(pool.options().get_max_connections(), begin).await?;
+    let (open, done) = work(Open::Embedded(tx)).await;
+    if let Open::Embedded(tx) = open {
+        tx.rollback().await?;
+    }
+    done
+}
+
+async fn describe(connection: &mut PgConnection, sql: &str) -> Result<Description, sqlx::Error> {
+    let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
+    let parameters = match statement.parameters() {
+        Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
+        _ => Vec::new(),
+    };
+    let oids: Vec<Oid> = statement
+        .columns()
+        .iter()
+        .map(|column| column.type_info().oid().unwrap_or_default())
+        .collect();
+    let names = type_names(connection, &oids).await?;
+    let columns = statement
+        .columns()
+        .iter()
+        .zip(names)
+        .map(|(column, ty)| Column { name: column.name().to_owned(), ty })
+        .collect();
+    Ok(Description { parameters, columns })
+}
+
+/// Whether each named table is one that stored SQL may read: what the reader was granted, or columns of
+/// it (on an engine without roles, what is in `public`). metricd's and PostgreSQL's own schemas stay
+/// closed. An unqualified name counts as what it finds, so that nothing of `pg_catalog` passes for
+/// a table of ours; a qualified one is looked up by itself, because `to_regclass` fails where the
+/// schema is closed to us.
 const READABLE: &str = "
-    SELECT c.oid IS NOT NULL AND (
-        n.nspname = 'public' AND (c.relname = 'metrics' OR $3::text IS NULL)
-        OR n.nspname NOT IN ('metricd', 'information_schema')
-            AND NOT starts_with(n.nspname, 'pg_')
-            AND EXISTS (
-                SELECT FROM pg_catalog.pg_roles r
-                WHERE r.rolname = $3 AND has_schema_privilege(r.oid, n.oid, 'USAGE')
-                    AND has_table_privilege(r.oid, c.oid, 'SELECT')))
+    SELECT c.oid IS NOT NULL AND n.nspname NOT IN ('metricd', 'information_schema')
+        AND NOT starts_with(n.nspname, 'pg_')
+        AND CASE WHEN $3 THEN has_schema_privilege(n.oid, 'USAGE')
+                AND has_any_column_privilege(c.oid, 'SELECT')
+            ELSE n.nspname = 'public' END
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
     LEFT JOIN pg_catalog.pg_class c
         ON c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -180,27 +226,44 @@ const READABLE: &str = "
 #[async_trait]
 impl QueryRunner for PgQueryRunner {
     async fn describe(&self, sql: &str) -> Result<Description, RunError> {
-        self.in_time(Box::pin(self.retrying(|| self.describe_now(sql))), describe_error).await
+        self.ask(describe_error, |mut open| async move {
+            let described = describe(open.connection(), sql).await;
+            (open, described)
+        })
+        .await
     }
 
     async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError> {
         if tables.is_empty() {
             return Ok(Vec::new());
         }
-        let readable =
-            self.in_time(Box::pin(self.retrying(|| self.readable(tables))), run_error).await?;
+        let schemas: &Vec<Option<&str>> =
+            &tables.iter().map(|table| table.schema.as_deref()).collect();
+        let names: &Vec<&str> = &tables.iter().map(|table| table.name.as_str()).collect();
+        let readable: Vec<bool> = self
+            .ask(run_error, |mut open| async move {
+                let by_grants = matches!(open, Open::Server(_));
+                let asked = sqlx::query_scalar(READABLE).bind(schemas).bind(names).bind(by_grants);
+                let readable = asked.fetch_all(open.connection()).await;
+                (open, readable)
+            })
+            .await?;
         let refused = tables.iter().zip(readable).filter(|(_, readable)| !readable);
         Ok(refused.map(|(table, _)| table.clone()).collect())
     }
 
     async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
-        let sql = format!("EXPLAIN (FORMAT JSON) {}", template.sql);
-        let explain = self.retrying(|| async {
-            let mut connection = self.pool.acquire().await?;
-            let query = bound(sqlx::query_scalar(AssertSqlSafe(sql.clone())), values);
-            query.fetch_one(&mut *connection).await
-        });
-        let plan: serde_json::Value = self.in_time(Box::pin(explain), describe_error).await?;
+        let sql = &format!(
+            "EXPLAIN (FORMAT JSON) {}",
+            self.wrapped(template, self.limits.max_rows)
+        );
+        let (plan,): (serde_json::Value,) = self
+            .ask(describe_error, |mut open| async move {
+                let query = bound(sqlx::query_as(AssertSqlSafe(sql.as_str())), values);
+                let plan = query.persistent(false).fetch_one(open.connection()).await;
+                (open, plan)
+            })
+            .await?;
         let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
         cost.ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
     }
@@ -211,92 +274,50 @@ impl QueryRunner for PgQueryRunner {
         values: &[Value],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
-        // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
-        // orders its rows is not flattened, and LIMIT keeps the order.
-        let sql = format!(
-            "SELECT row_to_json(q.*)::text FROM (\n{}\n) AS q LIMIT {}",
-            template.sql,
-            u64::from(max_rows) + 1
-        );
-        self.in_time(Box::pin(self.rows(&sql, values, max_rows)), run_error).await
+        let sql = &self.wrapped(template, max_rows);
+        let rows = self.ask(run_error, |mut open| async move {
+            let rows = fetch(open.connection(), sql, values, max_rows).await;
+            (open, rows)
+        });
+        rows.await?.ok_or(RunError::RowTooLarge { max_bytes: self.limits.max_bytes })
     }
 }
 
-/// A transaction on a server, from before its BEGIN. Dropped before its end, its statement is
-/// cancelled and its connection closed: nothing that was left in the middle goes back to the pool.
-struct Running {
-    /// `None` only once it has ended.
-    connection: Option<PoolConnection<Postgres>>,
-    /// Known once it has begun.
-    pid: Option<i32>,
-    aside: PgPool,
-}
-
-impl Running {
-    fn connection(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("a statement has its connection until it ends")
-    }
-
-    async fn end(mut self) -> Result<(), sqlx::Error> {
-        self.connection().execute("ROLLBACK").await?;
-        self.connection = None;
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        connection.close_on_drop();
-        let Some(pid) = self.pid else {
-            return;
-        };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let aside = self.aside.clone();
-        // Held until the cancelling is done, so that the process's number is still this session's.
-        let cancelling = async move {
-            let cancelled = sqlx::query("SELECT pg_cancel_backend($1)").bind(pid).execute(&aside);
-            if let Err(error) = cancelled.await {
-                tracing::debug!(%error, "An abandoned query could not be cancelled");
-            }
-            drop(connection);
-        };
-        runtime.spawn(cancelling.in_current_span());
-    }
-}
-
-/// The first `max_rows` rows of a statement that gives each as one text of JSON.
+/// The first `max_rows` rows of a statement that was wrapped, or none if one row alone is too large.
 async fn fetch(
     connection: &mut PgConnection,
     sql: &str,
     values: &[Value],
     max_rows: u32,
-) -> Result<Rows, sqlx::Error> {
-    let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
+) -> Result<Option<Rows>, sqlx::Error> {
+    let query = sqlx::query_as::<_, (Option<String>, bool)>(AssertSqlSafe(sql));
     let mut rows = bound(query, values).fetch(connection);
     let mut json = String::from("[");
     let mut count = 0;
-    while let Some(row) = rows.try_next().await? {
-        if count < max_rows {
-            let separator = if count == 0 { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(json, "{separator}{row}");
+    let (mut truncated, mut too_large) = (false, false);
+    while let Some((row, is_too_large)) = rows.try_next().await? {
+        match row {
+            Some(row) if count < max_rows => {
+                let separator = if count == 0 { "" } else { "," };
+                // Writing to a String cannot fail.
+                let _ = write!(json, "{separator}{row}");
+                count += 1;
+            }
+            _ => {
+                truncated = true;
+                too_large |= is_too_large;
+            }
         }
-        count += 1;
     }
     json.push(']');
-    Ok(Rows { json, truncated: count > max_rows })
+    Ok((!too_large).then_some(Rows { json, truncated }))
 }
 
 /// `query` with the values of its parameters.
 fn bound<'q, T>(
-    query: QueryScalar<'q, Postgres, T, PgArguments>,
+    query: QueryAs<'q, Postgres, T, PgArguments>,
     values: &'q [Value],
-) -> QueryScalar<'q, Postgres, T, PgArguments> {
+) -> QueryAs<'q, Postgres, T, PgArguments> {
     values.iter().fold(query, |query, value| match value {
         Value::Date(day) => query.bind(*day),
         Value::Timestamp(time) => query.bind(*time),
@@ -339,7 +360,7 @@ async fn type_names(
 
 fn describe_error(error: sqlx::Error) -> RunError {
     match pg_error(&error) {
-        Some(fault) if !is_unavailable(&error) && fault.code() != "57014" => RunError::Rejected {
+        Some(fault) if !is_unavailable(&error) && !matches!(fault.code(), "57014" | "55P03") => RunError::Rejected {
             message: match fault.hint() {
                 Some(hint) => format!("{} ({hint})", fault.message()),
                 None => fault.message().to_owned(),
@@ -354,6 +375,10 @@ fn run_error(error: sqlx::Error) -> RunError {
         return RunError::Unavailable(error.into());
     }
     match pg_error(&error) {
+        // lock_not_available: whoever holds it will let go of it
+        Some(fault) if fault.code() == "55P03" => {
+            RunError::Unavailable(DatabaseFault::of(fault).into())
+        }
         Some(fault) if fault.code() == "57014" => RunError::Deadline,
         Some(fault) => RunError::Failed(DatabaseFault::of(fault).into()),
         None => RunError::Failed(error.into()),

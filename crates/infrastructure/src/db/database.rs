@@ -1,6 +1,11 @@
 //! Connecting: to a PostgreSQL by its URL, or to the embedded one in a folder.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use metricd_application::ports::{AuditLog, Catalog, QueryRunner, SchemaSource, Store};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
@@ -15,13 +20,17 @@ use super::{
     catalog::{Health, PgCatalog},
     errors::{DatabaseFault, pg_error},
     migrations::{self, MigrateError},
+    reader::{Reader, ReaderConfig},
     schema::PgSchema,
     turns::Turns,
     unit_of_work::PgStore,
 };
 #[cfg(feature = "embedded")]
 use crate::embedded::EmbeddedServer;
-use crate::query_runner::PgQueryRunner;
+use crate::{
+    query_runner::{self, PgQueryRunner, RunLimits},
+    queue::Queue,
+};
 
 /// The oldest PostgreSQL that metricd works with.
 const OLDEST_SERVER: u32 = 13;
@@ -30,6 +39,16 @@ const OLDEST_SERVER: u32 = 13;
 /// turn waits as long for its connection.
 #[cfg(feature = "embedded")]
 const EMBEDDED_START: Duration = Duration::from_mins(1);
+
+/// The address of a database, which may hold a password.
+#[derive(Clone)]
+pub struct ReaderUrl(pub String);
+
+impl fmt::Debug for ReaderUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReaderUrl(…)")
+    }
+}
 
 /// Where the database is.
 #[derive(Clone)]
@@ -60,16 +79,27 @@ impl fmt::Debug for Target {
 pub struct DatabaseConfig {
     /// Where to.
     pub target: Target,
-    /// The most connections of a server; two more are kept for health checks and cancelling. The
-    /// embedded PostgreSQL has one, whatever is said here.
+    /// The most connections of a server for metricd's own work, and as many again for the reader; two
+    /// more of each are kept for health checks and for ending queries. The embedded PostgreSQL has one,
+    /// whatever is said here.
     pub max_connections: u32,
     /// How long a call waits for a free connection, on the embedded PostgreSQL for its turn. The
     /// embedded one's start may take longer.
     pub acquire_timeout: Duration,
     /// How long an author's query may run.
     pub query_deadline: Duration,
-    /// The role that an operator grants tables to for stored SQL to read.
+    /// The role that an operator grants tables to for stored SQL to read. It is made if need be.
     pub reader_role: String,
+    /// A role for reading that somebody else made, in place of that one.
+    pub reader_url: Option<ReaderUrl>,
+    /// The most author's queries at once, up to `max_connections` of them.
+    pub concurrent_queries: u32,
+    /// How many more may wait.
+    pub queued_queries: u32,
+    /// The most rows of an answer, by which a query is costed.
+    pub max_rows: u32,
+    /// The most bytes of an answer's rows.
+    pub max_result_bytes: u64,
 }
 
 impl DatabaseConfig {
@@ -82,6 +112,11 @@ impl DatabaseConfig {
             acquire_timeout: Duration::from_secs(5),
             query_deadline: Duration::from_secs(25),
             reader_role: "metricd_reader".into(),
+            reader_url: None,
+            concurrent_queries: 10,
+            queued_queries: 100,
+            max_rows: 10_000,
+            max_result_bytes: 10 * 1024 * 1024,
         }
     }
 }
@@ -138,13 +173,21 @@ pub struct Database {
     pool: PgPool,
     turns: Turns,
     engine: Engine,
-    query_deadline: Duration,
-    reader_role: String,
+    acquire_timeout: Duration,
+    concurrent_queries: u32,
+    queued_queries: u32,
+    limits: RunLimits,
 }
 
 enum Engine {
-    /// With a few connections that never run an author's query.
-    Server { aside: PgPool },
+    Server {
+        /// A few connections for what must not wait.
+        aside: PgPool,
+        options: Box<PgConnectOptions>,
+        reader_config: Box<ReaderConfig>,
+        /// There once it has been seen to, and proved.
+        reader: Arc<OnceLock<Reader>>,
+    },
     #[cfg(feature = "embedded")]
     Embedded(EmbeddedServer),
 }
@@ -168,6 +211,10 @@ impl Database {
         options: PgConnectOptions,
         config: &DatabaseConfig,
     ) -> Result<Self, ConnectError> {
+        let given = match &config.reader_url {
+            Some(ReaderUrl(url)) => Some(parse_url(url)?),
+            None => None,
+        };
         let server = server_name(&options);
         let failed = |error: sqlx::Error| ConnectError::Server {
             server: server.clone(),
@@ -194,8 +241,21 @@ impl Database {
             pool.close().await;
             return Err(ConnectError::TooOld { server, version });
         }
-        let aside = pool_options(2, Duration::from_secs(1)).connect_lazy_with(options);
-        Ok(Self::new(pool, Engine::Server { aside }, config))
+        let aside = pool_options(2, Duration::from_secs(1)).connect_lazy_with(options.clone());
+        let reader_config = ReaderConfig {
+            given,
+            role: config.reader_role.clone(),
+            connections: config.max_connections.max(1),
+            acquire_timeout: config.acquire_timeout,
+            query_deadline: config.query_deadline,
+        };
+        let engine = Engine::Server {
+            aside,
+            options: Box::new(options),
+            reader_config: Box::new(reader_config),
+            reader: Arc::default(),
+        };
+        Ok(Self::new(pool, engine, config))
     }
 
     #[cfg(feature = "embedded")]
@@ -228,17 +288,36 @@ impl Database {
             turns: Turns::at(&pool, config.acquire_timeout),
             pool,
             engine,
-            query_deadline: config.query_deadline,
-            reader_role: config.reader_role.clone(),
+            acquire_timeout: config.acquire_timeout,
+            concurrent_queries: config.concurrent_queries.min(config.max_connections.max(1)),
+            queued_queries: config.queued_queries,
+            limits: RunLimits {
+                deadline: config.query_deadline,
+                max_rows: config.max_rows,
+                max_bytes: config.max_result_bytes,
+            },
         }
     }
 
-    /// Brings the schema up to date, or leaves everything as it is.
+    /// Brings the schema up to date, or leaves everything as it is. Then, on a server, sees to the
+    /// reader role, and proves that it can only read: no stored SQL runs before that.
     ///
     /// # Errors
     /// See [`MigrateError`].
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrations::up(&self.db).await
+        migrations::up(&self.db).await?;
+        match &self.engine {
+            Engine::Server { options, reader_config, reader, .. } => {
+                let opened = Reader::open(&self.pool, options, reader_config, server_name).await?;
+                // A second time it is only proved again.
+                if let Err(second) = reader.set(opened) {
+                    second.close().await;
+                }
+            }
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => {}
+        }
+        Ok(())
     }
 
     /// Undoes the last `steps` migrations, or all of them. What the tables held is lost.
@@ -253,7 +332,7 @@ impl Database {
     #[must_use]
     pub fn catalog(&self) -> Arc<dyn Catalog> {
         let health = match &self.engine {
-            Engine::Server { aside } => Health::Aside(aside.clone()),
+            Engine::Server { aside, .. } => Health::Aside(aside.clone()),
             #[cfg(feature = "embedded")]
             Engine::Embedded(_) => Health::OneConnection(self.pool.clone()),
         };
@@ -275,22 +354,22 @@ impl Database {
     /// Runs authors' queries.
     #[must_use]
     pub fn runner(&self) -> Arc<dyn QueryRunner> {
-        let runner = match &self.engine {
-            Engine::Server { aside } => PgQueryRunner::on_server(
-                self.pool.clone(),
-                self.turns.clone(),
-                aside.clone(),
-                self.query_deadline,
-                self.reader_role.clone(),
+        let (engine, queue) = match &self.engine {
+            Engine::Server { reader, .. } => (
+                query_runner::Engine::Server(Arc::clone(reader)),
+                Queue::new(self.concurrent_queries, self.queued_queries, self.acquire_timeout),
             ),
+            // Whoever is inside waits for a turn at the one connection, with everybody else.
             #[cfg(feature = "embedded")]
-            Engine::Embedded(_) => PgQueryRunner::on_embedded(
-                self.pool.clone(),
-                self.turns.clone(),
-                self.query_deadline,
+            Engine::Embedded(_) => (
+                query_runner::Engine::Embedded {
+                    pool: self.pool.clone(),
+                    turns: self.turns.clone(),
+                },
+                Queue::new(self.queued_queries.saturating_add(1), 0, self.acquire_timeout),
             ),
         };
-        Arc::new(runner)
+        Arc::new(PgQueryRunner::new(engine, queue, self.limits))
     }
 
     /// What stored SQL may read.
@@ -310,7 +389,12 @@ impl Database {
     pub async fn close(self) {
         self.pool.close().await;
         match self.engine {
-            Engine::Server { aside } => aside.close().await,
+            Engine::Server { aside, reader, .. } => {
+                aside.close().await;
+                if let Some(reader) = reader.get() {
+                    reader.close().await;
+                }
+            }
             #[cfg(feature = "embedded")]
             Engine::Embedded(server) => server.shutdown().await,
         }

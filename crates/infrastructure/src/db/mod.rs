@@ -12,16 +12,22 @@ mod errors;
 mod metrics;
 mod migrations;
 mod queries;
+mod reader;
 mod records;
 mod schema;
 mod stored_template;
 mod turns;
 mod unit_of_work;
 
-pub use database::{ConnectError, Database, DatabaseConfig, Target};
+pub use database::{ConnectError, Database, DatabaseConfig, ReaderUrl, Target};
 pub use migrations::MigrateError;
+pub use reader::{Breach, ReaderError};
 
 #[cfg(feature = "embedded")]
 pub(crate) use begin::to_its_end;
-pub(crate) use errors::{DatabaseFault, is_unavailable, pg_error, retry_lost};
+pub(crate) use errors::{DatabaseFault, is_lost, is_unavailable, pg_error};
+#[cfg(feature = "embedded")]
+pub(crate) use errors::retry_lost;
+pub(crate) use reader::{Reader, Running};
+#[cfg(feature = "embedded")]
 pub(crate) use turns::Turns;

@@ -43,7 +43,7 @@ async fn a_connection_that_broke_while_idle_is_replaced() {
                 server.restart();
             } else {
                 let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                           WHERE application_name = 'metricd' AND pid <> pg_backend_pid()";
+                           WHERE application_name LIKE 'metricd%' AND pid <> pg_backend_pid()";
                 let other = connect(Target::Url(server.url())).await;
                 number(other.pool(), all).await;
                 other.close().await;

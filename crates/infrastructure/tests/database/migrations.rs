@@ -9,7 +9,7 @@ const OURS: &str = "SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c
                     WHERE n.nspname IN ('public', 'metricd') ORDER BY 1";
 
 /// What is there once all migrations have run.
-const MADE: [&str; 23] = [
+const MADE: [&str; 25] = [
     "metricd.audit_events",
     "metricd.audit_events_action_sequence_idx",
     "metricd.audit_events_at_idx",
@@ -30,6 +30,8 @@ const MADE: [&str; 23] = [
     "metricd.queries_pkey",
     "metricd.query_versions",
     "metricd.query_versions_pkey",
+    "metricd.reader_roles",
+    "metricd.reader_roles_pkey",
     "public.metrics",
     "public.metrics_id_date_idx",
     "public.metrics_pkey",

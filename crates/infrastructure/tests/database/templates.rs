@@ -100,8 +100,7 @@ async fn fill(db: &Database, engine: Engine) {
     let schema = fs::read_to_string(Path::new(CORPUS).join("schema.sql")).unwrap();
     execute(db.pool(), &schema).await;
     if engine == Engine::Native {
-        let grants = "CREATE ROLE metricd_reader; \
-                      GRANT SELECT ON ALL TABLES IN SCHEMA public TO metricd_reader";
+        let grants = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO metricd_reader";
         execute(db.pool(), grants).await;
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 /// Business metrics from SQL in PostgreSQL, served for a date window.
 ///
 /// Settings come from `metricd.toml`, the environment (`METRICD_…`, `DATABASE_URL`,
-/// `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`, `AWS_REGION`, `USER_POOL_ID`,
+/// `READER_DATABASE_URL`, `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`, `AWS_REGION`, `USER_POOL_ID`,
 /// `USER_POOL_CLIENT_ID`) and flags; later ones win.
 /// Without `DATABASE_URL` an embedded PostgreSQL runs in the data folder.
 #[derive(Debug, Parser)]
@@ -47,8 +47,12 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve metrics over HTTP
+    ///
+    /// On a PostgreSQL server, stored SQL runs as a role of its own, which reads what it was granted and
+    /// no more (`GRANT SELECT ON orders TO metricd_reader`). metricd makes that role, or takes the one
+    /// of `READER_DATABASE_URL`, and does not start where it can do more.
     Serve(serve::Args),
-    /// Bring the database's schema up to date
+    /// Bring the database's schema up to date, and see to the reader role
     Migrate,
     /// Load metrics, queries and records from files, whole or not at all
     Import(import::Args),

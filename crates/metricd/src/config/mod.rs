@@ -71,11 +71,16 @@ pub(crate) struct HttpSettings {
 pub(crate) struct DatabaseSettings {
     /// `url` (also `DATABASE_URL`): an external PostgreSQL; without one the embedded engine runs.
     pub(crate) url: Option<Secret>,
-    /// `max_connections`: the size of the pool. Default 10; the embedded engine has one.
+    /// `reader_url` (also `READER_DATABASE_URL`): the same database, as a role that can only read, for
+    /// stored SQL. Default: metricd makes one, `reader_role`.
+    pub(crate) reader_url: Option<Secret>,
+    /// `max_connections`: the size of each of two pools, metricd's own and the one that runs stored SQL.
+    /// Default 10; the embedded engine has one connection for both.
     pub(crate) max_connections: u32,
     /// `acquire_timeout`: how long a request waits for a connection. Default `5s`.
     pub(crate) acquire_timeout: Duration,
-    /// `reader_role`: the role whose grants say what stored SQL may read. Default `metricd_reader`.
+    /// `reader_role`: the role that stored SQL runs as, and whose grants say what it may read; made
+    /// unless `reader_url` is given. Default `metricd_reader`.
     pub(crate) reader_role: String,
 }
 
@@ -84,6 +89,13 @@ pub(crate) struct DatabaseSettings {
 pub(crate) struct LimitSettings {
     /// `max_rows`: the most rows of one answer. Default 10,000.
     pub(crate) max_rows: u32,
+    /// `max_result_bytes`: the most bytes of one answer's rows. Default 10,485,760.
+    pub(crate) max_result_bytes: u32,
+    /// `concurrent_queries`: how many metrics' SQL runs at once; the embedded engine runs one. Default:
+    /// `database.max_connections`, which is also the most.
+    pub(crate) concurrent_queries: u32,
+    /// `queued_queries`: how many more wait, for `database.acquire_timeout` at most. Default 100.
+    pub(crate) queued_queries: u32,
     /// `max_body_bytes`: the largest body of a request. Default 1,048,576.
     pub(crate) max_body_bytes: usize,
     /// `max_header_bytes`: the most that all header fields of a request take. Default 32,768.
@@ -154,11 +166,12 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 /// The plain names in the environment, beside `METRICD_…`.
-const PLAIN_NAMES: [(&str, &str); 7] = [
+const PLAIN_NAMES: [(&str, &str); 8] = [
     ("AWS_REGION", "cognito.region"),
     ("USER_POOL_ID", "cognito.user_pool_id"),
     ("USER_POOL_CLIENT_ID", "cognito.client_id"),
     ("DATABASE_URL", "database.url"),
+    ("READER_DATABASE_URL", "database.reader_url"),
     ("METRICS_SEED_JSON", "seed.metrics"),
     ("QUERIES_SEED_CSV", "seed.queries"),
     ("METRIC_RECORDS_SEED_JSON", "seed.records"),
@@ -168,7 +181,7 @@ const PLAIN_NAMES: [(&str, &str); 7] = [
 const CLAIMS: &str = "claims.";
 
 /// Every key that a file may hold, but those of claims.
-const KEYS: [&str; 41] = [
+const KEYS: [&str; 45] = [
     "auth.issuers",
     "cognito.client_id",
     "cognito.jwks_uri",
@@ -199,6 +212,10 @@ const KEYS: [&str; 41] = [
     "database.max_connections",
     "database.acquire_timeout",
     "database.reader_role",
+    "database.reader_url",
+    "limits.concurrent_queries",
+    "limits.max_result_bytes",
+    "limits.queued_queries",
     "limits.max_cost",
     "limits.max_rows",
     "limits.max_body_bytes",
@@ -276,8 +293,7 @@ fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
     Ok(unknown.into_iter().map(told).collect())
 }
 
-/// The same for variables of the environment. One that would limit what stored SQL may read is not
-/// passed over.
+/// The same for variables of the environment.
 fn unknown_variables() -> Vec<String> {
     std::env::vars_os()
         .filter(|(_, value)| !value.is_empty())
@@ -287,10 +303,6 @@ fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_variable(name: &str) -> Option<String> {
-    if name == "READER_DATABASE_URL" {
-        let why = "this version runs stored SQL read-only as the role of DATABASE_URL";
-        return Some(format!("{name}: not supported yet; {why}"));
-    }
     let key = name.to_lowercase().strip_prefix("metricd_")?.replace("__", ".");
     // Kubernetes tells every pod of a service called `metricd` where it is, in such names.
     let is_address = key.starts_with("service_") || key == "port" || key.starts_with("port_");
@@ -310,6 +322,7 @@ struct Reader {
 
 impl Reader {
     fn config(mut self) -> Result<Config, Faults> {
+        let max_connections = self.at_least("database.max_connections", 1, 10);
         let config = Config {
             listen: self.parsed("listen", "127.0.0.1:8000", |text| {
                 text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8000")
@@ -319,14 +332,20 @@ impl Reader {
             clock: self.clock(),
             database: DatabaseSettings {
                 url: self.value::<String>("database.url").map(Secret),
-                max_connections: self.at_least("database.max_connections", 1, 10),
+                reader_url: self.value::<String>("database.reader_url").map(Secret),
+                max_connections,
                 acquire_timeout: self.duration("database.acquire_timeout", "5s"),
-                reader_role: self
-                    .value("database.reader_role")
-                    .unwrap_or_else(|| "metricd_reader".to_owned()),
+                reader_role: self.parsed("database.reader_role", "metricd_reader", role),
             },
             limits: LimitSettings {
                 max_rows: self.at_least("limits.max_rows", 1, 10_000),
+                max_result_bytes: self.at_least("limits.max_result_bytes", 1_024, 10_485_760),
+                concurrent_queries: self.at_least(
+                    "limits.concurrent_queries",
+                    1,
+                    max_connections,
+                ),
+                queued_queries: self.at_least("limits.queued_queries", 0, 100),
                 max_body_bytes: self.at_least("limits.max_body_bytes", 1_024, 1_048_576) as usize,
                 max_header_bytes: self.at_least("limits.max_header_bytes", 1_024, 32_768) as usize,
                 requests_per_second: NonZeroU32::new(self.at_least(
@@ -364,6 +383,14 @@ impl Reader {
             let why =
                 "must be less than limits.request_timeout: others answer when the model does not";
             self.faults.push(format!("generation.timeout: {why}"));
+        }
+        if config.database.reader_url.is_some() && config.database.url.is_none() {
+            let why = "DATABASE_URL is missing, and the embedded engine has no roles";
+            self.faults.push(format!("database.reader_url: {why}"));
+        }
+        if config.limits.concurrent_queries > max_connections {
+            let most = "must be at most database.max_connections";
+            self.faults.push(format!("limits.concurrent_queries: {most}, which is {max_connections}"));
         }
         if self.faults.is_empty() { Ok(config) } else { Err(Faults(self.faults)) }
     }
@@ -440,6 +467,15 @@ impl Reader {
     }
 }
 
+/// The name of a role that can be made: PostgreSQL would cut a longer one, and keeps some to itself.
+fn role(text: &str) -> Result<String, &'static str> {
+    let is_reserved = text.starts_with("pg_") || matches!(text, "public" | "none");
+    if text.is_empty() || text.len() > 63 || text.contains('\0') || is_reserved {
+        return Err("must be a role's name: 1 to 63 bytes, and not one of PostgreSQL's own");
+    }
+    Ok(text.to_owned())
+}
+
 /// An origin as browsers send it: scheme, host and port, and nothing behind them.
 fn origin(text: &str) -> Option<HeaderValue> {
     let (scheme, host) = text.split_once("://")?;
@@ -489,7 +525,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_sets_nothing_is_a_fault() {
-        for name in ["METRICD_LIMITS_MAX_ROWS", "metricd_limits__max_row", "READER_DATABASE_URL"] {
+        for name in ["METRICD_LIMITS_MAX_ROWS", "metricd_limits__max_row", "METRICD_READER_URL"] {
             assert!(unknown_variable(name).is_some_and(|fault| fault.contains(name)), "{name}");
         }
         for name in [
@@ -571,6 +607,32 @@ mod tests {
         }
         let unsealed = "[generation]\nmodel = 'qwen'\nbase_url = 'http://vllm:8000/v1'\n";
         assert!(load(unsealed).unwrap().generation.model.is_some());
+    }
+
+    #[test]
+    fn the_reader_is_checked_and_its_address_is_a_secret() {
+        let faults = load(
+            "[database]\nreader_url = 'postgres://ann:hunter2@db/shop'\nreader_role = 'pg_x'\n\
+             max_connections = 4\n[limits]\nconcurrent_queries = 5\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "database.reader_url: DATABASE_URL is missing",
+            "database.reader_role: must be a role's name",
+            "limits.concurrent_queries: must be at most",
+        ] {
+            assert!(faults.contains(part), "{part} is missing in {faults}");
+        }
+        assert!(!faults.contains("hunter2"), "{faults}");
+
+        let config = load(
+            "[database]\nurl = 'postgres://db/shop'\nmax_connections = 4\n\
+             reader_url = 'postgres://ann:hunter2@db/shop'\n",
+        )
+        .unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.limits.concurrent_queries, 4);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod m20250601_000001_catalog;
 mod m20250601_000002_records;
 mod m20250601_000003_audit;
+mod m20250601_000004_reader;
 mod m20250601_000005_versions;
 
 use sea_orm::{
@@ -16,12 +17,13 @@ use sea_orm::{
 use sea_orm_migration::{MigrationTrait, MigratorTrait, sea_query::DynIden};
 use thiserror::Error;
 
-use super::begin;
+use super::{ReaderError, begin};
 
 /// The advisory lock that migrating and loading take.
 pub(crate) const CATALOG_LOCK: i64 = 0x006d_6574_7269_6364;
 
-/// Why the schema could not be brought up to date. Nothing was changed.
+/// Why the schema could not be brought up to date, in which case nothing was changed, or why the
+/// database cannot be used although it is.
 #[derive(Debug, Error)]
 pub enum MigrateError {
     /// Tables or views of metricd's names, made by something else.
@@ -43,6 +45,9 @@ pub enum MigrateError {
         /// The migrations that this version does not know.
         migrations: Vec<String>,
     },
+    /// The schema is up to date, and stored SQL cannot be run.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
     /// The database reports an error.
     #[error("the database's schema could not be brought up to date")]
     Failed(#[source] DbErr),
@@ -62,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20250601_000001_catalog::Migration),
             Box::new(m20250601_000002_records::Migration),
             Box::new(m20250601_000003_audit::Migration),
+            Box::new(m20250601_000004_reader::Migration),
             Box::new(m20250601_000005_versions::Migration),
         ]
     }
@@ -146,7 +152,8 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE (n.nspname, c.relname) IN (('public', 'metrics'), ('metricd', 'queries'), \
              ('metricd', 'metric_configurations'), ('metricd', 'layout_items'), \
-             ('metricd', 'audit_events'), ('metricd', 'query_versions')) \
+             ('metricd', 'audit_events'), ('metricd', 'query_versions'), \
+             ('metricd', 'reader_roles')) \
          OR (n.nspname, c.relname) = ('metricd', 'migrations') AND NOT ( \
              SELECT count(*) = 2 FROM information_schema.columns \
              WHERE table_schema = 'metricd' AND table_name = 'migrations') \

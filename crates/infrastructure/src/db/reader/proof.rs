@@ -1,0 +1,226 @@
+//! The proof that a role can read what it was granted, and nothing else: the catalogs are asked about
+//! every table and schema, and then it is tried, with read-only switched off and all of it undone.
+//!
+//! Never mends what it finds: each breach comes with the statement that an operator may run.
+
+use std::fmt;
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::super::errors::{is_unavailable, pg_error};
+
+/// Something that the reader role can do and must not be able to, or the other way round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// What it is.
+    pub what: String,
+    /// What puts an end to it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n      {}", self.what, self.remedy)
+    }
+}
+
+/// Everything that is wrong with the role that `connection` is signed in as. `owner` is a role that it
+/// must not be able to become.
+///
+/// # Errors
+/// When it could not be found out.
+pub(super) async fn breaches(
+    connection: &mut PgConnection,
+    owner: &str,
+) -> Result<Vec<Breach>, sqlx::Error> {
+    run(connection, "BEGIN READ WRITE").await?;
+    let found = found(connection, owner).await;
+    run(connection, "ROLLBACK").await?;
+    found
+}
+
+async fn found(connection: &mut PgConnection, owner: &str) -> Result<Vec<Breach>, sqlx::Error> {
+    let mut found = ask(connection, GRANTED).await?;
+    if found.is_empty() {
+        found = ask(connection, EFFECTIVE).await?;
+    }
+    // Who is known to be too mighty is not invited to show it.
+    if found.is_empty() {
+        for statement in forbidden(connection, owner).await? {
+            if let Some(outcome) = outcome_of(connection, &statement).await? {
+                found.push(Breach {
+                    what: format!("`{statement}` {outcome}"),
+                    remedy: "take away whatever permits it".into(),
+                });
+            }
+        }
+    }
+    found.extend(ask(connection, LACKING).await?);
+    Ok(found)
+}
+
+/// What was granted or given to the role or to everybody, each with its remedy. `pg_settings` may be
+/// updated by all, which is another way to write SET.
+const GRANTED: &str = "
+    WITH me AS (SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user),
+    grantees (oid, name) AS (SELECT 0::oid, 'PUBLIC' UNION ALL SELECT oid, quote_ident(rolname) FROM me),
+    relations AS (
+        SELECT c.oid, c.relkind, c.relacl, n.nspname,
+            quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid <> 'pg_catalog.pg_settings'::regclass),
+    on_relations AS (
+        SELECT r.name, r.relkind, g.name AS grantee,
+            string_agg(DISTINCT a.privilege_type, ', ') AS privileges
+        FROM relations r CROSS JOIN LATERAL aclexplode(r.relacl) a JOIN grantees g ON g.oid = a.grantee
+        WHERE CASE WHEN r.nspname = 'metricd' THEN true
+            WHEN r.relkind = 'S' THEN a.privilege_type IN ('USAGE', 'UPDATE')
+            ELSE a.privilege_type <> 'SELECT' END
+        GROUP BY 1, 2, 3),
+    on_columns AS (
+        SELECT r.name, quote_ident(c.attname) AS column_name, g.name AS grantee,
+            a.privilege_type AS privilege
+        FROM relations r JOIN pg_catalog.pg_attribute c ON c.attrelid = r.oid
+        CROSS JOIN LATERAL aclexplode(c.attacl) a JOIN grantees g ON g.oid = a.grantee
+        WHERE r.nspname = 'metricd' OR a.privilege_type <> 'SELECT'),
+    on_schemas AS (
+        SELECT quote_ident(n.nspname) AS name, g.name AS grantee, a.privilege_type AS privilege
+        FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
+        JOIN grantees g ON g.oid = a.grantee
+        WHERE a.privilege_type = 'CREATE' OR n.nspname = 'metricd')
+    SELECT 'it is ' || has.attribute, format('ALTER ROLE %I NO%s', me.rolname, has.attribute)
+    FROM me CROSS JOIN LATERAL (VALUES
+        ('SUPERUSER', me.rolsuper), ('CREATEROLE', me.rolcreaterole), ('CREATEDB', me.rolcreatedb),
+        ('REPLICATION', me.rolreplication), ('BYPASSRLS', me.rolbypassrls)) AS has (attribute, is_so)
+    WHERE has.is_so
+    UNION ALL
+    SELECT format('it is a member of %I', r.rolname), format('REVOKE %I FROM %I', r.rolname, me.rolname)
+    FROM me JOIN pg_catalog.pg_auth_members m ON m.member = me.oid
+    JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
+    UNION
+    SELECT 'it owns ' || CASE
+            WHEN d.dbid = 0 OR d.dbid = here.oid THEN pg_describe_object(d.classid, d.objid, 0)
+            ELSE format('something in the database %I', there.datname) END,
+        format('REASSIGN OWNED BY %I TO CURRENT_USER', me.rolname)
+    FROM me JOIN pg_catalog.pg_shdepend d ON d.refobjid = me.oid
+        AND d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.deptype = 'o'
+    JOIN pg_catalog.pg_database here ON here.datname = current_database()
+    LEFT JOIN pg_catalog.pg_database there ON there.oid = d.dbid
+    UNION ALL
+    SELECT format('%s may %s %s', CASE grantee WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END,
+            privileges, name),
+        format('REVOKE %s ON %s%s FROM %s', privileges,
+            CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, name, grantee)
+    FROM on_relations
+    UNION ALL
+    SELECT format('%s may %s %s of %s', CASE grantee WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END,
+            privilege, column_name, name),
+        format('REVOKE %s (%s) ON %s FROM %s', privilege, column_name, name, grantee)
+    FROM on_columns
+    UNION ALL
+    SELECT format('%s may %s the schema %s', CASE grantee WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END,
+            CASE privilege WHEN 'CREATE' THEN 'create in' ELSE 'look into' END, name),
+        format('REVOKE %s ON SCHEMA %s FROM %s', privilege, name, grantee)
+    FROM on_schemas
+    UNION ALL
+    SELECT format('%s may create schemas in this database',
+            CASE g.name WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END),
+        format('REVOKE CREATE ON DATABASE %I FROM %s', d.datname, g.name)
+    FROM pg_catalog.pg_database d CROSS JOIN LATERAL aclexplode(d.datacl) a
+    JOIN grantees g ON g.oid = a.grantee
+    WHERE d.datname = current_database() AND a.privilege_type = 'CREATE'";
+
+/// What the role may do in effect, wherever that comes from.
+const EFFECTIVE: &str = "
+    SELECT format('it may write %I.%I', n.nspname, c.relname),
+        'take the privilege away from whomever the role has it through'
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'pg_catalog.pg_settings'::regclass
+        AND (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+            OR has_any_column_privilege(c.oid, 'INSERT, UPDATE, REFERENCES'))
+    UNION ALL
+    SELECT format('it may advance %I.%I', n.nspname, c.relname),
+        'take the privilege away from whomever the role has it through'
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE, UPDATE') END
+    UNION ALL
+    SELECT format('it may create in the schema %I', n.nspname),
+        'take the privilege away from whomever the role has it through'
+    FROM pg_catalog.pg_namespace n WHERE has_schema_privilege(n.oid, 'CREATE')
+    UNION ALL
+    SELECT format('it may become %I', r.rolname), format('REVOKE %I FROM %I', r.rolname, session_user)
+    FROM pg_catalog.pg_roles r
+    WHERE r.rolname <> session_user AND pg_has_role(session_user, r.oid, 'MEMBER')";
+
+/// What the role needs.
+const LACKING: &str = "
+    SELECT 'it may not read public.metrics', format(
+        'GRANT USAGE ON SCHEMA public TO %1$I; GRANT SELECT ON public.metrics TO %1$I', session_user)
+    WHERE NOT (has_schema_privilege('public', 'USAGE')
+        AND coalesce(has_table_privilege(to_regclass('public.metrics'), 'SELECT'), false))";
+
+async fn ask(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<Breach>, sqlx::Error> {
+    let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| Ok(Breach { what: row.try_get(0)?, remedy: row.try_get(1)? }))
+        .collect()
+}
+
+/// What must be refused.
+async fn forbidden(
+    connection: &mut PgConnection,
+    owner: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let tables: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT format('%I.%I', n.nspname, c.relname), n.nspname = 'metricd' \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') \
+             AND (n.nspname = 'metricd' OR (n.nspname, c.relname) = ('public', 'metrics')) \
+         ORDER BY 1",
+    )
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    let owner = owner.replace('"', "\"\"");
+    let mut statements = vec![
+        format!("SET ROLE \"{owner}\""),
+        format!("SET SESSION AUTHORIZATION \"{owner}\""),
+        "CREATE ROLE metricd_proof".into(),
+        "CREATE SCHEMA metricd_proof".into(),
+        "CREATE TABLE public.metricd_proof ()".into(),
+        "CREATE TABLE metricd.metricd_proof ()".into(),
+    ];
+    for (table, is_closed) in tables {
+        statements.push(format!("INSERT INTO {table} DEFAULT VALUES"));
+        statements.push(format!("DELETE FROM {table} WHERE false"));
+        if is_closed {
+            statements.push(format!("SELECT FROM {table} LIMIT 0"));
+        }
+    }
+    Ok(statements)
+}
+
+/// What came of a statement that must be refused, unless it was.
+async fn outcome_of(
+    connection: &mut PgConnection,
+    statement: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    run(connection, "SAVEPOINT proof").await?;
+    let outcome = match run(connection, statement).await {
+        Ok(()) => Some("is permitted".to_owned()),
+        Err(error) => match pg_error(&error).map(|error| (error.code(), error.message())) {
+            // insufficient_privilege; read_only_sql_transaction on a standby, which nobody writes to
+            Some(("42501" | "25006", _)) => None,
+            // Canceled, locked, shutting down: that says nothing of the role.
+            Some(("57014" | "55P03", _)) | None => return Err(error),
+            Some(_) if is_unavailable(&error) => return Err(error),
+            Some((_, message)) => Some(format!("is not refused but fails: {message}")),
+        },
+    };
+    run(connection, "ROLLBACK TO SAVEPOINT proof").await?;
+    Ok(outcome)
+}
+
+async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(|_| ())
+}

@@ -1,0 +1,245 @@
+//! The reader role: made, taken over or found, and granted what metricd itself needs it to read.
+//!
+//! Never takes a right away from anybody, and never changes a role that somebody else may be using.
+
+use sqlx::{Acquire, AssertSqlSafe, PgConnection, PgPool, Row};
+
+use super::{
+    super::{errors::pg_error, migrations::CATALOG_LOCK},
+    ReaderError, scram,
+};
+
+/// What the role is to be.
+pub(super) struct Wanted<'a> {
+    pub(super) role: &'a str,
+    /// What each of its sessions has, in this database.
+    pub(super) settings: &'a [(&'static str, String)],
+    /// The least connections that it needs.
+    pub(super) connections: u32,
+}
+
+/// What the role may be when it is made, beside its connections and its password.
+const ATTRIBUTES: &str = "LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION \
+                          NOBYPASSRLS";
+
+/// Sees to it that the role is there with its grants and settings, and gives its password.
+///
+/// # Errors
+/// When it may not be made, or belongs to somebody else.
+pub(super) async fn establish(pool: &PgPool, wanted: &Wanted<'_>) -> Result<String, ReaderError> {
+    let mut tx = pool.begin().await?;
+    // Two servers may start at once.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CATALOG_LOCK).execute(&mut *tx).await?;
+    let may = permitted(&mut tx).await?;
+    let password = match find(&mut tx, wanted.role).await? {
+        Some(Found { can_login: true, password: Some(password), .. }) => password,
+        Some(Found { is_free: false, .. }) => {
+            return Err(ReaderError::Taken { role: wanted.role.to_owned() });
+        }
+        _ if !may.make_roles => return Err(may_not(&mut tx, wanted, may.connections).await?),
+        found => make(&mut tx, wanted, found.is_some(), may.connections).await?,
+    };
+    if let Err(error) = grant(&mut tx, wanted.role).await {
+        return Err(match code(&error).as_deref() {
+            Some("42501") => {
+                tx.rollback().await?;
+                may_not(&mut *pool.acquire().await?, wanted, may.connections).await?
+            }
+            _ => error.into(),
+        });
+    }
+    if may.make_roles {
+        settle(&mut tx, wanted).await?;
+    }
+    tx.commit().await?;
+    Ok(password)
+}
+
+/// What the role of `DATABASE_URL` may do about roles.
+struct Permitted {
+    make_roles: bool,
+    /// The connections that a role may be given: others need theirs.
+    connections: u32,
+}
+
+async fn permitted(connection: &mut PgConnection) -> Result<Permitted, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT rolsuper OR rolcreaterole, current_setting('max_connections')::int8 / 2 \
+         FROM pg_catalog.pg_roles WHERE rolname = current_user",
+    )
+    .fetch_one(connection)
+    .await?;
+    let half: i64 = row.try_get(1)?;
+    Ok(Permitted {
+        make_roles: row.try_get(0)?,
+        connections: u32::try_from(half).unwrap_or(u32::MAX),
+    })
+}
+
+struct Found {
+    can_login: bool,
+    /// Nobody can sign in as it, and it may do nothing but what it was granted.
+    is_free: bool,
+    /// If it is this database that made the role.
+    password: Option<String>,
+}
+
+async fn find(connection: &mut PgConnection, role: &str) -> Result<Option<Found>, sqlx::Error> {
+    let found = sqlx::query(
+        "SELECT r.rolcanlogin, NOT (r.rolcanlogin OR r.rolsuper OR r.rolcreaterole \
+             OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls \
+             OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid) \
+             OR EXISTS (SELECT FROM pg_catalog.pg_shdepend d WHERE d.refobjid = r.oid \
+                 AND d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.deptype = 'o')), \
+             ours.password \
+         FROM pg_catalog.pg_roles r \
+         LEFT JOIN metricd.reader_roles ours ON ours.role = r.rolname WHERE r.rolname = $1",
+    )
+    .bind(role)
+    .fetch_optional(connection)
+    .await?;
+    let found = found.map(|row| {
+        Ok(Found {
+            can_login: row.try_get(0)?,
+            is_free: row.try_get(1)?,
+            password: row.try_get(2)?,
+        })
+    });
+    found.transpose()
+}
+
+/// Makes the role. One that is free becomes ours, and keeps what it was granted.
+async fn make(
+    connection: &mut PgConnection,
+    wanted: &Wanted<'_>,
+    is_there: bool,
+    connections: u32,
+) -> Result<String, ReaderError> {
+    let Wanted { role, .. } = wanted;
+    // The server invents the password, so that no statement and none of its values holds it.
+    let password: String = sqlx::query_scalar(
+        "INSERT INTO metricd.reader_roles (role, password) \
+         VALUES ($1, gen_random_uuid()::text || gen_random_uuid()::text) \
+         ON CONFLICT (role) DO UPDATE SET password = excluded.password RETURNING password",
+    )
+    .bind(role)
+    .fetch_one(&mut *connection)
+    .await?;
+    let verifier = scram::verifier(&password).map_err(|_| ReaderError::NoRandomness)?;
+    let limit = connections.max(wanted.connections);
+    let name = identifier(role);
+    let statement = if is_there {
+        // What only a superuser may say, even if it changes nothing, is left to the proof.
+        format!("ALTER ROLE {name} LOGIN NOINHERIT CONNECTION LIMIT {limit} PASSWORD '{verifier}'")
+    } else {
+        format!("CREATE ROLE {name} {ATTRIBUTES} CONNECTION LIMIT {limit} PASSWORD '{verifier}'")
+    };
+    match run(connection, &statement).await {
+        Ok(()) => Ok(password),
+        Err(error) => Err(match code(&error).as_deref() {
+            // Another database of this cluster was faster.
+            Some("42710" | "23505") => ReaderError::Taken { role: (*role).to_owned() },
+            Some("42501") => ReaderError::NotOurs { role: (*role).to_owned() },
+            _ => error.into(),
+        }),
+    }
+}
+
+/// Grants what is missing of what metricd itself needs: an operator may have made `metrics` anew.
+async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
+    let missing: Vec<String> = sqlx::query_scalar(
+        "SELECT format(needed.statement, $1::text) FROM (VALUES \
+             (has_database_privilege($1, current_database(), 'CONNECT'), \
+              'GRANT CONNECT ON DATABASE ' \
+                  || replace(quote_ident(current_database()), '%', '%%') || ' TO %I'), \
+             (has_schema_privilege($1, 'public', 'USAGE'), 'GRANT USAGE ON SCHEMA public TO %I'), \
+             (has_table_privilege($1, to_regclass('public.metrics'), 'SELECT'), \
+              'GRANT SELECT ON public.metrics TO %I') \
+         ) AS needed (has, statement) WHERE NOT needed.has",
+    )
+    .bind(role)
+    .fetch_all(&mut *connection)
+    .await?;
+    for statement in missing {
+        run(connection, &statement).await?;
+    }
+    Ok(())
+}
+
+/// Gives the role its settings in this database. Every session of ours sets them too: a role that we
+/// may not change is no less safe.
+async fn settle(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<(), sqlx::Error> {
+    let has: Option<Vec<String>> = sqlx::query_scalar(
+        "SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s \
+         JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
+         JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
+         WHERE r.rolname = $1 AND d.datname = current_database()",
+    )
+    .bind(wanted.role)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let has = has.unwrap_or_default();
+    let database: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *connection).await?;
+    let (role, database) = (identifier(wanted.role), identifier(&database));
+    let statements: Vec<String> = wanted
+        .settings
+        .iter()
+        .filter(|(name, value)| {
+            !has.iter().any(|entry| {
+                let entry = entry.split_once('=');
+                entry.is_some_and(|(n, v)| n.eq_ignore_ascii_case(name) && v == value)
+            })
+        })
+        .map(|(name, value)| {
+            format!("ALTER ROLE {role} IN DATABASE {database} SET {name} = '{value}'")
+        })
+        .collect();
+    if statements.is_empty() {
+        return Ok(());
+    }
+    let mut inner = connection.begin().await?;
+    match run(&mut inner, &statements.join("; ")).await {
+        Ok(()) => inner.commit().await,
+        Err(error) if code(&error).as_deref() == Some("42501") => {
+            tracing::warn!(
+                role = wanted.role,
+                "The reader role's settings could not be kept with it: every session sets them"
+            );
+            inner.rollback().await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What an administrator types where we may not.
+async fn may_not(
+    connection: &mut PgConnection,
+    wanted: &Wanted<'_>,
+    connections: u32,
+) -> Result<ReaderError, sqlx::Error> {
+    let database: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(connection).await?;
+    let (role, database) = (identifier(wanted.role), identifier(&database));
+    let limit = connections.max(wanted.connections);
+    let sql = format!(
+        "CREATE ROLE {role} {ATTRIBUTES} CONNECTION LIMIT {limit} PASSWORD '…';\n\
+         GRANT CONNECT ON DATABASE {database} TO {role};\n\
+         GRANT USAGE ON SCHEMA public TO {role};\n\
+         GRANT SELECT ON public.metrics TO {role};"
+    );
+    Ok(ReaderError::MayNotMake { role: wanted.role.to_owned(), sql })
+}
+
+async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(|_| ())
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    pg_error(error).map(|error| error.code().to_owned())
+}
+
+/// A name as it stands in a statement.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
