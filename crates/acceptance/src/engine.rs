@@ -61,6 +61,9 @@ pub enum Database {
         name: String,
         /// Its `DATABASE_URL`.
         url: String,
+        /// Its reader role, if it must have one of its own: roles belong to the server, and only
+        /// databases that were copied from one another can share theirs.
+        reader_role: Option<String>,
     },
 }
 
@@ -70,7 +73,11 @@ impl Database {
     pub fn settings(&self) -> BTreeMap<String, String> {
         match self {
             Self::Embedded { .. } => BTreeMap::new(),
-            Self::Native { url, .. } => BTreeMap::from([("DATABASE_URL".into(), url.clone())]),
+            Self::Native { url, reader_role, .. } => {
+                let role = reader_role.iter().cloned();
+                let role = role.map(|role| ("METRICD_DATABASE__READER_ROLE".into(), role));
+                [("DATABASE_URL".into(), url.clone())].into_iter().chain(role).collect()
+            }
         }
     }
 

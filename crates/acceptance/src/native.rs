@@ -150,6 +150,17 @@ impl Postgres {
         Ok(connection.close().await?)
     }
 
+    /// Removes a role that owns nothing any more, if it is there.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn drop_role(&self, name: &str) -> Result<()> {
+        let sql = format!(r#"DROP ROLE IF EXISTS "{name}""#);
+        let mut connection = self.connect("postgres").await?;
+        connection.execute(AssertSqlSafe(sql)).await?;
+        Ok(connection.close().await?)
+    }
+
     /// Stops the server.
     ///
     /// # Errors

@@ -170,7 +170,13 @@ impl Stage {
     /// When metricd cannot prepare the content.
     pub async fn database(&self, content: Content, folder: &Path, name: &str) -> Result<Database> {
         let template = match content {
-            Content::Untouched => None,
+            Content::Untouched => {
+                let mut database = self.copy(None, folder.join("data"), name).await?;
+                if let Database::Native { reader_role, .. } = &mut database {
+                    *reader_role = Some(format!("{name}_reader"));
+                }
+                return Ok(database);
+            }
             Content::Migrated => {
                 self.migrated().await?;
                 Some("migrated")
@@ -214,7 +220,8 @@ impl Stage {
             return Ok(Database::Embedded { data_dir: folder });
         };
         postgres.create_database(name, template.unwrap_or("template0")).await?;
-        Ok(Database::Native { name: name.to_owned(), url: postgres.url(name) })
+        let url = postgres.url(name);
+        Ok(Database::Native { name: name.to_owned(), url, reader_role: None })
     }
 
     async fn run(&self, arguments: &[&str], database: &Database) -> Result<()> {
@@ -232,7 +239,13 @@ impl Stage {
     /// When the server refuses.
     pub async fn discard(&self, database: &Database) -> Result<()> {
         match (&self.postgres, database) {
-            (Some(postgres), Database::Native { name, .. }) => postgres.drop_database(name).await,
+            (Some(postgres), Database::Native { name, reader_role, .. }) => {
+                postgres.drop_database(name).await?;
+                match reader_role {
+                    Some(role) => postgres.drop_role(role).await,
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

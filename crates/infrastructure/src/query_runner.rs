@@ -253,10 +253,8 @@ impl QueryRunner for PgQueryRunner {
     }
 
     async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
-        let sql = &format!(
-            "EXPLAIN (FORMAT JSON) {}",
-            self.wrapped(template, self.limits.max_rows)
-        );
+        let sql =
+            &format!("EXPLAIN (FORMAT JSON) {}", self.wrapped(template, self.limits.max_rows));
         let (plan,): (serde_json::Value,) = self
             .ask(describe_error, |mut open| async move {
                 let query = bound(sqlx::query_as(AssertSqlSafe(sql.as_str())), values);
@@ -360,12 +358,14 @@ async fn type_names(
 
 fn describe_error(error: sqlx::Error) -> RunError {
     match pg_error(&error) {
-        Some(fault) if !is_unavailable(&error) && !matches!(fault.code(), "57014" | "55P03") => RunError::Rejected {
-            message: match fault.hint() {
-                Some(hint) => format!("{} ({hint})", fault.message()),
-                None => fault.message().to_owned(),
-            },
-        },
+        Some(fault) if !is_unavailable(&error) && !matches!(fault.code(), "57014" | "55P03") => {
+            RunError::Rejected {
+                message: match fault.hint() {
+                    Some(hint) => format!("{} ({hint})", fault.message()),
+                    None => fault.message().to_owned(),
+                },
+            }
+        }
         _ => run_error(error),
     }
 }

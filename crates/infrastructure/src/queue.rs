@@ -43,8 +43,7 @@ impl Queue {
     /// # Errors
     /// [`RunError::Crowded`] at once when too many wait, [`RunError::Unavailable`] after a time.
     pub(crate) async fn take(&self) -> Result<Arc<Place>, RunError> {
-        let inside =
-            Arc::clone(&self.inside).try_acquire_owned().map_err(|_| RunError::Crowded)?;
+        let inside = Arc::clone(&self.inside).try_acquire_owned().map_err(|_| RunError::Crowded)?;
         let running = Arc::clone(&self.running).acquire_owned();
         match tokio::time::timeout(self.patience, running).await {
             Ok(Ok(running)) => Ok(Arc::new(Place { _running: running, _inside: inside })),

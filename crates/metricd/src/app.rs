@@ -29,7 +29,11 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         acquire_timeout: config.database.acquire_timeout,
         query_deadline: config.limits.query_timeout,
         reader_role: config.database.reader_role.clone(),
-        reader_url: config.database.reader_url.as_ref().map(|url| ReaderUrl(url.expose().to_owned())),
+        reader_url: config
+            .database
+            .reader_url
+            .as_ref()
+            .map(|url| ReaderUrl(url.expose().to_owned())),
         concurrent_queries: config.limits.concurrent_queries,
         queued_queries: config.limits.queued_queries,
         max_rows: config.limits.max_rows,

@@ -11,6 +11,8 @@ mod indexes;
 mod loading;
 mod migrations;
 mod model;
+mod reader;
+mod reader_limits;
 mod records;
 mod running;
 mod support;

@@ -340,11 +340,7 @@ impl Reader {
             limits: LimitSettings {
                 max_rows: self.at_least("limits.max_rows", 1, 10_000),
                 max_result_bytes: self.at_least("limits.max_result_bytes", 1_024, 10_485_760),
-                concurrent_queries: self.at_least(
-                    "limits.concurrent_queries",
-                    1,
-                    max_connections,
-                ),
+                concurrent_queries: self.at_least("limits.concurrent_queries", 1, max_connections),
                 queued_queries: self.at_least("limits.queued_queries", 0, 100),
                 max_body_bytes: self.at_least("limits.max_body_bytes", 1_024, 1_048_576) as usize,
                 max_header_bytes: self.at_least("limits.max_header_bytes", 1_024, 32_768) as usize,
@@ -390,7 +386,8 @@ impl Reader {
         }
         if config.limits.concurrent_queries > max_connections {
             let most = "must be at most database.max_connections";
-            self.faults.push(format!("limits.concurrent_queries: {most}, which is {max_connections}"));
+            self.faults
+                .push(format!("limits.concurrent_queries: {most}, which is {max_connections}"));
         }
         if self.faults.is_empty() { Ok(config) } else { Err(Faults(self.faults)) }
     }

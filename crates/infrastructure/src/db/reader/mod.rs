@@ -147,8 +147,7 @@ impl Reader {
             }
         };
         let options = options.application_name("metricd reader");
-        let sessions =
-            Arc::new(Sessions::new(options.clone(), &settings, config.acquire_timeout));
+        let sessions = Arc::new(Sessions::new(options.clone(), &settings, config.acquire_timeout));
         let owner: String = sqlx::query_scalar("SELECT current_user").fetch_one(pool).await?;
         let refused = |error| ReaderError::Connect {
             server: server_name(&options),

@@ -161,16 +161,11 @@ const LACKING: &str = "
 
 async fn ask(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<Breach>, sqlx::Error> {
     let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| Ok(Breach { what: row.try_get(0)?, remedy: row.try_get(1)? }))
-        .collect()
+    rows.iter().map(|row| Ok(Breach { what: row.try_get(0)?, remedy: row.try_get(1)? })).collect()
 }
 
 /// What must be refused.
-async fn forbidden(
-    connection: &mut PgConnection,
-    owner: &str,
-) -> Result<Vec<String>, sqlx::Error> {
+async fn forbidden(connection: &mut PgConnection, owner: &str) -> Result<Vec<String>, sqlx::Error> {
     let tables: Vec<(String, bool)> = sqlx::query_as(
         "SELECT format('%I.%I', n.nspname, c.relname), n.nspname = 'metricd' \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \

@@ -20,10 +20,20 @@ use tempfile::TempDir;
 pub(crate) struct NativeServer {
     dir: TempDir,
     process: Child,
+    settings: &'static [&'static str],
 }
 
 impl NativeServer {
     pub(crate) fn start() -> Self {
+        Self::with_settings(&["log_min_messages=panic"])
+    }
+
+    /// Writes down every statement and every value, where [`NativeServer::log`] finds them.
+    pub(crate) fn start_logging() -> Self {
+        Self::with_settings(&["log_statement=all", "log_min_duration_statement=0"])
+    }
+
+    fn with_settings(settings: &'static [&'static str]) -> Self {
         let dir = tempfile::Builder::new().prefix("metricd-pg-").tempdir().unwrap();
         if let Some((user, group)) = drop_to() {
             chown(dir.path(), Some(user), Some(group)).unwrap();
@@ -37,14 +47,25 @@ impl NativeServer {
             .status()
             .unwrap();
         assert!(made.success(), "initdb failed");
-        let process = serve(dir.path());
-        Self { dir, process }
+        let process = serve(dir.path(), settings);
+        Self { dir, process, settings }
+    }
+
+    /// What the server has written down.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// From now on this role signs in by its password, once the server has read its settings again.
+    pub(crate) fn ask_password_of(&self, role: &str) {
+        let rules = format!("local all {role} scram-sha-256\nlocal all all trust\n");
+        fs::write(self.dir.path().join("data/pg_hba.conf"), rules).unwrap();
     }
 
     /// Ends every session at once, as a crash would, and starts the server again.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        self.process = serve(self.dir.path());
+        self.process = serve(self.dir.path(), self.settings);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -68,15 +89,17 @@ impl Drop for NativeServer {
     }
 }
 
-fn serve(dir: &Path) -> Child {
+fn serve(dir: &Path, settings: &[&str]) -> Child {
+    let log = fs::File::create(dir.join("log")).unwrap();
     let mut process = command("postgres")
         .arg("-D")
         .arg(dir.join("data"))
         .arg("-k")
         .arg(dir)
-        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=panic"])
+        .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .args(["-c", "track_activity_query_size=16kB"])
-        .stderr(Stdio::null())
+        .stderr(log)
         .spawn()
         .unwrap();
     let ready = || {

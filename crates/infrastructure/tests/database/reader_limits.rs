@@ -1,0 +1,281 @@
+//! What a run may cost, and what becomes of a session: ended when nobody waits for it, used again
+//! when nothing is wrong with it.
+
+use std::{sync::Arc, time::Duration};
+
+use metricd_application::ports::{QueryRunner, Rows, RunError};
+use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
+use tempfile::TempDir;
+
+use crate::support::*;
+
+async fn migrated(config: DatabaseConfig) -> Database {
+    let db = Database::connect(config).await.unwrap();
+    db.migrate().await.unwrap();
+    db
+}
+
+/// Runs `test` on each engine, connected as `config` says.
+async fn with_limits(
+    config: impl Fn(Target) -> DatabaseConfig,
+    test: impl AsyncFn(&Database, Engine),
+) {
+    let server = NativeServer::start();
+    let db = migrated(config(Target::Url(server.url()))).await;
+    test(&db, Engine::Native).await;
+    db.close().await;
+    drop(server);
+    let dir = TempDir::new().unwrap();
+    let db = migrated(config(embedded(dir.path()))).await;
+    test(&db, Engine::Embedded).await;
+    db.close().await;
+}
+
+async fn run(runner: &dyn QueryRunner, sql: &str) -> Result<Rows, RunError> {
+    runner.run(&template(sql), &[], 100).await
+}
+
+async fn pid(runner: &dyn QueryRunner) -> String {
+    run(runner, "SELECT pg_backend_pid() AS pid").await.unwrap().json
+}
+
+const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity \
+                        WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' \
+                        AND pid <> pg_backend_pid()";
+const ENDLESS: &str = "SELECT pg_sleep(600)";
+
+async fn until(db: &Database, sql: &str, expected: i64) {
+    while number(db.pool(), sql).await != expected {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_used_again_unless_it_had_trouble() {
+    let server = NativeServer::start();
+    let one = DatabaseConfig {
+        max_connections: 1,
+        query_deadline: Duration::from_secs(2),
+        ..DatabaseConfig::new(Target::Url(server.url()))
+    };
+    let db = migrated(one).await;
+    let runner = db.runner();
+    let first = pid(runner.as_ref()).await;
+    assert_eq!(pid(runner.as_ref()).await, first);
+
+    // The statement's own faults are none of the session's.
+    for fault in ["SELECT 1/0", "SELECT * FROM metricd.queries", "SELECT * FROM nowhere"] {
+        assert!(matches!(run(runner.as_ref(), fault).await, Err(RunError::Failed(_))), "{fault}");
+        assert_eq!(pid(runner.as_ref()).await, first, "{fault}");
+    }
+
+    let abandoned = tokio::time::timeout(Duration::from_millis(100), run(runner.as_ref(), ENDLESS));
+    assert!(abandoned.await.is_err());
+    // It has the place until the server is rid of it.
+    let second = pid(runner.as_ref()).await;
+    assert_ne!(second, first, "abandoned");
+    assert_eq!(number(db.pool(), SLEEPING).await, 0);
+
+    let late = run(runner.as_ref(), ENDLESS).await;
+    assert!(matches!(late, Err(RunError::Deadline)), "{late:?}");
+    let third = pid(runner.as_ref()).await;
+    assert_ne!(third, second, "past the deadline");
+    assert_eq!(number(db.pool(), SLEEPING).await, 0);
+
+    // The server's own timeout: the caller is told the same, and the session is not trusted.
+    let own = "SELECT set_config('statement_timeout', '50', false), current_setting('role')";
+    run(runner.as_ref(), own).await.unwrap();
+    let timed_out = run(runner.as_ref(), ENDLESS).await;
+    assert!(matches!(timed_out, Err(RunError::Deadline)), "{timed_out:?}");
+    assert_ne!(pid(runner.as_ref()).await, third, "timed out");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_nobody_waits_for_is_ended_at_whatever_moment() {
+    let server = NativeServer::start();
+    let db = migrated(DatabaseConfig::new(Target::Url(server.url()))).await;
+    let runner = db.runner();
+    for polls in 1..40 {
+        dropped_after(polls, run(runner.as_ref(), ENDLESS)).await;
+    }
+    for milliseconds in [0, 1, 2, 5, 10, 20, 50] {
+        let wait = Duration::from_millis(milliseconds);
+        let abandoned = tokio::time::timeout(wait, run(runner.as_ref(), ENDLESS)).await;
+        assert!(abandoned.is_err());
+    }
+    until(&db, SLEEPING, 0).await;
+    assert_eq!(run(runner.as_ref(), "SELECT 1 AS n").await.unwrap().json, r#"[{"n":1}]"#);
+
+    // Describing waits for a lock, too, and is ended like a run.
+    let mut held = db.pool().begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE metrics").execute(&mut *held).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let abandoned =
+        tokio::time::timeout(Duration::from_millis(300), runner.describe("SELECT id FROM metrics"));
+    assert!(abandoned.await.is_err());
+    until(&db, waiting, 0).await;
+    drop(held);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_lock_too_long_is_told_to_come_back() {
+    let server = NativeServer::start();
+    let config = DatabaseConfig {
+        // A lock is waited for no longer than this.
+        query_deadline: Duration::from_secs(1),
+        ..DatabaseConfig::new(Target::Url(server.url()))
+    };
+    let db = migrated(config).await;
+    let mut held = db.pool().begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE metrics").execute(&mut *held).await.unwrap();
+    let answer = run(db.runner().as_ref(), "SELECT id FROM metrics").await;
+    // Whichever comes first: neither blames the query.
+    assert!(matches!(answer, Err(RunError::Unavailable(_) | RunError::Deadline)), "{answer:?}");
+    drop(held);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_hold_on_every_session() {
+    let server = NativeServer::start();
+    let db = migrated(DatabaseConfig::new(Target::Url(server.url()))).await;
+    // What the role is given by somebody else does not reach its sessions.
+    let theirs = "ALTER ROLE metricd_reader SET search_path = 'elsewhere'; \
+                  ALTER ROLE metricd_reader IN DATABASE postgres SET work_mem = '1GB'; \
+                  ALTER ROLE metricd_reader IN DATABASE postgres SET TimeZone = 'Asia/Tokyo'; \
+                  ALTER ROLE metricd_reader IN DATABASE postgres \
+                      SET default_transaction_read_only = 'off'";
+    execute(db.pool(), theirs).await;
+    let runner = db.runner();
+    let settings = "SELECT current_setting('default_transaction_read_only') || ' ' || \
+                    current_setting('transaction_read_only') || ' ' || \
+                    current_setting('statement_timeout') || ' ' || \
+                    current_setting('lock_timeout') || ' ' || \
+                    current_setting('idle_in_transaction_session_timeout') || ' ' || \
+                    current_setting('work_mem') || ' ' || current_setting('search_path') || ' ' || \
+                    current_setting('TimeZone') AS s, pg_sleep(0.1)::text AS pause";
+    let all = futures::future::join_all((0..10).map(|_| run(runner.as_ref(), settings))).await;
+    for rows in all {
+        let expected = r#"[{"s":"on on 27s 5s 10s 16MB public UTC","pause":""}]"#;
+        assert_eq!(rows.unwrap().json, expected);
+    }
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE usename = 'metricd_reader' AND query LIKE '%current_setting%'";
+    assert_eq!(number(db.pool(), sessions).await, 10);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_run_some_wait_and_the_rest_are_sent_away() {
+    let config = |target| DatabaseConfig {
+        concurrent_queries: 1,
+        queued_queries: 1,
+        acquire_timeout: Duration::from_secs(3),
+        ..DatabaseConfig::new(target)
+    };
+    with_limits(config, async |db, engine| {
+        let runner = db.runner();
+        // What runs: a query on a server, somebody's unit of work where there is one connection.
+        let asked = |sql: &'static str| {
+            let runner = Arc::clone(&runner);
+            tokio::spawn(async move { run(runner.as_ref(), sql).await })
+        };
+        let held = db.store().begin().await.unwrap();
+        let first = if engine == Engine::Native {
+            asked("SELECT pg_sleep(600)")
+        } else {
+            asked("SELECT 1 AS n")
+        };
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting = asked("SELECT 2 AS n");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!first.is_finished() && !waiting.is_finished(), "{engine:?}");
+        for _ in 0..3 {
+            let answer = run(runner.as_ref(), "SELECT 3 AS n").await;
+            assert!(matches!(answer, Err(RunError::Crowded)), "{engine:?}: {answer:?}");
+            let described = runner.describe("SELECT 3 AS n").await;
+            assert!(matches!(described, Err(RunError::Crowded)), "{engine:?}: {described:?}");
+        }
+        let waited = waiting.await.unwrap();
+        assert!(matches!(waited, Err(RunError::Unavailable(_))), "{engine:?}: {waited:?}");
+        drop(held);
+        first.abort();
+        let _ = first.await;
+        let answer = run(runner.as_ref(), "SELECT 4 AS n").await.unwrap();
+        assert_eq!(answer.json, r#"[{"n":4}]"#, "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_has_no_more_bytes_than_it_may() {
+    let config = |target| DatabaseConfig { max_result_bytes: 1_024, ..DatabaseConfig::new(target) };
+    with_limits(config, async |db, engine| {
+        let runner = db.runner();
+        // {"t":"…"} is 8 bytes and what stands in it, and `ü` is two.
+        let rows = |length: usize, count: u32| {
+            format!("SELECT repeat('ü', {length} / 2) AS t FROM generate_series(1, {count})")
+        };
+        let count = |rows: &Rows| rows.json.matches("{\"t\"").count();
+        for (length, given, expected, cut) in [
+            (120, 8, 8, false),
+            (120, 9, 8, true),
+            (1_016, 1, 1, false),
+            (1_016, 2, 1, true),
+            (504, 2, 2, false),
+            (506, 2, 1, true),
+        ] {
+            let answer = run(runner.as_ref(), &rows(length, given)).await.unwrap();
+            let name = format!("{given} of {length} on {engine:?}");
+            assert_eq!((count(&answer), answer.truncated), (expected, cut), "{name}");
+            assert!(answer.json.starts_with('[') && answer.json.ends_with(']'), "{name}");
+        }
+        for too_large in [
+            rows(1_018, 1),
+            rows(1_000_000, 50),
+            "SELECT 1 AS n UNION ALL SELECT NULL".to_owned() + " LIMIT 0",
+        ] {
+            let answer = run(runner.as_ref(), &too_large).await;
+            if too_large.ends_with("LIMIT 0") {
+                assert_eq!(answer.unwrap().json, "[]");
+                continue;
+            }
+            let Err(RunError::RowTooLarge { max_bytes }) = answer else { panic!("{answer:?}") };
+            assert_eq!(max_bytes, 1_024);
+        }
+        let after_small_ones = "SELECT repeat('x', n * 700) AS t FROM generate_series(0, 9) n";
+        let answer = run(runner.as_ref(), after_small_ones).await;
+        assert!(matches!(answer, Err(RunError::RowTooLarge { .. })), "{engine:?}: {answer:?}");
+        assert!(run(runner.as_ref(), "SELECT 1 AS n").await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cost_is_the_planners_and_nothing_runs() {
+    with_limits(DatabaseConfig::new, async |db, engine| {
+        let runner = db.runner();
+        execute(
+            db.pool(),
+            "CREATE TABLE orders AS SELECT n FROM generate_series(1, 20000) n; ANALYZE orders",
+        )
+        .await;
+        if engine == Engine::Native {
+            let sql = "SELECT n FROM orders";
+            let refused = runner.cost(&template(sql), &[]).await;
+            assert!(matches!(refused, Err(RunError::Rejected { .. })), "{refused:?}");
+            execute(db.pool(), "GRANT SELECT ON orders TO metricd_reader").await;
+        }
+        let cost = async |sql: &str| runner.cost(&template(sql), &[]).await.unwrap();
+        let cheap = cost("SELECT 1 AS n").await;
+        let dear = cost("SELECT count(*) AS n FROM orders a, orders b").await;
+        assert!(cheap < 1.0 && dear > 1_000_000.0, "{engine:?}: {cheap} {dear}");
+        // Of what is cut off nothing is counted.
+        let all = cost("SELECT a.n FROM orders a, orders b").await;
+        assert!(all < dear / 100.0, "{engine:?}: {all} {dear}");
+        assert!(cost("SELECT pg_sleep(600)").await < 1.0, "{engine:?}");
+    })
+    .await;
+}
