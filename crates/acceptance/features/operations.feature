@@ -106,12 +106,20 @@ Feature: Operations
       And it says "METRICD_LIMITS_MAX_ROWS"
       And it says "limits.max_lines"
 
-    Scenario: A reader's own connection is refused until there is one
+    @embedded
+    Scenario: A reader without a server makes no sense
       Given the setting "READER_DATABASE_URL" is "postgres://reader:s3cr3t-w0rd@127.0.0.1:1/metricd"
       When I run "metricd serve --listen 127.0.0.1:0"
       Then it fails
-      And it says "READER_DATABASE_URL"
-      And it says "not supported"
+      And it says "database.reader_url: DATABASE_URL is missing"
+      And it does not say "s3cr3t-w0rd"
+
+    @native
+    Scenario: A reader that is not let in is named without its password
+      Given the setting "READER_DATABASE_URL" is "postgres://reader:s3cr3t-w0rd@127.0.0.1:1/metricd"
+      When I run "metricd serve --listen 127.0.0.1:0"
+      Then it fails
+      And it says "as the reader role `reader`"
       And it does not say "s3cr3t-w0rd"
 
     # A server keeps its data where nobody else may look.

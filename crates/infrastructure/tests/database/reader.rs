@@ -183,7 +183,8 @@ async fn a_role_that_nobody_signs_in_as_is_taken_over_with_its_grants() {
 async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
     let server = NativeServer::start();
     let admin = connect(Target::Url(server.url())).await;
-    execute(admin.pool(), "CREATE ROLE ann LOGIN; CREATE DATABASE shop OWNER ann").await;
+    execute(admin.pool(), "CREATE ROLE ann LOGIN").await;
+    execute(admin.pool(), "CREATE DATABASE shop OWNER ann").await;
     let target = || Target::Url(server.url_of("ann", "shop"));
     // In PostgreSQL 13 and 14 everybody may create in `public`; later only the database's owner.
     let shop = connect(Target::Url(server.url_of("postgres", "shop"))).await;
@@ -242,7 +243,8 @@ async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
 async fn the_right_to_make_roles_is_enough() {
     let server = NativeServer::start();
     let admin = connect(Target::Url(server.url())).await;
-    execute(admin.pool(), "CREATE ROLE ann LOGIN CREATEROLE; CREATE DATABASE shop OWNER ann").await;
+    execute(admin.pool(), "CREATE ROLE ann LOGIN CREATEROLE").await;
+    execute(admin.pool(), "CREATE DATABASE shop OWNER ann").await;
     let shop = connect(Target::Url(server.url_of("postgres", "shop"))).await;
     execute(
         shop.pool(),
@@ -332,10 +334,10 @@ const HOSTILE: [&str; 44] = [
     "UPDATE metrics SET id = 'x'",
     "DELETE FROM metrics",
     "TRUNCATE metrics",
-    "LOCK TABLE metrics IN ACCESS EXCLUSIVE MODE",
+    "BEGIN; LOCK TABLE metrics IN ACCESS EXCLUSIVE MODE",
     "SELECT * FROM metrics FOR UPDATE",
     "WITH gone AS (DELETE FROM metrics RETURNING *) SELECT * FROM gone",
-    "MERGE INTO metrics m USING metrics o ON m.id = o.id WHEN MATCHED THEN DELETE",
+    "SELECT lo_import('/etc/passwd')",
     "INSERT INTO orders VALUES (1)",
     "SELECT * FROM secrets",
     "SELECT n FROM secret_view",
@@ -346,7 +348,7 @@ const HOSTILE: [&str; 44] = [
     "SELECT table_to_xml('metricd.reader_roles', true, true, '')",
     "SELECT set_config('role', 'none', false), query_to_xml('SELECT * FROM secrets', true, true, '')",
     "SELECT ts_stat('SELECT to_tsvector(n::text) FROM secrets')",
-    "SELECT INTO stolen * FROM metrics",
+    "SELECT id INTO TABLE metricd.stolen FROM metrics",
     "SELECT * INTO stolen FROM metrics",
     "CREATE TABLE stolen AS SELECT * FROM metrics",
     "CREATE TABLE metricd.mine (n int)",
@@ -388,18 +390,19 @@ async fn the_role_stops_what_the_gate_should_have() {
     let all = "SELECT (SELECT count(*) FROM metrics) + (SELECT count(*) FROM orders) + \
                (SELECT last_value FROM counter)";
     let before = number(db.pool(), all).await;
+    let mut passed = Vec::new();
     for statement in HOSTILE {
         let mut reader = PgConnection::connect(&url).await.unwrap();
         let off = "SET default_transaction_read_only = off";
         sqlx::raw_sql(off).execute(&mut reader).await.unwrap();
-        let error = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut reader).await;
-        let code = error
-            .err()
-            .unwrap_or_else(|| panic!("{statement} is not refused"))
-            .as_database_error()
-            .and_then(|error| error.code().map(|code| code.into_owned()));
-        assert_eq!(code.as_deref(), Some("42501"), "{statement}");
+        let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut reader).await;
+        let refused = done.err().and_then(|error| error.into_database_error());
+        let code = refused.and_then(|error| error.code().map(|code| code.into_owned()));
+        if code.as_deref() != Some("42501") {
+            passed.push(format!("{statement}: {code:?}"));
+        }
     }
+    assert!(passed.is_empty(), "not refused for want of a right: {passed:#?}");
     assert_eq!(number(db.pool(), all).await, before);
 }
 

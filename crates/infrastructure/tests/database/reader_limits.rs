@@ -97,7 +97,8 @@ async fn a_run_that_nobody_waits_for_is_ended_at_whatever_moment() {
     let db = migrated(DatabaseConfig::new(Target::Url(server.url()))).await;
     let runner = db.runner();
     for polls in 1..40 {
-        dropped_after(polls, run(runner.as_ref(), ENDLESS)).await;
+        let dropped = dropped_after(polls, run(runner.as_ref(), ENDLESS));
+        let _ = tokio::time::timeout(Duration::from_millis(200), dropped).await;
     }
     for milliseconds in [0, 1, 2, 5, 10, 20, 50] {
         let wait = Duration::from_millis(milliseconds);
