@@ -73,8 +73,8 @@ pub enum ReaderError {
     },
     /// It can do more than read, or cannot read.
     #[error(
-        "stored SQL is not run as the role `{role}` as it stands:{}",
-        breaches.iter().map(|breach| format!("\n  - {breach}")).collect::<String>()
+        "stored SQL is not run as the role `{role}` as it stands:\n  - {}",
+        breaches.iter().map(Breach::to_string).collect::<Vec<_>>().join("\n  - ")
     )]
     Unsafe {
         /// The reader role.
@@ -134,17 +134,16 @@ impl Reader {
         server_name: fn(&PgConnectOptions) -> String,
     ) -> Result<Self, ReaderError> {
         let settings = settings(config.query_deadline);
-        let options = match &config.given {
-            Some(given) => given.clone(),
-            None => {
-                let wanted = role::Wanted {
-                    role: &config.role,
-                    settings: &settings,
-                    connections: config.connections + ASIDE,
-                };
-                let password = role::establish(pool, &wanted).await?;
-                owner.clone().username(&config.role).password(&password)
-            }
+        let options = if let Some(given) = &config.given {
+            given.clone()
+        } else {
+            let wanted = role::Wanted {
+                role: &config.role,
+                settings: &settings,
+                connections: config.connections + ASIDE,
+            };
+            let password = role::establish(pool, &wanted).await?;
+            owner.clone().username(&config.role).password(&password)
         };
         let options = options.application_name("metricd reader");
         let sessions = Arc::new(Sessions::new(options.clone(), &settings, config.acquire_timeout));

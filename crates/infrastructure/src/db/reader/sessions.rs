@@ -79,12 +79,11 @@ impl Sessions {
         self: &Arc<Self>,
         place: Option<&Arc<Place>>,
     ) -> Result<Running, sqlx::Error> {
-        let (session, is_reused) = match self.take()? {
-            Some(session) => (session, true),
-            None => {
-                let opened = tokio::time::timeout(self.patience, self.connect()).await;
-                (opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, false)
-            }
+        let (session, is_reused) = if let Some(session) = self.take()? {
+            (session, true)
+        } else {
+            let opened = tokio::time::timeout(self.patience, self.connect()).await;
+            (opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, false)
         };
         Ok(Running {
             session: Some(session),
@@ -100,7 +99,8 @@ impl Sessions {
     }
 
     pub(super) async fn close(&self) {
-        if let Idle::Open(idle) = mem::replace(&mut *self.idle(), Idle::Closed) {
+        let before = mem::replace(&mut *self.idle(), Idle::Closed);
+        if let Idle::Open(idle) = before {
             for session in idle {
                 // The server notices a closed connection in any case.
                 let _ = session.connection.close().await;
