@@ -1,6 +1,8 @@
 //! The reader role: how it comes to be, what the proof finds, and what it stops by itself, without a
 //! gate before it.
 
+use std::borrow::Cow;
+
 use metricd_application::ports::{QueryRunner, RunError};
 use metricd_infrastructure::db::{
     Breach, Database, DatabaseConfig, MigrateError, ReaderError, ReaderUrl, Target,
@@ -396,8 +398,8 @@ async fn the_role_stops_what_the_gate_should_have() {
         let off = "SET default_transaction_read_only = off";
         sqlx::raw_sql(off).execute(&mut reader).await.unwrap();
         let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut reader).await;
-        let refused = done.err().and_then(|error| error.into_database_error());
-        let code = refused.and_then(|error| error.code().map(|code| code.into_owned()));
+        let refused = done.err().and_then(sqlx::Error::into_database_error);
+        let code = refused.and_then(|error| error.code().map(Cow::into_owned));
         if code.as_deref() != Some("42501") {
             passed.push(format!("{statement}: {code:?}"));
         }
@@ -431,7 +433,7 @@ async fn no_setting_is_a_way_out() {
             ["TABLE public.secrets", "TABLE metricd.queries", "DELETE FROM public.metrics"]
         {
             let refused = sqlx::raw_sql(closed).execute(&mut reader).await.unwrap_err();
-            let code = refused.as_database_error().and_then(|e| e.code().map(|c| c.into_owned()));
+            let code = refused.as_database_error().and_then(|e| e.code().map(Cow::into_owned));
             assert!(
                 matches!(code.as_deref(), Some("42501" | "25006")),
                 "{harmless}, {closed}: {refused}"
