@@ -104,7 +104,8 @@ Feature: The reader
     # On the embedded engine the catalog waits for the same connection, before a query is in the line.
     @native
     Scenario: More queries than may wait
-      Given metricd is running
+      Given the setting "METRICD_LIMITS__MAX_COST" is "4000000000"
+      And metricd is running
       And a metric with the query
         """
         SELECT 1 AS x

@@ -124,7 +124,6 @@ Feature: Versions
   Scenario: A table that is gone stands in the way back
     Given in the database, somebody has run
       """
-      CREATE ROLE metricd_reader;
       CREATE TABLE orders (n int);
       GRANT SELECT ON orders TO metricd_reader
       """
