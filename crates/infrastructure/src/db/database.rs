@@ -375,7 +375,12 @@ impl Database {
     /// What stored SQL may read.
     #[must_use]
     pub fn schema(&self) -> Arc<dyn SchemaSource> {
-        Arc::new(PgSchema)
+        let reader_role = match &self.engine {
+            Engine::Server { .. } => Some(self.reader_role.clone()),
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => None,
+        };
+        Arc::new(PgSchema::new(self.pool.clone(), self.turns.clone(), reader_role))
     }
 
     /// The pool itself, for tests and for tools that go beyond the ports.

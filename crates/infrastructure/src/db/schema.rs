@@ -1,17 +1,323 @@
-//! What stored SQL may read, as the database tells it.
+//! What stored SQL may read, as the database tells it: tables, columns, comments, and the values of
+//! text columns that have few.
+//!
+//! Must never read a table without bound: values come from the planner's statistics and from a sample
+//! of rows, and a table that takes too long simply has none.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
-use metricd_core::schema::Schema;
+use metricd_core::{
+    schema::{ColumnKind, Schema, Table, TableColumn},
+    sql::TableName,
+};
+use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
+use tokio::sync::Mutex;
+use tracing::{debug, warn};
+
+use super::{
+    begin::to_its_end,
+    errors::{DatabaseFault, is_unavailable, pg_error, retry_lost},
+    turns::Turns,
+};
+
+/// How old a schema may be: long enough for a burst of sentences, short enough for the one who has
+/// just loaded a table.
+const FRESH: Duration = Duration::from_secs(15);
+
+/// The most distinct values of a column whose values are listed.
+const MAX_VALUES: usize = 50;
+
+/// The most characters of a value that is listed.
+const MAX_VALUE_CHARS: usize = 100;
+
+/// The rows of a table that are looked at.
+const SAMPLE_ROWS: u32 = 20_000;
+
+/// The highest cost, by the planner's estimate, of looking at a view's rows. Unlike a table's, they may
+/// all have to be made before the first one is there.
+const MAX_VIEW_COST: f64 = 50_000.0;
+
+/// How long one table may take, where the engine can time out.
+const TABLE_TIMEOUT: &str = "1s";
+
+/// How long all tables may take; those that come after have no values.
+const ALL_TABLES: Duration = Duration::from_secs(5);
 
 /// The schema of a database.
-pub(crate) struct PgSchema;
+pub(super) struct PgSchema {
+    pool: PgPool,
+    turns: Turns,
+    /// `None` on an engine without roles.
+    reader_role: Option<String>,
+    /// Held while it is read: whoever comes meanwhile waits for the same answer.
+    known: Mutex<Option<Known>>,
+}
+
+struct Known {
+    schema: Arc<Schema>,
+    at: Instant,
+}
+
+impl PgSchema {
+    /// What stored SQL may read through `pool`: what `reader_role` was granted, on an engine without
+    /// roles what is in `public`.
+    pub(super) fn new(pool: PgPool, turns: Turns, reader_role: Option<String>) -> Self {
+        Self { pool, turns, reader_role, known: Mutex::new(None) }
+    }
+
+    async fn read(&self) -> Result<Schema, sqlx::Error> {
+        let connections = self.pool.options().get_max_connections();
+        let columns = || {
+            let columns = sqlx::query(COLUMNS).bind(self.reader_role.as_deref());
+            columns.fetch_all(&self.pool)
+        };
+        let mut tables: Vec<Found> = Vec::new();
+        for row in retry_lost(connections, columns).await? {
+            let oid: i64 = row.try_get("oid")?;
+            if tables.last().is_none_or(|last| last.oid != oid) {
+                tables.push(Found {
+                    oid,
+                    is_view: row.try_get("is_view")?,
+                    table: Table {
+                        name: TableName {
+                            schema: row.try_get("schema")?,
+                            name: row.try_get("table")?,
+                        },
+                        comment: row.try_get("table_comment")?,
+                        columns: Vec::new(),
+                    },
+                });
+            }
+            if let Some(found) = tables.last_mut() {
+                found.table.columns.push(column(&row)?);
+            }
+        }
+        let mut common = self.common_values(&tables).await?;
+        let started = Instant::now();
+        for found in &mut tables {
+            if started.elapsed() > ALL_TABLES {
+                warn!("The tables take too long to look at: not all have their values listed");
+                break;
+            }
+            if let Err(error) = self.add_values(found, &mut common).await {
+                if is_unavailable(&error) {
+                    return Err(error);
+                }
+                debug!(%error, table = %found.table.name, "Values not listed");
+            }
+        }
+        Ok(Schema { tables: tables.into_iter().map(|found| found.table).collect() })
+    }
+
+    /// What the planner's statistics say of columns with few values: on a big table they have seen more
+    /// than the first rows.
+    async fn common_values(
+        &self,
+        tables: &[Found],
+    ) -> Result<BTreeMap<(i64, String), Vec<String>>, sqlx::Error> {
+        let oids: Vec<i64> = tables.iter().map(|found| found.oid).collect();
+        let rows = sqlx::query(COMMON_VALUES).bind(oids).fetch_all(&self.pool).await?;
+        let common = rows
+            .iter()
+            .map(|row| Ok(((row.try_get("oid")?, row.try_get("column")?), row.try_get("common")?)));
+        common.collect()
+    }
+
+    async fn add_values(
+        &self,
+        found: &mut Found,
+        common: &mut BTreeMap<(i64, String), Vec<String>>,
+    ) -> Result<(), sqlx::Error> {
+        // An enum's values are known already.
+        let wanted =
+            |column: &&mut TableColumn| column.kind == ColumnKind::Text && column.values.is_empty();
+        let mut columns: Vec<&mut TableColumn> =
+            found.table.columns.iter_mut().filter(wanted).collect();
+        if columns.is_empty() {
+            return Ok(());
+        }
+        let lists: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let name = quoted(&column.name);
+                let values =
+                    format!("array_agg(DISTINCT left({name}::text, {}))", MAX_VALUE_CHARS + 1);
+                format!("({values} FILTER (WHERE {name} IS NOT NULL))[1:{}]", MAX_VALUES + 1)
+            })
+            .collect();
+        let name = &found.table.name;
+        let sql = format!(
+            "SELECT {} FROM (SELECT * FROM {}.{} LIMIT {SAMPLE_ROWS}) AS sample",
+            lists.join(", "),
+            quoted(name.schema()),
+            quoted(&name.name)
+        );
+        let row = self.look(&sql, found.is_view).await?;
+        let Some(row) = row else {
+            return Ok(());
+        };
+        for (index, column) in columns.iter_mut().enumerate() {
+            let sampled: Option<Vec<String>> = row.try_get(index)?;
+            let known = common.remove(&(found.oid, column.name.clone())).unwrap_or_default();
+            column.values = few(sampled.unwrap_or_default().into_iter().chain(known));
+        }
+        Ok(())
+    }
+
+    /// Reads one row, in time where the engine can tell. `None`: it would cost too much.
+    async fn look(&self, sql: &str, is_view: bool) -> Result<Option<PgRow>, sqlx::Error> {
+        let pool = self.pool.clone();
+        let mut tx = to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await }).await?;
+        let timeout = format!("SET LOCAL statement_timeout = '{TABLE_TIMEOUT}'");
+        sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&mut *tx).await?;
+        if is_view {
+            let explain = format!("EXPLAIN (FORMAT JSON) {sql}");
+            let plan: serde_json::Value =
+                sqlx::query_scalar(AssertSqlSafe(explain)).fetch_one(&mut *tx).await?;
+            let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
+            if cost.is_none_or(|cost| cost > MAX_VIEW_COST) {
+                return tx.rollback().await.map(|()| None);
+            }
+        }
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut *tx).await?;
+        tx.rollback().await?;
+        Ok(Some(row))
+    }
+}
 
 #[async_trait]
 impl SchemaSource for PgSchema {
     async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
-        Ok(Arc::default())
+        let mut known = self.known.lock().await;
+        if let Some(fresh) = known.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+            return Ok(Arc::clone(&fresh.schema));
+        }
+        let read = async { Box::pin(self.read()).await.map_err(schema_error) };
+        match (self.turns.within(read).await, known.as_mut()) {
+            (Ok(schema), _) => {
+                let schema = Arc::new(schema);
+                *known = Some(Known { schema: Arc::clone(&schema), at: Instant::now() });
+                Ok(schema)
+            }
+            (Err(error), Some(old)) => {
+                warn!(error = &error as &dyn std::error::Error, "The schema is not read again");
+                old.at = Instant::now();
+                Ok(Arc::clone(&old.schema))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+struct Found {
+    oid: i64,
+    is_view: bool,
+    table: Table,
+}
+
+/// Every column of every table that may be read, ordered by table. A partition is part of its table;
+/// a domain counts as what it is made of.
+const COLUMNS: &str = "
+    SELECT c.oid::int8 AS oid, nullif(n.nspname, 'public')::text AS schema, c.relname::text AS table,
+        c.relkind IN ('v', 'f') AS is_view,
+        obj_description(c.oid, 'pg_class') AS table_comment,
+        a.attname::text AS column, coalesce(base.typname, t.typname)::text AS type,
+        coalesce(base.typcategory, t.typcategory)::text AS category,
+        col_description(c.oid, a.attnum) AS column_comment,
+        ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
+            WHERE e.enumtypid = coalesce(base.oid, t.oid) ORDER BY e.enumsortorder LIMIT 51) AS labels
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_type base ON t.typtype = 'd' AND base.oid = t.typbasetype
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+        AND n.nspname NOT IN ('metricd', 'information_schema') AND NOT starts_with(n.nspname, 'pg_')
+        AND (n.nspname = 'public' AND (c.relname = 'metrics' OR $1::text IS NULL)
+            OR EXISTS (SELECT FROM pg_catalog.pg_roles r
+                WHERE r.rolname = $1 AND has_schema_privilege(r.oid, n.oid, 'USAGE')
+                    AND has_table_privilege(r.oid, c.oid, 'SELECT')))
+    ORDER BY n.nspname <> 'public', n.nspname, c.relname, c.oid, a.attnum";
+
+/// Columns that have, says the planner, all their values among the most common ones.
+const COMMON_VALUES: &str = "
+    SELECT c.oid::int8 AS oid, s.attname::text AS column, s.most_common_vals::text::text[] AS common
+    FROM pg_catalog.pg_stats s
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+    WHERE c.oid = ANY ($1) AND s.n_distinct BETWEEN 1 AND 50 AND s.most_common_vals IS NOT NULL";
+
+fn column(row: &PgRow) -> Result<TableColumn, sqlx::Error> {
+    let ty: String = row.try_get("type")?;
+    let category: String = row.try_get("category")?;
+    let kind = kind(&ty, &category);
+    let values = if kind == ColumnKind::Text {
+        few(row.try_get::<Vec<_>, _>("labels")?)
+    } else {
+        Vec::new()
+    };
+    Ok(TableColumn {
+        name: row.try_get("column")?,
+        kind,
+        ty,
+        comment: row.try_get("column_comment")?,
+        values,
+    })
+}
+
+/// By PostgreSQL's name of a type and its category in `pg_type`.
+fn kind(ty: &str, category: &str) -> ColumnKind {
+    match (ty, category) {
+        ("int2" | "int4" | "int8" | "float4" | "float8" | "numeric", _) => ColumnKind::Number,
+        ("bool", _) => ColumnKind::Boolean,
+        ("date", _) => ColumnKind::Date,
+        ("timestamp", _) => ColumnKind::Timestamp,
+        ("timestamptz", _) => ColumnKind::TimestampTz,
+        ("text" | "varchar" | "bpchar" | "citext", _) | (_, "E") => ColumnKind::Text,
+        _ => ColumnKind::Other,
+    }
+}
+
+/// The values sorted, if they are few and short.
+fn few(values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let values: BTreeSet<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+    let short = |value: &String| value.chars().count() <= MAX_VALUE_CHARS;
+    if values.len() > MAX_VALUES || !values.iter().all(short) {
+        return Vec::new();
+    }
+    values.into_iter().collect()
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn schema_error(error: sqlx::Error) -> StoreError {
+    if is_unavailable(&error) {
+        return StoreError::Unavailable(error.into());
+    }
+    match pg_error(&error) {
+        Some(fault) => StoreError::Failed(DatabaseFault::of(fault).into()),
+        None => StoreError::Failed(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_few_and_short_values_are_listed() {
+        let numbered = |count: usize| few((0..count).map(|n| format!("value {n}")));
+        assert_eq!(numbered(MAX_VALUES).len(), MAX_VALUES);
+        assert!(numbered(MAX_VALUES + 1).is_empty());
+        assert!(few(["a".to_owned(), "b".repeat(MAX_VALUE_CHARS + 1)]).is_empty());
+        assert_eq!(few(["b".to_owned(), String::new(), "a".into(), "b".into()]), ["a", "b"]);
     }
 }
