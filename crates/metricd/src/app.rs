@@ -10,7 +10,7 @@ use metricd_application::{
 use metricd_core::sql::Gate;
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, ReaderUrl, Target},
-    generation::model::ModelGenerator,
+    generation::{model::ModelGenerator, offline::OfflineGenerator},
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
@@ -67,12 +67,13 @@ pub(crate) fn gate(config: &Config) -> anyhow::Result<Gate> {
         .map_err(|faults| anyhow!("the settings of [sql] have faults: {}", faults.join("; ")))
 }
 
-/// Who turns a sentence into SQL: the model first, if there is one.
+/// Who turns a sentence into SQL: the model first, if there is one, then metricd's own grammar.
 fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>> {
     let mut generators: Vec<Arc<dyn QueryGenerator>> = Vec::new();
     if let Some(model) = &config.generation.model {
         generators.push(Arc::new(ModelGenerator::new(model.clone())?));
     }
+    generators.push(Arc::new(OfflineGenerator));
     Ok(generators.into())
 }
 

@@ -1,0 +1,176 @@
+//! Says what was understood of a sentence, or what was not.
+
+use metricd_core::schema::Schema;
+
+use super::{
+    dates::Period,
+    lexicon::{Aggregate, Bucket, Comparison, Direction},
+    question::{Filter, Group, Measure, Question},
+    reading::Gap,
+};
+
+/// The most tables that are named, and the most words.
+const MOST_NAMED: usize = 8;
+
+/// What was understood.
+pub(super) fn understood(question: &Question<'_>) -> String {
+    let mut text = if question.is_list {
+        "Lists rows".to_owned()
+    } else {
+        let measures: Vec<String> =
+            question.measures.iter().map(|measure| measured(question, *measure)).collect();
+        match (&question.share, measures.join(" and ")) {
+            (Some(of), measures) if of.is_empty() => {
+                format!("The share in percent that each group has in the {measures}")
+            }
+            (Some(of), measures) => {
+                format!("The share in percent of the {measures} where {}", all(question, of))
+            }
+            (None, measures) => format!("The {measures}"),
+        }
+    };
+    text.push_str(&format!(" of {}", question.table.name));
+    if !question.filters.is_empty() {
+        text.push_str(&format!(" where {}", all(question, &question.filters)));
+    }
+    if !question.groups.is_empty() {
+        let groups: Vec<&str> = question
+            .groups
+            .iter()
+            .map(|group| match group {
+                Group::Time(bucket) => bucket.as_str(),
+                Group::Column(column) => question.column(*column),
+            })
+            .collect();
+        text.push_str(&format!(", for each {}", groups.join(" and ")));
+    }
+    if let Some((comparison, number)) = &question.having {
+        text.push_str(&format!(" with {} {number} rows", worded(*comparison)));
+    }
+    if let Some(rank) = question.rank {
+        let which = match rank.direction {
+            Direction::Highest => "highest",
+            Direction::Lowest => "lowest",
+        };
+        let by = match question.measures.first() {
+            Some(Measure::Of(_, column)) if question.is_list => {
+                format!(" by {}", question.column(*column))
+            }
+            _ => String::new(),
+        };
+        text.push_str(&format!(", the {} {which}{by}", rank.limit));
+    }
+    if let Some(date) = question.date {
+        text.push_str(&format!(", {} by {}", period(question.period), question.column(date)));
+    }
+    text.push('.');
+    text
+}
+
+/// What was not.
+pub(super) fn not_understood(gap: &Gap, schema: &Schema) -> String {
+    let names: Vec<String> =
+        schema.tables.iter().take(MOST_NAMED).map(|table| table.name.to_string()).collect();
+    let more = if schema.tables.len() > MOST_NAMED { " and others" } else { "" };
+    let tables = if names.is_empty() {
+        "there is no table that may be read".to_owned()
+    } else {
+        format!("the tables are {}{more}", names.join(", "))
+    };
+    let reason = gap.reason.as_deref();
+    let words: Vec<String> = gap
+        .words
+        .iter()
+        .take(MOST_NAMED)
+        .map(|word| {
+            format!("“{}”", word.chars().filter(|c| !c.is_control()).take(40).collect::<String>())
+        })
+        .collect();
+    match (words.is_empty(), reason) {
+        (_, Some(reason)) => format!("The sentence was not understood: {reason}; {tables}."),
+        (false, None) => {
+            format!(
+                "The sentence was not understood: no meaning was found for {}; {tables}.",
+                words.join(", ")
+            )
+        }
+        (true, None) => format!("The sentence was not understood; {tables}."),
+    }
+}
+
+fn measured(question: &Question<'_>, measure: Measure) -> String {
+    match measure {
+        Measure::Rows => "number of rows".to_owned(),
+        Measure::Distinct(column) => format!("number of different {}", question.column(column)),
+        Measure::Of(aggregate, column) => {
+            let aggregate = match aggregate {
+                Aggregate::Sum => "sum",
+                Aggregate::Average => "average",
+                Aggregate::Minimum => "minimum",
+                Aggregate::Maximum => "maximum",
+            };
+            format!("{aggregate} of {}", question.column(column))
+        }
+    }
+}
+
+fn all(question: &Question<'_>, filters: &[Filter]) -> String {
+    filters.iter().map(|filter| condition(question, filter)).collect::<Vec<_>>().join(" and ")
+}
+
+fn condition(question: &Question<'_>, filter: &Filter) -> String {
+    let name = |column: &usize| question.column(*column);
+    match filter {
+        Filter::Values { column, values, negated } => {
+            let is = if *negated { "is not" } else { "is" };
+            let values: Vec<String> = values.iter().map(|value| format!("“{value}”")).collect();
+            format!("{} {is} {}", name(column), values.join(" or "))
+        }
+        Filter::Flag { column, negated: false } => format!("{} is true", name(column)),
+        Filter::Flag { column, negated: true } => format!("{} is not true", name(column)),
+        Filter::Number { column, comparison, number } => {
+            format!("{} is {} {number}", name(column), worded(*comparison))
+        }
+        Filter::Range { column, low, high } => {
+            format!("{} is between {low} and {high}", name(column))
+        }
+        Filter::Missing { column, negated: false } => format!("{} is missing", name(column)),
+        Filter::Missing { column, negated: true } => format!("{} is there", name(column)),
+        Filter::Alert(columns) => {
+            let names: Vec<&str> = columns.iter().map(name).collect();
+            format!("{} is there", names.join(" or "))
+        }
+    }
+}
+
+fn worded(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Above => "more than",
+        Comparison::AtLeast => "at least",
+        Comparison::Below => "less than",
+        Comparison::AtMost => "at most",
+        Comparison::Equal => "exactly",
+    }
+}
+
+fn period(period: Option<Period>) -> String {
+    let whole = |unit: Bucket, back: u32| match back {
+        0 => format!("this {}", unit.as_str()),
+        _ => format!("the whole {} before this one", unit.as_str()),
+    };
+    match period {
+        None => "the last 30 days unless start_date and end_date say otherwise,".to_owned(),
+        Some(Period::Fixed(first, last)) => format!("from {first} to {last}"),
+        Some(Period::LastDays(days)) => format!("from {days} days ago until today"),
+        Some(Period::LastMonths(months)) => format!("from {months} months ago until today"),
+        Some(Period::Whole { unit, back }) => whole(unit, back),
+        Some(Period::ToDate(unit)) => format!("this {} until today", unit.as_str()),
+        Some(Period::Today) => "today".to_owned(),
+        Some(Period::Yesterday) => "yesterday".to_owned(),
+        Some(Period::Since(first)) => {
+            format!("from {first} until today, unless end_date says otherwise,")
+        }
+        Some(Period::Until(last)) => format!("until {last}"),
+        Some(Period::AllTime) => "all days".to_owned(),
+    }
+}

@@ -1,0 +1,281 @@
+//! The words that questions are made of, from `words.txt`: what they mean, which mean the same, and
+//! which mean nothing.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+use super::tokens::{Token, stem};
+
+/// What a phrase does in a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Term {
+    Count,
+    Aggregate(Aggregate),
+    Share,
+    Distinct,
+    /// `highest`: an aggregate, or what ranks.
+    Extreme(Direction),
+    /// `most orders`
+    Most(Direction),
+    /// `most common type`
+    Common(Direction),
+    /// `top 5`
+    Top(Direction),
+    By,
+    /// `month`
+    BucketNoun(Bucket),
+    /// `monthly`
+    BucketGrouping(Bucket),
+    Not,
+    Without,
+    With,
+    Compare(Comparison),
+    Between,
+    And,
+    Or,
+    Which,
+    Clause,
+    List,
+    /// What any table's rows are called.
+    Rows,
+    /// What the rows of the built-in table are called.
+    Metric,
+    Alert,
+    Harmless,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Aggregate {
+    Sum,
+    Average,
+    Minimum,
+    Maximum,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Direction {
+    Highest,
+    Lowest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Bucket {
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Comparison {
+    Above,
+    AtLeast,
+    Below,
+    AtMost,
+    Equal,
+}
+
+impl Bucket {
+    /// The name of its column, and PostgreSQL's word for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+}
+
+impl Comparison {
+    /// PostgreSQL's operator.
+    pub(super) fn operator(self) -> &'static str {
+        match self {
+            Self::Above => ">",
+            Self::AtLeast => ">=",
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "=",
+        }
+    }
+}
+
+/// The words of `words.txt`.
+pub(super) struct Lexicon {
+    /// By their first stem, longest first.
+    phrases: HashMap<String, Vec<(Vec<String>, Term)>>,
+    /// A stem, and the one that stands for all of its meaning.
+    same: HashMap<String, String>,
+    pub(super) suffixes: HashSet<String>,
+    pub(super) prefixes: HashSet<String>,
+    pub(super) participles: HashSet<String>,
+    /// Stems of measures that are averaged.
+    averaged: Vec<Vec<String>>,
+}
+
+/// The one lexicon.
+pub(super) fn lexicon() -> &'static Lexicon {
+    static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(include_str!("words.txt")));
+    &LEXICON
+}
+
+impl Lexicon {
+    fn read(text: &str) -> Self {
+        let mut lexicon = Self {
+            phrases: HashMap::new(),
+            same: HashMap::new(),
+            suffixes: HashSet::new(),
+            prefixes: HashSet::new(),
+            participles: HashSet::new(),
+            averaged: Vec::new(),
+        };
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        for (name, phrases) in lines.filter_map(|line| line.split_once(": ")) {
+            let phrases = phrases.split(',').map(str::trim).filter(|phrase| !phrase.is_empty());
+            match (name, term(name)) {
+                (_, Some(term)) => phrases.for_each(|phrase| lexicon.add(phrase, term)),
+                ("same", _) => {
+                    let stems: Vec<String> = phrases.map(stem).collect();
+                    for stem in &stems {
+                        lexicon.same.insert(stem.clone(), stems[0].clone());
+                    }
+                }
+                ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
+                ("prefix", _) => lexicon.prefixes.extend(phrases.map(str::to_owned)),
+                ("participle", _) => lexicon.participles.extend(phrases.map(str::to_owned)),
+                ("averaged", _) => lexicon.averaged.extend(phrases.map(stems)),
+                _ => {}
+            }
+        }
+        for phrases in lexicon.phrases.values_mut() {
+            phrases.sort_by_key(|(stems, _)| std::cmp::Reverse(stems.len()));
+        }
+        lexicon
+    }
+
+    fn add(&mut self, phrase: &str, term: Term) {
+        let stems = stems(phrase);
+        if let Some(first) = stems.first() {
+            self.phrases.entry(first.clone()).or_default().push((stems, term));
+        }
+    }
+
+    /// The longest phrase that `tokens` begin with, and how many of them it takes.
+    pub(super) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
+        let phrases = self.phrases.get(&tokens.first()?.stem)?;
+        let begins = |(stems, _): &&(Vec<String>, Term)| {
+            tokens.len() >= stems.len()
+                && stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
+        };
+        phrases.iter().find(begins).map(|(stems, term)| (stems.len(), *term))
+    }
+
+    /// The stem that stands for all words of the same meaning.
+    pub(super) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
+        self.same.get(stem).map_or(stem, String::as_str)
+    }
+
+    /// Whether a word alone means nothing to a question, or only how it is put.
+    pub(super) fn is_harmless(&self, stem: &str) -> bool {
+        self.phrases.get(stem).is_some_and(|phrases| {
+            phrases.iter().any(|(stems, term)| {
+                stems.len() == 1 && matches!(term, Term::Harmless | Term::Clause | Term::And)
+            })
+        })
+    }
+
+    /// Whether a measure of these stems is averaged rather than added up.
+    pub(super) fn is_averaged(&self, stems: &[String]) -> bool {
+        self.averaged
+            .iter()
+            .any(|averaged| stems.windows(averaged.len()).any(|part| part == averaged))
+    }
+}
+
+fn stems(phrase: &str) -> Vec<String> {
+    phrase.split(' ').map(stem).collect()
+}
+
+fn term(name: &str) -> Option<Term> {
+    use Direction::{Highest, Lowest};
+    if let Some((bucket, role)) = name.split_once(' ') {
+        let bucket = match bucket {
+            "day" => Some(Bucket::Day),
+            "week" => Some(Bucket::Week),
+            "month" => Some(Bucket::Month),
+            "quarter" => Some(Bucket::Quarter),
+            "year" => Some(Bucket::Year),
+            _ => None,
+        };
+        match (bucket, role) {
+            (Some(bucket), "noun") => return Some(Term::BucketNoun(bucket)),
+            (Some(bucket), _) => return Some(Term::BucketGrouping(bucket)),
+            (None, _) => {}
+        }
+    }
+    Some(match name {
+        "count" => Term::Count,
+        "sum" => Term::Aggregate(Aggregate::Sum),
+        "average" => Term::Aggregate(Aggregate::Average),
+        "minimum" => Term::Aggregate(Aggregate::Minimum),
+        "maximum" => Term::Aggregate(Aggregate::Maximum),
+        "share" => Term::Share,
+        "distinct" => Term::Distinct,
+        "highest" => Term::Extreme(Highest),
+        "lowest" => Term::Extreme(Lowest),
+        "most" => Term::Most(Highest),
+        "fewest" => Term::Most(Lowest),
+        "common" => Term::Common(Highest),
+        "rare" => Term::Common(Lowest),
+        "top" => Term::Top(Highest),
+        "bottom" => Term::Top(Lowest),
+        "by" => Term::By,
+        "not" => Term::Not,
+        "without" => Term::Without,
+        "with" => Term::With,
+        "above" => Term::Compare(Comparison::Above),
+        "at least" => Term::Compare(Comparison::AtLeast),
+        "below" => Term::Compare(Comparison::Below),
+        "at most" => Term::Compare(Comparison::AtMost),
+        "equal" => Term::Compare(Comparison::Equal),
+        "between" => Term::Between,
+        "and" => Term::And,
+        "or" => Term::Or,
+        "which" => Term::Which,
+        "clause" => Term::Clause,
+        "list" => Term::List,
+        "rows" => Term::Rows,
+        "metric" => Term::Metric,
+        "alert" => Term::Alert,
+        "harmless" => Term::Harmless,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_words_is_read() {
+        let known = ["same", "suffix", "prefix", "participle", "averaged"];
+        let mut phrases = HashMap::new();
+        for line in include_str!("words.txt").lines() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, list) = line.split_once(": ").expect(line);
+            assert!(term(name).is_some() || known.contains(&name), "{name}");
+            if let Some(term) = term(name) {
+                for phrase in list.split(", ") {
+                    let other = phrases.insert(stems(phrase), term);
+                    assert!(other.is_none_or(|other| other == term), "{phrase} means two things");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! metricd's own grammar of questions: a sentence, the schema and today give a query, or say what was
+//! not understood.
+//!
+//! Does no IO and reads no clock. Must never answer another question than the one that was asked: a
+//! word without a place in the question makes the sentence not understood.
+
+mod dates;
+mod explain;
+mod lexicon;
+mod parts;
+mod question;
+mod reading;
+mod sql;
+mod tokens;
+mod vocabulary;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use metricd_application::ports::{
+    GenerateError, GenerationSource, QueryGenerator, Suggestion, SuggestionRequest,
+};
+use metricd_core::schema::Schema;
+
+use reading::{Gap, Reading, read};
+use tokens::{MAX_TOKENS, tokens};
+use vocabulary::Vocabulary;
+
+/// How long one answer may take, its query's trial included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Suggests queries by the grammar alone, without a network.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OfflineGenerator;
+
+#[async_trait]
+impl QueryGenerator for OfflineGenerator {
+    fn source(&self) -> GenerationSource {
+        GenerationSource::Offline
+    }
+
+    /// The same sentence gives the same query.
+    fn attempts(&self) -> u32 {
+        1
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    async fn suggest(&self, request: &SuggestionRequest<'_>) -> Result<Suggestion, GenerateError> {
+        Ok(suggest(request.prompt, request.schema, request.today))
+    }
+}
+
+/// The query for `prompt`, on `today`.
+#[must_use]
+pub fn suggest(prompt: &str, schema: &Schema, today: NaiveDate) -> Suggestion {
+    let tokens = tokens(prompt);
+    if tokens.len() > MAX_TOKENS {
+        let explanation =
+            format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
+        return Suggestion::NotUnderstood { explanation };
+    }
+    let vocabularies: Vec<Vocabulary<'_>> = schema.tables.iter().map(Vocabulary::of).collect();
+    let mut readings: Vec<(&Vocabulary<'_>, Reading<'_>)> = Vec::new();
+    let mut gaps: Vec<Gap> = Vec::new();
+    for vocabulary in &vocabularies {
+        match read(vocabulary, &tokens, today) {
+            Ok(reading) => readings.push((vocabulary, reading)),
+            Err(gap) => gaps.push(gap),
+        }
+    }
+    match best(&readings) {
+        Ok(Some(reading)) => Suggestion::Query {
+            sql: sql::write(&reading.question, prompt),
+            explanation: explain::understood(&reading.question),
+        },
+        Ok(None) => {
+            let closest = gaps
+                .into_iter()
+                .min_by_key(|gap| (gap.words.len(), std::cmp::Reverse((gap.named, gap.grounds))));
+            let gap =
+                closest.unwrap_or(Gap { words: Vec::new(), reason: None, named: 0, grounds: 0 });
+            Suggestion::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
+        }
+        Err(tables) => {
+            let reason =
+                format!("it may be about {}; name the table that is meant", tables.join(" or "));
+            let gap = Gap { words: Vec::new(), reason: Some(reason), named: 0, grounds: 0 };
+            Suggestion::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
+        }
+    }
+}
+
+/// The reading that fits best; the tables' names when several fit as well.
+fn best<'r, 'a>(
+    readings: &'r [(&Vocabulary<'a>, Reading<'a>)],
+) -> Result<Option<&'r Reading<'a>>, Vec<String>> {
+    let fit =
+        |reading: &Reading<'_>| (reading.named, reading.grounds, std::cmp::Reverse(reading.parts));
+    let Some(most) = readings.iter().map(|(_, reading)| fit(reading)).max() else {
+        return Ok(None);
+    };
+    let mut fitting: Vec<_> = readings.iter().filter(|(_, reading)| fit(reading) == most).collect();
+    if fitting.len() > 1 {
+        // `open_tickets` is a part of `tickets`, where `open` is a state: who says tickets means all.
+        let is_part = |vocabulary: &Vocabulary<'_>| {
+            let word_of_other = |modifier: &String| {
+                readings.iter().any(|(other, _)| {
+                    other.table.name != vocabulary.table.name && other.has_value_word(modifier)
+                })
+            };
+            most.0 < vocabulary::WHOLE && vocabulary.modifiers.iter().any(word_of_other)
+        };
+        let whole: Vec<_> =
+            fitting.iter().copied().filter(|(vocabulary, _)| !is_part(vocabulary)).collect();
+        if !whole.is_empty() {
+            fitting = whole;
+        }
+    }
+    match fitting.as_slice() {
+        [(_, reading)] => Ok(Some(reading)),
+        several => Err(several.iter().map(|(v, _)| v.table.name.to_string()).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

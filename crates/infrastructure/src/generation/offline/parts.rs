@@ -1,0 +1,236 @@
+//! Cuts a sentence into parts, as it reads with the names of one table: terms of questions, names,
+//! values, periods and numbers.
+
+use chrono::NaiveDate;
+use metricd_core::schema::ColumnKind;
+
+use super::{
+    dates::{Period, period},
+    lexicon::{Comparison, Term, lexicon},
+    tokens::{Kind, Token, stem},
+    vocabulary::{Found, Name, Vocabulary, WHOLE},
+};
+
+/// A part of a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    pub(super) item: Item,
+    /// The token that it begins with, and how many it takes.
+    pub(super) start: usize,
+    pub(super) taken: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Item {
+    Term(Term),
+    /// The table, and how much of its name is said.
+    Table(u32),
+    /// The columns that go by this name.
+    Columns(Vec<usize>),
+    /// The values of this name, each with its column.
+    Values(Vec<(usize, String)>),
+    Period(Period),
+    Number(String),
+    /// What stood between quotation marks and is no known value.
+    Text(String),
+    Unknown,
+}
+
+/// The parts of `tokens`.
+pub(super) fn parts(vocabulary: &Vocabulary<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let cut = Cut { vocabulary, tokens, today, before: &parts };
+        let found = cut.at(at);
+        at += found.iter().map(|(taken, _)| taken).sum::<usize>().max(1);
+        for (taken, item) in found {
+            let start = parts.last().map_or(0, |last| last.start + last.taken);
+            parts.push(Part { item, start, taken });
+        }
+    }
+    parts
+}
+
+struct Cut<'a> {
+    vocabulary: &'a Vocabulary<'a>,
+    tokens: &'a [Token],
+    today: NaiveDate,
+    before: &'a [Part],
+}
+
+impl Cut<'_> {
+    /// What begins at `at`: as a rule one part.
+    fn at(&self, at: usize) -> Vec<(usize, Item)> {
+        let rest = &self.tokens[at..];
+        let name = self.name(rest);
+        let term = lexicon().term(rest).filter(|_| rest[0].kind != Kind::Quoted);
+        let period = self.period(at);
+        let longest = name.as_ref().map_or(0, |(taken, ..)| *taken);
+        if let Some((taken, period)) = period.filter(|(taken, _)| *taken >= longest) {
+            return vec![(taken, Item::Period(period))];
+        }
+        if let Some((taken, term)) = term
+            && !name.as_ref().is_some_and(|name| self.prefers_name(name, taken, term))
+        {
+            return vec![(taken, self.meant(at + taken, term))];
+        }
+        if let Some((taken, _, item)) = name {
+            return vec![(taken, item)];
+        }
+        let item = match &rest[0].kind {
+            Kind::Number(number) => Item::Number(number.clone()),
+            Kind::Quoted => Item::Text(rest[0].original.clone()),
+            // A sign of percent behind a number says nothing that the column does not.
+            Kind::Sign if rest[0].text == "%" && matches!(self.last(), Some(Item::Number(_))) => {
+                Item::Term(Term::Harmless)
+            }
+            _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, Item::Unknown)]),
+        };
+        vec![(1, item)]
+    }
+
+    fn last(&self) -> Option<&Item> {
+        self.before.last().map(|part| &part.item)
+    }
+
+    fn last_meant(&self) -> Option<&Item> {
+        let meant = |item: &&Item| **item != Item::Term(Term::Harmless);
+        self.before.iter().rev().map(|part| &part.item).find(meant)
+    }
+
+    /// A period, unless its year is a number that something is compared with.
+    fn period(&self, at: usize) -> Option<(usize, Period)> {
+        let found = period(self.tokens, at, self.today)?;
+        let begins_with_number =
+            |at: usize| matches!(self.tokens.get(at), Some(Token { kind: Kind::Number(_), .. }));
+        let is_number = begins_with_number(at)
+            || (begins_with_number(at + 1)
+                && matches!(self.tokens[at].text.as_str(), "between" | "up"));
+        let compares = match self.last_meant() {
+            Some(Item::Term(Term::Compare(_) | Term::Between | Term::Top(_))) => true,
+            Some(Item::Columns(columns)) => {
+                columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
+                    && self.tokens[at].text != "from"
+                    && !self.follows_in(at)
+            }
+            _ => false,
+        };
+        (!is_number || !compares).then_some(found)
+    }
+
+    /// `revenue in 2025` is about a year.
+    fn follows_in(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).map_or("", |before| self.tokens[before].text.as_str());
+        ["in", "during", "for", "of", "since", "from"].contains(&before)
+    }
+
+    /// The best names that `rest` begins with.
+    fn name(&self, rest: &[Token]) -> Option<(usize, u32, Item)> {
+        let class = |found: &Found| match found.name {
+            Name::Table => 3,
+            Name::Column(_) => 2,
+            Name::Value(..) => 1,
+        };
+        let key = |found: &Found| (found.taken, found.quality, found.is_literal, class(found));
+        let found = self.vocabulary.find(rest);
+        let best = found.iter().map(key).max()?;
+        let best: Vec<&Found> = found.iter().filter(|found| key(found) == best).collect();
+        let (taken, quality) = (best[0].taken, best[0].quality);
+        let item = match &best[0].name {
+            Name::Table => Item::Table(quality),
+            Name::Column(_) => Item::Columns(
+                best.iter()
+                    .filter_map(|found| match found.name {
+                        Name::Column(column) => Some(column),
+                        _ => None,
+                    })
+                    .collect(),
+            ),
+            Name::Value(..) => Item::Values(
+                best.iter()
+                    .filter_map(|found| match &found.name {
+                        Name::Value(column, value) => Some((*column, value.clone())),
+                        _ => None,
+                    })
+                    .filter(|(column, value)| !self.is_vague(&rest[..taken], *column, value))
+                    .collect(),
+            ),
+        };
+        (item != Item::Values(Vec::new())).then_some((taken, quality, item))
+    }
+
+    /// Whether a word is too little to tell a value from others: `approval` may be meant by `Approved`
+    /// as by `Need approval`.
+    fn is_vague(&self, tokens: &[Token], column: usize, value: &str) -> bool {
+        let [token] = tokens else {
+            return false;
+        };
+        let said = token.text.trim_end_matches('s');
+        let is_said = value.to_lowercase().contains(said);
+        token.kind != Kind::Quoted
+            && !is_said
+            && self.vocabulary.is_in_other_values(column, value, &token.stem)
+    }
+
+    fn prefers_name(
+        &self,
+        (taken, quality, item): &(usize, u32, Item),
+        term_taken: usize,
+        term: Term,
+    ) -> bool {
+        if *taken != term_taken {
+            return *taken > term_taken;
+        }
+        let is_whole = *quality == WHOLE && !matches!(item, Item::Values(_));
+        match term {
+            Term::Count | Term::Aggregate(_) | Term::Share => {
+                is_whole
+                    && matches!(
+                        self.last_meant(),
+                        Some(Item::Term(Term::Count | Term::Aggregate(_)))
+                    )
+            }
+            Term::BucketNoun(_)
+            | Term::Rows
+            | Term::Metric
+            | Term::Alert
+            | Term::Harmless
+            | Term::List => is_whole,
+            _ => false,
+        }
+    }
+
+    /// What a term means beside this table, before the token at `next`.
+    fn meant(&self, next: usize, term: Term) -> Item {
+        let is_records = self.vocabulary.is_records();
+        match term {
+            // "Over the last week" compares nothing.
+            Term::Compare(Comparison::Above | Comparison::AtMost)
+                if next < self.tokens.len() && self.period(next).is_some() =>
+            {
+                Item::Term(Term::Harmless)
+            }
+            Term::Metric if is_records => Item::Table(WHOLE),
+            Term::Metric => Item::Term(Term::Harmless),
+            Term::Alert if !is_records => Item::Unknown,
+            Term::Rows if is_records => Item::Table(1),
+            term => Item::Term(term),
+        }
+    }
+
+    /// `unpaid` as what is not `paid`.
+    fn opposite(&self, token: &Token) -> Option<Vec<(usize, Item)>> {
+        let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
+        let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };
+        let (_, _, item) = self.name(std::slice::from_ref(&positive))?;
+        let is_flag = match &item {
+            Item::Columns(columns) => {
+                columns.iter().all(|column| self.vocabulary.kind(*column) == ColumnKind::Boolean)
+            }
+            Item::Values(_) => true,
+            _ => false,
+        };
+        is_flag.then(|| vec![(0, Item::Term(Term::Not)), (1, item)])
+    }
+}

@@ -1,0 +1,448 @@
+//! Writes a question as SQL.
+//!
+//! Must never write a word of the sentence but into the leading comment: names come from the schema,
+//! and values are quoted.
+
+use metricd_core::schema::ColumnKind;
+
+use super::{
+    dates::Period,
+    lexicon::{Aggregate, Bucket, Direction},
+    question::{Filter, Group, Measure, Question},
+    tokens::words_of,
+};
+
+/// The most characters of a sentence in the leading comment.
+const TITLE_CHARS: usize = 120;
+
+/// The rows of a list that nobody said a number for.
+pub(super) const LIST_ROWS: u32 = 100;
+
+/// The query that answers `question`.
+pub(super) fn write(question: &Question<'_>, prompt: &str) -> String {
+    let title: String = prompt.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
+    let (outputs, tail) = if question.is_list { list(question) } else { aggregate(question) };
+    let mut conditions: Vec<String> =
+        question.filters.iter().map(|filter| condition(question, filter)).collect();
+    conditions.extend(window(question));
+    let name = &question.table.name;
+    let from = match &name.schema {
+        Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
+        None => identifier(&name.name),
+    };
+    let mut sql = format!("-- {}\nSELECT {}\nFROM {from}", title.trim(), outputs.join(",\n    "));
+    if !conditions.is_empty() {
+        sql.push_str("\nWHERE ");
+        sql.push_str(&conditions.join("\n  AND "));
+    }
+    sql + &tail
+}
+
+/// The rows themselves, those with the highest or lowest measure first.
+fn list(question: &Question<'_>) -> (Vec<String>, String) {
+    let columns = &question.table.columns;
+    let outputs = columns.iter().map(|column| identifier(&column.name)).collect();
+    let mut order = Vec::new();
+    if let (Some(rank), Some(Measure::Of(_, column))) = (question.rank, question.measures.first()) {
+        order.push(ranked(&identifier(question.column(*column)), rank.direction));
+    } else if let Some(date) = question.date {
+        order.push(identifier(question.column(date)));
+    }
+    order.push("1".to_owned());
+    let limit = question.rank.map_or(LIST_ROWS, |rank| rank.limit);
+    (outputs, format!("\nORDER BY {}\nLIMIT {limit}", order.join(", ")))
+}
+
+fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
+    let mut outputs = Vec::new();
+    let mut names = Names::default();
+    for group in &question.groups {
+        let (expression, name) = match group {
+            Group::Time(bucket) => (time(question, *bucket), names.distinct(bucket.as_str())),
+            Group::Column(column) => {
+                let name = question.column(*column);
+                (identifier(name), names.distinct(name))
+            }
+        };
+        outputs.push(named(&expression, &name));
+    }
+    let groups = outputs.len();
+    for measure in &question.measures {
+        let (expression, name) = match &question.share {
+            Some(of) => (share(question, *measure, of), "percent".to_owned()),
+            None => (measured(question, *measure, ""), measure_name(question, *measure)),
+        };
+        outputs.push(named(&expression, &names.distinct(&name)));
+    }
+    let mut tail = String::new();
+    if groups == 0 {
+        return (outputs, tail);
+    }
+    let ordinals: Vec<String> = (1..=groups).map(|number| number.to_string()).collect();
+    tail.push_str("\nGROUP BY ");
+    tail.push_str(&ordinals.join(", "));
+    if let Some((comparison, number)) = &question.having {
+        tail.push_str(&format!("\nHAVING count(*) {} {number}", comparison.operator()));
+    }
+    let is_time = |group: &Group| matches!(group, Group::Time(_));
+    let mut order = ordinals.clone();
+    if let Some(rank) = question.rank {
+        order.insert(0, ranked(&(groups + 1).to_string(), rank.direction));
+    } else if let Some(at) = question.groups.iter().position(is_time) {
+        let time = order.remove(at);
+        order.insert(0, time);
+    } else {
+        order.insert(0, ranked(&(groups + 1).to_string(), Direction::Highest));
+    }
+    tail.push_str(&format!("\nORDER BY {}", order.join(", ")));
+    if let Some(rank) = question.rank {
+        tail.push_str(&format!("\nLIMIT {}", rank.limit));
+    }
+    (outputs, tail)
+}
+
+fn ranked(expression: &str, direction: Direction) -> String {
+    let order = match direction {
+        Direction::Highest => "DESC",
+        Direction::Lowest => "ASC",
+    };
+    format!("{expression} {order} NULLS LAST")
+}
+
+fn named(expression: &str, name: &str) -> String {
+    let name = identifier(name);
+    if expression == name { name } else { format!("{expression} AS {name}") }
+}
+
+/// A measure over those rows that `filter` leaves.
+fn measured(question: &Question<'_>, measure: Measure, filter: &str) -> String {
+    let call = match measure {
+        Measure::Rows => "count(*)".to_owned(),
+        Measure::Distinct(column) => {
+            format!("count(DISTINCT {})", identifier(question.column(column)))
+        }
+        Measure::Of(aggregate, column) => {
+            let function = match aggregate {
+                Aggregate::Sum => "sum",
+                Aggregate::Average => "avg",
+                Aggregate::Minimum => "min",
+                Aggregate::Maximum => "max",
+            };
+            format!("{function}({})", identifier(question.column(column)))
+        }
+    };
+    format!("{call}{filter}")
+}
+
+fn measure_name(question: &Question<'_>, measure: Measure) -> String {
+    let word = |column: usize| words_of(question.column(column)).join("_");
+    match measure {
+        Measure::Rows => "count".to_owned(),
+        Measure::Distinct(column) => format!("distinct_{}", word(column)),
+        Measure::Of(Aggregate::Sum, column) => format!("total_{}", word(column)),
+        Measure::Of(Aggregate::Average, column) => format!("average_{}", word(column)),
+        Measure::Of(Aggregate::Minimum, column) => format!("lowest_{}", word(column)),
+        Measure::Of(Aggregate::Maximum, column) => format!("highest_{}", word(column)),
+    }
+}
+
+/// A share in percent: of the rows that fulfil `of`, or, where nothing is to be fulfilled, of the
+/// group's among all.
+fn share(question: &Question<'_>, measure: Measure, of: &[Filter]) -> String {
+    let whole = measured(question, measure, "");
+    let (part, whole) = if of.is_empty() {
+        (whole.clone(), format!("sum({whole}) OVER ()"))
+    } else {
+        let conditions: Vec<String> = of.iter().map(|filter| condition(question, filter)).collect();
+        let filter = format!(" FILTER (WHERE {})", conditions.join(" AND "));
+        (format!("coalesce({}, 0)", measured(question, measure, &filter)), whole)
+    };
+    format!("round(CAST(100.0 * {part} / nullif({whole}, 0) AS numeric), 2)")
+}
+
+/// The first day of the bucket that a row is in.
+fn time(question: &Question<'_>, bucket: Bucket) -> String {
+    let Some(date) = question.date else {
+        return "NULL".to_owned();
+    };
+    let column = identifier(question.column(date));
+    let is_day = question.table.columns[date].kind == ColumnKind::Date;
+    match bucket {
+        Bucket::Day if is_day => column,
+        Bucket::Day => format!("CAST({column} AS date)"),
+        bucket => format!("CAST(date_trunc('{}', {column}) AS date)", bucket.as_str()),
+    }
+}
+
+fn condition(question: &Question<'_>, filter: &Filter) -> String {
+    let name = |column: &usize| identifier(question.column(*column));
+    match filter {
+        Filter::Values { column, values, negated } => {
+            let column = name(column);
+            let list: Vec<String> = values.iter().map(|value| literal(value)).collect();
+            match (list.as_slice(), negated) {
+                ([value], false) => format!("{column} = {value}"),
+                // A row without a value is none of those that are left out.
+                ([value], true) => format!("{column} IS DISTINCT FROM {value}"),
+                (list, false) => format!("{column} IN ({})", list.join(", ")),
+                (list, true) => {
+                    format!("({column} NOT IN ({}) OR {column} IS NULL)", list.join(", "))
+                }
+            }
+        }
+        Filter::Flag { column, negated: false } => format!("{} IS TRUE", name(column)),
+        Filter::Flag { column, negated: true } => format!("{} IS NOT TRUE", name(column)),
+        Filter::Number { column, comparison, number } => {
+            format!("{} {} {number}", name(column), comparison.operator())
+        }
+        Filter::Range { column, low, high } => {
+            format!("{} BETWEEN {low} AND {high}", name(column))
+        }
+        Filter::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
+        Filter::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
+        Filter::Alert(columns) => {
+            let present: Vec<String> =
+                columns.iter().map(|column| format!("{} IS NOT NULL", name(column))).collect();
+            format!("({})", present.join(" OR "))
+        }
+    }
+}
+
+/// The conditions on the date column.
+fn window(question: &Question<'_>) -> Vec<String> {
+    let Some(date) = question.date else {
+        return Vec::new();
+    };
+    let column = identifier(question.column(date));
+    let from = |start: String| format!("{column} >= {start}");
+    let before = |end: String| format!("{column} < {end}");
+    let day = |day: chrono::NaiveDate| format!("'{}'", day.format("%Y-%m-%d"));
+    let until_today = || before("CURRENT_DATE + 1".to_owned());
+    let start_of = |unit: Bucket, moved: String| {
+        format!("CAST(date_trunc('{}', CURRENT_DATE){moved} AS date)", unit.as_str())
+    };
+    match question.period {
+        None => vec![from(":start_date".to_owned()), before(":end_date + 1".to_owned())],
+        Some(Period::Fixed(first, last)) => {
+            let next = last.succ_opt().unwrap_or(last);
+            vec![from(day(first)), before(day(next))]
+        }
+        Some(Period::LastDays(days)) => vec![from(format!("CURRENT_DATE - {days}")), until_today()],
+        Some(Period::LastMonths(months)) => {
+            vec![from(format!("CURRENT_DATE - INTERVAL '{months} months'")), until_today()]
+        }
+        Some(Period::Whole { unit, back }) => {
+            let (count, word) = match unit {
+                Bucket::Quarter => (3, "months"),
+                Bucket::Day => (1, "days"),
+                Bucket::Week => (1, "weeks"),
+                Bucket::Month => (1, "months"),
+                Bucket::Year => (1, "years"),
+            };
+            let moved = |units: u32, sign: &str| match units {
+                0 => String::new(),
+                units => format!(" {sign} INTERVAL '{} {word}'", units * count),
+            };
+            let end = if back == 0 { moved(1, "+") } else { moved(back - 1, "-") };
+            vec![from(start_of(unit, moved(back, "-"))), before(start_of(unit, end))]
+        }
+        Some(Period::ToDate(unit)) => vec![from(start_of(unit, String::new())), until_today()],
+        Some(Period::Today) => vec![from("CURRENT_DATE".to_owned()), until_today()],
+        Some(Period::Yesterday) => {
+            vec![from("CURRENT_DATE - 1".to_owned()), before("CURRENT_DATE".to_owned())]
+        }
+        Some(Period::Since(first)) => {
+            vec![from(day(first)), before(":end_date + 1".to_owned())]
+        }
+        Some(Period::Until(last)) => vec![before(day(last.succ_opt().unwrap_or(last)))],
+        Some(Period::AllTime) => Vec::new(),
+    }
+}
+
+/// The names of a query's columns: no two alike.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl Names {
+    fn distinct(&mut self, name: &str) -> String {
+        // PostgreSQL cuts a longer name off.
+        let name: String = name.chars().take(40).collect();
+        let mut candidate = name.clone();
+        let mut number = 2;
+        while self.0.contains(&candidate) {
+            candidate = format!("{name}_{number}");
+            number += 1;
+        }
+        self.0.push(candidate.clone());
+        candidate
+    }
+}
+
+/// A text as SQL writes it.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A name as SQL writes it: quoted unless it is plain and no word of SQL.
+fn identifier(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if begins && name.chars().all(plain) && !RESERVED.contains(&name) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+/// The words that PostgreSQL does not take for the name of a column or table, or only sometimes.
+const RESERVED: [&str; 148] = [
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "between",
+    "bigint",
+    "binary",
+    "bit",
+    "boolean",
+    "both",
+    "case",
+    "cast",
+    "char",
+    "character",
+    "check",
+    "coalesce",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "dec",
+    "decimal",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "float",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "greatest",
+    "group",
+    "grouping",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "inout",
+    "int",
+    "integer",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "least",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "national",
+    "natural",
+    "nchar",
+    "none",
+    "normalize",
+    "not",
+    "notnull",
+    "null",
+    "nullif",
+    "numeric",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "out",
+    "outer",
+    "overlaps",
+    "overlay",
+    "placing",
+    "position",
+    "precision",
+    "primary",
+    "real",
+    "references",
+    "returning",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "setof",
+    "similar",
+    "smallint",
+    "some",
+    "substring",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "treat",
+    "trim",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "values",
+    "varchar",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+    "xmlattributes",
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlparse",
+    "xmltable",
+    "json_table",
+];

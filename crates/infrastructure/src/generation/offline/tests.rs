@@ -1,0 +1,237 @@
+//! What holds for any sentence.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use metricd_application::ports::Suggestion;
+use metricd_core::{
+    schema::{ColumnKind, Schema, Table, TableColumn},
+    sql::{Draft, Gate, TableName},
+};
+use proptest::prelude::*;
+
+use super::suggest;
+
+fn column(name: &str, ty: &str, kind: ColumnKind, values: &[&str]) -> TableColumn {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    TableColumn { name: name.into(), ty: ty.into(), kind, comment: None, values }
+}
+
+fn table(schema: Option<&str>, name: &str, columns: Vec<TableColumn>) -> Table {
+    let name = TableName { schema: schema.map(str::to_owned), name: name.into() };
+    Table { name, comment: None, columns }
+}
+
+/// The records, and tables whose names and values need quoting.
+fn schema() -> Schema {
+    use ColumnKind::{Boolean, Date, Number, Other, Text, Timestamp, TimestampTz};
+    Schema {
+        tables: vec![
+            table(
+                None,
+                "metrics",
+                vec![
+                    column("metric_id", "uuid", Other, &[]),
+                    column("id", "text", Text, &[]),
+                    column("date", "timestamp", Timestamp, &[]),
+                    column("obsolescence_val", "float8", Number, &[]),
+                    column("obsolescence", "float8", Number, &[]),
+                    column("parts_flagged", "int4", Number, &[]),
+                    column("alert_type", "text", Text, &["Critical", "Warning"]),
+                    column("alert_category", "text", Text, &["Approved", "Need approval"]),
+                ],
+            ),
+            table(
+                Some("Shop Floor"),
+                "order",
+                vec![
+                    column("count", "int4", Number, &[]),
+                    column("day", "date", Date, &[]),
+                    column(
+                        "select",
+                        "text",
+                        Text,
+                        &["it's :start_date", "\\'; --", "🚨 alarm", "*/"],
+                    ),
+                    column("a \"quoted\" thing", "numeric", Number, &[]),
+                    column("paid", "bool", Boolean, &[]),
+                ],
+            ),
+            table(
+                None,
+                "tickets",
+                vec![
+                    column("created", "timestamptz", TimestampTz, &[]),
+                    column("closed_on", "date", Date, &[]),
+                    column("state", "text", Text, &["Open", "Closed"]),
+                    column("hours", "numeric", Number, &[]),
+                ],
+            ),
+            table(None, "count", vec![column("total", "int8", Number, &[])]),
+            table(None, "", vec![column("", "int8", Number, &[])]),
+        ],
+    }
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+/// Whatever is suggested parses, and reads one table of the schema.
+fn holds(prompt: &str) -> bool {
+    let schema = schema();
+    match suggest(prompt, &schema, day("2025-08-02")) {
+        Suggestion::NotUnderstood { explanation } => {
+            assert!(!explanation.is_empty());
+            false
+        }
+        Suggestion::Query { sql, explanation } => {
+            assert!(!explanation.is_empty());
+            let draft = Draft::parse(&sql, &Gate::default())
+                .unwrap_or_else(|error| panic!("{prompt:?}: {error}\n{sql}"));
+            let known: BTreeSet<_> = schema.tables.iter().map(|table| table.name.clone()).collect();
+            assert!(draft.tables().len() == 1 && draft.tables().is_subset(&known), "{sql}");
+            assert!(draft.claims().is_empty(), "{sql}");
+            assert!(sql.starts_with("-- "), "{sql}");
+            draft.assume().unwrap_or_else(|error| panic!("{prompt:?}: {error}\n{sql}"));
+            true
+        }
+    }
+}
+
+fn explained(prompt: &str) -> String {
+    match suggest(prompt, &schema(), day("2025-08-02")) {
+        Suggestion::NotUnderstood { explanation } | Suggestion::Query { explanation, .. } => {
+            explanation
+        }
+    }
+}
+
+#[test]
+fn hostile_sentences_give_nothing_but_a_query_or_a_reason() {
+    let long = "critical alerts ".repeat(200);
+    for prompt in [
+        "",
+        "\0",
+        "--",
+        "'; DROP TABLE metrics; --",
+        "critical alerts */ ; DELETE FROM metrics",
+        "critical alerts \n; DROP TABLE metrics",
+        ":claim_tenant critical alerts :start_date :nonsense",
+        "tickets where state = ''' OR 1=1 --'",
+        "tickets of state '\\' per day",
+        "tickets of state '' per day",
+        "𝓬𝓻𝓲𝓽𝓲𝓬𝓪𝓵 𝓪𝓵𝓮𝓻𝓽𝓼",
+        "İstanbul ß ﬁ critical",
+        "critical\u{2028}alerts\u{202e}",
+        "more than more than more than",
+        "top top 5 5 by by by",
+        "last last last 7",
+        "between and between and",
+        "not not not critical",
+        &long,
+    ] {
+        holds(prompt);
+    }
+    assert!(!holds("'; DROP TABLE metrics; --"));
+}
+
+#[test]
+fn names_and_values_are_quoted_where_they_must_be() {
+    for prompt in [
+        "order per day",
+        "total a \"quoted\" thing",
+        "a quoted thing of order by select",
+        "order where select is 'it''s :start_date'",
+        "order where select is \"it's :start_date\"",
+        "order of alarm",
+        "order by count",
+        "paid order per week since 2025-01-01",
+        "number of tickets of state 'O''Brien' in 2024",
+        "count",
+    ] {
+        holds(prompt);
+    }
+    assert!(holds("order of alarm by day in June 2025"));
+    assert!(holds("order where select is \"it's :start_date\""));
+}
+
+#[test]
+fn the_explanation_names_what_was_understood_and_what_was_not() {
+    let june = explained("How many critical alerts in June 2025?");
+    for word in [
+        "number of rows",
+        "metrics",
+        "alert_type",
+        "Critical",
+        "2025-06-01 to 2025-06-30",
+        "by date",
+    ] {
+        assert!(june.contains(word), "{june}");
+    }
+    let unknown = explained("critical alerts by moon phase");
+    for word in ["moon", "phase", "metrics", "tickets"] {
+        assert!(unknown.contains(word), "{unknown}");
+    }
+    let no_dates = explained("total of count last week");
+    assert!(no_dates.contains("not understood"), "{no_dates}");
+}
+
+/// Words that the grammar knows, in no order.
+fn known_words() -> impl Strategy<Value = String> {
+    let words = include_str!("words.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(": "))
+        .flat_map(|(_, phrases)| phrases.split(", "))
+        .chain([
+            "metrics",
+            "alerts",
+            "tickets",
+            "order",
+            "critical",
+            "need approval",
+            "open",
+            "paid",
+            "obsolescence",
+            "parts flagged",
+            "hours",
+            "type",
+            "category",
+            "state",
+            "last 7 days",
+            "in June 2025",
+            "2024",
+            "5",
+            "100",
+            "since 2025-01-15",
+            "from March to April",
+            "'Open'",
+            "'x''y'",
+            "this quarter",
+            "un",
+            "unpaid",
+            "%",
+            ">=",
+        ]);
+    prop::sample::select(words.collect::<Vec<_>>()).prop_map(str::to_owned)
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_a_query_that_parses_or_a_reason(prompt in any::<String>()) {
+        holds(&prompt);
+    }
+
+    #[test]
+    fn any_words_of_the_grammar_do(words in prop::collection::vec(known_words(), 0..12)) {
+        holds(&words.join(" "));
+    }
+
+    #[test]
+    fn any_words_around_a_real_question_do(
+        words in prop::collection::vec(known_words(), 0..4), junk in "[ -~]{0,40}"
+    ) {
+        holds(&format!("{} tickets by state in 2025 {junk}", words.join(" ")));
+    }
+}

@@ -1,0 +1,275 @@
+//! What a table and its columns are called, and the values that stand in them, as stems to find in a
+//! sentence.
+
+use std::collections::HashMap;
+
+use metricd_core::schema::{ColumnKind, Table};
+
+use super::{
+    lexicon::lexicon,
+    tokens::{Kind, Token, stem, words_of},
+};
+
+/// The built-in table, whose rows have names of their own.
+pub(super) const RECORDS: &str = "metrics";
+
+/// What a phrase names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Name {
+    Table,
+    Column(usize),
+    Value(usize, String),
+}
+
+/// A phrase of a table.
+struct Phrase {
+    /// In order; each is the one that stands for its meaning.
+    meanings: Vec<String>,
+    /// The same stems as they are spelled.
+    stems: Vec<String>,
+    name: Name,
+    /// How much of its name the phrase is: more is better.
+    quality: u32,
+}
+
+/// A phrase that was found in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// How many tokens it takes.
+    pub(super) taken: usize,
+    pub(super) quality: u32,
+    pub(super) name: Name,
+    /// Whether it is spelled as in the schema, not only of the same meaning.
+    pub(super) is_literal: bool,
+}
+
+/// The whole name.
+pub(super) const WHOLE: u32 = 4;
+/// The name without what only says what kind of thing it is.
+const CORE: u32 = 3;
+/// What its comment calls it.
+const COMMENT: u32 = 2;
+/// The last words of it.
+const PART: u32 = 1;
+
+/// The phrases of one table.
+pub(super) struct Vocabulary<'a> {
+    pub(super) table: &'a Table,
+    phrases: Vec<Phrase>,
+    /// The phrases that hold a meaning.
+    by_meaning: HashMap<String, Vec<usize>>,
+    /// Words of its name that a shorter name for it leaves out.
+    pub(super) modifiers: Vec<String>,
+}
+
+impl<'a> Vocabulary<'a> {
+    pub(super) fn of(table: &'a Table) -> Self {
+        let mut vocabulary =
+            Self { table, phrases: Vec::new(), by_meaning: HashMap::new(), modifiers: Vec::new() };
+        let words = words_of(&table.name.name);
+        vocabulary.add(&words, Name::Table, WHOLE);
+        if let Some((head, modifiers)) = words.split_last() {
+            vocabulary.modifiers = modifiers.to_vec();
+            if !modifiers.is_empty() {
+                vocabulary.add(std::slice::from_ref(head), Name::Table, CORE);
+            }
+        }
+        for phrase in noun_phrases(table.comment.as_deref()) {
+            vocabulary.add(&phrase, Name::Table, COMMENT);
+        }
+        for (index, column) in table.columns.iter().enumerate() {
+            vocabulary.add_column(index, &words_of(&column.name), column.comment.as_deref());
+            for value in &column.values {
+                vocabulary.add_value(index, value);
+            }
+        }
+        vocabulary
+    }
+
+    fn add_column(&mut self, index: usize, words: &[String], comment: Option<&str>) {
+        let name = Name::Column(index);
+        self.add(words, name.clone(), WHOLE);
+        let core = core(words);
+        self.add(core, name.clone(), CORE);
+        let head = without_participles(core);
+        for start in 1..head.len() {
+            self.add(&head[start..], name.clone(), PART);
+            self.add(&core[start..], name.clone(), PART);
+        }
+        self.add(head, name.clone(), PART);
+        for phrase in noun_phrases(comment) {
+            self.add(&phrase, name.clone(), COMMENT);
+            if let Some(last) = phrase.last().filter(|_| phrase.len() > 1) {
+                self.add(std::slice::from_ref(last), name.clone(), PART);
+            }
+        }
+    }
+
+    fn add_value(&mut self, column: usize, value: &str) {
+        if !value.chars().any(char::is_alphabetic) {
+            return;
+        }
+        let words = words_of(value);
+        let name = Name::Value(column, value.to_owned());
+        let content: Vec<String> =
+            words.iter().filter(|word| !lexicon().is_harmless(&stem(word))).cloned().collect();
+        self.add(if content.is_empty() { &words } else { &content }, name, WHOLE);
+    }
+
+    fn add(&mut self, words: &[String], name: Name, quality: u32) {
+        let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
+        let meanings: Vec<String> =
+            stems.iter().map(|stem| lexicon().meaning(stem).to_owned()).collect();
+        let known = |phrase: &&Phrase| phrase.name == name && phrase.meanings == meanings;
+        // Phrases of one name come one after the other, the best first.
+        if stems.is_empty()
+            || self.phrases.iter().rev().take_while(|p| p.name == name).any(|p| known(&p))
+        {
+            return;
+        }
+        for meaning in &meanings {
+            let phrases = self.by_meaning.entry(meaning.clone()).or_default();
+            if phrases.last() != Some(&self.phrases.len()) {
+                phrases.push(self.phrases.len());
+            }
+        }
+        self.phrases.push(Phrase { meanings, stems, name, quality });
+    }
+
+    /// Everything that `tokens` begin with a name of.
+    pub(super) fn find(&self, tokens: &[Token]) -> Vec<Found> {
+        let Some(first) = tokens.first() else {
+            return Vec::new();
+        };
+        if first.kind == Kind::Quoted {
+            return self.quoted(&first.original);
+        }
+        let Some(candidates) = self.by_meaning.get(lexicon().meaning(&first.stem)) else {
+            return Vec::new();
+        };
+        candidates.iter().filter_map(|index| self.phrases[*index].at(tokens)).collect()
+    }
+
+    /// The values, columns and the table of exactly this name.
+    fn quoted(&self, text: &str) -> Vec<Found> {
+        let found = |name| Found { taken: 1, quality: WHOLE, name, is_literal: true };
+        let columns = self.table.columns.iter().enumerate();
+        let values = columns.flat_map(|(index, column)| {
+            let same = |value: &&String| value.to_lowercase() == text.to_lowercase();
+            column.values.iter().filter(same).map(move |value| Name::Value(index, value.clone()))
+        });
+        values.map(found).collect()
+    }
+
+    /// Whether the word stands in a value of a text column.
+    pub(super) fn has_value_word(&self, word: &str) -> bool {
+        let meaning = stem(word);
+        self.by_meaning.get(lexicon().meaning(&meaning)).is_some_and(|phrases| {
+            phrases.iter().any(|index| matches!(self.phrases[*index].name, Name::Value(..)))
+        })
+    }
+
+    /// Whether another value of the column holds a word of this stem too.
+    pub(super) fn is_in_other_values(&self, column: usize, value: &str, stem: &str) -> bool {
+        self.by_meaning.get(lexicon().meaning(stem)).is_some_and(|phrases| {
+            phrases.iter().any(|index| {
+                matches!(&self.phrases[*index].name, Name::Value(c, v) if *c == column && v != value)
+            })
+        })
+    }
+
+    /// The column's own words, for what it is measured by.
+    pub(super) fn stems_of(&self, column: usize) -> Vec<String> {
+        let named =
+            self.phrases.iter().filter(|p| p.name == Name::Column(column) && p.quality != PART);
+        named.flat_map(|phrase| phrase.stems.clone()).collect()
+    }
+
+    pub(super) fn kind(&self, column: usize) -> ColumnKind {
+        self.table.columns[column].kind
+    }
+
+    pub(super) fn is_records(&self) -> bool {
+        self.table.name.schema.is_none() && self.table.name.name == RECORDS
+    }
+
+    /// Whether a number is a name: adding it up means nothing.
+    pub(super) fn is_key(&self, column: usize) -> bool {
+        let words = words_of(&self.table.columns[column].name);
+        words.last().is_some_and(|last| ["id", "key", "no", "nr", "code"].contains(&last.as_str()))
+    }
+}
+
+impl Phrase {
+    /// Whether `tokens` begin with the phrase: all of its words, in any order, with nothing between
+    /// them but what means nothing.
+    fn at(&self, tokens: &[Token]) -> Option<Found> {
+        let mut left: Vec<usize> = (0..self.meanings.len()).collect();
+        let mut is_literal = true;
+        for (index, token) in tokens.iter().enumerate() {
+            let is_word = matches!(token.kind, Kind::Word | Kind::Number(_));
+            let meaning = lexicon().meaning(&token.stem);
+            match left.iter().position(|at| is_word && self.meanings[*at] == meaning) {
+                Some(position) => {
+                    is_literal &= self.stems[left.remove(position)] == token.stem;
+                    if left.is_empty() {
+                        return Some(Found {
+                            taken: index + 1,
+                            quality: self.quality,
+                            name: self.name.clone(),
+                            is_literal,
+                        });
+                    }
+                }
+                None if index > 0 && lexicon().is_harmless(&token.stem) => {}
+                None => return None,
+            }
+        }
+        None
+    }
+}
+
+/// A name without what only says what kind of thing it is: `is_…`, `…_at`, `…_name`.
+fn core(words: &[String]) -> &[String] {
+    let lexicon = lexicon();
+    let mut words = words;
+    while let [first, rest @ ..] = words {
+        if rest.is_empty() || !lexicon.prefixes.contains(first) {
+            break;
+        }
+        words = rest;
+    }
+    while let [rest @ .., last] = words {
+        if rest.is_empty() || !lexicon.suffixes.contains(last) {
+            break;
+        }
+        words = rest;
+    }
+    words
+}
+
+/// `parts` of `parts flagged`.
+fn without_participles(words: &[String]) -> &[String] {
+    match words {
+        [rest @ .., last] if !rest.is_empty() && is_participle(last) => without_participles(rest),
+        words => words,
+    }
+}
+
+fn is_participle(word: &str) -> bool {
+    (word.len() > 4 && word.ends_with("ed")) || lexicon().participles.contains(word)
+}
+
+/// What a comment calls its object: the nouns that it begins with, and those behind a comma.
+fn noun_phrases(comment: Option<&str>) -> Vec<Vec<String>> {
+    const ENDS: [&str; 22] = [
+        "in", "of", "for", "from", "with", "without", "that", "which", "when", "where", "at", "by",
+        "to", "on", "as", "per", "is", "are", "if", "whether", "what", "who",
+    ];
+    let parts = comment.unwrap_or_default().split([',', ';', ':', '.', '(', ')', '/', '\n']);
+    let phrases = parts.map(|part| {
+        let words = words_of(part).into_iter().take_while(|word| !ENDS.contains(&word.as_str()));
+        words.filter(|word| !["the", "a", "an"].contains(&word.as_str())).collect::<Vec<_>>()
+    });
+    phrases.filter(|phrase| !phrase.is_empty() && phrase.len() <= 4).collect()
+}
