@@ -7,6 +7,7 @@ mod audit;
 mod catalog;
 mod changing;
 mod connecting;
+mod generation;
 mod indexes;
 mod loading;
 mod migrations;

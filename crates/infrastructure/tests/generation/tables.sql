@@ -31,7 +31,7 @@ SELECT n, moment, CASE WHEN n % 5 > 0 THEN moment::date + n % 4 END,
     (ARRAY['paid', 'open', 'cancelled', 'returned', 'paid'])[n * 3 % 5 + 1], n % 4 = 0, n % 6 + 1,
     (n * 17 % 90) + 0.25, ((n % 6 + 1) * ((n * 17 % 90) + 0.25))::numeric(12, 2),
     CASE WHEN n % 3 = 0 THEN n % 20 END
-FROM generate_series(1, 1930) AS n,
+FROM generate_series(1, 1945) AS n,
     LATERAL (SELECT timestamp '2024-01-01 02:00' + n * interval '430 minutes') AS t (moment);
 
 CREATE TABLE support_tickets (

@@ -107,7 +107,7 @@ impl Comparison {
 /// The words of `words.txt`.
 pub(super) struct Lexicon {
     /// By their first stem, longest first.
-    phrases: HashMap<String, Vec<(Vec<String>, Term)>>,
+    phrases: HashMap<String, Vec<Phrase>>,
     /// A stem, and the one that stands for all of its meaning.
     same: HashMap<String, String>,
     pub(super) suffixes: HashSet<String>,
@@ -115,6 +115,12 @@ pub(super) struct Lexicon {
     pub(super) participles: HashSet<String>,
     /// Stems of measures that are averaged.
     averaged: Vec<Vec<String>>,
+}
+
+struct Phrase {
+    words: Vec<String>,
+    stems: Vec<String>,
+    term: Term,
 }
 
 /// The one lexicon.
@@ -152,7 +158,7 @@ impl Lexicon {
             }
         }
         for phrases in lexicon.phrases.values_mut() {
-            phrases.sort_by_key(|(stems, _)| std::cmp::Reverse(stems.len()));
+            phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.stems.len()));
         }
         lexicon
     }
@@ -160,18 +166,26 @@ impl Lexicon {
     fn add(&mut self, phrase: &str, term: Term) {
         let stems = stems(phrase);
         if let Some(first) = stems.first() {
-            self.phrases.entry(first.clone()).or_default().push((stems, term));
+            let words = phrase.split(' ').map(str::to_owned).collect();
+            self.phrases.entry(first.clone()).or_default().push(Phrase { words, stems, term });
         }
     }
 
     /// The longest phrase that `tokens` begin with, and how many of them it takes.
     pub(super) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
-        let begins = |(stems, _): &&(Vec<String>, Term)| {
-            tokens.len() >= stems.len()
-                && stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
+        let begins = |phrase: &&Phrase| {
+            tokens.len() >= phrase.stems.len()
+                && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
         };
-        phrases.iter().find(begins).map(|(stems, term)| (stems.len(), *term))
+        let found = phrases.iter().find(begins)?;
+        // `weekly` has the stem of `week`: of phrases that are alike, the one that is spelled so.
+        let is_spelled = |phrase: &&Phrase| {
+            phrase.words.len() == found.words.len()
+                && phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text)
+        };
+        let found = phrases.iter().find(is_spelled).unwrap_or(found);
+        Some((found.stems.len(), found.term))
     }
 
     /// The stem that stands for all words of the same meaning.
@@ -182,8 +196,9 @@ impl Lexicon {
     /// Whether a word alone means nothing to a question, or only how it is put.
     pub(super) fn is_harmless(&self, stem: &str) -> bool {
         self.phrases.get(stem).is_some_and(|phrases| {
-            phrases.iter().any(|(stems, term)| {
-                stems.len() == 1 && matches!(term, Term::Harmless | Term::Clause | Term::And)
+            phrases.iter().any(|phrase| {
+                phrase.stems.len() == 1
+                    && matches!(phrase.term, Term::Harmless | Term::Clause | Term::And)
             })
         })
     }
@@ -272,7 +287,7 @@ mod tests {
             assert!(term(name).is_some() || known.contains(&name), "{name}");
             if let Some(term) = term(name) {
                 for phrase in list.split(", ") {
-                    let other = phrases.insert(stems(phrase), term);
+                    let other = phrases.insert(phrase, term);
                     assert!(other.is_none_or(|other| other == term), "{phrase} means two things");
                 }
             }

@@ -138,7 +138,7 @@ impl<'v, 'a> Reader<'v, 'a> {
 
     /// The next part after `at` that means something.
     fn after(&self, at: usize) -> Option<usize> {
-        let means = |index: &usize| self.parts[*index].item != Item::Term(Term::Harmless);
+        let means = |index: &usize| means(&self.parts[*index].item);
         (at + 1..self.parts.len()).find(means)
     }
 
@@ -147,8 +147,7 @@ impl<'v, 'a> Reader<'v, 'a> {
     }
 
     fn item_before(&self, at: usize) -> Option<&Item> {
-        let means = |item: &&Item| **item != Item::Term(Term::Harmless);
-        self.parts[..at].iter().rev().map(|part| &part.item).find(means)
+        self.parts[..at].iter().rev().map(|part| &part.item).find(|item| means(item))
     }
 
     fn gap(&mut self, part: usize) {
@@ -389,7 +388,7 @@ impl<'v, 'a> Reader<'v, 'a> {
             matches!(item, Some(Item::Term(Term::Compare(_) | Term::Extreme(_) | Term::Most(_))))
         };
         match self.parts[next].item {
-            Item::Term(Term::With | Term::Clause) => asks(self.item_after(next)),
+            Item::Term(Term::With) => asks(self.item_after(next)),
             _ => asks(Some(&self.parts[next].item)),
         }
     }
@@ -562,10 +561,10 @@ impl<'v, 'a> Reader<'v, 'a> {
     }
 
     fn group_by(&mut self, at: usize, columns: &[usize]) {
+        self.is_plural |= self.is_plural_at(at);
         let one_of = |kinds: &[ColumnKind]| {
             self.one(columns, |reader, column| kinds.contains(&reader.vocabulary.kind(column)))
         };
-        self.is_plural |= self.is_plural_at(at);
         if let Some(column) = self.one(columns, Self::is_date) {
             self.date = Some(column);
             self.group(Group::Time(Bucket::Day));
@@ -919,6 +918,11 @@ impl<'v, 'a> Reader<'v, 'a> {
             grounds: self.grounds,
         }
     }
+}
+
+/// Whether a part says more than how things are put.
+fn means(item: &Item) -> bool {
+    !matches!(item, Item::Term(Term::Harmless | Term::Clause))
 }
 
 /// That a record bears an alert, unless a filter says so already.

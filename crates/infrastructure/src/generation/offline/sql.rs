@@ -295,7 +295,7 @@ fn identifier(name: &str) -> String {
 }
 
 /// The words that PostgreSQL does not take for the name of a column or table, or only sometimes.
-const RESERVED: [&str; 148] = [
+const RESERVED: [&str; 149] = [
     "all",
     "analyse",
     "analyze",

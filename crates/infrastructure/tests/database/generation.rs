@@ -1,0 +1,250 @@
+//! Sentences against a filled database: the offline generator's query must give what somebody's
+//! hand-written one gives, and what cannot be answered must be said not to be understood.
+//!
+//! The sentences, tables and hand-written queries stand in `tests/generation/`.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use chrono::NaiveDate;
+use metricd_application::{
+    compile::compile,
+    ports::{Ports, QueryRunner, Suggestion},
+};
+use metricd_core::{
+    actor::Actor,
+    schema::{ColumnKind, Schema},
+    window::{Window, WindowRequest},
+};
+use metricd_infrastructure::{db::Database, generation::offline::suggest};
+use serde_json::Value;
+
+use crate::support::*;
+
+const SENTENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generation");
+
+/// What was reached, and must not be lost.
+const ANSWERED_AT_LEAST: usize = 0;
+const REFUSED_AT_LEAST: usize = 0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
+    on_each_engine_migrated(async |db, engine| {
+        fill(db, engine).await;
+        let ports = ports(db);
+        let schema = ports.schema.schema().await.unwrap();
+        let mut wrong = String::new();
+
+        let answerable = answerable();
+        assert!(answerable.len() >= 60, "{} sentences are too few", answerable.len());
+        let mut answered = 0;
+        for (sentence, by_hand) in &answerable {
+            match answer(&ports, &schema, sentence, by_hand).await {
+                Ok(()) => answered += 1,
+                Err(why) => writeln!(wrong, "\n> {sentence}\n{why}").unwrap(),
+            }
+        }
+
+        let unanswerable = unanswerable();
+        assert!(unanswerable.len() >= 20, "{} sentences are too few", unanswerable.len());
+        let mut refused = 0;
+        for sentence in &unanswerable {
+            match suggest(sentence, &schema, today(&ports)) {
+                Suggestion::NotUnderstood { explanation } => {
+                    assert!(explanation.contains("not understood"), "{explanation}");
+                    refused += 1;
+                }
+                Suggestion::Query { sql, .. } => {
+                    writeln!(wrong, "\n> {sentence}\nis not answerable, but became\n{sql}").unwrap();
+                }
+            }
+        }
+
+        let score = format!(
+            "generation: {answered} of {} sentences answered as by hand, {refused} of {} unanswerable \
+             ones said so",
+            answerable.len(),
+            unanswerable.len()
+        );
+        println!("{score} ({engine:?})");
+        // `make test` shows it.
+        fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("generation-score"), &score).unwrap();
+        assert!(answered >= ANSWERED_AT_LEAST && refused >= REFUSED_AT_LEAST, "{score}\n{wrong}");
+        if !wrong.is_empty() {
+            println!("{wrong}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_what_stored_sql_may_read() {
+    on_each_engine_migrated(async |db, engine| {
+        fill(db, engine).await;
+        let more = "CREATE TABLE secrets (name text); INSERT INTO secrets VALUES ('hunter2');
+            CREATE SCHEMA other; CREATE TABLE other.things (n int);
+            CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN euros AS numeric(12, 2);
+            CREATE TABLE shapes (mood mood, price euros, tags text[], note text, at timestamptz)
+                PARTITION BY RANGE (at);
+            CREATE TABLE shapes_all PARTITION OF shapes DEFAULT;
+            INSERT INTO shapes SELECT 'sad', 1, '{}', 'note ' || n, now() FROM generate_series(1, 60) n";
+        execute(db.pool(), more).await;
+        if engine == Engine::Native {
+            let grant = "GRANT USAGE ON SCHEMA other TO metricd_reader;
+                GRANT SELECT ON shapes, other.things TO metricd_reader";
+            execute(db.pool(), grant).await;
+        }
+        let schema = ports(db).schema.schema().await.unwrap();
+        let names: Vec<String> =
+            schema.tables.iter().map(|table| table.name.to_string()).collect();
+        let expected = match engine {
+            Engine::Native => vec![
+                "Machine Readings", "metrics", "open_tickets", "orders", "shapes", "suppliers",
+                "support_tickets", "other.things",
+            ],
+            Engine::Embedded => vec![
+                "Machine Readings", "metrics", "open_tickets", "orders", "secrets", "shapes",
+                "suppliers", "support_tickets",
+            ],
+        };
+        let mut names_in_bytes = names.clone();
+        names_in_bytes.sort();
+        let mut expected_in_bytes: Vec<_> = expected.iter().map(ToString::to_string).collect();
+        expected_in_bytes.sort();
+        assert_eq!(names_in_bytes, expected_in_bytes, "{engine:?}");
+
+        let column = |table: &str, column: &str| {
+            let table = schema.tables.iter().find(|t| t.name.name == table).unwrap();
+            table.columns.iter().find(|c| c.name == column).unwrap().clone()
+        };
+        let amount = column("orders", "amount");
+        assert_eq!((amount.ty.as_str(), amount.kind), ("numeric", ColumnKind::Number));
+        assert_eq!(amount.comment.as_deref(), Some("Revenue in euros, without tax"));
+        assert_eq!(column("orders", "region").values, ["APAC", "EMEA", "LATAM", "North America"]);
+        assert_eq!(column("metrics", "alert_type").values, ["Critical", "Info", "Warning"]);
+        assert_eq!(column("open_tickets", "state").values.len(), 3, "{engine:?}");
+        assert!(column("orders", "customer_name").values.is_empty(), "too many to list");
+        assert!(column("shapes", "note").values.is_empty(), "too many to list");
+        assert_eq!(column("shapes", "mood").values, ["happy", "sad"]);
+        assert_eq!(column("shapes", "price").kind, ColumnKind::Number);
+        assert_eq!(column("shapes", "tags").kind, ColumnKind::Other);
+        assert_eq!(column("metrics", "metric_id").kind, ColumnKind::Other);
+        assert_eq!(column("orders", "ordered_at").kind, ColumnKind::Timestamp);
+        assert_eq!(column("support_tickets", "created").kind, ColumnKind::TimestampTz);
+        let tickets = schema.tables.iter().find(|table| table.name.name == "open_tickets").unwrap();
+        assert!(tickets.comment.as_deref().unwrap().starts_with("Tickets that somebody"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_remembered_for_a_while_and_outlives_the_database() {
+    on_each_engine_migrated(async |db, _| {
+        let source = db.schema();
+        let first = source.schema().await.unwrap();
+        execute(db.pool(), "CREATE TABLE later (n int)").await;
+        let again = source.schema().await.unwrap();
+        assert!(std::sync::Arc::ptr_eq(&first, &again), "asked again at once, it is the same");
+        let other = db.schema();
+        let (left, right) = tokio::join!(other.schema(), other.schema());
+        assert!(left.is_ok() && right.is_ok());
+        let fresh = db.schema();
+        db.pool().close().await;
+        assert!(fresh.schema().await.is_err(), "what was never read cannot be told");
+        assert!(source.schema().await.is_ok());
+    })
+    .await;
+}
+
+/// The tables of the sentences, which stored SQL may read.
+async fn fill(db: &Database, engine: Engine) {
+    let tables = fs::read_to_string(Path::new(SENTENCES).join("tables.sql")).unwrap();
+    execute(db.pool(), &tables).await;
+    if engine == Engine::Native {
+        let grants = "CREATE ROLE metricd_reader; \
+                      GRANT SELECT ON ALL TABLES IN SCHEMA public TO metricd_reader";
+        execute(db.pool(), grants).await;
+    }
+}
+
+fn today(ports: &Ports) -> NaiveDate {
+    ports.clock.now().date_naive()
+}
+
+/// Sentences, each with the query that answers it.
+fn answerable() -> Vec<(String, String)> {
+    let text = fs::read_to_string(Path::new(SENTENCES).join("answered.txt")).unwrap();
+    let blocks = text.split("\n> ").skip(1);
+    let pair = |block: &str| {
+        let (sentence, sql) = block.split_once('\n').unwrap();
+        (sentence.to_owned(), sql.trim().to_owned())
+    };
+    blocks.map(pair).collect()
+}
+
+fn unanswerable() -> Vec<String> {
+    let text = fs::read_to_string(Path::new(SENTENCES).join("unanswerable.txt")).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Runs the generated query, on its defaults, and the one by hand; tells how they differ.
+async fn answer(
+    ports: &Ports,
+    schema: &Schema,
+    sentence: &str,
+    by_hand: &str,
+) -> Result<(), String> {
+    let sql = match suggest(sentence, schema, today(ports)) {
+        Suggestion::Query { sql, .. } => sql,
+        Suggestion::NotUnderstood { explanation } => return Err(explanation),
+    };
+    let (generated, _) = rows(ports, &sql).await.map_err(|error| format!("{error}\n{sql}"))?;
+    let (expected, is_ordered) = rows(ports, by_hand).await.expect(sentence);
+    assert!(!expected.is_empty(), "{sentence}: the query by hand gives nothing");
+    let sorted = |mut rows: Vec<String>| {
+        if !is_ordered {
+            rows.sort();
+        }
+        rows
+    };
+    let (generated, expected) = (sorted(generated), sorted(expected));
+    if generated == expected {
+        return Ok(());
+    }
+    let shown = |rows: &[String]| rows.iter().take(4).cloned().collect::<Vec<_>>().join("\n  ");
+    Err(format!(
+        "{sql}\ngave {} rows, such as\n  {}\nby hand {}\n  {}",
+        generated.len(),
+        shown(&generated),
+        expected.len(),
+        shown(&expected)
+    ))
+}
+
+/// The rows of a query as texts of their values in order, and whether it orders them.
+async fn rows(ports: &Ports, sql: &str) -> Result<(Vec<String>, bool), String> {
+    let (template, columns) =
+        compile(&Actor::operator(), ports, sql).await.map_err(|error| error.to_string())?;
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
+        .map_err(|error| format!("{error:?}"))?;
+    let scope = Actor::operator().scope(&template.claims).unwrap();
+    let values = template.bind(&window, &scope).unwrap();
+    let runner: &dyn QueryRunner = ports.runner.as_ref();
+    let rows =
+        runner.run(&template, &values, 10_000).await.map_err(|error| format!("{error:?}"))?;
+    let rows: Vec<Value> = serde_json::from_str(&rows.json).unwrap();
+    let text = |row: &Value| {
+        let values = columns.iter().enumerate().map(|(index, column)| {
+            // A query by hand leaves columns unnamed; PostgreSQL then calls two of them alike.
+            let value = row.get(&column.name).unwrap_or_else(|| panic!("{sql}: no {index}"));
+            match value.as_f64() {
+                Some(number) => format!("{number:.6}"),
+                None => value.to_string(),
+            }
+        });
+        values.collect::<Vec<_>>().join(" | ")
+    };
+    Ok((rows.iter().map(text).collect(), sql.contains("ORDER BY")))
+}
