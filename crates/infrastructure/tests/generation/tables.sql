@@ -49,7 +49,7 @@ INSERT INTO support_tickets
 SELECT n, timestamptz '2024-06-01 00:00+00' + n * interval '10 hours',
     (ARRAY['high', 'normal', 'low', 'normal'])[n * 3 % 4 + 1],
     (ARRAY['Open', 'Closed', 'Closed', 'In progress', 'Waiting for customer', 'Closed', 'Closed'])[n % 7 + 1],
-    (ARRAY['Billing', 'Logistics', 'Hardware'])[n * 5 % 9 % 3 + 1], CASE WHEN n % 10 > 0 THEN n % 4 = 1 END,
+    (ARRAY['Billing', 'Logistics', 'Hardware'])[n * 5 % 9 % 3 + 1], CASE WHEN n % 10 > 0 THEN n % 5 = 1 END,
     (n % 16) * 0.25, CASE WHEN n % 3 > 0 THEN n % 5 + 1 END
 FROM generate_series(1, 1024) AS n;
 

@@ -1,0 +1,118 @@
+Feature: Metrics of sentences
+  A sentence becomes a query over the tables that are there, without a network. Its dates are the
+  defaults of the metric's window. What it does not understand it says, and guesses nothing.
+
+  Background:
+    Given the clock says "2025-08-02T12:00:00Z"
+    And metricd is running
+    And a metric with the query
+      """
+      SELECT count(*) AS n FROM metrics
+      """
+    And the metric has the record
+      """
+      {"date": "2025-02-28T23:59:00", "alert_type": "Warning", "alert_category": "Need approval"}
+      """
+    And the metric has the record
+      """
+      {"date": "2025-03-01T00:00:00", "alert_type": "Critical", "alert_category": "Need approval"}
+      """
+    And the metric has the record
+      """
+      {"date": "2025-03-01T18:30:00", "alert_type": "Warning", "alert_category": "Need approval"}
+      """
+    And the metric has the record
+      """
+      {"date": "2025-03-01T19:00:00", "alert_type": "Warning", "alert_category": "Price change"}
+      """
+    And the metric has the record
+      """
+      {"date": "2025-04-30T23:59:00", "alert_type": "Info", "alert_category": "Need approval"}
+      """
+    And the metric has the record
+      """
+      {"date": "2025-05-01T00:00:00", "alert_type": "Info", "alert_category": "Need approval"}
+      """
+
+  Scenario: A daily count between the days that the sentence names
+    When I POST to "/metrics"
+      """
+      {
+        "is_editable": true, "layouts": [],
+        "query_generation_prompt": "Metrics needing approval from March 2025 to April 2025"
+      }
+      """
+    Then the answer is 201
+    And its generation.source is "offline"
+    And its generation.grounded is true
+    And its generation.explanation is "The number of rows of metrics where alert_category is “Need approval”, for each day, from 2025-03-01 to 2025-04-30 by date."
+    And I remember its id as "sentence"
+    When I ask for the metric "{sentence}"
+    Then its records are [{"day": "2025-03-01", "count": 2}, {"day": "2025-04-30", "count": 1}]
+    And its params.start_date is "2025-03-01"
+    And its params.end_date is "2025-04-30"
+    When I ask for the metric "{sentence}" from "2025-02-01" to "2025-02-28"
+    Then its records are [{"day": "2025-02-28", "count": 1}]
+    When I ask for the metric "{sentence}" with "end_date=2025-05-01"
+    Then its records has 3 items
+
+  Scenario: One number, when one is asked for
+    When I POST to "/metrics"
+      """
+      {
+        "is_editable": true, "layouts": [], "strict": true,
+        "query_generation_prompt": "How many critical or warning alerts in March 2025?"
+      }
+      """
+    Then the answer is 201
+    And its generation.grounded is true
+    And I remember its id as "sentence"
+    When I ask for the metric "{sentence}"
+    Then its records are [{"count": 3}]
+
+  Scenario: Days back from today are the metric's number of days
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "info alerts in the last 90 days"}
+      """
+    Then the answer is 201
+    And I remember its id as "sentence"
+    When I ask for the metric "{sentence}"
+    Then its params.day_range is 90
+    And its records are []
+    When I ask for the metric "{sentence}" with "day_range=120"
+    Then its records are [{"day": "2025-04-30", "count": 1}, {"day": "2025-05-01", "count": 1}]
+
+  Scenario Outline: Another question than the one that was asked is not answered
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "<sentence>"}
+      """
+    Then the answer is 201
+    And its generation.source is "fallback"
+    And its generation.grounded is false
+    And the body mentions "<word>"
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "<sentence>", "strict": true}
+      """
+    Then the answer is 422
+    And the body mentions "<word>"
+
+    Examples:
+      | sentence                                  | word        |
+      | critical alerts by supplier               | supplier    |
+      | urgent alerts in March 2025               | urgent      |
+      | alerts in March 2025 and in May 2025      | two periods |
+      | '; DROP TABLE metrics; -- critical alerts | DROP        |
+
+  Scenario: What a sentence says never becomes a placeholder
+    When I POST to "/metrics"
+      """
+      {
+        "is_editable": true, "layouts": [],
+        "query_generation_prompt": "critical alerts in March 2025\n :claim_tenant_id :nonsense"
+      }
+      """
+    Then the answer is 201
+    And its generation.grounded is false
