@@ -179,6 +179,14 @@ impl Cut<'_> {
         term_taken: usize,
         term: Term,
     ) -> bool {
+        // "Total amount of …" is about the column.
+        if let (Term::Count, Item::Columns(columns)) = (term, item)
+            && *quality == WHOLE
+            && term_taken > *taken
+            && columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
+        {
+            return true;
+        }
         if *taken != term_taken {
             return *taken > term_taken;
         }

@@ -246,7 +246,7 @@ impl<'v, 'a> Reader<'v, 'a> {
                 self.table(at, 2);
             }
             Term::Rows => self.rows(at),
-            Term::Between => self.gap(at),
+            Term::Between => return self.range(at),
             Term::Metric | Term::Harmless => {}
         }
         at + 1
@@ -427,6 +427,33 @@ impl<'v, 'a> Reader<'v, 'a> {
         }
         self.fail(at, format!("it does not say what is compared with {number}"));
         index + 1
+    }
+
+    /// `between 3 and 6` before what there are so many of.
+    fn range(&mut self, at: usize) -> usize {
+        let found = self.between(at).and_then(|(low, high, last)| {
+            let next = self.after(last)?;
+            let Item::Columns(columns) = &self.parts[next].item else {
+                return None;
+            };
+            Some((Filter::Range { column: self.one(columns, Self::is_number)?, low, high }, next))
+        });
+        let Some((filter, last)) = found else {
+            self.gap(at);
+            return at + 1;
+        };
+        self.grounds += 1;
+        self.filter(filter, at);
+        last + 1
+    }
+
+    /// The numbers behind `between`, and where they end.
+    fn between(&self, at: usize) -> Option<(String, String, usize)> {
+        let low = self.after(at)?;
+        let is_and = |and: &usize| self.parts[*and].item == Item::Term(Term::And);
+        let and = self.after(low).filter(is_and)?;
+        let high = self.after(and)?;
+        Some((self.number_at(low)?, self.number_at(high)?, high))
     }
 
     fn table(&mut self, at: usize, quality: u32) {
@@ -626,13 +653,9 @@ impl<'v, 'a> Reader<'v, 'a> {
             }
             Item::Term(Term::Between) => {
                 let column = self.one(columns, Self::is_number)?;
-                let low = self.after(next)?;
-                let and =
-                    self.after(low).filter(|and| self.parts[*and].item == Item::Term(Term::And))?;
-                let high = self.after(and)?;
-                let (low, number) = (self.number_at(low)?, self.number_at(high)?);
-                self.filter(Filter::Range { column, low, high: number }, at);
-                Some(high + 1)
+                let (low, high, last) = self.between(next)?;
+                self.filter(Filter::Range { column, low, high }, at);
+                Some(last + 1)
             }
             Item::Number(number) => {
                 let column = self.one(columns, Self::is_number)?;
