@@ -1,5 +1,7 @@
 //! Says what was understood of a sentence, or what was not.
 
+use std::fmt::Write as _;
+
 use metricd_core::schema::Schema;
 
 use super::{
@@ -29,9 +31,10 @@ pub(super) fn understood(question: &Question<'_>) -> String {
             (None, measures) => format!("The {measures}"),
         }
     };
-    text.push_str(&format!(" of {}", question.table.name));
+    // Writing to a String cannot fail.
+    let _ = write!(text, " of {}", question.table.name);
     if !question.filters.is_empty() {
-        text.push_str(&format!(" where {}", all(question, &question.filters)));
+        let _ = write!(text, " where {}", all(question, &question.filters));
     }
     if !question.groups.is_empty() {
         let groups: Vec<&str> = question
@@ -42,10 +45,10 @@ pub(super) fn understood(question: &Question<'_>) -> String {
                 Group::Column(column) => question.column(*column),
             })
             .collect();
-        text.push_str(&format!(", for each {}", groups.join(" and ")));
+        let _ = write!(text, ", for each {}", groups.join(" and "));
     }
     if let Some((comparison, number)) = &question.having {
-        text.push_str(&format!(" with {} {number} rows", worded(*comparison)));
+        let _ = write!(text, " with {} {number} rows", worded(*comparison));
     }
     if let Some(rank) = question.rank {
         let which = match rank.direction {
@@ -58,10 +61,10 @@ pub(super) fn understood(question: &Question<'_>) -> String {
             }
             _ => String::new(),
         };
-        text.push_str(&format!(", the {} {which}{by}", rank.limit));
+        let _ = write!(text, ", the {} {which}{by}", rank.limit);
     }
     if let Some(date) = question.date {
-        text.push_str(&format!(", {} by {}", period(question.period), question.column(date)));
+        let _ = write!(text, ", {} by {}", period(question.period), question.column(date));
     }
     text.push('.');
     text

@@ -11,7 +11,7 @@ use super::{
     question::{Filter, Group, Measure, Question, Rank},
     sql::LIST_ROWS,
     tokens::{Token, stem, words_of},
-    vocabulary::{RECORDS, Vocabulary},
+    vocabulary::Vocabulary,
 };
 
 /// The rows of a ranking that nobody said a number for.
@@ -63,6 +63,10 @@ struct Pending {
     part: usize,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that a sentence may have said"
+)]
 struct Reader<'v, 'a> {
     vocabulary: &'v Vocabulary<'a>,
     parts: Vec<Part>,
@@ -186,7 +190,7 @@ impl<'v, 'a> Reader<'v, 'a> {
         let is_rank = ranks(self.item_after(at)) || ranks(self.item_before(at));
         match number.parse::<u32>() {
             Ok(number) if is_rank && (1..=1_000).contains(&number) => {
-                self.top_number = Some(number)
+                self.top_number = Some(number);
             }
             _ => self.gap(at),
         }
@@ -281,9 +285,8 @@ impl<'v, 'a> Reader<'v, 'a> {
 
     fn extreme(&mut self, at: usize, direction: Direction) {
         let ranks = match self.item_after(at) {
-            Some(Item::Table(_) | Item::Number(_)) => true,
+            Some(Item::Table(_) | Item::Number(_) | Item::Term(Term::BucketNoun(_))) => true,
             Some(Item::Columns(columns)) => !columns.iter().any(|column| self.is_measure(*column)),
-            Some(Item::Term(Term::BucketNoun(_))) => true,
             _ => false,
         };
         if ranks || self.top_number.is_some() {
@@ -403,9 +406,7 @@ impl<'v, 'a> Reader<'v, 'a> {
         let next = self.after(index);
         match next.map(|next| self.parts[next].item.clone()) {
             Some(Item::Columns(columns)) => {
-                if let (Some(column), Some(next)) =
-                    (self.one(&columns, |r, c| r.is_number(c)), next)
-                {
+                if let (Some(column), Some(next)) = (self.one(&columns, Self::is_number), next) {
                     self.grounds += 1;
                     self.filter(Filter::Number { column, comparison, number }, at);
                     return next + 1;
@@ -527,12 +528,12 @@ impl<'v, 'a> Reader<'v, 'a> {
             self.not = self.not.filter(|_| !lacks);
             return at + 1;
         }
-        if lacks || (has && !self.asks_for_subject(at)) {
-            if let Some(column) = self.one(columns, |_, _| true) {
-                self.filter(Filter::Missing { column, negated: has }, at);
-                self.not = self.not.filter(|_| !lacks);
-                return at + 1;
-            }
+        if (lacks || (has && !self.asks_for_subject(at)))
+            && let Some(column) = self.one(columns, |_, _| true)
+        {
+            self.filter(Filter::Missing { column, negated: !lacks }, at);
+            self.not = self.not.filter(|_| !lacks);
+            return at + 1;
         }
         if let Some(column) = self.one(columns, Self::is_date) {
             match self.date {
@@ -950,7 +951,6 @@ fn means(item: &Item) -> bool {
 
 /// That a record bears an alert, unless a filter says so already.
 fn alert(vocabulary: &Vocabulary<'_>, filters: &[Filter]) -> Option<Filter> {
-    debug_assert!(vocabulary.table.name.name == RECORDS);
     let columns: Vec<usize> = (0..vocabulary.table.columns.len())
         .filter(|column| {
             words_of(&vocabulary.table.columns[*column].name)

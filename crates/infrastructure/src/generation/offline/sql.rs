@@ -3,6 +3,8 @@
 //! Must never write a word of the sentence but into the leading comment: names come from the schema,
 //! and values are quoted.
 
+use std::fmt::Write as _;
+
 use metricd_core::schema::ColumnKind;
 
 use super::{
@@ -82,7 +84,8 @@ fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
     tail.push_str("\nGROUP BY ");
     tail.push_str(&ordinals.join(", "));
     if let Some((comparison, number)) = &question.having {
-        tail.push_str(&format!("\nHAVING count(*) {} {number}", comparison.operator()));
+        // Writing to a String cannot fail.
+        let _ = write!(tail, "\nHAVING count(*) {} {number}", comparison.operator());
     }
     let is_time = |group: &Group| matches!(group, Group::Time(_));
     let mut order = ordinals.clone();
@@ -94,9 +97,9 @@ fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
     } else {
         order.insert(0, ranked(&(groups + 1).to_string(), Direction::Highest));
     }
-    tail.push_str(&format!("\nORDER BY {}", order.join(", ")));
+    let _ = write!(tail, "\nORDER BY {}", order.join(", "));
     if let Some(rank) = question.rank {
-        tail.push_str(&format!("\nLIMIT {}", rank.limit));
+        let _ = write!(tail, "\nLIMIT {}", rank.limit);
     }
     (outputs, tail)
 }
@@ -265,9 +268,9 @@ struct Names(Vec<String>);
 
 impl Names {
     fn distinct(&mut self, name: &str) -> String {
-        // PostgreSQL cuts a longer name off.
-        let name: String = name.chars().take(40).collect();
-        let mut candidate = name.clone();
+        // PostgreSQL cuts names off at 63 bytes: what tells two apart must stand before that.
+        let name = &name[..name.floor_char_boundary(56)];
+        let mut candidate = name.to_owned();
         let mut number = 2;
         while self.0.contains(&candidate) {
             candidate = format!("{name}_{number}");

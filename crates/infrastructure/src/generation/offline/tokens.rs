@@ -180,7 +180,7 @@ fn day(text: &str) -> Option<Kind> {
     let text = text.strip_suffix("T00:00:00").unwrap_or(text);
     let formats = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y"];
     let read = |format: &&str| NaiveDate::parse_from_str(text, format).ok();
-    let day = formats.iter().find_map(|format| read(&format)).filter(|_| text.len() >= 8)?;
+    let day = formats.iter().find_map(|format| read(format)).filter(|_| text.len() >= 8)?;
     in_range(day).then_some(Kind::Day(day))
 }
 
@@ -246,13 +246,12 @@ mod tests {
 
     fn shape(sentence: &str) -> String {
         let shape = |token: &Token| match &token.kind {
-            Kind::Word => token.text.clone(),
+            Kind::Word | Kind::Sign => token.text.clone(),
             Kind::Number(number) => format!("#{number}"),
             Kind::Ordinal(number) => format!("#{number}."),
             Kind::Day(day) => format!("@{day}"),
             Kind::Month(year, month) => format!("@{year}-{month}"),
             Kind::Quoted => format!("[{}]", token.original),
-            Kind::Sign => token.text.clone(),
         };
         tokens(sentence).iter().map(shape).collect::<Vec<_>>().join(" ")
     }

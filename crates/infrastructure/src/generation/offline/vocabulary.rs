@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The built-in table, whose rows have names of their own.
-pub(super) const RECORDS: &str = "metrics";
+const RECORDS: &str = "metrics";
 
 /// What a phrase names.
 #[derive(Debug, Clone, PartialEq, Eq)]
