@@ -547,7 +547,7 @@ impl<'v, 'a> Reader<'v, 'a> {
         if let Some(column) = self.counted(columns) {
             self.measure(Measure::Distinct(column));
         } else if let Some(column) = self.one(columns, Self::is_measure) {
-            self.measured(column);
+            self.measured(at, column);
         } else if self.asks_for_subject(at)
             && let Some(column) = self.one(columns, |_, _| true)
         {
@@ -611,7 +611,7 @@ impl<'v, 'a> Reader<'v, 'a> {
     }
 
     /// A column that is measured: what waits for it, or what is usual.
-    fn measured(&mut self, column: usize) {
+    fn measured(&mut self, at: usize, column: usize) {
         let usual = if lexicon().is_averaged(&self.vocabulary.stems_of(column)) {
             Aggregate::Average
         } else {
@@ -623,6 +623,12 @@ impl<'v, 'a> Reader<'v, 'a> {
             return;
         }
         let pending = std::mem::take(&mut self.pending);
+        // "Total orders and revenue"
+        if matches!(pending.as_slice(), [Pending { aggregate: Some(Aggregate::Sum), .. }])
+            && self.names_rows_before(at)
+        {
+            self.measure(Measure::Rows);
+        }
         if pending.is_empty() {
             self.measure(Measure::Of(usual, column));
         }
@@ -639,6 +645,14 @@ impl<'v, 'a> Reader<'v, 'a> {
             };
             self.measure(Measure::Of(aggregate, column));
         }
+    }
+
+    /// Whether `… rows and` stands right before.
+    fn names_rows_before(&self, at: usize) -> bool {
+        let mut before =
+            self.parts[..at].iter().rev().map(|part| &part.item).filter(|item| means(item));
+        before.next() == Some(&Item::Term(Term::And))
+            && matches!(before.next(), Some(Item::Table(_) | Item::Term(Term::Alert | Term::Rows)))
     }
 
     /// A column with what it is compared with, and where that ends.

@@ -209,7 +209,9 @@ impl Phrase {
         for (index, token) in tokens.iter().enumerate() {
             let is_word = matches!(token.kind, Kind::Word | Kind::Number(_));
             let meaning = lexicon().meaning(&token.stem);
-            match left.iter().position(|at| is_word && self.meanings[*at] == meaning) {
+            let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
+            // "Tickets opened" are not the table of open tickets.
+            match next.filter(|position| *position == 0 || self.name != Name::Table) {
                 Some(position) => {
                     is_literal &= self.stems[left.remove(position)] == token.stem;
                     if left.is_empty() {
