@@ -180,7 +180,7 @@ fn day(text: &str) -> Option<Kind> {
     let text = text.strip_suffix("T00:00:00").unwrap_or(text);
     let formats = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y"];
     let read = |format: &&str| NaiveDate::parse_from_str(text, format).ok();
-    let day = formats.iter().find_map(|format| read(format)).filter(|_| text.len() >= 8)?;
+    let day = formats.iter().find_map(read).filter(|_| text.len() >= 8)?;
     in_range(day).then_some(Kind::Day(day))
 }
 
