@@ -54,7 +54,7 @@ Feature: Creating metrics
         "id": "<uuid>",
         "generation": {
           "source": "fallback", "grounded": false, "explanation": "<text>", "sql": "<text>",
-          "attempts": 1
+          "attempts": 2
         }
       }
       """
