@@ -21,7 +21,7 @@ use super::{
     errors::{DatabaseFault, pg_error},
     migrations::{self, MigrateError},
     reader::{Reader, ReaderConfig},
-    schema::PgSchema,
+    schema::{Lookout, PgSchema},
     turns::Turns,
     unit_of_work::PgStore,
 };
@@ -375,12 +375,12 @@ impl Database {
     /// What stored SQL may read.
     #[must_use]
     pub fn schema(&self) -> Arc<dyn SchemaSource> {
-        let reader_role = match &self.engine {
-            Engine::Server { .. } => Some(self.reader_role.clone()),
+        let lookout = match &self.engine {
+            Engine::Server { reader, .. } => Lookout::Reader(Arc::clone(reader)),
             #[cfg(feature = "embedded")]
-            Engine::Embedded(_) => None,
+            Engine::Embedded(_) => Lookout::Everybody(self.pool.clone()),
         };
-        Arc::new(PgSchema::new(self.pool.clone(), self.turns.clone(), reader_role))
+        Arc::new(PgSchema::new(lookout, self.turns.clone()))
     }
 
     /// The pool itself, for tests and for tools that go beyond the ports.

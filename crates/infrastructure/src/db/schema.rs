@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,7 @@ use tracing::{debug, warn};
 use super::{
     begin::to_its_end,
     errors::{DatabaseFault, is_unavailable, pg_error, retry_lost},
+    reader::Reader,
     turns::Turns,
 };
 
@@ -49,12 +50,19 @@ const TABLE_TIMEOUT: &str = "1s";
 /// How long all tables may take; those that come after have no values.
 const ALL_TABLES: Duration = Duration::from_secs(5);
 
+/// Who looks.
+pub(super) enum Lookout {
+    /// The reader, once there is one: it sees what it was granted.
+    Reader(Arc<OnceLock<Reader>>),
+    /// An engine without roles.
+    #[cfg(feature = "embedded")]
+    Everybody(PgPool),
+}
+
 /// The schema of a database.
 pub(super) struct PgSchema {
-    pool: PgPool,
+    lookout: Lookout,
     turns: Turns,
-    /// `None` on an engine without roles.
-    reader_role: Option<String>,
     /// Held while it is read: whoever comes meanwhile waits for the same answer.
     known: Mutex<Option<Known>>,
 }
@@ -65,18 +73,23 @@ struct Known {
 }
 
 impl PgSchema {
-    /// What stored SQL may read through `pool`: what `reader_role` was granted, on an engine without
-    /// roles what is in `public`.
-    pub(super) fn new(pool: PgPool, turns: Turns, reader_role: Option<String>) -> Self {
-        Self { pool, turns, reader_role, known: Mutex::new(None) }
+    /// What stored SQL may read: what the reader was granted, on an engine without roles what is in
+    /// `public`.
+    pub(super) fn new(lookout: Lookout, turns: Turns) -> Self {
+        Self { lookout, turns, known: Mutex::new(None) }
     }
 
     async fn read(&self) -> Result<Schema, sqlx::Error> {
-        let connections = self.pool.options().get_max_connections();
-        let columns = || {
-            let columns = sqlx::query(COLUMNS).bind(self.reader_role.as_deref());
-            columns.fetch_all(&self.pool)
+        let (pool, by_grants) = match &self.lookout {
+            Lookout::Reader(reader) => {
+                let reader = reader.get().ok_or(sqlx::Error::PoolClosed)?;
+                (reader.sessions().lookout(), true)
+            }
+            #[cfg(feature = "embedded")]
+            Lookout::Everybody(pool) => (pool, false),
         };
+        let connections = pool.options().get_max_connections();
+        let columns = || sqlx::query(COLUMNS).bind(by_grants).fetch_all(pool);
         let mut tables: Vec<Found> = Vec::new();
         for row in retry_lost(connections, columns).await? {
             let oid: i64 = row.try_get("oid")?;
@@ -98,14 +111,14 @@ impl PgSchema {
                 found.table.columns.push(column(&row)?);
             }
         }
-        let mut common = self.common_values(&tables).await?;
+        let mut common = common_values(pool, &tables).await?;
         let started = Instant::now();
         for found in &mut tables {
             if started.elapsed() > ALL_TABLES {
                 warn!("The tables take too long to look at: not all have their values listed");
                 break;
             }
-            if let Err(error) = self.add_values(found, &mut common).await {
+            if let Err(error) = add_values(pool, found, &mut common).await {
                 if is_unavailable(&error) {
                     return Err(error);
                 }
@@ -113,81 +126,6 @@ impl PgSchema {
             }
         }
         Ok(Schema { tables: tables.into_iter().map(|found| found.table).collect() })
-    }
-
-    /// What the planner's statistics say of columns with few values: on a big table they have seen more
-    /// than the first rows.
-    async fn common_values(
-        &self,
-        tables: &[Found],
-    ) -> Result<BTreeMap<(i64, String), Vec<String>>, sqlx::Error> {
-        let oids: Vec<i64> = tables.iter().map(|found| found.oid).collect();
-        let rows = sqlx::query(COMMON_VALUES).bind(oids).fetch_all(&self.pool).await?;
-        let common = rows
-            .iter()
-            .map(|row| Ok(((row.try_get("oid")?, row.try_get("column")?), row.try_get("common")?)));
-        common.collect()
-    }
-
-    async fn add_values(
-        &self,
-        found: &mut Found,
-        common: &mut BTreeMap<(i64, String), Vec<String>>,
-    ) -> Result<(), sqlx::Error> {
-        // An enum's values are known already.
-        let wanted =
-            |column: &&mut TableColumn| column.kind == ColumnKind::Text && column.values.is_empty();
-        let mut columns: Vec<&mut TableColumn> =
-            found.table.columns.iter_mut().filter(wanted).collect();
-        if columns.is_empty() {
-            return Ok(());
-        }
-        let lists: Vec<String> = columns
-            .iter()
-            .map(|column| {
-                let name = quoted(&column.name);
-                let values =
-                    format!("array_agg(DISTINCT left({name}::text, {}))", MAX_VALUE_CHARS + 1);
-                format!("({values} FILTER (WHERE {name} IS NOT NULL))[1:{}]", MAX_VALUES + 1)
-            })
-            .collect();
-        let name = &found.table.name;
-        let sql = format!(
-            "SELECT {} FROM (SELECT * FROM {}.{} LIMIT {SAMPLE_ROWS}) AS sample",
-            lists.join(", "),
-            quoted(name.schema()),
-            quoted(&name.name)
-        );
-        let row = self.look(&sql, found.is_view).await?;
-        let Some(row) = row else {
-            return Ok(());
-        };
-        for (index, column) in columns.iter_mut().enumerate() {
-            let sampled: Option<Vec<String>> = row.try_get(index)?;
-            let known = common.remove(&(found.oid, column.name.clone())).unwrap_or_default();
-            column.values = few(sampled.unwrap_or_default().into_iter().chain(known));
-        }
-        Ok(())
-    }
-
-    /// Reads one row, in time where the engine can tell. `None`: it would cost too much.
-    async fn look(&self, sql: &str, is_view: bool) -> Result<Option<PgRow>, sqlx::Error> {
-        let pool = self.pool.clone();
-        let mut tx = to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await }).await?;
-        let timeout = format!("SET LOCAL statement_timeout = '{TABLE_TIMEOUT}'");
-        sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&mut *tx).await?;
-        if is_view {
-            let explain = format!("EXPLAIN (FORMAT JSON) {sql}");
-            let plan: serde_json::Value =
-                sqlx::query_scalar(AssertSqlSafe(explain)).fetch_one(&mut *tx).await?;
-            let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
-            if cost.is_none_or(|cost| cost > MAX_VIEW_COST) {
-                return tx.rollback().await.map(|()| None);
-            }
-        }
-        let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut *tx).await?;
-        tx.rollback().await?;
-        Ok(Some(row))
     }
 }
 
@@ -221,6 +159,81 @@ struct Found {
     table: Table,
 }
 
+/// What the planner's statistics say of columns with few values: on a big table they have seen more
+/// than the first rows.
+async fn common_values(
+    pool: &PgPool,
+    tables: &[Found],
+) -> Result<BTreeMap<(i64, String), Vec<String>>, sqlx::Error> {
+    let oids: Vec<i64> = tables.iter().map(|found| found.oid).collect();
+    let rows = sqlx::query(COMMON_VALUES).bind(oids).fetch_all(pool).await?;
+    let common = rows
+        .iter()
+        .map(|row| Ok(((row.try_get("oid")?, row.try_get("column")?), row.try_get("common")?)));
+    common.collect()
+}
+
+async fn add_values(
+    pool: &PgPool,
+    found: &mut Found,
+    common: &mut BTreeMap<(i64, String), Vec<String>>,
+) -> Result<(), sqlx::Error> {
+    // An enum's values are known already.
+    let wanted =
+        |column: &&mut TableColumn| column.kind == ColumnKind::Text && column.values.is_empty();
+    let mut columns: Vec<&mut TableColumn> =
+        found.table.columns.iter_mut().filter(wanted).collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let lists: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let name = quoted(&column.name);
+            let values = format!("array_agg(DISTINCT left({name}::text, {}))", MAX_VALUE_CHARS + 1);
+            format!("({values} FILTER (WHERE {name} IS NOT NULL))[1:{}]", MAX_VALUES + 1)
+        })
+        .collect();
+    let name = &found.table.name;
+    let sql = format!(
+        "SELECT {} FROM (SELECT {} FROM {}.{} LIMIT {SAMPLE_ROWS}) AS sample",
+        lists.join(", "),
+        columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", "),
+        quoted(name.schema()),
+        quoted(&name.name)
+    );
+    let row = look(pool, &sql, found.is_view).await?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    for (index, column) in columns.iter_mut().enumerate() {
+        let sampled: Option<Vec<String>> = row.try_get(index)?;
+        let known = common.remove(&(found.oid, column.name.clone())).unwrap_or_default();
+        column.values = few(sampled.unwrap_or_default().into_iter().chain(known));
+    }
+    Ok(())
+}
+
+/// Reads one row, in time where the engine can tell. `None`: it would cost too much.
+async fn look(pool: &PgPool, sql: &str, is_view: bool) -> Result<Option<PgRow>, sqlx::Error> {
+    let pool = pool.clone();
+    let mut tx = to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await }).await?;
+    let timeout = format!("SET LOCAL statement_timeout = '{TABLE_TIMEOUT}'");
+    sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&mut *tx).await?;
+    if is_view {
+        let explain = format!("EXPLAIN (FORMAT JSON) {sql}");
+        let plan: serde_json::Value =
+            sqlx::query_scalar(AssertSqlSafe(explain)).fetch_one(&mut *tx).await?;
+        let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
+        if cost.is_none_or(|cost| cost > MAX_VIEW_COST) {
+            return tx.rollback().await.map(|()| None);
+        }
+    }
+    let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(Some(row))
+}
+
 /// Every column of every table that may be read, ordered by table. A partition is part of its table;
 /// a domain counts as what it is made of.
 const COLUMNS: &str = "
@@ -239,10 +252,9 @@ const COLUMNS: &str = "
     LEFT JOIN pg_catalog.pg_type base ON t.typtype = 'd' AND base.oid = t.typbasetype
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
         AND n.nspname NOT IN ('metricd', 'information_schema') AND NOT starts_with(n.nspname, 'pg_')
-        AND (n.nspname = 'public' AND (c.relname = 'metrics' OR $1::text IS NULL)
-            OR EXISTS (SELECT FROM pg_catalog.pg_roles r
-                WHERE r.rolname = $1 AND has_schema_privilege(r.oid, n.oid, 'USAGE')
-                    AND has_table_privilege(r.oid, c.oid, 'SELECT')))
+        AND CASE WHEN $1 THEN has_schema_privilege(n.oid, 'USAGE')
+                AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+            ELSE n.nspname = 'public' END
     ORDER BY n.nspname <> 'public', n.nspname, c.relname, c.oid, a.attnum";
 
 /// Columns that have, says the planner, all their values among the most common ones.

@@ -20,6 +20,9 @@ pub(crate) use sessions::{Running, Sessions};
 /// The connections that end queries.
 const ASIDE: u32 = 2;
 
+/// The connections that look at what may be read.
+const LOOKOUT: u32 = 1;
+
 /// Beside a query's deadline, after which we end it ourselves: should that fail, the server does.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -140,7 +143,7 @@ impl Reader {
             let wanted = role::Wanted {
                 role: &config.role,
                 settings: &settings,
-                connections: config.connections + ASIDE,
+                connections: config.connections + ASIDE + LOOKOUT,
             };
             let password = role::establish(pool, &wanted).await?;
             owner.clone().username(&config.role).password(&password)

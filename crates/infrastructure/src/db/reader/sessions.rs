@@ -30,6 +30,8 @@ pub(crate) struct Sessions {
     idle: Mutex<Idle>,
     /// Where sessions are ended from; it never runs an author's statement.
     aside: PgPool,
+    /// Where what may be read is looked at; it never runs an author's statement either.
+    lookout: PgPool,
 }
 
 enum Idle {
@@ -54,10 +56,10 @@ impl Sessions {
     ) -> Self {
         let set = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
         let settle: Arc<str> = set.collect::<String>().into();
-        let aside = {
+        let pool = |connections: u32| {
             let settle = Arc::clone(&settle);
             PgPoolOptions::new()
-                .max_connections(super::ASIDE)
+                .max_connections(connections)
                 .acquire_timeout(patience)
                 // Ending a query must not wait for a new connection.
                 .idle_timeout(None)
@@ -71,7 +73,8 @@ impl Sessions {
                 })
                 .connect_lazy_with(options.clone())
         };
-        Self { options, settle, patience, idle: Mutex::new(Idle::Open(Vec::new())), aside }
+        let (aside, lookout) = (pool(super::ASIDE), pool(super::LOOKOUT));
+        Self { options, settle, patience, idle: Mutex::new(Idle::Open(Vec::new())), aside, lookout }
     }
 
     /// One that lies idle, or else a new one. `place` is held until nothing of it runs any more.
@@ -98,6 +101,11 @@ impl Sessions {
         &self.aside
     }
 
+    /// A connection for looking at what may be read.
+    pub(crate) fn lookout(&self) -> &PgPool {
+        &self.lookout
+    }
+
     pub(super) async fn close(&self) {
         let before = mem::replace(&mut *self.idle(), Idle::Closed);
         if let Idle::Open(idle) = before {
@@ -107,6 +115,7 @@ impl Sessions {
             }
         }
         self.aside.close().await;
+        self.lookout.close().await;
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
