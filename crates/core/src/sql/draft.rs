@@ -34,6 +34,7 @@ use crate::{
 /// A parsed and gated query whose literals are still candidates for slots.
 pub struct Draft {
     text: String,
+    gate: Gate,
     tree: Node,
     holes: Holes,
     tables: BTreeSet<TableName>,
@@ -162,14 +163,17 @@ impl Draft {
         let clock =
             |p: &Parameter| matches!(p.source, ParameterSource::Today | ParameterSource::Now);
         slots.clock = printed.parameters.iter().any(clock);
-        Ok(Template {
+        let template = Template {
             sql: printed.sql,
             parameters: printed.parameters,
             slots,
             claims: self.claims(),
             tables: self.tables,
             notes: in_text(self.notes, &self.text),
-        })
+        };
+        // What passed must pass as it is stored: the places in it are not the author's.
+        gate::recheck(&self.gate, &template).map_err(|fault| Fault { offset: 0, ..fault })?;
+        Ok(template)
     }
 
     /// The placeholders' slots, which are certain before any type is known.
@@ -195,8 +199,10 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
     }
     let scanned = scan::placeholders(sql)?;
     let mut tree = grammar::parse(sql, &scanned)?;
-    let tables = gate::tables(gate, &mut tree)?;
     let placeholders = scanned.placeholders;
+    let filled: Vec<_> =
+        placeholders.iter().map(|p| gate::filled_by(&parameter(p).source)).collect();
+    let tables = gate::pass(gate, &mut tree, &filled)?;
 
     let names = ColumnNames::of(&mut tree, &placeholders)?;
     let mut holes = Holes::default();
@@ -210,8 +216,8 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
     notes.extend(rest);
 
     let printed = holes.print(&tree)?;
-    let text = sql.to_owned();
-    Ok(Draft { text, tree, holes, tables, placeholders, words, candidates, notes, printed })
+    let (text, gate) = (sql.to_owned(), gate.clone());
+    Ok(Draft { text, gate, tree, holes, tables, placeholders, words, candidates, notes, printed })
 }
 
 /// Makes holes of the placeholders, which the parser knows as `$1` … `$n`.
@@ -226,19 +232,22 @@ impl Visitor for Bind<'_> {
         let Some(placeholder) = index.and_then(|index| self.placeholders.get(index)) else {
             return Ok(());
         };
-        let (source, ty) = match &placeholder.filler {
-            Filler::Window(ParamName::StartDate) => {
-                (ParameterSource::StartDate, ParameterType::Date)
-            }
-            Filler::Window(ParamName::EndDate) => (ParameterSource::EndDate, ParameterType::Date),
-            Filler::Window(ParamName::DayRange) => (ParameterSource::DayRange, ParameterType::Int),
-            Filler::Window(ParamName::Timezone) => (ParameterSource::Timezone, ParameterType::Text),
-            Filler::Claim(name) => (ParameterSource::Claim(name.clone()), ParameterType::Text),
-        };
         let location = i32::try_from(placeholder.offset).unwrap_or(-1);
-        *node = self.holes.fixed(Parameter { source, ty }, location);
+        *node = self.holes.fixed(parameter(placeholder), location);
         Ok(())
     }
+}
+
+/// What fills a placeholder, and the type that it is bound as.
+fn parameter(placeholder: &Placeholder) -> Parameter {
+    let (source, ty) = match &placeholder.filler {
+        Filler::Window(ParamName::StartDate) => (ParameterSource::StartDate, ParameterType::Date),
+        Filler::Window(ParamName::EndDate) => (ParameterSource::EndDate, ParameterType::Date),
+        Filler::Window(ParamName::DayRange) => (ParameterSource::DayRange, ParameterType::Int),
+        Filler::Window(ParamName::Timezone) => (ParameterSource::Timezone, ParameterType::Text),
+        Filler::Claim(name) => (ParameterSource::Claim(name.clone()), ParameterType::Text),
+    };
+    Parameter { source, ty }
 }
 
 fn placeholder_notes(placeholders: &[Placeholder]) -> Vec<Note> {

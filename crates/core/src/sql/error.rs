@@ -35,6 +35,13 @@ impl Fault {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    pub(super) fn hint_if(self, hint: Option<&str>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     pub(super) fn in_text(self, text: &str) -> SqlError {
         let (line, column) = place(text, self.offset);
         SqlError { message: self.message, line, column, hint: self.hint }

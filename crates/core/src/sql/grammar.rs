@@ -17,6 +17,9 @@ use super::{
 /// The most bytes of SQL.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
+/// The most levels of a parse tree. What the parser hands over has twice as many and ends at 100.
+pub(super) const MAX_DEPTH: usize = 45;
+
 /// Parses the author's text, in which placeholders have become `$n`, to its one SELECT.
 pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, Fault> {
     let parsed = pg_query::parse(&scanned.sql, 0);
@@ -36,6 +39,11 @@ pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, Fault> {
         Some(NodeEnum::SelectStmt(_)) => Ok(*select),
         _ => Err(not_a_select(text)),
     }
+}
+
+/// Parses the text of a template.
+pub(super) fn parse_printed(sql: &str) -> Result<Node, Fault> {
+    parse(sql, &Scanned { sql: sql.to_owned(), placeholders: Vec::new() })
 }
 
 /// Prints `tree`, sure that the text parses to the same tree and prints to the same text again.
@@ -81,8 +89,10 @@ fn unstable() -> Fault {
         .hint("simplify it, or put parentheses around its expressions")
 }
 
-fn depth_fault() -> Fault {
-    Fault::new(0_usize, "this query is nested too deeply").hint(
+/// What a query is told whose tree is deeper than [`MAX_DEPTH`].
+pub(super) fn depth_fault() -> Fault {
+    let message = format!("this query is nested too deeply: more than {MAX_DEPTH} levels");
+    Fault::new(0_usize, message).hint(
         "about 15 subqueries, or 40 operators, joins or CASE branches in a row, are the most; \
          split it into CTEs",
     )

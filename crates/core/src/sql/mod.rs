@@ -5,6 +5,7 @@
 //! to [`Template`] a query passes `scan` (placeholders), `grammar` (parse), `gate` (what it may not
 //! be), `clock`, `words`, `slots` and `holes` (what a window fills) and `grammar` again (print).
 
+mod bounds;
 mod clock;
 mod comment;
 mod draft;
@@ -12,6 +13,7 @@ mod error;
 mod gate;
 mod grammar;
 mod holes;
+mod lists;
 mod literals;
 mod names;
 mod scan;

@@ -1,0 +1,206 @@
+//! The lists of what a query may hold, as `lists.txt` beside this file writes them down.
+//!
+//! Data and how to look it up, no rule: what follows from a name being listed is the gate's.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+/// The lists that come with metricd.
+pub(super) static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| Lists::parse(include_str!("lists.txt")));
+
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub(super) functions: Names,
+    pub(super) row_functions: Names,
+    pub(super) operators: Names,
+    pub(super) types: Names,
+    pub(super) sampling: Names,
+    pub(super) collations: Names,
+    pub(super) schemas_refused: Names,
+    /// Refused functions' names that columns may have all the same.
+    pub(super) columns: Names,
+    functions_refused: Vec<Reason>,
+    types_refused: Vec<Reason>,
+}
+
+/// Names, some with a `*` that stands for any text.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    whole: BTreeSet<&'static str>,
+    patterns: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+struct Reason {
+    reason: &'static str,
+    names: Names,
+}
+
+impl Lists {
+    /// Why a function is never allowed, unless it may be.
+    pub(super) fn refused_function(&self, name: &str) -> Option<&'static str> {
+        let reason = || reason(&self.functions_refused, name);
+        if self.functions.has(name) { None } else { reason() }
+    }
+
+    /// Why a type is never allowed, unless it may be.
+    pub(super) fn refused_type(&self, name: &str) -> Option<&'static str> {
+        reason(&self.types_refused, name)
+    }
+
+    /// Why `t.name` is never allowed: where `t` has no column of that name, it calls the function.
+    pub(super) fn refused_field(&self, name: &str) -> Option<&'static str> {
+        self.refused_function(name).filter(|_| !self.columns.has(name))
+    }
+
+    fn parse(text: &'static str) -> Self {
+        let mut lists = Self::default();
+        let mut section = "";
+        for line in text.lines().map(str::trim) {
+            // `#` is an operator too: only before a blank it begins a comment.
+            if line.is_empty() || line == "#" || line.starts_with("# ") {
+                continue;
+            }
+            match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                Some(title) => section = title,
+                None => lists.add(section, line),
+            }
+        }
+        lists
+    }
+
+    fn add(&mut self, section: &str, line: &'static str) {
+        let reasons = match section {
+            "refused functions" => &mut self.functions_refused,
+            "refused types" => &mut self.types_refused,
+            other => {
+                if let Some(names) = self.names(other) {
+                    names.add(line);
+                }
+                return;
+            }
+        };
+        if let Some((reason, words)) = line.split_once(": ") {
+            let mut names = Names::default();
+            names.add(words);
+            reasons.push(Reason { reason, names });
+        }
+    }
+
+    fn names(&mut self, section: &str) -> Option<&mut Names> {
+        Some(match section {
+            "functions" => &mut self.functions,
+            "row functions" => &mut self.row_functions,
+            "operators" => &mut self.operators,
+            "types" => &mut self.types,
+            "table sampling" => &mut self.sampling,
+            "collations" => &mut self.collations,
+            "columns" => &mut self.columns,
+            "refused schemas" => &mut self.schemas_refused,
+            _ => return None,
+        })
+    }
+}
+
+impl Names {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.whole.contains(name) || self.patterns.iter().any(|pattern| fits(pattern, name))
+    }
+
+    fn add(&mut self, line: &'static str) {
+        for name in line.split_whitespace() {
+            // The operators `*`, `*=` and `~~*` are no patterns.
+            if name.contains('*') && name.contains(|c: char| c.is_ascii_alphabetic() || c == '_') {
+                self.patterns.push(name);
+            } else {
+                self.whole.insert(name);
+            }
+        }
+    }
+}
+
+fn reason(reasons: &[Reason], name: &str) -> Option<&'static str> {
+    reasons.iter().find(|reason| reason.names.has(name)).map(|reason| reason.reason)
+}
+
+/// Whether `name` is `pattern` with some text for each `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|tail| {
+            let mut starts = tail.char_indices().map(|(at, _)| at).chain([tail.len()]);
+            starts.any(|at| tail.get(at..).is_some_and(|tail| fits(rest, tail)))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_file_is_in_a_known_section() {
+        let mut lists = Lists::default();
+        let text = include_str!("lists.txt");
+        let mut section = "";
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")) {
+            if let Some(title) = line.strip_prefix('[') {
+                section = title.strip_suffix(']').unwrap();
+                let known = section == "refused functions" || section == "refused types";
+                assert!(known || lists.names(section).is_some(), "{section}");
+            } else {
+                assert!(!section.is_empty(), "{line}");
+                assert!(!section.starts_with("refused f") || line.contains(": "), "{line}");
+                assert!(!section.starts_with("refused t") || line.contains(": "), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_is_both_allowed_and_refused() {
+        for reason in LISTS.functions_refused.iter() {
+            let both: Vec<_> = reason.names.whole.intersection(&LISTS.functions.whole).collect();
+            assert!(both.is_empty(), "{both:?}");
+        }
+        for ty in &LISTS.types.whole {
+            assert_eq!(LISTS.refused_type(ty), None, "{ty}");
+        }
+        assert!(LISTS.row_functions.whole.is_subset(&LISTS.functions.whole));
+        assert!(LISTS.columns.whole.iter().all(|name| LISTS.refused_function(name).is_some()));
+        assert!(LISTS.functions.patterns.is_empty() && LISTS.types.patterns.is_empty());
+    }
+
+    #[test]
+    fn the_lists_are_read() {
+        let functions = ["lower", "percentile_cont", "jsonb_path_query", "generate_series"];
+        assert!(functions.iter().all(|name| LISTS.functions.has(name)));
+        assert!(["#", "*", "~~*", "*<=", "->>"].iter().all(|op| LISTS.operators.has(op)));
+        assert!(!LISTS.operators.has("+-"));
+        assert!(LISTS.refused_function("pg_sleep").is_some());
+        assert!(LISTS.refused_function("pg_size_pretty").is_none());
+        assert!(LISTS.refused_function("has_table_privilege").is_some());
+        assert!(LISTS.refused_function("similarity").is_none());
+        assert!(LISTS.refused_field("pg_sleep").is_some());
+        assert!(
+            LISTS.refused_field("version").is_none() && LISTS.refused_field("region").is_none()
+        );
+        assert!(LISTS.refused_type("regclass").is_some());
+        assert!(LISTS.schemas_refused.has("pg_toast") && !LISTS.schemas_refused.has("public"));
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        let cases = [
+            ("pg_*", "pg_", true),
+            ("pg_*", "xpg_a", false),
+            ("has_*_privilege", "has_a_b_privilege", true),
+            ("has_*_privilege", "has_privilege", false),
+            ("*-x-icu", "de-x-icu", true),
+            ("*_*", "de_DE.utf8", true),
+            ("*_*", "é", false),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
