@@ -224,10 +224,12 @@ fn repeated_cast(node: &Node) -> Option<Node> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{Draft, Gate, ParameterSource, Template};
+    use crate::sql::{Draft, Gate, GateExtension, ParameterSource, Template};
 
     fn template(sql: &str) -> Template {
-        Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap()
+        let functions = vec!["myschema.now".to_owned()];
+        let gate = Gate::extended(&GateExtension { functions, ..GateExtension::default() });
+        Draft::parse(sql, &gate.unwrap()).unwrap().assume().unwrap()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::{
 use pg_query::{
     Node, NodeEnum,
     protobuf::{
-        AExpr, AIndirection, CollateClause, ColumnRef, FuncCall, RangeTableSample, RangeVar,
+        AExpr, AExprKind, AIndirection, CollateClause, ColumnRef, FuncCall, RangeTableSample, RangeVar,
         SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
     },
 };
@@ -245,7 +245,7 @@ impl Visitor for Pass<'_> {
             Part::FuncCall(call) => self.function(call)?,
             Part::ColumnRef(column) => column_ref(column)?,
             Part::AIndirection(selection) => self.selection(selection)?,
-            Part::AExpr(AExpr { name, location, .. }) => operator(name, *location)?,
+            Part::AExpr(expr) if !is_between(expr) => operator(&expr.name, expr.location)?,
             Part::SubLink(sublink) => operator(&sublink.oper_name, sublink.location)?,
             Part::SortBy(sort) => operator(&sort.use_op, sort.location)?,
             Part::TypeName(ty) => self.type_name(ty)?,
@@ -493,6 +493,15 @@ fn operator(names: &[Node], location: i32) -> Result<(), Fault> {
     Err(Fault::new(location, message).hint("call a function that does the same"))
 }
 
+/// Whether an expression's name is no operator's: `BETWEEN` stands for comparisons.
+fn is_between(expr: &AExpr) -> bool {
+    use AExprKind::{AexprBetween, AexprBetweenSym, AexprNotBetween, AexprNotBetweenSym};
+    matches!(
+        expr.kind(),
+        AexprBetween | AexprNotBetween | AexprBetweenSym | AexprNotBetweenSym
+    )
+}
+
 fn sampling(sample: &RangeTableSample) -> Result<(), Fault> {
     let (schema, name) = qualified(&sample.method, sample.location)?;
     if schema.is_none_or(|schema| schema == CATALOG) && LISTS.sampling.has(name) {
@@ -545,7 +554,7 @@ mod tests {
             ("TABLE orders", "orders"),
             ("SELECT * FROM sales.orders, \"Orders\"", "Orders sales.orders"),
             ("SELECT (SELECT 1 FROM a WHERE EXISTS (TABLE b)) UNION SELECT 1 FROM c", "a b c"),
-            ("SELECT * FROM generate_series(1, (SELECT max(n) FROM t))", "t"),
+            ("SELECT * FROM unnest(ARRAY(SELECT n FROM t)) AS u", "t"),
         ];
         for (sql, expected) in cases {
             assert_eq!(tables(sql), expected, "{sql}");
