@@ -13,7 +13,7 @@ Feature: Limits
       Given metricd is running
       And a metric with the query
         """
-        SELECT count(*) AS n FROM generate_series(1, 20000) a, generate_series(1, 100000) b
+        SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 20) c
         """
       When metricd stops
       Given the setting "<setting>" is "2s"
@@ -43,7 +43,7 @@ Feature: Limits
       And I remember its id as "quick"
       And a metric with the query
         """
-        SELECT count(*) AS n FROM generate_series(1, 20000) a, generate_series(1, 100000) b
+        SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 20) c
         """
       When metricd stops
       Given the setting "<setting>" is "2s"
@@ -74,7 +74,7 @@ Feature: Limits
       And I remember its id as "quick"
       And a metric with the query
         """
-        SELECT count(*) AS n FROM generate_series(1, 20000) a, generate_series(1, 100000) b
+        SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 20) c
         """
       When metricd stops
       Given the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "5s"

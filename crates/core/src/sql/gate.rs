@@ -15,8 +15,8 @@ use std::{
 use pg_query::{
     Node, NodeEnum,
     protobuf::{
-        AExpr, AExprKind, AIndirection, CollateClause, ColumnRef, FuncCall, RangeTableSample, RangeVar,
-        SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
+        AExpr, AExprKind, AIndirection, CollateClause, ColumnRef, FuncCall, RangeTableSample,
+        RangeVar, SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
     },
 };
 
@@ -496,10 +496,7 @@ fn operator(names: &[Node], location: i32) -> Result<(), Fault> {
 /// Whether an expression's name is no operator's: `BETWEEN` stands for comparisons.
 fn is_between(expr: &AExpr) -> bool {
     use AExprKind::{AexprBetween, AexprBetweenSym, AexprNotBetween, AexprNotBetweenSym};
-    matches!(
-        expr.kind(),
-        AexprBetween | AexprNotBetween | AexprBetweenSym | AexprNotBetweenSym
-    )
+    matches!(expr.kind(), AexprBetween | AexprNotBetween | AexprBetweenSym | AexprNotBetweenSym)
 }
 
 fn sampling(sample: &RangeTableSample) -> Result<(), Fault> {

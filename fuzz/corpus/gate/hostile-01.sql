@@ -1,0 +1,1 @@
+SELECT cursor_to_xmlschema('c',true,true,'') AS a;

@@ -1,0 +1,1 @@
+SELECT pg_blocking_pids(1) AS a;

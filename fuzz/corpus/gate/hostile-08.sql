@@ -1,0 +1,1 @@
+SELECT has_any_column_privilege('orders','select') AS a;

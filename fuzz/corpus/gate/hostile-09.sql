@@ -1,0 +1,1 @@
+SELECT ts_token_type('default') AS a;

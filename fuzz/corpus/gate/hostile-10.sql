@@ -1,0 +1,1 @@
+SELECT array_fill(0,ARRAY[10000,10000]) AS a;

@@ -1,0 +1,1 @@
+SELECT U&"pg\005Fsleep"(1);

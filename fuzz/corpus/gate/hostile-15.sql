@@ -1,0 +1,1 @@
+SELECT ROW(pg_sleep(1)) AS a;

@@ -1,0 +1,1 @@
+SELECT (orders).pg_column_size AS a FROM orders;

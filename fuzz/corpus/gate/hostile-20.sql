@@ -1,0 +1,1 @@
+SELECT q.txid_status AS a FROM abs(1) AS q;

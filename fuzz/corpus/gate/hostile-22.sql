@@ -1,0 +1,1 @@
+SELECT 'x'::regtype AS a;

@@ -1,0 +1,1 @@
+SELECT NULL::aclitem AS a;

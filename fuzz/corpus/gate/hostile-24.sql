@@ -1,0 +1,1 @@
+SELECT TREAT('0/0' AS pg_lsn) AS a;

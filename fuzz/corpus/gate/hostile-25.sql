@@ -1,0 +1,1 @@
+SELECT 1::db.public.t AS a;

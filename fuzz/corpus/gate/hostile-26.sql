@@ -1,0 +1,1 @@
+SELECT 1 OPERATOR(public.=) ALL (SELECT 1) AS a;

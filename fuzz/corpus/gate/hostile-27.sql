@@ -1,0 +1,1 @@
+SELECT repeat('a', :day_range * 30000) AS a;

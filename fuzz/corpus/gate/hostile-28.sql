@@ -1,0 +1,1 @@
+SELECT format('%-1000000s', 'a') AS a;

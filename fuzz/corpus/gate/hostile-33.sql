@@ -1,0 +1,1 @@
+SELECT textin('a') AS a;

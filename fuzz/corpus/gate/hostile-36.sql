@@ -1,0 +1,1 @@
+WITH w AS (DELETE FROM orders RETURNING id) SELECT id FROM w;

@@ -1,0 +1,1 @@
+SELECT a FROM XMLTABLE('/a' PASSING '<a/>' COLUMNS a text);
