@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../crates/core/tests/oracle.rs"]
+#[path = "../../crates/core/tests/oracle/mod.rs"]
 mod oracle;
 
 libfuzzer_sys::fuzz_target!(|text: &[u8]| {

@@ -26,7 +26,7 @@ fn reprinted(sql: &str) -> String {
 #[test]
 fn the_corpus_is_large_and_named() {
     let corpus = corpus();
-    assert!(corpus.len() >= 48);
+    assert!(corpus.len() >= 200, "{}", corpus.len());
     for (file, sql) in corpus {
         assert!(leading_comment(&sql).is_some(), "{file}");
         assert!(sql.to_uppercase().contains("ORDER BY"), "{file}");
@@ -82,7 +82,13 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn expression() -> impl Strategy<Value = String> {
-    value().prop_recursive(4, 24, 3, |inner| {
+    expression_over(value())
+}
+
+fn expression_over(
+    value: impl Strategy<Value = String> + 'static,
+) -> impl Strategy<Value = String> {
+    value.prop_recursive(4, 24, 3, |inner| {
         let operator = prop::sample::select(vec![
             "+",
             "-",
@@ -167,9 +173,40 @@ proptest! {
         let draft = Draft::parse(&sql, &Gate::default()).map_err(|e| TestCaseError::fail(format!("{e}: {sql}")))?;
         prop_assert_eq!(reprinted(draft.sql()), draft.sql());
         let template = draft.assume().unwrap();
+        prop_assert_eq!(Gate::default().recheck(&template), Ok(()));
         prop_assert_eq!(reprinted(&template.sql), &*template.sql);
         let highest = (1..99).take_while(|n| template.sql.contains(&format!("${n}"))).count();
         prop_assert_eq!(highest, template.parameters.len());
+    }
+
+    #[test]
+    fn a_refused_call_is_found_wherever_it_stands(
+        call in expression_over(prop::sample::select(vec![
+            "pg_sleep(1)",
+            "pg_catalog.pg_sleep(1)",
+            "\"pg_sleep\"(1)",
+            "U&\"pg\\005Fsleep\"(1)",
+            "t.pg_sleep",
+            "(t).pg_sleep",
+        ]).prop_map(str::to_owned)),
+        place in prop::sample::select(vec![
+            "SELECT {} AS a",
+            "SELECT 1 AS a FROM t WHERE {}",
+            "SELECT 1 AS a FROM t GROUP BY {} HAVING true",
+            "SELECT 1 AS a FROM t JOIN u ON {}",
+            "SELECT 1 AS a ORDER BY {}",
+            "VALUES (1), ({})",
+            "WITH w AS (SELECT {} AS a) SELECT a FROM w",
+            "SELECT sum(1) OVER (PARTITION BY {}) AS a FROM t",
+            "SELECT 1 AS a FROM t, LATERAL (SELECT {}) AS l",
+            "SELECT 1 AS a UNION SELECT {}",
+        ]),
+    ) {
+        let sql = place.replace("{}", &call);
+        let error = Draft::parse(&sql, &Gate::default()).map(|draft| draft.sql().to_owned());
+        let error = error.expect_err(&sql).to_string();
+        let found = error.contains("pg_sleep() can never") || error.contains("called pg_sleep");
+        prop_assert!(found || error.contains("nested too deeply"), "{}: {}", sql, error);
     }
 
     #[test]

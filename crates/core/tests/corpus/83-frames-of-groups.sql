@@ -1,0 +1,5 @@
+-- Frames of groups
+SELECT id, sum(amount) OVER (ORDER BY status GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES) AS a
+FROM orders
+WHERE id <= 20
+ORDER BY id;
