@@ -12,7 +12,7 @@ export RUSTUP_TOOLCHAIN := $(toolchain)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench
+.PHONY: help run test check bench fuzz
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -28,6 +28,14 @@ test: ## Run every test: unit, property, documentation, acceptance
 bench: ## Measure what things cost, as ratios in one run
 	@scripts/setup run
 	cargo run --release --quiet -p metricd-bench
+
+fuzz: ## Feed damaged and hostile SQL to the gate for a minute (ARGS="-max_total_time=600": ten)
+	@rustup toolchain list | grep -q '^nightly' || \
+		{ echo 'fuzz: please run: rustup toolchain install nightly' >&2; exit 1; }
+	@command -v cargo-fuzz >/dev/null || { echo 'fuzz: please run: cargo install cargo-fuzz' >&2; exit 1; }
+	@mkdir -p fuzz/found
+	RUSTUP_TOOLCHAIN=nightly cargo fuzz run gate fuzz/found fuzz/corpus/gate -- \
+		-max_total_time=60 -max_len=4096 -timeout=20 $(ARGS)
 
 check: ## Check format, lints, docs, dependencies, spelling, scripts
 	@scripts/setup check

@@ -3,7 +3,9 @@
 //!
 //! Reads constants and what a window can hold, and never evaluates anything else: a column may hold any number.
 //! What a single statement can still pile up (a text that is joined to itself over and over, `replace` of one
-//! letter by many) ends at PostgreSQL's own limit of 1 GB for a value, and at the query's deadline.
+//! letter by many) ends at PostgreSQL's own limit of 1 GB for a value. A `WITH RECURSIVE` without end, a regular
+//! expression that goes back and forth and powers of large numbers (a quarter of a second each, at the most digits that
+//! PostgreSQL has) are for the query's deadline.
 
 use chrono::{Datelike, NaiveDate};
 use pg_query::{
