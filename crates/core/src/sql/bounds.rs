@@ -1,11 +1,12 @@
 //! Calls whose cost is a number that they are given: `repeat`, `lpad`, `rpad`, `format` and
 //! `generate_series`, and the padding types.
 //!
-//! Reads constants and what a window can hold, and never evaluates anything else: a column may hold any number.
-//! What a single statement can still pile up (a text that is joined to itself over and over, `replace` of one
-//! letter by many) ends at PostgreSQL's own limit of 1 GB for a value. A `WITH RECURSIVE` without end, a regular
-//! expression that goes back and forth and powers of large numbers (a quarter of a second each, at the most digits that
-//! PostgreSQL has) are for the query's deadline.
+//! Reads constants and what a window can hold, and never evaluates anything else: a column may hold
+//! any number. What a single statement can still pile up (a text that is joined to itself over and
+//! over, `replace` of one letter by many) ends at PostgreSQL's own limit of 1 GB for a value. A
+//! `WITH RECURSIVE` without end, a regular expression that goes back and forth and powers of large
+//! numbers (a quarter of a second each, at the most digits that PostgreSQL has) are for the query's
+//! deadline.
 
 use chrono::{Datelike, NaiveDate};
 use pg_query::{
@@ -168,7 +169,12 @@ impl Known<'_> {
         let (from, to, step) = match args {
             [from, to] => (from, to, None),
             [from, to, step] | [from, to, step, _] => (from, to, Some(step)),
-            _ => return refuse("generate_series() takes two or three arguments", "".into()),
+            _ => {
+                return refuse(
+                    "generate_series() takes two or three arguments",
+                    "write generate_series(first, last, step)".into(),
+                );
+            }
         };
         let number = |node: &Node| self.number(node);
         let step_number = step.map_or(Some(Span::of(1.0)), number);
@@ -185,14 +191,15 @@ impl Known<'_> {
                 format!("a series of numbers has at most {MAX_ROWS}, with constant bounds"),
             );
         }
-        let days = "write both bounds with :start_date, :end_date, CURRENT_DATE or constants of the years 1900 \
-                    to 2100, and a step such as '1 day'; what a column or a subquery says is no bound";
+        let days = "write both bounds with :start_date, :end_date, CURRENT_DATE or constants of the \
+                    years 1900 to 2100, and a step such as '1 day'; what a column or a subquery \
+                    says is no bound";
         let Some(step) = step else {
             return refuse(
                 "the bounds of this generate_series() are not constants",
                 format!(
-                    "a series of numbers has constant bounds and at most {MAX_ROWS} rows, or goes up to \
-                     :day_range; for days, {days}"
+                    "a series of numbers has constant bounds and at most {MAX_ROWS} rows, or goes \
+                     up to :day_range; for days, {days}"
                 ),
             );
         };
@@ -364,8 +371,8 @@ fn rows(from: Span, to: Span, step: Span) -> f64 {
     }
 }
 
-/// The days of a constant interval, a month being 30 and a year 365 of them. Parts of both signs have no length
-/// that holds in every month.
+/// The days of a constant interval, a month being 30 and a year 365 of them. Parts of both signs
+/// have no length that holds in every month.
 fn interval(node: &Node) -> Option<f64> {
     if let Some((arg, ty, "interval")) = cast_parts(node) {
         let (text, _) = string_constant(arg)?;
@@ -469,7 +476,8 @@ fn field(bits: i32) -> Option<f64> {
     })
 }
 
-/// Whether a text is a day of a year near ours, with or without a time, or one of the clock's words.
+/// Whether a text is a day of a year near ours, with or without a time, or one of the clock's
+/// words.
 fn is_day(text: &str) -> bool {
     let text = text.trim();
     let day = text.get(..10).unwrap_or(text).parse::<NaiveDate>().ok();

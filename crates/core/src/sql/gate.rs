@@ -1,11 +1,13 @@
 //! The gate: what a query may hold, and which tables it reads.
 //!
-//! Goes over the whole tree and allows what the lists name: functions, operators, types and the rest. The lists are in
-//! `lists.txt`. Never asks whether a table may be read: that is the caller's question, about [`pass`]'s answer.
+//! Goes over the whole tree and allows what the lists name: functions, operators, types and the
+//! rest. The lists are in `lists.txt`. Never asks whether a table may be read: that is the caller's
+//! question, about [`pass`]'s answer.
 //!
-//! `t.name` is a column where `t` has one, else a call of the function `name`, and the grammar cannot tell which.
-//! So a field may have no name of a refused function; a function that somebody made in the database and whose one
-//! argument fits may be called in this way. What grows without a call of a bounded function is said in `bounds`.
+//! `t.name` is a column where `t` has one, else a call of the function `name`, and the grammar
+//! cannot tell which. So a field may have no name of a refused function; a function that somebody
+//! made in the database and whose one argument fits may be called in this way. What grows without a
+//! call of a bounded function is said in `bounds`.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -90,8 +92,8 @@ impl Gate {
         if faults.is_empty() { Ok(Self { added: Arc::new(added) }) } else { Err(faults) }
     }
 
-    /// Whether a query may read a table, where no grants of the database decide it: those of `public` and what an
-    /// operator added.
+    /// Whether a query may read a table, where no grants of the database decide it: those of
+    /// `public` and what an operator added.
     #[must_use]
     pub fn allows_table(&self, table: &TableName) -> bool {
         let schema = table.schema();
@@ -161,7 +163,7 @@ fn table_entry(entry: &str) -> Result<(String, Option<String>), String> {
 
 fn schema_entry(schema: &str) -> Result<(), String> {
     if LISTS.schemas_refused.has(schema) {
-        return Err(format!("can never be allowed: {schema} is a schema of the system"));
+        return Err(format!("can never be allowed: {schema} is a system schema"));
     }
     Ok(())
 }
@@ -362,7 +364,8 @@ impl Pass<'_> {
         (builtin && LISTS.types.has(name)) || has(&self.gate.added.types, schema, name)
     }
 
-    /// `(arg).field`, which calls the function `field` where what stands in parentheses has no such field.
+    /// `(arg).field`, which calls the function `field` where what stands in parentheses has no such
+    /// field.
     fn selection(&self, selection: &AIndirection) -> Result<(), Fault> {
         let mut fields = selection.indirection.iter().filter_map(sval).peekable();
         if fields.peek().is_none() {
@@ -372,7 +375,7 @@ impl Pass<'_> {
         let (location, has_fields) = match arg {
             Some(NodeEnum::ColumnRef(column)) => (column.location, true),
             Some(NodeEnum::RowExpr(row)) => (row.location, true),
-            Some(NodeEnum::AIndirection(_)) => (self.place(arg), true),
+            Some(NodeEnum::AIndirection(_)) => (first_place(arg), true),
             Some(NodeEnum::FuncCall(call)) => {
                 let (schema, name) = qualified(&call.funcname, call.location)?;
                 let builtin = schema.is_none_or(|schema| schema == CATALOG);
@@ -385,7 +388,7 @@ impl Pass<'_> {
                 let added = |(schema, name)| has(&self.gate.added.types, schema, name);
                 (cast.location, name.is_some_and(added))
             }
-            _ => (self.place(arg), false),
+            _ => (first_place(arg), false),
         };
         for name in fields {
             field(name, location)?;
@@ -398,15 +401,15 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
 
-    /// The place of the first part that has one.
-    fn place(&self, node: Option<&NodeEnum>) -> i32 {
-        let mut tree = Node { node: node.cloned() };
-        let mut first = FirstPlace(-1);
-        // A part that the walk refuses is refused again where it stands.
-        let _ = walk(&mut tree, &mut first);
-        first.0
-    }
+/// The place of the first part that has one.
+fn first_place(node: Option<&NodeEnum>) -> i32 {
+    let mut tree = Node { node: node.cloned() };
+    let mut first = FirstPlace(-1);
+    // A part that the walk refuses is refused again where it stands.
+    let _ = walk(&mut tree, &mut first);
+    first.0
 }
 
 /// Finds the first known place of a tree.

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_name_is_both_allowed_and_refused() {
-        for reason in LISTS.functions_refused.iter() {
+        for reason in &LISTS.functions_refused {
             let both: Vec<_> = reason.names.whole.intersection(&LISTS.functions.whole).collect();
             assert!(both.is_empty(), "{both:?}");
         }
