@@ -1260,7 +1260,7 @@ SELECT 1 AS a FROM pg_largeobject;
 -- pg_user_mapping belongs to PostgreSQL's own
 SELECT 1 AS a FROM pg_user_mapping;
 
--- pg_subscription belongs to PostgreSQL's own [reader]
+-- pg_subscription belongs to PostgreSQL's own
 SELECT 1 AS a FROM pg_subscription;
 
 -- pg_statistic belongs to PostgreSQL's own [reader]
@@ -1407,7 +1407,7 @@ DROP TABLE orders;
 -- a query must be a SELECT, not DROP [reader]
 DROP SCHEMA metricd CASCADE;
 
--- a query must be a SELECT, not GRANT [reader]
+-- a query must be a SELECT, not GRANT
 GRANT postgres TO public;
 
 -- a query must be a SELECT, not REVOKE
@@ -1476,7 +1476,7 @@ COMMIT;
 -- a query must be a SELECT, not ROLLBACK
 ROLLBACK;
 
--- a query must be a SELECT, not LOCK [reader]
+-- a query must be a SELECT, not LOCK
 LOCK TABLE orders;
 
 -- a query must be a SELECT, not VACUUM
@@ -1512,13 +1512,13 @@ LOAD 'x';
 -- a query must be a SELECT, not COMMENT [reader]
 COMMENT ON TABLE orders IS 'x';
 
--- a query must be a SELECT, not SECURITY [reader]
+-- a query must be a SELECT, not SECURITY
 SECURITY LABEL ON TABLE orders IS 'x';
 
 -- a query must be a SELECT, not REASSIGN
 REASSIGN OWNED BY postgres TO public;
 
--- a query must be a SELECT, not IMPORT [reader]
+-- a query must be a SELECT, not IMPORT
 IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c;
 
 -- a second statement begins here

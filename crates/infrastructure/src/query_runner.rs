@@ -14,6 +14,8 @@ use std::{
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use metricd_application::ports::{Description, QueryRunner, Rows, RunError};
+#[cfg(feature = "embedded")]
+use metricd_core::sql::Gate;
 use metricd_core::{
     metric::Column,
     sql::{ParameterType, TableName, Template, Value},
@@ -58,7 +60,12 @@ pub(crate) enum Engine {
     /// The embedded engine, which can neither time out nor cancel: past the deadline a caller is told
     /// so, and the next one waits until the engine is done.
     #[cfg(feature = "embedded")]
-    Embedded { pool: PgPool, turns: Turns },
+    Embedded {
+        pool: PgPool,
+        turns: Turns,
+        /// Says which tables may be read.
+        gate: Arc<Gate>,
+    },
 }
 
 /// The database was asked before it was migrated.
@@ -109,7 +116,7 @@ impl PgQueryRunner {
                 }
             }
             #[cfg(feature = "embedded")]
-            Engine::Embedded { pool, turns } => {
+            Engine::Embedded { pool, turns, .. } => {
                 let turn = turns.take().await?;
                 let asked = tokio::time::timeout(self.limits.deadline, ask_embedded(pool, work));
                 match asked.await {
@@ -213,7 +220,7 @@ const READABLE: &str = "
         AND NOT starts_with(n.nspname, 'pg_')
         AND CASE WHEN $3 THEN has_schema_privilege(n.oid, 'USAGE')
                 AND has_any_column_privilege(c.oid, 'SELECT')
-            ELSE n.nspname = 'public' END
+            ELSE true END
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
     LEFT JOIN pg_catalog.pg_class c
         ON c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -248,7 +255,13 @@ impl QueryRunner for PgQueryRunner {
                 (open, readable)
             })
             .await?;
-        let refused = tables.iter().zip(readable).filter(|(_, readable)| !readable);
+        let allowed = |table: &TableName| match &self.engine {
+            Engine::Server(_) => true,
+            #[cfg(feature = "embedded")]
+            Engine::Embedded { gate, .. } => gate.allows_table(table),
+        };
+        let refused =
+            tables.iter().zip(readable).filter(|(table, readable)| !readable || !allowed(table));
         Ok(refused.map(|(table, _)| table.clone()).collect())
     }
 

@@ -2,12 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::anyhow;
 use metricd_application::{
     admission::Admission,
     ports::{Clock, Policies, Ports, QueryGenerator},
 };
-use metricd_core::sql::Gate;
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, ReaderUrl, Target},
     generation::{model::ModelGenerator, offline::OfflineGenerator},
@@ -38,6 +36,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         queued_queries: config.limits.queued_queries,
         max_rows: config.limits.max_rows,
         max_result_bytes: config.limits.max_result_bytes.into(),
+        gate: Arc::clone(&config.gate),
     });
     Ok(database.await?)
 }
@@ -59,12 +58,6 @@ pub(crate) fn policies(
     let file = file.or(config.policy_file.as_deref());
     let source = file.map_or(PolicySource::Default, |file| PolicySource::File(file.to_owned()));
     CedarPolicies::load(source, &config.auth.claim_names()).map(Arc::new)
-}
-
-/// What a query may hold.
-pub(crate) fn gate(config: &Config) -> anyhow::Result<Gate> {
-    Gate::extended(&config.sql)
-        .map_err(|faults| anyhow!("the settings of [sql] have faults: {}", faults.join("; ")))
 }
 
 /// Who turns a sentence into SQL: the model first, if there is one, then metricd's own grammar.
@@ -90,7 +83,7 @@ pub(crate) fn ports(
         catalog: database.catalog(),
         store: database.store(),
         runner: database.runner(),
-        admission: Admission::new(Arc::new(gate(config)?), f64::from(config.limits.max_cost)),
+        admission: Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost)),
         schema: database.schema(),
         generators: generators(config)?,
         approval: config.generation.approval,

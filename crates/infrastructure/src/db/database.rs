@@ -8,6 +8,7 @@ use std::{
 };
 
 use metricd_application::ports::{AuditLog, Catalog, QueryRunner, SchemaSource, Store};
+use metricd_core::sql::Gate;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,
@@ -100,6 +101,8 @@ pub struct DatabaseConfig {
     pub max_rows: u32,
     /// The most bytes of an answer's rows.
     pub max_result_bytes: u64,
+    /// Says which tables stored SQL may read where no grants do: on the embedded PostgreSQL.
+    pub gate: Arc<Gate>,
 }
 
 impl DatabaseConfig {
@@ -117,6 +120,7 @@ impl DatabaseConfig {
             queued_queries: 100,
             max_rows: 10_000,
             max_result_bytes: 10 * 1024 * 1024,
+            gate: Arc::default(),
         }
     }
 }
@@ -177,6 +181,8 @@ pub struct Database {
     concurrent_queries: u32,
     queued_queries: u32,
     limits: RunLimits,
+    #[cfg(feature = "embedded")]
+    gate: Arc<Gate>,
 }
 
 enum Engine {
@@ -291,6 +297,8 @@ impl Database {
             acquire_timeout: config.acquire_timeout,
             concurrent_queries: config.concurrent_queries.min(config.max_connections.max(1)),
             queued_queries: config.queued_queries,
+            #[cfg(feature = "embedded")]
+            gate: Arc::clone(&config.gate),
             limits: RunLimits {
                 deadline: config.query_deadline,
                 max_rows: config.max_rows,
@@ -365,6 +373,7 @@ impl Database {
                 query_runner::Engine::Embedded {
                     pool: self.pool.clone(),
                     turns: self.turns.clone(),
+                    gate: Arc::clone(&self.gate),
                 },
                 Queue::new(self.queued_queries.saturating_add(1), 0, self.acquire_timeout),
             ),
@@ -378,7 +387,7 @@ impl Database {
         let lookout = match &self.engine {
             Engine::Server { reader, .. } => Lookout::Reader(Arc::clone(reader)),
             #[cfg(feature = "embedded")]
-            Engine::Embedded(_) => Lookout::Everybody(self.pool.clone()),
+            Engine::Embedded(_) => Lookout::Everybody(self.pool.clone(), Arc::clone(&self.gate)),
         };
         Arc::new(PgSchema::new(lookout, self.turns.clone()))
     }

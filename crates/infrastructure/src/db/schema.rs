@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
 use metricd_core::{
     schema::{ColumnKind, Schema, Table, TableColumn},
-    sql::TableName,
+    sql::{Gate, TableName},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
 use tokio::sync::Mutex;
@@ -56,7 +56,7 @@ pub(super) enum Lookout {
     Reader(Arc<OnceLock<Reader>>),
     /// An engine without roles.
     #[cfg(feature = "embedded")]
-    Everybody(PgPool),
+    Everybody(PgPool, Arc<Gate>),
 }
 
 /// The schema of a database.
@@ -80,16 +80,16 @@ impl PgSchema {
     }
 
     async fn read(&self) -> Result<Schema, sqlx::Error> {
-        let (pool, by_grants) = match &self.lookout {
+        let (pool, gate) = match &self.lookout {
             Lookout::Reader(reader) => {
                 let reader = reader.get().ok_or(sqlx::Error::PoolClosed)?;
-                (reader.sessions().lookout(), true)
+                (reader.sessions().lookout(), None::<&Arc<Gate>>)
             }
             #[cfg(feature = "embedded")]
-            Lookout::Everybody(pool) => (pool, false),
+            Lookout::Everybody(pool, gate) => (pool, Some(gate)),
         };
         let connections = pool.options().get_max_connections();
-        let columns = || sqlx::query(COLUMNS).bind(by_grants).fetch_all(pool);
+        let columns = || sqlx::query(COLUMNS).bind(gate.is_none()).fetch_all(pool);
         let mut tables: Vec<Found> = Vec::new();
         for row in retry_lost(connections, columns).await? {
             let oid: i64 = row.try_get("oid")?;
@@ -110,6 +110,9 @@ impl PgSchema {
             if let Some(found) = tables.last_mut() {
                 found.table.columns.push(column(&row)?);
             }
+        }
+        if let Some(gate) = gate {
+            tables.retain(|found| gate.allows_table(&found.table.name));
         }
         let mut common = common_values(pool, &tables).await?;
         let started = Instant::now();
@@ -254,7 +257,7 @@ const COLUMNS: &str = "
         AND n.nspname NOT IN ('metricd', 'information_schema') AND NOT starts_with(n.nspname, 'pg_')
         AND CASE WHEN $1 THEN has_schema_privilege(n.oid, 'USAGE')
                 AND has_column_privilege(c.oid, a.attnum, 'SELECT')
-            ELSE n.nspname = 'public' END
+            ELSE true END
     ORDER BY n.nspname <> 'public', n.nspname, c.relname, c.oid, a.attnum";
 
 /// Columns that have, says the planner, all their values among the most common ones.

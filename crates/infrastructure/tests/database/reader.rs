@@ -408,6 +408,36 @@ async fn the_role_stops_what_the_gate_should_have() {
     assert_eq!(number(db.pool(), all).await, before);
 }
 
+/// The statements of the gate's own corpus that it shares with the role.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_stops_its_part_of_what_the_gate_refuses() {
+    let (server, db) = start().await;
+    execute(db.pool(), "CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)").await;
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/hostile.sql");
+    let corpus = std::fs::read_to_string(corpus).unwrap();
+    let marked = corpus.split("\n\n").filter_map(|block| {
+        let (words, statement) = block.split_once('\n')?;
+        words.contains("[reader]").then_some(statement).filter(|_| words.starts_with("-- "))
+    });
+    let url = server.url_of("metricd_reader", "postgres");
+    let (mut tried, mut passed) = (0, Vec::new());
+    for statement in marked.filter(|statement| !statement.starts_with("--")) {
+        let mut reader = PgConnection::connect(&url).await.unwrap();
+        let off = "SET default_transaction_read_only = off";
+        sqlx::raw_sql(off).execute(&mut reader).await.unwrap();
+        let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut reader).await;
+        let refused = done.err().and_then(sqlx::Error::into_database_error);
+        let code = refused.and_then(|error| error.code().map(Cow::into_owned));
+        if code.as_deref() != Some("42501") {
+            passed.push(format!("{statement}: {code:?}"));
+        }
+        tried += 1;
+    }
+    assert!(tried >= 50, "{tried} statements are marked");
+    assert!(passed.is_empty(), "not refused for want of a right: {passed:#?}");
+    assert_eq!(number(db.pool(), "SELECT count(*) FROM orders").await, 1);
+}
+
 /// Nothing that a session is told makes it another's.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_setting_is_a_way_out() {

@@ -9,7 +9,7 @@ use super::{
     files::{FileArgs, progress_bar},
     report,
 };
-use crate::{app, config::Config};
+use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,9 +25,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let (bar, on_progress) = progress_bar();
-    let gate = app::gate(config)?;
     let claims = config.auth.claim_names();
-    let report = validate(args.files.open(), args.strict, &gate, &claims, &on_progress);
+    let report = validate(args.files.open(), args.strict, &config.gate, &claims, &on_progress);
     bar.finish_and_clear();
     super::print(&report::render(&report, args.format, true)?)?;
     let refused = !report.findings.permit_writing();

@@ -9,6 +9,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,7 +21,7 @@ use figment::{
     value::{Dict, Tag, Value},
 };
 use ipnet::IpNet;
-use metricd_core::sql::GateExtension;
+use metricd_core::sql::{Gate, GateExtension};
 use serde::de::DeserializeOwned;
 use tracing_subscriber::filter::Targets;
 
@@ -45,8 +46,9 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     /// `[seed]`
     pub(crate) seed: SeedSettings,
-    /// `[sql]`: what stored SQL may hold beyond metricd's own lists.
-    pub(crate) sql: GateExtension,
+    /// `[sql]`: what stored SQL may hold, metricd's own lists and what is added to them. Default: nothing
+    /// is added.
+    pub(crate) gate: Arc<Gate>,
     /// `[generation]`
     pub(crate) generation: GenerationSettings,
     /// `[cognito]`, `[auth]`, `[roles]` and `[claims]`
@@ -360,11 +362,7 @@ impl Reader {
                 queries: self.value("seed.queries"),
                 records: self.value("seed.records"),
             },
-            sql: GateExtension {
-                tables: self.list("sql.tables", |text| Some(text.to_owned())),
-                functions: self.list("sql.functions", |text| Some(text.to_owned())),
-                types: self.list("sql.types", |text| Some(text.to_owned())),
-            },
+            gate: self.gate(),
             generation: self.generation(),
             auth: self.auth(),
             policy_file: self.value("policy.file"),
@@ -454,6 +452,20 @@ impl Reader {
         value
     }
 
+    fn gate(&mut self) -> Arc<Gate> {
+        let mut names = |key| self.list(key, |text| Some(text.to_owned()));
+        let extension = GateExtension {
+            tables: names("sql.tables"),
+            functions: names("sql.functions"),
+            types: names("sql.types"),
+        };
+        let gate = Gate::extended(&extension).unwrap_or_else(|faults| {
+            self.faults.extend(faults);
+            Gate::default()
+        });
+        Arc::new(gate)
+    }
+
     fn clock(&mut self) -> Option<DateTime<Utc>> {
         let text = self.value::<String>("clock")?;
         let instant = DateTime::parse_from_rfc3339(&text);
@@ -541,6 +553,21 @@ mod tests {
     fn a_file_that_is_not_toml_is_one_fault() {
         let Faults(faults) = load("listen = ").unwrap_err();
         assert_eq!(faults.len(), 1, "{faults:?}");
+    }
+
+    #[test]
+    fn what_can_never_be_allowed_is_a_fault() {
+        let faults = load(
+            "[sql]\nfunctions = ['net', 'pg_sleep']\ntypes = 'regclass'\n\
+             tables = ['sales.*', 'pg_catalog.pg_class']\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in ["pg_sleep", "regclass", "pg_catalog.pg_class"] {
+            assert!(faults.contains(part), "{part} is missing in {faults}");
+        }
+        assert_eq!(faults.lines().count(), 4, "{faults}");
+        assert!(load("[sql]\nfunctions = ['net', 'shop.vat']\ntables = 'sales.*'\n").is_ok());
     }
 
     #[test]
