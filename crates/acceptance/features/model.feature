@@ -96,6 +96,8 @@ Feature: A model that writes queries
       | changes rows in a WITH    | WITH d AS (DELETE FROM metrics RETURNING date) SELECT date FROM d | DELETE |
       | reads metricd's own       | SELECT sql FROM metricd.queries           | queries   |
       | reads what is not there   | SELECT pay FROM salaries                  | salaries  |
+      | sleeps                    | SELECT pg_sleep(100) AS n                 | pg_sleep  |
+      | becomes somebody else     | SELECT set_config('role', 'none', true) AS n | set_config |
 
   Scenario: A slow model does not hold up its caller
     Given a model that never answers

@@ -178,6 +178,8 @@ async fn what_a_model_may_not_write_is_never_stored_and_never_run() {
         "EXPLAIN ANALYZE SELECT 1",
         "DO $$ BEGIN DROP TABLE metrics; END $$",
         "SELECT n FROM loot3",
+        "SELECT pg_sleep(100) AS n",
+        "SELECT set_config('role', 'none', true) AS n",
         "SELECT sql FROM metricd.queries",
         "SELECT usename FROM pg_stat_activity",
         "SELECT table_name FROM information_schema.tables",
