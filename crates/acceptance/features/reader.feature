@@ -113,7 +113,7 @@ Feature: The reader
       And I remember its id as "quick"
       And a metric with the query
         """
-        SELECT count(*) AS n FROM generate_series(1, 20000) a, generate_series(1, 100000) b
+        SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 20) c
         """
       When metricd stops
       Given the setting "METRICD_LIMITS__CONCURRENT_QUERIES" is "1"
