@@ -120,8 +120,13 @@ Feature: The reader
       And the setting "METRICD_LIMITS__QUEUED_QUERIES" is "0"
       When metricd starts again
       And I ask for the metric "{id}" in the background
-      And I ask for the metric "{quick}" until the answer is 503
-      Then it is a problem: "busy"
+      Then in the database, "SELECT count(*) AS running FROM pg_stat_activity WHERE application_name = 'metricd reader' AND state = 'active' AND query LIKE 'SELECT CASE%' AND datname = current_database()" soon gives
+        """
+        [{"running": 1}]
+        """
+      When I ask for the metric "{quick}"
+      Then the answer is 503
+      And it is a problem: "busy"
       And the answer has the header "Retry-After"
       And what I asked in the background has no answer yet
 
