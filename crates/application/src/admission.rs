@@ -78,7 +78,8 @@ impl Admission {
         window: &Window,
         values: &[Value],
     ) -> Result<(), RunError> {
-        let sql: Arc<str> = template.sql.as_str().into();
+        // What fills a `$n` matters too: the same text may be bound to other parts of a window.
+        let sql: Arc<str> = format!("{:?} {}", template.parameters, template.sql).into();
         if self.gated.get(&sql).is_none() {
             self.gate.recheck(template).map_err(|fault| RunError::Failed(Refused(fault).into()))?;
             self.gated.insert(Arc::clone(&sql), ());

@@ -975,7 +975,7 @@ SELECT repeat('a', :day_range) AS a;
 -- length that repeat() is given
 SELECT repeat('a', :day_range * 30000) AS a;
 
--- length that repeat() is given
+-- repeat() is given what another call has made long
 SELECT repeat(repeat('a', 10001), 2) AS a;
 
 -- length that repeat() is given
@@ -1038,7 +1038,7 @@ SELECT n FROM generate_series(-9000, 9000) AS n;
 -- generate_series() has too many rows
 SELECT n FROM generate_series(1, 1e9) AS n;
 
--- generate_series() has too many rows
+-- bounds of this generate_series() are not constants
 SELECT n FROM generate_series(1, 9223372036854775807) AS n;
 
 -- generate_series() has too many rows
@@ -1535,3 +1535,21 @@ SELECT $1 AS a;
 
 -- :tenant is not a placeholder
 SELECT :tenant AS a;
+
+-- must not be called crosstab2
+SELECT q.crosstab2 AS a FROM (SELECT 'select 1'::text AS s) q;
+
+-- is not a small constant
+SELECT repeat('x', (0 * 1e400 + 1000000000)::int) AS a;
+
+-- generate_series
+SELECT count(*) AS a FROM generate_series(1, (0 * 1e400 + 2000000000)::int);
+
+-- generate_series
+SELECT count(*) AS a FROM generate_series(1e30, 1e30 + 1000000000000);
+
+-- repeat() is given what another call has made long
+SELECT repeat(repeat('x', 10000), 10000) AS a;
+
+-- generate_series
+SELECT count(*) AS a FROM generate_series(to_date('2025-01-01', 'J'), DATE '2025-06-01', '1 hour');

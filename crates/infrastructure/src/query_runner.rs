@@ -21,7 +21,8 @@ use metricd_core::{
     sql::{ParameterType, TableName, Template, Value},
 };
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor, PgConnection, Postgres, SqlSafeStr, Statement,
+    AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, Postgres, SqlSafeStr,
+    Statement,
     postgres::{PgArguments, PgTypeInfo, types::Oid},
     query::QueryAs,
 };
@@ -190,6 +191,8 @@ where
 }
 
 async fn describe(connection: &mut PgConnection, sql: &str) -> Result<Description, sqlx::Error> {
+    // A kept statement would be described as its tables were when it was kept.
+    connection.clear_cached_statements().await?;
     let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
     let parameters = match statement.parameters() {
         Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
@@ -269,7 +272,7 @@ impl QueryRunner for PgQueryRunner {
         let sql =
             &format!("EXPLAIN (FORMAT JSON) {}", self.wrapped(template, self.limits.max_rows));
         let (plan,): (serde_json::Value,) = self
-            .ask(describe_error, |mut open| async move {
+            .ask(cost_error, |mut open| async move {
                 let query = bound(sqlx::query_as(AssertSqlSafe(sql.as_str())), values);
                 let plan = query.persistent(false).fetch_one(open.connection()).await;
                 (open, plan)
@@ -383,6 +386,14 @@ fn describe_error(error: sqlx::Error) -> RunError {
     }
 }
 
+/// Planning computes what is constant, and the claims of a caller are: their values are not told.
+fn cost_error(error: sqlx::Error) -> RunError {
+    match (pg_error(&error).map(DatabaseFault::of), describe_error(error)) {
+        (Some(fault), RunError::Rejected { .. }) => RunError::Rejected { message: fault.message },
+        (_, other) => other,
+    }
+}
+
 fn run_error(error: sqlx::Error) -> RunError {
     if is_unavailable(&error) {
         return RunError::Unavailable(error.into());
@@ -393,7 +404,7 @@ fn run_error(error: sqlx::Error) -> RunError {
             RunError::Unavailable(DatabaseFault::of(fault).into())
         }
         Some(fault) if fault.code() == "57014" => RunError::Deadline,
-        Some(fault) => RunError::Failed(DatabaseFault::of(fault).into()),
+        Some(fault) => RunError::Failed(DatabaseFault::while_reading(fault).into()),
         None => RunError::Failed(error.into()),
     }
 }

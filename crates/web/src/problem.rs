@@ -311,6 +311,10 @@ impl From<RollbackError> for Problem {
                 let fault = Fault::at(&["body", "version"], "unknown", error.to_string());
                 Self::invalid(fault.into())
             }
+            RollbackError::Update(UpdateError::Query(fault)) if !is_ours(&fault) => {
+                let loc = ["body", "version"];
+                Self::invalid(Fault::at(&loc, "sql", fault.to_string()).into())
+            }
             RollbackError::Update(error) => error.into(),
         }
     }
@@ -391,5 +395,14 @@ impl From<CreateRecordError> for Problem {
             CreateRecordError::NotFound => Self::not_found(),
             CreateRecordError::Store(error) => error.into(),
         }
+    }
+}
+
+/// Whether what stopped SQL from compiling is no fault of the SQL.
+fn is_ours(error: &CompileError) -> bool {
+    match error {
+        CompileError::Forbidden(_) => true,
+        CompileError::Database(error) => !error.is_of_the_query(),
+        _ => false,
     }
 }

@@ -86,11 +86,12 @@ pub(crate) async fn generate(
         .map_err(|forbidden| GenerationError::Query(forbidden.into()))?;
     let schema = schema_for(actor, ports).await?;
     let mut attempts = 0;
-    let mut not_understood = None;
+    let (mut not_understood, mut was_refused) = (None, None);
     for generator in ports.generators.iter() {
         let asking = Asking { actor, ports, query_id, prompt, schema: &schema };
         let patience = generator.patience();
-        let asked = asking.ask(generator.as_ref(), &mut attempts, &mut not_understood);
+        let asked =
+            asking.ask(generator.as_ref(), &mut attempts, &mut not_understood, &mut was_refused);
         match tokio::time::timeout(patience, asked).await {
             Ok(Ok(Some(generated))) => return Ok(generated),
             Ok(Ok(None)) => {}
@@ -99,10 +100,13 @@ pub(crate) async fn generate(
         }
     }
     let sql = raw_records::sql(query_id, prompt);
-    let explanation = format!(
-        "{} The metric returns its own raw records of the last day_range days.",
-        not_understood.as_deref().unwrap_or("The sentence was not understood.")
-    );
+    let why = match (not_understood, was_refused) {
+        (_, Some(reason)) => format!("The query that was written for it was refused: {reason}."),
+        (Some(explanation), None) => explanation,
+        (None, None) => "The sentence was not understood.".to_owned(),
+    };
+    let explanation =
+        format!("{why} The metric returns its own raw records of the last day_range days.");
     let compiled = compile(actor, ports, &sql).await.map_err(GenerationError::Query)?;
     let trial = attempt(actor, ports, compiled).await?;
     let (source, attempts) = (GenerationSource::Fallback, attempts + 1);
@@ -134,6 +138,7 @@ impl Asking<'_> {
         generator: &dyn QueryGenerator,
         attempts: &mut u32,
         not_understood: &mut Option<String>,
+        was_refused: &mut Option<String>,
     ) -> Result<Option<(Generation, Trial)>, GenerationError> {
         let source = generator.source();
         let mut refused = Vec::new();
@@ -149,7 +154,8 @@ impl Asking<'_> {
             let (sql, explanation) = match generator.suggest(&request).await {
                 Ok(Suggestion::Query { sql, explanation }) => (sql, explanation),
                 Ok(Suggestion::NotUnderstood { explanation }) => {
-                    *not_understood = Some(explanation);
+                    // The first one asked is the one to be heard.
+                    not_understood.get_or_insert(explanation);
                     return Ok(None);
                 }
                 Err(GenerateError::Unreadable(reason)) => {
@@ -173,6 +179,7 @@ impl Asking<'_> {
                 }
                 Err(reason) => {
                     info!(source = source.as_str(), attempt = *attempts, "Suggestion refused");
+                    *was_refused = Some(reason.clone());
                     refused.push(RefusedAttempt { sql: Some(sql), reason });
                 }
             }

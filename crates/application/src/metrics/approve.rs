@@ -36,7 +36,8 @@ pub enum ApproveError {
 }
 
 /// Approves the query of the metric `id` as it is at `version`, or as it is now, and gives the metric.
-/// One that waits for nothing is left as it is.
+/// One that waits for nothing is left as it is. The query's other metrics answer with it, so it takes
+/// leave on each.
 ///
 /// # Errors
 /// See [`ApproveError`].
@@ -48,7 +49,7 @@ pub async fn approve_metric(
 ) -> Result<Metric, ApproveError> {
     authorize(actor, ports, Action::Approve, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(ApproveError::NotFound)?;
-    let Locked { work, query, metric, .. } =
+    let Locked { work, query, metric, sharing } =
         lock(ports, id, known.metric.query_id).await?.ok_or(ApproveError::NotFound)?;
     if !may_know(actor, ports, &metric) {
         return Err(ApproveError::NotFound);
@@ -60,10 +61,14 @@ pub async fn approve_metric(
     if query.review != Review::Waiting {
         return Ok(metric);
     }
+    for other in &sharing {
+        work = authorize_within(actor, ports, Action::Approve, other, work).await?;
+    }
     let query = Query { review: Review::Approved, ..query };
     work.update_query(&query).await?;
-    let event =
-        AuditEvent::done(actor, ports.clock.now(), Action::Approve, id.into(), Some(query.version));
-    work.commit(&event, &[]).await?;
+    let (now, version) = (ports.clock.now(), Some(query.version));
+    let event = |id: MetricId| AuditEvent::done(actor, now, Action::Approve, id.into(), version);
+    let more: Vec<_> = sharing.iter().map(|other| event(other.id)).collect();
+    work.commit(&event(id), &more).await?;
     Ok(Metric { review: query.review, ..metric })
 }

@@ -49,7 +49,8 @@ pub async fn list_versions(
     let limit = limit.clamp(1, MAX_VERSIONS);
     let query = &compiled.query;
     // One more than is shown says whether there is more.
-    let mut replaced = ports.catalog.versions(&query.id, limit + 1, before).await?;
+    let before = before.map_or(query.version, |before| before.min(query.version));
+    let mut replaced = ports.catalog.versions(&query.id, limit + 1, Some(before)).await?;
     let next = if replaced.len() > limit as usize {
         replaced.truncate(limit as usize);
         replaced.last().map(|version| version.version)
@@ -91,6 +92,8 @@ pub async fn rollback_metric(
     let found = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
     let object = Object::Metric(&found.metric);
     authorize_on(actor, ports, Action::Edit, object).await.map_err(UpdateError::from)?;
+    // What is wrong with the old SQL today tells of it.
+    authorize_on(actor, ports, Action::ReadSql, object).await.map_err(UpdateError::from)?;
     let sql = if version == found.query.version {
         Some(found.query.sql)
     } else {

@@ -17,6 +17,7 @@ use pg_query::{
 use super::{
     error::Fault,
     tree::{binary, builtin_name, cast_parts, param_number, plain_call, string_constant, sval},
+    walk::{Part, Visitor, walk},
 };
 use crate::window::MAX_DAYS;
 
@@ -31,6 +32,9 @@ const MAX_DISTANCE: f64 = 40_000.0;
 
 /// The years of a constant day.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
+
+/// The largest whole number up to which a float has each of them: 2 to the power of 53.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 const HOUR: f64 = 1.0 / 24.0;
 
@@ -59,16 +63,43 @@ pub(super) fn check(call: &FuncCall, filled: &[Filled]) -> Result<(), Fault> {
         ("repeat" | "lpad" | "rpad", args) => {
             let length = args.get(1).and_then(|arg| known.number(arg));
             if length.is_some_and(|length| length.high <= MAX_LENGTH) {
-                return Ok(());
+                return once(name, call, args);
             }
             let message = format!("the length that {name}() is given is not a small constant");
             Err(Fault::new(call.location, message)
                 .hint(format!("write a number of at most {MAX_LENGTH}")))
         }
-        ("format", args) => format_width(call, args),
+        ("format", args) => format_width(call, args).and_then(|()| once(name, call, args)),
         ("generate_series", args) => known.series(call, args),
         _ => Ok(()),
     }
+}
+
+/// Checks that a call is not given what another one has made long.
+fn once(name: &str, call: &FuncCall, args: &[Node]) -> Result<(), Fault> {
+    if args.iter().any(grows) {
+        let message = format!("{name}() is given what another call has made long");
+        return Err(Fault::new(call.location, message).hint("repeat or pad once"));
+    }
+    Ok(())
+}
+
+/// Whether a call that makes a text long stands anywhere in `node`: together they would multiply.
+fn grows(node: &Node) -> bool {
+    struct Finds(bool);
+    impl Visitor for Finds {
+        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+            if let Part::FuncCall(call) = part {
+                let name = builtin_name(&call.funcname);
+                self.0 |= matches!(name, Some("repeat" | "lpad" | "rpad" | "format"));
+            }
+            Ok(())
+        }
+    }
+    let mut finds = Finds(false);
+    // A part that the walk refuses is refused where it stands.
+    let _ = walk(&mut node.clone(), &mut finds);
+    finds.0
 }
 
 /// Checks the length of a type that pads its values.
@@ -152,6 +183,12 @@ impl Span {
         }
     }
 
+    /// Whether no digit of it is lost: PostgreSQL computes with all of them.
+    fn is_exact(&self) -> bool {
+        let exact = |number: f64| number.is_finite() && number.abs() <= LARGEST_EXACT;
+        exact(self.low) && exact(self.high)
+    }
+
     fn is_within(self, most: f64) -> bool {
         self.low >= -most && self.high <= most
     }
@@ -226,6 +263,10 @@ impl Known<'_> {
 
     /// What a number can be: constants, `:day_range`, and the days of a window.
     fn number(&self, node: &Node) -> Option<Span> {
+        self.computed(node).filter(Span::is_exact)
+    }
+
+    fn computed(&self, node: &Node) -> Option<Span> {
         if let Some((arg, _, ty)) = cast_parts(node) {
             let number = ["int2", "int4", "int8", "numeric", "float4", "float8"].contains(&ty);
             return self.number(arg).filter(|_| number);
@@ -307,7 +348,8 @@ impl Known<'_> {
             Some(("timezone", [zone, day])) => self.zone(zone) && self.day(day),
             Some(("to_date" | "to_timestamp", [day, pattern])) => {
                 string_constant(day).is_some_and(|(day, _)| is_day(day))
-                    && string_constant(pattern).is_some()
+                    // Other patterns read the same digits as another day.
+                    && string_constant(pattern).is_some_and(|(text, _)| text.starts_with("YYYY"))
             }
             Some(("make_date", [year, month, day])) => {
                 let year = self.number(year).is_some_and(|year| {

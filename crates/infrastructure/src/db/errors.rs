@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::entities::Damage;
 
-/// A database error without what it quotes of rows: its detail, and where the fault is in the data
-/// (SQLSTATE classes 22 and 23), everything from the first value in its message on.
+/// A database error without what it quotes of rows: its detail, and where the fault may be in the data,
+/// everything from the first value in its message on.
 #[derive(Debug, Error)]
 #[error("{message} (SQLSTATE {code})")]
 pub(crate) struct DatabaseFault {
@@ -24,6 +24,18 @@ impl DatabaseFault {
         let message = match error.code().get(..2) {
             Some("22" | "23") => before_values(message),
             _ => message,
+        };
+        Self { code: error.code().to_owned(), message: message.to_owned() }
+    }
+}
+
+impl DatabaseFault {
+    /// Of a statement whose rows were being read: whatever its code, it may quote them. Only what is said
+    /// of tables, columns and functions is kept whole.
+    pub(crate) fn while_reading(error: &PgDatabaseError) -> Self {
+        let message = match error.code() {
+            "42501" | "42P01" | "42703" | "42883" => error.message(),
+            _ => before_values(error.message()),
         };
         Self { code: error.code().to_owned(), message: message.to_owned() }
     }

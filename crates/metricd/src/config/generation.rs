@@ -66,6 +66,10 @@ impl Reader {
             let why = "a key goes over https, or stays on this machine";
             self.faults.push(format!("generation.base_url: {why}"));
         }
+        if send_samples && endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_safe()) {
+            let why = "values of rows go over https, or stay on this machine";
+            self.faults.push(format!("generation.send_samples: {why}"));
+        }
         let (endpoint, model) = (endpoint?, model?);
         Some(ModelConfig { endpoint, model, api_key: key, attempts, timeout, send_samples })
     }

@@ -149,10 +149,14 @@ impl Sessions {
     /// Ends a session from outside, whatever it is doing.
     async fn end(&self, session: Session) {
         // Not pg_cancel_backend: a cancel that comes before its statement is passed over.
-        let ended =
-            sqlx::query("SELECT pg_terminate_backend($1)").bind(session.pid).execute(&self.aside);
-        if let Err(error) = ended.await {
-            tracing::warn!(%error, "An abandoned query could not be ended: it runs into its timeout");
+        let ending = sqlx::query_scalar::<_, bool>("SELECT pg_terminate_backend($1)");
+        let ended = ending.bind(session.pid).fetch_one(&self.aside);
+        match tokio::time::timeout(self.patience, ended).await {
+            Ok(Ok(true)) => {}
+            outcome => tracing::warn!(
+                ?outcome,
+                "An abandoned query could not be ended: it runs into its timeout"
+            ),
         }
         // Not before: until now the process's number was this session's.
         drop(session);

@@ -28,7 +28,7 @@ use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
 /// How long one answer may take, its query's trial included.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Suggests queries by the grammar alone, without a network.
 #[derive(Debug, Clone, Copy, Default)]

@@ -88,6 +88,8 @@ struct Reader<'v, 'a> {
     /// Whether filters are now what a share is of.
     in_clause: bool,
     not: Option<usize>,
+    /// The column of the value that "not" was before.
+    not_of: Option<usize>,
     with: Option<usize>,
     or: Option<usize>,
     having: Option<(Comparison, String)>,
@@ -123,6 +125,7 @@ impl<'v, 'a> Reader<'v, 'a> {
             filters: Vec::new(),
             in_clause: false,
             not: None,
+            not_of: None,
             with: None,
             or: None,
             having: None,
@@ -234,7 +237,8 @@ impl<'v, 'a> Reader<'v, 'a> {
                     Some(Item::Columns(_) | Item::Term(Term::BucketNoun(_)))
                 );
             }
-            Term::Clause => self.in_clause = true,
+            // "What is the share" has no clause yet: nothing was said of what it would be about.
+            Term::Clause => self.in_clause |= self.grounds > 0,
             Term::List => {
                 if matches!(
                     self.item_after(at),
@@ -323,7 +327,10 @@ impl<'v, 'a> Reader<'v, 'a> {
                 Some(
                     Item::Term(Term::Count | Term::Aggregate(_) | Term::Share) | Item::Table(_),
                 ) if ranks => false,
-                Some(Item::Values(_)) => false,
+                Some(Item::Values(_)) => {
+                    self.gap(at);
+                    false
+                }
                 _ => {
                     self.gap(at);
                     false
@@ -730,7 +737,9 @@ impl<'v, 'a> Reader<'v, 'a> {
             self.fail(at, format!("it is a value of {}", columns.join(" and of ")));
             return end;
         };
-        let negated = self.not.is_some();
+        // "Not" holds for what follows it, and for other values of the same column.
+        let negated = self.not.is_some() && self.not_of.is_none_or(|of| of == column);
+        self.not_of = negated.then_some(column);
         self.filter(Filter::Values { column, values: vec![value], negated }, at);
         let list_goes_on = match self.parts.get(end).map(|part| &part.item) {
             Some(Item::Values(_)) => true,
@@ -739,8 +748,9 @@ impl<'v, 'a> Reader<'v, 'a> {
             }
             _ => false,
         };
-        if !list_goes_on {
+        if !list_goes_on || !negated {
             self.not = None;
+            self.not_of = None;
         }
         end
     }
@@ -843,6 +853,8 @@ impl<'v, 'a> Reader<'v, 'a> {
     fn settle_pending(&mut self) {
         for Pending { aggregate, extreme, part } in std::mem::take(&mut self.pending) {
             match (aggregate, extreme) {
+                // "The number of days with more than …" asks for no list of days.
+                (None, _) if matches!(self.subject, Some((Group::Time(_), _))) => self.gap(part),
                 (None, _) => self.measure(Measure::Rows),
                 (Some(Aggregate::Sum), None) if self.named > 0 && self.measures.is_empty() => {
                     self.measure(Measure::Rows);

@@ -1,6 +1,6 @@
 //! Writes a question as SQL.
 //!
-//! Must never write a word of the sentence but into the leading comment: names come from the schema,
+//! Must never write a word of the sentence but into the leading comment, and as a quoted text or a checked number into a condition: names come from the schema,
 //! and values are quoted.
 
 use std::fmt::Write as _;
