@@ -327,10 +327,6 @@ impl<'v, 'a> Reader<'v, 'a> {
                 Some(
                     Item::Term(Term::Count | Term::Aggregate(_) | Term::Share) | Item::Table(_),
                 ) if ranks => false,
-                Some(Item::Values(_)) => {
-                    self.gap(at);
-                    false
-                }
                 _ => {
                     self.gap(at);
                     false
