@@ -163,8 +163,10 @@ where
         let running = reader.sessions().open(Some(place)).await?;
         let is_reused = running.is_reused();
         let (open, done) = work(Open::Server(running)).await;
-        if let Open::Server(running) = open {
-            running.end(&done);
+        match open {
+            Open::Server(running) => running.end(&done),
+            #[cfg(feature = "embedded")]
+            Open::Embedded(_) => {}
         }
         match done {
             Err(error) if is_reused && is_lost(&error) => {}
@@ -258,10 +260,10 @@ impl QueryRunner for PgQueryRunner {
                 (open, readable)
             })
             .await?;
-        let allowed = |table: &TableName| match &self.engine {
-            Engine::Server(_) => true,
+        let allowed = |table: &TableName| match (&self.engine, table) {
+            (Engine::Server(_), _) => true,
             #[cfg(feature = "embedded")]
-            Engine::Embedded { gate, .. } => gate.allows_table(table),
+            (Engine::Embedded { gate, .. }, table) => gate.allows_table(table),
         };
         let refused =
             tables.iter().zip(readable).filter(|(table, readable)| !readable || !allowed(table));
