@@ -42,6 +42,31 @@ failures! {
     TooLate = "504", "The answer took too long";
 }
 
+/// Failures that go together.
+macro_rules! groups {
+    ($($(#[$doc:meta])* $name:ident = $($part:ident)|+;)*) => {$(
+        $(#[$doc])*
+        pub(crate) enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let mut all = BTreeMap::new();
+                $(all.extend($part::responses());)+
+                all
+            }
+        }
+    )*};
+}
+
+groups! {
+    /// Of whatever has the database look at SQL.
+    RunsSql = Invalid | QueryFailed | Unavailable | TooLate;
+    /// Of whatever makes a metric, or would.
+    MakesMetric = Forbidden | TooLarge | NotJson | RunsSql;
+    /// Of whatever may give a metric new SQL.
+    ChangesSql = Forbidden | MetricNotFound | Locked | TooLarge | NotJson | RunsSql;
+}
+
 /// Says of every operation of `document` that it needs a token, and how it fails without a good one.
 pub(crate) fn demand_token(document: &mut OpenApi) {
     for operation in operations(document) {

@@ -94,6 +94,23 @@ mod tests {
     }
 
     #[test]
+    fn whatever_asks_the_database_about_sql_says_how_that_fails() {
+        let document = serde_json::to_value(document()).unwrap();
+        for (method, path) in [
+            ("post", "/metrics"),
+            ("post", "/metrics/preview"),
+            ("get", "/metrics/{id}"),
+            ("patch", "/metrics/{id}"),
+            ("post", "/metrics/{id}/rollback"),
+        ] {
+            let responses = &document["paths"][path][method]["responses"];
+            for status in ["403", "422", "500", "503", "504"] {
+                assert!(responses[status].is_object(), "{status} of {method} {path}");
+            }
+        }
+    }
+
+    #[test]
     fn every_shape_that_is_named_is_there() {
         let document = serde_json::to_value(document()).unwrap();
         let text = document.to_string();

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     check::{Fault, Faults, Refused},
     extract::{Body, Caller},
-    failures::{Forbidden, Invalid, NotJson, TooLarge, Unavailable},
+    failures::MakesMetric,
     problem::Problem,
     wire::{LayoutItemBody, LayoutItemInput, name, optional, prose, tags},
 };
@@ -179,7 +179,7 @@ impl From<Created> for CreatedMetric {
     request_body = NewMetric,
     responses(
         (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
-        Forbidden, TooLarge, NotJson, Invalid, Unavailable,
+        MakesMetric,
     ),
 )]
 pub(crate) async fn handler(

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     extract::{Caller, MetricPath, QueryParams},
-    failures::{Forbidden, Invalid, MetricNotFound, QueryFailed, TooLate, Unavailable, Waiting},
+    failures::{Forbidden, MetricNotFound, RunsSql, Waiting},
     problem::Problem,
     wire::{ColumnBody, MetricBody},
 };
@@ -97,7 +97,7 @@ impl TryFrom<Answer> for MetricAnswer {
     ),
     responses(
         (status = 200, description = "The records", body = MetricAnswer),
-        Forbidden, MetricNotFound, Waiting, Invalid, QueryFailed, Unavailable, TooLate,
+        Forbidden, MetricNotFound, Waiting, RunsSql,
     ),
 )]
 pub(crate) async fn handler(

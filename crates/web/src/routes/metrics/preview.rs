@@ -18,7 +18,7 @@ use super::{
 use crate::{
     check::{Faults, Refused},
     extract::{Body, Caller},
-    failures::{Forbidden, Invalid, NotJson, QueryFailed, TooLarge, TooLate, Unavailable},
+    failures::MakesMetric,
     problem::Problem,
     wire::ColumnBody,
 };
@@ -85,7 +85,7 @@ impl TryFrom<Preview> for PreviewBody {
     request_body = PreviewRequest,
     responses(
         (status = 200, description = "What it would be", body = PreviewBody),
-        Forbidden, TooLarge, NotJson, Invalid, QueryFailed, Unavailable, TooLate,
+        MakesMetric,
     ),
 )]
 pub(crate) async fn handler(

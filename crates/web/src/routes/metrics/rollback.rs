@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{Body, Caller, MetricPath},
-    failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, TooLarge, Unavailable},
+    failures::ChangesSql,
     problem::Problem,
     wire::MetricBody,
 };
@@ -38,7 +38,7 @@ fn at_least_one(version: i64) -> Result<i64, Refused> {
     request_body = Rollback,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
-        Forbidden, MetricNotFound, Locked, TooLarge, NotJson, Invalid, Unavailable,
+        ChangesSql,
     ),
 )]
 pub(crate) async fn handler(

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{Body, Caller, MetricPath},
-    failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, TooLarge, Unavailable},
+    failures::ChangesSql,
     problem::Problem,
     wire::{Change, DisplayBody, MetricBody, name, optional, prose, tags},
 };
@@ -86,7 +86,7 @@ impl From<MetricPatch> for Patch {
     request_body = MetricPatch,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
-        Forbidden, MetricNotFound, Locked, TooLarge, NotJson, Invalid, Unavailable,
+        ChangesSql,
     ),
 )]
 pub(crate) async fn handler(
