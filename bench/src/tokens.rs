@@ -111,6 +111,7 @@ fn ports(database: &Database) -> anyhow::Result<Ports> {
         admission: Admission::new(Arc::default(), f64::INFINITY),
         schema: database.schema(),
         generators: Arc::new([]),
+        generation_time: Duration::from_mins(5),
         approval: Approval::NotNeeded,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),

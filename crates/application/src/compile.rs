@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize, authorize_on,
     ports::{Ports, RunError},
+    rights::permits,
 };
 
 /// Why SQL did not compile. The text is for its author.
@@ -84,6 +85,30 @@ pub async fn compile(
     for table in draft.tables() {
         authorize_on(actor, ports, Action::WriteSql, Object::Table(table)).await?;
     }
+    finish(actor, ports, draft).await
+}
+
+/// The same for SQL that somebody else suggests to `actor`. A table without leave is no denial of
+/// theirs: they did not ask for it.
+pub(crate) async fn compile_suggestion(
+    actor: &Actor,
+    ports: &Ports,
+    sql: &str,
+) -> Result<(Template, Vec<Column>), CompileError> {
+    let draft = Draft::parse(sql, ports.admission.gate())?;
+    let may = |table| permits(actor, ports, Action::WriteSql, Object::Table(table));
+    if !draft.tables().iter().all(may) {
+        return Err(Forbidden.into());
+    }
+    finish(actor, ports, draft).await
+}
+
+/// What both do once there is leave.
+async fn finish(
+    actor: &Actor,
+    ports: &Ports,
+    draft: Draft,
+) -> Result<(Template, Vec<Column>), CompileError> {
     refuse_unknown_claims(&draft, &ports.claims)?;
     let runner = ports.runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();

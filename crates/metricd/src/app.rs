@@ -86,6 +86,7 @@ pub(crate) fn ports(
         admission: Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost)),
         schema: database.schema(),
         generators: generators(config)?,
+        generation_time: config.limits.request_timeout * 5 / 6,
         approval: config.generation.approval,
         clock: clock(config),
         ids: Arc::new(RandomIds),

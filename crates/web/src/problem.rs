@@ -270,6 +270,7 @@ impl From<GenerationError> for Problem {
                 error.into()
             }
             GenerationError::Query(_) => Self::internal(error),
+            GenerationError::Ungrounded { explanation } => Self::ungrounded(explanation),
             GenerationError::Store(error) => error.into(),
         }
     }
@@ -287,7 +288,6 @@ impl From<PreviewError> for Problem {
             // Whoever wrote it may know what the database says of it.
             PreviewError::Run(RunError::Failed(fault)) => Self::bad_sql(fault.to_string()),
             PreviewError::Run(error) => error.into(),
-            PreviewError::Ungrounded { explanation } => Self::ungrounded(explanation),
             PreviewError::Generate(error) => error.into(),
         }
     }
@@ -330,7 +330,6 @@ impl From<CreateError> for Problem {
                 error.into()
             }
             CreateError::Query(error) => Self::query_fault(&error),
-            CreateError::Ungrounded { explanation } => Self::ungrounded(explanation),
             CreateError::Generate(error) => error.into(),
             CreateError::Store(error) => error.into(),
         }
@@ -345,6 +344,7 @@ impl From<UpdateError> for Problem {
             }
             UpdateError::NotFound => Self::not_found(),
             UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
+            UpdateError::Moved => Self::new(StatusCode::CONFLICT, error.to_string()),
             UpdateError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
                 error.into()
             }

@@ -11,12 +11,13 @@ use metricd_core::{
     window::{Window, WindowRequest},
 };
 use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::raw_records;
 use crate::{
     authorize,
-    compile::{CompileError, compile},
+    compile::{CompileError, compile, compile_suggestion},
     ports::{
         GenerateError, GenerationSource, Ports, QueryGenerator, RefusedAttempt, Rows, RunError,
         StoreError, Suggestion, SuggestionRequest,
@@ -61,6 +62,12 @@ pub enum GenerationError {
     /// The caller may not write SQL, or not what this one needs.
     #[error("the generated query does not compile")]
     Query(#[source] CompileError),
+    /// The sentence was not understood, and the caller wants to hear of it.
+    #[error("{explanation}")]
+    Ungrounded {
+        /// What was not understood.
+        explanation: String,
+    },
     /// The query failed when it was tried, for a reason that is no fault of it.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -70,7 +77,8 @@ pub enum GenerationError {
 }
 
 /// Writes a query for `prompt`, grounded in those tables that `actor` may write SQL over. One that no
-/// generator understands becomes the query for the metric's own raw records, which says so.
+/// generator understands becomes the query for the metric's own raw records, which says so; with
+/// `strict` it is an error.
 ///
 /// # Errors
 /// See [`GenerationError`].
@@ -79,38 +87,93 @@ pub(crate) async fn generate(
     ports: &Ports,
     query_id: &QueryId,
     prompt: &str,
+    strict: bool,
 ) -> Result<(Generation, Trial), GenerationError> {
     // Whoever may not write SQL shall not cost a model's time either.
     authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog)
         .await
         .map_err(|forbidden| GenerationError::Query(forbidden.into()))?;
-    let schema = schema_for(actor, ports).await?;
-    let mut attempts = 0;
-    let (mut not_understood, mut was_refused) = (None, None);
-    for generator in ports.generators.iter() {
-        let asking = Asking { actor, ports, query_id, prompt, schema: &schema };
-        let patience = generator.patience();
-        let asked =
-            asking.ask(generator.as_ref(), &mut attempts, &mut not_understood, &mut was_refused);
-        match tokio::time::timeout(patience, asked).await {
-            Ok(Ok(Some(generated))) => return Ok(generated),
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_) => warn!(source = generator.source().as_str(), "Generator too slow"),
-        }
+    let mut heard = Heard::default();
+    if let Some(generated) = ask_all(actor, ports, query_id, prompt, &mut heard).await? {
+        return Ok(generated);
+    }
+    let attempts = heard.attempts + 1;
+    let why = heard.why();
+    if strict {
+        return Err(GenerationError::Ungrounded { explanation: why });
     }
     let sql = raw_records::sql(query_id, prompt);
-    let why = match (not_understood, was_refused) {
-        (_, Some(reason)) => format!("The query that was written for it was refused: {reason}."),
-        (Some(explanation), None) => explanation,
-        (None, None) => "The sentence was not understood.".to_owned(),
-    };
     let explanation =
         format!("{why} The metric returns its own raw records of the last day_range days.");
     let compiled = compile(actor, ports, &sql).await.map_err(GenerationError::Query)?;
     let trial = attempt(actor, ports, compiled).await?;
-    let (source, attempts) = (GenerationSource::Fallback, attempts + 1);
+    let source = GenerationSource::Fallback;
     Ok((Generation { source, grounded: false, explanation, attempts, sql }, trial))
+}
+
+/// Of the time that generators have, one part in so many is the last one's alone: however slow a model
+/// is, the grammar that needs none still answers.
+const PARTS: u32 = 5;
+
+/// Asks the generators one after the other, for no longer than they all together may take.
+async fn ask_all(
+    actor: &Actor,
+    ports: &Ports,
+    query_id: &QueryId,
+    prompt: &str,
+    heard: &mut Heard,
+) -> Result<Option<(Generation, Trial)>, GenerationError> {
+    let time = ports.generation_time;
+    let end = Instant::now() + time;
+    let before_last = end - time / PARTS;
+    let Ok(schema) = timeout_at(before_last, schema_for(actor, ports)).await else {
+        warn!("Schema too slow");
+        heard.too_late = true;
+        return Ok(None);
+    };
+    let schema = schema?;
+    let mut generators = ports.generators.iter().peekable();
+    while let Some(generator) = generators.next() {
+        let all = if generators.peek().is_some() { before_last } else { end };
+        let until = all.min(Instant::now() + generator.patience());
+        let asking = Asking { actor, ports, query_id, prompt, schema: &schema };
+        match timeout_at(until, asking.ask(generator.as_ref(), heard)).await {
+            Ok(Ok(None)) => {}
+            Ok(answered) => return answered,
+            Err(_) => {
+                warn!(source = generator.source().as_str(), "Generator too slow");
+                heard.too_late = true;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What generators have said of a sentence that is not answered yet.
+#[derive(Debug, Default)]
+struct Heard {
+    /// How many suggestions were asked for.
+    attempts: u32,
+    /// What the first one who did not understand said of it.
+    not_understood: Option<String>,
+    /// What was wrong with the last suggestion that was refused.
+    refused: Option<String>,
+    /// Whether somebody's time was over before they had answered.
+    too_late: bool,
+}
+
+impl Heard {
+    /// Why there is no query, as a sentence for the caller.
+    fn why(self) -> String {
+        match (self.refused, self.not_understood) {
+            (Some(reason), _) => {
+                format!("The query that was written for it was refused: {reason}.")
+            }
+            (None, Some(explanation)) => explanation,
+            (None, None) if self.too_late => "Nobody understood the sentence in time.".to_owned(),
+            (None, None) => "The sentence was not understood.".to_owned(),
+        }
+    }
 }
 
 /// The tables that may be read and that `actor` may write SQL over.
@@ -136,9 +199,7 @@ impl Asking<'_> {
     async fn ask(
         &self,
         generator: &dyn QueryGenerator,
-        attempts: &mut u32,
-        not_understood: &mut Option<String>,
-        was_refused: &mut Option<String>,
+        heard: &mut Heard,
     ) -> Result<Option<(Generation, Trial)>, GenerationError> {
         let source = generator.source();
         let mut refused = Vec::new();
@@ -150,12 +211,11 @@ impl Asking<'_> {
                 today: self.ports.clock.now().date_naive(),
                 refused: &refused,
             };
-            *attempts += 1;
+            heard.attempts += 1;
             let (sql, explanation) = match generator.suggest(&request).await {
                 Ok(Suggestion::Query { sql, explanation }) => (sql, explanation),
                 Ok(Suggestion::NotUnderstood { explanation }) => {
-                    // The first one asked is the one to be heard.
-                    not_understood.get_or_insert(explanation);
+                    heard.not_understood.get_or_insert(explanation);
                     return Ok(None);
                 }
                 Err(GenerateError::Unreadable(reason)) => {
@@ -173,13 +233,13 @@ impl Asking<'_> {
             };
             match self.check(&sql).await? {
                 Ok(trial) => {
-                    let (grounded, attempts) = (true, *attempts);
+                    let (grounded, attempts) = (true, heard.attempts);
                     let generation = Generation { source, grounded, explanation, attempts, sql };
                     return Ok(Some((generation, trial)));
                 }
                 Err(reason) => {
-                    info!(source = source.as_str(), attempt = *attempts, "Suggestion refused");
-                    *was_refused = Some(reason.clone());
+                    info!(source = source.as_str(), attempt = heard.attempts, "Suggestion refused");
+                    heard.refused = Some(reason.clone());
                     refused.push(RefusedAttempt { sql: Some(sql), reason });
                 }
             }
@@ -191,7 +251,7 @@ impl Asking<'_> {
     /// Holds a suggestion to everything that SQL is held to, and tries it. The inner error is what is
     /// wrong with the suggestion.
     async fn check(&self, sql: &str) -> Result<Result<Trial, String>, GenerationError> {
-        let compiled = match compile(self.actor, self.ports, sql).await {
+        let compiled = match compile_suggestion(self.actor, self.ports, sql).await {
             Ok(compiled) => compiled,
             Err(CompileError::Database(error)) => return refusal(error),
             Err(CompileError::Forbidden(_)) => {

@@ -2,7 +2,7 @@
 
 use metricd_core::{
     actor::{Action, Actor, Object},
-    ids::QueryId,
+    ids::{MetricId, QueryId},
 };
 use thiserror::Error;
 
@@ -11,9 +11,9 @@ use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
     deny,
-    metrics::QuerySource,
+    metrics::{QuerySource, planned},
     ports::{Ports, RunError},
-    rights::might_permit,
+    rights::permits,
 };
 
 /// What a metric would be.
@@ -23,7 +23,7 @@ pub struct Preview {
     pub trial: Trial,
     /// How its SQL was written, when it came from a sentence.
     pub generation: Option<Generation>,
-    /// Whether the caller may see the SQL of a metric at all.
+    /// Whether the caller could see the SQL of the metric that it would be.
     pub shows_sql: bool,
 }
 
@@ -39,12 +39,6 @@ pub enum PreviewError {
     /// The SQL that the caller wrote fails.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The sentence was not understood, and the caller wants to hear of it.
-    #[error("{explanation}")]
-    Ungrounded {
-        /// What was not understood.
-        explanation: String,
-    },
     /// No query could be generated.
     #[error(transparent)]
     Generate(#[from] GenerationError),
@@ -60,24 +54,24 @@ pub async fn preview_metric(
     source: QuerySource,
 ) -> Result<Preview, PreviewError> {
     authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
-    match source {
+    let query_id = QueryId::from(ports.ids.fresh());
+    let (sql, trial, generation) = match source {
         QuerySource::Sql(sql) => {
             let compiled = compile(actor, ports, &sql).await.map_err(PreviewError::Query)?;
             if actor.scope(&compiled.0.claims).is_err() {
                 let denied = deny(actor, ports, Action::Create, Object::Catalog.into()).await;
                 return Err(denied.into());
             }
-            let trial = attempt(actor, ports, compiled).await?;
-            Ok(Preview { trial, generation: None, shows_sql: true })
+            (sql, attempt(actor, ports, compiled).await?, None)
         }
         QuerySource::Prompt { text, strict } => {
-            let id = QueryId::from(ports.ids.fresh());
-            let (generation, trial) = generate(actor, ports, &id, &text).await?;
-            if strict && !generation.grounded {
-                return Err(PreviewError::Ungrounded { explanation: generation.explanation });
-            }
-            let shows_sql = might_permit(actor, ports, Action::ReadSql);
-            Ok(Preview { trial, generation: Some(generation), shows_sql })
+            let (generation, trial) = generate(actor, ports, &query_id, &text, strict).await?;
+            (generation.sql.clone(), trial, Some(generation))
         }
-    }
+    };
+    let ids = (MetricId(ports.ids.fresh()), query_id);
+    let compiled = (trial.template.clone(), trial.columns.clone());
+    let (_, metric) = planned(actor, ports, ids, sql, compiled, generation.is_some());
+    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
+    Ok(Preview { trial, generation, shows_sql })
 }

@@ -5,7 +5,8 @@ use metricd_core::{
     audit::AuditEvent,
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Metric, MetricDetails, MetricName, Origin, Query, Review, Tag},
+    metric::{Column, Metric, MetricDetails, MetricName, Origin, Query, Review, Tag},
+    sql::Template,
 };
 use thiserror::Error;
 
@@ -68,12 +69,6 @@ pub enum CreateError {
     /// The SQL that the caller wrote does not compile.
     #[error("the query does not compile")]
     Query(#[source] CompileError),
-    /// The sentence was not understood, and the caller wants to hear of it.
-    #[error("{explanation}")]
-    Ungrounded {
-        /// What was not understood.
-        explanation: String,
-    },
     /// No query could be generated.
     #[error(transparent)]
     Generate(#[from] GenerationError),
@@ -101,16 +96,42 @@ pub async fn create_metric(
             (sql, template, columns, None)
         }
         QuerySource::Prompt { text, strict } => {
-            let (generation, trial) = generate(actor, ports, &query_id, &text).await?;
-            if strict && !generation.grounded {
-                return Err(CreateError::Ungrounded { explanation: generation.explanation });
-            }
+            let (generation, trial) = generate(actor, ports, &query_id, &text, strict).await?;
             (generation.sql.clone(), trial.template, trial.columns, Some(generation))
         }
     };
-    let name = command.name.unwrap_or_else(|| MetricName::from_query(&sql, &query_id));
-    let review = match (&generation, ports.approval) {
-        (Some(_), Approval::Required) => Review::Waiting,
+    let is_generated = generation.is_some();
+    let (query, mut metric) =
+        planned(actor, ports, (id, query_id), sql, (template, columns), is_generated);
+    metric.is_editable = command.is_editable;
+    metric.layouts = command.layouts;
+    metric.details.description = command.description;
+    metric.details.tags = command.tags;
+    if let Some(name) = command.name {
+        metric.details.name = name;
+    }
+
+    let mut work = ports.store.begin().await?;
+    work.insert_query(&query).await?;
+    work.insert_metric(&metric).await?;
+    let (now, version) = (ports.clock.now(), Some(metric.query_version));
+    work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
+    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
+    Ok(Created { id, generation, shows_sql })
+}
+
+/// A query and its metric as `actor` would make them, with nothing said of the metric yet.
+pub(crate) fn planned(
+    actor: &Actor,
+    ports: &Ports,
+    (id, query_id): (MetricId, QueryId),
+    sql: String,
+    (template, columns): (Template, Vec<Column>),
+    is_generated: bool,
+) -> (Query, Metric) {
+    let name = MetricName::from_query(&sql, &query_id);
+    let review = match ports.approval {
+        Approval::Required if is_generated => Review::Waiting,
         _ => Review::NotNeeded,
     };
     let query = Query {
@@ -126,24 +147,15 @@ pub async fn create_metric(
         id,
         query_id,
         details: MetricDetails {
-            description: command.description,
             owner: (!actor.is_operator()).then(|| actor.subject().to_owned()),
-            tags: command.tags,
             ..MetricDetails::named(name)
         },
-        is_editable: command.is_editable,
-        layouts: command.layouts,
+        is_editable: true,
+        layouts: Vec::new(),
         layout_version: 1,
         query_version: query.version,
         review,
         origin: Origin::Api,
     };
-
-    let mut work = ports.store.begin().await?;
-    work.insert_query(&query).await?;
-    work.insert_metric(&metric).await?;
-    let (now, version) = (ports.clock.now(), Some(metric.query_version));
-    work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
-    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
-    Ok(Created { id, generation, shows_sql })
+    (query, metric)
 }

@@ -12,6 +12,7 @@ mod update;
 mod versions;
 
 pub use approve::{ApproveError, approve_metric};
+pub(crate) use create::planned;
 pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
 pub use delete::{DeleteError, delete_metric};
 pub use get::{Answer, GetError, get_metric};

@@ -48,6 +48,9 @@ pub enum UpdateError {
     /// The metric, or another one with the same query, is locked.
     #[error("{0}")]
     Locked(&'static str),
+    /// Another query answers the metric than when it was looked at.
+    #[error("The metric has been given another query meanwhile")]
+    Moved,
     /// The new SQL does not compile.
     #[error("the query does not compile")]
     Query(#[from] CompileError),
@@ -73,6 +76,27 @@ pub async fn update_metric(
 ) -> Result<CompiledMetric, UpdateError> {
     authorize(actor, ports, Action::Edit, id.into()).await?;
     let known = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
+    update_known(actor, ports, &known, patch, Whose::Any).await
+}
+
+/// Whose query a change is meant for, when an import gives the metric another one meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Whichever answers the metric when it is changed.
+    Any,
+    /// The one that was looked at.
+    Known,
+}
+
+/// Changes a metric that has been found for `actor`.
+pub(super) async fn update_known(
+    actor: &Actor,
+    ports: &Ports,
+    known: &CompiledMetric,
+    patch: Patch,
+    whose: Whose,
+) -> Result<CompiledMetric, UpdateError> {
+    let id = known.metric.id;
     authorize_on(actor, ports, Action::Edit, Object::Metric(&known.metric)).await?;
     if unlocks(&known.metric, &patch)? {
         authorize_on(actor, ports, Action::Unlock, Object::Metric(&known.metric)).await?;
@@ -83,11 +107,14 @@ pub async fn update_metric(
     };
 
     let Locked { work, mut query, mut metric, sharing } =
-        lock(ports, id, known.metric.query_id).await?.ok_or(UpdateError::NotFound)?;
+        lock(ports, id, known.query.id.clone()).await?.ok_or(UpdateError::NotFound)?;
     if !may_know(actor, ports, &metric) {
         return Err(UpdateError::NotFound);
     }
     let mut work = authorize_within(actor, ports, Action::Edit, &metric, work).await?;
+    if whose == Whose::Known && query.id != known.query.id {
+        return Err(UpdateError::Moved);
+    }
     if unlocks(&metric, &patch)? {
         work = authorize_within(actor, ports, Action::Unlock, &metric, work).await?;
     }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{
     query::QueryError,
-    update::{Patch, UpdateError, update_metric},
+    update::{Patch, UpdateError, Whose, update_known},
 };
 use crate::{
     authorize, authorize_on,
@@ -94,13 +94,15 @@ pub async fn rollback_metric(
     authorize_on(actor, ports, Action::Edit, object).await.map_err(UpdateError::from)?;
     // What is wrong with the old SQL today tells of it.
     authorize_on(actor, ports, Action::ReadSql, object).await.map_err(UpdateError::from)?;
+    // Read without a lock: no version ever changes, and it goes only with its query.
     let sql = if version == found.query.version {
-        Some(found.query.sql)
+        Some(found.query.sql.clone())
     } else {
         let before = version.checked_add(1);
         let older = ports.catalog.versions(&found.query.id, 1, before).await?;
         older.into_iter().next().filter(|older| older.version == version).map(|older| older.sql)
     };
     let sql = sql.ok_or(RollbackError::UnknownVersion(version))?;
-    Ok(update_metric(actor, ports, id, Patch { query: Some(sql), ..Patch::default() }).await?)
+    let patch = Patch { query: Some(sql), ..Patch::default() };
+    Ok(update_known(actor, ports, &found, patch, Whose::Known).await?)
 }

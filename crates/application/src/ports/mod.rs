@@ -9,7 +9,7 @@ mod query_runner;
 mod schema;
 mod store;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use metricd_core::claim::ClaimName;
 
@@ -48,6 +48,9 @@ pub struct Ports {
     pub schema: Arc<dyn SchemaSource>,
     /// Who turns a sentence into SQL, in the order in which they are asked.
     pub generators: Arc<[Arc<dyn QueryGenerator>]>,
+    /// How long all of them together may take for a sentence. Less than a request may: what nobody
+    /// answers in time still becomes a metric.
+    pub generation_time: Duration,
     /// Whether what a sentence became waits for approval.
     pub approval: Approval,
     /// The present instant.

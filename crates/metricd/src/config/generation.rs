@@ -16,7 +16,8 @@ pub(crate) struct GenerationSettings {
     /// - `model`: its name there.
     /// - `api_key`: default none, as local servers want it.
     /// - `attempts`: how many suggestions one sentence is worth. Default 3.
-    /// - `timeout`: how long one sentence may take. Default `20s`; less than `limits.request_timeout`.
+    /// - `timeout`: how long one sentence may take. Default `20s`; at most two thirds of
+    ///   `limits.request_timeout`.
     /// - `send_samples`: whether it is told values that stand in rows. Default `false`.
     pub(crate) model: Option<ModelConfig>,
 }

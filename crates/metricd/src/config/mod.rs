@@ -372,10 +372,10 @@ impl Reader {
             },
         };
         if let Some(model) = &config.generation.model
-            && model.timeout >= config.limits.request_timeout
+            && model.timeout * 3 > config.limits.request_timeout * 2
         {
-            let why =
-                "must be less than limits.request_timeout: others answer when the model does not";
+            let why = "must be at most two thirds of limits.request_timeout: others answer when \
+                       the model does not";
             self.faults.push(format!("generation.timeout: {why}"));
         }
         if config.database.reader_url.is_some() && config.database.url.is_none() {
@@ -620,8 +620,8 @@ mod tests {
             ("timeout = '0s'", "generation.timeout: must be a time"),
             ("send_samples = 'hunter2'", "generation.send_samples: must be"),
             (
-                "model = 'qwen'\nbase_url = 'https://a.example'\ntimeout = '30s'",
-                "generation.timeout: must be less than limits.request_timeout",
+                "model = 'qwen'\nbase_url = 'https://a.example'\ntimeout = '21s'",
+                "generation.timeout: must be at most two thirds of limits.request_timeout",
             ),
         ] {
             let faults = load(&format!("[generation]\n{toml}\n")).unwrap_err().to_string();

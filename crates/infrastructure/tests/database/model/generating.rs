@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use metricd_application::{
     compile::CompileError,
-    generation::{Generation, GenerationError},
+    generation::{Generation, GenerationError, PreviewError, preview_metric},
     metrics::{CreateError, CreateMetric, Created, QuerySource, create_metric},
     ports::{
         GenerateError, GenerationSource, Policies, Ports, QueryGenerator, SchemaSource, StoreError,
@@ -15,7 +15,7 @@ use metricd_application::{
 use metricd_core::{
     actor::{Action, Actor, Call, Identity, Object, Role},
     claim::Claims,
-    metric::CompiledMetric,
+    metric::{CompiledMetric, Tag},
     schema::{ColumnKind, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
 };
@@ -262,6 +262,76 @@ async fn attempts_are_as_many_as_was_set() {
     }
 }
 
+/// One that has no end: it never answers, and has a time that no test reaches.
+struct Endless(GenerationSource);
+
+#[async_trait]
+impl QueryGenerator for Endless {
+    fn source(&self) -> GenerationSource {
+        self.0
+    }
+
+    fn attempts(&self) -> u32 {
+        1
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_hours(1)
+    }
+
+    async fn suggest(&self, _: &SuggestionRequest<'_>) -> Result<Suggestion, GenerateError> {
+        std::future::pending().await
+    }
+}
+
+/// A database whose tables take for ever to look at.
+#[async_trait]
+impl SchemaSource for Endless {
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_slow_one_part_is_the_others_still_answer() {
+    let (_server, db) = native().await;
+    let model: Arc<dyn QueryGenerator> = Arc::new(Endless(GenerationSource::Model));
+    let last: Arc<dyn QueryGenerator> = Arc::new(Endless(GenerationSource::Offline));
+
+    // A model that uses up its time leaves the last one's alone, which is long here.
+    let ports = ports_with(&db, vec![Arc::clone(&model), Arc::new(Grammar)]);
+    let (_, generation) =
+        made(&Ports { generation_time: Duration::from_secs(5), ..ports.clone() }).await;
+    assert_eq!(generation.source, GenerationSource::Offline);
+
+    let nobody = Ports { generators: [model, last].into(), ..ports.clone() };
+    let no_tables = Ports { schema: Arc::new(Endless(GenerationSource::Model)), ..ports };
+    for ports in [nobody, no_tables] {
+        let ports = Ports { generation_time: Duration::from_millis(50), ..ports };
+        let (stored, generation) = made(&ports).await;
+        assert_eq!(generation.source, GenerationSource::Fallback);
+        assert!(is_raw_records(&stored));
+        assert!(generation.explanation.starts_with("Nobody understood the sentence in time. "));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_strict_hears_what_was_not_understood_and_nothing_else_is_tried() {
+    let (_server, db) = native().await;
+    let text = r#"{"understood": false, "sql": null, "explanation": "There are no prices."}"#;
+    let model = ModelServer::that([Act::Says(text.into())]).await;
+    // The raw records' query would be refused.
+    let ports = Ports { policies: Arc::new(NoRecords), ..asking(&db, model.config()) };
+    let source = QuerySource::Prompt { text: PROMPT.into(), strict: true };
+    match preview_metric(&caller(), &ports, source).await {
+        Err(PreviewError::Generate(GenerationError::Ungrounded { explanation })) => {
+            assert_eq!(explanation, "There are no prices.");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(denials(&db).await, 0);
+}
+
 /// Everything but writing SQL.
 struct NoSql;
 
@@ -328,4 +398,70 @@ async fn a_model_neither_sees_nor_opens_tables_that_its_caller_may_not() {
     assert_eq!(requests.len(), 3);
     assert!(requests[0].turns()[1].1.contains("\"tables\":[]"));
     assert!(requests[1].turns()[3].1.contains("the caller may not write SQL over"));
+    // The records' table is what the caller was refused, once; the model's wishes are not theirs.
+    assert_eq!(denials(&db).await, 1);
+}
+
+/// Everything, but nothing that touches the table of the model's own making.
+struct NoSecrets;
+
+impl Policies for NoSecrets {
+    fn permits(&self, _: &Arc<Identity>, _: Action, object: &Object<'_>) -> bool {
+        !matches!(object, Object::Table(table) if table.name == "secrets")
+    }
+
+    fn might_permit(&self, _: &Arc<Identity>, _: Action) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_the_model_makes_up_is_no_denial_of_the_caller() {
+    let (_server, db) = native().await;
+    let model = ModelServer::that([Act::query("SELECT x FROM secrets"), Act::query(GOOD)]).await;
+    let ports = Ports { policies: Arc::new(NoSecrets), ..asking(&db, model.config()) };
+    let created = create_as(&caller(), &ports).await.unwrap();
+    assert_eq!(created.generation.unwrap().attempts, 2);
+    assert_eq!(denials(&db).await, 0);
+}
+
+async fn denials(db: &Database) -> i64 {
+    number(db.pool(), "SELECT count(*) FROM metricd.audit_events WHERE outcome = 'denied'").await
+}
+
+/// Seeing the SQL of metrics that are tagged `open`, and everything else.
+struct OpenSql;
+
+impl Policies for OpenSql {
+    fn permits(&self, _: &Arc<Identity>, action: Action, object: &Object<'_>) -> bool {
+        let is_open = |tag: &Tag| tag.as_str() == "open";
+        match object {
+            Object::Metric(metric) if action == Action::ReadSql => {
+                metric.details.tags.iter().any(is_open)
+            }
+            _ => true,
+        }
+    }
+
+    fn might_permit(&self, _: &Arc<Identity>, _: Action) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_shows_the_sql_to_whom_the_metric_would() {
+    let (_server, db) = native().await;
+    let of = |policies: Arc<dyn Policies>| Ports {
+        policies,
+        ..ports_with(&db, vec![Arc::new(Grammar)])
+    };
+    let policies: [(Arc<dyn Policies>, bool); 2] =
+        [(Arc::new(OpenSql), false), (Arc::new(NoSecrets), true)];
+    for (policies, shown) in policies {
+        let ports = of(policies);
+        let source = QuerySource::Prompt { text: PROMPT.into(), strict: false };
+        let preview = preview_metric(&caller(), &ports, source).await.unwrap();
+        assert_eq!(preview.shows_sql, shown);
+        assert_eq!(create_as(&caller(), &ports).await.unwrap().shows_sql, shown);
+    }
 }

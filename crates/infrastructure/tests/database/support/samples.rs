@@ -1,6 +1,6 @@
 //! Domain values to store.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::admission::Admission;
@@ -166,6 +166,7 @@ pub(crate) fn ports(db: &Database) -> Ports {
         admission: Admission::new(Arc::default(), f64::INFINITY),
         schema: db.schema(),
         generators: Arc::new([]),
+        generation_time: Duration::from_mins(5),
         approval: Approval::NotNeeded,
         clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
         ids: Arc::new(RandomIds),
