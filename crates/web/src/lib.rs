@@ -11,7 +11,9 @@ pub mod openapi;
 mod problem;
 pub mod router;
 mod routes;
+mod serve;
 mod wire;
 
 pub use router::{App, Limits, router};
 pub use routes::auth::config::{IssuerInfo, SignIn};
+pub use serve::serve;

@@ -1,6 +1,6 @@
 //! `metricd serve`
 
-use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use metricd_application::{
@@ -64,6 +64,10 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
 /// How long requests that are under way, and then queries, may take when the service is to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a connection may take for the head of a request, or lie idle before one: longer than the
+/// minute for which load balancers keep theirs.
+const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+
 async fn serve(
     config: &Config,
     args: &Args,
@@ -99,7 +103,7 @@ async fn serve(
     if app.sign_in.development {
         warn!("No issuer is configured: tokens are made by `metricd token`, for development");
     }
-    let service = router(app, limits).into_make_service_with_connect_info::<SocketAddr>();
+    let router = router(app, limits);
     let stop = stop_signal()?;
     let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
@@ -112,7 +116,7 @@ async fn serve(
         super::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
     let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async {
+    let serving = metricd_web::serve(listener, router, HEAD_PATIENCE, async {
         stop.await;
         info!("Shutting down service");
         let _ = stopping.send(());
@@ -122,7 +126,7 @@ async fn serve(
         tokio::time::sleep(PATIENCE).await;
     };
     tokio::select! {
-        served = serving => served?,
+        () = serving => {}
         () = overdue => warn!("Requests are still under way: leaving without them"),
     }
     Ok(())
