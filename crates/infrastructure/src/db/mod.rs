@@ -14,6 +14,7 @@ mod migrations;
 mod queries;
 mod reader;
 mod records;
+mod remembered;
 mod schema;
 mod stored_template;
 mod turns;

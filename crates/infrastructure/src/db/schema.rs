@@ -17,19 +17,23 @@ use metricd_core::{
     sql::{Gate, TableName},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
-use tokio::sync::Mutex;
 use tracing::{debug, warn};
 
 use super::{
     begin::to_its_end,
     errors::{DatabaseFault, is_unavailable, pg_error, retry_lost},
     reader::Reader,
+    remembered::Remembered,
     turns::Turns,
 };
 
 /// How old a schema may be: long enough for a burst of sentences, short enough for the one who has
 /// just loaded a table.
 const FRESH: Duration = Duration::from_secs(15);
+
+/// How old it may be at most, when it cannot be read again. Who relied on it longer would be asked about
+/// tables that are gone.
+const USABLE: Duration = Duration::from_mins(10);
 
 /// The most distinct values of a column whose values are listed.
 const MAX_VALUES: usize = 50;
@@ -63,20 +67,14 @@ pub(super) enum Lookout {
 pub(super) struct PgSchema {
     lookout: Lookout,
     turns: Turns,
-    /// Held while it is read: whoever comes meanwhile waits for the same answer.
-    known: Mutex<Option<Known>>,
-}
-
-struct Known {
-    schema: Arc<Schema>,
-    at: Instant,
+    known: Remembered<Schema>,
 }
 
 impl PgSchema {
     /// What stored SQL may read: what the reader was granted, on an engine without roles what is in
     /// `public`.
     pub(super) fn new(lookout: Lookout, turns: Turns) -> Self {
-        Self { lookout, turns, known: Mutex::new(None) }
+        Self { lookout, turns, known: Remembered::new(FRESH, USABLE) }
     }
 
     async fn read(&self) -> Result<Schema, sqlx::Error> {
@@ -135,24 +133,8 @@ impl PgSchema {
 #[async_trait]
 impl SchemaSource for PgSchema {
     async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
-        let mut known = self.known.lock().await;
-        if let Some(fresh) = known.as_ref().filter(|known| known.at.elapsed() < FRESH) {
-            return Ok(Arc::clone(&fresh.schema));
-        }
         let read = async { Box::pin(self.read()).await.map_err(schema_error) };
-        match (self.turns.within(read).await, known.as_mut()) {
-            (Ok(schema), _) => {
-                let schema = Arc::new(schema);
-                *known = Some(Known { schema: Arc::clone(&schema), at: Instant::now() });
-                Ok(schema)
-            }
-            (Err(error), Some(old)) => {
-                warn!(error = &error as &dyn std::error::Error, "The schema is not read again");
-                old.at = Instant::now();
-                Ok(Arc::clone(&old.schema))
-            }
-            (Err(error), None) => Err(error),
-        }
+        self.known.get("schema", self.turns.within(read)).await
     }
 }
 
