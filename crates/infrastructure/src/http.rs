@@ -8,8 +8,8 @@ use reqwest::{Client, Response, Url, redirect, retry};
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The two ways out. What is on this machine is asked directly; what is not, through the proxy that
-/// `HTTPS_PROXY` and `NO_PROXY` name, if any: it passes on what TLS has sealed.
+/// The two ways out. What TLS seals, and is not on this machine, goes through the proxy that
+/// `HTTPS_PROXY` and `NO_PROXY` name, if any. Everything else is asked directly: a proxy could read it.
 #[derive(Debug)]
 pub(crate) struct Http {
     direct: Client,
@@ -31,7 +31,8 @@ impl Http {
 
     /// The way to `url`.
     pub(crate) fn client(&self, url: &Url) -> &Client {
-        if is_on_this_machine(url) { &self.direct } else { &self.outward }
+        let is_sealed = url.scheme() == "https";
+        if is_sealed && !is_on_this_machine(url) { &self.outward } else { &self.direct }
     }
 }
 
@@ -70,6 +71,24 @@ pub(crate) async fn body(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proxy_passes_on_only_what_is_sealed() {
+        let http = Http::new().unwrap();
+        for (text, by_proxy) in [
+            ("https://models.example/v1", true),
+            ("https://10.0.0.1/v1", true),
+            ("http://models.example/v1", false),
+            ("http://vllm:8000/v1", false),
+            ("http://10.0.0.1/v1", false),
+            ("http://localhost:11434/v1", false),
+            ("http://127.0.0.1/v1", false),
+            ("https://[::1]/v1", false),
+        ] {
+            let client = http.client(&Url::parse(text).unwrap());
+            assert_eq!(std::ptr::eq(client, &raw const http.outward), by_proxy, "{text}");
+        }
+    }
 
     #[test]
     fn what_is_safe_is_sealed_or_on_this_machine() {

@@ -77,8 +77,7 @@ impl ModelGenerator {
     /// What the model wrote, in the strictest format that the server takes. One that turned out not to
     /// be known is not tried again.
     async fn written(&self, messages: &[Message]) -> Result<String, CallError> {
-        let first = self.format.load(Ordering::Relaxed);
-        let mut index = first;
+        let mut index = self.format.load(Ordering::Relaxed);
         loop {
             let written = call(&self.http, &self.config, messages, Format::ALL[index]).await;
             match written {
@@ -87,7 +86,8 @@ impl ModelGenerator {
                 }
                 Err(error) => return Err(error),
                 Ok(text) => {
-                    self.format.store(index, Ordering::Relaxed);
+                    // Another sentence may have found out more meanwhile.
+                    self.format.fetch_max(index, Ordering::Relaxed);
                     return Ok(text);
                 }
             }
