@@ -1,3 +1,5 @@
+//! What a test logs, for both binaries of tests.
+
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},

@@ -2,6 +2,7 @@
 //! what it writes.
 
 mod generating;
+#[path = "../../shared/log.rs"]
 mod log;
 mod protocol;
 mod server;

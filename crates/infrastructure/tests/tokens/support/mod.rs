@@ -2,6 +2,7 @@
 
 mod jwks;
 mod keys;
+#[path = "../../shared/log.rs"]
 mod log;
 mod tokens;
 
