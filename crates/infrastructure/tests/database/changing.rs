@@ -6,7 +6,7 @@ use metricd_application::{
     catalog::{
         CatalogFiles, Findings, ImportOptions, Place, Progress, RecordSource, Report, import,
     },
-    metrics::{Patch, UpdateError, delete_metric, update_metric},
+    metrics::{Patch, RollbackError, UpdateError, delete_metric, rollback_metric, update_metric},
     ports::{Ports, StagedRecord},
 };
 use metricd_core::{
@@ -36,7 +36,7 @@ fn new_sql(sql: String) -> Patch {
 }
 
 /// Waits until so many sessions wait for a lock that another one holds.
-async fn until_waiting(db: &Database, sessions: i64, updates: &[&Updated]) {
+async fn until_waiting<T>(db: &Database, sessions: i64, updates: &[&JoinHandle<T>]) {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     while number(db.pool(), waiting).await < sessions {
         assert!(updates.iter().all(|update| !update.is_finished()), "one did not wait");
@@ -201,4 +201,42 @@ async fn changes_wait_for_an_import_and_come_after_it() {
     assert_eq!((stored.metric.details.name, stored.query.version), (name, 1));
     assert_eq!(db.catalog().find(three).await.unwrap().unwrap(), third);
     db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_back_is_not_taken_on_another_query() {
+    let server = NativeServer::start();
+    let db = connect(Target::Url(server.url())).await;
+    db.migrate().await.unwrap();
+    let id = metric_id(1);
+    commit(db.store().as_ref(), async |uow| {
+        uow.insert_query(&query("q")).await.unwrap();
+        uow.insert_query(&query("other")).await.unwrap();
+        uow.insert_metric(&metric(id, "q")).await.unwrap();
+    })
+    .await;
+    let old = query("q").version;
+    update(&db, id, new_sql("SELECT 2 AS b".into())).await.unwrap().unwrap();
+
+    let mut import = db.pool().begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM metricd.queries WHERE id = 'q' FOR UPDATE")
+        .execute(&mut *import)
+        .await
+        .unwrap();
+    let ports = ports(&db);
+    let way_back = tokio::spawn({
+        let ports = ports.clone();
+        async move { rollback_metric(&Actor::operator(), &ports, id, old).await }
+    });
+    until_waiting(&db, 1, &[&way_back]).await;
+    sqlx::query("UPDATE metricd.metric_configurations SET query_id = 'other'")
+        .execute(&mut *import)
+        .await
+        .unwrap();
+    import.commit().await.unwrap();
+
+    let refused = way_back.await.unwrap().unwrap_err();
+    assert!(matches!(refused, RollbackError::Update(UpdateError::Moved)), "{refused:?}");
+    let stored = ports.catalog.find(id).await.unwrap().unwrap();
+    assert_eq!(stored.query, query("other"));
 }
