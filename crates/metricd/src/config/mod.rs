@@ -243,9 +243,9 @@ impl Config {
         let mut figment = Figment::new();
         if file.is_file() {
             match settings_of(&file) {
-                Ok(unknown) => {
+                Ok((settings, unknown)) => {
                     faults.extend(unknown);
-                    figment = figment.merge(Toml::file_exact(&file));
+                    figment = settings;
                 }
                 Err(error) => faults.push(format!("{}: {error}", file.display())),
             }
@@ -273,9 +273,9 @@ impl Config {
     }
 }
 
-/// Reads a settings file, and gives a fault for each key that means nothing: it is more likely
+/// Reads a settings file, once, and gives a fault for each key that means nothing: it is more likely
 /// misspelt than meant.
-fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
+fn settings_of(file: &Path) -> Result<(Figment, Vec<String>), Box<figment::Error>> {
     fn walk(prefix: &str, value: &Value, unknown: &mut Vec<String>) {
         let Value::Dict(_, entries) = value else {
             if !is_key(prefix) {
@@ -288,11 +288,12 @@ fn settings_of(file: &Path) -> Result<Vec<String>, Box<figment::Error>> {
             walk(&path, value, unknown);
         }
     }
-    let entries = Figment::from(Toml::file_exact(file)).extract::<Dict>()?;
+    let settings = Figment::from(Toml::file_exact(file));
+    let entries = settings.extract::<Dict>()?;
     let mut unknown = Vec::new();
     walk("", &Value::Dict(Tag::Default, entries), &mut unknown);
     let told = |key: String| format!("{}: there is no setting `{key}`", file.display());
-    Ok(unknown.into_iter().map(told).collect())
+    Ok((settings, unknown.into_iter().map(told).collect()))
 }
 
 /// The same for variables of the environment.
