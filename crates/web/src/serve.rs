@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     /// Longer than anything here takes, so that a test fails rather than hangs.
-    const BOUND: Duration = Duration::from_secs(60);
+    const BOUND: Duration = Duration::from_mins(1);
     const NEVER: Duration = Duration::from_hours(1);
 
     struct Served {

@@ -61,28 +61,24 @@ impl<T> Remembered<T> {
                 *self.known() = Some(known);
                 Ok(value)
             }
-            Err(error) => match self.usable() {
-                Some((old, age)) => {
-                    if let Some(known) = self.known().as_mut() {
-                        known.tried_at = Instant::now();
-                    }
-                    let error = &error as &dyn Error;
-                    warn!(
-                        error,
-                        what,
-                        age_seconds = age.as_secs(),
-                        "Not read again: the old one stays"
-                    );
-                    Ok(old)
-                }
-                None => {
-                    if self.known().take().is_some() {
-                        warn!(what, "Not read again for too long: the old one is given up");
-                    }
-                    Err(error)
-                }
-            },
+            Err(error) => self.old(what, &error).ok_or(error),
         }
+    }
+
+    /// The old value, for whoever could not read another.
+    fn old(&self, what: &'static str, error: &(dyn Error + 'static)) -> Option<Arc<T>> {
+        let usable = self.usable();
+        let mut known = self.known();
+        if let (Some((old, age)), Some(known)) = (usable, known.as_mut()) {
+            known.tried_at = Instant::now();
+            let age_seconds = age.as_secs();
+            warn!(error, what, age_seconds, "Not read again: the old one stays");
+            return Some(old);
+        }
+        if known.take().is_some() {
+            warn!(what, "Not read again for too long: the old one is given up");
+        }
+        None
     }
 
     fn fresh(&self) -> Option<Arc<T>> {
@@ -115,6 +111,7 @@ mod tests {
 
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
     const FRESH: Duration = Duration::from_secs(15);
     const USABLE: Duration = Duration::from_mins(10);
 
@@ -134,9 +131,9 @@ mod tests {
     async fn it_is_read_again_when_it_is_old() {
         let of = remembered();
         assert_eq!(get(&of, Ok(1)).await, Some(1));
-        advance(FRESH - Duration::from_secs(1)).await;
+        advance(FRESH.saturating_sub(SECOND)).await;
         assert_eq!(get(&of, Ok(2)).await, Some(1));
-        advance(Duration::from_secs(1)).await;
+        advance(SECOND).await;
         assert_eq!(get(&of, Ok(3)).await, Some(3));
     }
 
@@ -149,9 +146,9 @@ mod tests {
         assert_eq!(get(&of, broken()).await, Some(1));
         // Nobody tries again at once.
         assert_eq!(get(&of, Ok(2)).await, Some(1));
-        advance(USABLE - FRESH - Duration::from_secs(1)).await;
+        advance(USABLE.saturating_sub(FRESH + SECOND)).await;
         assert_eq!(get(&of, broken()).await, Some(1));
-        advance(Duration::from_secs(1)).await;
+        advance(SECOND).await;
         assert_eq!(get(&of, broken()).await, None);
         assert_eq!(get(&of, Ok(3)).await, Some(3));
     }
