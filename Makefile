@@ -32,7 +32,7 @@ bench: ## Measure what things cost, as ratios in one run
 fuzz: ## Feed damaged and hostile SQL to the gate for a minute (ARGS="-max_total_time=600": ten)
 	@rustup toolchain list | grep -q '^nightly' || \
 		{ echo 'fuzz: please run: rustup toolchain install nightly' >&2; exit 1; }
-	@command -v cargo-fuzz >/dev/null || { echo 'fuzz: please run: cargo install cargo-fuzz' >&2; exit 1; }
+	@command -v cargo-fuzz >/dev/null || { echo 'fuzz: please run: cargo install cargo-fuzz --locked' >&2; exit 1; }
 	@mkdir -p fuzz/found
 	RUSTUP_TOOLCHAIN=nightly cargo fuzz run gate fuzz/found fuzz/corpus/gate -- \
 		-max_total_time=60 -max_len=4096 -timeout=20 $(ARGS)
