@@ -1553,3 +1553,108 @@ SELECT repeat(repeat('x', 10000), 10000) AS a;
 
 -- generate_series
 SELECT count(*) AS a FROM generate_series(to_date('2025-01-01', 'J'), DATE '2025-06-01', '1 hour');
+
+-- of this generate_series()
+SELECT n FROM generate_series(DATE '2025-01-01', DATE '2025-01-01' + 40000 + 40000, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(DATE '2025-01-01' - 30000 - 30000, CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(DATE '2025-01-01', (DATE '2025-01-01' + 30000)::date + interval '100 years', '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE, greatest(CURRENT_DATE, 30000 + (20000 + CURRENT_DATE)), '1 day') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE, coalesce(CURRENT_DATE, date(CURRENT_DATE + 39999) + 39999), '1 day') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(date_trunc('millennium', DATE '1999-01-01'), CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(date_trunc('century', CURRENT_DATE) - 10000, CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(date_trunc(:claim_unit, CURRENT_DATE), CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval '1:00.0') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, '1:00.0') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval '1:00.') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval '1:00' MINUTE TO SECOND) AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval '1:01' MINUTE TO SECOND(3)) AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval '1 2' DAY TO HOUR) AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval '1 day' SECOND) AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, interval 'inf' DAY) AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(to_date('2025-01-01', 'YYYY-J'), CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(to_date('2025-01-01', 'YYYY-MM-DD BC'), CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(DATE '2025-01-0199', CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(DATE '2025-01-01-5000', CURRENT_DATE, '1 hour') AS n;
+
+-- of this generate_series()
+SELECT n FROM generate_series(DATE '+2025-1-1', CURRENT_DATE, '1 hour') AS n;
+
+-- column must not be called regclassin here
+SELECT o.regclassin AS a FROM orders o;
+
+-- function regclassin() can never
+SELECT regclassin('1') AS a;
+
+-- column must not be called regclassout here
+SELECT o.regclassout AS a FROM orders o;
+
+-- function regclassout() can never
+SELECT regclassout('1') AS a;
+
+-- column must not be called regprocout here
+SELECT o.regprocout AS a FROM orders o;
+
+-- function regprocout() can never
+SELECT regprocout('1') AS a;
+
+-- column must not be called regtypein here
+SELECT o.regtypein AS a FROM orders o;
+
+-- function regtypein() can never
+SELECT regtypein('1') AS a;
+
+-- column must not be called regrolerecv here
+SELECT o.regrolerecv AS a FROM orders o;
+
+-- function regrolerecv() can never
+SELECT regrolerecv('1') AS a;
+
+-- column must not be called regclasssend here
+SELECT o.regclasssend AS a FROM orders o;
+
+-- function regclasssend() can never
+SELECT regclasssend('1') AS a;
+
+-- column must not be called regnamespacein here
+SELECT o.regnamespacein AS a FROM orders o;
+
+-- function regnamespacein() can never
+SELECT regnamespacein('1') AS a;

@@ -188,10 +188,6 @@ impl Span {
         let exact = |number: f64| number.is_finite() && number.abs() <= LARGEST_EXACT;
         exact(self.low) && exact(self.high)
     }
-
-    fn is_within(self, most: f64) -> bool {
-        self.low >= -most && self.high <= most
-    }
 }
 
 /// What is known of an expression before anything runs.
@@ -255,7 +251,8 @@ impl Known<'_> {
             }
             Some(_) => {}
         }
-        if self.day(from) && self.day(to) && args.get(3).is_none_or(|zone| self.zone(zone)) {
+        let near = |day: &Node| self.day(day).is_some_and(|away| away <= MAX_DISTANCE);
+        if near(from) && near(to) && args.get(3).is_none_or(|zone| self.zone(zone)) {
             return Ok(());
         }
         refuse("the bounds of this generate_series() are not constants", days.into())
@@ -306,22 +303,29 @@ impl Known<'_> {
         }
     }
 
-    /// Whether an expression is a day or instant that no row decides.
-    fn day(&self, node: &Node) -> bool {
+    /// How many days an expression can be away from a day or instant that no row decides, all that
+    /// is added on the way taken together.
+    fn day(&self, node: &Node) -> Option<f64> {
         if let Some((arg, _, ty)) = cast_parts(node) {
-            return ["date", "timestamp", "timestamptz"].contains(&ty) && self.day(arg);
+            return self.day(arg).filter(|_| ["date", "timestamp", "timestamptz"].contains(&ty));
         }
+        let at = |known: bool| known.then_some(0.0);
         if let Some(filled) = self.filled(node) {
-            return matches!(filled, Filled::WindowDay | Filled::Present);
+            return at(matches!(filled, Filled::WindowDay | Filled::Present));
         }
         if let Some((text, _)) = string_constant(node) {
-            return is_day(text);
+            return at(is_day(text));
         }
         if let Some((left, operator @ ("+" | "-"), right)) = binary(node) {
-            let near = |distance: &Node| self.distance(distance).is_some();
-            return (self.day(left) && near(right))
-                || (operator == "+" && near(left) && self.day(right));
+            return match (self.day(left), self.day(right)) {
+                (Some(away), None) => Some(away + self.distance(right)?),
+                (None, Some(away)) if operator == "+" => Some(away + self.distance(left)?),
+                _ => None,
+            };
         }
+        let farthest = |days: &[Node]| {
+            days.iter().try_fold(0.0, |most: f64, day| Some(most.max(self.day(day)?)))
+        };
         match &node.node {
             Some(NodeEnum::SqlvalueFunction(function)) => {
                 use Op::{
@@ -329,40 +333,39 @@ impl Known<'_> {
                     SvfopCurrentTimestampN as NowN, SvfopLocaltimestamp as Local,
                     SvfopLocaltimestampN as LocalN,
                 };
-                return matches!(function.op(), Date | Now | NowN | Local | LocalN);
+                return at(matches!(function.op(), Date | Now | NowN | Local | LocalN));
             }
-            Some(NodeEnum::MinMaxExpr(expr)) => return expr.args.iter().all(|arg| self.day(arg)),
-            Some(NodeEnum::CoalesceExpr(expr)) => return expr.args.iter().all(|arg| self.day(arg)),
+            Some(NodeEnum::MinMaxExpr(expr)) => return farthest(&expr.args),
+            Some(NodeEnum::CoalesceExpr(expr)) => return farthest(&expr.args),
             _ => {}
         }
-        match plain_call(node).map(|(name, call)| (name, call.args.as_slice())) {
-            Some((
-                "now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp",
-                [],
-            )) => true,
-            Some(("date" | "timestamp" | "timestamptz", [day])) => self.day(day),
-            Some(("date_trunc", [unit, day])) => string_constant(unit).is_some() && self.day(day),
-            Some(("date_trunc", [unit, day, zone])) => {
-                string_constant(unit).is_some() && self.day(day) && self.zone(zone)
+        match plain_call(node).map(|(name, call)| (name, call.args.as_slice()))? {
+            ("now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp", []) => {
+                Some(0.0)
             }
-            Some(("timezone", [zone, day])) => self.zone(zone) && self.day(day),
-            Some(("to_date" | "to_timestamp", [day, pattern])) => {
-                string_constant(day).is_some_and(|(day, _)| is_day(day))
-                    // Other patterns read the same digits as another day.
-                    && string_constant(pattern).is_some_and(|(text, _)| text.starts_with("YYYY"))
+            ("date" | "timestamp" | "timestamptz", [day]) => self.day(day),
+            ("date_trunc", [unit, day]) => Some(self.day(day)? + truncated(unit)?),
+            ("date_trunc", [unit, day, zone]) if self.zone(zone) => {
+                Some(self.day(day)? + truncated(unit)?)
             }
-            Some(("make_date", [year, month, day])) => {
+            ("timezone", [zone, day]) if self.zone(zone) => self.day(day),
+            ("to_date" | "to_timestamp", [day, pattern]) => {
+                let is_known = string_constant(day).is_some_and(|(day, _)| is_day(day));
+                // Other patterns read the same digits as another day.
+                at(is_known && string_constant(pattern).is_some_and(|(text, _)| is_plain(text)))
+            }
+            ("make_date", [year, month, day]) => {
                 let year = self.number(year).is_some_and(|year| {
                     year.low >= f64::from(*YEARS.start()) && year.high <= f64::from(*YEARS.end())
                 });
-                year && self.number(month).is_some() && self.number(day).is_some()
+                at(year && self.number(month).is_some() && self.number(day).is_some())
             }
-            _ => false,
+            _ => None,
         }
     }
 
-    /// How many days an interval or a number is, if no row decides it and it is not too many.
-    fn distance(&self, node: &Node) -> Option<Span> {
+    /// The most days that an interval or a number is, either way, if no row decides it.
+    fn distance(&self, node: &Node) -> Option<f64> {
         let days = match (binary(node), self.number(node)) {
             (_, Some(number)) => number,
             (Some((left, "*", right)), None) => {
@@ -374,7 +377,8 @@ impl Known<'_> {
             }
             _ => Span::of(interval(node)?),
         };
-        days.is_within(MAX_DISTANCE).then_some(days)
+        let most = days.low.abs().max(days.high.abs());
+        most.is_finite().then_some(most)
     }
 
     /// Whether an expression is a time zone's name that no row decides.
@@ -418,12 +422,10 @@ fn rows(from: Span, to: Span, step: Span) -> f64 {
 fn interval(node: &Node) -> Option<f64> {
     if let Some((arg, ty, "interval")) = cast_parts(node) {
         let (text, _) = string_constant(arg)?;
-        let unit = ty.typmods.first().and_then(super::tree::integer_constant).and_then(field);
-        return match unit {
-            Some(days) => {
-                text.trim().parse().ok().map(|n: f64| n * days).or_else(|| in_words(text))
-            }
-            None => in_words(text),
+        return match ty.typmods.first().map(super::tree::integer_constant) {
+            None | Some(Some(ALL_FIELDS)) => in_words(text),
+            // With fields, what is no plain number is read in other ways, and cut off.
+            Some(fields) => Some(plain_number(text.trim())? * field(fields?)?),
         };
     }
     if let Some((text, _)) = string_constant(node) {
@@ -466,22 +468,35 @@ fn in_words(text: &str) -> Option<f64> {
         let after = after.trim_start();
         let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (name, after) = after.split_at_checked(end)?;
-        parts.push(Some(number.parse::<f64>().ok()? * unit(&name.to_ascii_lowercase())?));
+        parts.push(Some(plain_number(number)? * unit(&name.to_ascii_lowercase())?));
         rest = after.trim_start();
     }
     sum(parts.into_iter())
 }
 
-/// The days of `[-]hours:minutes[:seconds]`.
+/// The days of `[-]hours:minutes[:seconds]`. With a fraction after its second number it would be
+/// minutes and seconds.
 fn clock_time(text: &str) -> Option<f64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1.0, digits),
-        None => (1.0, text),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
     };
-    let mut parts = digits.split(':').map(|part| part.parse::<f64>().ok().filter(|n| *n >= 0.0));
-    let hours = parts.next()?? * HOUR;
-    let minutes = parts.next()?? * HOUR / 60.0;
-    Some(sign * (hours + minutes))
+    let whole = |part: &str| part.parse::<u32>().ok().filter(|_| !part.starts_with('+'));
+    let (hours, minutes) = match digits.split(':').collect::<Vec<_>>().as_slice() {
+        [hours, minutes] => (whole(hours)?, whole(minutes)?),
+        [hours, minutes, seconds] if seconds.starts_with(|c: char| c.is_ascii_digit()) => {
+            plain_number(seconds)?;
+            (whole(hours)?, whole(minutes)?)
+        }
+        _ => return None,
+    };
+    Some(sign * (f64::from(hours) * HOUR + f64::from(minutes) * HOUR / 60.0))
+}
+
+/// A number in digits, with a sign and a fraction at most.
+fn plain_number(text: &str) -> Option<f64> {
+    let digits = text.chars().all(|c| c.is_ascii_digit() || ".+-".contains(c));
+    text.parse().ok().filter(|_| digits)
 }
 
 /// The sum of at least one part, all of one sign.
@@ -505,6 +520,9 @@ fn unit(name: &str) -> Option<f64> {
     })
 }
 
+/// The fields of an interval that names none, only how many digits its seconds have.
+const ALL_FIELDS: i32 = 0x7FFF;
+
 /// The days of a field that an interval is written in: `INTERVAL '3' HOUR`.
 fn field(bits: i32) -> Option<f64> {
     unit(match bits {
@@ -518,15 +536,50 @@ fn field(bits: i32) -> Option<f64> {
     })
 }
 
+/// The most days that `date_trunc` takes away. A millennium is too far.
+fn truncated(unit: &Node) -> Option<f64> {
+    let (unit, _) = string_constant(unit)?;
+    let unit = unit.trim().to_ascii_lowercase();
+    Some(match unit.strip_suffix('s').unwrap_or(&unit) {
+        "microsecond" | "millisecond" | "second" | "minute" | "hour" | "day" => 1.0,
+        "week" => 7.0,
+        "month" => 31.0,
+        "quarter" => 92.0,
+        "year" => 366.0,
+        "decade" => 3_653.0,
+        "century" | "centurie" => 36_525.0,
+        _ => return None,
+    })
+}
+
 /// Whether a text is a day of a year near ours, with or without a time, or one of the clock's
 /// words.
 fn is_day(text: &str) -> bool {
     let text = text.trim();
-    let day = text.get(..10).unwrap_or(text).parse::<NaiveDate>().ok();
-    let before_christ = text.to_ascii_lowercase().contains("bc");
-    let words = ["now", "today", "yesterday", "tomorrow"];
-    day.is_some_and(|day| YEARS.contains(&day.year()) && !before_christ)
-        || words.iter().any(|word| text.eq_ignore_ascii_case(word))
+    if ["now", "today", "yesterday", "tomorrow"].iter().any(|word| text.eq_ignore_ascii_case(word))
+    {
+        return true;
+    }
+    let Some((day, time)) = text.split_at_checked(10) else {
+        return false;
+    };
+    let spelled = day.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    let before_christ = time.to_ascii_lowercase().contains("bc");
+    let year = day.parse::<NaiveDate>().ok().map(|day| day.year());
+    spelled
+        && (time.is_empty() || time.starts_with([' ', 'T', 't']))
+        && !before_christ
+        && year.is_some_and(|year| YEARS.contains(&year))
+}
+
+/// Whether a pattern reads a day as it is written, and perhaps its time.
+fn is_plain(pattern: &str) -> bool {
+    let pattern = pattern.trim().to_ascii_uppercase();
+    let times = ["", " HH24", " HH24:MI", " HH24:MI:SS"];
+    pattern.strip_prefix("YYYY-MM-DD").is_some_and(|time| times.contains(&time))
 }
 
 /// The text of a constant, with or without a cast to text.
