@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use metricd_core::{
-    sql::{Gate, SqlError, Template, Value},
+    sql::{Contents, FieldName, Gate, SqlError, TableName, Template, Value},
     window::Window,
 };
 use moka::sync::Cache;
@@ -35,10 +35,25 @@ impl std::fmt::Debug for Admission {
     }
 }
 
-/// A stored query holds what the gate does not let through any more.
+/// A stored query holds what is not let through any more.
 #[derive(Debug, Error)]
-#[error("the gate does not let the stored query through")]
-struct Refused(#[source] SqlError);
+enum Refused {
+    #[error("the gate does not let the stored query through")]
+    Gate(#[source] SqlError),
+    #[error("stored SQL may not read {} any more", name_all(.0))]
+    Tables(Vec<TableName>),
+}
+
+impl From<Refused> for RunError {
+    fn from(refused: Refused) -> Self {
+        Self::Failed(refused.into())
+    }
+}
+
+/// Tables as a sentence names them.
+pub(crate) fn name_all(tables: &[TableName]) -> String {
+    tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
+}
 
 impl Admission {
     /// Lets through what `gate` does and what costs no more than `ceiling`, in the planner's units.
@@ -78,13 +93,42 @@ impl Admission {
         window: &Window,
         values: &[Value],
     ) -> Result<(), RunError> {
-        // What fills a `$n` matters too: the same text may be bound to other parts of a window.
-        let sql: Arc<str> = format!("{:?} {}", template.parameters, template.sql).into();
+        let sql = key(template);
         if self.gated.get(&sql).is_none() {
-            self.gate.recheck(template).map_err(|fault| RunError::Failed(Refused(fault).into()))?;
+            let Contents { tables, fields } = self.gate.recheck(template).map_err(Refused::Gate)?;
+            let tables: Vec<TableName> = tables.into_iter().collect();
+            let unreadable = runner.unreadable(&tables).await?;
+            if !unreadable.is_empty() {
+                return Err(Refused::Tables(unreadable).into());
+            }
+            self.check_fields(runner, &fields).await?.map_err(Refused::Gate)?;
             self.gated.insert(Arc::clone(&sql), ());
         }
-        let key = (sql, length_class(window));
+        self.afford(runner, template, window, values).await
+    }
+
+    /// Asks the database what it would call by the names behind a query's dots. The inner error is the
+    /// gate's.
+    pub(crate) async fn check_fields(
+        &self,
+        runner: &dyn QueryRunner,
+        fields: &[FieldName],
+    ) -> Result<Result<(), SqlError>, RunError> {
+        let callable = runner.callable(fields).await?;
+        let mut checks = fields.iter().zip(&callable).map(|(f, all)| self.gate.check_field(f, all));
+        Ok(checks.find(Result::is_err).unwrap_or(Ok(())))
+    }
+
+    /// Lets through what is cheap enough, and does not look at what `template` holds.
+    pub(crate) async fn afford(
+        &self,
+        runner: &dyn QueryRunner,
+        template: &Template,
+        window: &Window,
+        values: &[Value],
+    ) -> Result<(), RunError> {
+        let length = length_class(window);
+        let key = (key(template), length);
         let cost = if let Some(cost) = self.costs.get(&key) {
             cost
         } else {
@@ -94,10 +138,16 @@ impl Admission {
         };
         if cost > self.ceiling {
             warn!(cost, ceiling = self.ceiling, "Query too dear");
-            return Err(RunError::TooDear { cost, ceiling: self.ceiling });
+            return Err(RunError::TooDear { cost, ceiling: self.ceiling, has_days: length > 0 });
         }
         Ok(())
     }
+}
+
+/// What a template is remembered by. What fills a `$n` matters too: the same text may be bound to other
+/// parts of a window.
+fn key(template: &Template) -> Arc<str> {
+    format!("{:?} {}", template.parameters, template.sql).into()
 }
 
 /// The power of two that a window's length in days lies below: the same for 4 to 7 days, say.
@@ -116,7 +166,7 @@ mod tests {
 
     use async_trait::async_trait;
     use metricd_core::{
-        sql::{Draft, TableName},
+        sql::{Callable, CallableKind, Draft},
         window::WindowRequest,
     };
 
@@ -138,8 +188,25 @@ mod tests {
             unreachable!("admission describes nothing")
         }
 
-        async fn unreadable(&self, _: &[TableName]) -> Result<Vec<TableName>, RunError> {
-            unreachable!("admission looks at no table")
+        async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError> {
+            Ok(tables.iter().filter(|table| table.name == "closed").cloned().collect())
+        }
+
+        async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError> {
+            let called = |field: &FieldName| Callable {
+                schema: "public".into(),
+                name: field.name.clone(),
+                kind: CallableKind::Function,
+            };
+            let is_planted = |field: &&FieldName| field.name == "planted";
+            Ok(fields
+                .iter()
+                .map(|f| Some(f).filter(is_planted).map(called).into_iter().collect())
+                .collect())
+        }
+
+        async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+            unreachable!("admission is given a runner")
         }
 
         async fn run(&self, _: &Template, _: &[Value], _: u32) -> Result<Rows, RunError> {
@@ -183,6 +250,36 @@ mod tests {
             assert_eq!(admitted(1e6, sql, &[7, 8, 15, 16, 3, 7]).await.0, 4, "{sql}");
         }
         assert_eq!(admitted(1e6, "SELECT 1 AS x", &[1, 100, 10_000]).await.0, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_is_held_to_the_tables_and_names_of_today() {
+        let planner = Planner::default();
+        let admission = Admission::new(Arc::default(), 1e6);
+        let now = "2025-06-30T12:00:00Z".parse().unwrap();
+        let run = async |sql: &str| {
+            let template = template(sql);
+            let window = Window::resolve(&template.slots, &WindowRequest::default(), now).unwrap();
+            match admission.admit(&planner, &template, &window, &[]).await {
+                Err(RunError::Failed(refused)) => {
+                    let cause = refused.source().map(ToString::to_string).unwrap_or_default();
+                    format!("{refused} {cause}")
+                }
+                other => format!("{other:?}"),
+            }
+        };
+        for _ in 0..2 {
+            assert_eq!(run("SELECT o.total AS t FROM orders o").await, "Ok(())");
+            let tables = run("SELECT 1 AS x FROM orders o, closed c").await;
+            assert!(tables.contains("may not read `closed` any more"), "{tables}");
+            let call = run("SELECT o.planted AS x FROM orders o").await;
+            assert!(
+                call.contains("line 1, column 8") && call.contains("public.planted()"),
+                "{call}"
+            );
+            assert!(call.contains("sql.functions"), "{call}");
+        }
+        assert_eq!(planner.0.into_inner(), 1, "what is refused is not costed");
     }
 
     #[tokio::test]

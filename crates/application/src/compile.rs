@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditedObject,
-    claim::ClaimName,
+    claim::{ClaimName, Scope},
     metric::Column,
     sql::{Draft, SqlError, TableName, Template},
     window::{Window, WindowFault, WindowRequest},
@@ -14,7 +14,9 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize, authorize_on,
+    Forbidden,
+    admission::name_all,
+    authorize, authorize_on,
     ports::{Ports, RunError},
     rights::permits,
 };
@@ -53,10 +55,6 @@ pub enum CompileError {
 
 fn all(faults: &[WindowFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn name_all(tables: &[TableName]) -> String {
-    tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A claim that no setting names would be in nobody's token: nobody could ask for the metric.
@@ -116,6 +114,7 @@ async fn finish(
     if !unreadable.is_empty() {
         return Err(CompileError::Unreadable(unreadable));
     }
+    ports.admission.check_fields(runner, &draft.fields()).await??;
     let inferred = runner.describe(draft.sql()).await?.parameters;
     let template = draft.finish(&inferred)?;
     // What will run: a literal that is no slot after all may not fit where it stands.
@@ -123,14 +122,24 @@ async fn finish(
     check_columns(&columns)?;
     let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
         .map_err(CompileError::Window)?;
-    // What it costs somebody of certain claims shows when somebody asks.
-    if template.claims.is_empty()
-        && let Ok(scope) = actor.scope(&template.claims)
-        && let Ok(values) = template.bind(&window, &scope)
-    {
-        ports.admission.admit(runner, &template, &window, &values).await?;
+    if let Ok(scope) = actor.scope(&template.claims) {
+        afford(ports, &template, &window, &scope).await?;
+    } else {
+        let anybodys = template.with_unknown_claims()?;
+        let nobody = actor.scope(&anybodys.claims).map_err(|e| RunError::Failed(e.into()))?;
+        afford(ports, &anybodys, &window, &nobody).await?;
     }
     Ok((template, columns))
+}
+
+async fn afford(
+    ports: &Ports,
+    template: &Template,
+    window: &Window,
+    scope: &Scope,
+) -> Result<(), RunError> {
+    let values = template.bind(window, scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    ports.admission.afford(ports.runner.as_ref(), template, window, &values).await
 }
 
 /// Rows are objects: each column needs a name, and one of its own.

@@ -5,10 +5,11 @@
 //! run there is a transaction that is READ ONLY and rolled back.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     future::Future,
-    sync::{Arc, OnceLock},
-    time::Duration,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use metricd_application::ports::{Description, QueryRunner, Rows, RunError};
 use metricd_core::sql::Gate;
 use metricd_core::{
     metric::Column,
-    sql::{ParameterType, TableName, Template, Value},
+    sql::{Callable, CallableKind, FieldName, ParameterType, TableName, Template, Value},
 };
 use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, Postgres, SqlSafeStr,
@@ -33,15 +34,23 @@ use thiserror::Error;
 #[cfg(feature = "embedded")]
 use crate::db::{Turns, retry_lost, to_its_end};
 use crate::{
-    db::{DatabaseFault, Reader, Running, is_lost, is_unavailable, pg_error},
+    db::{DatabaseFault, Reader, Running, is_unavailable, pg_error},
     queue::{Place, Queue},
 };
 
 /// Runs authors' SQL on PostgreSQL.
 pub(crate) struct PgQueryRunner {
-    engine: Engine,
-    queue: Queue,
+    engine: Arc<Engine>,
+    queue: Arc<Queue>,
     limits: RunLimits,
+    /// What all questions share; else each waits for a place and has a deadline of its own.
+    shared: Option<Shared>,
+}
+
+struct Shared {
+    place: Arc<Place>,
+    /// How long the questions to come may take.
+    left: Mutex<Duration>,
 }
 
 /// What a run may cost.
@@ -93,7 +102,7 @@ impl Open {
 
 impl PgQueryRunner {
     pub(crate) fn new(engine: Engine, queue: Queue, limits: RunLimits) -> Self {
-        Self { engine, queue, limits }
+        Self { engine: Arc::new(engine), queue: Arc::new(queue), limits, shared: None }
     }
 
     /// Does `work`, which changes nothing, when its turn has come, and no longer than the deadline.
@@ -106,30 +115,37 @@ impl PgQueryRunner {
         T: Send,
         F: Future<Output = (Open, Result<T, sqlx::Error>)> + Send,
     {
-        let place = self.queue.take().await?;
-        match &self.engine {
+        let place = match &self.shared {
+            Some(shared) => Arc::clone(&shared.place),
+            None => self.queue.take().await?,
+        };
+        match &*self.engine {
             Engine::Server(reader) => {
                 let reader = reader.get().ok_or_else(|| RunError::Unavailable(NotOpen.into()))?;
-                let asked = ask_server(reader, &place, work);
-                match tokio::time::timeout(self.limits.deadline, asked).await {
-                    Ok(done) => done.map_err(failed),
-                    Err(_) => Err(RunError::Deadline),
-                }
+                self.in_time(ask_server(reader, &place, work)).await?.map_err(failed)
             }
             #[cfg(feature = "embedded")]
             Engine::Embedded { pool, turns, .. } => {
                 let turn = turns.take().await?;
-                let asked = tokio::time::timeout(self.limits.deadline, ask_embedded(pool, work));
-                match asked.await {
-                    Ok(done) => {
-                        turn.end();
-                        done.map_err(failed)
-                    }
-                    // The turn ends when the engine is done with it.
-                    Err(_) => Err(RunError::Deadline),
-                }
+                // Past the deadline, the turn ends when the engine is done with it.
+                let done = self.in_time(ask_embedded(pool, work)).await?;
+                turn.end();
+                done.map_err(failed)
             }
         }
+    }
+
+    /// Does `work` before the deadline, which comes nearer with all that is asked together.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, RunError> {
+        let left = |shared: &Shared| *shared.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = self.shared.as_ref().map_or(self.limits.deadline, left);
+        let begun = Instant::now();
+        let done = tokio::time::timeout(time, work).await;
+        if let Some(shared) = &self.shared {
+            *shared.left.lock().unwrap_or_else(PoisonError::into_inner) =
+                time.saturating_sub(begun.elapsed());
+        }
+        done.map_err(|_| RunError::Deadline)
     }
 
     /// The statement that gives each row of `template` as one text of JSON, in three columns: the row
@@ -150,7 +166,7 @@ impl PgQueryRunner {
     }
 }
 
-/// Asks as the reader, again while sessions turn out to have broken as they lay idle.
+/// Asks as the reader, once: a session that ends meanwhile may have been ended on purpose.
 async fn ask_server<T, F>(
     reader: &Reader,
     place: &Arc<Place>,
@@ -159,20 +175,14 @@ async fn ask_server<T, F>(
 where
     F: Future<Output = (Open, Result<T, sqlx::Error>)>,
 {
-    loop {
-        let running = reader.sessions().open(Some(place)).await?;
-        let is_reused = running.is_reused();
-        let (open, done) = work(Open::Server(running)).await;
-        match open {
-            Open::Server(running) => running.end(&done),
-            #[cfg(feature = "embedded")]
-            Open::Embedded(_) => {}
-        }
-        match done {
-            Err(error) if is_reused && is_lost(&error) => {}
-            done => return done,
-        }
+    let running = reader.sessions().open(Some(place)).await?;
+    let (open, done) = work(Open::Server(running)).await;
+    match open {
+        Open::Server(running) => running.end(&done),
+        #[cfg(feature = "embedded")]
+        Open::Embedded(_) => {}
     }
+    done
 }
 
 #[cfg(feature = "embedded")]
@@ -235,6 +245,74 @@ const READABLE: &str = "
     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     ORDER BY named.ordinal";
 
+/// What `x.name` can call, for each distinct name: a function that takes one argument, or a type that
+/// is none of a row's. An enum only reads a text.
+const CALLABLE: &str = "
+    SELECT named.name, n.nspname::text, called.is_type
+    FROM unnest($1::text[]) AS named (name)
+    CROSS JOIN LATERAL (
+        SELECT p.pronamespace AS namespace, false AS is_type FROM pg_catalog.pg_proc p
+        WHERE p.proname = named.name::name
+            AND p.pronargs >= 1 AND p.pronargs - p.pronargdefaults <= 1
+        UNION
+        SELECT t.typnamespace, true FROM pg_catalog.pg_type t
+        WHERE t.typname = named.name::name AND t.typrelid = 0 AND t.typtype NOT IN ('e', 'p')
+    ) AS called
+    JOIN pg_catalog.pg_namespace n ON n.oid = called.namespace
+    ORDER BY 1, 2, 3";
+
+/// Whether each named table has each named column.
+const HAS_COLUMN: &str = "
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute a
+        WHERE a.attname = named.name::name AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attrelid = CASE
+                WHEN named.schema IS NULL THEN to_regclass(quote_ident(named.relation))
+                ELSE (SELECT c.oid FROM pg_catalog.pg_class c
+                    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE c.relname = named.relation::name AND n.nspname = named.schema::name) END)
+    FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
+        AS named (schema, relation, name, ordinal)
+    ORDER BY named.ordinal";
+
+/// What PostgreSQL could call by each of `fields` that is no column for certain.
+async fn callable(
+    connection: &mut PgConnection,
+    fields: &[FieldName],
+) -> Result<Vec<Vec<Callable>>, sqlx::Error> {
+    let names: BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let found: Vec<(String, String, bool)> =
+        sqlx::query_as(CALLABLE).bind(names).fetch_all(&mut *connection).await?;
+    let mut known: BTreeMap<String, Vec<Callable>> = BTreeMap::new();
+    for (name, schema, is_type) in found {
+        let kind = if is_type { CallableKind::Type } else { CallableKind::Function };
+        known.entry(name.clone()).or_default().push(Callable { schema, name, kind });
+    }
+    let mut all = Vec::with_capacity(fields.len());
+    for field in fields {
+        let called = known.get(&field.name).cloned().unwrap_or_default();
+        let is_column = !called.is_empty()
+            && !field.tables.is_empty()
+            && have_column(connection, field).await?;
+        all.push(if is_column { Vec::new() } else { called });
+    }
+    Ok(all)
+}
+
+/// Whether all tables that a field may be of have it as a column, which PostgreSQL prefers to a call.
+async fn have_column(
+    connection: &mut PgConnection,
+    field: &FieldName,
+) -> Result<bool, sqlx::Error> {
+    let schemas: Vec<_> = field.tables.iter().map(|table| table.schema.as_deref()).collect();
+    let tables: Vec<_> = field.tables.iter().map(|table| table.name.as_str()).collect();
+    let names = vec![field.name.as_str(); tables.len()];
+    let asked = sqlx::query_scalar(HAS_COLUMN).bind(schemas).bind(tables).bind(names);
+    let have: Vec<bool> = asked.fetch_all(connection).await?;
+    Ok(have.into_iter().all(|has| has))
+}
+
 #[async_trait]
 impl QueryRunner for PgQueryRunner {
     async fn describe(&self, sql: &str) -> Result<Description, RunError> {
@@ -260,7 +338,7 @@ impl QueryRunner for PgQueryRunner {
                 (open, readable)
             })
             .await?;
-        let allowed = |table: &TableName| match (&self.engine, table) {
+        let allowed = |table: &TableName| match (&*self.engine, table) {
             (Engine::Server(_), _) => true,
             #[cfg(feature = "embedded")]
             (Engine::Embedded { gate, .. }, table) => gate.allows_table(table),
@@ -268,6 +346,17 @@ impl QueryRunner for PgQueryRunner {
         let refused =
             tables.iter().zip(readable).filter(|(table, readable)| !readable || !allowed(table));
         Ok(refused.map(|(table, _)| table.clone()).collect())
+    }
+
+    async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError> {
+        if fields.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(run_error, |mut open| async move {
+            let called = callable(open.connection(), fields).await;
+            (open, called)
+        })
+        .await
     }
 
     async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
@@ -296,6 +385,13 @@ impl QueryRunner for PgQueryRunner {
             (open, rows)
         });
         rows.await?.ok_or(RunError::RowTooLarge { max_bytes: self.limits.max_bytes })
+    }
+
+    async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+        let place = self.queue.take().await?;
+        let shared = Shared { place, left: Mutex::new(self.limits.deadline) };
+        let (engine, queue) = (Arc::clone(&self.engine), Arc::clone(&self.queue));
+        Ok(Box::new(Self { engine, queue, limits: self.limits, shared: Some(shared) }))
     }
 }
 

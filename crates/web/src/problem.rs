@@ -207,9 +207,13 @@ impl From<RunError> for Problem {
         match error {
             RunError::Deadline => Self::deadline(),
             RunError::Unavailable(_) | RunError::Crowded => Self::unavailable(error),
-            RunError::TooDear { .. } => Self::new(
+            RunError::TooDear { has_days, .. } => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "The metric's query is too dear for this window; ask for fewer days",
+                if has_days {
+                    "The metric's query is too dear for this window; ask for fewer days"
+                } else {
+                    "The metric's query is too dear"
+                },
             ),
             RunError::RowTooLarge { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "A row of the answer is too large")

@@ -286,8 +286,9 @@ pub(super) async fn attempt(
     let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
         .map_err(|_| RunError::Rejected { message: "its default window makes no sense".into() })?;
     let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    ports.admission.admit(ports.runner.as_ref(), &template, &window, &values).await?;
-    let rows = ports.runner.run(&template, &values, TRIAL_ROWS).await?;
+    let runner = ports.runner.together().await?;
+    ports.admission.admit(runner.as_ref(), &template, &window, &values).await?;
+    let rows = runner.run(&template, &values, TRIAL_ROWS).await?;
     Ok(Trial { template, columns, window, rows })
 }
 

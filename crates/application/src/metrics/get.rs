@@ -81,8 +81,9 @@ pub async fn get_metric(
     record_window(&window);
     let key = AnswerKey::new(&compiled, window, scope);
     let values = key.values(&compiled).map_err(|fault| RunError::Failed(fault.into()))?;
-    ports.admission.admit(ports.runner.as_ref(), template, key.window(), &values).await?;
-    let rows = ports.runner.run(template, &values, ports.max_rows).await?;
+    let runner = ports.runner.together().await?;
+    ports.admission.admit(runner.as_ref(), template, key.window(), &values).await?;
+    let rows = runner.run(template, &values, ports.max_rows).await?;
     Ok(Answer { compiled, key, rows, as_of })
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use metricd_core::{
     metric::Column,
-    sql::{ParameterType, TableName, Template, Value},
+    sql::{Callable, FieldName, ParameterType, TableName, Template, Value},
 };
 use thiserror::Error;
 
@@ -21,6 +21,13 @@ pub trait QueryRunner: Send + Sync {
     /// # Errors
     /// When the database cannot be asked.
     async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError>;
+
+    /// For each of `fields`, what PostgreSQL could call by it: functions of one argument and types, in
+    /// whatever schema. Nothing where it is a column for certain.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError>;
 
     /// What the planner thinks that running `template` with the values of its parameters would cost,
     /// in its own units. Nothing runs.
@@ -40,6 +47,13 @@ pub trait QueryRunner: Send + Sync {
         values: &[Value],
         max_rows: u32,
     ) -> Result<Rows, RunError>;
+
+    /// Waits for a place in the line, and gives a runner that asks everything from there and has one
+    /// deadline for all of it.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError>;
 }
 
 /// What the database knows of a statement before it runs.
@@ -81,6 +95,8 @@ pub enum RunError {
         cost: f64,
         /// The most that is allowed.
         ceiling: f64,
+        /// Whether a window of fewer days may cost less.
+        has_days: bool,
     },
     /// One row alone is larger than an answer may be.
     #[error("a row of the answer is larger than {max_bytes} bytes")]

@@ -10,7 +10,8 @@ use pg_query::{Node, NodeEnum};
 use super::{
     clock,
     error::{Fault, Offset, SqlError, place},
-    gate::{self, Gate},
+    fields::{FieldName, Fields},
+    gate::{self, Gate, Passed},
     grammar,
     holes::{Holes, Printed},
     literals::DayLiteral,
@@ -38,6 +39,7 @@ pub struct Draft {
     tree: Node,
     holes: Holes,
     tables: BTreeSet<TableName>,
+    fields: Fields,
     placeholders: Vec<Placeholder>,
     words: Vec<Word>,
     candidates: Candidates,
@@ -72,6 +74,12 @@ impl Draft {
     #[must_use]
     pub fn tables(&self) -> &BTreeSet<TableName> {
         &self.tables
+    }
+
+    /// The names behind its dots that may be calls.
+    #[must_use]
+    pub fn fields(&self) -> Vec<FieldName> {
+        self.fields.in_text(&self.text)
     }
 
     /// The claims that it asks of a caller's token.
@@ -202,7 +210,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
     let placeholders = scanned.placeholders;
     let filled: Vec<_> =
         placeholders.iter().map(|p| gate::filled_by(&parameter(p).source)).collect();
-    let tables = gate::pass(gate, &mut tree, &filled)?;
+    let Passed { tables, fields } = gate::pass(gate, &mut tree, &filled)?;
 
     let names = ColumnNames::of(&mut tree, &placeholders)?;
     let mut holes = Holes::default();
@@ -217,7 +225,19 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
 
     let printed = holes.print(&tree)?;
     let (text, gate) = (sql.to_owned(), gate.clone());
-    Ok(Draft { text, gate, tree, holes, tables, placeholders, words, candidates, notes, printed })
+    Ok(Draft {
+        text,
+        gate,
+        tree,
+        holes,
+        tables,
+        fields,
+        placeholders,
+        words,
+        candidates,
+        notes,
+        printed,
+    })
 }
 
 /// Makes holes of the placeholders, which the parser knows as `$1` … `$n`.

@@ -5,9 +5,9 @@
 //! question, about [`pass`]'s answer.
 //!
 //! `t.name` is a column where `t` has one, else a call of the function `name`, and the grammar
-//! cannot tell which. So a field may have no name of a refused function; a function that somebody
-//! made in the database and whose one argument fits may be called in this way. What grows without a
-//! call of a bounded function is said in `bounds`.
+//! cannot tell which. So a field may have no name of a refused function, and [`Contents`] says which
+//! fields the database has to be asked about. What grows without a call of a bounded function is
+//! said in `bounds`.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -26,6 +26,7 @@ use super::{
     TableName, Template,
     bounds::{self, Filled},
     error::{Fault, SqlError},
+    fields::{FieldName, Fields},
     grammar,
     lists::LISTS,
     stack,
@@ -102,20 +103,84 @@ impl Gate {
             || self.added.tables.contains(&(schema.to_owned(), table.name.clone()))
     }
 
-    /// Checks again a template that was stored.
+    /// Checks again a template that was stored, and says what it holds.
     ///
     /// # Errors
     /// When it holds anything that a query may not hold now. Places are those of the template.
-    pub fn recheck(&self, template: &Template) -> Result<(), SqlError> {
+    pub fn recheck(&self, template: &Template) -> Result<Contents, SqlError> {
         stack::deep(|| recheck(self, template)).map_err(|fault| fault.in_text(&template.sql))
+    }
+
+    /// Checks a name behind a dot against everything that PostgreSQL could call by it.
+    ///
+    /// # Errors
+    /// When one of them is nothing that a query may call. The place is that of `field`.
+    pub fn check_field(&self, field: &FieldName, callable: &[Callable]) -> Result<(), SqlError> {
+        let Some(called) = callable.iter().find(|called| !self.may_call(called)) else {
+            return Ok(());
+        };
+        let name = written(Some(&called.schema), &called.name);
+        let (what, setting) = match called.kind {
+            CallableKind::Function => (format!("calls the function {name}()"), "sql.functions"),
+            CallableKind::Type => (format!("casts to the type {name}"), "sql.types"),
+        };
+        Err(SqlError {
+            message: format!(
+                "without a column {} of a table or subquery that is named here it {what}, which is \
+                 not one that a query may use",
+                field.name
+            ),
+            line: field.line,
+            column: field.column,
+            hint: Some(format!("an operator can allow it with {setting} in the settings")),
+        })
+    }
+
+    fn may_call(&self, called: &Callable) -> bool {
+        let (schema, name) = (Some(called.schema.as_str()), called.name.as_str());
+        if schema == Some(CATALOG) {
+            return LISTS.functions.has(name) || LISTS.types.has(name) || LISTS.columns.has(name);
+        }
+        has(&self.added.types, schema, name)
+            || (called.kind == CallableKind::Function && has(&self.added.functions, schema, name))
     }
 }
 
+/// What a query holds that only the database can judge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The tables and views that it reads.
+    pub tables: BTreeSet<TableName>,
+    /// The names behind its dots that may be calls.
+    pub fields: Vec<FieldName>,
+}
+
+/// Something in the database that `x.name` can call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callable {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: CallableKind,
+}
+
+/// What `x.name` can call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallableKind {
+    /// A function of one argument.
+    Function,
+    /// A type, as a cast.
+    Type,
+}
+
 /// Checks again what a template says, on a stack that is deep enough.
-pub(super) fn recheck(gate: &Gate, template: &Template) -> Result<(), Fault> {
+pub(super) fn recheck(gate: &Gate, template: &Template) -> Result<Contents, Fault> {
     let mut tree = grammar::parse_printed(&template.sql)?;
     let filled: Vec<_> = template.parameters.iter().map(|p| filled_by(&p.source)).collect();
-    pass(gate, &mut tree, &filled).map(drop)
+    let Passed { tables, fields } = pass(gate, &mut tree, &filled)?;
+    Ok(Contents { tables, fields: fields.in_text(&template.sql) })
 }
 
 /// What a parameter of this source holds.
@@ -197,19 +262,21 @@ fn identifiers(text: &str) -> Option<Vec<String>> {
 /// The most nodes of a parse tree.
 const MAX_NODES: usize = 20_000;
 
-/// Goes over `tree`, and says which tables it reads. `filled` tells what each `$n` holds.
+/// What a tree holds that only the database can judge.
+pub(super) struct Passed {
+    pub(super) tables: BTreeSet<TableName>,
+    pub(super) fields: Fields,
+}
+
+/// Goes over `tree`, and says what it holds. `filled` tells what each `$n` holds.
 ///
 /// # Errors
 /// When it holds a part that no query may hold, or more parts than it may.
-pub(super) fn pass(
-    gate: &Gate,
-    tree: &mut Node,
-    filled: &[Filled],
-) -> Result<BTreeSet<TableName>, Fault> {
-    let mut pass =
-        Pass { gate, filled, nodes: 0, depth: 0, scopes: Vec::new(), tables: BTreeSet::new() };
+pub(super) fn pass(gate: &Gate, tree: &mut Node, filled: &[Filled]) -> Result<Passed, Fault> {
+    let passed = Passed { tables: BTreeSet::new(), fields: Fields::default() };
+    let mut pass = Pass { gate, filled, nodes: 0, depth: 0, scopes: Vec::new(), passed };
     walk(tree, &mut pass)?;
-    Ok(pass.tables)
+    Ok(pass.passed)
 }
 
 struct Pass<'a> {
@@ -219,7 +286,7 @@ struct Pass<'a> {
     depth: usize,
     /// The names that WITH gives to the statements under way, outermost first.
     scopes: Vec<Vec<String>>,
-    tables: BTreeSet<TableName>,
+    passed: Passed,
 }
 
 impl Visitor for Pass<'_> {
@@ -245,7 +312,20 @@ impl Visitor for Pass<'_> {
             Part::RangeVar(table) => self.table(table)?,
             Part::RangeTableSample(sample) => sampling(sample)?,
             Part::FuncCall(call) => self.function(call)?,
-            Part::ColumnRef(column) => column_ref(column)?,
+            Part::ColumnRef(column) => {
+                column_ref(column)?;
+                self.passed.fields.column(column);
+            }
+            Part::CommonTableExpr(cte) => {
+                self.passed.fields.with(&cte.ctename, &cte.aliascolnames, cte.ctequery.as_deref());
+            }
+            Part::RangeSubselect(subquery) => self.passed.fields.subquery(subquery),
+            Part::RangeFunction(function) => self.passed.fields.function(function),
+            Part::JoinExpr(join) => {
+                self.passed.fields.join(join.alias.as_ref());
+                self.passed.fields.join(join.join_using_alias.as_ref());
+            }
+            Part::Alias(alias) => self.passed.fields.alias(alias),
             Part::AIndirection(selection) => self.selection(selection)?,
             Part::AExpr(expr) if !is_between(expr) => operator(&expr.name, expr.location)?,
             Part::SubLink(sublink) => operator(&sublink.oper_name, sublink.location)?,
@@ -295,7 +375,9 @@ impl Pass<'_> {
             ));
         }
         let in_scope = || self.scopes.iter().flatten().any(|name| name == relname);
-        if schemaname.is_empty() && in_scope() {
+        let of_with = schemaname.is_empty() && in_scope();
+        self.passed.fields.table(table, of_with);
+        if of_with {
             return Ok(());
         }
         if schemaname == "metricd" {
@@ -311,7 +393,7 @@ impl Pass<'_> {
             ));
         }
         let schema = Some(schemaname.clone()).filter(|schema| !schema.is_empty());
-        self.tables.insert(TableName { schema, name: relname.clone() });
+        self.passed.tables.insert(TableName { schema, name: relname.clone() });
         Ok(())
     }
 
@@ -366,7 +448,7 @@ impl Pass<'_> {
 
     /// `(arg).field`, which calls the function `field` where what stands in parentheses has no such
     /// field.
-    fn selection(&self, selection: &AIndirection) -> Result<(), Fault> {
+    fn selection(&mut self, selection: &AIndirection) -> Result<(), Fault> {
         let mut fields = selection.indirection.iter().filter_map(sval).peekable();
         if fields.peek().is_none() {
             return Ok(());
@@ -392,6 +474,7 @@ impl Pass<'_> {
         };
         for name in fields {
             field(name, location)?;
+            self.passed.fields.selected(name, location);
             if !has_fields {
                 let message =
                     format!("(…).{name} is not supported here: it can call the function {name}()");

@@ -10,6 +10,7 @@ mod clock;
 mod comment;
 mod draft;
 mod error;
+mod fields;
 mod gate;
 mod grammar;
 mod holes;
@@ -27,7 +28,8 @@ mod words;
 pub use comment::leading_comment;
 pub use draft::Draft;
 pub use error::SqlError;
-pub use gate::{Gate, GateExtension};
+pub use fields::FieldName;
+pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
 pub use template::{
     DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName, Template,
     Value,

@@ -65,7 +65,8 @@ impl Visitor for Keep {
     }
 }
 
-fn column_name(value: Option<&Node>, placeholders: &[Placeholder]) -> String {
+/// The name that PostgreSQL gives a column after its expression.
+pub(super) fn column_name(value: Option<&Node>, placeholders: &[Placeholder]) -> String {
     value
         .and_then(|value| figure(value, placeholders))
         .map_or("?column?", |(Name::Strong(name) | Name::Weak(name))| name)

@@ -4,6 +4,14 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
+use pg_query::{Node, NodeEnum};
+
+use super::{
+    error::{Fault, SqlError},
+    grammar, stack,
+    tree::{param, param_number, target},
+    walk::{Visitor, walk},
+};
 use crate::{
     claim::{ClaimName, Scope, ScopeFault},
     window::Window,
@@ -174,6 +182,62 @@ impl Template {
     }
 }
 
+impl Template {
+    /// The same statement for the planner alone: in place of each claim stands a value that only a run
+    /// would find out, so that it costs what it does for anybody.
+    ///
+    /// # Errors
+    /// When the template is none: damaged in the database, say.
+    pub fn with_unknown_claims(&self) -> Result<Self, SqlError> {
+        let unknown = stack::deep(|| unknown_claims(self));
+        let (sql, parameters) = unknown.map_err(|fault| fault.in_text(&self.sql))?;
+        Ok(Self { sql, parameters, claims: BTreeSet::new(), ..self.clone() })
+    }
+}
+
+fn unknown_claims(template: &Template) -> Result<(String, Vec<Parameter>), Fault> {
+    let mut tree = grammar::parse_printed(&template.sql)?;
+    // A subquery of its own is planned as a value to come, even if it is a constant.
+    let unknown = first_target(&grammar::parse_printed("SELECT (SELECT ''::text)")?);
+    let is_claim = |parameter: &&Parameter| matches!(parameter.source, ParameterSource::Claim(_));
+    let mut numbers = Vec::new();
+    let mut last = 0;
+    for parameter in &template.parameters {
+        last += i32::from(!is_claim(&parameter));
+        numbers.push(Some(last).filter(|_| !is_claim(&parameter)));
+    }
+    walk(&mut tree, &mut Renumber { numbers, unknown })?;
+    let kept = template.parameters.iter().filter(|parameter| !is_claim(parameter));
+    Ok((grammar::deparse(&tree)?, kept.cloned().collect()))
+}
+
+/// The first column's expression.
+fn first_target(select: &Node) -> Node {
+    let first = match &select.node {
+        Some(NodeEnum::SelectStmt(select)) => select.target_list.first().and_then(target),
+        _ => None,
+    };
+    first.and_then(|first| first.val.as_deref()).cloned().unwrap_or_default()
+}
+
+struct Renumber {
+    /// The new number of each parameter; none for a claim.
+    numbers: Vec<Option<i32>>,
+    unknown: Node,
+}
+
+impl Visitor for Renumber {
+    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+        let index = param_number(node).and_then(|number| usize::try_from(number - 1).ok());
+        match index.and_then(|index| self.numbers.get(index)) {
+            Some(Some(number)) => *node = param(*number, -1),
+            Some(None) => *node = self.unknown.clone(),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
 impl Parameter {
     fn value(&self, window: &Window, scope: &Scope) -> Result<Value, ScopeFault> {
         let end = window.end_date.unwrap_or(window.today);
@@ -202,5 +266,26 @@ impl Parameter {
             ParameterType::Text => Value::Text(day.format("%Y-%m-%d").to_string()),
             ParameterType::Date | ParameterType::Int => Value::Date(day),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::{Draft, Gate};
+
+    #[test]
+    fn claims_give_way_to_what_only_a_run_finds_out() {
+        let sql = "SELECT count(*) AS n, :claim_a AS a FROM t WHERE x = :claim_b::int AND d BETWEEN \
+                   :start_date AND :end_date AND z = :timezone GROUP BY :claim_a";
+        let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
+        let unknown = template.with_unknown_claims().unwrap();
+        assert_eq!(
+            unknown.sql,
+            "SELECT count(*) AS n, (SELECT ''::text)::text AS a FROM t WHERE x = (SELECT ''::text)::text::int \
+             AND d BETWEEN $1::date AND $2::date AND z = $3::text GROUP BY (SELECT ''::text)::text"
+        );
+        assert!(unknown.claims.is_empty());
+        assert_eq!(unknown.parameters, template.parameters[2..]);
+        assert_eq!(unknown.with_unknown_claims().unwrap(), unknown);
     }
 }

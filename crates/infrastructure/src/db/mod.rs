@@ -28,7 +28,7 @@ pub use reader::{Breach, ReaderError};
 pub(crate) use begin::to_its_end;
 #[cfg(feature = "embedded")]
 pub(crate) use errors::retry_lost;
-pub(crate) use errors::{DatabaseFault, is_lost, is_unavailable, pg_error};
+pub(crate) use errors::{DatabaseFault, is_unavailable, pg_error};
 pub(crate) use reader::{Reader, Running};
 #[cfg(feature = "embedded")]
 pub(crate) use turns::Turns;

@@ -52,6 +52,8 @@ async fn a_connection_that_broke_while_idle_is_replaced() {
                 0 => assert_eq!(catalog.find(metric_id(1)).await.unwrap(), None),
                 1 => drop(store.begin().await.unwrap()),
                 2 => {
+                    // A session of the reader's is asked whether it is alive once it lay idle.
+                    tokio::time::sleep(Duration::from_millis(150)).await;
                     let rows = runner.run(&template("SELECT 1 AS n"), &[], 1).await.unwrap();
                     assert_eq!(rows.json, r#"[{"n":1}]"#);
                 }

@@ -22,6 +22,10 @@ use crate::{
 /// A session is closed after this long: what it has remembered goes with it.
 const LIFETIME: Duration = Duration::from_mins(30);
 
+/// One that has lain idle for longer is asked whether it is still there before anything is sent: a
+/// query is never sent twice.
+const TRUSTED: Duration = Duration::from_millis(100);
+
 /// Sessions of one role.
 pub(crate) struct Sessions {
     options: PgConnectOptions,
@@ -34,6 +38,9 @@ pub(crate) struct Sessions {
     lookout: PgPool,
 }
 
+/// When a process of the server began, in microseconds.
+const BEGAN: &str = "(extract(epoch FROM backend_start) * 1000000)::int8";
+
 enum Idle {
     Open(Vec<Session>),
     Closed,
@@ -43,7 +50,10 @@ struct Session {
     connection: PgConnection,
     /// Of the process that serves it.
     pid: i32,
+    /// When that process began, in microseconds of the server's clock: others get its number later.
+    began: i64,
     opened: Instant,
+    used: Instant,
 }
 
 impl Sessions {
@@ -82,18 +92,27 @@ impl Sessions {
         self: &Arc<Self>,
         place: Option<&Arc<Place>>,
     ) -> Result<Running, sqlx::Error> {
-        let (session, is_reused) = if let Some(session) = self.take()? {
-            (session, true)
+        let session = if let Some(session) = self.alive().await? {
+            session
         } else {
             let opened = tokio::time::timeout(self.patience, self.connect()).await;
-            (opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, false)
+            opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?
         };
-        Ok(Running {
-            session: Some(session),
-            is_reused,
-            place: place.cloned(),
-            sessions: Arc::clone(self),
-        })
+        Ok(Running { session: Some(session), place: place.cloned(), sessions: Arc::clone(self) })
+    }
+
+    /// One that lies idle and has not broken meanwhile.
+    async fn alive(&self) -> Result<Option<Session>, sqlx::Error> {
+        while let Some(mut session) = self.take()? {
+            if session.used.elapsed() < TRUSTED {
+                return Ok(Some(session));
+            }
+            let answer = tokio::time::timeout(self.patience, session.connection.ping());
+            if matches!(answer.await, Ok(Ok(()))) {
+                return Ok(Some(session));
+            }
+        }
+        Ok(None)
     }
 
     /// A connection that runs nothing of an author's.
@@ -132,7 +151,8 @@ impl Sessions {
         }
     }
 
-    fn give_back(&self, session: Session) {
+    fn give_back(&self, mut session: Session) {
+        session.used = Instant::now();
         if let Idle::Open(idle) = &mut *self.idle() {
             idle.push(session);
         }
@@ -140,26 +160,33 @@ impl Sessions {
 
     async fn connect(&self) -> Result<Session, sqlx::Error> {
         let mut connection = self.options.connect().await?;
-        let settle = format!("{}SELECT pg_backend_pid()", self.settle);
+        let settle = format!(
+            "{}SELECT pid, {BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+            self.settle
+        );
         let row = sqlx::raw_sql(AssertSqlSafe(settle)).fetch_one(&mut connection).await?;
-        let pid = row.try_get(0)?;
-        Ok(Session { connection, pid, opened: Instant::now() })
+        let (pid, began) = (row.try_get(0)?, row.try_get(1)?);
+        let opened = Instant::now();
+        Ok(Session { connection, pid, began, opened, used: opened })
     }
 
     /// Ends a session from outside, whatever it is doing.
     async fn end(&self, session: Session) {
         // Not pg_cancel_backend: a cancel that comes before its statement is passed over.
-        let ending = sqlx::query_scalar::<_, bool>("SELECT pg_terminate_backend($1)");
-        let ended = ending.bind(session.pid).fetch_one(&self.aside);
+        let ended = sqlx::query_scalar::<_, bool>(AssertSqlSafe(format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND {BEGAN} = $2"
+        )))
+        .bind(session.pid)
+        .bind(session.began)
+        .fetch_optional(&self.aside);
         match tokio::time::timeout(self.patience, ended).await {
-            Ok(Ok(true)) => {}
+            // It may have ended by itself.
+            Ok(Ok(Some(true) | None)) => {}
             outcome => tracing::warn!(
                 ?outcome,
                 "An abandoned query could not be ended: it runs into its timeout"
             ),
         }
-        // Not before: until now the process's number was this session's.
-        drop(session);
     }
 }
 
@@ -168,7 +195,6 @@ impl Sessions {
 pub(crate) struct Running {
     /// `None` only once it has ended.
     session: Option<Session>,
-    is_reused: bool,
     place: Option<Arc<Place>>,
     sessions: Arc<Sessions>,
 }
@@ -177,11 +203,6 @@ impl Running {
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
         let session = self.session.as_mut().expect("a session is there until it ends");
         &mut session.connection
-    }
-
-    /// Whether it lay idle before, and may have broken meanwhile.
-    pub(crate) fn is_reused(&self) -> bool {
-        self.is_reused
     }
 
     /// Nothing runs any more. The session is used again unless `outcome` makes one doubt it.

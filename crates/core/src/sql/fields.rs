@@ -1,0 +1,308 @@
+//! What stands behind a dot: `x.name`, `(x).name`.
+//!
+//! PostgreSQL takes it for a column where `x` has one, else for a call of a function or a cast to a type
+//! of that name. Which it is only the database knows; this says which names it has to be asked about,
+//! and of which tables they may be columns. In doubt it asks: a column is told from a call only where
+//! every `x` of the query that could be meant has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{Alias, ColumnRef, RangeFunction, RangeSubselect, RangeVar, SelectStmt},
+};
+
+use super::{
+    TableName,
+    error::{Offset, place},
+    names::column_name,
+    tree::{sval, target},
+};
+
+/// A name behind a dot that is no column for certain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldName {
+    /// The name.
+    pub name: String,
+    /// Line in the SQL, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// It is a column if each of these tables has a column of its name. If there are none, nobody
+    /// knows.
+    pub tables: BTreeSet<TableName>,
+}
+
+/// Collects them on a walk.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    /// What a query calls by a name, wherever it does: tables and what stands for them.
+    sources: BTreeMap<String, Vec<Source>>,
+    /// The columns of WITH queries that are known, by the queries' names.
+    with: BTreeMap<String, Vec<BTreeSet<String>>>,
+    /// Whether something in FROM has a name that only PostgreSQL knows.
+    has_unnamed: bool,
+    used: Vec<Used>,
+}
+
+#[derive(Debug)]
+struct Used {
+    name: String,
+    location: i32,
+    of: Of,
+}
+
+#[derive(Debug)]
+enum Of {
+    /// What the query calls by this name.
+    Source(String),
+    /// This very table.
+    Table(TableName),
+    Unknown,
+}
+
+#[derive(Debug)]
+enum Source {
+    Table(TableName),
+    With(String),
+    /// What has these columns, and perhaps others.
+    Columns(BTreeSet<String>),
+}
+
+impl Fields {
+    /// `x.name`, `schema.x.name`.
+    pub(super) fn column(&mut self, column: &ColumnRef) {
+        let parts: Vec<Option<&str>> = column.fields.iter().map(sval).collect();
+        let (of, name) = match parts.as_slice() {
+            // A column, or all of a row.
+            [_] | [.., None] => return,
+            [Some(source), Some(name)] => (Of::Source((*source).to_owned()), name),
+            [Some(schema), Some(table), Some(name)] => {
+                let (schema, name_of) = (Some((*schema).to_owned()), (*table).to_owned());
+                (Of::Table(TableName { schema, name: name_of }), name)
+            }
+            [.., Some(name)] => (Of::Unknown, name),
+            [] => return,
+        };
+        self.used.push(Used { name: (*name).to_owned(), location: column.location, of });
+    }
+
+    /// The `name` of `(…).name`.
+    pub(super) fn selected(&mut self, name: &str, location: i32) {
+        self.used.push(Used { name: name.to_owned(), location, of: Of::Unknown });
+    }
+
+    /// A table in FROM; `of_with` when the name is that of a WITH query.
+    pub(super) fn table(&mut self, table: &RangeVar, of_with: bool) {
+        let schema = Some(table.schemaname.clone()).filter(|schema| !schema.is_empty());
+        let source = match &table.alias {
+            Some(alias) if !alias.colnames.is_empty() => return,
+            _ if of_with => Source::With(table.relname.clone()),
+            _ => Source::Table(TableName { schema, name: table.relname.clone() }),
+        };
+        let name = table.alias.as_ref().map_or(&table.relname, |alias| &alias.aliasname);
+        self.sources.entry(name.clone()).or_default().push(source);
+    }
+
+    /// A WITH query.
+    pub(super) fn with(&mut self, name: &str, columns: &[Node], query: Option<&Node>) {
+        let known = if columns.is_empty() { output(query) } else { texts(columns) };
+        self.with.entry(name.to_owned()).or_default().push(known);
+    }
+
+    /// A subquery in FROM.
+    pub(super) fn subquery(&mut self, subquery: &RangeSubselect) {
+        let Some(alias) = subquery.alias.as_ref().filter(|alias| alias.colnames.is_empty()) else {
+            return;
+        };
+        let columns = Source::Columns(output(subquery.subquery.as_deref()));
+        self.sources.entry(alias.aliasname.clone()).or_default().push(columns);
+    }
+
+    /// A function in FROM.
+    pub(super) fn function(&mut self, function: &RangeFunction) {
+        let Some(alias) = &function.alias else {
+            self.has_unnamed = true;
+            return;
+        };
+        if !alias.colnames.is_empty() {
+            return;
+        }
+        let column = |node: &Node| match &node.node {
+            Some(NodeEnum::ColumnDef(column)) => Some(column.colname.clone()),
+            _ => None,
+        };
+        let columns = function.coldeflist.iter().filter_map(column).collect();
+        self.sources.entry(alias.aliasname.clone()).or_default().push(Source::Columns(columns));
+    }
+
+    /// A join with a name of its own, whose columns nobody has counted.
+    pub(super) fn join(&mut self, alias: Option<&Alias>) {
+        if let Some(alias) = alias.filter(|alias| alias.colnames.is_empty()) {
+            let unknown = Source::Columns(BTreeSet::new());
+            self.sources.entry(alias.aliasname.clone()).or_default().push(unknown);
+        }
+    }
+
+    /// A name that gives names to columns, too. What it stands for is not told here otherwise.
+    pub(super) fn alias(&mut self, alias: &Alias) {
+        if !alias.colnames.is_empty() {
+            let columns = Source::Columns(texts(&alias.colnames));
+            self.sources.entry(alias.aliasname.clone()).or_default().push(columns);
+        }
+    }
+
+    /// Those that may be calls, with their places in `text`, in its order.
+    pub(super) fn in_text(&self, text: &str) -> Vec<FieldName> {
+        let field = |used: &Used| {
+            let tables = self.tables(used)?;
+            let (line, column) = place(text, Offset::from(used.location).0);
+            Some(FieldName { name: used.name.clone(), line, column, tables })
+        };
+        self.used.iter().filter_map(field).collect()
+    }
+
+    /// The tables that must have it as a column; none if nobody knows. Not there if it is a column for
+    /// certain.
+    fn tables(&self, used: &Used) -> Option<BTreeSet<TableName>> {
+        let sources = match &used.of {
+            Of::Table(table) => return Some(BTreeSet::from([table.clone()])),
+            Of::Source(name) if !self.has_unnamed => self.sources.get(name),
+            _ => None,
+        };
+        let Some(sources) = sources else {
+            return Some(BTreeSet::new());
+        };
+        let mut tables = BTreeSet::new();
+        for source in sources {
+            let is_known = match source {
+                Source::Table(table) => {
+                    tables.insert(table.clone());
+                    true
+                }
+                Source::Columns(columns) => columns.contains(&used.name),
+                Source::With(name) => {
+                    let queries = self.with.get(name);
+                    queries.is_some_and(|all| all.iter().all(|known| known.contains(&used.name)))
+                }
+            };
+            if !is_known {
+                return Some(BTreeSet::new());
+            }
+        }
+        (!tables.is_empty()).then_some(tables)
+    }
+}
+
+/// The names of a query's columns, as far as it spells them out.
+fn output(query: Option<&Node>) -> BTreeSet<String> {
+    let mut select = match query.and_then(|query| query.node.as_ref()) {
+        Some(NodeEnum::SelectStmt(select)) => &**select,
+        _ => return BTreeSet::new(),
+    };
+    // The leftmost arm of a UNION names the columns.
+    while let Some(left) = &select.larg {
+        select = left;
+    }
+    named(select).collect()
+}
+
+fn named(select: &SelectStmt) -> impl Iterator<Item = String> {
+    let is_star = |value: &Node| match &value.node {
+        Some(NodeEnum::ColumnRef(column)) => column.fields.last().and_then(sval).is_none(),
+        Some(NodeEnum::AIndirection(path)) => path.indirection.last().and_then(sval).is_none(),
+        _ => false,
+    };
+    select.target_list.iter().filter_map(target).filter_map(move |target| {
+        match target.val.as_deref() {
+            _ if !target.name.is_empty() => Some(target.name.clone()),
+            Some(value) if !is_star(value) => Some(column_name(Some(value), &[])),
+            _ => None,
+        }
+    })
+}
+
+fn texts(nodes: &[Node]) -> BTreeSet<String> {
+    nodes.iter().filter_map(sval).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::{Draft, Gate};
+
+    /// Which names the database is asked about, each with the tables that it may be a column of.
+    fn fields(sql: &str) -> String {
+        let draft = Draft::parse(sql, &Gate::default()).unwrap_or_else(|e| panic!("{e}: {sql}"));
+        let tables = |field: &super::FieldName| {
+            let names: Vec<_> = field.tables.iter().map(ToString::to_string).collect();
+            if names.is_empty() { "?".into() } else { names.join("+") }
+        };
+        let all: Vec<_> =
+            draft.fields().iter().map(|f| format!("{}:{}", f.name, tables(f))).collect();
+        all.join(" ")
+    }
+
+    #[test]
+    fn only_what_every_source_of_a_name_has_is_a_column() {
+        let cases = [
+            ("SELECT f, o FROM orders o", ""),
+            ("SELECT o.f FROM orders o", "f:orders"),
+            ("SELECT orders.f FROM sales.orders", "f:sales.orders"),
+            ("SELECT public.orders.f FROM orders", "f:public.orders"),
+            ("SELECT db.public.orders.f FROM orders", "f:?"),
+            ("SELECT nobody.f FROM orders o", "f:?"),
+            ("SELECT o.* FROM orders o", ""),
+            ("SELECT (o).f FROM orders o", "f:?"),
+            ("SELECT (o.r).f FROM orders o", "f:? r:orders"),
+            ("SELECT (o.r[1]).f, (ROW(1, 2)).f1 FROM orders o", "f:? r:orders f1:?"),
+            ("SELECT (o).a.b FROM orders o", "a:? b:?"),
+            ("SELECT (o).* FROM orders o", ""),
+            // A name that is given twice may mean either.
+            ("SELECT x.f, (SELECT x.f FROM b x) FROM a x", "f:a+b f:a+b"),
+            ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS g) x) FROM a x", "f:?"),
+            ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS f) x) FROM a x", "f:a"),
+            // What a subquery spells out.
+            ("SELECT q.f, q.g, q.h FROM (SELECT o.f, 1 AS g FROM orders o) q", "h:? f:orders"),
+            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:?"),
+            ("SELECT q.f FROM (SELECT g AS f FROM orders UNION SELECT 1) q", ""),
+            ("SELECT q.f FROM (SELECT 1 UNION SELECT g AS f FROM orders) q", "f:?"),
+            ("SELECT q.a, q.f FROM (SELECT 1 AS f) q (a)", "f:?"),
+            ("SELECT q.count, q.f FROM (SELECT count(*), f::int FROM orders) q", ""),
+            ("SELECT o.a, o.f FROM orders o (a)", "f:?"),
+            ("WITH q AS (SELECT 1 AS f) SELECT q.f, q.g FROM q", "g:?"),
+            ("WITH q AS (SELECT 1 AS f) SELECT x.f, x.g FROM q x", "g:?"),
+            ("WITH q (a) AS (SELECT 1 AS f) SELECT q.f, q.a FROM q", "f:?"),
+            (
+                "WITH q AS (SELECT 1 AS f) SELECT (WITH q AS (SELECT 1 AS g) SELECT q.f FROM q)",
+                "f:?",
+            ),
+            (
+                "WITH RECURSIVE q AS (SELECT 1 AS n UNION SELECT q.n + 1 FROM q) SELECT q.n FROM q",
+                "",
+            ),
+            ("SELECT d.d, d.f FROM generate_series(1, 2) d", "d:? f:?"),
+            ("SELECT d.n, d.f FROM generate_series(1, 2) d (n)", "f:?"),
+            ("SELECT r.a, r.f FROM json_to_record('{}') AS r (a int)", "f:?"),
+            // What has no name here may have any.
+            ("SELECT o.f FROM orders o, generate_series(1, 2)", "f:?"),
+            ("SELECT j.f FROM (a JOIN b ON true) AS j", "f:?"),
+            ("SELECT u.f FROM a JOIN b USING (id) AS u", "f:?"),
+            ("SELECT 1 FROM a JOIN b ON a.f = b.g ORDER BY a.h", "f:a g:b h:a"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn places_are_those_of_the_text() {
+        let sql = "SELECT 1 AS a,\n  o.f FROM orders o";
+        let draft = Draft::parse(sql, &Gate::default()).unwrap();
+        let fields = draft.fields();
+        assert_eq!((fields[0].line, fields[0].column), (2, 3));
+        let template = draft.assume().unwrap();
+        let again = Gate::default().recheck(&template).unwrap().fields;
+        assert_eq!((again[0].name.as_str(), again[0].line, again[0].column), ("f", 1, 16));
+        assert_eq!(again[0].tables, fields[0].tables);
+    }
+}
