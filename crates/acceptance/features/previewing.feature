@@ -101,6 +101,31 @@ Feature: Previewing
     And the body mentions "too dear"
     And its errors.0.loc is ["body", "query"]
 
+  Scenario: What is too dear for anybody is not made, whatever the claim
+    Given the setting "METRICD_LIMITS__MAX_COST" is "1000"
+    And the setting "METRICD_CLAIMS__TENANT_ID" is "tenant"
+    And metricd is running
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS n FROM generate_series(1, 1000) a, generate_series(1, 1000) b WHERE a::text = :claim_tenant_id"}
+      """
+    Then the answer is 422
+    And the body mentions "too dear"
+    And its errors.0.loc is ["body", "query"]
+
+  Scenario: A window is not to blame for what has none
+    Given metricd is running
+    And a metric with the query
+      """
+      SELECT count(*) AS n FROM generate_series(1, 1000) a, generate_series(1, 1000) b WHERE a < :day_range
+      """
+    When metricd stops
+    Given the setting "METRICD_LIMITS__MAX_COST" is "1000"
+    When metricd starts again
+    And I ask for the metric "{id}"
+    Then the answer is 422
+    And it is a problem: "ask for fewer days"
+
   Scenario: What has become too dear is not run
     Given metricd is running
     And a metric with the query
@@ -113,4 +138,5 @@ Feature: Previewing
     And I ask for the metric "{id}"
     Then the answer is 422
     And it is a problem: "too dear"
+    And the body does not mention "days"
     And one WARN line says "Query too dear"

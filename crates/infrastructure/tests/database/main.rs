@@ -6,6 +6,7 @@
 mod audit;
 mod catalog;
 mod changing;
+mod compiling;
 mod connecting;
 mod generation;
 mod indexes;

@@ -1,7 +1,10 @@
 //! What a run may cost, and what becomes of a session: ended when nobody waits for it, used again
 //! when nothing is wrong with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use metricd_application::ports::{QueryRunner, Rows, RunError};
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
@@ -123,6 +126,126 @@ async fn a_run_that_nobody_waits_for_is_ended_at_whatever_moment() {
     until(&db, waiting, 0).await;
     drop(held);
     db.close().await;
+}
+
+/// Whether the server is rid of what sleeps within a second from now.
+async fn is_gone_within_a_second(db: &Database) -> bool {
+    let since = Instant::now();
+    until(db, SLEEPING, 0).await;
+    since.elapsed() < Duration::from_secs(1)
+}
+
+/// A machine may be busy for a while. Where nothing ends the query, none of them is in time.
+const ATTEMPTS: u32 = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_rid_of_a_query_within_a_second_of_the_callers_leaving() {
+    let server = NativeServer::start();
+    let config = DatabaseConfig {
+        // Neither this nor the server's own timeout behind it comes near.
+        query_deadline: Duration::from_mins(1),
+        ..DatabaseConfig::new(Target::Url(server.url()))
+    };
+    let db = migrated(config).await;
+    for attempt in 1..=ATTEMPTS {
+        let runner = db.runner();
+        let asking = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
+        until(&db, SLEEPING, 1).await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        if is_gone_within_a_second(&db).await {
+            break;
+        }
+        assert!(attempt < ATTEMPTS, "the query went on for longer than a second each time");
+    }
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_rid_of_a_query_within_a_second_of_its_deadline() {
+    let server = NativeServer::start();
+    let config = DatabaseConfig {
+        // The server's own timeout is two seconds later.
+        query_deadline: Duration::from_millis(500),
+        ..DatabaseConfig::new(Target::Url(server.url()))
+    };
+    let db = migrated(config).await;
+    for attempt in 1..=ATTEMPTS {
+        let answer = run(db.runner().as_ref(), ENDLESS).await;
+        assert!(matches!(answer, Err(RunError::Deadline)), "{answer:?}");
+        if is_gone_within_a_second(&db).await {
+            break;
+        }
+        assert!(attempt < ATTEMPTS, "the query went on for longer than a second each time");
+    }
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_somebody_ended_is_not_run_again() {
+    let server = NativeServer::start();
+    let config = DatabaseConfig {
+        query_deadline: Duration::from_hours(1),
+        ..DatabaseConfig::new(Target::Url(server.url()))
+    };
+    let db = migrated(config).await;
+    for _ in 0..3 {
+        // In a session that was used before, and in a fresh one after it was ended.
+        let runner = db.runner();
+        let asking = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
+        until(&db, SLEEPING, 1).await;
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+        assert_eq!(number(db.pool(), end).await, 1);
+        let answer = tokio::time::timeout(Duration::from_secs(60), asking).await;
+        let answer = answer.expect("it was run again").unwrap();
+        assert!(matches!(answer, Err(RunError::Unavailable(_))), "{answer:?}");
+        until(&db, SLEEPING, 0).await;
+        assert_eq!(run(db.runner().as_ref(), "SELECT 1 AS n").await.unwrap().json, r#"[{"n":1}]"#);
+    }
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_together_has_one_deadline() {
+    let server = NativeServer::start();
+    let config = DatabaseConfig {
+        query_deadline: Duration::from_secs(6),
+        ..DatabaseConfig::new(Target::Url(server.url()))
+    };
+    let db = migrated(config).await;
+    let pause = "SELECT pg_sleep(3.5)::text AS s";
+    let runner = db.runner().together().await.unwrap();
+    assert!(run(runner.as_ref(), pause).await.is_ok());
+    let late = run(runner.as_ref(), pause).await;
+    assert!(matches!(late, Err(RunError::Deadline)), "{late:?}");
+    let later = runner.cost(&template("SELECT 1 AS n"), &[]).await;
+    assert!(matches!(later, Err(RunError::Deadline)), "{later:?}");
+    assert!(run(db.runner().as_ref(), pause).await.is_ok(), "each alone has all of the time");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_together_takes_one_place() {
+    let config = |target| DatabaseConfig {
+        concurrent_queries: 1,
+        queued_queries: 0,
+        ..DatabaseConfig::new(target)
+    };
+    with_limits(config, async |db, engine| {
+        let runner = db.runner();
+        let together = runner.together().await.unwrap();
+        for _ in 0..3 {
+            together.cost(&template("SELECT 1 AS n"), &[]).await.unwrap();
+            assert!(run(together.as_ref(), "SELECT 1 AS n").await.is_ok(), "{engine:?}");
+            let other = run(runner.as_ref(), "SELECT 1 AS n").await;
+            assert!(matches!(other, Err(RunError::Crowded)), "{engine:?}: {other:?}");
+            assert!(matches!(runner.together().await.err(), Some(RunError::Crowded)), "{engine:?}");
+        }
+        drop(together);
+        assert!(run(runner.as_ref(), "SELECT 1 AS n").await.is_ok(), "{engine:?}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,10 @@ use metricd_core::{
     sql::Template,
     window::{Window, WindowRequest},
 };
-use metricd_infrastructure::{db::Database, loaders::load_queries};
+use metricd_infrastructure::{
+    db::{Database, Target},
+    loaders::load_queries,
+};
 
 use crate::support::*;
 
@@ -31,6 +34,40 @@ async fn a_template_with_its_defaults_gives_what_was_written() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_gives_what_psql_prints() {
+    let server = NativeServer::start();
+    let db = connect(Target::Url(server.url())).await;
+    db.migrate().await.unwrap();
+    fill(&db, Engine::Native).await;
+    let runner = db.runner();
+    let queries: Vec<_> = files(Path::new(CORPUS)).into_iter().chain(sample()).collect();
+    assert!(queries.len() >= 200, "{} queries are too few", queries.len());
+    for (name, sql) in queries {
+        let compiled = compile(&Actor::operator(), &ports(&db), &sql).await;
+        let (template, _) = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
+        // Around midnight, both are asked again.
+        let (answered, printed) = loop {
+            let before = now(&db).await;
+            let window =
+                Window::resolve(&template.slots, &WindowRequest::default(), before).unwrap();
+            let values = template.bind(&window, &nobody(&template)).unwrap();
+            let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
+            let written = sql.trim_end().trim_end_matches(';');
+            let printed = server.psql(&format!(
+                "SELECT row_to_json(written.*)::text FROM (\n{written}\n) AS written"
+            ));
+            if now(&db).await.date_naive() == before.date_naive() {
+                break (answered.json, printed);
+            }
+        };
+        // A row is a line: JSON has no line breaks of its own.
+        let rows: Vec<&str> = printed.lines().collect();
+        assert_eq!(answered, format!("[{}]", rows.join(",")), "{name}: {}", template.sql);
+    }
+    db.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

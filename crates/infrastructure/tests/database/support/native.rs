@@ -72,6 +72,25 @@ impl NativeServer {
         self.url_of("postgres", "postgres")
     }
 
+    /// What PostgreSQL's own client, `psql`, prints for a statement, without titles and borders.
+    pub(crate) fn psql(&self, sql: &str) -> String {
+        let asked = command("psql")
+            .args([
+                "--no-psqlrc",
+                "--no-align",
+                "--tuples-only",
+                "--quiet",
+                "--set=ON_ERROR_STOP=1",
+            ])
+            .args(["--dbname", &self.url(), "--command", sql])
+            .env("PGTZ", "UTC")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+        assert!(asked.status.success(), "{said}\n{sql}");
+        String::from_utf8(asked.stdout).unwrap()
+    }
+
     pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
         format!("postgresql://{role}@localhost/{database}?host={}", self.dir.path().display())
     }
@@ -140,7 +159,7 @@ fn drop_to() -> Option<(u32, u32)> {
     Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }
 
-/// The folder of `initdb` and `postgres`: what `pg_config` says, else the newest that Debian or Red
+/// The folder of `initdb`, `postgres` and `psql`: what `pg_config` says, else the newest that Debian or Red
 /// Hat has installed, else on the path.
 fn bin_dir() -> PathBuf {
     let asked = Command::new("pg_config").arg("--bindir").output();
@@ -159,6 +178,8 @@ fn bin_dir() -> PathBuf {
         .into_iter()
         .chain(installed.into_iter().rev().map(|(_, folder)| folder))
         .chain(env::split_paths(&path))
-        .find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file()))
-        .expect("the tests need the server programs of PostgreSQL (Debian: postgresql)")
+        .find(|folder| {
+            ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file())
+        })
+        .expect("the tests need PostgreSQL's server and psql (Debian: postgresql)")
 }

@@ -1,0 +1,210 @@
+//! What only the database knows of a query before it is stored: what `x.f` calls, and what a query with
+//! claims costs.
+
+use std::sync::Arc;
+
+use metricd_application::{
+    admission::Admission,
+    compile::{CompileError, compile},
+    ports::{Ports, RunError},
+};
+use metricd_core::{
+    actor::Actor,
+    claim::ClaimName,
+    sql::{Gate, GateExtension},
+};
+use metricd_infrastructure::db::Database;
+
+use crate::support::*;
+
+const PLANTED: &str = r#"
+    CREATE SCHEMA app;
+    CREATE TYPE status AS ENUM ('open', 'paid');
+    CREATE TYPE item AS (sku text, price numeric);
+    CREATE TABLE orders (id int, customer text, total numeric, status status, lines item[]);
+    CREATE VIEW big AS SELECT * FROM orders;
+    INSERT INTO orders VALUES (1, 'Ann', 2.5, 'paid', '{"(a,1.5)"}');
+    CREATE FUNCTION http_get(text) RETURNS text LANGUAGE sql AS $$SELECT 'got ' || $1$$;
+    CREATE FUNCTION delete_customer(int) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION wipe(orders) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION anyone(anyelement) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION of_big(big) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION with_default(int, int DEFAULT 1) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION all_default(int DEFAULT 1, int DEFAULT 1) RETURNS text LANGUAGE sql
+        AS $$SELECT 'gone'$$;
+    CREATE FUNCTION many(VARIADIC int[]) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION "Odd Name"(int) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION app.elsewhere(int) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION id(orders) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION total(int) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE FUNCTION two(int, int) RETURNS text LANGUAGE sql AS $$SELECT 'gone'$$;
+    CREATE AGGREGATE collected(text) (SFUNC = textcat, STYPE = text);
+    CREATE FUNCTION is_fine(text) RETURNS boolean LANGUAGE sql AS $$SELECT true$$;
+    CREATE DOMAIN checked AS text CHECK (is_fine(VALUE));
+"#;
+
+async fn plant(db: &Database, engine: Engine) {
+    execute(db.pool(), PLANTED).await;
+    if engine == Engine::Native {
+        let granted = "GRANT SELECT ON orders, big TO metricd_reader; \
+                       GRANT USAGE ON SCHEMA app TO metricd_reader";
+        execute(db.pool(), granted).await;
+    }
+}
+
+fn gated(db: &Database, functions: &[&str], types: &[&str]) -> Ports {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let extension = GateExtension {
+        functions: names(functions),
+        types: names(types),
+        ..GateExtension::default()
+    };
+    let gate = Arc::new(Gate::extended(&extension).unwrap());
+    Ports { admission: Admission::new(gate, f64::INFINITY), ..ports(db) }
+}
+
+async fn refusal(ports: &Ports, sql: &str) -> Option<String> {
+    match compile(&Actor::operator(), ports, sql).await {
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dot_calls_nothing_that_is_not_listed() {
+    let hostile = [
+        ("SELECT q.http_get AS a FROM (SELECT 'x'::text AS u) q", "public.http_get()"),
+        ("SELECT o.customer, (o.customer).http_get AS a FROM orders o", "public.http_get()"),
+        ("SELECT (customer).http_get AS a FROM orders", "public.http_get()"),
+        ("SELECT (id).delete_customer AS a FROM orders", "public.delete_customer()"),
+        ("SELECT (o.id).\"delete_customer\" AS a FROM orders o", "public.delete_customer()"),
+        ("SELECT (o.id).U&\"delete\\005Fcustomer\" AS a FROM orders o", "public.delete_customer()"),
+        ("SELECT (o.id).DELETE_customer AS a FROM orders o", "public.delete_customer()"),
+        ("SELECT (o.id).\"Odd Name\" AS a FROM orders o", "public.Odd Name()"),
+        ("SELECT o.wipe AS a FROM orders o", "public.wipe()"),
+        ("SELECT (o).wipe AS a FROM orders o", "public.wipe()"),
+        ("SELECT orders.wipe AS a FROM orders", "public.wipe()"),
+        ("SELECT public.orders.wipe AS a FROM public.orders", "public.wipe()"),
+        ("SELECT (q.r).wipe AS a FROM (SELECT o AS r FROM orders o) q", "public.wipe()"),
+        ("SELECT (ROW(1, 2)).anyone AS a", "public.anyone()"),
+        ("SELECT (o.lines[1]).anyone AS a FROM orders o", "public.anyone()"),
+        ("SELECT ((o.lines[1]).sku).http_get AS a FROM orders o", "public.http_get()"),
+        ("SELECT b.of_big AS a FROM big b", "public.of_big()"),
+        ("SELECT (o.id).with_default AS a FROM orders o", "public.with_default()"),
+        ("SELECT (o.id).all_default AS a FROM orders o", "public.all_default()"),
+        ("SELECT (o.id).many AS a FROM orders o", "public.many()"),
+        ("SELECT (o.id).elsewhere AS a FROM orders o", "app.elsewhere()"),
+        ("SELECT (o.customer).collected AS a FROM orders o", "public.collected()"),
+        ("SELECT (o.customer).checked AS a FROM orders o", "public.checked"),
+        ("SELECT 1 AS a FROM orders o WHERE (o.id).delete_customer IS NULL", "delete_customer()"),
+        ("SELECT 1 AS a FROM orders o ORDER BY (o.id).delete_customer", "delete_customer()"),
+        ("SELECT count(*) FILTER (WHERE o.wipe = '') AS a FROM orders o", "public.wipe()"),
+        (
+            "WITH q AS (SELECT id FROM orders) SELECT (q.id).delete_customer AS a FROM q",
+            "_customer()",
+        ),
+        ("SELECT a.n FROM orders o, LATERAL (SELECT o.wipe AS n) a", "public.wipe()"),
+        // The name of a column of another table, of another alias and of a type that has none.
+        ("SELECT (o.id).total AS a FROM orders o", "public.total()"),
+        ("SELECT q.total AS a FROM (SELECT 1 AS n) q, orders o", "public.total()"),
+        (
+            "SELECT o.total AS a, (SELECT o.total FROM (SELECT 1 AS n) o) AS b FROM orders o",
+            "total()",
+        ),
+        // What PostgreSQL has and no list names.
+        ("SELECT (o.id).int4out AS a FROM orders o", "int4out()"),
+        ("SELECT (o.customer).textout AS a FROM orders o", "textout()"),
+    ];
+    let legitimate = [
+        "SELECT o.id, o.total, o.status FROM orders o",
+        "SELECT public.orders.id, orders.total FROM public.orders",
+        "SELECT b.total, b.status FROM big b",
+        "SELECT q.total FROM (SELECT o.total FROM orders o) q",
+        "WITH q AS (SELECT total, status FROM orders) SELECT q.total, q.status FROM q",
+        "SELECT a.id, b.total FROM orders a JOIN orders b ON a.id = b.id ORDER BY b.total",
+        "SELECT q.status, q.two FROM (SELECT *, 1 AS two FROM orders) q",
+        "SELECT (o.lines[1]).price AS p, (o.lines[1]).sku AS s FROM orders o",
+        "SELECT e.value, e.key FROM orders o, json_each(row_to_json(o)) e",
+        "SELECT d.d FROM generate_series(1, 3) d",
+    ];
+    on_each_engine_migrated(async |db, engine| {
+        plant(db, engine).await;
+        let ports = gated(db, &[], &[]);
+        for (sql, named) in hostile {
+            let refusal = refusal(&ports, sql).await.unwrap_or_else(|| panic!("accepted: {sql}"));
+            let is_told = refusal.starts_with("line 1, column ")
+                && refusal.contains(named)
+                && refusal.contains("in the settings");
+            assert!(is_told, "{engine:?}: {refusal}\n{sql}");
+        }
+        for sql in legitimate {
+            assert_eq!(refusal(&ports, sql).await, None, "{engine:?}: {sql}");
+        }
+
+        let functions = ["http_get", "app.elsewhere", "delete_customer", "app.total"];
+        let ports = gated(db, &functions, &["checked"]);
+        for sql in [
+            "SELECT (o.customer).http_get AS a FROM orders o",
+            "SELECT (o.id).delete_customer AS a FROM orders o",
+            "SELECT (o.customer).checked AS a FROM orders o",
+        ] {
+            assert_eq!(refusal(&ports, sql).await, None, "{engine:?}: {sql}");
+        }
+        for sql in ["SELECT o.wipe AS a FROM orders o", "SELECT (o.id).total AS a FROM orders o"] {
+            assert!(refusal(&ports, sql).await.is_some(), "{engine:?}: {sql}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_with_claims_has_its_cost_too() {
+    let tenant = ClaimName::parse("tenant").unwrap();
+    on_each_engine_migrated(async |db, engine| {
+        execute(
+            db.pool(),
+            "CREATE TABLE sales (tenant text, n int); \
+             INSERT INTO sales SELECT 'tenant ' || g % 10, g FROM generate_series(1, 20000) g; \
+             CREATE INDEX ON sales (n); ANALYZE sales",
+        )
+        .await;
+        if engine == Engine::Native {
+            execute(db.pool(), "GRANT SELECT ON sales TO metricd_reader").await;
+        }
+        let ports = Ports {
+            admission: Admission::new(Arc::default(), 10_000.0),
+            claims: Arc::new([tenant.clone()].into()),
+            ..ports(db)
+        };
+        // The operator has no claims: these are costed for anybody.
+        let dear = [
+            "SELECT count(*) AS n FROM sales a, sales b WHERE a.tenant = :claim_tenant",
+            "SELECT count(*) AS n FROM sales a, sales b WHERE a.tenant = :claim_tenant \
+             AND b.tenant = :claim_tenant",
+            "SELECT :claim_tenant AS t, count(*) AS n FROM sales a, sales b GROUP BY :claim_tenant",
+            "SELECT count(*) AS n FROM sales a, sales b WHERE a.n > :claim_tenant::int",
+        ];
+        for sql in dear {
+            let compiled = compile(&Actor::operator(), &ports, sql).await;
+            let Err(CompileError::Database(RunError::TooDear { cost, has_days, .. })) = compiled
+            else {
+                panic!("{engine:?}: {compiled:?}\n{sql}")
+            };
+            assert!(cost > 10_000.0 && !has_days, "{engine:?}: {cost}");
+        }
+        let cheap = [
+            "SELECT count(*) AS n FROM sales WHERE tenant = :claim_tenant",
+            "SELECT tenant, n FROM sales WHERE n = :claim_tenant::int",
+            "SELECT :claim_tenant AS t, count(*) AS n FROM sales GROUP BY 1",
+            "SELECT count(*) AS n FROM sales WHERE tenant = :claim_tenant AND n > :day_range \
+             GROUP BY :claim_tenant, date_trunc('day', :start_date::timestamp) LIMIT 5",
+            "SELECT n FROM sales WHERE tenant = ANY (string_to_array(:claim_tenant, ',')) \
+             LIMIT :claim_tenant::int",
+        ];
+        for sql in cheap {
+            let compiled = compile(&Actor::operator(), &ports, sql).await;
+            assert!(compiled.is_ok(), "{engine:?}: {compiled:?}\n{sql}");
+        }
+    })
+    .await;
+}
