@@ -6,14 +6,18 @@ use std::sync::Arc;
 use metricd_application::{
     admission::Admission,
     compile::{CompileError, compile},
+    metrics::{CreateMetric, GetError, QuerySource, create_metric, get_metric},
     ports::{Ports, RunError},
 };
 use metricd_core::{
     actor::Actor,
     claim::ClaimName,
+    ids::MetricId,
     sql::{Gate, GateExtension},
+    window::WindowRequest,
 };
-use metricd_infrastructure::db::Database;
+use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
+use tempfile::TempDir;
 
 use crate::support::*;
 
@@ -207,4 +211,86 @@ async fn a_query_with_claims_has_its_cost_too() {
         }
     })
     .await;
+}
+
+/// The database as a start with these settings finds it.
+async fn started(target: Target, extension: &GateExtension) -> (Database, Ports) {
+    let gate = Arc::new(Gate::extended(extension).unwrap());
+    let config = DatabaseConfig { gate: Arc::clone(&gate), ..DatabaseConfig::new(target) };
+    let db = Database::connect(config).await.unwrap();
+    db.migrate().await.unwrap();
+    let ports = Ports { admission: Admission::new(gate, f64::INFINITY), ..ports(&db) };
+    (db, ports)
+}
+
+async fn made(ports: &Ports, sql: &str) -> MetricId {
+    let command = CreateMetric {
+        is_editable: true,
+        layouts: Vec::new(),
+        source: QuerySource::Sql(sql.into()),
+        name: None,
+        description: None,
+        tags: Vec::new(),
+    };
+    create_metric(&Actor::operator(), ports, command).await.unwrap().id
+}
+
+/// The rows of a metric, or why it gives none, with the cause.
+async fn answer(ports: &Ports, id: MetricId) -> Result<String, String> {
+    match get_metric(&Actor::operator(), ports, id, &WindowRequest::default()).await {
+        Ok(answer) => Ok(answer.rows.json),
+        Err(GetError::Run(RunError::Failed(refused))) => Err(format!(
+            "{refused}: {}",
+            refused.source().map(ToString::to_string).unwrap_or_default()
+        )),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_held_to_the_settings_of_today() {
+    let server = NativeServer::start();
+    let dir = TempDir::new().unwrap();
+    for engine in [Engine::Native, Engine::Embedded] {
+        let target = || match engine {
+            Engine::Native => Target::Url(server.url()),
+            Engine::Embedded => embedded(dir.path()),
+        };
+        let wide = GateExtension {
+            tables: vec!["app.notes".into()],
+            functions: vec!["delete_customer".into()],
+            types: Vec::new(),
+        };
+        let (db, ports) = started(target(), &wide).await;
+        plant(&db, engine).await;
+        execute(db.pool(), "CREATE TABLE app.notes (n int); INSERT INTO app.notes VALUES (7)")
+            .await;
+        if engine == Engine::Native {
+            execute(db.pool(), "GRANT SELECT ON app.notes TO metricd_reader").await;
+        }
+        let plain = made(&ports, "SELECT o.id FROM orders o").await;
+        let calling = made(&ports, "SELECT (o.id).delete_customer AS a FROM orders o").await;
+        let elsewhere = made(&ports, "SELECT n.n FROM app.notes n").await;
+        for (id, rows) in
+            [(plain, r#"[{"id":1}]"#), (calling, r#"[{"a":"gone"}]"#), (elsewhere, r#"[{"n":7}]"#)]
+        {
+            assert_eq!(answer(&ports, id).await.as_deref(), Ok(rows), "{engine:?}");
+        }
+        db.close().await;
+
+        let (db, ports) = started(target(), &GateExtension::default()).await;
+        assert_eq!(answer(&ports, plain).await.as_deref(), Ok(r#"[{"id":1}]"#), "{engine:?}");
+        let refused = answer(&ports, calling).await.unwrap_err();
+        assert!(refused.contains("public.delete_customer()"), "{engine:?}: {refused}");
+        let read = answer(&ports, elsewhere).await;
+        match engine {
+            // There the grants decide.
+            Engine::Native => assert_eq!(read.as_deref(), Ok(r#"[{"n":7}]"#)),
+            Engine::Embedded => {
+                let refused = read.unwrap_err();
+                assert!(refused.contains("may not read `app.notes` any more"), "{refused}");
+            }
+        }
+        db.close().await;
+    }
 }

@@ -195,7 +195,8 @@ async fn a_query_that_somebody_ended_is_not_run_again() {
         let asking = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
         until(&db, SLEEPING, 1).await;
         let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                   WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+                   WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' \
+                   AND pid <> pg_backend_pid()";
         assert_eq!(number(db.pool(), end).await, 1);
         let answer = tokio::time::timeout(Duration::from_secs(60), asking).await;
         let answer = answer.expect("it was run again").unwrap();
