@@ -57,11 +57,23 @@ Feature: Limits
         """
       When I ask for the metric "{quick}" until the answer is 200
       Then its records are [{"x": 1}]
+      # The server's own timeout is two seconds later than the query's.
+      And the server is rid of the metric "{id}" within a second of the answer 504
 
       Examples:
         | limit   | setting                         |
         | query   | METRICD_LIMITS__QUERY_TIMEOUT   |
         | request | METRICD_LIMITS__REQUEST_TIMEOUT |
+
+    # No timeout comes near.
+    @native
+    Scenario: A server is rid of the query when its caller hangs up
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 20) c
+        """
+      Then the server is rid of the metric "{id}" within a second of my hanging up
 
   Rule: More requests than the database can take
 

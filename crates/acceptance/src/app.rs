@@ -6,6 +6,7 @@ use std::{
     ops::ControlFlow::{Break, Continue},
     path::Path,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -31,6 +32,11 @@ use crate::{
     process::{self, Output},
     report::Report,
 };
+
+/// How many queries of authors run.
+const RUNNING: &str = "SELECT count(*) AS running FROM pg_stat_activity \
+                       WHERE application_name = 'metricd reader' AND state = 'active' \
+                       AND datname = current_database() AND query LIKE 'SELECT CASE%'";
 
 /// The instant that every scenario takes for the present unless it says otherwise.
 pub const USUAL_CLOCK: &str = "2025-08-05T12:00:00Z";
@@ -492,6 +498,16 @@ impl TestApp {
         Ok(!asked.is_finished())
     }
 
+    /// Closes the connection on which something was asked in the background.
+    ///
+    /// # Errors
+    /// When nothing was.
+    pub fn leave(&mut self) -> Result<()> {
+        let asked = self.in_background.take().context("nothing was asked in the background")?;
+        asked.abort();
+        Ok(())
+    }
+
     /// Asks for a path again and again until the answer has this status.
     ///
     /// # Errors
@@ -632,6 +648,25 @@ impl TestApp {
             Ok(if actual == *expected { Break(()) } else { Continue(format!("it gives {actual}")) })
         })
         .await
+    }
+
+    /// Waits until nothing of an author's runs any more, and says whether that took less than a second.
+    /// Native engine only.
+    ///
+    /// # Errors
+    /// When it goes on.
+    pub async fn is_rid_within_a_second(&mut self) -> Result<bool> {
+        let since = Instant::now();
+        self.sql_until(RUNNING, &Json::parse(r#"[{"running": 0}]"#)?).await?;
+        Ok(since.elapsed() < Duration::from_secs(1))
+    }
+
+    /// Waits until an author's query runs. Native engine only.
+    ///
+    /// # Errors
+    /// When none ever does.
+    pub async fn until_it_runs(&mut self) -> Result<()> {
+        self.sql_until(RUNNING, &Json::parse(r#"[{"running": 1}]"#)?).await
     }
 
     /// Runs statements past metricd. Native engine only.
