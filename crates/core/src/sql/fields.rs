@@ -75,14 +75,13 @@ impl Fields {
         let parts: Vec<Option<&str>> = column.fields.iter().map(sval).collect();
         let (of, name) = match parts.as_slice() {
             // A column, or all of a row.
-            [_] | [.., None] => return,
+            [] | [_] | [.., None] => return,
             [Some(source), Some(name)] => (Of::Source((*source).to_owned()), name),
             [Some(schema), Some(table), Some(name)] => {
                 let (schema, name_of) = (Some((*schema).to_owned()), (*table).to_owned());
                 (Of::Table(TableName { schema, name: name_of }), name)
             }
             [.., Some(name)] => (Of::Unknown, name),
-            [] => return,
         };
         self.used.push(Used { name: (*name).to_owned(), location: column.location, of });
     }

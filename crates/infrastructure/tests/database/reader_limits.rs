@@ -206,7 +206,7 @@ async fn a_query_that_somebody_ended_is_not_run_again() {
         let asking = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
         until(&db, SLEEPING, 1).await;
         assert_eq!(number(db.pool(), END_SLEEPING).await, 1);
-        let answer = tokio::time::timeout(Duration::from_secs(60), asking).await;
+        let answer = tokio::time::timeout(Duration::from_mins(1), asking).await;
         let answer = answer.expect("it was run again").unwrap();
         assert!(matches!(answer, Err(RunError::Unavailable(_))), "{answer:?}");
         until(&db, SLEEPING, 0).await;
