@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
 use thiserror::Error;
 
@@ -141,6 +141,91 @@ pub fn parse_timezone(text: &str) -> Result<Tz, InvalidParam> {
 
 const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of year 1");
 
+/// A span of the calendar that has a first day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CalendarUnit {
+    /// From Monday on.
+    Week,
+    /// A month.
+    Month,
+    /// Three months.
+    Quarter,
+    /// Twelve months.
+    Year,
+}
+
+impl CalendarUnit {
+    /// PostgreSQL's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    fn first_day(self, day: NaiveDate) -> Option<NaiveDate> {
+        match self {
+            Self::Week => Some(day.week(Weekday::Mon).first_day()),
+            Self::Month => day.with_day(1),
+            Self::Quarter => NaiveDate::from_ymd_opt(day.year(), day.month0() / 3 * 3 + 1, 1),
+            Self::Year => NaiveDate::from_ymd_opt(day.year(), 1, 1),
+        }
+    }
+}
+
+/// A day told from today: moved by months, then by days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RelativeDay {
+    /// It is told from the first day of today's week, month, quarter or year, not from today.
+    pub start_of: Option<CalendarUnit>,
+    /// Months later. Where the month is too short for the day, its last day is meant.
+    pub months: i32,
+    /// Days later.
+    pub days: i32,
+}
+
+impl RelativeDay {
+    /// Today itself.
+    pub const TODAY: Self = Self { start_of: None, months: 0, days: 0 };
+
+    /// The day that it is on `today`; the calendar's first where there is none.
+    #[must_use]
+    pub fn on(self, today: NaiveDate) -> NaiveDate {
+        let first = self.start_of.map_or(Some(today), |unit| unit.first_day(today));
+        let months = Months::new(self.months.unsigned_abs());
+        let moved = first.and_then(|day| match self.months {
+            0.. => day.checked_add_months(months),
+            _ => day.checked_sub_months(months),
+        });
+        let days = Days::new(self.days.unsigned_abs().into());
+        let moved = moved.and_then(|day| match self.days {
+            0.. => day.checked_add_days(days),
+            _ => day.checked_sub_days(days),
+        });
+        moved.unwrap_or(FIRST_DAY).max(FIRST_DAY)
+    }
+}
+
+impl fmt::Display for RelativeDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.start_of {
+            Some(unit) => write!(f, "the first day of this {}", unit.as_str())?,
+            None => f.write_str("today")?,
+        }
+        for (count, unit) in [(self.months, "month"), (self.days, "day")] {
+            if count != 0 {
+                let sign = if count < 0 { "minus" } else { "plus" };
+                let plural = if count.unsigned_abs() == 1 { "" } else { "s" };
+                write!(f, " {sign} {} {unit}{plural}", count.unsigned_abs())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The window that a template runs for. A part that the template has no slot for is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
@@ -179,25 +264,20 @@ impl Window {
         let today = now.with_timezone(&timezone).date_naive();
         let asked_start = request.start_date.filter(|_| slots.start_date.is_some());
         let asked_end = request.end_date.filter(|_| slots.end_date.is_some());
-        let length = default_length(slots);
+        let length = default_length(slots, today);
 
-        let default_end = match slots.end_date {
-            Some(DateDefault::Fixed(day)) => day,
-            Some(DateDefault::FromToday) | None => today,
-        };
-        let end_moves = asked_start.is_some_and(|start| start > default_end);
-        let end = asked_end.unwrap_or_else(|| match asked_start {
-            Some(start) if end_moves => start.max(today),
-            _ => default_end,
-        });
-        let default_start = match slots.start_date {
-            Some(DateDefault::Fixed(day)) => day,
-            Some(DateDefault::FromToday) | None => days_before(end, length),
-        };
-        let start = asked_start.unwrap_or_else(|| {
-            if end < default_start { days_before(end, length) } else { default_start }
+        let default_end = slots.end_date.and_then(|default| default.on(today)).unwrap_or(today);
+        let default_start = slots.start_date.and_then(|default| default.on(today));
+        let begins = asked_start.or(default_start).filter(|start| *start > default_end);
+        let end = asked_end.or(begins.map(|start| start.max(today))).unwrap_or(default_end);
+        let start = asked_start.unwrap_or_else(|| match default_start {
+            Some(start) if start <= end => start,
+            _ => days_before(end, length),
         });
 
+        let is_asked = asked_start.is_some() || asked_end.is_some();
+        // Nobody is to blame for a default that has grown too long.
+        let start = if is_asked { start } else { start.max(days_before(end, MAX_DAYS)) };
         let start_date = slots.start_date.map(|_| start);
         let end_date = slots.end_date.map(|_| end);
         if let (Some(start), Some(end)) = (start_date, end_date)
@@ -209,14 +289,22 @@ impl Window {
                 .collect());
         }
 
-        let end_follows_today = slots.end_date.is_some()
-            && asked_end.is_none()
-            && (end_moves || slots.end_date == Some(DateDefault::FromToday));
+        let moves = |default| !matches!(default, Some(DateDefault::Fixed(_)) | None);
+        let end_follows_today =
+            asked_end.is_none() && (begins.is_some() || moves(slots.end_date));
         // The start follows the end; without a place for one, the end is today.
-        let start_follows_today = slots.start_date == Some(DateDefault::FromToday)
-            && asked_start.is_none()
-            && asked_end.is_none();
-        let depends_on_today = slots.clock || end_follows_today || start_follows_today;
+        let start_follows_today = asked_start.is_none()
+            && match slots.start_date {
+                Some(DateDefault::FromToday) => {
+                    asked_end.is_none() && (slots.end_date.is_none() || end_follows_today)
+                }
+                // Before it, the start lies as far from the end as by default.
+                Some(DateDefault::Fixed(day)) => end < day && moves(slots.end_date),
+                default => moves(default),
+            };
+        let depends_on_today = slots.clock
+            || slots.end_date.is_some() && end_follows_today
+            || start_follows_today;
         let uses_timezone = slots.timezone || depends_on_today;
         let ignored = ParamName::ALL
             .into_iter()
@@ -262,12 +350,23 @@ impl Window {
     }
 }
 
-/// Days between start and end when nothing is asked.
-fn default_length(slots: &Slots) -> u32 {
-    match (slots.start_date, slots.end_date) {
-        (Some(DateDefault::Fixed(start)), Some(DateDefault::Fixed(end))) => {
-            u32::try_from((end - start).num_days()).unwrap_or(0)
+impl DateDefault {
+    /// The day, unless it follows from the window's end.
+    fn on(self, today: NaiveDate) -> Option<NaiveDate> {
+        match self {
+            Self::Fixed(day) => Some(day),
+            Self::Relative(day) => Some(day.on(today)),
+            Self::FromToday => None,
         }
+    }
+}
+
+/// Days between start and end when nothing is asked.
+fn default_length(slots: &Slots, today: NaiveDate) -> u32 {
+    let start = slots.start_date.and_then(|default| default.on(today));
+    let end = slots.end_date.map(|default| default.on(today).unwrap_or(today));
+    match (start, end) {
+        (Some(start), Some(end)) => u32::try_from((end - start).num_days()).unwrap_or(0),
         _ => DEFAULT_DAYS,
     }
 }
@@ -392,6 +491,50 @@ mod tests {
     }
 
     #[test]
+    fn ends_told_from_today_are_defaults_like_others() {
+        let quarter = RelativeDay { start_of: Some(CalendarUnit::Quarter), ..RelativeDay::TODAY };
+        let this_quarter = Slots {
+            start_date: Some(DateDefault::Relative(quarter)),
+            end_date: Some(DateDefault::Relative(RelativeDay { months: 3, days: -1, ..quarter })),
+            ..Slots::default()
+        };
+        let since = |day| Slots {
+            start_date: Some(DateDefault::Fixed(day)),
+            end_date: Some(DateDefault::FromToday),
+            ..Slots::default()
+        };
+        let until = Slots { end_date: Some(DateDefault::Fixed(day("2025-03-31"))), ..Slots::default() };
+        let cases = [
+            (this_quarter, "", "", "2025-04-01..2025-06-30", true),
+            (this_quarter, "2025-01-01", "", "2025-01-01..2025-06-30", true),
+            (this_quarter, "2025-05-01", "2025-05-31", "2025-05-01..2025-05-31", false),
+            (this_quarter, "", "2025-05-31", "2025-04-01..2025-05-31", true),
+            (this_quarter, "", "2025-03-31", "2024-12-31..2025-03-31", true),
+            (this_quarter, "2025-08-01", "", "2025-08-01..2025-08-01", true),
+            (since(day("2025-01-15")), "", "", "2025-01-15..2025-06-15", true),
+            (since(day("2025-01-15")), "", "2025-02-28", "2025-01-15..2025-02-28", false),
+            (since(day("2025-06-05")), "", "2025-05-31", "2025-05-21..2025-05-31", true),
+            // Of what is to come, and of what is longer ago than a window is long.
+            (since(day("2026-01-01")), "", "", "2026-01-01..2026-01-01", true),
+            (since(day("1900-01-01")), "", "", "1925-07-10..2025-06-15", true),
+            (until, "", "", "..2025-03-31", false),
+            (until, "", "2024-12-31", "..2024-12-31", false),
+        ];
+        for (slots, start, end, expected, follows) in cases {
+            assert_eq!(span(&slots, &asked(start, end)), expected, "{start}..{end}");
+            let window = Window::resolve(&slots, &asked(start, end), now()).unwrap();
+            assert_eq!(window.depends_on_today, follows, "{start}..{end}");
+        }
+    }
+
+    #[test]
+    fn a_day_told_from_today_is_one_of_the_calendar() {
+        let none = RelativeDay { months: i32::MIN, days: i32::MIN, ..RelativeDay::TODAY };
+        assert_eq!(none.on(day("2025-06-15")), FIRST_DAY);
+        assert_eq!(RelativeDay { months: i32::MAX, ..none }.on(day("2025-06-15")), FIRST_DAY);
+    }
+
+    #[test]
     fn a_wrong_window_names_what_was_given() {
         assert_eq!(
             span(&relative(), &asked("2025-06-02", "2025-06-01")),
@@ -505,18 +648,35 @@ mod tests {
         (0_u64..60_000).prop_map(|days| day("1950-01-01") + Days::new(days))
     }
 
+    fn defaults() -> impl Strategy<Value = DateDefault> {
+        use CalendarUnit::{Month, Quarter, Week, Year};
+        let units = proptest::sample::select(vec![None, Some(Week), Some(Month), Some(Quarter), Some(Year)]);
+        prop_oneof![
+            Just(DateDefault::FromToday),
+            days().prop_map(DateDefault::Fixed),
+            (units, -1_300..1_300, -36_500..36_500).prop_map(|(start_of, months, days)| {
+                DateDefault::Relative(RelativeDay { start_of, months, days })
+            }),
+        ]
+    }
+
     proptest! {
         #[test]
         fn a_window_is_what_was_asked_or_refused(
             start in proptest::option::of(days()),
             end in proptest::option::of(days()),
             (first, length) in (days(), 0_u64..400),
+            defaults in proptest::collection::vec(defaults(), 2),
             is_fixed: bool,
         ) {
             let slots = if is_fixed {
                 fixed(&first.to_string(), &(first + Days::new(length)).to_string())
             } else {
-                relative()
+                Slots {
+                    start_date: Some(defaults[0]),
+                    end_date: Some(defaults[1]),
+                    ..Slots::default()
+                }
             };
             let request = WindowRequest { start_date: start, end_date: end, ..WindowRequest::default() };
             match Window::resolve(&slots, &request, now()) {
@@ -528,6 +688,7 @@ mod tests {
                     prop_assert!(window.ignored.is_empty());
                 }
                 Err(faults) => {
+                    prop_assert!(!faults.is_empty());
                     prop_assert_eq!(
                         faults.len(),
                         usize::from(start.is_some()) + usize::from(end.is_some())

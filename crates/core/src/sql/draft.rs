@@ -9,6 +9,7 @@ use pg_query::{Node, NodeEnum};
 
 use super::{
     clock,
+    defaults::{self, Defaults},
     error::{Fault, Offset, SqlError, place},
     fields::{FieldName, Fields},
     gate::{self, Gate, Passed},
@@ -41,6 +42,7 @@ pub struct Draft {
     tables: BTreeSet<TableName>,
     fields: Fields,
     placeholders: Vec<Placeholder>,
+    defaults: Defaults,
     words: Vec<Word>,
     candidates: Candidates,
     notes: Vec<Note>,
@@ -188,8 +190,10 @@ impl Draft {
     fn fixed_slots(&self) -> Slots {
         let has = |param| self.placeholders.iter().any(|p| p.filler == Filler::Window(param));
         Slots {
-            start_date: has(ParamName::StartDate).then_some(DateDefault::FromToday),
-            end_date: has(ParamName::EndDate).then_some(DateDefault::FromToday),
+            start_date: has(ParamName::StartDate)
+                .then_some(self.defaults.start_date.unwrap_or(DateDefault::FromToday)),
+            end_date: has(ParamName::EndDate)
+                .then_some(self.defaults.end_date.unwrap_or(DateDefault::FromToday)),
             day_range: has(ParamName::DayRange).then_some(DEFAULT_DAYS),
             timezone: has(ParamName::Timezone),
             clock: false,
@@ -214,9 +218,11 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
 
     let names = ColumnNames::of(&mut tree, &placeholders)?;
     let mut holes = Holes::default();
-    let mut notes = placeholder_notes(&placeholders);
     walk(&mut tree, &mut Bind { placeholders: &placeholders, holes: &mut holes })?;
     clock::replace(&mut tree, &mut holes)?;
+    let (defaults, unused) = defaults::take(&mut tree, &holes)?;
+    let mut notes = placeholder_notes(&placeholders, defaults);
+    notes.extend(unused);
     names.keep(&mut tree)?;
     walk(&mut tree, &mut EndNotes { holes: &holes, notes: &mut notes })?;
     let words = words::find(&mut tree, &mut holes)?;
@@ -233,6 +239,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
         tables,
         fields,
         placeholders,
+        defaults,
         words,
         candidates,
         notes,
@@ -270,14 +277,22 @@ fn parameter(placeholder: &Placeholder) -> Parameter {
     Parameter { source, ty }
 }
 
-fn placeholder_notes(placeholders: &[Placeholder]) -> Vec<Note> {
+fn placeholder_notes(placeholders: &[Placeholder], defaults: Defaults) -> Vec<Note> {
+    let by_default = |given: Option<DateDefault>, usual: String| match given {
+        Some(DateDefault::Fixed(day)) => day.to_string(),
+        Some(DateDefault::Relative(day)) => day.to_string(),
+        Some(DateDefault::FromToday) | None => usual,
+    };
     let note = |placeholder: &Placeholder| {
         let what = match &placeholder.filler {
-            Filler::Window(ParamName::StartDate) => format!(
-                "the first day of the window, by default {DEFAULT_DAYS} days before end_date"
-            ),
+            Filler::Window(ParamName::StartDate) => {
+                let usual = format!("{DEFAULT_DAYS} days before end_date");
+                let day = by_default(defaults.start_date, usual);
+                format!("the first day of the window, by default {day}")
+            }
             Filler::Window(ParamName::EndDate) => {
-                "the last day of the window, inclusive, by default today".to_owned()
+                let day = by_default(defaults.end_date, "today".to_owned());
+                format!("the last day of the window, inclusive, by default {day}")
             }
             Filler::Window(ParamName::DayRange) => {
                 format!("a number of days, by default {DEFAULT_DAYS}")

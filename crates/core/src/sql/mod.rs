@@ -3,11 +3,12 @@
 //!
 //! `pg_query` stays private to this module: nothing outside sees a parse tree. On its way from text
 //! to [`Template`] a query passes `scan` (placeholders), `grammar` (parse), `gate` (what it may not
-//! be), `clock`, `words`, `slots` and `holes` (what a window fills) and `grammar` again (print).
+//! be), `clock`, `defaults`, `words`, `slots` and `holes` (what a window fills) and `grammar` again (print).
 
 mod bounds;
 mod clock;
 mod comment;
+mod defaults;
 mod draft;
 mod error;
 mod fields;

@@ -652,6 +652,7 @@ mod tests {
         let day = |default| match default {
             Some(DateDefault::Fixed(day)) => day.to_string(),
             Some(DateDefault::FromToday) => "today".to_owned(),
+            Some(DateDefault::Relative(day)) => day.to_string(),
             None => String::new(),
         };
         let slots = template.slots;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     claim::{ClaimName, Scope, ScopeFault},
-    window::Window,
+    window::{RelativeDay, Window},
 };
 
 /// A compiled query: one SELECT whose parameters are filled from a [`Window`].
@@ -114,6 +114,8 @@ pub struct Slots {
 pub enum DateDefault {
     /// The author's literal, as an inclusive day.
     Fixed(NaiveDate),
+    /// The author's day, told from today.
+    Relative(RelativeDay),
     /// Today for the end, 30 days before the end for the start.
     FromToday,
 }

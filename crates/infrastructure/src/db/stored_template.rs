@@ -11,6 +11,7 @@ use metricd_core::{
         DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
         Template,
     },
+    window::{CalendarUnit, RelativeDay},
 };
 use sea_orm::JsonValue;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,20 @@ struct StoredSlots {
 enum StoredDefault {
     Fixed(NaiveDate),
     FromToday,
+    Relative {
+        start_of: Option<StoredUnit>,
+        months: i32,
+        days: i32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredUnit {
+    Week,
+    Month,
+    Quarter,
+    Year,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -237,6 +252,9 @@ impl From<DateDefault> for StoredDefault {
         match default {
             DateDefault::Fixed(day) => Self::Fixed(day),
             DateDefault::FromToday => Self::FromToday,
+            DateDefault::Relative(RelativeDay { start_of, months, days }) => {
+                Self::Relative { start_of: start_of.map(StoredUnit::from), months, days }
+            }
         }
     }
 }
@@ -246,6 +264,32 @@ impl From<StoredDefault> for DateDefault {
         match default {
             StoredDefault::Fixed(day) => Self::Fixed(day),
             StoredDefault::FromToday => Self::FromToday,
+            StoredDefault::Relative { start_of, months, days } => {
+                let start_of = start_of.map(CalendarUnit::from);
+                Self::Relative(RelativeDay { start_of, months, days })
+            }
+        }
+    }
+}
+
+impl From<CalendarUnit> for StoredUnit {
+    fn from(unit: CalendarUnit) -> Self {
+        match unit {
+            CalendarUnit::Week => Self::Week,
+            CalendarUnit::Month => Self::Month,
+            CalendarUnit::Quarter => Self::Quarter,
+            CalendarUnit::Year => Self::Year,
+        }
+    }
+}
+
+impl From<StoredUnit> for CalendarUnit {
+    fn from(unit: StoredUnit) -> Self {
+        match unit {
+            StoredUnit::Week => Self::Week,
+            StoredUnit::Month => Self::Month,
+            StoredUnit::Quarter => Self::Quarter,
+            StoredUnit::Year => Self::Year,
         }
     }
 }
@@ -282,6 +326,13 @@ mod tests {
     #[test]
     fn a_template_is_read_as_it_was_written() {
         assert_eq!(read_template(write_template(&template())).unwrap(), template());
+        use CalendarUnit::{Month, Quarter, Week, Year};
+        for start_of in [None, Some(Week), Some(Month), Some(Quarter), Some(Year)] {
+            let mut other = template();
+            let day = RelativeDay { start_of, months: -3, days: 1 };
+            other.slots.start_date = Some(DateDefault::Relative(day));
+            assert_eq!(read_template(write_template(&other)).unwrap(), other);
+        }
     }
 
     #[test]

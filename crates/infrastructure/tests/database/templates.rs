@@ -8,13 +8,15 @@ use metricd_application::{compile::compile, ports::QueryRunner};
 use metricd_core::{
     actor::Actor,
     claim::Scope,
-    sql::Template,
+    sql::{DateDefault, Template},
     window::{Window, WindowRequest},
 };
 use metricd_infrastructure::{
     db::{Database, Target},
     loaders::load_queries,
 };
+
+use sqlx::AssertSqlSafe;
 
 use crate::support::*;
 
@@ -94,6 +96,51 @@ async fn a_template_with_placeholders_runs_for_any_window() {
                     .run(&template, &template.bind(&window, &nobody(&template)).unwrap(), MAX_ROWS)
                     .await;
                 rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_told_from_today_is_the_day_that_postgresql_tells() {
+    let defaults = [
+        "CURRENT_DATE",
+        "CURRENT_DATE - 1",
+        "CURRENT_DATE + 40",
+        "CAST(CURRENT_DATE - INTERVAL '1 month' AS date)",
+        "CAST(CURRENT_DATE - INTERVAL '13 months' AS date)",
+        "CAST(CURRENT_DATE + INTERVAL '1 month' - INTERVAL '3 days' AS date)",
+        "CAST(CURRENT_DATE - INTERVAL '2 years' AS date)",
+        "(CURRENT_DATE::timestamp - INTERVAL '2 weeks')::date - 1",
+        "date_trunc('day', CURRENT_DATE)::date",
+        "date_trunc('week', CURRENT_DATE)::date",
+        "CAST(date_trunc('week', CURRENT_DATE) - INTERVAL '1 week' AS date)",
+        "CAST(date_trunc('week', CURRENT_DATE) - INTERVAL '1 month' AS date)",
+        "CAST(date_trunc('month', CURRENT_DATE) + INTERVAL '1 month' AS date) - 1",
+        "CAST(date_trunc('quarter', CURRENT_DATE) - INTERVAL '3 months' AS date)",
+        "CAST(date_trunc('quarter', CURRENT_DATE) + INTERVAL '1 year' - INTERVAL '1 month' AS date)",
+        "CAST(date_trunc('year', CURRENT_DATE) + INTERVAL '1 year' AS date) - 1",
+    ];
+    on_each_engine_migrated(async |db, engine| {
+        for default in defaults {
+            let sql = format!("SELECT 1 AS n FROM metrics WHERE date >= coalesce(:start_date, {default})");
+            let (template, _) = compile(&Actor::operator(), &ports(db), &sql).await.unwrap();
+            let Some(DateDefault::Relative(day)) = template.slots.start_date else {
+                panic!("{default} is {:?}", template.slots.start_date);
+            };
+            // Two leap years, one of them of a century, and everything between.
+            let told = format!(
+                "SELECT today::text, ({})::text FROM generate_series(DATE '1999-12-01', '2004-03-31', '1 day') \
+                    AS days (today)",
+                default.replace("CURRENT_DATE", "CAST(today AS date)")
+            );
+            let days: Vec<(String, String)> =
+                sqlx::query_as(AssertSqlSafe(told)).fetch_all(db.pool()).await.unwrap();
+            assert!(days.len() > 1_500);
+            for (today, expected) in days {
+                let today = today.get(..10).unwrap().parse().unwrap();
+                assert_eq!(day.on(today).to_string(), expected, "{default} on {today}, {engine:?}");
             }
         }
     })

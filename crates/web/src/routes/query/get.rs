@@ -53,7 +53,7 @@ pub(crate) struct SlotsBody {
 /// A date that a caller may choose.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DateSlot {
-    /// The author's own date; null when it follows today.
+    /// The author's own date; null when it follows today, in the way that `notes` says.
     default: Option<NaiveDate>,
 }
 
@@ -78,7 +78,7 @@ impl From<DateDefault> for DateSlot {
     fn from(default: DateDefault) -> Self {
         let default = match default {
             DateDefault::Fixed(day) => Some(day),
-            DateDefault::FromToday => None,
+            DateDefault::FromToday | DateDefault::Relative(_) => None,
         };
         Self { default }
     }
