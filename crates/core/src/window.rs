@@ -290,8 +290,7 @@ impl Window {
         }
 
         let moves = |default| !matches!(default, Some(DateDefault::Fixed(_)) | None);
-        let end_follows_today =
-            asked_end.is_none() && (begins.is_some() || moves(slots.end_date));
+        let end_follows_today = asked_end.is_none() && (begins.is_some() || moves(slots.end_date));
         // The start follows the end; without a place for one, the end is today.
         let start_follows_today = asked_start.is_none()
             && match slots.start_date {
@@ -302,9 +301,8 @@ impl Window {
                 Some(DateDefault::Fixed(day)) => end < day && moves(slots.end_date),
                 default => moves(default),
             };
-        let depends_on_today = slots.clock
-            || slots.end_date.is_some() && end_follows_today
-            || start_follows_today;
+        let depends_on_today =
+            slots.clock || slots.end_date.is_some() && end_follows_today || start_follows_today;
         let uses_timezone = slots.timezone || depends_on_today;
         let ignored = ParamName::ALL
             .into_iter()
@@ -503,7 +501,8 @@ mod tests {
             end_date: Some(DateDefault::FromToday),
             ..Slots::default()
         };
-        let until = Slots { end_date: Some(DateDefault::Fixed(day("2025-03-31"))), ..Slots::default() };
+        let until =
+            Slots { end_date: Some(DateDefault::Fixed(day("2025-03-31"))), ..Slots::default() };
         let cases = [
             (this_quarter, "", "", "2025-04-01..2025-06-30", true),
             (this_quarter, "2025-01-01", "", "2025-01-01..2025-06-30", true),
@@ -650,7 +649,13 @@ mod tests {
 
     fn defaults() -> impl Strategy<Value = DateDefault> {
         use CalendarUnit::{Month, Quarter, Week, Year};
-        let units = proptest::sample::select(vec![None, Some(Week), Some(Month), Some(Quarter), Some(Year)]);
+        let units = proptest::sample::select(vec![
+            None,
+            Some(Week),
+            Some(Month),
+            Some(Quarter),
+            Some(Year),
+        ]);
         prop_oneof![
             Just(DateDefault::FromToday),
             days().prop_map(DateDefault::Fixed),

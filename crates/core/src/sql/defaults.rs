@@ -230,10 +230,7 @@ mod tests {
                 "today minus 3 months: 2025-02-28",
             ),
             ("(CURRENT_DATE - INTERVAL '1 year')::date", "today minus 12 months: 2024-05-31"),
-            (
-                "date_trunc('week', CURRENT_DATE)::date",
-                "the first day of this week: 2025-05-26",
-            ),
+            ("date_trunc('week', CURRENT_DATE)::date", "the first day of this week: 2025-05-26"),
             (
                 "date_trunc('quarter', CURRENT_DATE)::date",
                 "the first day of this quarter: 2025-04-01",
@@ -285,11 +282,13 @@ mod tests {
             assert_eq!(template.slots.start_date, Some(DateDefault::FromToday), "{default}");
             assert!(template.sql.contains("COALESCE($1::date, "), "{default}: {}", template.sql);
             let is_said = |note: &SlotNote| {
-                (note.column, note.is_slot) == (33, false) && note.message.contains("no such default")
+                (note.column, note.is_slot) == (33, false)
+                    && note.message.contains("no such default")
             };
             assert!(template.notes.iter().any(is_said), "{default}: {:?}", template.notes);
         }
-        let other = "SELECT coalesce(:end_date, CURRENT_DATE) AS a, coalesce(:end_date, CURRENT_DATE - 1)";
+        let other =
+            "SELECT coalesce(:end_date, CURRENT_DATE) AS a, coalesce(:end_date, CURRENT_DATE - 1)";
         let template = compiled(other).unwrap();
         assert_eq!(template.slots.end_date, Some(DateDefault::Relative(RelativeDay::TODAY)));
         let is_said = |note: &SlotNote| note.message.contains("another default before");
@@ -313,7 +312,9 @@ mod tests {
         assert_eq!(window.start_date, "2025-05-15".parse().ok());
         let messages: Vec<_> = template.notes.iter().map(|note| note.message.as_str()).collect();
         assert!(
-            messages.contains(&":end_date is the last day of the window, inclusive, by default today minus 1 day"),
+            messages.contains(
+                &":end_date is the last day of the window, inclusive, by default today minus 1 day"
+            ),
             "{messages:?}"
         );
     }

@@ -74,11 +74,7 @@ struct StoredSlots {
 enum StoredDefault {
     Fixed(NaiveDate),
     FromToday,
-    Relative {
-        start_of: Option<StoredUnit>,
-        months: i32,
-        days: i32,
-    },
+    Relative { start_of: Option<StoredUnit>, months: i32, days: i32 },
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //!
 //! The sentences, tables and hand-written queries stand in `tests/generation/`.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use chrono::NaiveDate;
 use metricd_application::{
@@ -22,9 +22,13 @@ use crate::support::*;
 
 const SENTENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generation");
 
-/// What was reached, and must not be lost.
-const ANSWERED_AT_LEAST: usize = 96;
-const REFUSED_AT_LEAST: usize = 48;
+/// The sentences that are not understood, or answered wrongly: none else may be, and these must be.
+const KNOWN_FAILURES: [&str; 4] = [
+    "Average pressure per week in May 2025",
+    "how much did we sell in April 2025, by product line? I mean revenue",
+    "orders in the first two weeks of June 2025",
+    "orders worth more than 400 in June 2025",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
@@ -33,6 +37,7 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         let ports = ports(db);
         let schema = ports.schema.schema().await.unwrap();
         let mut wrong = String::new();
+        let mut failed = BTreeSet::new();
 
         let answerable = answerable();
         assert!(answerable.len() >= 60, "{} sentences are too few", answerable.len());
@@ -40,7 +45,10 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         for (sentence, by_hand) in &answerable {
             match answer(&ports, &schema, sentence, by_hand).await {
                 Ok(()) => answered += 1,
-                Err(why) => writeln!(wrong, "\n> {sentence}\n{why}").unwrap(),
+                Err(why) => {
+                    writeln!(wrong, "\n> {sentence}\n{why}").unwrap();
+                    failed.insert(sentence.as_str());
+                }
             }
         }
 
@@ -55,6 +63,7 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
                 }
                 Suggestion::Query { sql, .. } => {
                     writeln!(wrong, "\n> {sentence}\nis not answerable, but became\n{sql}").unwrap();
+                    failed.insert(sentence.as_str());
                 }
             }
         }
@@ -68,7 +77,7 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         // `scripts/test` shows it.
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("generation-{engine:?}"));
         fs::write(place, format!("{score} ({engine:?})\n")).unwrap();
-        assert!(answered >= ANSWERED_AT_LEAST && refused >= REFUSED_AT_LEAST, "{score}\n{wrong}");
+        assert_eq!(failed, BTreeSet::from(KNOWN_FAILURES), "{score}\n{wrong}");
     })
     .await;
 }

@@ -4,6 +4,8 @@
 
 use chrono::{Datelike, Days, Month, Months, NaiveDate};
 
+use metricd_core::window::MAX_DAYS;
+
 use super::{
     lexicon::Bucket,
     tokens::{Kind, Token},
@@ -18,16 +20,14 @@ pub(super) enum Period {
     LastDays(u32),
     /// From so many months ago until today.
     LastMonths(u32),
-    /// The whole week, month, quarter or year of today, or so many before it.
+    /// The whole day, week, month, quarter or year of today, or so many before it.
     Whole {
         unit: Bucket,
         back: u32,
     },
     /// The week, month, quarter or year of today, until today.
     ToDate(Bucket),
-    Today,
-    Yesterday,
-    /// From a day on.
+    /// From a day on until today.
     Since(NaiveDate),
     /// Up to a day, which is included.
     Until(NaiveDate),
@@ -86,8 +86,8 @@ impl Phrase<'_> {
 
     fn relative(&self, at: usize) -> Option<(usize, Period)> {
         const FIXED: [(&str, Period); 17] = [
-            ("today", Period::Today),
-            ("yesterday", Period::Yesterday),
+            ("today", Period::Whole { unit: Bucket::Day, back: 0 }),
+            ("yesterday", Period::Whole { unit: Bucket::Day, back: 1 }),
             ("year to date", Period::ToDate(Bucket::Year)),
             ("ytd", Period::ToDate(Bucket::Year)),
             ("so far this year", Period::ToDate(Bucket::Year)),
@@ -113,9 +113,7 @@ impl Phrase<'_> {
         {
             let skip = if self.text(at) == "the" { 2 } else { 1 };
             let unit = unit(self.text(at + skip)).filter(|_| !self.is_plural(at + skip))?;
-            let period =
-                if unit == Bucket::Day { Period::Today } else { Period::Whole { unit, back: 0 } };
-            return Some((skip + 1, period));
+            return Some((skip + 1, Period::Whole { unit, back: 0 }));
         }
         self.rolling(at)
     }
@@ -138,12 +136,7 @@ impl Phrase<'_> {
         let taken = next + 1 - at;
         // "Last month" is the one before this; "the last month" and "past month" end today.
         if count.is_none() && is_last && (the == 0 || word == "previous" || word == "preceding") {
-            let period = if unit == Bucket::Day {
-                Period::Yesterday
-            } else {
-                Period::Whole { unit, back: 1 }
-            };
-            return Some((taken, period));
+            return Some((taken, Period::Whole { unit, back: 1 }));
         }
         let count = count.unwrap_or(1);
         let (days, months) = match unit {
@@ -203,7 +196,10 @@ impl Phrase<'_> {
                     "up to now",
                 ],
             );
-            return Some((taken + on.unwrap_or(0), Period::Since(self.days(span)?.0)));
+            let first = self.days(span)?.0;
+            // A window is not longer than that.
+            let is_reached = (self.today - first).num_days() <= i64::from(MAX_DAYS);
+            return is_reached.then_some((taken + on.unwrap_or(0), Period::Since(first)));
         }
         if let Some((taken, span)) = lead(&["after", "later than"]).and_then(with_span) {
             return Some((
@@ -238,13 +234,15 @@ impl Phrase<'_> {
             joint,
             &["to", "and", "until", "till", "through", "thru", "-", "up to", "to the", "and the"],
         )?;
-        if self.text(joint) == "and" && self.text(at) != "between" {
-            return None;
-        }
         let taken = lead + length + joined;
         let (length, end) = self.span(at + taken)?;
         let (start, end) = self.with_years(start, end);
         let (first, last) = (self.days(start)?.0, self.days(end)?.1);
+        // "June and July" are one period, "June and August" are two.
+        let is_next = || Some(self.days(start)?.1.succ_opt()? == self.days(end)?.0);
+        if self.text(joint) == "and" && self.text(at) != "between" && is_next() != Some(true) {
+            return None;
+        }
         (first <= last).then_some((taken + length, Period::Fixed(first, last)))
     }
 
@@ -472,6 +470,10 @@ mod tests {
             ("Q3 2024 to Q1 2025", "2024-07-01..2025-03-31"),
             ("first half of 2025", "2025-01-01..2025-06-30"),
             ("H2 2024", "2024-07-01..2024-12-31"),
+            ("June and July 2025", "2025-06-01..2025-07-31"),
+            ("December 2024 and January 2025", "2024-12-01..2025-01-31"),
+            ("Q1 and Q2", "2025-01-01..2025-06-30"),
+            ("1 June and 2 June 2025", "2025-06-01..2025-06-02"),
             ("since 2025-01-15", "2025-01-15.."),
             ("from May 2025 onwards", "2025-05-01.."),
             ("after March 2025", "2025-04-01.."),
@@ -498,8 +500,8 @@ mod tests {
             ("the current week", Period::Whole { unit: Bucket::Week, back: 0 }),
             ("year to date", Period::ToDate(Bucket::Year)),
             ("so far this month", Period::ToDate(Bucket::Month)),
-            ("today", Period::Today),
-            ("yesterday", Period::Yesterday),
+            ("today", Period::Whole { unit: Bucket::Day, back: 0 }),
+            ("yesterday", Period::Whole { unit: Bucket::Day, back: 1 }),
             ("of all time", Period::AllTime),
         ];
         for (sentence, expected) in cases {
@@ -525,10 +527,12 @@ mod tests {
             "next month",
             "tomorrow",
             "'March'",
+            "since 1900-01-01",
             "second",
         ] {
             assert_eq!(read(sentence), None, "{sentence}");
         }
+        assert_eq!(read("June and August 2025").map(|(taken, _)| taken), Some(1));
         assert_eq!(read("from April 2025 to March 2025").map(|(taken, _)| taken), Some(3));
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn understood(question: &Question<'_>) -> String {
     }
     if let Some(rank) = question.rank {
         let which = match rank.direction {
+            Direction::Highest if question.is_list && question.measures.is_empty() => "newest",
             Direction::Highest => "highest",
             Direction::Lowest => "lowest",
         };
@@ -158,6 +159,8 @@ fn worded(comparison: Comparison) -> &'static str {
 
 fn period(period: Option<Period>) -> String {
     let whole = |unit: Bucket, back: u32| match back {
+        0 if unit == Bucket::Day => "today".to_owned(),
+        1 if unit == Bucket::Day => "yesterday".to_owned(),
         0 => format!("this {}", unit.as_str()),
         _ => format!("the whole {} before this one", unit.as_str()),
     };
@@ -168,11 +171,7 @@ fn period(period: Option<Period>) -> String {
         Some(Period::LastMonths(months)) => format!("from {months} months ago until today"),
         Some(Period::Whole { unit, back }) => whole(unit, back),
         Some(Period::ToDate(unit)) => format!("this {} until today", unit.as_str()),
-        Some(Period::Today) => "today".to_owned(),
-        Some(Period::Yesterday) => "yesterday".to_owned(),
-        Some(Period::Since(first)) => {
-            format!("from {first} until today, unless end_date says otherwise,")
-        }
+        Some(Period::Since(first)) => format!("from {first} until today"),
         Some(Period::Until(last)) => format!("until {last}"),
         Some(Period::AllTime) => "all days".to_owned(),
     }

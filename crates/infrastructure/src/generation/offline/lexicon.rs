@@ -23,6 +23,8 @@ pub(super) enum Term {
     Common(Direction),
     /// `top 5`
     Top(Direction),
+    /// `latest`
+    Recent,
     By,
     /// `month`
     BucketNoun(Bucket),
@@ -31,6 +33,8 @@ pub(super) enum Term {
     Not,
     Without,
     With,
+    /// `have`, which as a rule means nothing.
+    Have,
     Compare(Comparison),
     Between,
     And,
@@ -115,6 +119,8 @@ pub(super) struct Lexicon {
     pub(super) participles: HashSet<String>,
     /// Stems of measures that are averaged.
     averaged: Vec<Vec<String>>,
+    /// Stems of what is said of sums.
+    flows: HashSet<String>,
 }
 
 struct Phrase {
@@ -138,6 +144,7 @@ impl Lexicon {
             prefixes: HashSet::new(),
             participles: HashSet::new(),
             averaged: Vec::new(),
+            flows: HashSet::new(),
         };
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         for (name, phrases) in lines.filter_map(|line| line.split_once(": ")) {
@@ -153,6 +160,7 @@ impl Lexicon {
                 ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
                 ("prefix", _) => lexicon.prefixes.extend(phrases.map(str::to_owned)),
                 ("participle", _) => lexicon.participles.extend(phrases.map(str::to_owned)),
+                ("flow", _) => lexicon.flows.extend(phrases.map(stem)),
                 ("averaged", _) => lexicon.averaged.extend(phrases.map(stems)),
                 _ => {}
             }
@@ -198,9 +206,14 @@ impl Lexicon {
         self.phrases.get(stem).is_some_and(|phrases| {
             phrases.iter().any(|phrase| {
                 phrase.stems.len() == 1
-                    && matches!(phrase.term, Term::Harmless | Term::Clause | Term::And)
+                    && matches!(phrase.term, Term::Harmless | Term::Have | Term::Clause | Term::And)
             })
         })
+    }
+
+    /// Whether a word is said of sums rather than of single rows.
+    pub(super) fn is_flow(&self, stem: &str) -> bool {
+        self.flows.iter().any(|flow| self.meaning(flow) == self.meaning(stem))
     }
 
     /// Whether a measure of these stems is averaged rather than added up.
@@ -248,10 +261,12 @@ fn term(name: &str) -> Option<Term> {
         "rare" => Term::Common(Lowest),
         "top" => Term::Top(Highest),
         "bottom" => Term::Top(Lowest),
+        "recent" => Term::Recent,
         "by" => Term::By,
         "not" => Term::Not,
         "without" => Term::Without,
         "with" => Term::With,
+        "have" => Term::Have,
         "above" => Term::Compare(Comparison::Above),
         "at least" => Term::Compare(Comparison::AtLeast),
         "below" => Term::Compare(Comparison::Below),
@@ -277,7 +292,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_words_is_read() {
-        let known = ["same", "suffix", "prefix", "participle", "averaged"];
+        let known = ["same", "suffix", "prefix", "participle", "averaged", "flow"];
         let mut phrases = HashMap::new();
         for line in include_str!("words.txt").lines() {
             if line.is_empty() || line.starts_with('#') {

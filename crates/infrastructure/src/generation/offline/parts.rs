@@ -95,7 +95,7 @@ impl Cut<'_> {
     }
 
     fn last_meant(&self) -> Option<&Item> {
-        let meant = |item: &&Item| **item != Item::Term(Term::Harmless);
+        let meant = |item: &&Item| !matches!(item, Item::Term(Term::Harmless | Term::Have));
         self.before.iter().rev().map(|part| &part.item).find(meant)
     }
 
@@ -204,6 +204,7 @@ impl Cut<'_> {
             | Term::Metric
             | Term::Alert
             | Term::Harmless
+            | Term::Have
             | Term::List => is_whole,
             _ => false,
         }
@@ -227,14 +228,18 @@ impl Cut<'_> {
         }
     }
 
-    /// `unpaid` as what is not `paid`.
+    /// `unpaid` as what is not `paid`, `unshipped` as what has no day of shipping.
     fn opposite(&self, token: &Token) -> Option<Vec<(usize, Item)>> {
         let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
         let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };
         let (_, _, item) = self.name(std::slice::from_ref(&positive))?;
         let is_flag = match &item {
             Item::Columns(columns) => {
-                columns.iter().all(|column| self.vocabulary.kind(*column) == ColumnKind::Boolean)
+                let can_lack = |column| {
+                    self.vocabulary.kind(column) == ColumnKind::Boolean
+                        || self.vocabulary.is_date(column)
+                };
+                columns.iter().all(|column| can_lack(*column))
             }
             Item::Values(_) => true,
             _ => false,

@@ -96,6 +96,12 @@ struct Reader<'v, 'a> {
     top: Option<(Direction, Option<u32>)>,
     top_number: Option<u32>,
     most: Option<Direction>,
+    /// Rows are listed by their days.
+    is_recent: bool,
+    /// Whether a group is one of `per` rather than `by`.
+    is_per: bool,
+    /// An average or extreme of what is said of sums.
+    flow: Option<usize>,
     is_plural: bool,
     has_alert: bool,
     date: Option<usize>,
@@ -132,6 +138,9 @@ impl<'v, 'a> Reader<'v, 'a> {
             top: None,
             top_number: None,
             most: None,
+            is_recent: false,
+            is_per: false,
+            flow: None,
             is_plural: false,
             has_alert: false,
             date: None,
@@ -187,7 +196,13 @@ impl<'v, 'a> Reader<'v, 'a> {
         let ranks = |item: Option<&Item>| {
             matches!(
                 item,
-                Some(Item::Term(Term::Top(_) | Term::Extreme(_) | Term::Most(_) | Term::Common(_)))
+                Some(Item::Term(
+                    Term::Top(_)
+                        | Term::Recent
+                        | Term::Extreme(_)
+                        | Term::Most(_)
+                        | Term::Common(_)
+                ))
             )
         };
         let is_rank = ranks(self.item_after(at)) || ranks(self.item_before(at));
@@ -214,11 +229,51 @@ impl<'v, 'a> Reader<'v, 'a> {
                 self.is_explicit = true;
             }
             Term::Common(direction) | Term::Top(direction) => self.top = Some((direction, None)),
+            Term::Recent => {
+                let mut next = self.after(at);
+                if let Some(number) = next.filter(|next| self.number_at(*next).is_some()) {
+                    next = self.after(number);
+                }
+                if let Some(next) = next.filter(|next| self.names_rows(Some(*next))) {
+                    self.is_list = true;
+                    self.is_recent = true;
+                    self.is_plural |= self.is_plural_at(next);
+                } else {
+                    self.gap(at);
+                }
+            }
             Term::By => self.grouping(at),
             Term::BucketNoun(bucket) => self.bucket(at, bucket),
-            Term::BucketGrouping(bucket) => self.group(Group::Time(bucket)),
+            Term::BucketGrouping(bucket) => {
+                let averaged = self.pending.last().filter(|pending| {
+                    !matches!(pending.aggregate, None | Some(Aggregate::Sum))
+                        && self.after(pending.part) == Some(at)
+                });
+                if averaged.is_some() {
+                    let unit = bucket.as_str();
+                    self.fail(
+                        at,
+                        format!("no average or extreme of what each {unit} adds up to is known"),
+                    );
+                }
+                self.is_per = true;
+                self.group(Group::Time(bucket));
+            }
             Term::Not | Term::Without => self.not = Some(at),
             Term::With => self.with = Some(at),
+            // "How many orders have a discount"
+            Term::Have => {
+                let has = matches!(
+                    self.item_before(at),
+                    Some(Item::Table(_) | Item::Term(Term::Alert | Term::Rows))
+                ) && matches!(
+                    self.item_after(at),
+                    Some(Item::Columns(columns)) if !columns.iter().any(|column| self.is_date(*column))
+                );
+                if has {
+                    self.with = Some(at);
+                }
+            }
             Term::Compare(comparison) => return self.comparison(at, comparison),
             Term::And => {
                 let groups_go_on = self.was_group(at)
@@ -236,6 +291,15 @@ impl<'v, 'a> Reader<'v, 'a> {
                     self.item_after(at),
                     Some(Item::Columns(_) | Item::Term(Term::BucketNoun(_)))
                 );
+                // "Which orders were cancelled" asks for them; "what were the orders" for their number.
+                let next = at + 1;
+                let next = if matches!(self.parts.get(next), Some(part) if matches!(part.item, Item::Values(_)))
+                {
+                    next + 1
+                } else {
+                    next
+                };
+                self.is_list |= self.names_rows(Some(next));
             }
             // "What is the share" has no clause yet: nothing was said of what it would be about.
             Term::Clause => self.in_clause |= self.grounds > 0,
@@ -258,6 +322,12 @@ impl<'v, 'a> Reader<'v, 'a> {
             Term::Metric | Term::Harmless => {}
         }
         at + 1
+    }
+
+    /// Whether a part is what the table's rows are called, or a value of them.
+    fn names_rows(&self, part: Option<usize>) -> bool {
+        let item = part.and_then(|part| self.parts.get(part)).map(|part| &part.item);
+        matches!(item, Some(Item::Table(_) | Item::Term(Term::Alert | Term::Rows)))
     }
 
     fn aggregate(&mut self, at: usize, aggregate: Option<Aggregate>, extreme: Option<Direction>) {
@@ -333,6 +403,9 @@ impl<'v, 'a> Reader<'v, 'a> {
                 }
             };
         self.by = groups;
+        let part = &self.parts[at];
+        let mut words = self.tokens.iter().skip(part.start).take(part.taken);
+        self.is_per |= words.any(|word| ["per", "each", "every"].contains(&word.text.as_str()));
     }
 
     fn was_group(&self, at: usize) -> bool {
@@ -496,8 +569,7 @@ impl<'v, 'a> Reader<'v, 'a> {
     }
 
     fn is_date(&self, column: usize) -> bool {
-        let kind = self.vocabulary.kind(column);
-        matches!(kind, ColumnKind::Date | ColumnKind::Timestamp | ColumnKind::TimestampTz)
+        self.vocabulary.is_date(column)
     }
 
     /// The one column that suits, if there is no other.
@@ -646,6 +718,11 @@ impl<'v, 'a> Reader<'v, 'a> {
                 // How many parts, how much revenue.
                 (None, _) => Aggregate::Sum,
             };
+            let part = &self.parts[at];
+            let mut words = self.tokens.iter().skip(part.start).take(part.taken);
+            if aggregate != Aggregate::Sum && words.any(|word| lexicon().is_flow(&word.stem)) {
+                self.flow = Some(at);
+            }
             self.measure(Measure::Of(aggregate, column));
         }
     }
@@ -755,8 +832,11 @@ impl<'v, 'a> Reader<'v, 'a> {
     fn filter(&mut self, filter: Filter, at: usize) {
         let or = self.or.take();
         let joined = or.is_some()
-            || matches!(self.item_before(at), Some(Item::Values(_) | Item::Columns(_)))
-            || matches!(self.item_before(at), Some(Item::Term(Term::And)));
+            || self.follows_at_once(at)
+                && matches!(
+                    self.item_before(at),
+                    Some(Item::Values(_) | Item::Columns(_) | Item::Term(Term::And))
+                );
         if let Filter::Values { column, values, negated } = &filter {
             let same = self.filters.iter().position(|(other, _)| {
                 matches!(other, Filter::Values { column: c, negated: n, .. } if c == column && n == negated)
@@ -787,6 +867,17 @@ impl<'v, 'a> Reader<'v, 'a> {
         self.filters.push((filter, self.in_clause));
     }
 
+    /// Whether nothing stands between a part and the one before it but what leads up to a value:
+    /// "from EMEA to APAC" is no list of two.
+    fn follows_at_once(&self, at: usize) -> bool {
+        const LEADS: [&str; 8] = ["in", "from", "of", "for", "on", "the", "a", "an"];
+        let between = self.parts[..at].iter().rev().take_while(|part| !means(&part.item));
+        between.into_iter().all(|part| {
+            let words = self.tokens.iter().skip(part.start).take(part.taken);
+            words.into_iter().all(|word| LEADS.contains(&word.text.as_str()))
+        })
+    }
+
     fn finish(mut self) -> Result<Reading<'a>, Gap> {
         self.settle_pending();
         self.settle_groups();
@@ -795,7 +886,8 @@ impl<'v, 'a> Reader<'v, 'a> {
         }
         let date = self.date.or_else(|| self.default_date());
         let is_dated = self.groups.iter().any(|group| matches!(group, Group::Time(_)));
-        let needs_date = is_dated || !matches!(self.period, None | Some(Period::AllTime));
+        let needs_date =
+            self.is_recent || is_dated || !matches!(self.period, None | Some(Period::AllTime));
         if date.is_none() && needs_date {
             self.reason.get_or_insert_with(|| {
                 format!("{} has no column of dates", self.vocabulary.table.name)
@@ -873,6 +965,16 @@ impl<'v, 'a> Reader<'v, 'a> {
                 "it does not say what is counted for each of what".to_owned()
             });
         }
+        if self.having.is_some() && self.measures.iter().any(|measure| *measure != Measure::Rows) {
+            self.reason
+                .get_or_insert_with(|| "it does not say whose number is compared".to_owned());
+        }
+        if self.flow.is_some() && self.is_per && self.named == 0 && !self.groups.is_empty() {
+            self.reason.get_or_insert_with(|| {
+                "it may be about each row or about what they add up to; name the rows, or ask for the sum"
+                    .to_owned()
+            });
+        }
         if self.is_list && !self.groups.is_empty() {
             self.reason.get_or_insert_with(|| "a list of rows has no groups".to_owned());
         }
@@ -887,7 +989,8 @@ impl<'v, 'a> Reader<'v, 'a> {
         if self.is_list && !is_ranked_list && !self.measures.is_empty() {
             self.reason.get_or_insert_with(|| "a list of rows has no measure".to_owned());
         }
-        if self.top_number.is_some() && self.top.is_none() && self.most.is_none() {
+        if self.top_number.is_some() && self.top.is_none() && self.most.is_none() && !self.is_recent
+        {
             self.reason.get_or_insert_with(|| "it does not say what is to be ranked".to_owned());
         }
     }
@@ -897,6 +1000,8 @@ impl<'v, 'a> Reader<'v, 'a> {
         let (direction, limit) = match (self.top, self.most) {
             (Some((direction, limit)), _) => (direction, limit),
             (None, Some(direction)) => (direction, None),
+            // By the days, which need no measure.
+            (None, None) if self.is_recent => (Direction::Highest, None),
             (None, None) => return None,
         };
         let limit = self.top_number.or(limit).unwrap_or(usual);
@@ -968,7 +1073,7 @@ impl<'v, 'a> Reader<'v, 'a> {
 
 /// Whether a part says more than how things are put.
 fn means(item: &Item) -> bool {
-    !matches!(item, Item::Term(Term::Harmless | Term::Clause))
+    !matches!(item, Item::Term(Term::Harmless | Term::Have | Term::Clause))
 }
 
 /// That a record bears an alert, unless a filter says so already.

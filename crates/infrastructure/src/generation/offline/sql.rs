@@ -40,7 +40,7 @@ pub(super) fn write(question: &Question<'_>, prompt: &str) -> String {
     sql + &tail
 }
 
-/// The rows themselves, those with the highest or lowest measure first.
+/// The rows themselves, those with the highest or lowest measure first, else the newest.
 fn list(question: &Question<'_>) -> (Vec<String>, String) {
     let columns = &question.table.columns;
     let outputs = columns.iter().map(|column| identifier(&column.name)).collect();
@@ -48,7 +48,7 @@ fn list(question: &Question<'_>) -> (Vec<String>, String) {
     if let (Some(rank), Some(Measure::Of(_, column))) = (question.rank, question.measures.first()) {
         order.push(ranked(&identifier(question.column(*column)), rank.direction));
     } else if let Some(date) = question.date {
-        order.push(identifier(question.column(date)));
+        order.push(ranked(&identifier(question.column(date)), Direction::Highest));
     }
     order.push("1".to_owned());
     let limit = question.rank.map_or(LIST_ROWS, |rank| rank.limit);
@@ -211,53 +211,65 @@ fn condition(question: &Question<'_>, filter: &Filter) -> String {
     }
 }
 
-/// The conditions on the date column.
+/// The conditions on the date column: both ends may be asked for otherwise, or so many days back.
 fn window(question: &Question<'_>) -> Vec<String> {
     let Some(date) = question.date else {
         return Vec::new();
     };
     let column = identifier(question.column(date));
-    let from = |start: String| format!("{column} >= {start}");
-    let before = |end: String| format!("{column} < {end}");
     let day = |day: chrono::NaiveDate| format!("'{}'", day.format("%Y-%m-%d"));
-    let until_today = || before("CURRENT_DATE + 1".to_owned());
-    let start_of = |unit: Bucket, moved: String| {
-        format!("CAST(date_trunc('{}', CURRENT_DATE){moved} AS date)", unit.as_str())
-    };
+    let from = |default: String| format!("{column} >= coalesce(:start_date, {default})");
+    let through = |default: String| format!("{column} < coalesce(:end_date, {default}) + 1");
+    let from_usual = || format!("{column} >= :start_date");
+    let through_today = || format!("{column} < :end_date + 1");
+    let moved = |of: &str, moved: String| format!("CAST({of}{moved} AS date)");
+    let start_of = |unit: Bucket| format!("date_trunc('{}', CURRENT_DATE)", unit.as_str());
     match question.period {
-        None => vec![from(":start_date".to_owned()), before(":end_date + 1".to_owned())],
+        None => vec![from_usual(), through_today()],
         Some(Period::Fixed(first, last)) => {
             let next = last.succ_opt().unwrap_or(last);
-            vec![from(day(first)), before(day(next))]
+            vec![format!("{column} >= {}", day(first)), format!("{column} < {}", day(next))]
         }
-        Some(Period::LastDays(days)) => vec![from(format!("CURRENT_DATE - {days}")), until_today()],
+        Some(Period::LastDays(days)) => {
+            vec![
+                format!("{column} >= CURRENT_DATE - {days}"),
+                format!("{column} < CURRENT_DATE + 1"),
+            ]
+        }
         Some(Period::LastMonths(months)) => {
-            vec![from(format!("CURRENT_DATE - INTERVAL '{months} months'")), until_today()]
+            vec![
+                from(moved("CURRENT_DATE", format!(" - INTERVAL '{months} months'"))),
+                through_today(),
+            ]
+        }
+        Some(Period::Whole { unit: Bucket::Day, back }) => {
+            let day = if back == 0 {
+                "CURRENT_DATE".to_owned()
+            } else {
+                format!("CURRENT_DATE - {back}")
+            };
+            vec![from(day.clone()), through(day)]
         }
         Some(Period::Whole { unit, back }) => {
             let (count, word) = match unit {
                 Bucket::Quarter => (3, "months"),
-                Bucket::Day => (1, "days"),
-                Bucket::Week => (1, "weeks"),
+                Bucket::Day | Bucket::Week => (1, "weeks"),
                 Bucket::Month => (1, "months"),
                 Bucket::Year => (1, "years"),
             };
-            let moved = |units: u32, sign: &str| match units {
+            let by = |units: u32, sign: &str| match units {
                 0 => String::new(),
                 units => format!(" {sign} INTERVAL '{} {word}'", units * count),
             };
-            let end = if back == 0 { moved(1, "+") } else { moved(back - 1, "-") };
-            vec![from(start_of(unit, moved(back, "-"))), before(start_of(unit, end))]
+            let next = if back == 0 { by(1, "+") } else { by(back - 1, "-") };
+            let last = format!("{} - 1", moved(&start_of(unit), next));
+            vec![from(moved(&start_of(unit), by(back, "-"))), through(last)]
         }
-        Some(Period::ToDate(unit)) => vec![from(start_of(unit, String::new())), until_today()],
-        Some(Period::Today) => vec![from("CURRENT_DATE".to_owned()), until_today()],
-        Some(Period::Yesterday) => {
-            vec![from("CURRENT_DATE - 1".to_owned()), before("CURRENT_DATE".to_owned())]
+        Some(Period::ToDate(unit)) => {
+            vec![from(moved(&start_of(unit), String::new())), through_today()]
         }
-        Some(Period::Since(first)) => {
-            vec![from(day(first)), before(":end_date + 1".to_owned())]
-        }
-        Some(Period::Until(last)) => vec![before(day(last.succ_opt().unwrap_or(last)))],
+        Some(Period::Since(first)) => vec![from(day(first)), through_today()],
+        Some(Period::Until(last)) => vec![through(day(last))],
         Some(Period::AllTime) => Vec::new(),
     }
 }

@@ -189,6 +189,11 @@ impl<'a> Vocabulary<'a> {
         self.table.columns[column].kind
     }
 
+    pub(super) fn is_date(&self, column: usize) -> bool {
+        use ColumnKind::{Date, Timestamp, TimestampTz};
+        matches!(self.kind(column), Date | Timestamp | TimestampTz)
+    }
+
     pub(super) fn is_records(&self) -> bool {
         self.table.name.schema.is_none() && self.table.name.name == RECORDS
     }
