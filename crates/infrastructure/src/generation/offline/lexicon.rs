@@ -47,7 +47,23 @@ pub(super) enum Term {
     /// What the rows of the built-in table are called.
     Metric,
     Alert,
+    /// What a number may be of, which another one is not.
+    Currency(Currency),
     Harmless,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Currency {
+    Euro,
+    Dollar,
+    Pound,
+}
+
+impl Term {
+    /// Whether it says only how things are put, as a rule.
+    pub(super) fn is_filler(self) -> bool {
+        matches!(self, Self::Harmless | Self::Have | Self::Currency(_))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,12 +217,20 @@ impl Lexicon {
         self.same.get(stem).map_or(stem, String::as_str)
     }
 
+    /// The currency that a word alone is.
+    pub(super) fn currency(&self, stem: &str) -> Option<Currency> {
+        self.phrases.get(stem)?.iter().find_map(|phrase| match phrase.term {
+            Term::Currency(currency) => Some(currency),
+            _ => None,
+        })
+    }
+
     /// Whether a word alone means nothing to a question, or only how it is put.
     pub(super) fn is_harmless(&self, stem: &str) -> bool {
         self.phrases.get(stem).is_some_and(|phrases| {
             phrases.iter().any(|phrase| {
                 phrase.stems.len() == 1
-                    && matches!(phrase.term, Term::Harmless | Term::Have | Term::Clause | Term::And)
+                    && (phrase.term.is_filler() || matches!(phrase.term, Term::Clause | Term::And))
             })
         })
     }
@@ -281,6 +305,9 @@ fn term(name: &str) -> Option<Term> {
         "rows" => Term::Rows,
         "metric" => Term::Metric,
         "alert" => Term::Alert,
+        "euro" => Term::Currency(Currency::Euro),
+        "dollar" => Term::Currency(Currency::Dollar),
+        "pound" => Term::Currency(Currency::Pound),
         "harmless" => Term::Harmless,
         _ => return None,
     })

@@ -95,7 +95,7 @@ impl Cut<'_> {
     }
 
     fn last_meant(&self) -> Option<&Item> {
-        let meant = |item: &&Item| !matches!(item, Item::Term(Term::Harmless | Term::Have));
+        let meant = |item: &&Item| !matches!(item, Item::Term(term) if term.is_filler());
         self.before.iter().rev().map(|part| &part.item).find(meant)
     }
 
@@ -205,6 +205,7 @@ impl Cut<'_> {
             | Term::Alert
             | Term::Harmless
             | Term::Have
+            | Term::Currency(_)
             | Term::List => is_whole,
             _ => false,
         }

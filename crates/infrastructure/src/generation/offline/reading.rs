@@ -230,11 +230,10 @@ impl<'v, 'a> Reader<'v, 'a> {
             }
             Term::Common(direction) | Term::Top(direction) => self.top = Some((direction, None)),
             Term::Recent => {
-                let mut next = self.after(at);
-                if let Some(number) = next.filter(|next| self.number_at(*next).is_some()) {
-                    next = self.after(number);
-                }
-                if let Some(next) = next.filter(|next| self.names_rows(Some(*next))) {
+                let next = self.after(at);
+                let number = next.filter(|next| self.number_at(*next).is_some());
+                let next = number.map_or(next, |number| self.after(number));
+                if let Some(next) = next.and_then(|next| self.rows_from(next)) {
                     self.is_list = true;
                     self.is_recent = true;
                     self.is_plural |= self.is_plural_at(next);
@@ -292,14 +291,7 @@ impl<'v, 'a> Reader<'v, 'a> {
                     Some(Item::Columns(_) | Item::Term(Term::BucketNoun(_)))
                 );
                 // "Which orders were cancelled" asks for them; "what were the orders" for their number.
-                let next = at + 1;
-                let next = if matches!(self.parts.get(next), Some(part) if matches!(part.item, Item::Values(_)))
-                {
-                    next + 1
-                } else {
-                    next
-                };
-                self.is_list |= self.names_rows(Some(next));
+                self.is_list |= self.rows_from(at + 1).is_some();
             }
             // "What is the share" has no clause yet: nothing was said of what it would be about.
             Term::Clause => self.in_clause |= self.grounds > 0,
@@ -319,15 +311,30 @@ impl<'v, 'a> Reader<'v, 'a> {
             }
             Term::Rows => self.rows(at),
             Term::Between => return self.range(at),
+            Term::Currency(currency) => {
+                let known = self.vocabulary.currencies();
+                if !known.is_empty() && !known.contains(&currency) {
+                    self.fail(at, "its numbers are of another currency".to_owned());
+                }
+            }
             Term::Metric | Term::Harmless => {}
         }
         at + 1
     }
 
-    /// Whether a part is what the table's rows are called, or a value of them.
-    fn names_rows(&self, part: Option<usize>) -> bool {
-        let item = part.and_then(|part| self.parts.get(part)).map(|part| &part.item);
-        matches!(item, Some(Item::Table(_) | Item::Term(Term::Alert | Term::Rows)))
+    /// The part that the rows are called by, from `at` on, behind nothing but what they are like.
+    fn rows_from(&self, at: usize) -> Option<usize> {
+        let is_like = |item: &Item| match item {
+            Item::Values(_) => true,
+            Item::Columns(columns) => {
+                columns.iter().all(|column| self.vocabulary.kind(*column) == ColumnKind::Boolean)
+            }
+            _ => false,
+        };
+        let found = (at..self.parts.len()).find(|index| !is_like(&self.parts[*index].item))?;
+        let is_rows =
+            matches!(self.parts[found].item, Item::Table(_) | Item::Term(Term::Alert | Term::Rows));
+        is_rows.then_some(found)
     }
 
     fn aggregate(&mut self, at: usize, aggregate: Option<Aggregate>, extreme: Option<Direction>) {
@@ -606,6 +613,14 @@ impl<'v, 'a> Reader<'v, 'a> {
         if (lacks || (has && !self.asks_for_subject(at)))
             && let Some(column) = self.one(columns, |_, _| true)
         {
+            // "Not shipped in June" may be shipped in May, or not at all.
+            let is_of_period = matches!(self.item_after(at), Some(Item::Period(_)));
+            if lacks && is_of_period && self.is_date(column) {
+                self.fail(
+                    at,
+                    "it may be about rows without a day or about those of other days".to_owned(),
+                );
+            }
             self.filter(Filter::Missing { column, negated: !lacks }, at);
             self.not = self.not.filter(|_| !lacks);
             return at + 1;
@@ -981,6 +996,11 @@ impl<'v, 'a> Reader<'v, 'a> {
         if (self.top.is_some() || self.most.is_some()) && self.groups.is_empty() && !self.is_list {
             self.reason.get_or_insert_with(|| "it does not say what is to be ranked".to_owned());
         }
+        let ranks = self.top.is_some() || self.most.is_some();
+        let is_timed = self.groups.iter().any(|group| matches!(group, Group::Time(_)));
+        if ranks && self.groups.len() > 1 && (self.is_per || is_timed) {
+            self.reason.get_or_insert_with(|| "no ranks within each group are known".to_owned());
+        }
         let is_ranked_list = self.is_list && self.top.is_some();
         if is_ranked_list && self.measures.is_empty() {
             self.reason
@@ -1073,7 +1093,7 @@ impl<'v, 'a> Reader<'v, 'a> {
 
 /// Whether a part says more than how things are put.
 fn means(item: &Item) -> bool {
-    !matches!(item, Item::Term(Term::Harmless | Term::Have | Term::Clause))
+    !matches!(item, Item::Term(term) if term.is_filler() || *term == Term::Clause)
 }
 
 /// That a record bears an alert, unless a filter says so already.

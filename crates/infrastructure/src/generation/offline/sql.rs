@@ -238,7 +238,7 @@ fn window(question: &Question<'_>) -> Vec<String> {
         }
         Some(Period::LastMonths(months)) => {
             vec![
-                from(moved("CURRENT_DATE", format!(" - INTERVAL '{months} months'"))),
+                from(moved("CURRENT_DATE", format!(" - {}", interval(months, "month")))),
                 through_today(),
             ]
         }
@@ -252,14 +252,14 @@ fn window(question: &Question<'_>) -> Vec<String> {
         }
         Some(Period::Whole { unit, back }) => {
             let (count, word) = match unit {
-                Bucket::Quarter => (3, "months"),
-                Bucket::Day | Bucket::Week => (1, "weeks"),
-                Bucket::Month => (1, "months"),
-                Bucket::Year => (1, "years"),
+                Bucket::Quarter => (3, "month"),
+                Bucket::Day | Bucket::Week => (1, "week"),
+                Bucket::Month => (1, "month"),
+                Bucket::Year => (1, "year"),
             };
             let by = |units: u32, sign: &str| match units {
                 0 => String::new(),
-                units => format!(" {sign} INTERVAL '{} {word}'", units * count),
+                units => format!(" {sign} {}", interval(units * count, word)),
             };
             let next = if back == 0 { by(1, "+") } else { by(back - 1, "-") };
             let last = format!("{} - 1", moved(&start_of(unit), next));
@@ -272,6 +272,11 @@ fn window(question: &Question<'_>) -> Vec<String> {
         Some(Period::Until(last)) => vec![through(day(last))],
         Some(Period::AllTime) => Vec::new(),
     }
+}
+
+fn interval(count: u32, unit: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("INTERVAL '{count} {unit}{plural}'")
 }
 
 /// The names of a query's columns: no two alike.

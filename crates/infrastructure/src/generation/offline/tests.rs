@@ -7,6 +7,7 @@ use metricd_application::ports::Suggestion;
 use metricd_core::{
     schema::{ColumnKind, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
+    window::{Window, WindowRequest},
 };
 use proptest::prelude::*;
 
@@ -175,6 +176,54 @@ fn the_explanation_names_what_was_understood_and_what_was_not() {
     }
     let twice = explained("critical alerts in June 2025 and in May 2024");
     assert!(twice.contains("two periods"), "{twice}");
+}
+
+/// The window that a sentence asks for on 2 August 2025, and what may be asked in its place.
+fn window(sentence: &str) -> String {
+    let Suggestion::Query { sql, .. } = suggest(sentence, &schema(), day("2025-08-02")) else {
+        panic!("{sentence} is not understood");
+    };
+    let slots = Draft::parse(&sql, &Gate::default()).unwrap().assume().unwrap().slots;
+    let now = "2025-08-02T12:00:00Z".parse().unwrap();
+    let window = Window::resolve(&slots, &WindowRequest::default(), now).unwrap();
+    let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
+    let days = window.day_range.map(|days| format!(" {days} days")).unwrap_or_default();
+    format!("{}..{}{days}", day(window.start_date), day(window.end_date))
+}
+
+#[test]
+fn every_period_is_a_default_that_callers_can_change() {
+    for (period, expected) in [
+        ("", "2025-07-03..2025-08-02"),
+        ("from March 2025 to April 2025", "2025-03-01..2025-04-30"),
+        ("in June 2025", "2025-06-01..2025-06-30"),
+        ("in June and July", "2025-06-01..2025-07-31"),
+        ("on 12 June 2025", "2025-06-12..2025-06-12"),
+        ("last 7 days", ".. 7 days"),
+        ("in the past 3 weeks", ".. 21 days"),
+        ("today", "2025-08-02..2025-08-02"),
+        ("yesterday", "2025-08-01..2025-08-01"),
+        ("this week", "2025-07-28..2025-08-03"),
+        ("last week", "2025-07-21..2025-07-27"),
+        ("this month", "2025-08-01..2025-08-31"),
+        ("last month", "2025-07-01..2025-07-31"),
+        ("the last month", "2025-07-02..2025-08-02"),
+        ("last 3 months", "2025-05-02..2025-08-02"),
+        ("this quarter", "2025-07-01..2025-09-30"),
+        ("last quarter", "2025-04-01..2025-06-30"),
+        ("this year", "2025-01-01..2025-12-31"),
+        ("last year", "2024-01-01..2024-12-31"),
+        ("year to date", "2025-01-01..2025-08-02"),
+        ("since 2025-01-15", "2025-01-15..2025-08-02"),
+        ("after March 2025", "2025-04-01..2025-08-02"),
+        ("until March 2025", "..2025-03-31"),
+        ("before 2025", "..2024-12-31"),
+    ] {
+        for table in ["critical alerts", "paid order", "open tickets"] {
+            assert_eq!(window(&format!("{table} {period}")), expected, "{table} {period}");
+        }
+    }
+    assert_eq!(window("critical alerts of all time"), "..");
 }
 
 /// Words that the grammar knows, in no order.

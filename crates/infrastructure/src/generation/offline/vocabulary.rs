@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use metricd_core::schema::{ColumnKind, Table};
 
 use super::{
-    lexicon::lexicon,
+    lexicon::{Currency, lexicon},
     tokens::{Kind, Token, stem, words_of},
 };
 
@@ -192,6 +192,14 @@ impl<'a> Vocabulary<'a> {
     pub(super) fn is_date(&self, column: usize) -> bool {
         use ColumnKind::{Date, Timestamp, TimestampTz};
         matches!(self.kind(column), Date | Timestamp | TimestampTz)
+    }
+
+    /// The currencies that the columns' names and comments tell of.
+    pub(super) fn currencies(&self) -> Vec<Currency> {
+        let columns = self.table.columns.iter();
+        let texts = columns.flat_map(|column| [Some(&column.name), column.comment.as_ref()]);
+        let words = texts.flatten().flat_map(|text| words_of(text));
+        words.filter_map(|word| lexicon().currency(&stem(&word))).collect()
     }
 
     pub(super) fn is_records(&self) -> bool {
