@@ -83,6 +83,43 @@ Feature: Metrics of sentences
     When I ask for the metric "{sentence}" with "day_range=120"
     Then its records are [{"day": "2025-04-30", "count": 1}, {"day": "2025-05-01", "count": 1}]
 
+  Scenario: A period told from today is the default of a window that callers can change
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "alerts needing approval this quarter"}
+      """
+    Then the answer is 201
+    And its generation.explanation is "The number of rows of metrics where alert_category is “Need approval”, for each day, this quarter by date."
+    And I remember its id as "sentence"
+    When I ask for the metric "{sentence}"
+    Then its params.start_date is "2025-07-01"
+    And its params.end_date is "2025-09-30"
+    And its records are []
+    When I ask for the metric "{sentence}" from "2025-04-30" to "2025-05-01"
+    Then its records are [{"day": "2025-04-30", "count": 1}, {"day": "2025-05-01", "count": 1}]
+    When metricd stops
+    Given the clock says "2025-10-01T00:00:00Z"
+    When metricd starts again
+    And I ask for the metric "{sentence}"
+    Then its params.start_date is "2025-10-01"
+    And its params.end_date is "2025-12-31"
+
+  Scenario: From a day on, until today unless the caller says otherwise
+    When I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query_generation_prompt": "alerts needing approval since 2025-03-01"}
+      """
+    Then the answer is 201
+    And I remember its id as "sentence"
+    When I ask for the metric "{sentence}"
+    Then its params.start_date is "2025-03-01"
+    And its params.end_date is "2025-08-02"
+    And its records has 3 items
+    When I ask for the metric "{sentence}" with "end_date=2025-03-31"
+    Then its records are [{"day": "2025-03-01", "count": 2}]
+    When I ask for the metric "{sentence}" with "start_date=2025-02-01"
+    Then its records has 4 items
+
   Scenario Outline: Another question than the one that was asked is not answered
     When I POST to "/metrics"
       """
