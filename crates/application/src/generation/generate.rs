@@ -1,6 +1,8 @@
 //! Asks one generator after the other, and believes none: what they suggest is gated, prepared,
 //! costed and tried, and what is wrong with it is told to whoever can do better.
 
+use std::sync::Arc;
+
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditedObject,
@@ -177,12 +179,15 @@ impl Heard {
 }
 
 /// The tables that may be read and that `actor` may write SQL over.
-async fn schema_for(actor: &Actor, ports: &Ports) -> Result<Schema, StoreError> {
+async fn schema_for(actor: &Actor, ports: &Ports) -> Result<Arc<Schema>, StoreError> {
     let schema = ports.schema.schema().await?;
     let may = |table: &&metricd_core::schema::Table| {
         permits(actor, ports, Action::WriteSql, Object::Table(&table.name))
     };
-    Ok(Schema { tables: schema.tables.iter().filter(may).cloned().collect() })
+    if schema.tables.iter().all(|table| may(&table)) {
+        return Ok(schema);
+    }
+    Ok(Arc::new(Schema { tables: schema.tables.iter().filter(may).cloned().collect() }))
 }
 
 /// One sentence on its way to a generator.
@@ -191,7 +196,7 @@ struct Asking<'a> {
     ports: &'a Ports,
     query_id: &'a QueryId,
     prompt: &'a str,
-    schema: &'a Schema,
+    schema: &'a Arc<Schema>,
 }
 
 impl Asking<'_> {

@@ -1,16 +1,16 @@
 //! What a sentence becomes that nobody understood: the metric's own raw records.
 
-use metricd_core::ids::QueryId;
+use metricd_core::{ids::QueryId, sql::quoted_text};
 
 /// The records of the query `id`. There is no upper bound: a record dated ahead is shown too.
 pub(super) fn sql(id: &QueryId, prompt: &str) -> String {
     let title: String = prompt.chars().filter(|c| !c.is_control()).take(120).collect();
-    let literal = id.as_str().replace('\'', "''");
+    let id = quoted_text(id.as_str());
     format!(
         "-- {title}\n\
          SELECT obsolescence_val, obsolescence, parts_flagged, alert_type, alert_category\n\
          FROM metrics\n\
-         WHERE id = '{literal}'\n  \
+         WHERE id = {id}\n  \
            AND date >= CURRENT_DATE - :day_range\n\
          ORDER BY date, metric_id"
     )

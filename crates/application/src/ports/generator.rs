@@ -1,6 +1,6 @@
 //! From a sentence to SQL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -34,7 +34,7 @@ pub struct SuggestionRequest<'a> {
     /// The sentence.
     pub prompt: &'a str,
     /// What the query may read.
-    pub schema: &'a Schema,
+    pub schema: &'a Arc<Schema>,
     /// The present day, in UTC.
     pub today: NaiveDate,
     /// What was suggested before and why it was refused, oldest first.

@@ -18,6 +18,7 @@ mod holes;
 mod lists;
 mod literals;
 mod names;
+mod quoting;
 mod scan;
 mod slots;
 mod stack;
@@ -31,6 +32,7 @@ pub use draft::Draft;
 pub use error::SqlError;
 pub use fields::FieldName;
 pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
+pub use quoting::{quoted_name, quoted_text};
 pub use template::{
     DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName, Template,
     Value,

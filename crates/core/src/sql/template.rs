@@ -8,7 +8,9 @@ use pg_query::{Node, NodeEnum};
 
 use super::{
     error::{Fault, SqlError},
-    grammar, stack,
+    grammar,
+    quoting::quoted_name,
+    stack,
     tree::{param, param_number, target},
     walk::{Visitor, walk},
 };
@@ -141,11 +143,7 @@ impl TableName {
     #[must_use]
     pub fn with_schema(&self) -> String {
         let part = |text: &str| {
-            if text.contains(['.', '"']) {
-                format!("\"{}\"", text.replace('"', "\"\""))
-            } else {
-                text.to_owned()
-            }
+            if text.contains(['.', '"']) { quoted_name(text) } else { text.to_owned() }
         };
         format!("{}.{}", part(self.schema()), part(&self.name))
     }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
 use metricd_core::{
     schema::{ColumnKind, Schema, Table, TableColumn},
-    sql::{Gate, TableName},
+    sql::{Gate, TableName, quoted_name},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
 use tracing::{debug, warn};
@@ -174,7 +174,7 @@ async fn add_values(
     let lists: Vec<String> = columns
         .iter()
         .map(|column| {
-            let name = quoted(&column.name);
+            let name = quoted_name(&column.name);
             let values = format!("array_agg(DISTINCT left({name}::text, {}))", MAX_VALUE_CHARS + 1);
             format!("({values} FILTER (WHERE {name} IS NOT NULL))[1:{}]", MAX_VALUES + 1)
         })
@@ -183,9 +183,9 @@ async fn add_values(
     let sql = format!(
         "SELECT {} FROM (SELECT {} FROM {}.{} LIMIT {SAMPLE_ROWS}) AS sample",
         lists.join(", "),
-        columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", "),
-        quoted(name.schema()),
-        quoted(&name.name)
+        columns.iter().map(|column| quoted_name(&column.name)).collect::<Vec<_>>().join(", "),
+        quoted_name(name.schema()),
+        quoted_name(&name.name)
     );
     let row = look(pool, &sql, found.is_view).await?;
     let Some(row) = row else {
@@ -289,10 +289,6 @@ fn few(values: impl IntoIterator<Item = String>) -> Vec<String> {
         return Vec::new();
     }
     values.into_iter().collect()
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn schema_error(error: sqlx::Error) -> StoreError {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use metricd_core::sql::quoted_name;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::super::errors::{is_unavailable, pg_error};
@@ -176,10 +177,10 @@ async fn forbidden(connection: &mut PgConnection, owner: &str) -> Result<Vec<Str
     .persistent(false)
     .fetch_all(connection)
     .await?;
-    let owner = owner.replace('"', "\"\"");
+    let owner = quoted_name(&owner);
     let mut statements = vec![
-        format!("SET ROLE \"{owner}\""),
-        format!("SET SESSION AUTHORIZATION \"{owner}\""),
+        format!("SET ROLE {owner}"),
+        format!("SET SESSION AUTHORIZATION {owner}"),
         "CREATE ROLE metricd_proof".into(),
         "CREATE SCHEMA metricd_proof".into(),
         "CREATE TABLE public.metricd_proof ()".into(),

@@ -2,6 +2,7 @@
 //!
 //! Never takes a right away from anybody, and never changes a role that somebody else may be using.
 
+use metricd_core::sql::quoted_name;
 use sqlx::{Acquire, AssertSqlSafe, PgConnection, PgPool, Row};
 
 use super::{
@@ -127,7 +128,7 @@ async fn make(
     .await?;
     let verifier = scram::verifier(&password).map_err(|_| ReaderError::NoRandomness)?;
     let limit = connections.max(wanted.connections);
-    let name = identifier(role);
+    let name = quoted_name(role);
     let statement = if is_there {
         // What only a superuser may say, even if it changes nothing, is left to the proof.
         format!("ALTER ROLE {name} LOGIN NOINHERIT CONNECTION LIMIT {limit} PASSWORD '{verifier}'")
@@ -181,7 +182,7 @@ async fn settle(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<()
     let has = has.unwrap_or_default();
     let database: String =
         sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *connection).await?;
-    let (role, database) = (identifier(wanted.role), identifier(&database));
+    let (role, database) = (quoted_name(wanted.role), quoted_name(&database));
     let statements: Vec<String> = wanted
         .settings
         .iter()
@@ -220,7 +221,7 @@ async fn may_not(
 ) -> Result<ReaderError, sqlx::Error> {
     let database: String =
         sqlx::query_scalar("SELECT current_database()").fetch_one(connection).await?;
-    let (role, database) = (identifier(wanted.role), identifier(&database));
+    let (role, database) = (quoted_name(wanted.role), quoted_name(&database));
     let limit = connections.max(wanted.connections);
     let sql = format!(
         "CREATE ROLE {role} {ATTRIBUTES} CONNECTION LIMIT {limit} PASSWORD '…';\n\
@@ -237,9 +238,4 @@ async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx:
 
 fn code(error: &sqlx::Error) -> Option<String> {
     pg_error(error).map(|error| error.code().to_owned())
-}
-
-/// A name as it stands in a statement.
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

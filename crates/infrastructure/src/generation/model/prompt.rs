@@ -199,6 +199,8 @@ fn beginning(text: &str, most: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use metricd_core::{
         ids::QueryId,
         schema::{ColumnKind, TableColumn},
@@ -232,7 +234,9 @@ mod tests {
     ) -> Vec<Message> {
         let query_id = QueryId::parse("q").unwrap();
         let today = "2025-08-05".parse().unwrap();
-        let request = SuggestionRequest { query_id: &query_id, prompt, schema, today, refused };
+        let schema = Arc::new(schema.clone());
+        let request =
+            SuggestionRequest { query_id: &query_id, prompt, schema: &schema, today, refused };
         conversation(&request, send_samples)
     }
 

@@ -14,14 +14,14 @@ mod sql;
 mod tokens;
 mod vocabulary;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use metricd_application::ports::{
     GenerateError, GenerationSource, QueryGenerator, Suggestion, SuggestionRequest,
 };
-use metricd_core::schema::Schema;
+use metricd_core::schema::{Schema, Table};
 
 use reading::{Gap, Reading, read};
 use tokens::{MAX_TOKENS, tokens};
@@ -50,9 +50,16 @@ impl QueryGenerator for OfflineGenerator {
     }
 
     async fn suggest(&self, request: &SuggestionRequest<'_>) -> Result<Suggestion, GenerateError> {
-        Ok(suggest(request.prompt, request.schema, request.today))
+        let (prompt, schema, today) =
+            (request.prompt.to_owned(), Arc::clone(request.schema), request.today);
+        // Stemming a large schema takes a while, and nothing in it waits.
+        let suggested = tokio::task::spawn_blocking(move || suggest(&prompt, &schema, today)).await;
+        suggested.map_err(|error| GenerateError::Unavailable(error.into()))
     }
 }
+
+/// The most tables, columns and values together that a sentence is compared with.
+const MAX_NAMES: usize = 100_000;
 
 /// The query for `prompt`, on `today`.
 #[must_use]
@@ -61,6 +68,13 @@ pub fn suggest(prompt: &str, schema: &Schema, today: NaiveDate) -> Suggestion {
     if tokens.len() > MAX_TOKENS {
         let explanation =
             format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
+        return Suggestion::NotUnderstood { explanation };
+    }
+    if names(schema) > MAX_NAMES {
+        let explanation = format!(
+            "The sentence was not understood: there are more than {MAX_NAMES} tables, columns and \
+             values that it may be about."
+        );
         return Suggestion::NotUnderstood { explanation };
     }
     let vocabularies: Vec<Vocabulary<'_>> = schema.tables.iter().map(Vocabulary::of).collect();
@@ -92,6 +106,12 @@ pub fn suggest(prompt: &str, schema: &Schema, today: NaiveDate) -> Suggestion {
             Suggestion::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
         }
     }
+}
+
+fn names(schema: &Schema) -> usize {
+    let columns =
+        |table: &Table| table.columns.iter().map(|column| 1 + column.values.len()).sum::<usize>();
+    schema.tables.iter().map(|table| 1 + columns(table)).sum()
 }
 
 /// The reading that fits best; the tables' names when several fit as well.

@@ -5,7 +5,10 @@
 
 use std::fmt::Write as _;
 
-use metricd_core::schema::ColumnKind;
+use metricd_core::{
+    schema::ColumnKind,
+    sql::{quoted_name, quoted_text},
+};
 
 use super::{
     dates::Period,
@@ -182,7 +185,7 @@ fn condition(question: &Question<'_>, filter: &Filter) -> String {
     match filter {
         Filter::Values { column, values, negated } => {
             let column = name(column);
-            let list: Vec<String> = values.iter().map(|value| literal(value)).collect();
+            let list: Vec<String> = values.iter().map(|value| quoted_text(value)).collect();
             match (list.as_slice(), negated) {
                 ([value], false) => format!("{column} = {value}"),
                 // A row without a value is none of those that are left out.
@@ -217,7 +220,7 @@ fn window(question: &Question<'_>) -> Vec<String> {
         return Vec::new();
     };
     let column = identifier(question.column(date));
-    let day = |day: chrono::NaiveDate| format!("'{}'", day.format("%Y-%m-%d"));
+    let day = |day: chrono::NaiveDate| quoted_text(&day.to_string());
     let from = |default: String| format!("{column} >= coalesce(:start_date, {default})");
     let through = |default: String| format!("{column} < coalesce(:end_date, {default}) + 1");
     let from_usual = || format!("{column} >= :start_date");
@@ -298,11 +301,6 @@ impl Names {
     }
 }
 
-/// A text as SQL writes it.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// A name as SQL writes it: quoted unless it is plain and no word of SQL.
 fn identifier(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -310,7 +308,7 @@ fn identifier(name: &str) -> String {
     if begins && name.chars().all(plain) && !RESERVED.contains(&name) {
         name.to_owned()
     } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
+        quoted_name(name)
     }
 }
 

@@ -158,6 +158,30 @@ fn names_and_values_are_quoted_where_they_must_be() {
 }
 
 #[test]
+fn a_schema_without_end_is_not_read() {
+    let values: Vec<String> = (0..50).map(|number| format!("value {number}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let columns: Vec<_> = (0..20)
+        .map(|number| column(&format!("column_{number}"), "text", ColumnKind::Text, &values))
+        .collect();
+    let mut large = schema();
+    large
+        .tables
+        .extend((0..97).map(|number| table(None, &format!("wide_{number}"), columns.clone())));
+    let on = day("2025-08-02");
+    assert!(matches!(suggest("critical alerts", &large, on), Suggestion::Query { .. }));
+    large
+        .tables
+        .extend((0..2).map(|number| table(None, &format!("more_{number}"), columns.clone())));
+    match suggest("critical alerts", &large, on) {
+        Suggestion::NotUnderstood { explanation } => {
+            assert!(explanation.contains("more than 100000 tables"), "{explanation}");
+        }
+        Suggestion::Query { sql, .. } => panic!("{sql}"),
+    }
+}
+
+#[test]
 fn the_explanation_names_what_was_understood_and_what_was_not() {
     let june = explained("How many critical alerts in June 2025?");
     for word in [

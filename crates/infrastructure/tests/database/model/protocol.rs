@@ -41,7 +41,7 @@ async fn suggest_again(
     generator: &ModelGenerator,
     refused: &[RefusedAttempt],
 ) -> Result<Suggestion, GenerateError> {
-    let (query_id, schema) = (query_id("q"), schema());
+    let (query_id, schema) = (query_id("q"), Arc::new(schema()));
     let today = day("2025-08-02");
     let request =
         SuggestionRequest { query_id: &query_id, prompt: PROMPT, schema: &schema, today, refused };
