@@ -321,8 +321,8 @@ mod tests {
 
     #[test]
     fn a_template_is_read_as_it_was_written() {
-        assert_eq!(read_template(write_template(&template())).unwrap(), template());
         use CalendarUnit::{Month, Quarter, Week, Year};
+        assert_eq!(read_template(write_template(&template())).unwrap(), template());
         for start_of in [None, Some(Week), Some(Month), Some(Quarter), Some(Year)] {
             let mut other = template();
             let day = RelativeDay { start_of, months: -3, days: 1 };

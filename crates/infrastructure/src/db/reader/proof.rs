@@ -177,7 +177,7 @@ async fn forbidden(connection: &mut PgConnection, owner: &str) -> Result<Vec<Str
     .persistent(false)
     .fetch_all(connection)
     .await?;
-    let owner = quoted_name(&owner);
+    let owner = quoted_name(owner);
     let mut statements = vec![
         format!("SET ROLE {owner}"),
         format!("SET SESSION AUTHORIZATION {owner}"),
