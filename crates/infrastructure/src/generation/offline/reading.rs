@@ -260,19 +260,7 @@ impl<'v, 'a> Reader<'v, 'a> {
             }
             Term::Not | Term::Without => self.not = Some(at),
             Term::With => self.with = Some(at),
-            // "How many orders have a discount"
-            Term::Have => {
-                let has = matches!(
-                    self.item_before(at),
-                    Some(Item::Table(_) | Item::Term(Term::Alert | Term::Rows))
-                ) && matches!(
-                    self.item_after(at),
-                    Some(Item::Columns(columns)) if !columns.iter().any(|column| self.is_date(*column))
-                );
-                if has {
-                    self.with = Some(at);
-                }
-            }
+            Term::Have => self.having(at),
             Term::Compare(comparison) => return self.comparison(at, comparison),
             Term::And => {
                 let groups_go_on = self.was_group(at)
@@ -320,6 +308,20 @@ impl<'v, 'a> Reader<'v, 'a> {
             Term::Metric | Term::Harmless => {}
         }
         at + 1
+    }
+
+    /// "How many orders have a discount"
+    fn having(&mut self, at: usize) {
+        let has = matches!(
+            self.item_before(at),
+            Some(Item::Table(_) | Item::Term(Term::Alert | Term::Rows))
+        ) && matches!(
+            self.item_after(at),
+            Some(Item::Columns(columns)) if !columns.iter().any(|column| self.is_date(*column))
+        );
+        if has {
+            self.with = Some(at);
+        }
     }
 
     /// The part that the rows are called by, from `at` on, behind nothing but what they are like.
