@@ -1,6 +1,7 @@
 //! What the use cases need from outside, each behind a trait that an adapter implements.
 
 mod audit;
+mod changes;
 mod clock;
 mod generator;
 mod identity;
@@ -16,6 +17,7 @@ use metricd_core::claim::ClaimName;
 use crate::admission::Admission;
 
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
+pub use changes::{ChangeLog, ChangeSink, News, NoCaches, ResolvedTable};
 pub use clock::{Clock, Ids};
 pub use generator::{
     GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Suggestion, SuggestionRequest,

@@ -138,6 +138,12 @@ impl TableName {
         self.schema.as_deref().unwrap_or("public")
     }
 
+    /// The same table, with its schema named.
+    #[must_use]
+    pub fn qualified(self) -> Self {
+        Self { schema: Some(self.schema().to_owned()), name: self.name }
+    }
+
     /// The table with its schema: `schema.table`, as policies and the audit write it. A part that
     /// holds a dot or a quotation mark is quoted as in SQL, so that no two tables share a name.
     #[must_use]
