@@ -12,7 +12,7 @@ use axum::{
 use metricd_application::{
     admission::Admission,
     metrics::{CreateMetric, QuerySource, create_metric},
-    ports::{Approval, Ports, TokenError, TokenVerifier},
+    ports::{Approval, NoCaches, Ports, TokenError, TokenVerifier},
 };
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
@@ -104,7 +104,8 @@ fn ports(database: &Database) -> anyhow::Result<Ports> {
     let policies = CedarPolicies::load(PolicySource::Default, &std::collections::BTreeSet::new())?;
     Ok(Ports {
         catalog: database.catalog(),
-        store: database.store(),
+        store: database.store(Arc::new(NoCaches)),
+        changes: database.changes(),
         policies: Arc::new(policies),
         audit: database.audit(),
         runner: database.runner(),

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use metricd_application::{
     admission::Admission,
-    ports::{Clock, Policies, Ports, QueryGenerator},
+    ports::{Clock, NoCaches, Policies, Ports, QueryGenerator},
 };
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, ReaderUrl, Target},
@@ -81,7 +81,8 @@ pub(crate) fn ports(
         audit: database.audit(),
         claims: Arc::new(config.auth.claim_names()),
         catalog: database.catalog(),
-        store: database.store(),
+        store: database.store(Arc::new(NoCaches)),
+        changes: database.changes(),
         runner: database.runner(),
         admission: Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost)),
         schema: database.schema(),

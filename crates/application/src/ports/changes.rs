@@ -7,6 +7,7 @@ use metricd_core::{
     changes::{Change, Snapshot},
     sql::TableName,
 };
+use thiserror::Error;
 
 use super::StoreError;
 
@@ -75,4 +76,86 @@ pub struct NoCaches;
 
 impl ChangeSink for NoCaches {
     fn changed(&self, _: &[Change]) {}
+}
+
+/// Having noted what others write to a table, inside a unit of work.
+#[async_trait]
+pub trait Watching: Send {
+    /// From now on whoever writes `table`, or what it is divided into, notes that with it. What is
+    /// watched already stays so.
+    async fn watch(&mut self, table: &TableName) -> Result<Vec<Watched>, WatchError>;
+
+    /// From now on nobody does any more.
+    async fn unwatch(&mut self, table: &TableName) -> Result<Vec<Watched>, WatchError>;
+}
+
+/// A table, a partition or a child of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The table, with its schema.
+    pub table: TableName,
+    /// What was done to it.
+    pub step: WatchStep,
+}
+
+/// What was done to a table so that it is, or is not, watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchStep {
+    /// What was asked for.
+    Done,
+    /// Nothing: it was so already.
+    WasSo,
+    /// Nothing: it is kept by another server.
+    Foreign,
+}
+
+/// Why a table is not watched, or still is.
+#[derive(Debug, Error)]
+pub enum WatchError {
+    /// There is no such table.
+    #[error("there is no table {table}")]
+    Missing {
+        /// The table that was named.
+        table: String,
+    },
+    /// Nobody writes to it.
+    #[error("{table} is {kind}: watch the tables that its rows come from")]
+    NotATable {
+        /// What was named.
+        table: String,
+        /// What it is, with its article.
+        kind: &'static str,
+    },
+    /// metricd notes what it writes itself.
+    #[error(
+        "metricd notes by itself what it writes to {table}; whoever else writes to it says so by POST \
+         /tables/{table}/changed"
+    )]
+    Ours {
+        /// The table that was named.
+        table: String,
+    },
+    /// It belongs to PostgreSQL or to metricd.
+    #[error("{table} is a table of the system")]
+    System {
+        /// The table that was named.
+        table: String,
+    },
+    /// metricd's role may not do that to the table.
+    #[error("{table} belongs to another role: {remedy}")]
+    NotAllowed {
+        /// The table, partition or child.
+        table: String,
+        /// What its owner can do.
+        remedy: String,
+    },
+    /// Somebody is writing to it, and goes on for longer than those behind should wait.
+    #[error("{table} is in use: try again when nobody writes to it for long")]
+    Busy {
+        /// The table, partition or child.
+        table: String,
+    },
+    /// The database does not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

@@ -17,7 +17,9 @@ use metricd_core::claim::ClaimName;
 use crate::admission::Admission;
 
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
-pub use changes::{ChangeLog, ChangeSink, News, NoCaches, ResolvedTable};
+pub use changes::{
+    ChangeLog, ChangeSink, News, NoCaches, ResolvedTable, WatchError, WatchStep, Watched, Watching,
+};
 pub use clock::{Clock, Ids};
 pub use generator::{
     GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Suggestion, SuggestionRequest,
@@ -38,6 +40,8 @@ pub struct Ports {
     pub catalog: Arc<dyn Catalog>,
     /// Writes, through a unit of work.
     pub store: Arc<dyn Store>,
+    /// What was written, by whomever.
+    pub changes: Arc<dyn ChangeLog>,
     /// Who may do what.
     pub policies: Arc<dyn Policies>,
     /// What was done and denied.

@@ -4,12 +4,15 @@
 use async_trait::async_trait;
 use metricd_core::{
     audit::AuditEvent,
+    changes::Changed,
     ids::{MetricId, QueryId, RecordId},
     metric::{CompiledMetric, Metric, Query, QueryVersion},
     record::MetricRecord,
 };
 use thiserror::Error;
 use uuid::Uuid;
+
+use super::Watching;
 
 /// Reads of the catalog, each one statement.
 #[async_trait]
@@ -51,12 +54,14 @@ pub trait Store: Send + Sync {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
 }
 
-/// One transaction across all repositories. Dropping it undoes everything.
+/// One transaction across all repositories. Dropping it undoes everything. Whatever is written
+/// through it is noted in the log of changes with it, and told to this process's caches once it is
+/// committed, or may be.
 ///
 /// Whoever locks more than one row locks queries before metrics, and each in the order of their
 /// ids: then no two units of work wait for each other.
 #[async_trait]
-pub trait UnitOfWork: Metrics + Queries + Records {
+pub trait UnitOfWork: Metrics + Queries + Records + Watching {
     /// Makes everything durable, together with the audit's word of it: there is no write without.
     /// One event for each metric that was changed; a load is one in all.
     async fn commit(
@@ -64,6 +69,9 @@ pub trait UnitOfWork: Metrics + Queries + Records {
         event: &AuditEvent,
         more: &[AuditEvent],
     ) -> Result<(), StoreError>;
+
+    /// Has something noted that was not written through this unit of work's own methods.
+    fn note(&mut self, changed: Changed);
 
     /// Waits until nobody else loads or migrates this database; released with the transaction.
     async fn lock_catalog(&mut self) -> Result<(), StoreError>;

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use metricd_application::ports::{AuditLog, Catalog, QueryRunner, SchemaSource, Store};
+use metricd_application::ports::{
+    AuditLog, Catalog, ChangeLog, ChangeSink, QueryRunner, SchemaSource, Store,
+};
 use metricd_core::sql::Gate;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{
@@ -19,6 +21,7 @@ use thiserror::Error;
 use super::{
     audit::PgAuditLog,
     catalog::{Health, PgCatalog},
+    changes::PgChangeLog,
     errors::{DatabaseFault, pg_error},
     migrations::{self, MigrateError},
     reader::{Reader, ReaderConfig},
@@ -347,10 +350,23 @@ impl Database {
         Arc::new(PgCatalog::new(self.db.clone(), self.connections(), self.turns.clone(), health))
     }
 
-    /// Writes, through units of work.
+    /// Writes, through units of work; `told` hears what they changed.
     #[must_use]
-    pub fn store(&self) -> Arc<dyn Store> {
-        Arc::new(PgStore::new(self.db.clone(), self.connections(), self.turns.clone()))
+    pub fn store(&self, told: Arc<dyn ChangeSink>) -> Arc<dyn Store> {
+        Arc::new(PgStore::new(self.db.clone(), self.connections(), self.turns.clone(), told))
+    }
+
+    /// What was written, by whomever.
+    #[must_use]
+    pub fn changes(&self) -> Arc<dyn ChangeLog> {
+        let server = match &self.engine {
+            Engine::Server { options, .. } => Some((**options).clone()),
+            // Only this process writes there.
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => None,
+        };
+        let (connections, turns) = (self.connections(), self.turns.clone());
+        Arc::new(PgChangeLog::new(self.db.clone(), connections, turns, server))
     }
 
     /// Reads of the audit.

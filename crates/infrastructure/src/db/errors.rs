@@ -92,6 +92,11 @@ fn sqlx_error(error: &DbErr) -> Option<&Arc<sqlx::Error>> {
     }
 }
 
+/// The SQLSTATE of an error that the database reports.
+pub(crate) fn sqlstate(error: &DbErr) -> Option<&str> {
+    pg_error(sqlx_error(error)?).map(PgDatabaseError::code)
+}
+
 /// An error of which [`retry_lost`] can tell whether trying again is worth it.
 pub(crate) trait MayBeLost {
     fn is_lost(&self) -> bool;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use metricd_application::ports::{Metrics, StoreError};
 use metricd_core::{
+    changes::Changed,
     ids::{MetricId, QueryId},
     metric::Metric,
 };
@@ -94,6 +95,7 @@ impl Metrics for PgUnitOfWork {
     }
 
     async fn insert_metric(&mut self, metric: &Metric) -> Result<(), StoreError> {
+        self.touched.add(Changed::Metric(metric.id));
         Entity::insert(metric_configurations::ActiveModel::from(metric))
             .exec_without_returning(&self.tx)
             .await
@@ -102,6 +104,7 @@ impl Metrics for PgUnitOfWork {
     }
 
     async fn update_metric(&mut self, metric: &Metric) -> Result<(), StoreError> {
+        self.touched.add(Changed::Metric(metric.id));
         Entity::update(metric_configurations::ActiveModel::from(metric))
             .exec(&self.tx)
             .await
@@ -130,6 +133,7 @@ impl Metrics for PgUnitOfWork {
     }
 
     async fn delete_metric(&mut self, id: MetricId) -> Result<(), StoreError> {
+        self.touched.add(Changed::Metric(id));
         Entity::delete_by_id(id.0).exec(&self.tx).await.map_err(store_error)?;
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod audit;
 mod begin;
 mod catalog;
+mod changes;
 mod database;
 pub mod entities;
 mod errors;

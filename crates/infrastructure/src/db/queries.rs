@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use metricd_application::ports::{Queries, StoreError};
 use metricd_core::{
+    changes::Changed,
     ids::QueryId,
     metric::{Query, QueryVersion},
 };
@@ -45,6 +46,7 @@ impl Queries for PgUnitOfWork {
     }
 
     async fn insert_query(&mut self, query: &Query) -> Result<(), StoreError> {
+        self.touched.add(Changed::Query(query.id.clone()));
         Entity::insert(ActiveModel::from(query))
             .exec_without_returning(&self.tx)
             .await
@@ -53,6 +55,7 @@ impl Queries for PgUnitOfWork {
     }
 
     async fn update_query(&mut self, query: &Query) -> Result<(), StoreError> {
+        self.touched.add(Changed::Query(query.id.clone()));
         Entity::update(ActiveModel::from(query)).exec(&self.tx).await.map_err(store_error)?;
         Ok(())
     }
@@ -80,6 +83,10 @@ impl Queries for PgUnitOfWork {
             .exec(&self.tx)
             .await
             .map_err(store_error)?;
-        Ok(deleted.rows_affected > 0)
+        let is_gone = deleted.rows_affected > 0;
+        if is_gone {
+            self.touched.add(Changed::Query(id.clone()));
+        }
+        Ok(is_gone)
     }
 }

@@ -1,7 +1,10 @@
 //! Records, inside a unit of work. A file's records pass through a temporary table, so that equal
 //! ones are counted by the database and memory stays constant.
 
-use std::fmt::{self, Display, Write};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Display, Write},
+};
 
 use async_trait::async_trait;
 use metricd_application::{
@@ -9,6 +12,7 @@ use metricd_application::{
     ports::{Records, StagedRecord, StagingOutcome, StoreError, SurplusRecord, UnknownQuery},
 };
 use metricd_core::{
+    changes::Changed,
     ids::{QueryId, RecordId},
     record::MetricRecord,
 };
@@ -16,6 +20,7 @@ use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryResult, Statement, V
 use uuid::Uuid;
 
 use super::{
+    changes::{MOST_IDS, records_table},
     entities::{Damage, records},
     errors::{damaged, store_error},
     unit_of_work::PgUnitOfWork,
@@ -77,25 +82,40 @@ impl PgUnitOfWork {
 
     /// Stores every distinct record; of equal ones the first key alone.
     async fn store_distinct(&mut self) -> Result<u64, StoreError> {
-        let sql = format!(
+        let sql = counting(&format!(
             "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
              SELECT metric_id, {COLUMNS} FROM pg_temp.metricd_stage ORDER BY index \
              ON CONFLICT (id, metric_id) DO NOTHING"
-        );
-        self.run(&sql, Vec::new()).await
+        ));
+        self.store(&sql, Vec::new()).await
+    }
+
+    /// Runs an insert that is [`counting`], and takes down whose records it stored.
+    async fn store(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        let rows = self.rows(sql, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(0);
+        };
+        let created = count(row, "created")?;
+        let ids: Option<Vec<String>> = row.try_get("", "ids").map_err(store_error)?;
+        if created > 0 {
+            let ids = ids.map(BTreeSet::from_iter);
+            self.touched.add(Changed::Table { table: records_table(), ids });
+        }
+        Ok(created)
     }
 
     /// Stores the records that equal earlier ones, each under the key of its ordinal.
     async fn store_surplus(&mut self) -> Result<u64, StoreError> {
         self.run("CREATE UNIQUE INDEX ON pg_temp.metricd_surplus (index)", Vec::new()).await?;
         self.run("CREATE UNIQUE INDEX ON pg_temp.metricd_stage (index)", Vec::new()).await?;
-        let insert = format!(
+        let insert = counting(&format!(
             "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
              SELECT surplus.key, {COLUMNS} \
              FROM unnest($1::int8[], $2::uuid[]) AS surplus (index, key) \
              JOIN pg_temp.metricd_stage AS stage ON stage.index = surplus.index \
              ON CONFLICT (id, metric_id) DO NOTHING"
-        );
+        ));
         let mut created = 0;
         let mut after = -1_i64;
         loop {
@@ -117,7 +137,7 @@ impl PgUnitOfWork {
                 return Ok(created);
             };
             after = *last;
-            created += self.run(&insert, vec![indexes.into(), keys.into()]).await?;
+            created += self.store(&insert, vec![indexes.into(), keys.into()]).await?;
         }
     }
 
@@ -163,6 +183,16 @@ impl PgUnitOfWork {
             })
             .collect()
     }
+}
+
+/// An insert of records that tells how many it stored, and whose unless they are too many to tell.
+fn counting(insert: &str) -> String {
+    format!(
+        "WITH stored AS ({insert} RETURNING id), \
+         owners AS (SELECT id, count(*) AS records FROM stored GROUP BY id) \
+         SELECT coalesce(sum(records), 0)::int8 AS created, \
+             CASE WHEN count(*) <= {MOST_IDS} THEN array_agg(id) END AS ids FROM owners"
+    )
 }
 
 /// One column of a batch as an array in PostgreSQL's text form, which PostgreSQL reads faster than
@@ -225,6 +255,8 @@ impl Records for PgUnitOfWork {
         id: RecordId,
         record: &MetricRecord,
     ) -> Result<(), StoreError> {
+        let ids = BTreeSet::from([record.query_id.as_str().to_owned()]);
+        self.touched.add(Changed::Table { table: records_table(), ids: Some(ids) });
         records::Entity::insert(records::ActiveModel::from((id, record)))
             .exec_without_returning(&self.tx)
             .await

@@ -1,15 +1,18 @@
 //! One transaction across all repositories. It takes effect on commit; dropped, it rolls back.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use metricd_application::ports::{CatalogCounts, Store, StoreError, UnitOfWork};
-use metricd_core::audit::AuditEvent;
+use metricd_application::ports::{CatalogCounts, ChangeSink, Store, StoreError, UnitOfWork};
+use metricd_core::{audit::AuditEvent, changes::Changed};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     Statement,
 };
 
 use super::{
-    begin::begin,
+    begin::{begin, to_its_end},
+    changes::Touched,
     entities::audit_events,
     errors::{retry_lost, store_error},
     migrations,
@@ -21,11 +24,17 @@ pub(crate) struct PgStore {
     db: DatabaseConnection,
     connections: u32,
     turns: Turns,
+    told: Arc<dyn ChangeSink>,
 }
 
 impl PgStore {
-    pub(crate) fn new(db: DatabaseConnection, connections: u32, turns: Turns) -> Self {
-        Self { db, connections, turns }
+    pub(crate) fn new(
+        db: DatabaseConnection,
+        connections: u32,
+        turns: Turns,
+        told: Arc<dyn ChangeSink>,
+    ) -> Self {
+        Self { db, connections, turns, told }
     }
 }
 
@@ -34,7 +43,8 @@ impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let turn = self.turns.take().await?;
         let tx = retry_lost(self.connections, || begin(&self.db)).await.map_err(store_error)?;
-        Ok(Box::new(PgUnitOfWork { tx, turn, staging: false }))
+        let told = Arc::clone(&self.told);
+        Ok(Box::new(PgUnitOfWork { tx, turn, staging: false, touched: Touched::default(), told }))
     }
 }
 
@@ -44,6 +54,8 @@ pub(crate) struct PgUnitOfWork {
     turn: Turn,
     /// Whether the temporary table for staged records is there.
     pub(crate) staging: bool,
+    pub(super) touched: Touched,
+    told: Arc<dyn ChangeSink>,
 }
 
 #[async_trait]
@@ -53,13 +65,27 @@ impl UnitOfWork for PgUnitOfWork {
         event: &AuditEvent,
         more: &[AuditEvent],
     ) -> Result<(), StoreError> {
-        let Self { tx, turn, .. } = *self;
+        let Self { tx, turn, touched, told, .. } = *self;
         let rows = std::iter::once(event).chain(more).map(audit_events::ActiveModel::from);
         let rows = audit_events::Entity::insert_many(rows);
         rows.exec_without_returning(&tx).await.map_err(store_error)?;
-        tx.commit().await.map_err(store_error)?;
+        let changes = touched.note(&tx).await?;
+        // Nobody may remember what was so before, whether the caller still waits or not, nor where
+        // nobody knows how it ended.
+        let committed = to_its_end(async move {
+            let committed = tx.commit().await;
+            if !changes.is_empty() {
+                told.changed(&changes);
+            }
+            committed
+        });
+        committed.await.map_err(store_error)?;
         turn.end();
         Ok(())
+    }
+
+    fn note(&mut self, changed: Changed) {
+        self.touched.add(changed);
     }
 
     async fn lock_catalog(&mut self) -> Result<(), StoreError> {

@@ -36,7 +36,7 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
         update_metric(&actor, &ports, id, patch).await.unwrap();
         let bad = CreateMetric { source: QuerySource::Sql("SELECT nope".into()), ..command };
         create_metric(&actor, &ports, bad).await.unwrap_err();
-        drop(db.store().begin().await.unwrap());
+        drop(db.uncached_store().begin().await.unwrap());
 
         let seen: Vec<_> = events(db, AuditFilter::default())
             .await
@@ -65,7 +65,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
                 0 => AuditEvent::denied(&Actor::operator(), at, action.into(), object),
                 _ => AuditEvent::done(&Actor::operator(), at, action, object, Some(3)),
             };
-            db.store().begin().await.unwrap().commit(&event, &[]).await.unwrap();
+            db.uncached_store().begin().await.unwrap().commit(&event, &[]).await.unwrap();
         }
         let ports = ports(db);
         let mut seen = Vec::new();
@@ -104,7 +104,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_audit_stays() {
     on_each_engine_migrated(async |db, engine| {
-        db.store().begin().await.unwrap().commit(&event(), &[]).await.unwrap();
+        db.uncached_store().begin().await.unwrap().commit(&event(), &[]).await.unwrap();
         for change in [
             "UPDATE metricd.audit_events SET subject = 'nobody'",
             "DELETE FROM metricd.audit_events",
@@ -132,7 +132,7 @@ async fn a_denial_is_written_whether_its_caller_waits_or_not() {
             dropped_after(1, audit.record_denial(denied())).await;
         }
         // Somebody else has the database for now, on the embedded engine all of it.
-        let work = db.store().begin().await.unwrap();
+        let work = db.uncached_store().begin().await.unwrap();
         dropped_after(1, audit.record_denial(denied())).await;
         drop(work);
         while number(db.pool(), "SELECT count(*) FROM metricd.audit_events").await < 22 {

@@ -26,7 +26,7 @@ async fn metrics_are_found_and_listed() {
         plain.details.tags = vec![Tag::parse("STOCK").unwrap()];
         plain.layouts = Vec::new();
         let third = metric(metric_id(3), "q");
-        commit(db.store().as_ref(), async |uow| {
+        commit(db.uncached_store().as_ref(), async |uow| {
             uow.insert_query(&query("q")).await.unwrap();
             uow.insert_metric(&third).await.unwrap();
             uow.insert_metric(&plain).await.unwrap();

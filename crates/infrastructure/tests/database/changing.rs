@@ -49,7 +49,7 @@ async fn changes_of_a_shared_query_take_turns() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     db.migrate().await.unwrap();
-    commit(db.store().as_ref(), async |uow| {
+    commit(db.uncached_store().as_ref(), async |uow| {
         uow.insert_query(&query("q")).await.unwrap();
         uow.insert_metric(&metric(metric_id(1), "q")).await.unwrap();
         uow.insert_metric(&metric(metric_id(2), "q")).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_deadlock_is_worth_another_attempt() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     db.migrate().await.unwrap();
-    let store = db.store();
+    let store = db.uncached_store();
     commit(store.as_ref(), async |uow| {
         uow.insert_query(&query("a")).await.unwrap();
         uow.insert_query(&query("b")).await.unwrap();

@@ -29,7 +29,7 @@ async fn a_connection_that_broke_while_idle_is_replaced() {
     let mut server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     db.migrate().await.unwrap();
-    let (store, catalog, runner) = (db.store(), db.catalog(), db.runner());
+    let (store, catalog, runner) = (db.uncached_store(), db.catalog(), db.runner());
 
     let fill_the_pool = || async {
         let begun = (0..10).map(|_| store.begin());
@@ -70,7 +70,7 @@ async fn health_does_not_wait_behind_queries() {
         let catalog = db.catalog();
         assert!(catalog.is_reachable().await, "{engine:?}");
         let held: Vec<_> = {
-            let store = db.store();
+            let store = db.uncached_store();
             let most = db.pool().options().get_max_connections();
             let begun = (0..most).map(|_| store.begin());
             futures::future::try_join_all(begun).await.unwrap()
@@ -95,7 +95,7 @@ async fn a_server_that_is_gone_is_said_to_be() {
     assert!(!db.catalog().is_reachable().await);
     let error = db.catalog().find(metric_id(1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    let error = db.store().begin().await.err().unwrap();
+    let error = db.uncached_store().begin().await.err().unwrap();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(matches!(Database::connect(config).await, Err(ConnectError::Server { .. })));
 }
@@ -130,14 +130,15 @@ async fn the_embedded_engine_keeps_its_folder_to_itself() {
     assert_eq!(named, data_dir.canonicalize().unwrap());
     assert!(db.catalog().is_reachable().await, "the first goes on");
 
-    commit(db.store().as_ref(), async |uow| uow.insert_query(&query("q")).await.unwrap()).await;
+    commit(db.uncached_store().as_ref(), async |uow| uow.insert_query(&query("q")).await.unwrap())
+        .await;
     let catalog = db.catalog();
     db.close().await;
     assert!(!catalog.is_reachable().await);
 
     let db = connect(embedded(&data_dir)).await;
     db.migrate().await.unwrap();
-    let mut uow = db.store().begin().await.unwrap();
+    let mut uow = db.uncached_store().begin().await.unwrap();
     assert_eq!(uow.counts().await.unwrap().queries, 1, "what was committed is there again");
     drop(uow);
     db.close().await;

@@ -37,7 +37,7 @@ async fn every_index_is_used_by_the_query_that_it_is_for() {
     .await;
 
     let id = MetricId("8f14e45f-ceea-467f-9d16-7d2a8b3c4d5e".parse().unwrap());
-    let (catalog, store) = (db.catalog(), db.store());
+    let (catalog, store) = (db.catalog(), db.uncached_store());
     let observer = connect(Target::Url(server.url())).await;
     let mut asked = Vec::new();
     let mut ask = async |indexes: &'static [&'static str], values: &[&str]| {

@@ -5,6 +5,7 @@
 
 mod audit;
 mod catalog;
+mod changes;
 mod changing;
 mod compiling;
 mod connecting;

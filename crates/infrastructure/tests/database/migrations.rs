@@ -9,7 +9,7 @@ const OURS: &str = "SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c
                     WHERE n.nspname IN ('public', 'metricd') ORDER BY 1";
 
 /// What is there once all migrations have run.
-const MADE: [&str; 25] = [
+const MADE: [&str; 28] = [
     "metricd.audit_events",
     "metricd.audit_events_action_sequence_idx",
     "metricd.audit_events_at_idx",
@@ -19,6 +19,9 @@ const MADE: [&str; 25] = [
     "metricd.audit_events_request_id_sequence_idx",
     "metricd.audit_events_sequence_seq",
     "metricd.audit_events_subject_sequence_idx",
+    "metricd.changes",
+    "metricd.changes_pruned_idx",
+    "metricd.changes_xid_idx",
     "metricd.layout_items",
     "metricd.layout_items_pkey",
     "metricd.metric_configurations",
@@ -47,7 +50,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
 
             db.migrate_down(Some(1)).await.unwrap();
             let before_last: Vec<_> =
-                MADE.into_iter().filter(|name| !name.contains("query_versions")).collect();
+                MADE.into_iter().filter(|name| !name.contains("changes")).collect();
             assert_eq!(texts(db.pool(), OURS).await, before_last, "{engine:?}");
             db.migrate().await.unwrap();
             assert_eq!(texts(db.pool(), OURS).await, MADE, "{engine:?}");
@@ -55,7 +58,8 @@ async fn the_schema_goes_up_and_down_and_up_again() {
             db.migrate_down(None).await.unwrap();
             db.migrate_down(None).await.unwrap();
             assert!(texts(db.pool(), OURS).await.is_empty(), "{engine:?}");
-            let functions = "SELECT count(*) FROM pg_proc WHERE proname = 'refuse_audit_change'";
+            let functions = "SELECT count(*) FROM pg_proc \
+                             WHERE proname IN ('refuse_audit_change', 'note_change')";
             assert_eq!(number(db.pool(), functions).await, 0, "{engine:?}");
             let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'metricd'";
             assert_eq!(number(db.pool(), schemas).await, 0, "{engine:?}");

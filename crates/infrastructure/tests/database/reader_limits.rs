@@ -320,7 +320,7 @@ async fn some_run_some_wait_and_the_rest_are_sent_away() {
             let runner = Arc::clone(&runner);
             tokio::spawn(async move { run(runner.as_ref(), sql).await })
         };
-        let held = db.store().begin().await.unwrap();
+        let held = db.uncached_store().begin().await.unwrap();
         let first = if engine == Engine::Native {
             asked("SELECT pg_sleep(600)")
         } else {

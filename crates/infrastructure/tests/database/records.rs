@@ -35,7 +35,7 @@ async fn load(store: &dyn Store, batches: &[Vec<StagedRecord>]) -> StagingOutcom
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_records_are_all_kept_and_loading_again_changes_nothing() {
     on_each_engine_migrated(async |db, engine| {
-        let store = db.store();
+        let store = db.uncached_store();
         commit(store.as_ref(), async |uow| uow.insert_query(&query("q")).await.unwrap()).await;
         let records = vec![
             record("q", 1),
@@ -92,7 +92,7 @@ async fn a_record_is_stored_as_it_was_written() {
         let mut empty = record("q", 0);
         empty.values = metricd_core::record::RecordValues::default();
         empty.date = moment("0001-01-01T00:00:00");
-        let store = db.store();
+        let store = db.uncached_store();
         load(store.as_ref(), &[staged(0, vec![record("q", 7), extreme.clone(), empty.clone()])])
             .await;
 
@@ -120,7 +120,7 @@ async fn a_record_is_stored_as_it_was_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stage_is_empty_after_a_merge_and_gone_after_a_rollback() {
     on_each_engine_migrated(async |db, _| {
-        let store = db.store();
+        let store = db.uncached_store();
         let mut uow = store.begin().await.unwrap();
         assert_eq!(uow.merge_staged().await.unwrap(), StagingOutcome::default());
         uow.stage_records(&staged(0, vec![record("q", 1)])).await.unwrap();
@@ -141,7 +141,7 @@ async fn many_records_pass_in_batches_and_the_lists_stay_short() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     db.migrate().await.unwrap();
-    let store = db.store();
+    let store = db.uncached_store();
 
     let mut uow = store.begin().await.unwrap();
     for batch in 0..25_u64 {

@@ -241,7 +241,7 @@ async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_quotes_no_row_and_a_refusal_says_all_of_it() {
     on_each_engine_migrated(async |db, engine| {
-        commit(db.store().as_ref(), async |uow| {
+        commit(db.uncached_store().as_ref(), async |uow| {
             uow.insert_record(RecordId(Uuid::nil()), &record("secret", 1)).await.unwrap();
         })
         .await;
@@ -266,7 +266,7 @@ async fn a_failure_quotes_no_row_and_a_refusal_says_all_of_it() {
         assert!(error.to_string().contains("\"author\""), "{engine:?}: {error}");
 
         let other = query("secret\" key (secret)");
-        let mut work = db.store().begin().await.unwrap();
+        let mut work = db.uncached_store().begin().await.unwrap();
         work.insert_query(&other).await.unwrap();
         let error = work.insert_query(&other).await.unwrap_err();
         assert!(!format!("{error:?}").contains("secret"), "{engine:?}: {error:?}");
@@ -420,7 +420,7 @@ async fn who_waits_too_long_for_the_embedded_engine_is_told() {
     let db = Database::connect(config).await.unwrap();
     db.migrate().await.unwrap();
     let assert_all_busy = async || {
-        let store = db.store();
+        let store = db.uncached_store();
         let (begun, found, ran) =
             tokio::join!(store.begin(), async { db.catalog().find(metric_id(1)).await }, async {
                 run(db.runner().as_ref(), "SELECT 1 AS n").await
@@ -431,7 +431,7 @@ async fn who_waits_too_long_for_the_embedded_engine_is_told() {
         assert!(db.catalog().is_reachable().await, "a busy engine is alive");
     };
 
-    let held = db.store().begin().await.unwrap();
+    let held = db.uncached_store().begin().await.unwrap();
     assert_all_busy().await;
     drop(held);
     assert_eq!(json(db.runner().as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
@@ -442,7 +442,7 @@ async fn who_waits_too_long_for_the_embedded_engine_is_told() {
     let asking = tokio::time::timeout(Duration::from_millis(50), run(runner.as_ref(), long));
     assert!(asking.await.is_err());
     assert_all_busy().await;
-    while db.store().begin().await.is_err() {}
+    while db.uncached_store().begin().await.is_err() {}
     assert_eq!(db.catalog().find(metric_id(1)).await.unwrap(), None);
     db.close().await;
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::support::*;
 
 async fn counts(db: &Database) -> CatalogCounts {
-    db.store().begin().await.unwrap().counts().await.unwrap()
+    db.uncached_store().begin().await.unwrap().counts().await.unwrap()
 }
 
 /// Writes through every repository, and commits nothing.
@@ -25,7 +25,7 @@ async fn write_everywhere(store: &dyn Store) -> Box<dyn metricd_application::por
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_makes_all_of_it_visible_and_anything_else_none_of_it() {
     on_each_engine_migrated(async |db, engine| {
-        let store = db.store();
+        let store = db.uncached_store();
 
         drop(write_everywhere(store.as_ref()).await);
         assert_eq!(counts(db).await, CatalogCounts::default(), "dropped, {engine:?}");
@@ -71,7 +71,7 @@ async fn a_commit_makes_all_of_it_visible_and_anything_else_none_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unit_of_work_dropped_at_any_moment_leaves_nothing_behind() {
     on_each_engine_migrated(async |db, engine| {
-        let store = db.store();
+        let store = db.uncached_store();
         // Each round is aborted a little later than the one before, in the middle of a statement.
         for round in 0..60 {
             let task = {
@@ -101,7 +101,7 @@ async fn a_unit_of_work_dropped_at_any_moment_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_stored_is_read_back_whole() {
     on_each_engine_migrated(async |db, _| {
-        let store = db.store();
+        let store = db.uncached_store();
         let bare = Metric { layouts: Vec::new(), ..metric(metric_id(2), "q") };
         commit(store.as_ref(), async |uow| {
             uow.insert_query(&query("q")).await.unwrap();
@@ -134,7 +134,7 @@ async fn what_was_stored_is_read_back_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changing_a_metric_writes_its_layouts_only_when_they_differ() {
     on_each_engine_migrated(async |db, engine| {
-        let store = db.store();
+        let store = db.uncached_store();
         let mut changed = metric(metric_id(1), "q");
         commit(store.as_ref(), async |uow| {
             uow.insert_query(&query("q")).await.unwrap();
@@ -174,7 +174,7 @@ async fn changing_a_metric_writes_its_layouts_only_when_they_differ() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_key_says_what_it_is_about() {
     on_each_engine_migrated(async |db, _| {
-        let store = db.store();
+        let store = db.uncached_store();
         commit(store.as_ref(), async |uow| {
             uow.insert_query(&query("q")).await.unwrap();
             uow.insert_metric(&metric(metric_id(1), "q")).await.unwrap();
@@ -197,7 +197,7 @@ async fn a_broken_key_says_what_it_is_about() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_cannot_be_read_is_named() {
     on_each_engine_migrated(async |db, _| {
-        commit(db.store().as_ref(), async |uow| {
+        commit(db.uncached_store().as_ref(), async |uow| {
             uow.insert_query(&query("q")).await.unwrap();
             uow.insert_metric(&metric(metric_id(1), "q")).await.unwrap();
         })
@@ -222,7 +222,7 @@ async fn who_waited_for_a_metric_sees_it_as_the_other_left_it() {
     let server = NativeServer::start();
     let db = connect(metricd_infrastructure::db::Target::Url(server.url())).await;
     db.migrate().await.unwrap();
-    let store = db.store();
+    let store = db.uncached_store();
     commit(store.as_ref(), async |uow| {
         uow.insert_query(&query("q")).await.unwrap();
         uow.insert_metric(&metric(metric_id(1), "q")).await.unwrap();

@@ -9,6 +9,7 @@ mod m20250601_000002_records;
 mod m20250601_000003_audit;
 mod m20250601_000004_reader;
 mod m20250601_000005_versions;
+mod m20250601_000006_changes;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20250601_000003_audit::Migration),
             Box::new(m20250601_000004_reader::Migration),
             Box::new(m20250601_000005_versions::Migration),
+            Box::new(m20250601_000006_changes::Migration),
         ]
     }
 
@@ -153,7 +155,7 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
          WHERE (n.nspname, c.relname) IN (('public', 'metrics'), ('metricd', 'queries'), \
              ('metricd', 'metric_configurations'), ('metricd', 'layout_items'), \
              ('metricd', 'audit_events'), ('metricd', 'query_versions'), \
-             ('metricd', 'reader_roles')) \
+             ('metricd', 'reader_roles'), ('metricd', 'changes')) \
          OR (n.nspname, c.relname) = ('metricd', 'migrations') AND NOT ( \
              SELECT count(*) = 2 FROM information_schema.columns \
              WHERE table_schema = 'metricd' AND table_name = 'migrations') \

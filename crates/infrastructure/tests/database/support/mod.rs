@@ -94,7 +94,7 @@ pub(crate) async fn assert_every_connection_is_clean(db: &Database, moment: &str
     }
     drop(connections);
 
-    let store = db.store();
+    let store = db.uncached_store();
     let mut begun = Vec::new();
     for _ in 0..most {
         begun.push(store.begin().await.unwrap());

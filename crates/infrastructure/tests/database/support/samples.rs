@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::admission::Admission;
-use metricd_application::ports::{Approval, Policies, Ports, Store, UnitOfWork};
+use metricd_application::ports::{Approval, NoCaches, Policies, Ports, Store, UnitOfWork};
 use metricd_core::{
     actor::{Action, Actor, Identity, Object},
     audit::{AuditEvent, AuditedObject},
@@ -159,7 +159,8 @@ pub(crate) fn event() -> AuditEvent {
 pub(crate) fn ports(db: &Database) -> Ports {
     Ports {
         catalog: db.catalog(),
-        store: db.store(),
+        store: db.uncached_store(),
+        changes: db.changes(),
         policies: Arc::new(Everything),
         audit: db.audit(),
         runner: db.runner(),
@@ -172,6 +173,18 @@ pub(crate) fn ports(db: &Database) -> Ports {
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 1_000,
+    }
+}
+
+/// What most tests write through.
+pub(crate) trait UncachedStore {
+    /// Writes that no cache is told of.
+    fn uncached_store(&self) -> Arc<dyn Store>;
+}
+
+impl UncachedStore for Database {
+    fn uncached_store(&self) -> Arc<dyn Store> {
+        self.store(Arc::new(NoCaches))
     }
 }
 
