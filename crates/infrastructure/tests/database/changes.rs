@@ -7,7 +7,7 @@ use std::{
 };
 
 use metricd_application::ports::{
-    ChangeLog, ChangeSink, ResolvedTable, WatchError, WatchStep, Watched,
+    ChangeLog, ChangeSink, ResolvedTable, StagedRecord, WatchError, WatchStep, Watched,
 };
 use metricd_core::{
     changes::{Change, Changed, Snapshot},
@@ -92,6 +92,12 @@ async fn native() -> (NativeServer, Database) {
     let db = connect(Target::Url(server.url())).await;
     db.migrate().await.unwrap();
     (server, db)
+}
+
+fn staged(index: u64, id: &str) -> StagedRecord {
+    let record = record(id, 1);
+    let content_key = Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes());
+    StagedRecord { index, line: index + 1, content_key, record }
 }
 
 async fn watch(db: &Database, table: &str) -> Result<Vec<Watched>, WatchError> {
@@ -711,13 +717,8 @@ async fn serializable_writers_of_watched_tables_do_not_stand_in_each_others_way(
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_another_role_are_watched_with_its_leave() {
     let (server, db) = native().await;
-    execute(
-        db.pool(),
-        "CREATE ROLE ours LOGIN CREATEROLE; CREATE ROLE shop LOGIN; \
-         CREATE SCHEMA shop AUTHORIZATION shop; \
-         CREATE DATABASE metricd OWNER ours",
-    )
-    .await;
+    execute(db.pool(), "CREATE ROLE ours LOGIN CREATEROLE; CREATE ROLE shop LOGIN").await;
+    execute(db.pool(), "CREATE DATABASE metricd OWNER ours").await;
     db.close().await;
     let db = connect(Target::Url(server.url_of("ours", "metricd"))).await;
     let owner = connect(Target::Url(server.url_of("postgres", "metricd"))).await;
