@@ -15,5 +15,6 @@ pub mod metrics;
 pub mod ports;
 pub mod records;
 mod rights;
+pub mod tables;
 
 pub use rights::{Forbidden, authorize, authorize_on, deny};

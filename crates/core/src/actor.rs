@@ -182,6 +182,12 @@ pub enum Action {
     Record,
     /// Write SQL that reads a table: a right over all of its rows, whosever they are.
     WriteSql,
+    /// Say that others have written to a table.
+    AnnounceChange,
+    /// Have what others write to a table noted.
+    Watch,
+    /// Have it noted no longer.
+    Unwatch,
     /// Load a catalog from files.
     Import,
     /// Read what was done and denied.
@@ -190,7 +196,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Read,
         Self::ReadSql,
         Self::Create,
@@ -201,6 +207,9 @@ impl Action {
         Self::Delete,
         Self::Record,
         Self::WriteSql,
+        Self::AnnounceChange,
+        Self::Watch,
+        Self::Unwatch,
         Self::Import,
         Self::Audit,
     ];
@@ -219,6 +228,9 @@ impl Action {
             Self::Delete => "delete",
             Self::Record => "record",
             Self::WriteSql => "writeSql",
+            Self::AnnounceChange => "announceChange",
+            Self::Watch => "watch",
+            Self::Unwatch => "unwatch",
             Self::Import => "import",
             Self::Audit => "audit",
         }

@@ -10,8 +10,10 @@ use axum::{
 use deserr::Deserr;
 use metricd_core::{
     actor::Actor,
+    audit::AuditedObject,
     claim::ClaimName,
     ids::MetricId,
+    sql::{InvalidTableName, TableName},
     window::{self, ParamName, WindowRequest},
 };
 use uuid::Uuid;
@@ -68,6 +70,30 @@ impl<S: Send + Sync> FromRequestParts<S> for MetricPath {
 
 /// The parameters of a query string, decoded. The last one of a name counts.
 pub(crate) struct QueryParams(Vec<(String, String)>);
+
+/// The table that the path names.
+pub(crate) struct TablePath(pub(crate) Checked<TableName>);
+
+impl<S: Send + Sync> FromRequestParts<S> for TablePath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let named = params.ok().and_then(|params| {
+            Some(params.iter().find(|(name, _)| *name == "name")?.1.parse::<TableName>())
+        });
+        let table = named.unwrap_or(Err(InvalidTableName));
+        let about = table.as_ref().ok().map(|table| AuditedObject::Table(table.with_schema()));
+        let fault = |error: InvalidTableName| {
+            Fault::at(&["path", "name"], "table", error.to_string()).into()
+        };
+        let checked: Checked<TableName> = table.map_err(fault).into();
+        Ok(Self(match about {
+            Some(about) => checked.about(about),
+            None => checked,
+        }))
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Infallible;

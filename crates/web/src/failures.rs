@@ -29,6 +29,7 @@ failures! {
     Forbidden = "403", "Not allowed";
     NoKeys = "404", "This server is no issuer";
     MetricNotFound = "404", "Metric not found";
+    TableNotFound = "404", "There is no such table";
     Locked = "409", "The metric is locked";
     Moved = "409", "Somebody else has changed it meanwhile";
     Waiting = "409", "The metric waits for approval";

@@ -25,6 +25,7 @@ use crate::{failures::BEARER, problem::ProblemBody};
         (name = "metrics", description = "Asking for metrics, making and changing them."),
         (name = "auth", description = "How to come by a token."),
         (name = "audit", description = "What was done and denied."),
+        (name = "tables", description = "Tables that others write."),
         (name = "records", description = "Adding data to the built-in table `metrics`."),
     ),
 )]

@@ -18,6 +18,7 @@ use metricd_application::{
     },
     ports::{RunError, StoreError},
     records::CreateRecordError,
+    tables::AnnounceError,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -398,6 +399,16 @@ impl From<CreateRecordError> for Problem {
             CreateRecordError::Forbidden(error) => error.into(),
             CreateRecordError::NotFound => Self::not_found(),
             CreateRecordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AnnounceError> for Problem {
+    fn from(error: AnnounceError) -> Self {
+        match error {
+            AnnounceError::Forbidden(error) => error.into(),
+            AnnounceError::NotFound => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            AnnounceError::Store(error) => error.into(),
         }
     }
 }

@@ -130,7 +130,7 @@ impl Cell<'_> {
         status: u16,
         wrong: &mut Vec<String>,
     ) -> Result<()> {
-        let path = self.operation.path.replace("{id}", "no-uuid");
+        let path = self.operation.path.replace("{id}", "no-uuid").replace("{name}", "a.b.c");
         let query = "limit=x&start_date=x&cursor=x&timezone=x&claim_x=y";
         let faulty = format!("{path}?{query}");
         let json = Some("application/json");
@@ -148,7 +148,7 @@ impl Cell<'_> {
     }
 
     async fn ask(&self, app: &mut TestApp, id: &str) -> Result<Answer> {
-        let path = self.operation.path.replace("{id}", id);
+        let path = self.operation.path.replace("{id}", id).replace("{name}", "metrics");
         let body = (!self.body.is_empty()).then(|| self.body.as_bytes().to_vec());
         if body.is_some() {
             app.headers.push(("Content-Type".into(), "application/json".into()));

@@ -34,6 +34,6 @@ pub use fields::FieldName;
 pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
 pub use quoting::{quoted_name, quoted_text};
 pub use template::{
-    DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName, Template,
-    Value,
+    DateDefault, InvalidTableName, Parameter, ParameterSource, ParameterType, SlotNote, Slots,
+    TableName, Template, Value,
 };

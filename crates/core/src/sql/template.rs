@@ -1,8 +1,9 @@
 //! What a query compiles to.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use thiserror::Error;
 
 use pg_query::{Node, NodeEnum};
 
@@ -164,6 +165,61 @@ impl fmt::Display for TableName {
     }
 }
 
+/// A text does not name a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be a table, or a schema and a table, such as public.orders")]
+pub struct InvalidTableName;
+
+impl FromStr for TableName {
+    type Err = InvalidTableName;
+
+    /// Reads what [`TableName::with_schema`] writes; the schema may be left out. Nothing is folded to
+    /// lower case.
+    fn from_str(text: &str) -> Result<Self, InvalidTableName> {
+        let (first, rest) = name_part(text)?;
+        if rest.is_empty() {
+            return Ok(Self { schema: None, name: first });
+        }
+        match name_part(rest.strip_prefix('.').ok_or(InvalidTableName)?)? {
+            (name, "") => Ok(Self { schema: Some(first), name }),
+            _ => Err(InvalidTableName),
+        }
+    }
+}
+
+/// The first part of a name, and what follows upon it.
+fn name_part(text: &str) -> Result<(String, &str), InvalidTableName> {
+    let (part, rest) = match text.strip_prefix('"') {
+        None => {
+            let (part, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+            if part.contains('"') {
+                return Err(InvalidTableName);
+            }
+            (part.to_owned(), rest)
+        }
+        Some(quoted) => {
+            let mut part = String::new();
+            let mut rest = quoted;
+            loop {
+                let (before, after) = rest.split_once('"').ok_or(InvalidTableName)?;
+                part.push_str(before);
+                match after.strip_prefix('"') {
+                    Some(more) => {
+                        part.push('"');
+                        rest = more;
+                    }
+                    None => break (part, after),
+                }
+            }
+        }
+    };
+    // PostgreSQL's names hold anything else.
+    if part.is_empty() || part.contains('\0') {
+        return Err(InvalidTableName);
+    }
+    Ok((part, rest))
+}
+
 /// What became of one date, number of days or placeholder in the author's SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotNote {
@@ -277,6 +333,9 @@ impl Parameter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
     use crate::sql::{Draft, Gate};
 
     #[test]
@@ -293,5 +352,41 @@ mod tests {
         assert!(unknown.claims.is_empty());
         assert_eq!(unknown.parameters, template.parameters[2..]);
         assert_eq!(unknown.with_unknown_claims().unwrap(), unknown);
+    }
+
+    fn named(schema: Option<&str>, name: &str) -> TableName {
+        TableName { schema: schema.map(Into::into), name: name.into() }
+    }
+
+    #[test]
+    fn a_table_is_named_with_or_without_its_schema() {
+        for (text, table) in [
+            ("orders", named(None, "orders")),
+            ("Sales.Orders 2025", named(Some("Sales"), "Orders 2025")),
+            ("\"a.b\".\"c\"\"d\"", named(Some("a.b"), "c\"d")),
+            ("\"orders\"", named(None, "orders")),
+        ] {
+            assert_eq!(text.parse(), Ok(table), "{text}");
+        }
+        for text in [
+            "", ".", ".orders", "sales.", "a.b.c", "\"a", "\"a\"b", "a\"b", "\"\"", "a.\"\"", "a\0",
+        ] {
+            assert_eq!(text.parse::<TableName>(), Err(InvalidTableName), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(schema in "[a.\" é]{1,6}", name in "[a.\" é]{1,6}") {
+            let table = named(Some(&schema), &name);
+            prop_assert_eq!(table.with_schema().parse(), Ok(table));
+        }
+
+        #[test]
+        fn what_is_read_is_one_table(text in "[a.\"]{0,8}") {
+            if let Ok(table) = text.parse::<TableName>() {
+                prop_assert_eq!(table.with_schema().parse(), Ok(table.qualified()));
+            }
+        }
     }
 }

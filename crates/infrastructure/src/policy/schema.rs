@@ -42,7 +42,9 @@ impl ObjectKind {
             | Action::Unlock
             | Action::Delete
             | Action::Record => Self::Metric,
-            Action::WriteSql => Self::Table,
+            Action::WriteSql | Action::AnnounceChange | Action::Watch | Action::Unwatch => {
+                Self::Table
+            }
         }
     }
 

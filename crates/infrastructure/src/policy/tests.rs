@@ -122,6 +122,7 @@ fn the_default_policies_give_each_role_its_rights() {
         Action::Delete,
         Action::Record,
         Action::WriteSql,
+        Action::AnnounceChange,
     ];
     let expected: [(&[Role], &[Action]); 5] = [
         (&[], &[]),

@@ -716,7 +716,8 @@ async fn serializable_writers_of_watched_tables_do_not_stand_in_each_others_way(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_another_role_are_watched_with_its_leave() {
-    let (server, db) = native().await;
+    let server = NativeServer::start();
+    let db = connect(Target::Url(server.url())).await;
     execute(db.pool(), "CREATE ROLE ours LOGIN CREATEROLE; CREATE ROLE shop LOGIN").await;
     execute(db.pool(), "CREATE DATABASE metricd OWNER ours").await;
     db.close().await;

@@ -209,7 +209,7 @@ async fn a_way_back_is_not_taken_on_another_query() {
     let db = connect(Target::Url(server.url())).await;
     db.migrate().await.unwrap();
     let id = metric_id(1);
-    commit(db.store().as_ref(), async |uow| {
+    commit(db.uncached_store().as_ref(), async |uow| {
         uow.insert_query(&query("q")).await.unwrap();
         uow.insert_query(&query("other")).await.unwrap();
         uow.insert_metric(&metric(id, "q")).await.unwrap();

@@ -10,6 +10,7 @@ mod report;
 mod serve;
 mod token;
 mod validate;
+mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -60,6 +61,13 @@ enum Command {
     Validate(validate::Args),
     /// Answer one metric
     Query(query::Args),
+    /// Have what others write to a table noted, by a trigger, so that no answer from before is kept
+    ///
+    /// What the table is divided into is watched as well, as it is now: watch it again when partitions
+    /// were added. Whoever may write the table needs no further right.
+    Watch(watch::Args),
+    /// Undo that
+    Unwatch(watch::Args),
     /// Look at the policies that say who may do what
     Policy(policy::Args),
     /// Make a token of the development issuer
@@ -96,6 +104,8 @@ impl Cli {
             Command::Import(args) => block_on(import::run(&config, args)),
             Command::Validate(args) => validate::run(&config, &args),
             Command::Query(args) => block_on(query::run(&config, args)),
+            Command::Watch(args) => block_on(watch::watch(&config, args)),
+            Command::Unwatch(args) => block_on(watch::unwatch(&config, args)),
             Command::Policy(args) => policy::run(&config, args),
             Command::Token(args) => token::run(&config, args),
             Command::Openapi => openapi::run(),

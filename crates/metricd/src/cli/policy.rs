@@ -99,24 +99,13 @@ struct ObjectArgs {
     #[arg(long, requires = "action")]
     locked: bool,
     /// The table that SQL is to read; without a schema it is one of `public`
-    #[arg(long, requires = "action", value_name = "TABLE", value_parser = parse_table)]
+    #[arg(long, requires = "action", value_name = "TABLE")]
     table: Option<TableName>,
 }
 
 fn action_parser() -> impl TypedValueParser<Value = Action> {
     PossibleValuesParser::new(Action::ALL.map(Action::as_str))
         .try_map(|word| Action::from_word(&word).ok_or("there is no such action"))
-}
-
-fn parse_table(text: &str) -> Result<TableName, &'static str> {
-    let (schema, name) = match text.split_once('.') {
-        Some((schema, name)) => (Some(schema), name),
-        None => (None, text),
-    };
-    if name.is_empty() || schema == Some("") {
-        return Err("must be a table, or a schema and a table, such as public.orders");
-    }
-    Ok(TableName { schema: schema.map(str::to_owned), name: name.to_owned() })
 }
 
 pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {

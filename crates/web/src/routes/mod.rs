@@ -7,4 +7,5 @@ pub(crate) mod layouts;
 pub(crate) mod metrics;
 pub(crate) mod query;
 pub(crate) mod records;
+pub(crate) mod tables;
 pub(crate) mod versions;

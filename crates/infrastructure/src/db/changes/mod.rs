@@ -158,13 +158,12 @@ fn news(rows: &[QueryResult]) -> Result<News, DbErr> {
             continue;
         };
         let by = transaction(row, "xid")?;
-        match changed(&kind, row)? {
-            Some(all) => changes.extend(all.into_iter().map(|what| Change { by, what })),
+        if let Some(all) = changed(&kind, row)? {
+            changes.extend(all.into_iter().map(|what| Change { by, what }));
+        } else {
             // A newer version of metricd may tell of things that this one knows nothing of.
-            None => {
-                warn!(kind, "Change not understood");
-                is_whole = false;
-            }
+            warn!(kind, "Change not understood");
+            is_whole = false;
         }
     }
     Ok(News { snapshot, changes, is_whole })

@@ -57,18 +57,11 @@ impl Touched {
         self,
         tx: &DatabaseTransaction,
     ) -> Result<Vec<Change>, StoreError> {
-        let mut rows = String::new();
+        let mut rows = Vec::new();
         let mut values: Vec<Value> = vec![CHANNEL.into()];
         let mut row = |kind: &str, table: Option<&TableName>, ids: Option<Vec<String>>| {
-            let n = values.len();
-            let comma = if rows.is_empty() { "" } else { ", " };
-            rows.push_str(&format!(
-                "{comma}(${}::text, ${}::text, ${}::text, ${}::text[])",
-                n + 1,
-                n + 2,
-                n + 3,
-                n + 4
-            ));
+            let [k, s, t, i] = [1, 2, 3, 4].map(|more| values.len() + more);
+            rows.push(format!("(${k}::text, ${s}::text, ${t}::text, ${i}::text[])"));
             values.push(kind.into());
             values.push(table.map(|table| table.schema().to_owned()).into());
             values.push(table.map(|table| table.name.clone()).into());
@@ -88,8 +81,9 @@ impl Touched {
         }
         let sql = format!(
             "WITH noted AS (INSERT INTO metricd.changes (kind, table_schema, table_name, ids) \
-             VALUES {rows}) \
-             SELECT pg_current_xact_id()::text AS xid FROM pg_notify($1::text, '')"
+             VALUES {}) \
+             SELECT pg_current_xact_id()::text AS xid FROM pg_notify($1::text, '')",
+            rows.join(", ")
         );
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
         let noted = tx.query_all_raw(statement).await.map_err(store_error)?;

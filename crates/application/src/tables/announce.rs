@@ -1,0 +1,54 @@
+//! Takes somebody's word that a table has changed.
+
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    audit::AuditEvent,
+    changes::Changed,
+    sql::TableName,
+};
+use thiserror::Error;
+
+use crate::{
+    Forbidden, authorize_on,
+    ports::{Ports, StoreError},
+};
+
+/// Why nothing was noted.
+#[derive(Debug, Error)]
+pub enum AnnounceError {
+    /// The caller may not say so of this table.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such table.
+    #[error("Table not found")]
+    NotFound,
+    /// It could not be noted.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Notes that any rows of `table` may have changed. Without a schema it is one of `public`.
+///
+/// # Errors
+/// See [`AnnounceError`].
+pub async fn announce_change(
+    actor: &Actor,
+    ports: &Ports,
+    table: TableName,
+) -> Result<(), AnnounceError> {
+    let table = table.qualified();
+    let object = Object::Table(&table);
+    authorize_on(actor, ports, Action::AnnounceChange, object).await?;
+    // What belongs to PostgreSQL and to metricd is nobody else's to write.
+    let is_system = matches!(table.schema(), "metricd" | "pg_catalog" | "information_schema");
+    let resolved = ports.changes.resolve(std::slice::from_ref(&table)).await?;
+    if is_system || resolved.iter().all(|resolved| resolved.tables.is_empty()) {
+        return Err(AnnounceError::NotFound);
+    }
+    let mut work = ports.store.begin().await?;
+    work.note(Changed::rows_of(&table));
+    let now = ports.clock.now();
+    let event = AuditEvent::done(actor, now, Action::AnnounceChange, object.into(), None);
+    work.commit(&event, &[]).await?;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `metricd watch` and `metricd unwatch`
+
+use std::process::ExitCode;
+
+use metricd_application::{
+    ports::{WatchStep, Watched},
+    tables::{unwatch_table, watch_table},
+};
+use metricd_core::{actor::Actor, sql::TableName};
+
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The table, with its schema unless that is `public`; nothing is folded to lower case
+    #[arg(value_name = "TABLE")]
+    table: TableName,
+}
+
+pub(crate) async fn watch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    let operator = Actor::operator();
+    let watched = super::with_database(config, async |ports| {
+        Ok(watch_table(&operator, &ports, args.table).await?)
+    })
+    .await?;
+    tell(&watched, "is watched from now on", "was watched already")
+}
+
+pub(crate) async fn unwatch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    let operator = Actor::operator();
+    let watched = super::with_database(config, async |ports| {
+        Ok(unwatch_table(&operator, &ports, args.table).await?)
+    })
+    .await?;
+    tell(&watched, "is no longer watched", "was not watched")
+}
+
+fn tell(watched: &[Watched], done: &str, was_so: &str) -> anyhow::Result<ExitCode> {
+    let mut lines = String::new();
+    for Watched { table, step } in watched {
+        let said = match step {
+            WatchStep::Done => done,
+            WatchStep::WasSo => was_so,
+            WatchStep::Foreign => "is a foreign table and cannot be watched",
+        };
+        lines.push_str(&table.with_schema());
+        lines.push(' ');
+        lines.push_str(said);
+        lines.push('\n');
+    }
+    super::print(&lines)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,36 @@
+//! `POST /tables/{name}/changed`
+
+use axum::{extract::State, http::StatusCode};
+use metricd_application::{ports::Ports, tables::announce_change};
+use metricd_core::actor::Action;
+
+use crate::{
+    extract::{Caller, TablePath},
+    failures::{Forbidden, Invalid, TableNotFound, Unavailable},
+    problem::Problem,
+};
+
+/// Say that a table has changed
+///
+/// For whoever writes to a table past metricd, such as a job that loads it: what metricd remembers of
+/// the table is dropped. Say it after the commit; a table that is watched (`metricd watch`) needs none of it.
+#[utoipa::path(
+    post, path = "/tables/{name}/changed", operation_id = "announce_table_change", tag = "tables",
+    params((
+        "name" = String, Path, example = "public.orders",
+        description = "The table or view, with its schema unless that is `public`; nothing is folded to lower case. A part that holds a dot is quoted as in SQL",
+    )),
+    responses(
+        (status = 204, description = "Noted"),
+        Forbidden, TableNotFound, Invalid, Unavailable,
+    ),
+)]
+pub(crate) async fn handler(
+    Caller(actor): Caller,
+    State(ports): State<Ports>,
+    TablePath(table): TablePath,
+) -> Result<StatusCode, Problem> {
+    let table = table.accept(&actor, &ports, Action::AnnounceChange).await?;
+    announce_change(&actor, &ports, table).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,3 @@
+//! `/tables`.
+
+pub(crate) mod changed;
