@@ -19,6 +19,7 @@ mod lists;
 mod literals;
 mod names;
 mod quoting;
+mod readings;
 mod scan;
 mod slots;
 mod stack;
@@ -33,6 +34,7 @@ pub use error::SqlError;
 pub use fields::FieldName;
 pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
 pub use quoting::{quoted_name, quoted_text};
+pub use readings::Reading;
 pub use template::{
     DateDefault, InvalidTableName, Parameter, ParameterSource, ParameterType, SlotNote, Slots,
     TableName, Template, Value,
