@@ -11,8 +11,9 @@ use axum::{
 };
 use metricd_application::{
     admission::Admission,
+    freshness::{Answers, CacheSettings, Definitions, News},
     metrics::{CreateMetric, QuerySource, create_metric},
-    ports::{Approval, NoCaches, Ports, TokenError, TokenVerifier},
+    ports::{Approval, Ports, TokenError, TokenVerifier},
 };
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
@@ -21,7 +22,7 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicySource},
     system::{RandomIds, SystemClock},
 };
-use metricd_web::{App, Limits, SignIn, router};
+use metricd_web::{App, JsonAnswers, Limits, SignIn, router};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -102,9 +103,18 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 
 fn ports(database: &Database) -> anyhow::Result<Ports> {
     let policies = CedarPolicies::load(PolicySource::Default, &std::collections::BTreeSet::new())?;
+    let (catalog, news) =
+        (database.catalog(), Arc::new(News::new(database.changes(), database.is_shared())));
+    let definitions = Definitions::new(Arc::clone(&catalog), Arc::clone(&news), 1 << 26);
+    let settings = CacheSettings { ttl: Duration::ZERO, max_stale: Duration::ZERO, max_bytes: 1 };
+    let writer = Arc::new(JsonAnswers);
+    let answers = Answers::new(definitions.clone(), Arc::clone(&news), writer, settings);
     Ok(Ports {
-        catalog: database.catalog(),
-        store: database.store(Arc::new(NoCaches)),
+        catalog,
+        definitions,
+        answers,
+        store: database.store(Arc::clone(&news) as _),
+        news,
         changes: database.changes(),
         policies: Arc::new(policies),
         audit: database.audit(),

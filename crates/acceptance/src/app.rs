@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use cucumber::World;
 use reqwest::{Method, RequestBuilder, redirect::Policy};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 use tempfile::TempDir;
 use tokio::{
     process::Child,
@@ -36,7 +36,7 @@ use crate::{
 /// How many queries of authors run.
 const RUNNING: &str = "SELECT count(*) AS running FROM pg_stat_activity \
                        WHERE application_name = 'metricd reader' AND state = 'active' \
-                       AND datname = current_database() AND query LIKE 'SELECT CASE%'";
+                       AND datname = current_database() AND query LIKE 'SELECT string_agg(%'";
 
 /// The instant that every scenario takes for the present unless it says otherwise.
 pub const USUAL_CLOCK: &str = "2025-08-05T12:00:00Z";
@@ -76,6 +76,8 @@ pub struct TestApp {
     in_background: Option<JoinHandle<Result<Answer>>>,
     output: Option<Output>,
     server: Option<Server>,
+    other_server: Option<Server>,
+    writing: Option<PgConnection>,
     database: Option<Database>,
     client: reqwest::Client,
     name: String,
@@ -145,6 +147,8 @@ impl TestApp {
             in_background: None,
             output: None,
             server: None,
+            other_server: None,
+            writing: None,
             database: None,
             client,
             name,
@@ -266,6 +270,11 @@ impl TestApp {
                 bail!("metricd ended ({status}):\n{}{}", self.printed.text(), self.logs.text());
             }
         }
+    }
+
+    /// Lets the server that is asked be the other one of two on one database.
+    pub fn turn(&mut self) {
+        std::mem::swap(&mut self.server, &mut self.other_server);
     }
 
     /// Tells the server to read its files again.
@@ -680,6 +689,29 @@ impl TestApp {
         Ok(())
     }
 
+    /// Runs statements past metricd in a transaction that stays open. Native engine only.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses them.
+    pub async fn begin(&mut self, statements: &str) -> Result<()> {
+        let database = self.database().await?;
+        let mut connection = self.stage.connect(&database).await?;
+        let statements = format!("BEGIN; {statements}");
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await?;
+        self.writing = Some(connection);
+        Ok(())
+    }
+
+    /// Commits what was begun.
+    ///
+    /// # Errors
+    /// When nothing was, or PostgreSQL refuses.
+    pub async fn commit(&mut self) -> Result<()> {
+        let mut connection = self.writing.take().context("nothing was begun")?;
+        sqlx::raw_sql("COMMIT").execute(&mut connection).await?;
+        Ok(())
+    }
+
     /// What a failed scenario leaves to look at.
     #[must_use]
     pub fn evidence(&self) -> String {
@@ -712,8 +744,11 @@ impl TestApp {
         if let Some(asked) = self.in_background.take() {
             asked.abort();
         }
-        if self.server.is_some() {
-            self.kill().await?;
+        for _ in 0..2 {
+            if self.server.is_some() {
+                self.kill().await?;
+            }
+            self.turn();
         }
         if self.owns_openid {
             self.stop_own_openid().await?;

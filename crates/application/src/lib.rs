@@ -10,6 +10,7 @@ pub mod admission;
 pub mod audit;
 pub mod catalog;
 pub mod compile;
+pub mod freshness;
 pub mod generation;
 pub mod metrics;
 pub mod ports;

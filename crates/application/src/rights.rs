@@ -6,6 +6,8 @@
 //! metric that a caller may not read is, to that caller, not there: see
 //! [`find_readable`].
 
+use std::sync::Arc;
+
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::{AuditEvent, AuditedAction, AuditedObject},
@@ -14,7 +16,10 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use crate::ports::{Ports, StoreError, UnitOfWork};
+use crate::{
+    freshness::Definition,
+    ports::{Ports, StoreError, UnitOfWork},
+};
 
 /// The caller may not do what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -89,7 +94,18 @@ pub(crate) fn may_know(actor: &Actor, ports: &Ports, metric: &Metric) -> bool {
     may(Action::Read) && (metric.review != Review::Waiting || may_help())
 }
 
-/// The metric `id` with its query, if it is there and the actor may know of it.
+/// The metric `id` with its query, if it is there and the actor may know of it, through the memory: for
+/// whoever changes nothing of it.
+pub(crate) async fn find_definition(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
+    let found = ports.definitions.find(id).await?;
+    Ok(found.filter(|definition| may_know(actor, ports, &definition.compiled.metric)))
+}
+
+/// The metric `id` with its query, if it is there and the actor may know of it, as the catalog has it.
 pub(crate) async fn find_readable(
     actor: &Actor,
     ports: &Ports,

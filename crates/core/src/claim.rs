@@ -100,6 +100,14 @@ impl Scope {
         asked.iter().map(value).collect::<Result<_, _>>().map(Self)
     }
 
+    /// How much memory the claims take, about, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let entry = |(name, value): (&ClaimName, &String)| {
+            size_of::<(ClaimName, String)>() + name.0.len() + value.len()
+        };
+        self.0.iter().map(entry).sum()
+    }
+
     /// The value of a claim that was asked for.
     #[must_use]
     pub fn value(&self, name: &ClaimName) -> Option<&str> {

@@ -6,18 +6,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     future::Future,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
 use metricd_application::ports::{Description, QueryRunner, Rows, RunError};
 #[cfg(feature = "embedded")]
 use metricd_core::sql::Gate;
 use metricd_core::{
+    changes::Snapshot,
     metric::Column,
     sql::{Callable, CallableKind, FieldName, ParameterType, TableName, Template, Value},
 };
@@ -148,17 +147,22 @@ impl PgQueryRunner {
         done.map_err(|_| RunError::Deadline)
     }
 
-    /// The statement that gives each row of `template` as one text of JSON, in three columns: the row
-    /// unless it is left out, and whether it alone is too large.
+    /// The statement that gives the rows of `template` as one text, each row as JSON and a comma between
+    /// them, with what is to be said of it: whether rows were left out, whether one of them alone is
+    /// too large, and what was seen when they were read.
     fn wrapped(&self, template: &Template, max_rows: u32) -> String {
         // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
-        // orders its rows is not flattened, and LIMIT and a window over all rows keep the order.
+        // orders its rows is not flattened, and LIMIT, a window over all rows and an aggregate above it
+        // keep the order.
         format!(
-            "SELECT CASE WHEN total <= {max} THEN json END, bytes > {max} FROM (\n\
-             SELECT json, octet_length(json) AS bytes, \
-                 sum(octet_length(json)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (\n\
-             SELECT row_to_json(q.*)::text AS json FROM (\n{}\n) AS q LIMIT {}) AS r) AS r \
-             WHERE total - bytes <= {max}",
+            "SELECT string_agg(json, ',') FILTER (WHERE number <= {max_rows} AND total <= {max}), \
+                 coalesce(bool_or(number > {max_rows} OR total > {max}), false), \
+                 coalesce(bool_or(bytes > {max} AND number <= {max_rows} AND total - bytes <= {max}), \
+                     false), \
+                 pg_current_snapshot()::text FROM (\n\
+             SELECT json, octet_length(json) AS bytes, row_number() OVER (ROWS UNBOUNDED PRECEDING) \
+                 AS number, sum(octet_length(json)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (\n\
+             SELECT row_to_json(q.*)::text AS json FROM (\n{}\n) AS q LIMIT {}) AS r) AS r",
             template.sql,
             u64::from(max_rows) + 1,
             max = self.limits.max_bytes,
@@ -381,7 +385,7 @@ impl QueryRunner for PgQueryRunner {
     ) -> Result<Rows, RunError> {
         let sql = &self.wrapped(template, max_rows);
         let rows = self.ask(run_error, |mut open| async move {
-            let rows = fetch(open.connection(), sql, values, max_rows).await;
+            let rows = fetch(open.connection(), sql, values).await;
             (open, rows)
         });
         rows.await?.ok_or(RunError::RowTooLarge { max_bytes: self.limits.max_bytes })
@@ -395,34 +399,19 @@ impl QueryRunner for PgQueryRunner {
     }
 }
 
-/// The first `max_rows` rows of a statement that was wrapped, or none if one row alone is too large.
+/// The rows of a statement that was wrapped, or none if one row alone is too large.
 async fn fetch(
     connection: &mut PgConnection,
     sql: &str,
     values: &[Value],
-    max_rows: u32,
 ) -> Result<Option<Rows>, sqlx::Error> {
-    let query = sqlx::query_as::<_, (Option<String>, bool)>(AssertSqlSafe(sql));
-    let mut rows = bound(query, values).fetch(connection);
-    let mut json = String::from("[");
-    let mut count = 0;
-    let (mut truncated, mut too_large) = (false, false);
-    while let Some((row, is_too_large)) = rows.try_next().await? {
-        match row {
-            Some(row) if count < max_rows => {
-                let separator = if count == 0 { "" } else { "," };
-                // Writing to a String cannot fail.
-                let _ = write!(json, "{separator}{row}");
-                count += 1;
-            }
-            _ => {
-                truncated = true;
-                too_large |= is_too_large;
-            }
-        }
-    }
-    json.push(']');
-    Ok((!too_large).then_some(Rows { json, truncated }))
+    let query = sqlx::query_as::<_, (Option<String>, bool, bool, String)>(AssertSqlSafe(sql));
+    let (rows, truncated, is_too_large, snapshot) =
+        bound(query, values).fetch_one(connection).await?;
+    let snapshot =
+        snapshot.parse::<Snapshot>().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let json = format!("[{}]", rows.unwrap_or_default());
+    Ok((!is_too_large).then_some(Rows { json, truncated, snapshot }))
 }
 
 /// `query` with the values of its parameters.

@@ -4,7 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use metricd_application::{
     admission::Admission,
-    ports::{Clock, NoCaches, Policies, Ports, QueryGenerator},
+    freshness::{Answers, Definitions, News},
+    ports::{Clock, Policies, Ports, QueryGenerator},
 };
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, ReaderUrl, Target},
@@ -12,6 +13,8 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
+
+use metricd_web::JsonAnswers;
 
 use crate::config::Config;
 
@@ -76,13 +79,29 @@ pub(crate) fn ports(
     database: &Database,
     policies: Arc<dyn Policies>,
 ) -> anyhow::Result<Ports> {
+    let (catalog, changes) = (database.catalog(), database.changes());
+    let news = Arc::new(News::new(Arc::clone(&changes), database.is_shared()));
+    let definitions = Definitions::new(
+        Arc::clone(&catalog),
+        Arc::clone(&news),
+        config.cache.max_definition_bytes,
+    );
+    let answers = Answers::new(
+        definitions.clone(),
+        Arc::clone(&news),
+        Arc::new(JsonAnswers),
+        config.cache.answers(),
+    );
     Ok(Ports {
         policies,
         audit: database.audit(),
         claims: Arc::new(config.auth.claim_names()),
-        catalog: database.catalog(),
-        store: database.store(Arc::new(NoCaches)),
-        changes: database.changes(),
+        catalog,
+        definitions,
+        answers,
+        store: database.store(Arc::clone(&news) as _),
+        news,
+        changes,
         runner: database.runner(),
         admission: Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost)),
         schema: database.schema(),

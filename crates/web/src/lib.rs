@@ -3,6 +3,7 @@
 //! Handlers take a request apart, call one use case and dress its answer; they never touch a
 //! database. Which status an error becomes is decided in `problem.rs` alone.
 
+mod answer;
 mod check;
 mod extract;
 mod failures;
@@ -14,6 +15,7 @@ mod routes;
 mod serve;
 mod wire;
 
+pub use answer::JsonAnswers;
 pub use router::{App, Limits, router};
 pub use routes::auth::config::{IssuerInfo, SignIn};
 pub use serve::serve;

@@ -193,7 +193,13 @@ impl From<Forbidden> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        match error {
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<StoreError>> for Problem {
+    fn from(error: Arc<StoreError>) -> Self {
+        match *error {
             StoreError::Unavailable(_) => Self::unavailable(error),
             StoreError::Duplicate { .. } | StoreError::Reference { .. } => {
                 Self::new(StatusCode::CONFLICT, "The catalog was changed by someone else")
@@ -205,7 +211,13 @@ impl From<StoreError> for Problem {
 
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
-        match error {
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<RunError>> for Problem {
+    fn from(error: Arc<RunError>) -> Self {
+        match *error {
             RunError::Deadline => Self::deadline(),
             RunError::Unavailable(_) | RunError::Crowded => Self::unavailable(error),
             RunError::TooDear { has_days, .. } => Self::new(

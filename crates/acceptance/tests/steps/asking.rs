@@ -289,6 +289,7 @@ fn part_has_some(app: &mut TestApp, part: String) -> Step {
     Ok(())
 }
 
+#[when(expr = "I remember the header {string} as {string}")]
 #[then(expr = "I remember the header {string} as {string}")]
 fn remember_header(app: &mut TestApp, header: String, name: String) -> Step {
     let value = app.answer()?.header(&header).context("there is no such header")?.to_owned();

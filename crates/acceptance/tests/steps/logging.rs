@@ -6,7 +6,7 @@ use metricd_acceptance::{TestApp, logs::LogLine};
 
 use super::{Step, rows};
 
-#[then(regex = r#"^one (INFO|WARN|ERROR) line says "([^"]+)"$"#)]
+#[then(regex = r#"^one (DEBUG|INFO|WARN|ERROR) line says "([^"]+)"$"#)]
 async fn one_line(app: &mut TestApp, level: String, event: String) -> Step {
     one(app, &level, &event, &[]).await
 }

@@ -14,6 +14,7 @@ macro_rules! ensure {
 
 mod asking;
 mod audit;
+mod caching;
 mod commands;
 mod limits;
 mod logging;

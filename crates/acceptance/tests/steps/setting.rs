@@ -63,6 +63,18 @@ async fn start_with(app: &mut TestApp, options: String) -> Step {
     Ok(app.start(&options.split(' ').collect::<Vec<_>>()).await?)
 }
 
+#[given("metricd is running twice on one database")]
+async fn start_twice(app: &mut TestApp) -> Step {
+    app.start(&[]).await?;
+    app.turn();
+    Ok(app.start(&[]).await?)
+}
+
+#[when("I turn to the other metricd")]
+fn turn(app: &mut TestApp) {
+    app.turn();
+}
+
 #[when("metricd stops")]
 async fn stop(app: &mut TestApp) -> Step {
     Ok(app.stop().await?)
@@ -119,6 +131,16 @@ fn take_out(app: &mut TestApp, id: String) -> Step {
 #[given("in the database, somebody has run")]
 async fn somebody_has_run(app: &mut TestApp, step: &gherkin::Step) -> Step {
     Ok(app.execute(document(step)?).await?)
+}
+
+#[given("in the database, somebody writes without an end")]
+async fn somebody_writes(app: &mut TestApp, step: &gherkin::Step) -> Step {
+    Ok(app.begin(document(step)?).await?)
+}
+
+#[when("what is written in the database is committed")]
+async fn somebody_commits(app: &mut TestApp) -> Step {
+    Ok(app.commit().await?)
 }
 
 #[then(expr = "in the database, {string} gives")]

@@ -1,11 +1,12 @@
 //! Answers a metric for a window.
 
-use chrono::{DateTime, Utc};
+use std::{sync::Arc, time::Duration};
+
 use metricd_core::{
     actor::{Action, Actor},
     answer_key::AnswerKey,
     ids::MetricId,
-    metric::{CompiledMetric, Review},
+    metric::Review,
     window::{Window, WindowFault, WindowRequest},
 };
 use thiserror::Error;
@@ -13,21 +14,18 @@ use tracing::info;
 
 use crate::{
     Forbidden, authorize, deny,
-    ports::{Ports, Rows, RunError, StoreError},
-    rights::find_readable,
+    freshness::{Fetched, Question, Served},
+    ports::{Ports, RunError, StoreError},
+    rights::find_definition,
 };
 
-/// A metric's answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// The metric and its query.
-    pub compiled: CompiledMetric,
-    /// What it was run for.
-    pub key: AnswerKey,
-    /// What came of it.
-    pub rows: Rows,
-    /// When the rows were read.
-    pub as_of: DateTime<Utc>,
+/// What somebody asks a metric.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AnswerRequest {
+    /// For which window.
+    pub window: WindowRequest,
+    /// How old the answer may be at most, if the caller minds; zero asks for a new one.
+    pub max_age: Option<Duration>,
 }
 
 /// Why a metric was not answered.
@@ -47,13 +45,20 @@ pub enum GetError {
     Window(Vec<WindowFault>),
     /// The metric's query gave no rows.
     #[error(transparent)]
-    Run(#[from] RunError),
-    /// The catalog could not be read.
+    Run(#[from] Arc<RunError>),
+    /// The catalog, or what has changed, could not be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] Arc<StoreError>),
 }
 
-/// Runs the query of the metric `id` for the window that `request` asks for.
+impl From<StoreError> for GetError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// Answers the metric `id` as `request` asks: from memory, as long as that is as good, else by running
+/// its query.
 ///
 /// # Errors
 /// See [`GetError`].
@@ -61,30 +66,51 @@ pub async fn get_metric(
     actor: &Actor,
     ports: &Ports,
     id: MetricId,
-    request: &WindowRequest,
-) -> Result<Answer, GetError> {
+    request: &AnswerRequest,
+) -> Result<Served, GetError> {
+    let question = ask(actor, ports, id, request).await?;
+    let (definition, key) = (Arc::clone(&question.definition), question.key.clone());
+    let (runner, admission) = (Arc::clone(&ports.runner), ports.admission.clone());
+    let (clock, max_rows) = (Arc::clone(&ports.clock), ports.max_rows);
+    let read = move || async move {
+        let template = &definition.compiled.query.template;
+        let values =
+            key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
+        let runner = runner.together().await?;
+        admission.admit(runner.as_ref(), template, key.window(), &values).await?;
+        let as_of = clock.now();
+        let rows = runner.run(template, &values, max_rows).await?;
+        Ok(Fetched { rows, as_of })
+    };
+    ports.answers.get(question, read).await
+}
+
+/// What `request` asks, if the caller may ask it.
+async fn ask(
+    actor: &Actor,
+    ports: &Ports,
+    id: MetricId,
+    request: &AnswerRequest,
+) -> Result<Question, GetError> {
     authorize(actor, ports, Action::Read, id.into()).await?;
-    let compiled = find_readable(actor, ports, id).await?.ok_or(GetError::NotFound)?;
-    if compiled.query.review == Review::Waiting {
+    let definition = find_definition(actor, ports, id).await?.ok_or(GetError::NotFound)?;
+    let query = &definition.compiled.query;
+    if query.review == Review::Waiting {
         return Err(GetError::Waiting);
     }
-    let template = &compiled.query.template;
-    let scope = match actor.scope(&template.claims) {
+    let scope = match actor.scope(&query.template.claims) {
         Ok(scope) => scope,
         Err(fault) => {
             info!(%fault, "Claim missing");
             return Err(deny(actor, ports, Action::Read, id.into()).await.into());
         }
     };
-    let as_of = ports.clock.now();
-    let window = Window::resolve(&template.slots, request, as_of).map_err(GetError::Window)?;
+    let now = ports.clock.now();
+    let window =
+        Window::resolve(&query.template.slots, &request.window, now).map_err(GetError::Window)?;
     record_window(&window);
-    let key = AnswerKey::new(&compiled, window, scope);
-    let values = key.values(&compiled).map_err(|fault| RunError::Failed(fault.into()))?;
-    let runner = ports.runner.together().await?;
-    ports.admission.admit(runner.as_ref(), template, key.window(), &values).await?;
-    let rows = runner.run(template, &values, ports.max_rows).await?;
-    Ok(Answer { compiled, key, rows, as_of })
+    let key = AnswerKey::new(&definition.compiled, window, scope);
+    Ok(Question { key, definition, max_age: request.max_age })
 }
 
 /// Writes the window into the request's span, so that every later log line carries it.

@@ -15,7 +15,7 @@ pub use approve::{ApproveError, approve_metric};
 pub(crate) use create::planned;
 pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
 pub use delete::{DeleteError, delete_metric};
-pub use get::{Answer, GetError, get_metric};
+pub use get::{AnswerRequest, GetError, get_metric};
 pub use layouts::{ReplaceLayoutsError, replace_layouts};
 pub use list::{ListError, MAX_PAGE, Page, PageRequest, list_metrics};
 pub use query::{QueryError, get_query};

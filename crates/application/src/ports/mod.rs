@@ -1,5 +1,6 @@
 //! What the use cases need from outside, each behind a trait that an adapter implements.
 
+mod answers;
 mod audit;
 mod changes;
 mod clock;
@@ -14,8 +15,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use metricd_core::claim::ClaimName;
 
-use crate::admission::Admission;
+use crate::{
+    admission::Admission,
+    freshness::{self, Answers, Definitions},
+};
 
+pub use answers::{AnswerDraft, AnswerWriter, Written};
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
 pub use changes::{
     ChangeLog, ChangeSink, News, NoCaches, ResolvedTable, WatchError, WatchStep, Watched, Watching,
@@ -38,6 +43,12 @@ pub use store::{
 pub struct Ports {
     /// Reads of the catalog.
     pub catalog: Arc<dyn Catalog>,
+    /// Metrics with their queries, through a memory.
+    pub definitions: Definitions,
+    /// Answers, through a memory.
+    pub answers: Answers,
+    /// What has changed, as far as this process knows.
+    pub news: Arc<freshness::News>,
     /// Writes, through a unit of work.
     pub store: Arc<dyn Store>,
     /// What was written, by whomever.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use metricd_core::{
+    changes::Snapshot,
     metric::Column,
     sql::{Callable, FieldName, ParameterType, TableName, Template, Value},
 };
@@ -72,6 +73,8 @@ pub struct Rows {
     pub json: String,
     /// Whether rows were left out because there were more than allowed.
     pub truncated: bool,
+    /// What was seen when they were read.
+    pub snapshot: Snapshot,
 }
 
 /// Why a statement gave no rows.

@@ -1,5 +1,7 @@
 //! Adds one record to a metric's data.
 
+use std::sync::Arc;
+
 use chrono::NaiveDateTime;
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -12,7 +14,7 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize, authorize_on,
     ports::{Ports, StoreError},
-    rights::find_readable,
+    rights::find_definition,
 };
 
 /// The record to add.
@@ -35,7 +37,13 @@ pub enum CreateRecordError {
     NotFound,
     /// It could not be stored.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] Arc<StoreError>),
+}
+
+impl From<StoreError> for CreateRecordError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 /// Adds a record to the data of the metric `id`'s query.
@@ -49,11 +57,12 @@ pub async fn create_record(
     command: CreateRecord,
 ) -> Result<(), CreateRecordError> {
     authorize(actor, ports, Action::Record, id.into()).await?;
-    let known = find_readable(actor, ports, id).await?.ok_or(CreateRecordError::NotFound)?;
-    authorize_on(actor, ports, Action::Record, Object::Metric(&known.metric)).await?;
+    let known = find_definition(actor, ports, id).await?.ok_or(CreateRecordError::NotFound)?;
+    let metric = &known.compiled.metric;
+    authorize_on(actor, ports, Action::Record, Object::Metric(metric)).await?;
     let now = ports.clock.now();
     let record = MetricRecord {
-        query_id: known.metric.query_id,
+        query_id: metric.query_id.clone(),
         date: command.date.unwrap_or_else(|| now.naive_utc()),
         values: command.values,
     };

@@ -408,6 +408,16 @@ impl Database {
         Arc::new(PgSchema::new(lookout, self.turns.clone()))
     }
 
+    /// Whether others can write to it while this process does.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match self.engine {
+            Engine::Server { .. } => true,
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => false,
+        }
+    }
+
     /// The pool itself, for tests and for tools that go beyond the ports.
     #[must_use]
     pub fn pool(&self) -> &PgPool {

@@ -1,12 +1,12 @@
 //! What only the database knows of a query before it is stored: what `x.f` calls, and what a query with
 //! claims costs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use metricd_application::{
     admission::Admission,
     compile::{CompileError, compile},
-    metrics::{CreateMetric, GetError, QuerySource, create_metric, get_metric},
+    metrics::{AnswerRequest, CreateMetric, GetError, QuerySource, create_metric, get_metric},
     ports::{Ports, RunError},
 };
 use metricd_core::{
@@ -14,7 +14,6 @@ use metricd_core::{
     claim::ClaimName,
     ids::MetricId,
     sql::{Gate, GateExtension},
-    window::WindowRequest,
 };
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use tempfile::TempDir;
@@ -237,14 +236,14 @@ async fn made(ports: &Ports, sql: &str) -> MetricId {
 
 /// The rows of a metric, or why it gives none, with the cause.
 async fn answer(ports: &Ports, id: MetricId) -> Result<String, String> {
-    match get_metric(&Actor::operator(), ports, id, &WindowRequest::default()).await {
-        Ok(answer) => Ok(answer.rows.json),
-        Err(GetError::Run(RunError::Failed(refused))) => Err(format!(
-            "{refused}: {}",
-            refused.source().map(ToString::to_string).unwrap_or_default()
-        )),
+    let anew = AnswerRequest { max_age: Some(Duration::ZERO), ..AnswerRequest::default() };
+    let error = match get_metric(&Actor::operator(), ports, id, &anew).await {
+        Ok(served) => return Ok(String::from_utf8(served.answer.rows().to_vec()).unwrap()),
+        Err(GetError::Run(error)) => error,
         Err(other) => panic!("{other:?}"),
-    }
+    };
+    let RunError::Failed(refused) = &*error else { panic!("{error:?}") };
+    Err(format!("{refused}: {}", refused.source().map(ToString::to_string).unwrap_or_default()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

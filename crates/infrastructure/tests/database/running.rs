@@ -82,11 +82,11 @@ async fn any_shape_of_statement_gives_its_rows_in_order() {
 
         let ten = template("SELECT n FROM generate_series(1, 10) n ORDER BY n DESC");
         let cut = runner.run(&ten, &[], 2).await.unwrap();
-        assert_eq!(cut, Rows { json: r#"[{"n":10},{"n":9}]"#.into(), truncated: true });
+        assert_eq!((cut.json.as_str(), cut.truncated), (r#"[{"n":10},{"n":9}]"#, true));
         assert!(!runner.run(&ten, &[], 10).await.unwrap().truncated);
         assert!(runner.run(&ten, &[], 9).await.unwrap().truncated);
         let none = runner.run(&ten, &[], 0).await.unwrap();
-        assert_eq!(none, Rows { json: "[]".into(), truncated: true });
+        assert_eq!((none.json.as_str(), none.truncated), ("[]", true));
     })
     .await;
 }

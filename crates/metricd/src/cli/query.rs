@@ -1,15 +1,18 @@
 //! `metricd query`
 
-use std::{collections::HashMap, process::ExitCode};
+use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use comfy_table::{ContentArrangement, Table, presets};
-use metricd_application::metrics::{Answer, GetError, get_metric};
+use metricd_application::{
+    freshness::Served,
+    metrics::{AnswerRequest, GetError, get_metric},
+};
 use metricd_core::{
     actor::Actor,
     claim::ClaimName,
     ids::MetricId,
-    window::{ParamName, WindowRequest, parse_date, parse_day_range, parse_timezone},
+    window::{ParamName, Window, WindowRequest, parse_date, parse_day_range, parse_timezone},
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -43,15 +46,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
-    let request = WindowRequest {
+    let window = WindowRequest {
         start_date: args.start_date,
         end_date: args.end_date,
         day_range: args.day_range,
         timezone: args.timezone,
     };
+    let request = AnswerRequest { window, max_age: Some(Duration::ZERO) };
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
-    let answer = super::with_database(config, async |ports| {
+    let served = super::with_database(config, async |ports| {
         match get_metric(&actor, &ports, MetricId(args.id), &request).await {
             Ok(answer) => Ok(answer),
             Err(GetError::Window(faults)) => {
@@ -66,17 +70,23 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     })
     .await?;
     let text = match args.format {
-        OutputFormat::Json => format!("{}\n", answer.rows.json),
-        OutputFormat::Table => table(&answer)?,
+        OutputFormat::Json => {
+            let mut text = String::from_utf8(served.answer.rows().into())?;
+            text.push('\n');
+            text
+        }
+        OutputFormat::Table => table(&served)?,
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(answer: &Answer) -> anyhow::Result<String> {
+fn table(Served { question, answer, .. }: &Served) -> anyhow::Result<String> {
+    let json = answer.rows();
     let rows: Vec<HashMap<String, &RawValue>> =
-        serde_json::from_str(&answer.rows.json).context("the rows are not what was expected")?;
-    let columns = &answer.compiled.query.columns;
+        serde_json::from_slice(&json).context("the rows are not what was expected")?;
+    let compiled = &question.definition.compiled;
+    let columns = &compiled.query.columns;
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -88,11 +98,11 @@ fn table(answer: &Answer) -> anyhow::Result<String> {
                 .map(|column| row.get(&column.name).map_or_else(String::new, |value| cell(value))),
         );
     }
-    let name = answer.compiled.metric.details.name.as_str();
-    let cut = if answer.rows.truncated { ", cut off" } else { "" };
+    let name = compiled.metric.details.name.as_str();
+    let cut = if answer.is_truncated() { ", cut off" } else { "" };
     let count = rows.len();
     let plural = if count == 1 { "" } else { "s" };
-    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(answer)))
+    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(question.key.window())))
 }
 
 /// A text as it reads, null as nothing, everything else as PostgreSQL wrote it.
@@ -103,8 +113,7 @@ fn cell(value: &RawValue) -> String {
     }
 }
 
-fn window(answer: &Answer) -> String {
-    let window = answer.key.window();
+fn window(window: &Window) -> String {
     let parts = [
         (ParamName::StartDate, window.start_date.map(|day| day.to_string())),
         (ParamName::EndDate, window.end_date.map(|day| day.to_string())),

@@ -1,13 +1,11 @@
 //! `metricd serve`
 
-use std::{
-    convert::Infallible, error::Error, path::Path, process::ExitCode, sync::Arc, time::Duration,
-};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use metricd_application::{
     catalog::{CatalogFiles, Place, Report, Severity, seed},
-    ports::{ChangeLog, Ports},
+    ports::Ports,
 };
 use metricd_core::actor::Actor;
 use metricd_infrastructure::{
@@ -20,7 +18,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     app,
@@ -96,7 +94,7 @@ async fn serve(
         proxies: config.http.trusted_proxies.clone(),
     };
     let demo_token = if args.demo { identity.demo_token(ports.clock.as_ref())? } else { None };
-    let changes = Arc::clone(&ports.changes);
+    let news = Arc::clone(&ports.news);
     let app = App {
         ports,
         development_keys: identity.development_keys(),
@@ -131,7 +129,7 @@ async fn serve(
     tokio::select! {
         () = serving => {}
         () = overdue => warn!("Requests are still under way: leaving without them"),
-        never = prune_changes(changes) => match never {},
+        never = news.follow() => match never {},
     }
     Ok(())
 }
@@ -160,22 +158,6 @@ async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
             Err(panic) => panic.into(),
         };
         error!(error = format!("{refusal:#}"), "Policies refused: the old ones stay");
-    }
-}
-
-/// How long a change is kept after everybody could see it. A server that could not read the log for so
-/// long has to drop all that it remembers; that is rare, and an hour of changes is small.
-const KEEP_CHANGES: Duration = Duration::from_hours(1);
-
-/// Removes changes that no cache can need any more, as long as it is polled.
-async fn prune_changes(changes: Arc<dyn ChangeLog>) -> Infallible {
-    loop {
-        match changes.prune(KEEP_CHANGES).await {
-            Ok(0) => {}
-            Ok(removed) => debug!(removed, "Changes pruned"),
-            Err(error) => warn!(error = &error as &dyn Error, "Changes not pruned"),
-        }
-        tokio::time::sleep(KEEP_CHANGES / 12).await;
     }
 }
 

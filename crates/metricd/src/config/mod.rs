@@ -21,6 +21,7 @@ use figment::{
     value::{Dict, Tag, Value},
 };
 use ipnet::IpNet;
+use metricd_application::freshness;
 use metricd_core::sql::{Gate, GateExtension};
 use serde::de::DeserializeOwned;
 use tracing_subscriber::filter::Targets;
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseSettings,
     /// `[limits]`
     pub(crate) limits: LimitSettings,
+    /// `[cache]`
+    pub(crate) cache: CacheSettings,
     /// `[seed]`
     pub(crate) seed: SeedSettings,
     /// `[sql]`: what stored SQL may hold, metricd's own lists and what is added to them. Default: nothing
@@ -115,6 +118,28 @@ pub(crate) struct LimitSettings {
     pub(crate) query_timeout: Duration,
 }
 
+/// `[cache]`: what is kept in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct CacheSettings {
+    /// `ttl`: how long an answer is used again, as long as nobody tells of a change; `0s`: not at all.
+    /// Default `5m`.
+    pub(crate) ttl: Duration,
+    /// `max_stale`: how much longer one is given while a newer one is fetched. Default `0s`.
+    pub(crate) max_stale: Duration,
+    /// `max_bytes`: the most bytes that answers take. Default 268,435,456.
+    pub(crate) max_bytes: u64,
+    /// `max_definition_bytes`: the most bytes that metrics with their queries take. Default 67,108,864.
+    pub(crate) max_definition_bytes: u64,
+}
+
+impl CacheSettings {
+    /// How answers are kept.
+    pub(crate) fn answers(&self) -> freshness::CacheSettings {
+        let Self { ttl, max_stale, max_bytes, .. } = *self;
+        freshness::CacheSettings { ttl, max_stale, max_bytes }
+    }
+}
+
 /// `[seed]`: files that fill empty tables at start.
 #[derive(Debug, Clone)]
 pub(crate) struct SeedSettings {
@@ -183,8 +208,12 @@ const PLAIN_NAMES: [(&str, &str); 8] = [
 const CLAIMS: &str = "claims.";
 
 /// Every key that a file may hold, but those of claims.
-const KEYS: [&str; 45] = [
+const KEYS: [&str; 49] = [
     "auth.issuers",
+    "cache.max_bytes",
+    "cache.max_definition_bytes",
+    "cache.max_stale",
+    "cache.ttl",
     "cognito.client_id",
     "cognito.jwks_uri",
     "cognito.region",
@@ -358,6 +387,14 @@ impl Reader {
                 max_cost: self.at_least("limits.max_cost", 1, 10_000_000),
                 query_timeout: self.duration("limits.query_timeout", "25s"),
             },
+            cache: CacheSettings {
+                ttl: self.duration_or_none("cache.ttl", "5m"),
+                max_stale: self.duration_or_none("cache.max_stale", "0s"),
+                max_bytes: self.at_least("cache.max_bytes", 1, 256 * 1024 * 1024).into(),
+                max_definition_bytes: self
+                    .at_least("cache.max_definition_bytes", 1, 64 * 1024 * 1024)
+                    .into(),
+            },
             seed: SeedSettings {
                 metrics: self.value("seed.metrics"),
                 queries: self.value("seed.queries"),
@@ -442,6 +479,13 @@ impl Reader {
         self.parsed(key, default, |text| match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() => Ok(duration),
             _ => Err("must be a time such as 30s or 1m 30s"),
+        })
+    }
+
+    fn duration_or_none(&mut self, key: &str, default: &str) -> Duration {
+        self.parsed(key, default, |text| {
+            humantime::parse_duration(text)
+                .map_err(|_| "must be a time such as 30s or 1m 30s, or 0s")
         })
     }
 

@@ -50,7 +50,13 @@ pub(crate) async fn secure(request: Request, next: Next) -> Response {
     set(header::REFERRER_POLICY, "no-referrer");
     if !is_page {
         set(header::CACHE_CONTROL, "private, no-cache");
-        headers.append(header::VARY, HeaderValue::from_static("authorization"));
+        let parts = |value: &HeaderValue| {
+            let mut names = value.to_str().unwrap_or_default().split(',').map(str::trim);
+            names.any(|name| name.eq_ignore_ascii_case("authorization"))
+        };
+        if !headers.get_all(header::VARY).iter().any(parts) {
+            headers.append(header::VARY, HeaderValue::from_static("authorization"));
+        }
     }
     response
 }

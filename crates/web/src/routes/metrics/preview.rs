@@ -11,11 +11,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{
-    create::{GenerationBody, either, optional_prose, source},
-    get::Params,
-};
+use super::create::{GenerationBody, either, optional_prose, source};
 use crate::{
+    answer::Params,
     check::{Faults, Refused},
     extract::{Body, Caller},
     failures::MakesMetric,

@@ -1,0 +1,44 @@
+//! How old answers are.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use anyhow::Context as _;
+use cucumber::then;
+use metricd_acceptance::{
+    TestApp,
+    json::{Json, Match},
+    process,
+};
+use reqwest::Method;
+
+use super::Step;
+
+/// Well above what is promised, which a busy machine may miss, and well below the time to live.
+#[then(regex = r#"^the metric "([^"]+)" soon has the records (.+)$"#)]
+async fn soon_has(app: &mut TestApp, id: String, records: String) -> Step {
+    let expected = Json::parse(&app.fill(&records))?;
+    let found = process::until(async || {
+        let answer = app.request(Method::GET, &format!("/metrics/{id}"), None).await?;
+        // Whose connections are cut may say so.
+        let body = if answer.status == 200 { Some(answer.json()?) } else { None };
+        let records = body.as_ref().and_then(|body| body.at("records"));
+        let is_there =
+            records.is_some_and(|records| records.mismatch(&expected, Match::Exact).is_none());
+        Ok(if is_there { Break(()) } else { Continue(format!("it has {records:?}")) })
+    });
+    Ok(found.await?)
+}
+
+#[then(expr = "the metric {string} is soon gone")]
+async fn soon_gone(app: &mut TestApp, id: String) -> Step {
+    Ok(app.ask_until(&format!("/metrics/{id}"), 404).await?)
+}
+
+#[then(regex = r"^its time to live is (at most|more than) (\d+) seconds$")]
+fn time_to_live(app: &mut TestApp, side: String, seconds: u64) -> Step {
+    let status = app.answer()?.header("cache-status").context("there is no Cache-Status")?;
+    let ttl = status.split("ttl=").nth(1).and_then(|ttl| ttl.parse::<u64>().ok());
+    let ttl = ttl.with_context(|| format!("no time to live in {status:?}"))?;
+    ensure!((ttl <= seconds) == (side == "at most"), "it is {ttl}");
+    Ok(())
+}

@@ -1,0 +1,430 @@
+//! Finished answers, kept for those who ask the same again.
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use metricd_core::{
+    answer_key::{AnswerKey, Validity},
+    changes::Snapshot,
+};
+use moka::sync::Cache;
+use tracing::{Instrument, debug};
+
+use super::{
+    definitions::{Definition, Definitions},
+    flights::{BrokeOff, Flights},
+    ledger::{Mark, Watch},
+    news::News,
+};
+use crate::{
+    metrics::GetError,
+    ports::{AnswerDraft, AnswerWriter, Rows, RunError, Written},
+};
+
+/// How many ways there are to pack a body.
+const PACKINGS: usize = 2;
+
+/// What an entry takes beside itself.
+const OVERHEAD: usize = 400;
+
+/// How answers are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// How long an answer is used again; not at all if zero.
+    pub ttl: Duration,
+    /// How much longer one is given while a newer one is fetched.
+    pub max_stale: Duration,
+    /// The most bytes that all answers may take.
+    pub max_bytes: u64,
+}
+
+/// Keeps answers.
+#[derive(Clone)]
+pub struct Answers {
+    kept: Cache<AnswerKey, Arc<Answer>>,
+    flights: Flights<AnswerKey, Arc<Watch>, Result<(Arc<Answer>, bool), Arc<RunError>>>,
+    definitions: Definitions,
+    news: Arc<News>,
+    writer: Arc<dyn AnswerWriter>,
+    settings: CacheSettings,
+    /// Makes ids for the log that say nothing of what they stand for.
+    names: RandomState,
+}
+
+/// A finished answer.
+pub struct Answer {
+    definition: Arc<Definition>,
+    written: Written,
+    packed: [OnceLock<Bytes>; PACKINGS],
+    made: Made,
+}
+
+/// How an answer's rows came about.
+#[derive(Clone)]
+struct Made {
+    truncated: bool,
+    as_of: DateTime<Utc>,
+    /// When the rows were begun to be read.
+    at: Instant,
+    fresh_for: Duration,
+    lives_for: Duration,
+    seen: Snapshot,
+    watch: Arc<Watch>,
+}
+
+/// What somebody asks.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// What is asked.
+    pub key: AnswerKey,
+    /// The metric that it is asked of.
+    pub definition: Arc<Definition>,
+    /// How old the answer may be at most, if the caller minds.
+    pub max_age: Option<Duration>,
+}
+
+/// Rows as they were read.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The rows.
+    pub rows: Rows,
+    /// When they were read.
+    pub as_of: DateTime<Utc>,
+}
+
+/// An answer, and where it comes from.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// What was asked.
+    pub question: Question,
+    /// The answer.
+    pub answer: Arc<Answer>,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It was kept, and is used for so much longer.
+    Kept {
+        /// How much longer it is used; nothing if it is stale and a newer one is being fetched.
+        fresh_for: Duration,
+        /// How old it is.
+        age: Duration,
+    },
+    /// It was read for this question.
+    Read {
+        /// Why.
+        why: Why,
+        /// Whether it is kept.
+        stored: bool,
+        /// Whether somebody else had asked before.
+        collapsed: bool,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// Why an answer was read from the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// There was none.
+    Missing,
+    /// The one that was kept was too old, or its data had changed.
+    Old,
+    /// The caller wished for a newer one.
+    Wished,
+    /// Such answers are not kept.
+    NotKept,
+}
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answers").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("as_of", &self.made.as_of).finish_non_exhaustive()
+    }
+}
+
+/// How long each is kept.
+struct Lifetime;
+
+impl moka::Expiry<AnswerKey, Arc<Answer>> for Lifetime {
+    fn expire_after_create(
+        &self,
+        _: &AnswerKey,
+        answer: &Arc<Answer>,
+        _: Instant,
+    ) -> Option<Duration> {
+        Some(answer.made.lives_for.saturating_sub(answer.made.at.elapsed()))
+    }
+}
+
+impl Answers {
+    /// Keeps what `writer` writes, as `settings` say and as long as `news` has nothing to say against
+    /// it.
+    #[must_use]
+    pub fn new(
+        definitions: Definitions,
+        news: Arc<News>,
+        writer: Arc<dyn AnswerWriter>,
+        settings: CacheSettings,
+    ) -> Self {
+        let kept = Cache::builder()
+            .max_capacity(settings.max_bytes)
+            .weigher(|key: &AnswerKey, answer: &Arc<Answer>| {
+                u32::try_from(OVERHEAD + key.weight() + answer.weight()).unwrap_or(u32::MAX)
+            })
+            .expire_after(Lifetime)
+            .build();
+        let (flights, names) = (Flights::default(), RandomState::new());
+        Self { kept, flights, definitions, news, writer, settings, names }
+    }
+
+    /// The answer to a question: one that is kept, if it is as good as a new one, else what `read`
+    /// reads, once for all who ask the same meanwhile.
+    ///
+    /// # Errors
+    /// When it has to be read and cannot.
+    pub async fn get<F>(
+        &self,
+        question: Question,
+        read: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Served, GetError>
+    where
+        F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
+    {
+        let why = if !self.keeps(&question) {
+            Why::NotKept
+        } else if question.max_age == Some(Duration::ZERO) {
+            Why::Wished
+        } else {
+            match self.look_up(&question).await? {
+                Found::Fresh(served) => return Ok(served),
+                Found::Stale(served) => {
+                    let answers = self.clone();
+                    let refresh = async move {
+                        let _ = answers.fetch(question, Why::Old, read).await;
+                    };
+                    // Whoever asked has an answer; the new one is for those to come.
+                    tokio::spawn(refresh.in_current_span());
+                    return Ok(served);
+                }
+                Found::Nothing(why) => why,
+            }
+        };
+        self.log(&question.key, if why == Why::Old { "Cache expired" } else { "Cache miss" });
+        self.fetch(question, why, read).await
+    }
+
+    fn keeps(&self, question: &Question) -> bool {
+        let validity = question.key.validity(&question.definition.compiled);
+        !self.settings.ttl.is_zero() && validity != Validity::Moment
+    }
+
+    /// Keeps a packed form of an answer's body beside it, by the number of the packing. Gives the one that
+    /// is kept.
+    pub fn keep_packed(
+        &self,
+        key: &AnswerKey,
+        answer: &Arc<Answer>,
+        packing: usize,
+        packed: Bytes,
+    ) -> Bytes {
+        let Some(place) = answer.packed.get(packing) else { return packed };
+        let packed = place.get_or_init(|| packed).clone();
+        // It weighs more now.
+        if self.kept.get(key).is_some_and(|kept| Arc::ptr_eq(&kept, answer)) {
+            self.kept.insert(key.clone(), Arc::clone(answer));
+        }
+        packed
+    }
+
+    /// How many bytes are kept, about.
+    #[must_use]
+    pub fn bytes_kept(&self) -> u64 {
+        self.kept.run_pending_tasks();
+        self.kept.weighted_size()
+    }
+
+    async fn look_up(&self, question: &Question) -> Result<Found, GetError> {
+        self.news.be_sure().await?;
+        let Some(answer) = self.kept.get(&question.key) else {
+            return Ok(Found::Nothing(Why::Missing));
+        };
+        let made = &answer.made;
+        let age = made.at.elapsed();
+        if !made.watch.is_current(&made.seen) {
+            return Ok(Found::Nothing(Why::Old));
+        }
+        if question.max_age.is_some_and(|max_age| age > max_age) {
+            return Ok(Found::Nothing(Why::Wished));
+        }
+        let is_fresh = age < made.fresh_for;
+        if !is_fresh && age >= made.lives_for {
+            return Ok(Found::Nothing(Why::Old));
+        }
+        self.log(&question.key, if is_fresh { "Cache hit" } else { "Cache stale" });
+        let source = Source::Kept { fresh_for: made.fresh_for.saturating_sub(age), age };
+        let answer = self.dressed(question, answer);
+        let served = Served { question: question.clone(), answer, source };
+        Ok(if is_fresh { Found::Fresh(served) } else { Found::Stale(served) })
+    }
+
+    /// The answer as the metric is now: a moved tile leaves the rows as they are.
+    fn dressed(&self, question: &Question, answer: Arc<Answer>) -> Arc<Answer> {
+        if Arc::ptr_eq(&answer.definition, &question.definition) {
+            return answer;
+        }
+        let anew = self.written(question, &answer.rows(), answer.made.clone());
+        self.kept.insert(question.key.clone(), Arc::clone(&anew));
+        anew
+    }
+
+    fn written(&self, question: &Question, rows: &[u8], made: Made) -> Arc<Answer> {
+        let written = self.writer.write(AnswerDraft {
+            compiled: &question.definition.compiled,
+            window: question.key.window(),
+            rows,
+            truncated: made.truncated,
+            as_of: made.as_of,
+        });
+        let definition = Arc::clone(&question.definition);
+        Arc::new(Answer { definition, written, packed: Default::default(), made })
+    }
+
+    /// Reads, once for all who ask the same meanwhile.
+    async fn fetch<F>(
+        &self,
+        question: Question,
+        why: Why,
+        read: impl FnOnce() -> F,
+    ) -> Result<Served, GetError>
+    where
+        F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
+    {
+        let asked = Instant::now();
+        let marks = self.definitions.marks(&question.definition.readings).await?;
+        let query = Mark::Query(question.definition.compiled.query.id.clone());
+        let (key, asked_for) = (question.key.clone(), question.clone());
+        let takes_any = question.max_age != Some(Duration::ZERO);
+        // Whoever asks after a change must not get what was begun before it.
+        let may_join = |watch: &Arc<Watch>| takes_any && watch.is_untouched();
+        let begin = || {
+            let watch = Arc::new(self.news.ledger().watch(marks.into_iter().chain([query])));
+            let (ticket, answers, read) = (Arc::clone(&watch), self.clone(), read());
+            (ticket, async move { answers.fill(question, why, watch, read).await })
+        };
+        let (landed, collapsed) = self.flights.join(key, may_join, begin).await;
+        let broke_off = |error: BrokeOff| Arc::new(RunError::Failed(error.into()));
+        let (answer, stored) = landed.map_err(broke_off).flatten()?;
+        let took = asked.elapsed();
+        let source = Source::Read { why, stored, collapsed, took };
+        Ok(Served { question: asked_for, answer, source })
+    }
+
+    async fn fill(
+        self,
+        question: Question,
+        why: Why,
+        watch: Arc<Watch>,
+        read: impl Future<Output = Result<Fetched, RunError>>,
+    ) -> Result<(Arc<Answer>, bool), Arc<RunError>> {
+        let at = Instant::now();
+        let Fetched { rows, as_of } = read.await?;
+        let fresh_for = match question.key.validity(&question.definition.compiled) {
+            Validity::Until(end) => {
+                self.settings.ttl.min((end - as_of).to_std().unwrap_or_default())
+            }
+            Validity::Always | Validity::Moment => self.settings.ttl,
+        };
+        let made = Made {
+            truncated: rows.truncated,
+            as_of,
+            at,
+            fresh_for,
+            lives_for: fresh_for + self.settings.max_stale,
+            seen: rows.snapshot,
+            watch,
+        };
+        let answer = self.written(&question, rows.json.as_bytes(), made);
+        let made = &answer.made;
+        let is_current =
+            || made.watch.is_current(&made.seen) && question.definition.watch.is_untouched();
+        let stored = why != Why::NotKept && is_current();
+        let is_newer = |kept: Arc<Answer>| kept.made.at > at;
+        if stored && !self.kept.get(&question.key).is_some_and(is_newer) {
+            self.kept.insert(question.key, Arc::clone(&answer));
+        }
+        Ok((answer, stored))
+    }
+
+    fn log(&self, key: &AnswerKey, what: &'static str) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let answer = format_args!("{:016x}", self.names.hash_one(key)).to_string();
+            debug!(answer, "{what}");
+        }
+    }
+}
+
+impl Answer {
+    /// The body that callers get.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.written.body
+    }
+
+    /// Names everything in the body but the instant.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.written.tag
+    }
+
+    /// The rows alone: a JSON array of objects.
+    #[must_use]
+    pub fn rows(&self) -> Bytes {
+        self.written.body.slice(self.written.rows.clone())
+    }
+
+    /// Whether rows were left out because there were more than allowed.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.made.truncated
+    }
+
+    /// The metric that was asked.
+    #[must_use]
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// A packed form of the body, if it is kept.
+    #[must_use]
+    pub fn packed(&self, packing: usize) -> Option<&Bytes> {
+        self.packed.get(packing)?.get()
+    }
+
+    fn weight(&self) -> usize {
+        let packed: usize = self.packed.iter().filter_map(OnceLock::get).map(Bytes::len).sum();
+        size_of::<Self>() + self.made.watch.weight() + self.body().len() + packed
+    }
+}
+
+/// What was kept.
+enum Found {
+    Fresh(Served),
+    /// Good enough until a newer one is there.
+    Stale(Served),
+    Nothing(Why),
+}

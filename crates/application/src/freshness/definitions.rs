@@ -1,0 +1,181 @@
+//! Metrics with their compiled queries, kept so that a question that is often asked does not ask the
+//! catalog.
+
+use std::{sync::Arc, time::Duration};
+
+use metricd_core::{
+    ids::MetricId,
+    metric::CompiledMetric,
+    sql::{Reading, TableName},
+};
+use moka::sync::Cache;
+
+use super::{
+    flights::{BrokeOff, Flights},
+    ledger::{Mark, Watch},
+    news::News,
+};
+use crate::ports::{Catalog, ResolvedTable, StoreError};
+
+/// How long it is believed that nobody has this id. A metric that is made meanwhile is told of as every
+/// change is; this only bounds what guessing costs.
+const UNKNOWN: Duration = Duration::from_secs(1);
+
+/// How long it is believed where a table's rows come from: nobody tells of a view that is made anew.
+const RESOLVED: Duration = Duration::from_mins(1);
+
+/// Reads metrics through a bounded memory.
+#[derive(Clone)]
+pub struct Definitions {
+    catalog: Arc<dyn Catalog>,
+    news: Arc<News>,
+    kept: Cache<MetricId, Arc<Kept>>,
+    resolved: Cache<TableName, Arc<ResolvedTable>>,
+    flights: Flights<MetricId, Arc<Watch>, Result<Option<Arc<Definition>>, Arc<StoreError>>>,
+}
+
+/// A metric, and what its answers are made from.
+pub struct Definition {
+    /// The metric and its query.
+    pub compiled: CompiledMetric,
+    /// The tables that the query reads.
+    pub readings: Vec<Reading>,
+    /// Moves when the definition changes.
+    pub(crate) watch: Arc<Watch>,
+}
+
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definition").field("compiled", &self.compiled).finish_non_exhaustive()
+    }
+}
+
+struct Kept {
+    /// `None`: nobody has this id.
+    definition: Option<Arc<Definition>>,
+    watch: Arc<Watch>,
+}
+
+impl std::fmt::Debug for Definitions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definitions")
+            .field("kept", &self.kept.entry_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an entry takes beside itself.
+const OVERHEAD: usize = 400;
+
+/// How long each is kept.
+struct Lifetime;
+
+impl moka::Expiry<MetricId, Arc<Kept>> for Lifetime {
+    fn expire_after_create(
+        &self,
+        _: &MetricId,
+        kept: &Arc<Kept>,
+        _: std::time::Instant,
+    ) -> Option<Duration> {
+        kept.definition.is_none().then_some(UNKNOWN)
+    }
+}
+
+impl Definitions {
+    /// Reads through `catalog` and keeps no more than `max_bytes`, as long as `news` has nothing to say
+    /// against it.
+    #[must_use]
+    pub fn new(catalog: Arc<dyn Catalog>, news: Arc<News>, max_bytes: u64) -> Self {
+        let kept = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|_, kept: &Arc<Kept>| u32::try_from(kept.weight()).unwrap_or(u32::MAX))
+            .expire_after(Lifetime)
+            .build();
+        let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED).build();
+        Self { catalog, news, kept, resolved, flights: Flights::default() }
+    }
+
+    /// A metric with its query, as it is now.
+    ///
+    /// # Errors
+    /// When the catalog or the log of changes has to be asked and cannot.
+    pub async fn find(&self, id: MetricId) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
+        self.news.be_sure().await?;
+        if let Some(kept) = self.kept.get(&id).filter(|kept| kept.watch.is_untouched()) {
+            return Ok(kept.definition.clone());
+        }
+        let begin = || {
+            let watch = Arc::new(self.news.ledger().watch([Mark::Metric(id), Mark::Queries]));
+            (Arc::clone(&watch), self.clone().read(id, watch))
+        };
+        let (read, _) = self.flights.join(id, |watch| watch.is_untouched(), begin).await;
+        read.unwrap_or_else(|BrokeOff| Err(Arc::new(StoreError::Failed(BrokeOff.into()))))
+    }
+
+    async fn read(
+        self,
+        id: MetricId,
+        watch: Arc<Watch>,
+    ) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
+        let found = self.catalog.find(id).await?;
+        // Which query it has is known only now. Nothing that is to be watched has changed before, as long
+        // as no query has.
+        let marks = [Mark::Metric(id)].into_iter();
+        let query = found.as_ref().map(|found| Mark::Query(found.query.id.clone()));
+        let narrow = Arc::new(self.news.ledger().watch(marks.chain(query)));
+        let definition = found.map(|compiled| {
+            let readings = compiled.query.template.readings();
+            Arc::new(Definition { compiled, readings, watch: Arc::clone(&narrow) })
+        });
+        if watch.is_untouched() {
+            let kept = Kept { definition: definition.clone(), watch: narrow };
+            self.kept.insert(id, Arc::new(kept));
+        }
+        Ok(definition)
+    }
+
+    /// What changes the rows that `readings` find.
+    pub(crate) async fn marks(&self, readings: &[Reading]) -> Result<Vec<Mark>, StoreError> {
+        let mut marks = Vec::new();
+        for reading in readings {
+            let table = reading.table.clone().qualified();
+            if let Some(ids) = &reading.only {
+                marks.push(Mark::SomeRows(table.clone()));
+                marks.extend(ids.iter().map(|id| Mark::Rows(table.clone(), id.clone())));
+            } else {
+                let resolved = self.resolve(&reading.table).await?;
+                marks.extend(resolved.tables.iter().cloned().map(Mark::Table));
+            }
+        }
+        Ok(marks)
+    }
+
+    async fn resolve(&self, table: &TableName) -> Result<Arc<ResolvedTable>, StoreError> {
+        if let Some(resolved) = self.resolved.get(table) {
+            return Ok(resolved);
+        }
+        let resolved = self.news.log().resolve(std::slice::from_ref(table)).await?;
+        let resolved = resolved.into_iter().next().unwrap_or_else(|| ResolvedTable {
+            tables: [table.clone().qualified()].into(),
+            is_whole: false,
+        });
+        let resolved = Arc::new(resolved);
+        self.resolved.insert(table.clone(), Arc::clone(&resolved));
+        Ok(resolved)
+    }
+}
+
+impl Kept {
+    fn weight(&self) -> usize {
+        let definition = self.definition.as_ref().map_or(0, |definition| {
+            let CompiledMetric { metric, query } = &definition.compiled;
+            let texts = query.sql.len() + query.template.sql.len();
+            let notes: usize = query.template.notes.iter().map(|note| note.message.len()).sum();
+            let details = metric.details.description.as_ref().map_or(0, String::len);
+            let items =
+                metric.layouts.len() + query.columns.len() + query.template.parameters.len();
+            size_of::<Definition>() + texts + notes + details + 96 * items
+        });
+        OVERHEAD + size_of::<Self>() + self.watch.weight() + definition
+    }
+}

@@ -1,0 +1,204 @@
+//! One execution for all who ask the same at the same time.
+//!
+//! Nobody's leaving ends it for the others; the last one's does. Nobody joins what began too early for
+//! them: a ticket says whether its execution may still be joined.
+
+use std::{future::Future, hash::Hash};
+
+use thiserror::Error;
+use tokio::{sync::watch, task::AbortHandle};
+use tracing::Instrument;
+
+use super::{
+    board::{Board, Flight},
+    sync::Arc,
+};
+
+/// Executions under way.
+pub(crate) struct Flights<K: Hash + Eq + Clone, T, V>(Arc<Board<K, Boarding<T, V>>>);
+
+struct Boarding<T, V> {
+    ticket: T,
+    landing: watch::Receiver<Option<V>>,
+    task: AbortHandle,
+}
+
+/// The execution broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("an execution that others waited for broke off")]
+pub(crate) struct BrokeOff;
+
+impl<K: Hash + Eq + Clone, T, V> Clone for Flights<K, T, V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Clone, T, V> Default for Flights<K, T, V> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone, T, V: Clone + Send + Sync + 'static> Flights<K, T, V> {
+    /// What comes of the execution under way for `key`, if `may_join` says so of its ticket, else of the
+    /// one that `begin` begins. Says whether it was joined.
+    ///
+    /// # Errors
+    /// When it panicked.
+    pub(crate) async fn join<F>(
+        &self,
+        key: K,
+        may_join: impl FnOnce(&T) -> bool,
+        begin: impl FnOnce() -> (T, F),
+    ) -> (Result<V, BrokeOff>, bool)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let begin = || {
+            let (ticket, work) = begin();
+            let (lands, landing) = watch::channel(None);
+            let flying = async move {
+                let _ = lands.send(Some(work.await));
+            };
+            let task = tokio::spawn(flying.in_current_span()).abort_handle();
+            Boarding { ticket, landing, task }
+        };
+        let (flight, joined) = self.0.seat(&key, |boarding| may_join(&boarding.ticket), begin);
+        let mut landing = flight.ticket.landing.clone();
+        let _seat = Seat { board: &self.0, key, flight };
+        let landed = landing.wait_for(Option::is_some).await;
+        let value = landed.ok().and_then(|value| value.clone());
+        (value.ok_or(BrokeOff), joined)
+    }
+}
+
+/// A place in an execution. The last one to be dropped ends it, if it has not ended by itself.
+struct Seat<'a, K: Hash + Eq + Clone, T, V> {
+    board: &'a Board<K, Boarding<T, V>>,
+    key: K,
+    flight: Arc<Flight<Boarding<T, V>>>,
+}
+
+impl<K: Hash + Eq + Clone, T, V> Drop for Seat<'_, K, T, V> {
+    fn drop(&mut self) {
+        if self.board.leave(&self.key, &self.flight) {
+            self.flight.ticket.task.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::{Notify, oneshot};
+
+    use super::*;
+
+    /// Lets an execution end when it is told to, and says how often one began and ended.
+    #[derive(Clone, Default)]
+    struct Work {
+        begun: Arc<AtomicU32>,
+        ended: Arc<AtomicU32>,
+        go: Arc<Notify>,
+    }
+
+    impl Work {
+        fn begin(&self) -> ((), impl Future<Output = u32> + Send + 'static + use<>) {
+            let (begun, work) = (self.begun.fetch_add(1, Ordering::SeqCst), self.clone());
+            ((), async move {
+                work.go.notified().await;
+                work.ended.fetch_add(1, Ordering::SeqCst);
+                begun
+            })
+        }
+
+        fn counts(&self) -> (u32, u32) {
+            (self.begun.load(Ordering::SeqCst), self.ended.load(Ordering::SeqCst))
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_the_same_share_one_execution() {
+        let (flights, work) = (Flights::<&str, (), u32>::default(), Work::default());
+        let ask = || flights.join("a", |()| true, || work.begin());
+        let (mut one, mut two) = (Box::pin(ask()), Box::pin(ask()));
+        assert!(futures_poll(&mut one).await.is_none());
+        assert!(futures_poll(&mut two).await.is_none());
+        let mut other = Box::pin(flights.join("b", |()| true, || work.begin()));
+        assert!(futures_poll(&mut other).await.is_none());
+        work.go.notify_waiters();
+        tokio::task::yield_now().await;
+        work.go.notify_one();
+        work.go.notify_one();
+        assert_eq!((one.await, two.await), ((Ok(0), false), (Ok(0), true)));
+        work.go.notify_one();
+        other.await.0.unwrap();
+        assert_eq!(work.counts(), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_ends_it_for_nobody_else_and_the_last_one_ends_it() {
+        let (flights, work) = (Flights::<&str, (), u32>::default(), Work::default());
+        let ask = || flights.join("a", |()| true, || work.begin());
+        let (mut first, mut second) = (Box::pin(ask()), Box::pin(ask()));
+        assert!(futures_poll(&mut first).await.is_none());
+        assert!(futures_poll(&mut second).await.is_none());
+        drop(first);
+        work.go.notify_one();
+        assert_eq!(second.await, (Ok(0), true));
+
+        let (gone, left) = oneshot::channel::<()>();
+        let begin = || {
+            let held = async move {
+                let _gone = gone;
+                std::future::pending::<()>().await;
+                7
+            };
+            ((), held)
+        };
+        let mut last = Box::pin(flights.join("a", |()| true, begin));
+        assert!(futures_poll(&mut last).await.is_none());
+        drop(last);
+        // Its sender is dropped with it.
+        assert!(left.await.is_err());
+        // Nobody is kept waiting for what was ended.
+        work.go.notify_one();
+        assert_eq!(ask().await, (Ok(1), false));
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_joined_is_begun_again() {
+        let (flights, work) = (Flights::<&str, (), u32>::default(), Work::default());
+        let mut early = Box::pin(flights.join("a", |()| true, || work.begin()));
+        assert!(futures_poll(&mut early).await.is_none());
+        let mut late = Box::pin(flights.join("a", |()| false, || work.begin()));
+        assert!(futures_poll(&mut late).await.is_none());
+        tokio::task::yield_now().await;
+        work.go.notify_waiters();
+        assert_eq!((early.await, late.await), ((Ok(0), false), (Ok(1), false)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_to_all_and_keeps_nobody_after() {
+        let flights = Flights::<&str, (), u32>::default();
+        let broken = flights.join("a", |()| true, || ((), async { panic!("as planned") }));
+        assert_eq!(broken.await, (Err(BrokeOff), false));
+        let sound = flights.join("a", |()| true, || ((), async { 1 }));
+        assert_eq!(sound.await, (Ok(1), false));
+    }
+
+    /// Polls once and lets spawned work go on.
+    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+                std::task::Poll::Ready(value) => Some(value),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await;
+        tokio::task::yield_now().await;
+        polled
+    }
+}
