@@ -51,6 +51,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         name: None,
         description: None,
         tags: Vec::new(),
+        cache_ttl: None,
     };
     #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]
     let operator = Actor::operator();

@@ -91,6 +91,7 @@ Feature: Limits
       When metricd stops
       Given the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "5s"
       And the setting "METRICD_DATABASE__MAX_CONNECTIONS" is "1"
+      And the setting "METRICD_CACHE__TTL" is "0s"
       When metricd starts again
       And I ask for the metric "{id}" in the background
       And I ask for the metric "{quick}" until the answer is 503

@@ -39,7 +39,8 @@ Feature: The reader
         """
         REVOKE SELECT ON orders FROM metricd_reader
         """
-      When I ask for the metric "{id}"
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
       Then the answer is 500
       And the body does not mention "orders"
 
@@ -120,7 +121,7 @@ Feature: The reader
       And the setting "METRICD_LIMITS__QUEUED_QUERIES" is "0"
       When metricd starts again
       And I ask for the metric "{id}" in the background
-      Then in the database, "SELECT count(*) AS running FROM pg_stat_activity WHERE application_name = 'metricd reader' AND state = 'active' AND query LIKE 'SELECT CASE%' AND datname = current_database()" soon gives
+      Then in the database, "SELECT count(*) AS running FROM pg_stat_activity WHERE application_name = 'metricd reader' AND state = 'active' AND query LIKE 'SELECT string_agg(%' AND datname = current_database()" soon gives
         """
         [{"running": 1}]
         """

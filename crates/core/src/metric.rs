@@ -45,13 +45,51 @@ pub struct MetricDetails {
     pub tags: Vec<Tag>,
     /// How the dashboard draws it.
     pub display: Display,
+    /// How long its answers are used again, where that is not the same for all metrics.
+    pub cache_ttl: Option<CacheTtl>,
 }
 
 impl MetricDetails {
     /// Details with nothing but a name.
     #[must_use]
     pub fn named(name: MetricName) -> Self {
-        Self { name, description: None, owner: None, tags: Vec::new(), display: Display::default() }
+        Self {
+            name,
+            description: None,
+            owner: None,
+            tags: Vec::new(),
+            display: Display::default(),
+            cache_ttl: None,
+        }
+    }
+}
+
+/// How long an answer is used again: whole seconds up to a week, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CacheTtl(u32);
+
+/// A time to live that is negative or too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be 0 to {} seconds", CacheTtl::MAX_SECONDS)]
+pub struct InvalidCacheTtl;
+
+impl CacheTtl {
+    /// The longest time: a week.
+    pub const MAX_SECONDS: u32 = 7 * 24 * 60 * 60;
+
+    /// Checks and wraps a number of seconds; none at all means that every answer is read anew.
+    ///
+    /// # Errors
+    /// When it is negative or more than a week.
+    pub fn from_seconds(seconds: i64) -> Result<Self, InvalidCacheTtl> {
+        let fits = u32::try_from(seconds).ok().filter(|seconds| *seconds <= Self::MAX_SECONDS);
+        fits.map(Self).ok_or(InvalidCacheTtl)
+    }
+
+    /// The number of seconds.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        self.0
     }
 }
 

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 
 use crate::wire::{ColumnBody, MetricBody};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Bodies below this are not worth packing.
@@ -161,11 +161,11 @@ impl Packing {
                 None => {}
             }
         }
-        let liked = Self::ALL.into_iter().zip(likes).filter_map(|(packing, like)| {
+        let wanted = Self::ALL.into_iter().zip(likes).filter_map(|(packing, like)| {
             like.or(any).filter(|like| *like > 0.0).map(|like| (packing, like))
         });
         // The first of those that are liked as much.
-        let best = liked.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let best = wanted.reduce(|best, next| if next.1 > best.1 { next } else { best });
         best.filter(|(_, like)| plain.is_none_or(|plain| *like >= plain))
             .map(|(packing, _)| packing)
     }
@@ -178,9 +178,9 @@ impl Packing {
                 brotli::BrotliCompress(&mut body.as_ref(), &mut packed, &settings)?;
             }
             Self::Gzip => {
-                let mut packer = GzEncoder::new(packed, flate2::Compression::default());
-                packer.write_all(body)?;
-                packed = packer.finish()?;
+                let mut encoder = GzEncoder::new(packed, flate2::Compression::default());
+                encoder.write_all(body)?;
+                packed = encoder.finish()?;
             }
         }
         Ok(packed.into())
@@ -307,10 +307,10 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(&name, value.parse().unwrap());
+            headers.append(name, value.parse().unwrap());
         }
         headers
     }
@@ -333,7 +333,7 @@ mod tests {
             (&["zstd"], None),
             (&["gzip;q=x"], None),
         ] {
-            let headers = headers(header::ACCEPT_ENCODING, values);
+            let headers = headers(&header::ACCEPT_ENCODING, values);
             assert_eq!(Packing::wanted(&headers), expected, "{values:?}");
         }
     }
@@ -365,13 +365,13 @@ mod tests {
             (&["max-age=60", "no-cache"], seconds(0)),
             (&["max-age=soon"], seconds(0)),
         ] {
-            assert_eq!(max_age(&headers(header::CACHE_CONTROL, values)), expected, "{values:?}");
+            assert_eq!(max_age(&headers(&header::CACHE_CONTROL, values)), expected, "{values:?}");
         }
     }
 
     #[test]
     fn a_tag_is_known_whatever_its_strength() {
-        let knows = |values: &[&str]| has(&headers(header::IF_NONE_MATCH, values), "W/\"a\"");
+        let knows = |values: &[&str]| has(&headers(&header::IF_NONE_MATCH, values), "W/\"a\"");
         assert!(knows(&["W/\"a\""]) && knows(&["\"a\""]) && knows(&["*"]));
         assert!(knows(&["\"b\", W/\"a\""]) && knows(&["\"b\"", "\"a\""]));
         assert!(!knows(&[]) && !knows(&["\"b\""]) && !knows(&["a"]));

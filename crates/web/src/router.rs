@@ -20,6 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
+    answer,
     failures::{demand_nothing, demand_token},
     middleware::{
         authenticate::{Door, authenticate},
@@ -193,12 +194,15 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
+            header::CACHE_CONTROL,
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
             request::REQUEST_ID,
         ])
         .expose_headers([
+            header::AGE,
+            answer::CACHE_STATUS,
             header::ETAG,
             header::LOCATION,
             header::RETRY_AFTER,

@@ -3,7 +3,7 @@
 use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
 use metricd_core::{
     layout::{Breakpoint, LayoutItem},
-    metric::{self, Chart, Column, Display, Metric, MetricName, Tag},
+    metric::{self, CacheTtl, Chart, Column, Display, Metric, MetricName, Tag},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -116,6 +116,11 @@ pub(crate) fn prose(text: String) -> Result<String, Refused> {
     Ok(text)
 }
 
+/// Reads a time for which answers are used again.
+pub(crate) fn cache_ttl(seconds: i64) -> Result<CacheTtl, Refused> {
+    CacheTtl::from_seconds(seconds).map_err(|error| Refused::value(error.to_string()))
+}
+
 /// `read`, where `null` says the same as leaving the field out.
 pub(crate) fn optional<T, U>(
     value: Option<T>,
@@ -137,6 +142,19 @@ impl<T> Change<T> {
         match self {
             Self::Keep => None,
             Self::Set(value) => Some(value),
+        }
+    }
+}
+
+impl<T> Change<Option<T>> {
+    /// `read`, where a value is given.
+    pub(crate) fn read<U>(
+        self,
+        read: impl FnOnce(T) -> Result<U, Refused>,
+    ) -> Result<Change<Option<U>>, Refused> {
+        match self {
+            Self::Set(value) => optional(value, read).map(Change::Set),
+            Self::Keep => Ok(Change::Keep),
         }
     }
 }
@@ -227,6 +245,8 @@ pub(crate) struct MetricBody {
     owner: Option<String>,
     tags: Vec<String>,
     display: DisplayBody,
+    /// How many seconds its answers are used again; null means as long as the server's setting says.
+    cache_ttl_seconds: Option<u32>,
     /// Whether it may be changed; `false` locks it.
     is_editable: bool,
     layouts: Vec<LayoutItemBody>,
@@ -249,6 +269,7 @@ impl From<&Metric> for MetricBody {
             owner: details.owner.clone(),
             tags: details.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
             display: (&details.display).into(),
+            cache_ttl_seconds: details.cache_ttl.map(CacheTtl::seconds),
             is_editable: metric.is_editable,
             layouts: metric.layouts.iter().map(Into::into).collect(),
             layout_version: metric.layout_version,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Chart, MetricName, Tag},
+    metric::{CacheTtl, Chart, MetricName, Tag},
 };
 
 use super::{
@@ -105,6 +105,8 @@ pub struct GivenDetails {
     pub chart: Option<Chart>,
     /// The unit shown beside numbers.
     pub unit: Option<String>,
+    /// How long its answers are used again.
+    pub cache_ttl: Option<CacheTtl>,
 }
 
 /// A layout item, as its file has it.

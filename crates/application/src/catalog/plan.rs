@@ -247,6 +247,7 @@ fn overlay(details: MetricDetails, given: &GivenDetails) -> MetricDetails {
             chart: given.chart.unwrap_or(details.display.chart),
             unit: given.unit.or(details.display.unit),
         },
+        cache_ttl: given.cache_ttl.or(details.cache_ttl),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use metricd_core::{
     answer_key::{AnswerKey, Validity},
     changes::Snapshot,
@@ -17,7 +17,7 @@ use moka::sync::Cache;
 use tracing::{Instrument, debug};
 
 use super::{
-    definitions::{Definition, Definitions},
+    definitions::{Definition, Definitions, Readings},
     flights::{BrokeOff, Flights},
     ledger::{Mark, Watch},
     news::News,
@@ -44,11 +44,14 @@ pub struct CacheSettings {
     pub max_bytes: u64,
 }
 
+/// An answer that was read, and whether it is kept.
+type Filled = Result<(Arc<Answer>, bool), Arc<RunError>>;
+
 /// Keeps answers.
 #[derive(Clone)]
 pub struct Answers {
     kept: Cache<AnswerKey, Arc<Answer>>,
-    flights: Flights<AnswerKey, Arc<Watch>, Result<(Arc<Answer>, bool), Arc<RunError>>>,
+    flights: Flights<AnswerKey, Arc<Watch>, Filled>,
     definitions: Definitions,
     news: Arc<News>,
     writer: Arc<dyn AnswerWriter>,
@@ -63,6 +66,8 @@ pub struct Answer {
     written: Written,
     packed: [OnceLock<Bytes>; PACKINGS],
     made: Made,
+    fresh_for: Duration,
+    lives_for: Duration,
 }
 
 /// How an answer's rows came about.
@@ -72,8 +77,8 @@ struct Made {
     as_of: DateTime<Utc>,
     /// When the rows were begun to be read.
     at: Instant,
-    fresh_for: Duration,
-    lives_for: Duration,
+    /// How long they can be right after that: to the end of the day that they depend on.
+    bound: Option<Duration>,
     seen: Snapshot,
     watch: Arc<Watch>,
 }
@@ -167,7 +172,17 @@ impl moka::Expiry<AnswerKey, Arc<Answer>> for Lifetime {
         answer: &Arc<Answer>,
         _: Instant,
     ) -> Option<Duration> {
-        Some(answer.made.lives_for.saturating_sub(answer.made.at.elapsed()))
+        Some(answer.lives_for.saturating_sub(answer.made.at.elapsed()))
+    }
+
+    fn expire_after_update(
+        &self,
+        key: &AnswerKey,
+        answer: &Arc<Answer>,
+        now: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, answer, now)
     }
 }
 
@@ -230,7 +245,13 @@ impl Answers {
 
     fn keeps(&self, question: &Question) -> bool {
         let validity = question.key.validity(&question.definition.compiled);
-        !self.settings.ttl.is_zero() && validity != Validity::Moment
+        !self.ttl(&question.definition).is_zero() && validity != Validity::Moment
+    }
+
+    /// How long answers of a metric are used again.
+    fn ttl(&self, definition: &Definition) -> Duration {
+        let own = definition.compiled.metric.details.cache_ttl;
+        own.map_or(self.settings.ttl, |ttl| Duration::from_secs(ttl.seconds().into()))
     }
 
     /// Keeps a packed form of an answer's body beside it, by the number of the packing. Gives the one that
@@ -264,20 +285,20 @@ impl Answers {
             return Ok(Found::Nothing(Why::Missing));
         };
         let made = &answer.made;
-        let age = made.at.elapsed();
         if !made.watch.is_current(&made.seen) {
             return Ok(Found::Nothing(Why::Old));
         }
+        let age = made.at.elapsed();
         if question.max_age.is_some_and(|max_age| age > max_age) {
             return Ok(Found::Nothing(Why::Wished));
         }
-        let is_fresh = age < made.fresh_for;
-        if !is_fresh && age >= made.lives_for {
+        let answer = self.dressed(question, answer);
+        let is_fresh = age < answer.fresh_for;
+        if !is_fresh && age >= answer.lives_for {
             return Ok(Found::Nothing(Why::Old));
         }
         self.log(&question.key, if is_fresh { "Cache hit" } else { "Cache stale" });
-        let source = Source::Kept { fresh_for: made.fresh_for.saturating_sub(age), age };
-        let answer = self.dressed(question, answer);
+        let source = Source::Kept { fresh_for: answer.fresh_for.saturating_sub(age), age };
         let served = Served { question: question.clone(), answer, source };
         Ok(if is_fresh { Found::Fresh(served) } else { Found::Stale(served) })
     }
@@ -300,8 +321,12 @@ impl Answers {
             truncated: made.truncated,
             as_of: made.as_of,
         });
+        let bound = made.bound.unwrap_or(Duration::MAX);
+        let fresh_for = self.ttl(&question.definition).min(bound);
+        let lives_for = fresh_for.saturating_add(self.settings.max_stale).min(bound);
         let definition = Arc::clone(&question.definition);
-        Arc::new(Answer { definition, written, packed: Default::default(), made })
+        let packed = Default::default();
+        Arc::new(Answer { definition, written, packed, made, fresh_for, lives_for })
     }
 
     /// Reads, once for all who ask the same meanwhile.
@@ -315,7 +340,8 @@ impl Answers {
         F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
     {
         let asked = Instant::now();
-        let marks = self.definitions.marks(&question.definition.readings).await?;
+        let Readings { marks, is_whole } =
+            self.definitions.marks(&question.definition.readings).await?;
         let query = Mark::Query(question.definition.compiled.query.id.clone());
         let (key, asked_for) = (question.key.clone(), question.clone());
         let takes_any = question.max_age != Some(Duration::ZERO);
@@ -324,7 +350,7 @@ impl Answers {
         let begin = || {
             let watch = Arc::new(self.news.ledger().watch(marks.into_iter().chain([query])));
             let (ticket, answers, read) = (Arc::clone(&watch), self.clone(), read());
-            (ticket, async move { answers.fill(question, why, watch, read).await })
+            (ticket, async move { answers.fill(question, why, watch, is_whole, read).await })
         };
         let (landed, collapsed) = self.flights.join(key, may_join, begin).await;
         let broke_off = |error: BrokeOff| Arc::new(RunError::Failed(error.into()));
@@ -339,25 +365,19 @@ impl Answers {
         question: Question,
         why: Why,
         watch: Arc<Watch>,
+        is_whole: bool,
         read: impl Future<Output = Result<Fetched, RunError>>,
-    ) -> Result<(Arc<Answer>, bool), Arc<RunError>> {
+    ) -> Filled {
         let at = Instant::now();
         let Fetched { rows, as_of } = read.await?;
-        let fresh_for = match question.key.validity(&question.definition.compiled) {
-            Validity::Until(end) => {
-                self.settings.ttl.min((end - as_of).to_std().unwrap_or_default())
-            }
-            Validity::Always | Validity::Moment => self.settings.ttl,
+        let end = match question.key.validity(&question.definition.compiled) {
+            Validity::Until(end) => Some(end),
+            // A view may look at the clock, which is UTC's in the database.
+            Validity::Always if !is_whole => Some(next_day(as_of)),
+            Validity::Always | Validity::Moment => None,
         };
-        let made = Made {
-            truncated: rows.truncated,
-            as_of,
-            at,
-            fresh_for,
-            lives_for: fresh_for + self.settings.max_stale,
-            seen: rows.snapshot,
-            watch,
-        };
+        let bound = end.map(|end| (end - as_of).to_std().unwrap_or_default());
+        let made = Made { truncated: rows.truncated, as_of, at, bound, seen: rows.snapshot, watch };
         let answer = self.written(&question, rows.json.as_bytes(), made);
         let made = &answer.made;
         let is_current =
@@ -419,6 +439,12 @@ impl Answer {
         let packed: usize = self.packed.iter().filter_map(OnceLock::get).map(Bytes::len).sum();
         size_of::<Self>() + self.made.watch.weight() + self.body().len() + packed
     }
+}
+
+/// When the day after an instant's begins in UTC.
+fn next_day(instant: DateTime<Utc>) -> DateTime<Utc> {
+    let next = instant.date_naive().succ_opt();
+    next.map_or(instant, |day| day.and_time(NaiveTime::MIN).and_utc())
 }
 
 /// What was kept.

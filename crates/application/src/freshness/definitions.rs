@@ -24,6 +24,9 @@ const UNKNOWN: Duration = Duration::from_secs(1);
 /// How long it is believed where a table's rows come from: nobody tells of a view that is made anew.
 const RESOLVED: Duration = Duration::from_mins(1);
 
+/// A metric, if it is there.
+type Found = Result<Option<Arc<Definition>>, Arc<StoreError>>;
+
 /// Reads metrics through a bounded memory.
 #[derive(Clone)]
 pub struct Definitions {
@@ -31,7 +34,7 @@ pub struct Definitions {
     news: Arc<News>,
     kept: Cache<MetricId, Arc<Kept>>,
     resolved: Cache<TableName, Arc<ResolvedTable>>,
-    flights: Flights<MetricId, Arc<Watch>, Result<Option<Arc<Definition>>, Arc<StoreError>>>,
+    flights: Flights<MetricId, Arc<Watch>, Found>,
 }
 
 /// A metric, and what its answers are made from.
@@ -48,6 +51,13 @@ impl std::fmt::Debug for Definition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Definition").field("compiled", &self.compiled).finish_non_exhaustive()
     }
+}
+
+/// What changes the rows of an answer.
+pub(crate) struct Readings {
+    pub(crate) marks: Vec<Mark>,
+    /// Whether nothing else does.
+    pub(crate) is_whole: bool,
 }
 
 struct Kept {
@@ -78,6 +88,16 @@ impl moka::Expiry<MetricId, Arc<Kept>> for Lifetime {
         _: std::time::Instant,
     ) -> Option<Duration> {
         kept.definition.is_none().then_some(UNKNOWN)
+    }
+
+    fn expire_after_update(
+        &self,
+        id: &MetricId,
+        kept: &Arc<Kept>,
+        now: std::time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(id, kept, now)
     }
 }
 
@@ -112,11 +132,7 @@ impl Definitions {
         read.unwrap_or_else(|BrokeOff| Err(Arc::new(StoreError::Failed(BrokeOff.into()))))
     }
 
-    async fn read(
-        self,
-        id: MetricId,
-        watch: Arc<Watch>,
-    ) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
+    async fn read(self, id: MetricId, watch: Arc<Watch>) -> Found {
         let found = self.catalog.find(id).await?;
         // Which query it has is known only now. Nothing that is to be watched has changed before, as long
         // as no query has.
@@ -135,8 +151,8 @@ impl Definitions {
     }
 
     /// What changes the rows that `readings` find.
-    pub(crate) async fn marks(&self, readings: &[Reading]) -> Result<Vec<Mark>, StoreError> {
-        let mut marks = Vec::new();
+    pub(crate) async fn marks(&self, readings: &[Reading]) -> Result<Readings, StoreError> {
+        let (mut marks, mut is_whole) = (Vec::new(), true);
         for reading in readings {
             let table = reading.table.clone().qualified();
             if let Some(ids) = &reading.only {
@@ -145,9 +161,10 @@ impl Definitions {
             } else {
                 let resolved = self.resolve(&reading.table).await?;
                 marks.extend(resolved.tables.iter().cloned().map(Mark::Table));
+                is_whole &= resolved.is_whole;
             }
         }
-        Ok(marks)
+        Ok(Readings { marks, is_whole })
     }
 
     async fn resolve(&self, table: &TableName) -> Result<Arc<ResolvedTable>, StoreError> {

@@ -76,8 +76,8 @@ impl Stamp {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.count.load(Ordering::Acquire);
         let moves = usize::try_from(now - count).unwrap_or(usize::MAX);
-        let sees = |by: &Option<TransactionId>| by.is_some_and(|by| seen.sees(by));
-        (moves <= latest.len() && latest.iter().rev().take(moves).all(sees)).then_some(now)
+        let is_seen = |by: &Option<TransactionId>| by.is_some_and(|by| seen.sees(by));
+        (moves <= latest.len() && latest.iter().rev().take(moves).all(is_seen)).then_some(now)
     }
 }
 

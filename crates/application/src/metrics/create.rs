@@ -5,7 +5,7 @@ use metricd_core::{
     audit::AuditEvent,
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Column, Metric, MetricDetails, MetricName, Origin, Query, Review, Tag},
+    metric::{CacheTtl, Column, Metric, MetricDetails, MetricName, Origin, Query, Review, Tag},
     sql::Template,
 };
 use thiserror::Error;
@@ -33,6 +33,8 @@ pub struct CreateMetric {
     pub description: Option<String>,
     /// Words to find it by.
     pub tags: Vec<Tag>,
+    /// How long its answers are used again, where that is not the same for all metrics.
+    pub cache_ttl: Option<CacheTtl>,
 }
 
 /// Where a new metric's SQL comes from.
@@ -107,6 +109,7 @@ pub async fn create_metric(
     metric.layouts = command.layouts;
     metric.details.description = command.description;
     metric.details.tags = command.tags;
+    metric.details.cache_ttl = command.cache_ttl;
     if let Some(name) = command.name {
         metric.details.name = name;
     }

@@ -4,7 +4,7 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditEvent,
     ids::MetricId,
-    metric::{Column, CompiledMetric, Display, Metric, MetricName, Query, Tag},
+    metric::{CacheTtl, Column, CompiledMetric, Display, Metric, MetricName, Query, Tag},
     sql::Template,
 };
 use thiserror::Error;
@@ -32,6 +32,8 @@ pub struct Patch {
     pub tags: Option<Vec<Tag>>,
     /// Another look.
     pub display: Option<Display>,
+    /// Another time for which its answers are used again; `Some(None)` means as long as all others'.
+    pub cache_ttl: Option<Option<CacheTtl>>,
     /// `false` locks it; `true` unlocks it, which needs a right of its own.
     pub is_editable: Option<bool>,
 }
@@ -185,6 +187,9 @@ fn apply(metric: &mut Metric, patch: Patch) {
     }
     if let Some(display) = patch.display {
         details.display = display;
+    }
+    if let Some(cache_ttl) = patch.cache_ttl {
+        details.cache_ttl = cache_ttl;
     }
     if let Some(is_editable) = patch.is_editable {
         metric.is_editable = is_editable;

@@ -513,8 +513,13 @@ impl Fields<'_> {
 
     /// A whole number that may be missing or `null`.
     pub(super) fn integer(&mut self, name: &str) -> Option<i32> {
+        self.placed_integer(name).map(|(value, _)| value)
+    }
+
+    /// The same with its line.
+    pub(super) fn placed_integer(&mut self, name: &str) -> Option<(i32, u64)> {
         let node = self.optional(name)?;
-        self.integer_of(name, &node)
+        self.integer_of(name, &node).map(|value| (value, node.line))
     }
 
     fn integer_of(&mut self, name: &str, node: &Node) -> Option<i32> {

@@ -8,7 +8,7 @@ use metricd_application::catalog::{
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
-    metric::{self, Chart, MetricName, Tag},
+    metric::{self, CacheTtl, Chart, MetricName, Tag},
 };
 use struson::reader::{ReaderError, ValueType};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use super::{
     name, unreadable,
 };
 
-const ITEM: [&str; 10] = [
+const ITEM: [&str; 11] = [
     "id",
     "queryId",
     "query_id",
@@ -29,6 +29,7 @@ const ITEM: [&str; 10] = [
     "owner",
     "tags",
     "display",
+    "cache_ttl_seconds",
 ];
 const LAYOUT: [&str; 6] = ["i", "x", "y", "w", "h", "static"];
 
@@ -157,6 +158,7 @@ fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> 
         description: prose(fields, "description"),
         owner: prose(fields, "owner"),
         tags: tags(fields),
+        cache_ttl: cache_ttl(fields),
         ..display(fields)
     };
     match (id, query, is_editable) {
@@ -292,6 +294,17 @@ fn tags(fields: &mut Fields<'_>) -> Option<Vec<Tag>> {
         }
     }
     Some(tags)
+}
+
+fn cache_ttl(fields: &mut Fields<'_>) -> Option<CacheTtl> {
+    let name = "cache_ttl_seconds";
+    let (seconds, line) = fields.placed_integer(name)?;
+    let ttl = CacheTtl::from_seconds(seconds.into());
+    if let Err(error) = ttl {
+        let message = format!("`{name}` {error}; it is {seconds}");
+        fields.reject(name, line, message, "Write a number of seconds; 0 for no caching.");
+    }
+    ttl.ok()
 }
 
 fn display(fields: &mut Fields<'_>) -> GivenDetails {

@@ -10,7 +10,7 @@ use metricd_application::catalog::{
     validate,
 };
 use metricd_application::ports::StagedRecord;
-use metricd_core::sql::Gate;
+use metricd_core::{metric::CacheTtl, sql::Gate};
 
 use super::{RecordFile, load_metrics, load_queries, metrics::read_metrics, queries::read_queries};
 
@@ -171,6 +171,14 @@ fn an_item_that_is_at_fault_says_where_and_why() {
         (
             format!(r#"{id}, "queryId": "q", "isEditable": true, "display": {{"unit": 1}}"#),
             (2, "$.items[0].display.unit", "`unit` must be text"),
+        ),
+        (
+            format!(r#"{id}, "queryId": "q", "isEditable": true, "cache_ttl_seconds": 604801"#),
+            (2, "$.items[0].cache_ttl_seconds", "must be 0 to 604800 seconds"),
+        ),
+        (
+            format!(r#"{id}, "queryId": "q", "isEditable": true, "cache_ttl_seconds": "1m""#),
+            (2, "$.items[0].cache_ttl_seconds", "must be a whole number"),
         ),
     ];
     for (members, expected) in cases {
@@ -483,7 +491,7 @@ fn everything_that_a_metric_may_say_is_read() {
     let text = format!(
         r#"{{"items": [{{"id": "{ID}", "queryId": "q", "isEditable": false, "name": " Cost ",
         "description": "Long\nstory", "owner": "Ada", "tags": ["a", "b"],
-        "display": {{"chart": "bar", "unit": "€"}}}}],
+        "display": {{"chart": "bar", "unit": "€"}}, "cache_ttl_seconds": 60}}],
         "layouts": {{"md": [{{"i": "{ID}", "x": 1, "y": 9999999, "w": 2, "h": 3}}],
         "lg": [{{"i": "{OTHER}", "x": 0, "y": 0, "w": 1, "h": 1, "static": null}},
                {{"i": "{ID}", "x": 0, "y": 0, "w": 1, "h": 1, "static": true}}]}}}}"#
@@ -495,6 +503,7 @@ fn everything_that_a_metric_may_say_is_read() {
     assert_eq!(details.description.as_deref(), Some("Long\nstory"));
     assert_eq!(details.tags.as_ref().unwrap().len(), 2);
     assert_eq!(details.unit.as_deref(), Some("€"));
+    assert_eq!(details.cache_ttl.map(CacheTtl::seconds), Some(60));
     let tiles: Vec<_> = loaded
         .layouts
         .iter()

@@ -30,6 +30,7 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
             name: None,
             description: None,
             tags: Vec::new(),
+            cache_ttl: None,
         };
         let id = create_metric(&actor, &ports, command.clone()).await.unwrap().id;
         let patch = Patch { query: Some("SELECT 2 AS two".into()), ..Patch::default() };

@@ -84,7 +84,7 @@ async fn run(session: &mut PgConnection, sql: &str) {
 
 async fn refused(session: &mut PgConnection, sql: &str) -> String {
     let error = sqlx::raw_sql(AssertSqlSafe(sql)).execute(session).await.unwrap_err();
-    error.as_database_error().and_then(|error| error.code()).unwrap().into_owned()
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap().into_owned()
 }
 
 async fn native() -> (NativeServer, Database) {
@@ -392,7 +392,7 @@ async fn the_log_is_read_by_its_index() {
 async fn whoever_listens_is_told_by_others_and_when_listening_was_interrupted() {
     let (server, db) = native().await;
     let log = db.changes();
-    let soon = Duration::from_secs(60);
+    let soon = Duration::from_mins(1);
     let hint = async || tokio::time::timeout(soon, log.hint()).await.expect("no hint");
     let listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
     // What came before it listened.
@@ -606,7 +606,7 @@ async fn what_others_write_to_a_watched_table_is_noted() {
 
         // Undoing the migration leaves the tables of others as they can be written.
         watch(db, "places").await.unwrap();
-        db.migrate_down(Some(1)).await.unwrap();
+        db.migrate_down(None).await.unwrap();
         assert_eq!(number(db.pool(), triggers).await, 0, "{engine:?}");
         execute(db.pool(), "INSERT INTO places VALUES (1)").await;
     })

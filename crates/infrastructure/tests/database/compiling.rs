@@ -230,6 +230,7 @@ async fn made(ports: &Ports, sql: &str) -> MetricId {
         name: None,
         description: None,
         tags: Vec::new(),
+        cache_ttl: None,
     };
     create_metric(&Actor::operator(), ports, command).await.unwrap().id
 }

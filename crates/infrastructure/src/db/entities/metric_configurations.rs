@@ -3,7 +3,7 @@
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Chart, Display, Metric, MetricDetails, MetricName, Tag},
+    metric::{CacheTtl, Chart, Display, Metric, MetricDetails, MetricName, Tag},
 };
 use sea_orm::{ActiveValue::Set, FromQueryResult, QueryResult, entity::prelude::*};
 
@@ -37,6 +37,9 @@ pub struct Model {
     /// The unit shown beside numbers.
     #[sea_orm(column_type = "Text", nullable)]
     pub unit: Option<String>,
+    /// How many seconds its answers are used again.
+    #[sea_orm(nullable)]
+    pub cache_ttl_seconds: Option<i32>,
     /// Whether it may be changed.
     pub is_editable: bool,
     /// Counts changes of the layouts.
@@ -72,6 +75,7 @@ impl From<&Metric> for ActiveModel {
             tags: Set(details.tags.iter().map(|tag| tag.as_str().to_owned()).collect()),
             chart: Set(details.display.chart.as_str().to_owned()),
             unit: Set(details.display.unit.clone()),
+            cache_ttl_seconds: Set(details.cache_ttl.map(|ttl| ttl.seconds().cast_signed())),
             is_editable: Set(metric.is_editable),
             layout_version: Set(metric.layout_version),
             origin: Set(origin_word(metric.origin).to_owned()),
@@ -115,6 +119,11 @@ impl TryFrom<MetricRow> for Metric {
             .map(|tag| Tag::parse(tag))
             .collect::<Result<_, _>>()
             .map_err(|fault| Damage::of("tags", fault))?;
+        let cache_ttl = metric
+            .cache_ttl_seconds
+            .map(|seconds| CacheTtl::from_seconds(seconds.into()))
+            .transpose()
+            .map_err(|fault| Damage::of("cache_ttl_seconds", fault))?;
         Ok(Self {
             id: MetricId(metric.id),
             query_id: QueryId::parse(metric.query_id)
@@ -125,6 +134,7 @@ impl TryFrom<MetricRow> for Metric {
                 owner: metric.owner,
                 tags,
                 display: Display { chart: chart_of(&metric.chart)?, unit: metric.unit },
+                cache_ttl,
             },
             is_editable: metric.is_editable,
             layouts: items.into_iter().map(LayoutItem::try_from).collect::<Result<_, _>>()?,

@@ -10,6 +10,7 @@ mod m20250601_000003_audit;
 mod m20250601_000004_reader;
 mod m20250601_000005_versions;
 mod m20250601_000006_changes;
+mod m20250601_000007_cache_ttl;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20250601_000004_reader::Migration),
             Box::new(m20250601_000005_versions::Migration),
             Box::new(m20250601_000006_changes::Migration),
+            Box::new(m20250601_000007_cache_ttl::Migration),
         ]
     }
 

@@ -95,6 +95,7 @@ async fn create_as(caller: &Actor, ports: &Ports) -> Result<Created, CreateError
         name: None,
         description: None,
         tags: Vec::new(),
+        cache_ttl: None,
     };
     create_metric(caller, ports, command).await
 }

@@ -18,7 +18,8 @@ use metricd_core::{
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
     metric::{
-        Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Review, Tag,
+        CacheTtl, Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Review,
+        Tag,
     },
     record::{MetricRecord, RecordValues},
     sql::{
@@ -107,6 +108,7 @@ pub(crate) fn metric(id: MetricId, query: &str) -> Metric {
             owner: Some("finance".into()),
             tags: vec![Tag::parse("Köln").unwrap(), Tag::parse("cost").unwrap()],
             display: Display { chart: Chart::Bar, unit: Some("€".into()) },
+            cache_ttl: Some(CacheTtl::from_seconds(90).unwrap()),
         },
         is_editable: true,
         layouts: vec![tile("lg", 4, None), tile("lg", 0, Some(true))],
@@ -170,7 +172,7 @@ pub(crate) fn ports(db: &Database) -> Ports {
         definitions: cached.definitions,
         answers: cached.answers,
         news: cached.news,
-        store: db.uncached_store(),
+        store: cached.store,
         changes: db.changes(),
         policies: Arc::new(Everything),
         audit: db.audit(),

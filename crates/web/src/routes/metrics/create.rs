@@ -13,7 +13,7 @@ use metricd_application::{
 };
 use metricd_core::{
     actor::Action,
-    metric::{MetricName, Tag},
+    metric::{CacheTtl, MetricName, Tag},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ use crate::{
     extract::{Body, Caller},
     failures::MakesMetric,
     problem::Problem,
-    wire::{LayoutItemBody, LayoutItemInput, name, optional, prose, tags},
+    wire::{LayoutItemBody, LayoutItemInput, cache_ttl, name, optional, prose, tags},
 };
 
 /// The metric to make: from a sentence (`query_generation_prompt`) or from SQL (`query`), one of
@@ -58,6 +58,11 @@ pub(crate) struct NewMetric {
     #[deserr(default, try_from(Option<Vec<String>>) = optional_tags -> Refused)]
     #[schema(value_type = Option<Vec<String>>)]
     tags: Option<Vec<Tag>>,
+    /// How many seconds its answers are used again, 0 for not at all; by default as long as the
+    /// server's setting says.
+    #[deserr(default, try_from(Option<i64>) = optional_cache_ttl -> Refused)]
+    #[schema(value_type = Option<u32>, maximum = 604_800)]
+    cache_ttl_seconds: Option<CacheTtl>,
 }
 
 pub(super) fn optional_prose(text: Option<String>) -> Result<Option<String>, Refused> {
@@ -70,6 +75,10 @@ fn optional_name(text: Option<String>) -> Result<Option<MetricName>, Refused> {
 
 fn optional_tags(texts: Option<Vec<String>>) -> Result<Option<Vec<Tag>>, Refused> {
     optional(texts, tags)
+}
+
+fn optional_cache_ttl(seconds: Option<i64>) -> Result<Option<CacheTtl>, Refused> {
+    optional(seconds, cache_ttl)
 }
 
 fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Faults> {
@@ -120,6 +129,7 @@ impl From<NewMetric> for CreateMetric {
             name: body.name,
             description: body.description,
             tags: body.tags.unwrap_or_default(),
+            cache_ttl: body.cache_ttl_seconds,
         }
     }
 }

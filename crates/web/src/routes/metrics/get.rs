@@ -36,6 +36,8 @@ pub(crate) struct MetricAnswer {
 ///
 /// A parameter that the metric's query has no place for is accepted and listed in
 /// `params.ignored`. Without parameters the metric answers what its author wrote.
+///
+/// The answer may be from memory, as long as nothing has changed since, and says how old it is.
 #[utoipa::path(
     get, path = "/metrics/{id}", operation_id = "get_metrics", tag = "metrics",
     params(
@@ -44,9 +46,17 @@ pub(crate) struct MetricAnswer {
         ("end_date" = Option<NaiveDate>, Query, description = "Last day, inclusive", example = "2025-06-30"),
         ("day_range" = Option<u32>, Query, description = "Days back from today", maximum = 36500),
         ("timezone" = Option<String>, Query, description = "IANA time zone that decides which day is today; UTC by default", example = "Europe/Berlin"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the caller has: 304 if it is still the same"),
+        ("Cache-Control" = Option<String>, Header, description = "`no-cache` asks for a new answer, `max-age` in seconds for one that is no older", example = "max-age=60"),
     ),
     responses(
-        (status = 200, description = "The records", body = MetricAnswer),
+        (status = 200, description = "The records", body = MetricAnswer, headers(
+            ("ETag" = String, description = "Names what is answered, `as_of` left out"),
+            ("Age" = u64, description = "How many seconds ago the records were read"),
+            ("Cache-Status" = String, description = "Where the answer comes from (RFC 9211): `metricd; hit; ttl=…`, or `metricd; fwd=…` and why"),
+            ("Server-Timing" = String, description = "How many milliseconds the database took"),
+        )),
+        (status = 304, description = "The caller has the answer of this `ETag`"),
         Forbidden, MetricNotFound, Waiting, RunsSql,
     ),
 )]

@@ -8,7 +8,7 @@ use metricd_application::{
 };
 use metricd_core::{
     actor::Action,
-    metric::{MetricName, Tag},
+    metric::{CacheTtl, MetricName, Tag},
 };
 use utoipa::ToSchema;
 
@@ -17,11 +17,11 @@ use crate::{
     extract::{Body, Caller, MetricPath},
     failures::ChangesSql,
     problem::Problem,
-    wire::{Change, DisplayBody, MetricBody, name, optional, prose, tags},
+    wire::{Change, DisplayBody, MetricBody, cache_ttl, name, optional, prose, tags},
 };
 
-/// What to change. A field that is left out stays as it is; `null` removes a description or an
-/// owner.
+/// What to change. A field that is left out stays as it is; `null` removes a description, an
+/// owner or a time of its own in the cache.
 #[derive(Debug, Deserr, ToSchema)]
 #[deserr(error = Faults)]
 pub(crate) struct MetricPatch {
@@ -44,6 +44,11 @@ pub(crate) struct MetricPatch {
     #[deserr(default)]
     #[schema(value_type = Option<DisplayBody>)]
     display: Change<DisplayBody>,
+    /// How many seconds its answers are used again, 0 for not at all; `null` for as long as the server's
+    /// setting says.
+    #[deserr(default, try_from(Change<Option<i64>>) = changed_cache_ttl -> Refused)]
+    #[schema(value_type = Option<u32>, maximum = 604_800)]
+    cache_ttl_seconds: Change<Option<CacheTtl>>,
     /// `false` locks the metric; `true` unlocks it, which needs a right of its own.
     #[deserr(default)]
     #[schema(value_type = Option<bool>)]
@@ -55,14 +60,15 @@ fn changed_name(change: Change<String>) -> Result<Option<MetricName>, Refused> {
 }
 
 fn changed_prose(change: Change<Option<String>>) -> Result<Change<Option<String>>, Refused> {
-    match change {
-        Change::Set(text) => optional(text, prose).map(Change::Set),
-        Change::Keep => Ok(Change::Keep),
-    }
+    change.read(prose)
 }
 
 fn changed_tags(change: Change<Vec<String>>) -> Result<Option<Vec<Tag>>, Refused> {
     optional(change.into_option(), tags)
+}
+
+fn changed_cache_ttl(change: Change<Option<i64>>) -> Result<Change<Option<CacheTtl>>, Refused> {
+    change.read(cache_ttl)
 }
 
 impl From<MetricPatch> for Patch {
@@ -74,6 +80,7 @@ impl From<MetricPatch> for Patch {
             query: body.query.into_option(),
             tags: body.tags,
             display: body.display.into_option().map(Into::into),
+            cache_ttl: body.cache_ttl_seconds.into_option(),
             is_editable: body.is_editable.into_option(),
         }
     }
