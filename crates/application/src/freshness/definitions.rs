@@ -17,8 +17,8 @@ use super::{
 };
 use crate::ports::{Catalog, ResolvedTable, StoreError};
 
-/// How long it is believed that nobody has this id. A metric that is made meanwhile is told of as every
-/// change is; this only bounds what guessing costs.
+/// How long it is known without asking the catalog that nobody has this id. The log of changes is asked all
+/// the same, once for all who guess meanwhile: a metric that another server makes is there at once.
 const UNKNOWN: Duration = Duration::from_secs(1);
 
 /// How long it is believed where a table's rows come from: nobody tells of a view that is made anew.
@@ -121,15 +121,30 @@ impl Definitions {
     /// When the catalog or the log of changes has to be asked and cannot.
     pub async fn find(&self, id: MetricId) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
         self.news.be_sure().await?;
-        if let Some(kept) = self.kept.get(&id).filter(|kept| kept.watch.is_untouched()) {
-            return Ok(kept.definition.clone());
+        loop {
+            if let Some(kept) = self.kept.get(&id).filter(|kept| kept.watch.is_untouched()) {
+                if kept.definition.is_some() {
+                    return Ok(kept.definition.clone());
+                }
+                // Another server may have made it a moment ago: whoever names it has heard of it.
+                self.news.look().await?;
+                if kept.watch.is_untouched() {
+                    return Ok(None);
+                }
+            }
+            let begin = || {
+                let marks = [Mark::Metric(id), Mark::Queries];
+                let watch = Arc::new(self.news.ledger().watch(marks));
+                (Arc::clone(&watch), self.clone().read(id, watch))
+            };
+            let (read, joined) = self.flights.join(id, |watch| watch.is_untouched(), begin).await;
+            let found =
+                read.unwrap_or_else(|BrokeOff| Err(Arc::new(StoreError::Failed(BrokeOff.into()))))?;
+            // A reading that others had begun may be too old to say that there is nothing.
+            if found.is_some() || !joined {
+                return Ok(found);
+            }
         }
-        let begin = || {
-            let watch = Arc::new(self.news.ledger().watch([Mark::Metric(id), Mark::Queries]));
-            (Arc::clone(&watch), self.clone().read(id, watch))
-        };
-        let (read, _) = self.flights.join(id, |watch| watch.is_untouched(), begin).await;
-        read.unwrap_or_else(|BrokeOff| Err(Arc::new(StoreError::Failed(BrokeOff.into()))))
     }
 
     async fn read(self, id: MetricId, watch: Arc<Watch>) -> Found {

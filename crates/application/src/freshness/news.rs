@@ -45,7 +45,15 @@ pub struct News {
     /// Until when what is known is believed, in milliseconds since `began`.
     sure_until: AtomicU64,
     /// What was seen of the log. Whoever holds it reads the log.
-    seen: Mutex<Option<Snapshot>>,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of the log.
+#[derive(Default)]
+struct Seen {
+    snapshot: Option<Snapshot>,
+    /// When it was last begun to be read, counted from the start of the process.
+    begun: Option<Duration>,
 }
 
 impl fmt::Debug for News {
@@ -81,6 +89,21 @@ impl News {
         let mut seen = self.seen.lock().await;
         // Somebody else may have read it meanwhile.
         if self.is_sure() { Ok(()) } else { self.read(&mut seen).await }
+    }
+
+    /// Knows afterwards of all that was committed before. Those who come while the log is being read
+    /// share the next reading.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn look(&self) -> Result<(), StoreError> {
+        if !self.shared {
+            return Ok(());
+        }
+        let came = self.began.elapsed();
+        let mut seen = self.seen.lock().await;
+        let is_known = seen.begun.is_some_and(|begun| begun >= came);
+        if is_known { Ok(()) } else { self.read(&mut seen).await }
     }
 
     /// Keeps up with the log, for ever.
@@ -120,16 +143,16 @@ impl News {
         self.read(&mut seen).await
     }
 
-    async fn read(&self, seen: &mut Option<Snapshot>) -> Result<(), StoreError> {
-        let asked = self.began.elapsed();
-        let news = self.log.since(seen.as_ref()).await?;
+    async fn read(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let begun = self.began.elapsed();
+        let news = self.log.since(seen.snapshot.as_ref()).await?;
         if news.is_whole {
             self.ledger.changed(&news.changes);
         } else {
             self.ledger.lost();
         }
-        *seen = Some(news.snapshot);
-        self.sure_until.store(millis(asked + BELIEVED), Ordering::Release);
+        *seen = Seen { snapshot: Some(news.snapshot), begun: Some(begun) };
+        self.sure_until.store(millis(begun + BELIEVED), Ordering::Release);
         Ok(())
     }
 

@@ -163,9 +163,14 @@ pub(crate) fn event() -> AuditEvent {
     AuditEvent::done(&Actor::operator(), at, Action::Import, AuditedObject::Catalog, None)
 }
 
-/// What the use cases work with, on a day of the tests' own.
+/// What the use cases work with, on a day of the tests' own. Nothing is kept.
 pub(crate) fn ports(db: &Database) -> Ports {
     let settings = CacheSettings { ttl: Duration::ZERO, max_stale: Duration::ZERO, max_bytes: 0 };
+    ports_keeping(db, settings)
+}
+
+/// The same, with answers kept as `settings` say.
+pub(crate) fn ports_keeping(db: &Database, settings: CacheSettings) -> Ports {
     let cached = Cached::new(db, settings);
     Ports {
         catalog: db.catalog(),
