@@ -9,6 +9,7 @@ mod changes;
 mod changing;
 mod compiling;
 mod connecting;
+mod freshness;
 mod generation;
 mod indexes;
 mod loading;

@@ -1,0 +1,179 @@
+//! What the caches share between threads, tried in many orders of their steps. The modules are taken as
+//! they are, with primitives that a scheduler chooses between in place of those of `std`.
+
+#![expect(dead_code, reason = "the modules hold more than is tried here")]
+
+mod sync {
+    pub(super) use shuttle::sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, Ordering},
+    };
+}
+
+#[path = "../src/freshness/board.rs"]
+mod board;
+#[path = "../src/freshness/ledger.rs"]
+mod ledger;
+
+use std::collections::BTreeSet;
+
+use board::Board;
+use ledger::{Ledger, Mark, Watch};
+use metricd_core::{
+    changes::{Change, Changed, Snapshot, TransactionId},
+    ids::MetricId,
+    sql::TableName,
+};
+use shuttle::{
+    rand::{Rng as _, thread_rng},
+    thread,
+};
+use sync::{Arc, AtomicU64, Mutex, Ordering};
+
+/// How many orders are tried.
+const ORDERS: usize = 3_000;
+
+fn metrics() -> TableName {
+    TableName { schema: Some("public".into()), name: "metrics".into() }
+}
+
+fn rows_of(id: &str) -> [Mark; 2] {
+    [Mark::SomeRows(metrics()), Mark::Rows(metrics(), id.into())]
+}
+
+fn record_of(id: &str, by: u64) -> Change {
+    let ids: BTreeSet<_> = [id.to_owned()].into();
+    Change { by: TransactionId(by), what: Changed::Table { table: metrics(), ids: Some(ids) } }
+}
+
+/// What sees every transaction before `next`.
+fn seen(next: u64) -> Snapshot {
+    format!("{next}:{next}:").parse().unwrap()
+}
+
+/// A table of one number, whose transactions are numbered by it, and what is kept of it.
+#[derive(Default)]
+struct Kept {
+    table: AtomicU64,
+    ledger: Ledger,
+    answer: Mutex<Option<(u64, Snapshot, Watch)>>,
+    /// What has been committed and told of.
+    told: AtomicU64,
+}
+
+impl Kept {
+    /// What a server does with a write: it tells after the commit, and then answers.
+    fn write(&self) {
+        let by = self.table.fetch_add(1, Ordering::SeqCst);
+        self.ledger.changed(&[record_of("q", by)]);
+        self.told.fetch_max(by + 1, Ordering::SeqCst);
+    }
+
+    /// What a server does with a read that fills the memory.
+    fn fill(&self) {
+        let watch = self.ledger.watch(rows_of("q"));
+        let value = self.table.load(Ordering::SeqCst);
+        let snapshot = seen(value);
+        if watch.is_current(&snapshot) {
+            *self.answer.lock().unwrap() = Some((value, snapshot, watch));
+        }
+    }
+
+    /// What a server does with a question.
+    fn ask(&self) {
+        let told = self.told.load(Ordering::SeqCst);
+        let answer = self.answer.lock().unwrap();
+        if let Some((value, snapshot, watch)) = answer.as_ref()
+            && watch.is_current(snapshot)
+        {
+            assert!(*value >= told, "{value} was kept, and {told} had been told of");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_told_of_is_missing_from_what_is_kept() {
+    let run = || {
+        let kept = Arc::new(Kept::default());
+        let threads = [Kept::write, Kept::fill, Kept::ask, Kept::fill, Kept::write].map(|step| {
+            let kept = Arc::clone(&kept);
+            thread::spawn(move || step(&kept))
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        kept.ask();
+        kept.fill();
+        let answer = kept.answer.lock().unwrap();
+        let (value, snapshot, watch) = answer.as_ref().unwrap();
+        assert_eq!(*value, 2);
+        assert!(watch.is_current(snapshot), "nothing has changed since");
+    };
+    shuttle::check_pct(run, ORDERS, 3);
+}
+
+#[test]
+fn watches_that_begin_and_end_lose_no_change_of_others() {
+    let run = || {
+        let ledger = Arc::new(Ledger::default());
+        let watch = ledger.watch(rows_of("q"));
+        let passing = {
+            let ledger = Arc::clone(&ledger);
+            thread::spawn(move || {
+                for number in 0..3 {
+                    let id = MetricId(uuid::Uuid::from_u128(number));
+                    drop(ledger.watch(rows_of("q").into_iter().chain([Mark::Metric(id)])));
+                }
+            })
+        };
+        let writing = {
+            let ledger = Arc::clone(&ledger);
+            thread::spawn(move || {
+                ledger.changed(&[record_of("other", 1)]);
+                ledger.changed(&[record_of("q", 2)]);
+            })
+        };
+        passing.join().unwrap();
+        writing.join().unwrap();
+        assert!(!watch.is_untouched());
+        assert!(!watch.is_current(&seen(2)));
+        assert!(watch.is_current(&seen(3)));
+    };
+    shuttle::check_random(run, ORDERS);
+}
+
+/// An execution under way, as it says of itself.
+struct Execution {
+    /// Whether somebody has ended it because nobody waited.
+    was_ended: AtomicU64,
+}
+
+#[test]
+fn an_execution_ends_once_when_the_last_has_left_and_nobody_joins_it_then() {
+    let run = || {
+        let board = Arc::new(Board::<&str, Execution>::default());
+        let askers = [(); 4].map(|()| {
+            let board = Arc::clone(&board);
+            thread::spawn(move || {
+                let begin = || Execution { was_ended: AtomicU64::new(0) };
+                // Now and then somebody comes who may not join.
+                let joins = thread_rng().gen_range(0..4) != 0;
+                let (flight, joined) = board.seat(&"key", |_| joins, begin);
+                assert!(joins || !joined);
+                assert_eq!(flight.ticket.was_ended.load(Ordering::SeqCst), 0, "it had ended");
+                thread::yield_now();
+                assert_eq!(flight.ticket.was_ended.load(Ordering::SeqCst), 0, "one still waits");
+                if board.leave(&"key", &flight) {
+                    assert_eq!(flight.ticket.was_ended.fetch_add(1, Ordering::SeqCst), 0);
+                }
+                flight
+            })
+        });
+        for flight in askers.map(|asker| asker.join().unwrap()) {
+            assert_eq!(flight.ticket.was_ended.load(Ordering::SeqCst), 1, "nobody has ended it");
+        }
+        let begun = board.seat(&"key", |_| true, || Execution { was_ended: AtomicU64::new(0) });
+        assert!(!begun.1, "there is none to join");
+    };
+    shuttle::check_random(run, ORDERS);
+}
