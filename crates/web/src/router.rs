@@ -1,19 +1,24 @@
 //! The whole URL map on one screen.
 
-use std::{any::Any, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    num::NonZeroU32,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef, Request},
+    extract::{DefaultBodyLimit, FromRef},
     http::{HeaderValue, Method, StatusCode, Uri, header},
-    middleware::{from_fn, from_fn_with_state, map_request},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use ipnet::IpNet;
 use metricd_application::ports::{Ports, TokenVerifier};
 use serde_json::Value;
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,10 +29,10 @@ use crate::{
     failures::{demand_nothing, demand_token},
     middleware::{
         authenticate::{Door, authenticate},
-        deadline, headers,
+        headers,
+        limits::{self, RequestLimits},
         rate::RateLimit,
         request::{self, Panicked, Requests},
-        slash,
     },
     openapi::Info,
     problem::Problem,
@@ -69,17 +74,17 @@ pub struct Limits {
     pub proxies: Vec<IpNet>,
 }
 
-/// What handlers can reach.
+/// What handlers can reach. It is cloned for each request.
 #[derive(Clone)]
 pub(crate) struct Reach {
-    ports: Ports,
+    ports: Arc<Ports>,
     sign_in: Arc<SignIn>,
     keys: DevelopmentKeys,
 }
 
-impl FromRef<Reach> for Ports {
+impl FromRef<Reach> for Arc<Ports> {
     fn from_ref(reach: &Reach) -> Self {
-        reach.ports.clone()
+        Arc::clone(&reach.ports)
     }
 }
 
@@ -135,53 +140,53 @@ pub(crate) fn documented() -> ([Router<Reach>; 2], OpenApi) {
     ([open, closed], document)
 }
 
-/// The service: every route inside its middleware.
+/// The service: every route inside its middleware. Paths have no slash at their end: see
+/// [`serve`](crate::serve()).
 pub fn router(app: App, limits: Limits) -> Router {
     let ([open, closed], api) = documented();
     let requests = Requests::new(&api, app.ports.ids.clone());
-    let door = Door {
-        ports: app.ports.clone(),
+    let ports = Arc::new(app.ports);
+    let door = Arc::new(Door {
+        ports: Arc::clone(&ports),
         verifier: app.verifier,
-        rate: Arc::new(RateLimit::new(limits.requests_per_second, limits.burst)),
-        proxies: limits.proxies.into(),
-        refused: Arc::default(),
-    };
+        rate: RateLimit::new(limits.requests_per_second, limits.burst),
+        proxies: limits.proxies,
+        refused: AtomicU64::new(0),
+    });
     let closed = closed
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(door, authenticate));
     let document = axum::Json(api);
     let docs = Config::new(["/openapi.json"]).validator_url("none");
+    let page = Router::from(SwaggerUi::new("/docs").config(docs))
+        .layer(MapResponseLayer::new(headers::page));
     let open = open
-        .merge(SwaggerUi::new("/docs").config(docs))
+        .merge(page)
         .route("/openapi.json", get(move || async { document }))
         .route("/", get(|| async { Redirect::temporary("/docs") }))
         .method_not_allowed_fallback(wrong_method);
     let reach = Reach {
-        ports: app.ports,
+        ports,
         sign_in: Arc::new(app.sign_in),
         keys: DevelopmentKeys(app.development_keys.map(Arc::new)),
     };
-    let routes = open
-        .merge(closed)
+    let cost = RequestLimits {
+        max_header_bytes: limits.max_header_bytes,
+        timeout: limits.request_timeout,
+    };
+    open.merge(closed)
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn_with_state(requests, request::observe))
-                .layer(from_fn(headers::secure))
+                .map_response(headers::secure)
                 .option_layer(cors(limits.origins))
-                .layer(from_fn_with_state(limits.max_header_bytes, headers::limit))
                 .layer(CompressionLayer::new())
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn_with_state(limits.request_timeout, deadline::enforce))
+                .layer(from_fn_with_state(cost, limits::enforce))
                 .layer(DefaultBodyLimit::max(limits.max_body_bytes)),
         )
-        .with_state(reach);
-    // Routing happens inside: a path must lose its trailing slash before.
-    Router::new().fallback_service(
-        ServiceBuilder::new()
-            .layer(map_request(|request: Request| async { slash::trim(request) }))
-            .service(routes),
-    )
+        .with_state(reach)
 }
 
 /// Lets the web pages of `origins` ask; those of nobody else.

@@ -18,6 +18,8 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tower::ServiceExt as _;
 use tracing::debug;
 
+use crate::middleware::slash;
+
 /// Serves `router` to whoever connects, until `stop` resolves; then no more requests are taken, and those
 /// under way are answered. A connection that has not sent the whole head of a request within `patience`
 /// is closed, whether it dribbles or sends nothing. Dropped, it drops every connection.
@@ -40,7 +42,8 @@ pub async fn serve(
         };
         let service = router.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            request.map(Body::new)
+            // Before routing, which happens inside.
+            slash::trim(request).map(Body::new)
         });
         let service = TowerToHyperService::new(service);
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();

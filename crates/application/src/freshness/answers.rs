@@ -215,32 +215,39 @@ impl Answers {
     pub async fn get<F>(
         &self,
         question: Question,
-        read: impl FnOnce() -> F + Send + 'static,
+        read: impl FnOnce(&Question) -> F,
     ) -> Result<Served, GetError>
     where
         F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
     {
-        let why = if !self.keeps(&question) {
-            Why::NotKept
+        let (question, why) = if !self.keeps(&question) {
+            (question, Why::NotKept)
         } else if question.max_age == Some(Duration::ZERO) {
-            Why::Wished
+            (question, Why::Wished)
         } else {
-            match self.look_up(&question).await? {
+            match self.look_up(question).await? {
                 Found::Fresh(served) => return Ok(served),
                 Found::Stale(served) => {
-                    let answers = self.clone();
-                    let refresh = async move {
-                        let _ = answers.fetch(question, Why::Old, read).await;
-                    };
                     // Whoever asked has an answer; the new one is for those to come.
-                    tokio::spawn(refresh.in_current_span());
+                    self.refresh(served.question.clone(), read(&served.question));
                     return Ok(served);
                 }
-                Found::Nothing(why) => why,
+                Found::Nothing(question, why) => (question, why),
             }
         };
         self.log(&question.key, if why == Why::Old { "Cache expired" } else { "Cache miss" });
         self.fetch(question, why, read).await
+    }
+
+    fn refresh<F>(&self, question: Question, read: F)
+    where
+        F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
+    {
+        let answers = self.clone();
+        let refresh = async move {
+            let _ = answers.fetch(question, Why::Old, |_| read).await;
+        };
+        tokio::spawn(refresh.in_current_span());
     }
 
     fn keeps(&self, question: &Question) -> bool {
@@ -279,27 +286,27 @@ impl Answers {
         self.kept.weighted_size()
     }
 
-    async fn look_up(&self, question: &Question) -> Result<Found, GetError> {
+    async fn look_up(&self, question: Question) -> Result<Found, GetError> {
         self.news.be_sure().await?;
         let Some(answer) = self.kept.get(&question.key) else {
-            return Ok(Found::Nothing(Why::Missing));
+            return Ok(Found::Nothing(question, Why::Missing));
         };
         let made = &answer.made;
         if !made.watch.is_current(&made.seen) {
-            return Ok(Found::Nothing(Why::Old));
+            return Ok(Found::Nothing(question, Why::Old));
         }
         let age = made.at.elapsed();
         if question.max_age.is_some_and(|max_age| age > max_age) {
-            return Ok(Found::Nothing(Why::Wished));
+            return Ok(Found::Nothing(question, Why::Wished));
         }
-        let answer = self.dressed(question, answer);
+        let answer = self.dressed(&question, answer);
         let is_fresh = age < answer.fresh_for;
         if !is_fresh && age >= answer.lives_for {
-            return Ok(Found::Nothing(Why::Old));
+            return Ok(Found::Nothing(question, Why::Old));
         }
         self.log(&question.key, if is_fresh { "Cache hit" } else { "Cache stale" });
         let source = Source::Kept { fresh_for: answer.fresh_for.saturating_sub(age), age };
-        let served = Served { question: question.clone(), answer, source };
+        let served = Served { question, answer, source };
         Ok(if is_fresh { Found::Fresh(served) } else { Found::Stale(served) })
     }
 
@@ -334,7 +341,7 @@ impl Answers {
         &self,
         question: Question,
         why: Why,
-        read: impl FnOnce() -> F,
+        read: impl FnOnce(&Question) -> F,
     ) -> Result<Served, GetError>
     where
         F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
@@ -349,7 +356,7 @@ impl Answers {
         let may_join = |watch: &Arc<Watch>| takes_any && watch.is_untouched();
         let begin = || {
             let watch = Arc::new(self.news.ledger().watch(marks.into_iter().chain([query])));
-            let (ticket, answers, read) = (Arc::clone(&watch), self.clone(), read());
+            let (ticket, answers, read) = (Arc::clone(&watch), self.clone(), read(&question));
             (ticket, async move { answers.fill(question, why, watch, is_whole, read).await })
         };
         let (landed, collapsed) = self.flights.join(key, may_join, begin).await;
@@ -452,5 +459,5 @@ enum Found {
     Fresh(Served),
     /// Good enough until a newer one is there.
     Stale(Served),
-    Nothing(Why),
+    Nothing(Question, Why),
 }

@@ -69,18 +69,20 @@ pub async fn get_metric(
     request: &AnswerRequest,
 ) -> Result<Served, GetError> {
     let question = ask(actor, ports, id, request).await?;
-    let (definition, key) = (Arc::clone(&question.definition), question.key.clone());
-    let (runner, admission) = (Arc::clone(&ports.runner), ports.admission.clone());
-    let (clock, max_rows) = (Arc::clone(&ports.clock), ports.max_rows);
-    let read = move || async move {
-        let template = &definition.compiled.query.template;
-        let values =
-            key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
-        let runner = runner.together().await?;
-        admission.admit(runner.as_ref(), template, key.window(), &values).await?;
-        let as_of = clock.now();
-        let rows = runner.run(template, &values, max_rows).await?;
-        Ok(Fetched { rows, as_of })
+    let read = |question: &Question| {
+        let (definition, key) = (Arc::clone(&question.definition), question.key.clone());
+        let (runner, admission) = (Arc::clone(&ports.runner), ports.admission.clone());
+        let (clock, max_rows) = (Arc::clone(&ports.clock), ports.max_rows);
+        async move {
+            let template = &definition.compiled.query.template;
+            let values =
+                key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
+            let runner = runner.together().await?;
+            admission.admit(runner.as_ref(), template, key.window(), &values).await?;
+            let as_of = clock.now();
+            let rows = runner.run(template, &values, max_rows).await?;
+            Ok(Fetched { rows, as_of })
+        }
     };
     ports.answers.get(question, read).await
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +20,7 @@ use metricd_core::{
     metric::Tag,
     sql::TableName,
 };
-use moka::sync::Cache;
+use moka::{Equivalent, sync::Cache};
 use thiserror::Error;
 use tracing::{error, warn};
 
@@ -54,14 +55,14 @@ struct Known {
 
 /// Everything that a decision depends on beside the policies. A metric is in it with what policies
 /// can see of it, not with its version: one that was removed and made again may be another.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 struct Question {
     who: Arc<Identity>,
     action: Action,
     object: Seen,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 enum Seen {
     Anything,
     Catalog,
@@ -69,18 +70,78 @@ enum Seen {
     Table(TableName),
 }
 
-impl From<&Object<'_>> for Seen {
-    fn from(object: &Object<'_>) -> Self {
-        match object {
-            Object::Catalog => Self::Catalog,
-            Object::Metric(metric) => Self::Metric {
+/// A question as it is asked: nothing is copied to look its answer up.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    who: &'a Arc<Identity>,
+    action: Action,
+    /// `None`: whether there could be leave for it on anything.
+    object: Option<&'a Object<'a>>,
+}
+
+/// Few questions share what is hashed of them; what tells them apart is compared.
+impl Hash for Question {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let name = match &self.object {
+            Seen::Anything | Seen::Catalog => None,
+            Seen::Metric { id, .. } => Some(Name::Metric(*id)),
+            Seen::Table(table) => Some(Name::Table(table)),
+        };
+        hash(&self.who, self.action, name, state);
+    }
+}
+
+impl Hash for Asked<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let name = match self.object {
+            None | Some(Object::Catalog) => None,
+            Some(Object::Metric(metric)) => Some(Name::Metric(metric.id)),
+            Some(Object::Table(table)) => Some(Name::Table(table)),
+        };
+        hash(self.who, self.action, name, state);
+    }
+}
+
+fn hash<H: Hasher>(who: &Identity, action: Action, name: Option<Name<'_>>, state: &mut H) {
+    (&who.subject, action, name).hash(state);
+}
+
+#[derive(Hash)]
+enum Name<'a> {
+    Metric(MetricId),
+    Table(&'a TableName),
+}
+
+impl Equivalent<Question> for Asked<'_> {
+    fn equivalent(&self, question: &Question) -> bool {
+        let is_same_object = match (self.object, &question.object) {
+            (None, Seen::Anything) | (Some(Object::Catalog), Seen::Catalog) => true,
+            (Some(Object::Metric(metric)), Seen::Metric { id, owner, tags, is_editable }) => {
+                (metric.id, metric.is_editable) == (*id, *is_editable)
+                    && metric.details.owner == *owner
+                    && metric.details.tags == *tags
+            }
+            (Some(Object::Table(table)), Seen::Table(known)) => **table == *known,
+            _ => false,
+        };
+        is_same_object && self.action == question.action && *self.who == question.who
+    }
+}
+
+impl From<Asked<'_>> for Question {
+    fn from(Asked { who, action, object }: Asked<'_>) -> Self {
+        let object = match object {
+            None => Seen::Anything,
+            Some(Object::Catalog) => Seen::Catalog,
+            Some(Object::Metric(metric)) => Seen::Metric {
                 id: metric.id,
                 owner: metric.details.owner.clone(),
                 tags: metric.details.tags.clone(),
                 is_editable: metric.is_editable,
             },
-            Object::Table(table) => Self::Table((*table).clone()),
-        }
+            Some(Object::Table(table)) => Seen::Table((*table).clone()),
+        };
+        Self { who: Arc::clone(who), action, object }
     }
 }
 
@@ -143,7 +204,8 @@ impl Loaded {
     }
 
     pub(super) fn permits(&self, who: &Arc<Identity>, action: Action, object: &Object<'_>) -> bool {
-        self.remembering(who, action, object.into(), || match self.ask(who, action, object) {
+        let asked = Asked { who, action, object: Some(object) };
+        self.remembering(asked, || match self.ask(who, action, object) {
             Ok(response) => {
                 self.report(&response);
                 Some(response.decision() == Decision::Allow)
@@ -157,7 +219,7 @@ impl Loaded {
     }
 
     pub(super) fn might_permit(&self, who: &Arc<Identity>, action: Action) -> bool {
-        self.remembering(who, action, Seen::Anything, || {
+        self.remembering(Asked { who, action, object: None }, || {
             let standing = Standing::of(who);
             Some(self.permits.iter().any(|reach| reach.holds(&standing, action)))
         })
@@ -185,19 +247,12 @@ impl Loaded {
     }
 
     /// The remembered answer, or that of `decide`, which is remembered if there is one. None is no.
-    fn remembering(
-        &self,
-        who: &Arc<Identity>,
-        action: Action,
-        object: Seen,
-        decide: impl FnOnce() -> Option<bool>,
-    ) -> bool {
-        let question = Question { who: Arc::clone(who), action, object };
-        if let Some(answer) = self.remembered.get(&question) {
+    fn remembering(&self, asked: Asked<'_>, decide: impl FnOnce() -> Option<bool>) -> bool {
+        if let Some(answer) = self.remembered.get(&asked) {
             return answer;
         }
         let Some(answer) = decide() else { return false };
-        self.remembered.insert(question, answer);
+        self.remembered.insert(asked.into(), answer);
         answer
     }
 

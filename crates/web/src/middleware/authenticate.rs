@@ -34,20 +34,19 @@ use super::{
 use crate::problem::Problem;
 
 /// Who lets callers in, and how often.
-#[derive(Clone)]
 pub(crate) struct Door {
-    pub(crate) ports: Ports,
+    pub(crate) ports: Arc<Ports>,
     pub(crate) verifier: Arc<dyn TokenVerifier>,
-    pub(crate) rate: Arc<RateLimit>,
+    pub(crate) rate: RateLimit,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub(crate) proxies: Arc<[IpNet]>,
+    pub(crate) proxies: Vec<IpNet>,
     /// How many tokens were refused since the start.
-    pub(crate) refused: Arc<AtomicU64>,
+    pub(crate) refused: AtomicU64,
 }
 
 /// Verifies the caller, and passes the request on with an [`Actor`] or answers in its place.
 pub(crate) async fn authenticate(
-    State(door): State<Door>,
+    State(door): State<Arc<Door>>,
     mut request: Request,
     next: Next,
 ) -> Response {

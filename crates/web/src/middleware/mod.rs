@@ -1,8 +1,8 @@
 //! What happens around every request.
 
 pub(crate) mod authenticate;
-pub(crate) mod deadline;
 pub(crate) mod headers;
+pub(crate) mod limits;
 pub(crate) mod rate;
 pub(crate) mod request;
 pub(crate) mod slash;

@@ -1,5 +1,7 @@
 //! `GET /audit`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use chrono::{DateTime, SecondsFormat, Utc};
 use metricd_application::{
@@ -130,7 +132,7 @@ impl From<AuditPage> for AuditPageBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     query: QueryParams,
 ) -> Result<Json<AuditPageBody>, Problem> {
     let filter = read(&query).accept(&actor, &ports, Action::Audit).await?;

@@ -1,5 +1,7 @@
 //! `GET /health`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, http::StatusCode};
 use metricd_application::ports::Ports;
 use serde::Serialize;
@@ -26,7 +28,7 @@ pub(crate) struct Health {
         (status = 503, description = "The database is not reachable", body = Health),
     ),
 )]
-pub(crate) async fn handler(State(ports): State<Ports>) -> (StatusCode, Json<Health>) {
+pub(crate) async fn handler(State(ports): State<Arc<Ports>>) -> (StatusCode, Json<Health>) {
     let database = ports.catalog.is_reachable().await;
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { application: true, database }))

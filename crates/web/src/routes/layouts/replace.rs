@@ -1,5 +1,7 @@
 //! `PUT /metrics/{id}/layouts`
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -34,7 +36,7 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     headers: HeaderMap,
     Body(body): Body<Vec<LayoutItemInput>>,

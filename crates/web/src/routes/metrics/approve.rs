@@ -1,5 +1,7 @@
 //! `POST /metrics/{id}/approve`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use metricd_application::{metrics::approve_metric, ports::Ports};
 use metricd_core::actor::Action;
@@ -28,7 +30,7 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<MetricBody>, Problem> {

@@ -1,5 +1,7 @@
 //! `POST /metrics`
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -194,7 +196,7 @@ impl From<Created> for CreatedMetric {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     Body(body): Body<NewMetric>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<CreatedMetric>), Problem> {
     let created =

@@ -1,5 +1,7 @@
 //! `DELETE /metrics/{id}`
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
 use metricd_application::{metrics::delete_metric, ports::Ports};
 use metricd_core::actor::Action;
@@ -23,7 +25,7 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
 ) -> Result<StatusCode, Problem> {
     delete_metric(&actor, &ports, id.accept(&actor, &ports, Action::Delete).await?).await?;

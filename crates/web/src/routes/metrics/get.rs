@@ -1,5 +1,7 @@
 //! `GET /metrics/{id}`
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::HeaderMap, response::Response};
 use metricd_application::{
     metrics::{AnswerRequest, get_metric},
@@ -62,7 +64,7 @@ pub(crate) struct MetricAnswer {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
     headers: HeaderMap,

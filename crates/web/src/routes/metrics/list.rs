@@ -1,5 +1,7 @@
 //! `GET /metrics`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use metricd_application::{
     metrics::{MAX_PAGE, Page, PageRequest, list_metrics},
@@ -53,7 +55,7 @@ impl From<Page> for MetricPage {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     query: QueryParams,
 ) -> Result<Json<MetricPage>, Problem> {
     let request = read(&query).accept(&actor, &ports, Action::Read).await?;

@@ -1,5 +1,7 @@
 //! `POST /metrics/preview`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use deserr::{Deserr, ValuePointerRef};
 use metricd_application::{
@@ -88,7 +90,7 @@ impl TryFrom<Preview> for PreviewBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     Body(body): Body<PreviewRequest>,
 ) -> Result<Json<PreviewBody>, Problem> {
     let body = body.accept(&actor, &ports, Action::Create).await?;

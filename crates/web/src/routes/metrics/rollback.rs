@@ -1,5 +1,7 @@
 //! `POST /metrics/{id}/rollback`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use deserr::Deserr;
 use metricd_application::{metrics::rollback_metric, ports::Ports};
@@ -43,7 +45,7 @@ fn at_least_one(version: i64) -> Result<i64, Refused> {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     Body(body): Body<Rollback>,
 ) -> Result<Json<MetricBody>, Problem> {

@@ -1,5 +1,7 @@
 //! `PATCH /metrics/{id}`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use deserr::Deserr;
 use metricd_application::{
@@ -98,7 +100,7 @@ impl From<MetricPatch> for Patch {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     Body(body): Body<MetricPatch>,
 ) -> Result<Json<MetricBody>, Problem> {

@@ -1,5 +1,7 @@
 //! `GET /metrics/{id}/query`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use chrono::NaiveDate;
 use metricd_application::{metrics::get_query, ports::Ports};
@@ -130,7 +132,7 @@ impl From<CompiledMetric> for QueryBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
 ) -> Result<Json<QueryBody>, Problem> {
     let compiled =

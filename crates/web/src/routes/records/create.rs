@@ -1,5 +1,7 @@
 //! `POST /metrics/{id}/metric-records`
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
 use chrono::NaiveDateTime;
 use deserr::Deserr;
@@ -86,7 +88,7 @@ impl From<NewRecord> for CreateRecord {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     Body(body): Body<NewRecord>,
 ) -> Result<StatusCode, Problem> {

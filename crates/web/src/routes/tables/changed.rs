@@ -1,5 +1,7 @@
 //! `POST /tables/{name}/changed`
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
 use metricd_application::{ports::Ports, tables::announce_change};
 use metricd_core::actor::Action;
@@ -27,7 +29,7 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     TablePath(table): TablePath,
 ) -> Result<StatusCode, Problem> {
     let table = table.accept(&actor, &ports, Action::AnnounceChange).await?;

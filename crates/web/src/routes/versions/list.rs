@@ -1,5 +1,7 @@
 //! `GET /metrics/{id}/versions`
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use chrono::SecondsFormat;
 use metricd_application::{
@@ -92,7 +94,7 @@ impl From<VersionPage> for VersionPageBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Ports>,
+    State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<VersionPageBody>, Problem> {
