@@ -73,6 +73,8 @@ impl PgUnitOfWork {
                  SELECT index, line, content_key, row_number() OVER equal - 1 AS ordinal, \
                      first_value(index) OVER equal AS equals \
                  FROM pg_temp.metricd_stage \
+                 WHERE content_key IN (SELECT content_key FROM pg_temp.metricd_stage \
+                     GROUP BY content_key HAVING count(*) > 1) \
                  WINDOW equal AS (PARTITION BY content_key ORDER BY index)) AS counted \
              WHERE ordinal > 0",
             Vec::new(),
@@ -80,12 +82,17 @@ impl PgUnitOfWork {
         .await
     }
 
-    /// Stores every distinct record; of equal ones the first key alone.
+    /// Stores every distinct record that is not there yet. Only loads make such keys, one load at a
+    /// time, so that nobody stores one meanwhile; ON CONFLICT would look into both indexes twice for
+    /// each record.
     async fn store_distinct(&mut self) -> Result<u64, StoreError> {
         let sql = counting(&format!(
             "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
-             SELECT metric_id, {COLUMNS} FROM pg_temp.metricd_stage ORDER BY index \
-             ON CONFLICT (id, metric_id) DO NOTHING"
+             SELECT metric_id, {COLUMNS} FROM pg_temp.metricd_stage AS stage \
+             WHERE NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS surplus \
+                     WHERE surplus.index = stage.index) \
+                 AND NOT EXISTS (SELECT FROM public.metrics AS present \
+                     WHERE present.id = stage.id AND present.metric_id = stage.metric_id)"
         ));
         self.store(&sql, Vec::new()).await
     }
@@ -297,7 +304,8 @@ impl Records for PgUnitOfWork {
         if !self.staging {
             return Ok(StagingOutcome::default());
         }
-        self.run("ANALYZE pg_temp.metricd_stage", Vec::new()).await?;
+        // How many there are decides how they are compared; nobody may have counted lately.
+        self.run("ANALYZE pg_temp.metricd_stage, public.metrics", Vec::new()).await?;
         let total =
             self.rows("SELECT count(*) AS n FROM pg_temp.metricd_stage", Vec::new()).await?;
         let total = total.first().map_or(Ok(0), |row| count(row, "n"))?;
