@@ -8,6 +8,7 @@
 pub mod actor;
 pub mod answer_key;
 pub mod audit;
+pub mod cell;
 pub mod changes;
 pub mod claim;
 pub mod ids;

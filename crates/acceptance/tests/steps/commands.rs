@@ -1,7 +1,7 @@
 //! The command line: what is run, how it ends, and what it prints.
 
 use anyhow::Context as _;
-use cucumber::{gherkin, then, when};
+use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
     TestApp,
     json::{Json, Match},
@@ -11,6 +11,7 @@ use metricd_acceptance::{
 use super::{Step, matches, rows};
 
 /// Words are split at spaces; no argument of a scenario holds one.
+#[given(expr = "I run {string}")]
 #[when(expr = "I run {string}")]
 async fn run(app: &mut TestApp, line: String) -> Step {
     let line = app.fill(&line);

@@ -117,6 +117,19 @@ fn write(app: &mut TestApp, file: String, step: &gherkin::Step) -> Step {
     Ok(app.catalog.write(&file, format!("{}\n", document(step)?.trim_end()))?)
 }
 
+#[given(expr = "the file {string} is {string}")]
+fn write_line(app: &mut TestApp, file: String, content: String) -> Step {
+    Ok(app.catalog.write(&file, unescaped(&content))?)
+}
+
+#[then(expr = "the file {string} holds")]
+fn holds(app: &mut TestApp, file: String, step: &gherkin::Step) -> Step {
+    let content = std::fs::read_to_string(app.folder().join(&file))?;
+    let expected = document(step)?.trim();
+    ensure!(content.trim() == expected, "it holds {content}");
+    Ok(())
+}
+
 #[given(expr = "the query {string} in the file is {string}")]
 fn query(app: &mut TestApp, id: String, sql: String) -> Step {
     Ok(app.catalog.set_query(&id, &unescaped(&sql))?)

@@ -6,6 +6,7 @@ mod changes;
 mod clock;
 mod generator;
 mod identity;
+mod loading;
 mod policies;
 mod query_runner;
 mod schema;
@@ -30,6 +31,7 @@ pub use generator::{
     GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Suggestion, SuggestionRequest,
 };
 pub use identity::{TokenError, TokenVerifier};
+pub use loading::{Loading, NextRow, RowSink, StoredColumn, StoredTable};
 pub use policies::Policies;
 pub use query_runner::{Description, QueryRunner, Rows, RunError};
 pub use schema::SchemaSource;

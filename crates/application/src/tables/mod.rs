@@ -1,7 +1,13 @@
-//! Tables that others write.
+//! Tables beside metricd's own.
 
 mod announce;
+mod file;
+mod load;
 mod watch;
 
 pub use announce::{AnnounceError, announce_change};
+pub use file::{RejectedRow, Row, TableFile, TableFileError};
+pub use load::{
+    LoadMode, LoadReport, LoadTable, LoadTableError, LoadedColumn, OnRejected, load_table,
+};
 pub use watch::{WatchTableError, unwatch_table, watch_table};

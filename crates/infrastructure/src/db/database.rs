@@ -353,7 +353,13 @@ impl Database {
     /// Writes, through units of work; `told` hears what they changed.
     #[must_use]
     pub fn store(&self, told: Arc<dyn ChangeSink>) -> Arc<dyn Store> {
-        Arc::new(PgStore::new(self.db.clone(), self.connections(), self.turns.clone(), told))
+        let reader = match &self.engine {
+            Engine::Server { reader_config, .. } => Some(reader_config.name().into()),
+            #[cfg(feature = "embedded")]
+            Engine::Embedded(_) => None,
+        };
+        let (connections, turns) = (self.connections(), self.turns.clone());
+        Arc::new(PgStore::new(self.pool.clone(), connections, turns, reader, told))
     }
 
     /// What was written, by whomever.

@@ -1,15 +1,15 @@
 //! Records, inside a unit of work. A file's records pass through a temporary table, so that equal
 //! ones are counted by the database and memory stays constant.
 
-use std::{
-    collections::BTreeSet,
-    fmt::{self, Display, Write},
-};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use metricd_application::{
     catalog::Findings,
-    ports::{Records, StagedRecord, StagingOutcome, StoreError, SurplusRecord, UnknownQuery},
+    ports::{
+        Records, RowSink as _, StagedRecord, StagingOutcome, StoreError, SurplusRecord,
+        UnknownQuery,
+    },
 };
 use metricd_core::{
     changes::Changed,
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::{
     changes::{MOST_IDS, records_table},
+    copying::{self, Lines},
     entities::{Damage, records},
     errors::{damaged, store_error},
     unit_of_work::PgUnitOfWork,
@@ -202,49 +203,24 @@ fn counting(insert: &str) -> String {
     )
 }
 
-/// One column of a batch as an array in PostgreSQL's text form, which PostgreSQL reads faster than
-/// anything else that one parameter can hold.
-fn array<'a, T: Display>(
-    batch: &'a [StagedRecord],
-    value: impl Fn(&'a StagedRecord) -> Option<T>,
-) -> Value {
-    let mut text = String::from("{");
-    for staged in batch {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        // Writing to a String cannot fail.
-        let _ = match value(staged) {
-            Some(value) => write!(text, "{value}"),
-            None => write!(text, "NULL"),
-        };
-    }
-    text.push('}');
-    text.into()
-}
-
-/// A text as an element of an array.
-struct Quoted<'a>(&'a str);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for part in self.0.split_inclusive(['"', '\\']) {
-            match part.strip_suffix(['"', '\\']) {
-                Some(plain) => write!(f, "{plain}\\{}", &part[plain.len()..])?,
-                None => f.write_str(part)?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
-struct Exponential(f64);
-
-impl Display for Exponential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:e}", self.0)
-    }
+/// A staged record as a line of a `COPY`.
+fn write_line(staged: &StagedRecord, line: &mut Lines) {
+    let StagedRecord { index, line: number, content_key, record } = staged;
+    // The shortest form that reads back as the same number.
+    let exact = |number: Option<f64>| number.map(|number| format!("{number:e}"));
+    let values = &record.values;
+    line.plain(Some(index));
+    line.plain(Some(number));
+    line.plain(Some(content_key));
+    line.plain(Some(record_key(*content_key, 0)));
+    line.cell(Some(record.query_id.as_str()));
+    line.plain(Some(record.date.format("%Y-%m-%d %H:%M:%S%.f")));
+    line.plain(exact(values.obsolescence_val));
+    line.plain(exact(values.obsolescence));
+    line.plain(values.parts_flagged);
+    line.cell(values.alert_type.as_deref());
+    line.cell(values.alert_category.as_deref());
+    line.end();
 }
 
 fn count(row: &QueryResult, column: &str) -> Result<u64, StoreError> {
@@ -276,27 +252,20 @@ impl Records for PgUnitOfWork {
             return Ok(());
         }
         self.create_stage().await?;
-        let sql = format!(
-            "INSERT INTO pg_temp.metricd_stage (index, line, content_key, metric_id, {COLUMNS}) \
-             SELECT * FROM unnest($1::text::int8[], $2::text::int8[], $3::text::uuid[], \
-                 $4::text::uuid[], $5::text::text[], $6::text::timestamp[], $7::text::float8[], \
-                 $8::text::float8[], $9::text::int4[], $10::text::text[], $11::text::text[])"
+        let copy = format!(
+            "COPY pg_temp.metricd_stage (index, line, content_key, metric_id, {COLUMNS}) FROM STDIN"
         );
-        let values = vec![
-            array(batch, |staged| Some(staged.index)),
-            array(batch, |staged| Some(staged.line)),
-            array(batch, |staged| Some(staged.content_key)),
-            array(batch, |staged| Some(record_key(staged.content_key, 0))),
-            array(batch, |staged| Some(Quoted(staged.record.query_id.as_str()))),
-            array(batch, |staged| Some(staged.record.date.format("\"%Y-%m-%d %H:%M:%S%.f\""))),
-            // The shortest form that reads back as the same number.
-            array(batch, |staged| staged.record.values.obsolescence_val.map(Exponential)),
-            array(batch, |staged| staged.record.values.obsolescence.map(Exponential)),
-            array(batch, |staged| staged.record.values.parts_flagged),
-            array(batch, |staged| staged.record.values.alert_type.as_deref().map(Quoted)),
-            array(batch, |staged| staged.record.values.alert_category.as_deref().map(Quoted)),
-        ];
-        self.run(&sql, values).await?;
+        let mut records = batch.iter();
+        let mut chunks = || {
+            copying::chunk(|lines| match records.next() {
+                Some(staged) => {
+                    write_line(staged, lines);
+                    true
+                }
+                None => false,
+            })
+        };
+        self.tx.copy_in(&copy, &mut chunks).await.map_err(store_error)?;
         Ok(())
     }
 

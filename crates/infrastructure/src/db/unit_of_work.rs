@@ -5,36 +5,38 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use metricd_application::ports::{CatalogCounts, ChangeSink, Store, StoreError, UnitOfWork};
 use metricd_core::{audit::AuditEvent, changes::Changed};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement};
+use sqlx::PgPool;
 
 use super::{
-    begin::{begin, to_its_end},
+    begin::to_its_end,
     changes::Touched,
     entities::audit_events,
     errors::{retry_lost, store_error},
     migrations,
+    transaction::Transaction,
     turns::{Turn, Turns},
 };
 
 /// Opens units of work on PostgreSQL.
 pub(crate) struct PgStore {
-    db: DatabaseConnection,
+    pool: PgPool,
     connections: u32,
     turns: Turns,
+    /// The role that stored SQL runs as, where it is another one.
+    reader: Option<Arc<str>>,
     told: Arc<dyn ChangeSink>,
 }
 
 impl PgStore {
     pub(crate) fn new(
-        db: DatabaseConnection,
+        pool: PgPool,
         connections: u32,
         turns: Turns,
+        reader: Option<Arc<str>>,
         told: Arc<dyn ChangeSink>,
     ) -> Self {
-        Self { db, connections, turns, told }
+        Self { pool, connections, turns, reader, told }
     }
 }
 
@@ -42,19 +44,23 @@ impl PgStore {
 impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let turn = self.turns.take().await?;
-        let tx = retry_lost(self.connections, || begin(&self.db)).await.map_err(store_error)?;
-        let told = Arc::clone(&self.told);
-        Ok(Box::new(PgUnitOfWork { tx, turn, staging: false, touched: Touched::default(), told }))
+        let begin = || Transaction::begin(&self.pool);
+        let tx = retry_lost(self.connections, begin).await.map_err(store_error)?;
+        let (reader, told) = (self.reader.clone(), Arc::clone(&self.told));
+        let touched = Touched::default();
+        Ok(Box::new(PgUnitOfWork { tx, turn, staging: false, touched, reader, told }))
     }
 }
 
 /// A unit of work on PostgreSQL.
 pub(crate) struct PgUnitOfWork {
-    pub(crate) tx: DatabaseTransaction,
+    pub(crate) tx: Transaction,
     turn: Turn,
     /// Whether the temporary table for staged records is there.
     pub(crate) staging: bool,
     pub(super) touched: Touched,
+    /// The role that stored SQL runs as, where it is another one.
+    pub(super) reader: Option<Arc<str>>,
     told: Arc<dyn ChangeSink>,
 }
 

@@ -7,6 +7,7 @@ mod json;
 mod metrics;
 mod queries;
 mod records;
+mod table;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use metricd_application::catalog::{Finding, Place};
 pub use metrics::load_metrics;
 pub use queries::load_queries;
 pub use records::RecordFile;
+pub use table::{TableFormat, open_table};
 
 /// The name of a file in a report: as it was given.
 fn name(path: &Path) -> String {

@@ -31,11 +31,12 @@ impl FileArgs {
     }
 }
 
-/// A bar that shows how far the records have come; hidden where nobody watches.
-pub(crate) fn progress_bar() -> (ProgressBar, impl Fn(Progress) + Send + Sync) {
+/// A bar that shows how far reading has come, by bytes and by `what` was read; hidden where nobody
+/// watches.
+pub(crate) fn progress_bar(what: &str) -> (ProgressBar, impl Fn(Progress) + Send + Sync) {
     let bar = ProgressBar::new(0);
-    let template = "{wide_bar} {bytes}/{total_bytes} · {msg} records · {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    let template = format!("{{wide_bar}} {{bytes}}/{{total_bytes}} · {{msg}} {what} · {{eta}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
     let shown = bar.clone();

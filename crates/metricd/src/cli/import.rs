@@ -35,7 +35,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let operator = Actor::operator();
     let report = super::with_database(config, async |ports| {
-        let (bar, on_progress) = progress_bar();
+        let (bar, on_progress) = progress_bar("records");
         let files = args.files.open();
         let report = import(&operator, &ports, files, options, &on_progress).await;
         bar.finish_and_clear();

@@ -2,6 +2,7 @@
 
 mod files;
 mod import;
+mod load;
 mod migrate;
 mod openapi;
 mod policy;
@@ -59,6 +60,10 @@ enum Command {
     Import(import::Args),
     /// Check the same files without a database
     Validate(validate::Args),
+    /// Make a table of a file, or fill one with it, so that metrics can read it: whole or not at all
+    ///
+    /// The types of the columns are inferred from all of the file. The file is read twice.
+    Load(load::Args),
     /// Answer one metric
     Query(query::Args),
     /// Have what others write to a table noted, by a trigger, so that no answer from before is kept
@@ -103,6 +108,7 @@ impl Cli {
             Command::Migrate => block_on(migrate::run(&config)),
             Command::Import(args) => block_on(import::run(&config, args)),
             Command::Validate(args) => validate::run(&config, &args),
+            Command::Load(args) => block_on(load::run(&config, args)),
             Command::Query(args) => block_on(query::run(&config, args)),
             Command::Watch(args) => block_on(watch::watch(&config, args)),
             Command::Unwatch(args) => block_on(watch::unwatch(&config, args)),

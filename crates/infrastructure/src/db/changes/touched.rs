@@ -8,7 +8,7 @@ use metricd_core::{
     ids::{MetricId, QueryId},
     sql::TableName,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use super::{CHANNEL, only, transaction};
 use crate::db::errors::store_error;
@@ -55,7 +55,7 @@ impl Touched {
     /// nothing where nothing was touched.
     pub(in crate::db) async fn note(
         self,
-        tx: &DatabaseTransaction,
+        tx: &impl ConnectionTrait,
     ) -> Result<Vec<Change>, StoreError> {
         let mut rows = Vec::new();
         let mut values: Vec<Value> = vec![CHANNEL.into()];

@@ -128,7 +128,7 @@ async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
 }
 
 /// Waits for the lock that migrating and loading take; it is released with the transaction.
-pub(crate) async fn lock(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+pub(crate) async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
     tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({CATALOG_LOCK})")).await?;
     Ok(())
 }

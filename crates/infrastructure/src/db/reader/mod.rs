@@ -122,6 +122,13 @@ pub(super) struct ReaderConfig {
     pub(super) query_deadline: Duration,
 }
 
+impl ReaderConfig {
+    /// The name of the role that reads.
+    pub(super) fn name(&self) -> &str {
+        self.given.as_ref().map_or(&self.role, PgConnectOptions::get_username)
+    }
+}
+
 /// A role of which was proved that it can only read, and its sessions.
 pub(crate) struct Reader {
     sessions: Arc<Sessions>,

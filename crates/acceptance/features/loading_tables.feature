@@ -1,0 +1,238 @@
+Feature: Loading a table
+  Anyone's file of rows becomes a table that metrics can read: whole or not at all, its types told from
+  all of it, and no digit lost.
+
+  Rule: A new table
+
+    Scenario: A CSV file becomes a table that a metric answers from
+      Given the file "orders.csv" is
+        """
+        Order ID,amount,placed on,region,open,code
+        1,12345678901234567890.10,2025-06-01,EMEA,true,007
+        2,0.30,2025-06-02,"North, ""A"" B",false,008
+        3,,2025-06-03,,true,009
+        """
+      When I run "metricd load {folder}/orders.csv --table orders --format json"
+      Then it succeeds
+      And it prints
+        """
+        {
+          "table": "public.orders", "rows": 3, "rejected": 0, "made": true, "written": true,
+          "columns": [
+            {"name": "order_id", "type": "int8", "header": "Order ID"},
+            {"name": "amount", "type": "numeric"},
+            {"name": "placed_on", "type": "date"},
+            {"name": "region", "type": "text", "text_since_line": null},
+            {"name": "open", "type": "bool"},
+            {"name": "code", "type": "text"}
+          ]
+        }
+        """
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT order_id, amount, region, code FROM orders ORDER BY order_id
+        """
+      When I ask for the metric "{id}"
+      Then its records are
+        """
+        [
+          {"order_id": 1, "amount": 12345678901234567890.10, "region": "EMEA", "code": "007"},
+          {"order_id": 2, "amount": 0.30, "region": "North, \"A\" B", "code": "008"},
+          {"order_id": 3, "amount": null, "region": null, "code": "009"}
+        ]
+        """
+
+    Scenario: So does a file of JSON lines
+      Given the file "events.jsonl" is
+        """
+        {"at": "2025-06-01T12:00:00Z", "size": 1e2, "who": "7"}
+
+        {"at": "2025-06-01T12:00:01+02:00", "tags": ["a", {"b": 1.50}], "who": null}
+        """
+      When I run "metricd load {folder}/events.jsonl --table events"
+      Then it succeeds
+      And it prints "timestamptz"
+      And it prints "jsonb"
+      And it prints "Loaded: 2 rows into public.events."
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT size, who, tags FROM events ORDER BY at
+        """
+      When I ask for the metric "{id}"
+      Then its records are
+        """
+        [{"size": null, "who": null, "tags": ["a", {"b": 1.50}]}, {"size": 100, "who": "7", "tags": null}]
+        """
+
+    Scenario: One odd cell makes a text of its column, and that is told
+      Given the file "sales.csv" is
+        """
+        amount
+        1
+        n/a
+        """
+      When I run "metricd load {folder}/sales.csv --table sales --dry-run"
+      Then it succeeds
+      And it prints "text, because of line 3"
+      And it prints "Nothing was written: 2 rows would go into public.sales."
+      When I run "metricd load {folder}/sales.csv --table sales --append"
+      Then it fails
+      And it says "there is no table public.sales"
+
+    Scenario: Rows that do not fit are kept aside with the reasons
+      Given the file "sales.csv" is
+        """
+        amount,region
+        1,EMEA
+        n/a,APAC
+        2
+        3,EMEA
+        """
+      When I run "metricd load {folder}/sales.csv --table sales --type amount=int8 --format json"
+      Then it exits with 2
+      And it prints
+        """
+        {
+          "rows": 2, "rejected": 2, "written": false,
+          "first_rejected": [
+            {"line": 3, "reason": "amount: `n/a` is no int8"},
+            {"line": 4, "reason": "has 1 cells where the header has 2"}
+          ]
+        }
+        """
+      When I run "metricd load {folder}/sales.csv --table sales --type amount=int8 --skip-rejected"
+      Then it succeeds
+      And it prints "2 rows rejected, all of them in"
+      And it prints "Loaded: 2 rows into public.sales."
+      And the file "sales.csv.rejected.csv" holds
+        """
+        line,reason,row
+        3,amount: `n/a` is no int8,"n/a,APAC"
+        4,has 1 cells where the header has 2,2
+        """
+
+  Rule: A table that is there
+
+    Background:
+      Given the file "one.csv" is
+        """
+        n,label
+        1,one
+        """
+      And the file "two.csv" is
+        """
+        label,n
+        two,2
+        """
+      And I run "metricd load {folder}/one.csv --table numbers"
+
+    Scenario: It is not touched unless that is said
+      When I run "metricd load {folder}/two.csv --table numbers"
+      Then it fails
+      And it says "there is a table public.numbers already: say --append or --replace"
+
+    Scenario: Rows are added
+      When I run "metricd load {folder}/two.csv --table numbers --append"
+      Then it succeeds
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT n, label FROM numbers ORDER BY n
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 1, "label": "one"}, {"n": 2, "label": "two"}]
+
+    Scenario: Rows are put in place of others
+      When I run "metricd load {folder}/two.csv --table numbers --replace"
+      Then it succeeds
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT n, label FROM numbers ORDER BY n
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 2, "label": "two"}]
+
+    Scenario: Cells have to be what the table's columns are
+      Given the file "three.csv" is
+        """
+        n,label
+        three,three
+        """
+      When I run "metricd load {folder}/three.csv --table numbers --replace"
+      Then it exits with 2
+      And it says "n: `three` is no int8"
+      Given the file "four.csv" is
+        """
+        n,size
+        4,4
+        """
+      When I run "metricd load {folder}/four.csv --table numbers --append"
+      Then it fails
+      And it says "public.numbers has no column size"
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT n FROM numbers
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 1}]
+
+  # A running metricd has the embedded engine's folder for itself.
+  @native
+  Rule: While metricd runs
+
+    Scenario: What is loaded is soon known
+      Given the file "one.csv" is
+        """
+        n
+        1
+        """
+      And I run "metricd load {folder}/one.csv --table numbers"
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT count(*) AS n FROM numbers
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 1}]
+      When I run "metricd load {folder}/one.csv --table numbers --append"
+      Then it succeeds
+      And the metric "{id}" soon has the records [{"n": 2}]
+      And in the database, "SELECT action, object_id, outcome FROM metricd.audit_events WHERE object_kind = 'table' ORDER BY sequence LIMIT 1" gives
+        """
+        [{"action": "import", "object_id": "public.numbers", "outcome": "done"}]
+        """
+
+  Rule: What cannot be loaded
+
+    Scenario Outline: A file that names no columns: <content>
+      Given the file "bad.csv" is "<content>"
+      When I run "metricd load {folder}/bad.csv --table numbers"
+      Then it fails
+      And it says "<reason>"
+
+      Examples:
+        | content  | reason                                         |
+        |          | its first line has to name the columns         |
+        | a,A\n1,2 | the headers `a` and `A` both name the column a |
+        | a,?\n1,2 | the header of column 2, `?`, holds no letter   |
+
+    Scenario Outline: A table that is not for loading: <table>
+      Given the file "one.csv" is "n\n1"
+      When I run "metricd load {folder}/one.csv --table <table>"
+      Then it fails
+      And it says "<reason>"
+
+      Examples:
+        | table           | reason                                                     |
+        | metrics         | it holds records, which `metricd import --records` loads   |
+        | metricd.queries | take another schema                                        |
+        | a.b.c           | must be a table, or a schema and a table                   |
+
+    Scenario: A file that is not there
+      When I run "metricd load {folder}/missing.csv --table numbers"
+      Then it fails
+      And it says "missing.csv"

@@ -1,0 +1,415 @@
+//! Makes a table of a file, or fills one with it: whole or not at all.
+//!
+//! The file is read twice: once to learn what its columns are, once to send its rows. The second time a
+//! unit of work is open, and nothing but the store is called.
+
+use std::{collections::BTreeMap, io};
+
+use metricd_core::{
+    actor::{Action, Actor, Object},
+    audit::{AuditEvent, AuditedObject},
+    cell::{Candidates, Cell, CellType, column_name},
+    changes::Changed,
+    sql::TableName,
+};
+use thiserror::Error;
+
+use super::file::{RejectedRow, Row, TableFile, TableFileError};
+use crate::{
+    Forbidden, authorize_on,
+    catalog::OnProgress,
+    ports::{Ports, RowSink, StoreError, StoredTable, UnitOfWork},
+};
+
+/// The most rejected rows that a report lists.
+const LISTED: usize = 20;
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct LoadTable {
+    /// Into which table.
+    pub table: TableName,
+    /// What may be there already.
+    pub mode: LoadMode,
+    /// Types of columns, by name, that are not to be inferred.
+    pub types: BTreeMap<String, CellType>,
+    /// Leave rejected rows out, and load the others.
+    pub skip_rejected: bool,
+    /// Do everything, then undo it.
+    pub dry_run: bool,
+}
+
+/// What may be there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadMode {
+    /// Nothing: the table is made.
+    Create,
+    /// The table, whose rows stay.
+    Append,
+    /// The table, whose rows go; it is made if it is not there.
+    Replace,
+}
+
+/// What a load did, or would have done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadReport {
+    /// The table.
+    pub table: TableName,
+    /// The file's columns, in its order.
+    pub columns: Vec<LoadedColumn>,
+    /// Rows that were loaded.
+    pub rows: u64,
+    /// Rows that were not.
+    pub rejected: u64,
+    /// The first of them.
+    pub first_rejected: Vec<RejectedRow>,
+    /// Whether the table was made, and then whether stored SQL may read it.
+    pub made: Option<bool>,
+    /// Whether all this is so now.
+    pub written: bool,
+}
+
+/// A column of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedColumn {
+    /// As it stands in the file.
+    pub header: String,
+    /// Its name in the table.
+    pub name: String,
+    /// Its type in the table.
+    pub ty: String,
+    /// The first line whose cell left no other type than text, if there was another one before.
+    pub text_since: Option<u64>,
+}
+
+/// Is given every row that is rejected, and may keep it somewhere.
+pub type OnRejected<'a> = &'a mut (dyn FnMut(&RejectedRow) -> io::Result<()> + Send);
+
+/// Why nothing was loaded. Rows that are rejected are no reason: they are in the report.
+#[derive(Debug, Error)]
+pub enum LoadTableError {
+    /// The caller may not load anything.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The file as a whole is faulty.
+    #[error(transparent)]
+    File(#[from] TableFileError),
+    /// The file has no rows to learn from.
+    #[error("the file has no columns")]
+    NoColumns,
+    /// The table belongs to PostgreSQL or to metricd.
+    #[error("{table} is not for loading: {advice}")]
+    Ours {
+        /// The table that was named.
+        table: TableName,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// The table is there.
+    #[error("there is a table {0} already: say --append or --replace")]
+    Exists(TableName),
+    /// The table is not there.
+    #[error("there is no table {0}")]
+    Missing(TableName),
+    /// It is a view, or a foreign table.
+    #[error("{0} takes no rows: it is no table of this server")]
+    NotATable(TableName),
+    /// The file has columns that the table has not.
+    #[error("{table} has no column {}", columns.join(", "))]
+    UnknownColumns {
+        /// The table.
+        table: TableName,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// A type was given for a column that the file has not.
+    #[error("the file has no column {0}, for which a type is given")]
+    UnknownType(String),
+    /// What was rejected could not be written down.
+    #[error("the rejected rows cannot be written down")]
+    Rejects(#[source] io::Error),
+    /// The database does not do it.
+    #[error("{table} could not be loaded")]
+    Store {
+        /// The table.
+        table: TableName,
+        /// What happened.
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// Loads `file` and says what that did.
+///
+/// # Errors
+/// See [`LoadTableError`]. Nothing is written then, nor when rows are rejected that were not to be
+/// skipped.
+pub async fn load_table(
+    actor: &Actor,
+    ports: &Ports,
+    request: LoadTable,
+    file: &mut dyn TableFile,
+    on_progress: OnProgress<'_>,
+    on_rejected: OnRejected<'_>,
+) -> Result<LoadReport, LoadTableError> {
+    authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
+    let table = request.table.clone().qualified();
+    refuse_ours(&table)?;
+    let mut columns = survey(file, &request.types, on_progress)?;
+    let failed = |source| LoadTableError::Store { table: table.clone(), source };
+    let mut work = ports.store.begin().await.map_err(failed)?;
+    let made = prepare(work.as_mut(), &table, request.mode, &mut columns).await?;
+    let mut rows = Rows {
+        file,
+        columns: &columns,
+        on_progress,
+        on_rejected,
+        rejected: 0,
+        first_rejected: Vec::new(),
+        failure: None,
+    };
+    rows.file.rewind()?;
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let copied = work.copy_rows(&table, &names, &mut |sink| rows.next(sink)).await;
+    if let Some(failure) = rows.failure {
+        return Err(failure);
+    }
+    let loaded = copied.map_err(failed)?;
+    let mut report = LoadReport {
+        rows: loaded,
+        rejected: rows.rejected,
+        first_rejected: rows.first_rejected,
+        columns: columns.into_iter().map(Column::told).collect(),
+        table: table.clone(),
+        made,
+        written: false,
+    };
+    if !request.dry_run && (report.rejected == 0 || request.skip_rejected) {
+        work.note(Changed::rows_of(&table));
+        let object = AuditedObject::Table(table.with_schema());
+        let event = AuditEvent::done(actor, ports.clock.now(), Action::Import, object, None);
+        work.commit(&event, &[]).await.map_err(failed)?;
+        report.written = true;
+    }
+    Ok(report)
+}
+
+fn refuse_ours(table: &TableName) -> Result<(), LoadTableError> {
+    let schema = table.schema();
+    let advice =
+        if schema == "metricd" || schema == "information_schema" || schema.starts_with("pg_") {
+            "take another schema"
+        } else if (schema, table.name.as_str()) == ("public", "metrics") {
+            "it holds records, which `metricd import --records` loads"
+        } else {
+            return Ok(());
+        };
+    Err(LoadTableError::Ours { table: table.clone(), advice })
+}
+
+/// A column of the file, and what its cells have to be.
+struct Column {
+    header: String,
+    name: String,
+    ty: CellType,
+    /// The table's own type, where that is another one.
+    stored: Option<String>,
+    text_since: Option<u64>,
+}
+
+impl Column {
+    fn told(self) -> LoadedColumn {
+        let ty = self.stored.unwrap_or_else(|| self.ty.to_string());
+        let Self { header, name, text_since, .. } = self;
+        LoadedColumn { header, name, ty, text_since }
+    }
+}
+
+/// Reads all of `file` for what its columns are.
+fn survey(
+    file: &mut dyn TableFile,
+    types: &BTreeMap<String, CellType>,
+    on_progress: OnProgress<'_>,
+) -> Result<Vec<Column>, LoadTableError> {
+    let mut seen: Vec<(Candidates, Option<u64>)> = Vec::new();
+    file.rewind()?;
+    while let Some(read) = file.next_row()? {
+        let Ok(row) = read else { continue };
+        let (line, width) = (row.line, row.width());
+        if seen.len() < width {
+            seen.resize(width, Default::default());
+        }
+        for (at, (candidates, text_since)) in seen.iter_mut().enumerate() {
+            let Some(cell) = row.cell(at) else { continue };
+            let was_text = candidates.narrowest() == CellType::Text;
+            let before = *candidates;
+            candidates.see(cell);
+            let is_text = candidates.narrowest() == CellType::Text;
+            if is_text && !was_text && before != Candidates::default() {
+                *text_since = Some(line);
+            }
+        }
+        tell(file, on_progress);
+    }
+    let headers = file.headers();
+    seen.resize(headers.len(), Default::default());
+    let mut columns: Vec<Column> = Vec::with_capacity(headers.len());
+    for (at, (header, (candidates, text_since))) in headers.iter().zip(seen).enumerate() {
+        let name = column_name(header).map_err(|source| TableFileError::Nameless {
+            position: at + 1,
+            header: header.clone(),
+            source,
+        })?;
+        if let Some(twin) = columns.iter().find(|column| column.name == name) {
+            let (first, second) = (twin.header.clone(), header.clone());
+            return Err(TableFileError::Twice { first, second, name }.into());
+        }
+        let given = types.get(&name).copied();
+        let ty = given.unwrap_or_else(|| candidates.narrowest());
+        let text_since = text_since.filter(|_| given.is_none());
+        columns.push(Column { header: header.clone(), name, ty, stored: None, text_since });
+    }
+    if columns.is_empty() {
+        return Err(LoadTableError::NoColumns);
+    }
+    let is_unknown = |name: &&String| columns.iter().all(|column| column.name != **name);
+    match types.keys().find(is_unknown) {
+        Some(name) => Err(LoadTableError::UnknownType(name.clone())),
+        None => Ok(columns),
+    }
+}
+
+/// Sees to the table, and what its columns take. Says whether stored SQL may read it, if it was made.
+async fn prepare(
+    work: &mut dyn UnitOfWork,
+    table: &TableName,
+    mode: LoadMode,
+    columns: &mut [Column],
+) -> Result<Option<bool>, LoadTableError> {
+    let failed = |source| LoadTableError::Store { table: table.clone(), source };
+    let stored = work.find_table(table).await.map_err(failed)?;
+    match (mode, stored) {
+        (LoadMode::Create, Some(_)) => Err(LoadTableError::Exists(table.clone())),
+        (LoadMode::Append, None) => Err(LoadTableError::Missing(table.clone())),
+        (LoadMode::Create | LoadMode::Replace, None) => {
+            let wanted: Vec<_> =
+                columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
+            work.create_table(table, &wanted).await.map(Some).map_err(failed)
+        }
+        (LoadMode::Append | LoadMode::Replace, Some(stored)) => {
+            fit(table, &stored, columns)?;
+            if mode == LoadMode::Replace {
+                work.empty_table(table).await.map_err(failed)?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Takes the types of the table's columns for those of the file's.
+fn fit(
+    table: &TableName,
+    stored: &StoredTable,
+    columns: &mut [Column],
+) -> Result<(), LoadTableError> {
+    if !stored.takes_rows {
+        return Err(LoadTableError::NotATable(table.clone()));
+    }
+    let mut unknown = Vec::new();
+    for column in columns {
+        match stored.columns.iter().find(|stored| stored.name == column.name) {
+            Some(stored) => {
+                column.ty = taken_by(&stored.ty);
+                column.stored = Some(stored.ty.clone());
+                column.text_since = None;
+            }
+            None => unknown.push(column.name.clone()),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(LoadTableError::UnknownColumns { table: table.clone(), columns: unknown })
+}
+
+/// What the cells of a column of PostgreSQL's type have to be; it has the last word where `Text` says
+/// nothing.
+fn taken_by(ty: &str) -> CellType {
+    match ty {
+        "int2" | "int4" => CellType::Int8,
+        "float4" | "float8" => CellType::Numeric,
+        _ => CellType::from_word(ty).unwrap_or(CellType::Text),
+    }
+}
+
+/// The rows of a file on their way into a table.
+struct Rows<'a> {
+    file: &'a mut dyn TableFile,
+    columns: &'a [Column],
+    on_progress: OnProgress<'a>,
+    on_rejected: OnRejected<'a>,
+    rejected: u64,
+    first_rejected: Vec<RejectedRow>,
+    failure: Option<LoadTableError>,
+}
+
+impl Rows<'_> {
+    /// Gives the next row that can be stored to `sink`; `false` at the end, or after a failure.
+    fn next(&mut self, sink: &mut dyn RowSink) -> bool {
+        self.try_next(sink).unwrap_or_else(|failure| {
+            self.failure = Some(failure);
+            false
+        })
+    }
+
+    fn try_next(&mut self, sink: &mut dyn RowSink) -> Result<bool, LoadTableError> {
+        loop {
+            tell(self.file, self.on_progress);
+            let rejected = match self.file.next_row()? {
+                None => return Ok(false),
+                Some(Err(rejected)) => rejected,
+                Some(Ok(row)) => match fault(row, self.columns) {
+                    None => {
+                        (0..self.columns.len())
+                            .for_each(|at| sink.cell(row.cell(at).map(Cell::text)));
+                        sink.end();
+                        return Ok(true);
+                    }
+                    Some(reason) => RejectedRow { line: row.line, reason, raw: row.raw() },
+                },
+            };
+            self.rejected += 1;
+            (self.on_rejected)(&rejected).map_err(LoadTableError::Rejects)?;
+            if self.first_rejected.len() < LISTED {
+                self.first_rejected.push(rejected);
+            }
+        }
+    }
+}
+
+/// Why a row cannot be stored.
+fn fault(row: &Row, columns: &[Column]) -> Option<String> {
+    columns.iter().enumerate().find_map(|(at, column)| {
+        let cell = row.cell(at)?;
+        let (name, ty) = (&column.name, column.ty);
+        if !ty.takes(cell) {
+            let short: String = cell.text().chars().take(60).collect();
+            return Some(format!("{name}: `{short}` is no {ty}"));
+        }
+        let is_nul = |cell: Cell<'_>| match cell {
+            Cell::Nested(text) => ty == CellType::Jsonb && text.contains("\\u0000"),
+            other => other.text().contains('\0'),
+        };
+        is_nul(cell).then(|| format!("{name}: holds the character NUL"))
+    })
+}
+
+/// How often people are told how far it has come.
+const TOLD_EVERY: u64 = 5_000;
+
+fn tell(file: &dyn TableFile, on_progress: OnProgress<'_>) {
+    let progress = file.progress();
+    if progress.records.is_multiple_of(TOLD_EVERY) {
+        on_progress(progress);
+    }
+}

@@ -1,0 +1,375 @@
+//! What the cells of a file can be: from texts as they stand in it to the types of a table's columns. A
+//! type takes a text only if PostgreSQL reads it as a value of that type and no digit is lost.
+
+use std::fmt;
+
+use chrono::{NaiveDate, NaiveTime};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CellType {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number of 64 bits.
+    Int8,
+    /// Any number, digit for digit.
+    Numeric,
+    /// A day.
+    Date,
+    /// A day and a time, without a zone.
+    Timestamp,
+    /// An instant: a day, a time and its distance from UTC.
+    TimestampTz,
+    /// A UUID.
+    Uuid,
+    /// An object or a list.
+    Jsonb,
+    /// Anything.
+    Text,
+}
+
+impl CellType {
+    /// All of them. Of those that take every cell of a column, the first is its type.
+    pub const ALL: [Self; 9] = [
+        Self::Bool,
+        Self::Int8,
+        Self::Numeric,
+        Self::Date,
+        Self::Timestamp,
+        Self::TimestampTz,
+        Self::Uuid,
+        Self::Jsonb,
+        Self::Text,
+    ];
+
+    /// PostgreSQL's name of it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int8 => "int8",
+            Self::Numeric => "numeric",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::TimestampTz => "timestamptz",
+            Self::Uuid => "uuid",
+            Self::Jsonb => "jsonb",
+            Self::Text => "text",
+        }
+    }
+
+    /// The type of this name.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ty| ty.as_str() == word)
+    }
+
+    /// Whether a cell can be a value of this type.
+    #[must_use]
+    pub fn takes(self, cell: Cell<'_>) -> bool {
+        match cell {
+            Cell::Plain(text) => match self {
+                Self::Bool => {
+                    text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+                }
+                Self::Int8 => !has_idle_zero(text) && is_int8(text),
+                Self::Numeric => !has_idle_zero(text) && is_numeric(text),
+                Self::Jsonb => false,
+                _ => self.takes_words(text),
+            },
+            Cell::Quoted(text) => self.takes_words(text),
+            Cell::Number(text) => match self {
+                Self::Int8 => is_int8(text),
+                Self::Numeric => is_numeric(text),
+                Self::Text => true,
+                _ => false,
+            },
+            Cell::Bool(_) => matches!(self, Self::Bool | Self::Text),
+            Cell::Nested(_) => matches!(self, Self::Jsonb | Self::Text),
+        }
+    }
+
+    /// Of a text that is no number and no truth value.
+    fn takes_words(self, text: &str) -> bool {
+        match self {
+            Self::Date => is_date(text),
+            Self::Timestamp => is_date(text) || is_timestamp(text),
+            Self::TimestampTz => is_instant(text),
+            Self::Uuid => text.len() == 36 && Uuid::try_parse(text).is_ok(),
+            Self::Text => true,
+            Self::Bool | Self::Int8 | Self::Numeric | Self::Jsonb => false,
+        }
+    }
+}
+
+impl fmt::Display for CellType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What stands in a file where a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// A text of a file that knows nothing else, such as CSV: it may mean a number.
+    Plain(&'a str),
+    /// A text of a file that writes numbers differently, such as JSON: it means none.
+    Quoted(&'a str),
+    /// A number, as it is written.
+    Number(&'a str),
+    /// `true` or `false`.
+    Bool(bool),
+    /// An object or a list, as JSON.
+    Nested(&'a str),
+}
+
+impl<'a> Cell<'a> {
+    /// The text that PostgreSQL reads.
+    #[must_use]
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Plain(text) | Self::Quoted(text) | Self::Number(text) | Self::Nested(text) => {
+                text
+            }
+            Self::Bool(true) => "true",
+            Self::Bool(false) => "false",
+        }
+    }
+}
+
+/// The types that take every cell seen so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidates(u16);
+
+impl Default for Candidates {
+    fn default() -> Self {
+        Self(CellType::ALL.into_iter().map(Self::bit).sum())
+    }
+}
+
+impl Candidates {
+    fn bit(ty: CellType) -> u16 {
+        1 << ty as u16
+    }
+
+    /// Keeps those that take `cell` too.
+    pub fn see(&mut self, cell: Cell<'_>) {
+        for ty in CellType::ALL {
+            if self.0 & Self::bit(ty) != 0 && !ty.takes(cell) {
+                self.0 &= !Self::bit(ty);
+            }
+        }
+    }
+
+    /// The type of a column of such cells: the narrowest, and `text` where there was none.
+    #[must_use]
+    pub fn narrowest(self) -> CellType {
+        if self == Self::default() {
+            return CellType::Text;
+        }
+        let narrowest = CellType::ALL.into_iter().find(|ty| self.0 & Self::bit(*ty) != 0);
+        narrowest.unwrap_or(CellType::Text)
+    }
+}
+
+/// A header is no name for a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("holds no letter or digit")]
+pub struct Nameless;
+
+/// The column that a header names: small letters, digits and `_`, at most 63 bytes.
+///
+/// # Errors
+/// [`Nameless`] when nothing of it is left.
+pub fn column_name(header: &str) -> Result<String, Nameless> {
+    let mut name = String::with_capacity(header.len());
+    for letter in header.trim().chars().flat_map(char::to_lowercase) {
+        if letter.is_alphanumeric() {
+            name.push(letter);
+        } else if !name.is_empty() && !name.ends_with('_') {
+            name.push('_');
+        }
+    }
+    let name = name.trim_end_matches('_');
+    if name.is_empty() {
+        return Err(Nameless);
+    }
+    let prefix = if name.starts_with(|first: char| first.is_numeric()) { "_" } else { "" };
+    let mut name = format!("{prefix}{name}");
+    while name.len() > 63 {
+        name.pop();
+    }
+    Ok(name)
+}
+
+/// `007` is the name of somebody: as a number it would lose its zeros.
+fn has_idle_zero(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit()
+        || text.starts_with('+')
+}
+
+fn is_int8(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    // `-0` would come back as `0`.
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && text != "-0" && text.parse::<i64>().is_ok()
+}
+
+/// Digits with at most one point between them, and perhaps an exponent: within what PostgreSQL holds.
+fn is_numeric(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let are_digits = |text: &str| {
+        (1..=1_000).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_small = |exponent: &str| {
+        let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+        (1..=3).contains(&digits.len()) && are_digits(digits)
+    };
+    are_digits(whole) && are_digits(fraction) && exponent.is_none_or(is_small)
+}
+
+fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 10
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && bytes.iter().enumerate().all(|(at, byte)| matches!(at, 4 | 7) || byte.is_ascii_digit())
+        && !text.starts_with("0000")
+        && text.parse::<NaiveDate>().is_ok()
+}
+
+/// A day and a time of at most six digits below the second: PostgreSQL would round a seventh.
+fn is_timestamp(text: &str) -> bool {
+    if !text.is_ascii() || text.len() < 16 || !matches!(text.as_bytes()[10], b' ' | b'T') {
+        return false;
+    }
+    let (day, time) = (&text[..10], &text[11..]);
+    let fraction = time.split_once('.').map(|(_, fraction)| fraction);
+    is_date(day)
+        && fraction.is_none_or(|fraction| (1..=6).contains(&fraction.len()))
+        && ["%H:%M", "%H:%M:%S%.f"].iter().any(|form| {
+            time.as_bytes()[0].is_ascii_digit()
+                && NaiveTime::parse_from_str(time, form).is_ok()
+                && !time.contains(":60")
+        })
+}
+
+/// A [timestamp](is_timestamp) with `Z` or the hours, and perhaps minutes, that it is ahead of UTC.
+fn is_instant(text: &str) -> bool {
+    if !text.is_ascii() {
+        return false;
+    }
+    if let Some(local) = text.strip_suffix('Z') {
+        return is_timestamp(local);
+    }
+    let Some(sign) = text.get(11..).and_then(|time| time.rfind(['+', '-'])) else {
+        return false;
+    };
+    let (local, offset) = text.split_at(11 + sign);
+    let (hours, minutes) = match offset.len() {
+        3 => (&offset[1..], "00"),
+        5 => (&offset[1..3], &offset[3..]),
+        6 if offset.as_bytes()[3] == b':' => (&offset[1..3], &offset[4..]),
+        _ => return false,
+    };
+    let below = |text: &str, limit: u8| {
+        text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse::<u8>().is_ok_and(|n| n < limit)
+    };
+    is_timestamp(local) && below(hours, 16) && below(minutes, 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn narrowest(cells: &[&str]) -> &'static str {
+        let mut candidates = Candidates::default();
+        for cell in cells {
+            candidates.see(Cell::Plain(cell));
+        }
+        candidates.narrowest().as_str()
+    }
+
+    #[test]
+    fn a_column_has_the_narrowest_type_that_takes_all_its_cells() {
+        for (cells, expected) in [
+            (&[][..], "text"),
+            (&["true", "FALSE"], "bool"),
+            (&["1", "-2", "9223372036854775807"], "int8"),
+            (&["1", "9223372036854775808"], "numeric"),
+            (&["1", "0.10", "-3e-7"], "numeric"),
+            (&["1", "true"], "text"),
+            (&["1", "007"], "text"),
+            (&["+1"], "text"),
+            (&["-0"], "numeric"),
+            (&["0", "0.5"], "numeric"),
+            (&["NaN"], "text"),
+            (&["1,5"], "text"),
+            (&[".5"], "text"),
+            (&["1."], "text"),
+            (&["1e9999"], "text"),
+            (&["2025-06-01", "2024-02-29"], "date"),
+            (&["2025-06-01", "2025-02-29"], "text"),
+            (&["0000-01-01"], "text"),
+            (&["2025-6-1"], "text"),
+            (&["01.06.2025"], "text"),
+            (&["2025-06-01", "2025-06-01 12:00"], "timestamp"),
+            (&["2025-06-01T12:00:00.123456"], "timestamp"),
+            (&["2025-06-01T12:00:00.1234567"], "text"),
+            (&["2025-06-01T24:00:00"], "text"),
+            (&["2025-06-01T12:00:60"], "text"),
+            (
+                &["2025-06-01T12:00:00Z", "2025-06-01 12:00+02", "2025-06-01 12:00-03:30"],
+                "timestamptz",
+            ),
+            (&["2025-06-01T12:00:00Z", "2025-06-01T12:00:00"], "text"),
+            (&["2025-06-01T12:00:00+99"], "text"),
+            (&["8c5a6582-7417-4543-a54b-1379a7642543"], "uuid"),
+            (&["8c5a658274174543a54b1379a7642543"], "text"),
+            (&["{}"], "text"),
+        ] {
+            assert_eq!(narrowest(cells), expected, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn what_json_writes_as_a_text_is_no_number() {
+        for (cells, expected) in [
+            (&[Cell::Quoted("7")][..], CellType::Text),
+            (&[Cell::Quoted("2025-06-01")], CellType::Date),
+            (&[Cell::Number("7"), Cell::Number("1e2")], CellType::Numeric),
+            (&[Cell::Number("7"), Cell::Quoted("7")], CellType::Text),
+            (&[Cell::Bool(true)], CellType::Bool),
+            (&[Cell::Nested("{}"), Cell::Nested("[1]")], CellType::Jsonb),
+            (&[Cell::Nested("{}"), Cell::Number("7")], CellType::Text),
+        ] {
+            let mut candidates = Candidates::default();
+            cells.iter().for_each(|cell| candidates.see(*cell));
+            assert_eq!(candidates.narrowest(), expected, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn headers_become_names() {
+        for (header, expected) in [
+            ("amount", Ok("amount")),
+            (" Order ID ", Ok("order_id")),
+            ("Größe (cm)", Ok("größe_cm")),
+            ("2025", Ok("_2025")),
+            ("--x--", Ok("x")),
+            ("", Err(Nameless)),
+            ("?!", Err(Nameless)),
+        ] {
+            assert_eq!(column_name(header).as_deref(), expected.as_deref(), "{header:?}");
+        }
+        assert_eq!(column_name(&"ä".repeat(99)).unwrap().len(), 62);
+    }
+}

@@ -1,0 +1,97 @@
+//! A transaction that SeaORM works in and that rows can be copied into: SeaORM's own hides its
+//! connection, and COPY needs it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values,
+};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, query::Query};
+use tokio::sync::Mutex;
+
+use super::begin::to_its_end;
+
+/// A transaction. Dropped, it rolls back.
+pub(crate) struct Transaction(Mutex<sqlx::Transaction<'static, Postgres>>);
+
+impl Transaction {
+    /// Begins one, which is rolled back when the caller goes away at any moment.
+    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, DbErr> {
+        let pool = pool.clone();
+        let begun = to_its_end(async move { pool.begin().await }).await.map_err(not_executed)?;
+        Ok(Self(Mutex::new(begun)))
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        self.0.into_inner().commit().await.map_err(not_executed)
+    }
+
+    /// Sends what `next` gives to a statement `COPY … FROM STDIN`, until it gives no more. Gives how many
+    /// rows arrived.
+    pub(crate) async fn copy_in(
+        &mut self,
+        statement: &str,
+        next: impl FnMut() -> Option<Vec<u8>> + Send,
+    ) -> Result<u64, DbErr> {
+        self.copy(statement, next).await.map_err(not_executed)
+    }
+
+    async fn copy(
+        &mut self,
+        statement: &str,
+        mut next: impl FnMut() -> Option<Vec<u8>> + Send,
+    ) -> Result<u64, sqlx::Error> {
+        let mut copy = self.0.get_mut().copy_in_raw(statement).await?;
+        while let Some(chunk) = next() {
+            copy.send(chunk).await?;
+        }
+        copy.finish().await
+    }
+}
+
+/// A statement as sqlx takes it.
+fn query(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
+    let values = statement.values.clone().unwrap_or_else(|| Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
+}
+
+fn not_executed(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+fn not_read(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let mut tx = self.0.lock().await;
+        let done = query(&statement).execute(&mut **tx).await;
+        done.map(Into::into).map_err(not_executed)
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let mut tx = self.0.lock().await;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await;
+        done.map(Into::into).map_err(not_executed)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let mut tx = self.0.lock().await;
+        let row = query(&statement).fetch_optional(&mut **tx).await;
+        row.map(|row| row.map(Into::into)).map_err(not_read)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let mut tx = self.0.lock().await;
+        let rows = query(&statement).fetch_all(&mut **tx).await;
+        rows.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(not_read)
+    }
+}

@@ -1,0 +1,237 @@
+//! `metricd load`
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use comfy_table::{ContentArrangement, Table, presets};
+use metricd_application::tables::{
+    LoadMode, LoadReport, LoadTable, LoadedColumn, RejectedRow, load_table,
+};
+use metricd_core::{actor::Actor, cell::CellType, sql::TableName};
+use metricd_infrastructure::loaders::{TableFormat, open_table};
+use serde::Serialize;
+
+use super::{OutputFormat, REJECTED, files::progress_bar};
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file: CSV with a header (.csv), or a JSON object a line (.jsonl, .ndjson)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The table, with its schema unless that is `public`; nothing is folded to lower case
+    #[arg(long, value_name = "TABLE")]
+    table: TableName,
+    /// How the file writes its rows, where its name does not say so
+    #[arg(long, value_enum)]
+    input: Option<Input>,
+    /// Add the rows to those of the table
+    #[arg(long)]
+    append: bool,
+    /// Put the rows in place of those of the table; grants, indexes and views stay
+    #[arg(long, conflicts_with = "append")]
+    replace: bool,
+    /// A column's type, where the file's cells are not to decide it: `amount=numeric`
+    #[arg(long = "type", value_name = "COLUMN=TYPE", value_parser = parse_type)]
+    types: Vec<(String, CellType)>,
+    /// Leave rows out that are rejected, and load the others
+    #[arg(long)]
+    skip_rejected: bool,
+    /// Where rejected rows go, with the reasons, as CSV [default: FILE.rejected.csv]
+    #[arg(long, value_name = "FILE")]
+    rejected: Option<PathBuf>,
+    /// Do everything, then undo it
+    #[arg(long)]
+    dry_run: bool,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+}
+
+/// How a file writes its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Input {
+    /// Comma-separated values with a header.
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
+}
+
+fn parse_type(text: &str) -> Result<(String, CellType), String> {
+    let (name, word) = text.split_once('=').ok_or("must be written column=type")?;
+    let ty = CellType::from_word(word).ok_or_else(|| {
+        let all = CellType::ALL.map(CellType::as_str).join(", ");
+        format!("the types are {all}")
+    })?;
+    Ok((name.to_owned(), ty))
+}
+
+pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    let format = match args.input {
+        Some(Input::Csv) => Some(TableFormat::Csv),
+        Some(Input::Jsonl) => Some(TableFormat::JsonLines),
+        None => TableFormat::of(&args.file),
+    };
+    let format =
+        format.context("the file's name does not say what it is: add --input csv or jsonl")?;
+    let named = || args.file.display().to_string();
+    let mut file = open_table(&args.file, format).with_context(named)?;
+    let request = LoadTable {
+        table: args.table,
+        mode: match (args.append, args.replace) {
+            (true, _) => LoadMode::Append,
+            (_, true) => LoadMode::Replace,
+            _ => LoadMode::Create,
+        },
+        types: BTreeMap::from_iter(args.types),
+        skip_rejected: args.skip_rejected,
+        dry_run: args.dry_run,
+    };
+    let mut rejects = Rejects::at(args.rejected.unwrap_or_else(|| default_rejects(&args.file)));
+    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    let operator = Actor::operator();
+    let report = super::with_database(config, async |ports| {
+        let (bar, on_progress) = progress_bar("rows");
+        let mut keep = |row: &RejectedRow| rejects.keep(row);
+        let loaded =
+            load_table(&operator, &ports, request, file.as_mut(), &on_progress, &mut keep).await;
+        bar.finish_and_clear();
+        loaded.with_context(named)
+    })
+    .await?;
+    rejects.finish()?;
+    let kept_at = (report.rejected > 0).then_some(rejects.path.as_path());
+    super::print(&match args.format {
+        OutputFormat::Table => told(&report, kept_at, args.dry_run),
+        OutputFormat::Json => {
+            format!("{}\n", serde_json::to_string_pretty(&document(&report, kept_at))?)
+        }
+    })?;
+    let refused = report.rejected > 0 && !args.skip_rejected;
+    Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
+}
+
+fn default_rejects(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".rejected.csv");
+    path.into()
+}
+
+/// A file of rejected rows, which is there only if there are any.
+struct Rejects {
+    path: PathBuf,
+    writer: Option<csv::Writer<File>>,
+}
+
+impl Rejects {
+    fn at(path: PathBuf) -> Self {
+        Self { path, writer: None }
+    }
+
+    fn keep(&mut self, row: &RejectedRow) -> io::Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let mut writer = csv::Writer::from_writer(File::create(&self.path)?);
+                writer.write_record(["line", "reason", "row"])?;
+                none.insert(writer)
+            }
+        };
+        writer.write_record([row.line.to_string().as_str(), &row.reason, &row.raw])?;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), csv::Writer::flush)
+    }
+}
+
+fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String {
+    let mut columns = Table::new();
+    columns.load_style(presets::UTF8_FULL_CONDENSED);
+    columns.set_content_arrangement(ContentArrangement::Disabled);
+    columns.set_header(["column", "type", "in the file"]);
+    for LoadedColumn { header, name, ty, text_since } in &report.columns {
+        let ty = match text_since {
+            Some(line) => format!("{ty}, because of line {line}"),
+            None => ty.clone(),
+        };
+        columns.add_row([name, &ty, header]);
+    }
+    let mut text = format!("{columns}\n\n");
+    if let Some(path) = kept_at {
+        for RejectedRow { line, reason, .. } in &report.first_rejected {
+            text.push_str(&format!("  rejected  line {line}  {reason}\n"));
+        }
+        let path = path.display();
+        text.push_str(&format!("{} rows rejected, all of them in {path}\n", report.rejected));
+    }
+    let (table, rows) = (report.table.with_schema(), report.rows);
+    text.push_str(&if report.written {
+        format!("Loaded: {rows} rows into {table}.\n")
+    } else if rehearsal {
+        format!("Nothing was written: {rows} rows would go into {table}.\n")
+    } else {
+        "Nothing was written. Mend the rows, or leave them out with --skip-rejected.\n".to_owned()
+    });
+    if report.made == Some(false) {
+        text.push_str(&format!(
+            "Stored SQL may not read it yet: grant USAGE on its schema, {}.\n",
+            report.table.schema()
+        ));
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    table: String,
+    columns: Vec<ColumnDocument<'a>>,
+    rows: u64,
+    rejected: u64,
+    first_rejected: Vec<RejectedDocument<'a>>,
+    rejected_file: Option<&'a Path>,
+    made: bool,
+    written: bool,
+}
+
+#[derive(Serialize)]
+struct ColumnDocument<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    ty: &'a str,
+    header: &'a str,
+    text_since_line: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct RejectedDocument<'a> {
+    line: u64,
+    reason: &'a str,
+}
+
+fn document<'a>(report: &'a LoadReport, kept_at: Option<&'a Path>) -> Document<'a> {
+    let column = |column: &'a LoadedColumn| ColumnDocument {
+        name: &column.name,
+        ty: &column.ty,
+        header: &column.header,
+        text_since_line: column.text_since,
+    };
+    let rejected = |row: &'a RejectedRow| RejectedDocument { line: row.line, reason: &row.reason };
+    Document {
+        table: report.table.with_schema(),
+        columns: report.columns.iter().map(column).collect(),
+        rows: report.rows,
+        rejected: report.rejected,
+        first_rejected: report.first_rejected.iter().map(rejected).collect(),
+        rejected_file: kept_at,
+        made: report.made.is_some(),
+        written: report.written,
+    }
+}
