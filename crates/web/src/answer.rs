@@ -104,6 +104,8 @@ impl AnswerWriter for JsonAnswers {
         let as_of = answer.as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
         // Writing to a vector cannot fail.
         let _ = write!(body, ",\"as_of\":\"{as_of}\"}}");
+        // It is kept for long, and counted by what it holds: no room to grow may come with it.
+        body.shrink_to_fit();
         Written { body: body.into(), rows, tag }
     }
 }
