@@ -25,9 +25,11 @@ test: ## Run every test: unit, property, documentation, acceptance
 	@scripts/setup test
 	@scripts/test
 
-bench: ## Measure what things cost, as ratios in one run
-	@scripts/setup run
-	cargo run --release --quiet -p metricd-bench
+bench: ## Measure metricd beside limits and a reference (ARGS="--quick" or ARGS="cached uncached")
+	@scripts/setup bench
+	cargo build --release -p metricd # by itself: as it is built for use
+	cargo build --release -p metricd-bench
+	@$(or $(CARGO_TARGET_DIR),target)/release/metricd-bench $(ARGS)
 
 fuzz: ## Feed damaged and hostile SQL to the gate for a minute (ARGS="-max_total_time=600": ten)
 	@rustup toolchain list | grep -q '^nightly' || \

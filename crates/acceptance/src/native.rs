@@ -176,6 +176,14 @@ impl Postgres {
     }
 }
 
+/// A program that belongs to the server, such as `psql`.
+///
+/// # Errors
+/// When no server programs are installed.
+pub fn program(name: &str) -> Result<PathBuf> {
+    Ok(programs()?.join(name))
+}
+
 /// The folder of `initdb` and `postgres`: what `pg_config` says, else the newest that Debian or Red
 /// Hat has installed, else on the path.
 fn programs() -> Result<PathBuf> {

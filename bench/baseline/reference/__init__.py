@@ -1,0 +1,1 @@
+"""The measured part of metricd's interface, as a Python service."""

@@ -1,0 +1,205 @@
+//! An answer from memory, through the whole router and without a connection: for a caller who is believed,
+//! for one whose token is remembered, for one whose token was never seen before, and for one who has the
+//! answer already.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderName, Request, StatusCode, header},
+    response::Response,
+};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use metricd_application::{
+    admission::Admission,
+    freshness::{Answers, CacheSettings, Definitions, News},
+    metrics::{CreateMetric, QuerySource, create_metric},
+    ports::{Approval, Clock, Ports, TokenError, TokenVerifier},
+};
+use metricd_core::actor::{Actor, Identity, Role};
+use metricd_infrastructure::{
+    auth::{DevelopmentIssuer, RoleRules, TokenRequest, Verifier},
+    db::{Database, DatabaseConfig, Target},
+    policy::{CedarPolicies, PolicySource},
+    system::{RandomIds, SystemClock},
+};
+use metricd_web::{App, JsonAnswers, Limits, SignIn, router};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
+
+/// Believes everybody to be one caller.
+struct NoVerification(Arc<Identity>);
+
+#[async_trait::async_trait]
+impl TokenVerifier for NoVerification {
+    async fn verify(&self, _: &str) -> Result<Arc<Identity>, TokenError> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+/// The router in its two forms, and what there is to ask it.
+struct Kept {
+    checking: Router,
+    trusting: Router,
+    issuer: DevelopmentIssuer,
+    clock: Arc<dyn Clock>,
+    path: String,
+    database: Database,
+}
+
+impl Kept {
+    /// A metric of the embedded engine in `folder`, with thirty rows.
+    async fn make(folder: &TempDir) -> anyhow::Result<Self> {
+        let target = Target::Embedded { data_dir: folder.path().to_owned() };
+        let database = Database::connect(DatabaseConfig::new(target)).await?;
+        database.migrate().await?;
+        let ports = ports(&database)?;
+        let sql =
+            "SELECT n AS day, n * 1.25 AS cost, n % 7 AS alerts FROM generate_series(1, 30) AS n";
+        let metric = CreateMetric {
+            is_editable: true,
+            layouts: Vec::new(),
+            source: QuerySource::Sql(sql.into()),
+            name: None,
+            description: None,
+            tags: Vec::new(),
+            cache_ttl: None,
+        };
+        #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]
+        let operator = Actor::operator();
+        let id = create_metric(&operator, &ports, metric).await?.id;
+        let issuer = DevelopmentIssuer::open(folder.path())?;
+        let clock = Arc::clone(&ports.clock);
+        let config = issuer.issuer_config(RoleRules::default());
+        let verifier = Verifier::new(vec![config], BTreeMap::new(), Arc::clone(&clock))?;
+        let known = verifier.verify(&issuer.mint(&editor(), clock.now())?).await?;
+        let checking = app(&ports, Arc::new(verifier));
+        let trusting = app(&ports, Arc::new(NoVerification(known)));
+        let path = format!("/metrics/{id}");
+        Ok(Self { checking, trusting, issuer, clock, path, database })
+    }
+
+    fn token(&self) -> String {
+        self.issuer.mint(&editor(), self.clock.now()).expect("the issuer makes tokens")
+    }
+
+    /// Asks, and reads the answer to its end.
+    async fn ask(&self, router: &Router, headers: &[(HeaderName, &str)]) -> Response<()> {
+        let mut request = Request::get(&self.path);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let request = request.body(Body::empty()).expect("the request is well formed");
+        let response = router.clone().oneshot(request).await.expect("a router answers");
+        let (parts, body) = response.into_parts();
+        to_bytes(body, usize::MAX).await.expect("a kept body has an end");
+        Response::from_parts(parts, ())
+    }
+}
+
+fn kept(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("this machine has threads");
+    let folder = TempDir::new().expect("this machine has a folder for temporary files");
+    let kept = runtime.block_on(Kept::make(&folder)).expect("the embedded engine works");
+    let same = format!("Bearer {}", kept.token());
+    let asked = [(header::AUTHORIZATION, same.as_str())];
+    let first = runtime.block_on(kept.ask(&kept.checking, &asked));
+    let tag = first.headers()[header::ETAG].to_str().expect("a tag is a text").to_owned();
+    let again = runtime.block_on(kept.ask(&kept.checking, &asked));
+    assert_eq!(again.status(), StatusCode::OK);
+    assert!(again.headers().contains_key(header::AGE));
+    let unchanged = [(header::AUTHORIZATION, same.as_str()), (header::IF_NONE_MATCH, tag.as_str())];
+    let has_it = runtime.block_on(kept.ask(&kept.checking, &unchanged));
+    assert_eq!(has_it.status(), StatusCode::NOT_MODIFIED);
+
+    for (name, router, headers) in [
+        ("kept/no verification", &kept.trusting, &asked[..]),
+        ("kept/remembered token", &kept.checking, &asked[..]),
+        ("kept/304", &kept.checking, &unchanged[..]),
+    ] {
+        criterion.bench_function(name, |bencher| {
+            bencher.to_async(&runtime).iter(|| kept.ask(router, headers));
+        });
+    }
+    criterion.bench_function("kept/new token", |bencher| {
+        bencher.to_async(&runtime).iter_batched(
+            || format!("Bearer {}", kept.token()),
+            async |token| {
+                kept.ask(&kept.checking, &[(header::AUTHORIZATION, token.as_str())]).await
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    runtime.block_on(kept.database.close());
+}
+
+fn ports(database: &Database) -> anyhow::Result<Ports> {
+    let policies = CedarPolicies::load(PolicySource::Default, &BTreeSet::new())?;
+    let (catalog, news) =
+        (database.catalog(), Arc::new(News::new(database.changes(), database.is_shared())));
+    let definitions = Definitions::new(Arc::clone(&catalog), Arc::clone(&news), 1 << 26);
+    let settings = CacheSettings {
+        ttl: Duration::from_hours(1),
+        max_stale: Duration::ZERO,
+        max_bytes: 1 << 26,
+    };
+    let writer = Arc::new(JsonAnswers);
+    let answers = Answers::new(definitions.clone(), Arc::clone(&news), writer, settings);
+    Ok(Ports {
+        catalog,
+        definitions,
+        answers,
+        store: database.store(Arc::clone(&news) as _),
+        news,
+        changes: database.changes(),
+        policies: Arc::new(policies),
+        audit: database.audit(),
+        runner: database.runner(),
+        admission: Admission::new(Arc::default(), f64::INFINITY),
+        schema: database.schema(),
+        generators: Arc::new([]),
+        generation_time: Duration::from_mins(5),
+        approval: Approval::NotNeeded,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        claims: Arc::default(),
+        max_rows: 10_000,
+    })
+}
+
+fn editor() -> TokenRequest {
+    TokenRequest {
+        role: Role::Editor,
+        ttl: Duration::from_hours(1),
+        subject: None,
+        claims: serde_json::Map::new(),
+    }
+}
+
+fn app(ports: &Ports, verifier: Arc<dyn TokenVerifier>) -> Router {
+    let app = App {
+        ports: ports.clone(),
+        verifier,
+        sign_in: SignIn { development: true, issuers: Vec::new() },
+        development_keys: None,
+    };
+    let limits = Limits {
+        request_timeout: Duration::from_mins(1),
+        max_body_bytes: 1_024,
+        max_header_bytes: 32_768,
+        requests_per_second: None,
+        burst: std::num::NonZeroU32::MIN,
+        origins: Vec::new(),
+        proxies: Vec::new(),
+    };
+    router(app, limits)
+}
+
+criterion_group!(benches, kept);
+criterion_main!(benches);

@@ -1,0 +1,12 @@
+//! What is measured, one section a file.
+
+pub(crate) mod bound;
+pub(crate) mod cached;
+pub(crate) mod growth;
+pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod memory;
+pub(crate) mod mixed;
+pub(crate) mod records;
+pub(crate) mod start;
+pub(crate) mod uncached;

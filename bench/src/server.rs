@@ -1,0 +1,134 @@
+//! A server under test: a process on the core for servers, and what it takes.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    ops::ControlFlow::{Break, Continue},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use metricd_acceptance::{process, watchdog::Watchdog};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+};
+
+/// How long a tick of the kernel's accounting is: 100 are a second in every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A running server.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    process: Child,
+    pid: u32,
+    log: PathBuf,
+    watchdog: Arc<Watchdog>,
+}
+
+/// How a program is started.
+pub(crate) struct Program<'a> {
+    /// The program and its arguments.
+    pub(crate) command: &'a [String],
+    /// Its environment, beside what every program needs.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Where it runs.
+    pub(crate) folder: &'a Path,
+    /// The file that takes what it logs.
+    pub(crate) log: PathBuf,
+    /// The core that it runs on.
+    pub(crate) core: &'a str,
+}
+
+impl Program<'_> {
+    /// The command that runs it on its core.
+    pub(crate) fn command(&self) -> Result<Command> {
+        let log = fs::File::create(&self.log)?;
+        let mut command = process::command(Path::new("taskset"), self.folder, &self.settings);
+        command.args(["--cpu-list", self.core]).args(self.command);
+        command.stdout(log.try_clone()?).stderr(log);
+        Ok(command)
+    }
+}
+
+/// An address of this machine where nobody listens.
+pub(crate) async fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
+}
+
+impl Server {
+    /// Starts a program that will listen on `address`. Does not wait until it does.
+    pub(crate) fn spawn(
+        program: &Program<'_>,
+        address: SocketAddr,
+        watchdog: &Arc<Watchdog>,
+    ) -> Result<Self> {
+        let name = program.command.first().map_or("", String::as_str);
+        let process = program.command()?.spawn().with_context(|| format!("cannot start {name}"))?;
+        // taskset becomes the program.
+        let pid = process.id().with_context(|| format!("{name} has ended"))?;
+        watchdog.watch(pid);
+        let (log, watchdog) = (program.log.clone(), Arc::clone(watchdog));
+        Ok(Self { address, process, pid, log, watchdog })
+    }
+
+    /// Waits until it takes connections.
+    pub(crate) async fn wait_until_up(&mut self) -> Result<()> {
+        process::until(async || {
+            self.check()?;
+            Ok(match TcpStream::connect(self.address).await {
+                Ok(_) => Break(()),
+                Err(error) => Continue(format!("{} does not listen: {error}", self.address)),
+            })
+        })
+        .await
+    }
+
+    /// Fails, with its last words, if it has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.process.try_wait()? {
+            bail!("a server has ended ({status}): {}", self.words());
+        }
+        Ok(())
+    }
+
+    /// What it has logged.
+    pub(crate) fn words(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The processor's time that it has taken so far.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        // The name of the program, in parentheses, may hold anything.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks = fields.skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+        Ok(TICK * ticks)
+    }
+
+    /// The bytes of memory that it holds.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        memory(self.pid, "VmRSS").context("a server has ended")
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        process::signal(self.pid, "TERM").await?;
+        tokio::time::timeout(process::PATIENCE, self.process.wait())
+            .await
+            .context("a server hangs")??;
+        self.watchdog.leave(self.pid);
+        Ok(())
+    }
+}
+
+/// What the kernel says of a process's memory, in bytes, if it is there.
+pub(crate) fn memory(pid: u32, field: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1_024)
+}
