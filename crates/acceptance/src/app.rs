@@ -498,6 +498,23 @@ impl TestApp {
         Ok(())
     }
 
+    /// Asks for a path, and tells whether a good answer comes to its end. One that breaks off at once may
+    /// not even have begun.
+    ///
+    /// # Errors
+    /// When the server is not there, or refuses.
+    pub async fn is_answered_whole(&mut self, path: &str) -> Result<bool> {
+        match self.prepared(Method::GET, path, None).await?.send().await {
+            Ok(response) => {
+                let status = response.status();
+                ensure!(status.is_success(), "it is {status}");
+                Ok(Answer::read(response).await.is_ok())
+            }
+            Err(error) if error.is_connect() => Err(error.into()),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Whether what was asked in the background has no answer yet.
     ///
     /// # Errors

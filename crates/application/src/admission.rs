@@ -171,7 +171,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::ports::{Description, Rows};
+    use crate::ports::{Description, RowStream, Rows};
 
     /// A planner that puts every query at a thousand and counts how often it is asked.
     #[derive(Default)]
@@ -210,6 +210,10 @@ mod tests {
         }
 
         async fn run(&self, _: &Template, _: &[Value], _: u32) -> Result<Rows, RunError> {
+            unreachable!("admission runs nothing")
+        }
+
+        async fn stream(&self, _: &Template, _: &[Value]) -> Result<RowStream, RunError> {
             unreachable!("admission runs nothing")
         }
     }

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod db;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod export;
 pub mod generation;
 mod http;
 pub mod loaders;

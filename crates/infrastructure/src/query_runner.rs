@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use metricd_application::ports::{Description, QueryRunner, Rows, RunError};
+use metricd_application::ports::{Description, QueryRunner, RowStream, Rows, RunError};
 #[cfg(feature = "embedded")]
 use metricd_core::sql::Gate;
 use metricd_core::{
@@ -29,11 +29,14 @@ use sqlx::{
 #[cfg(feature = "embedded")]
 use sqlx::{PgPool, Transaction};
 use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc};
+use tracing::Instrument as _;
 
 #[cfg(feature = "embedded")]
 use crate::db::{Turns, retry_lost, to_its_end};
 use crate::{
     db::{DatabaseFault, Reader, Running, is_unavailable, pg_error},
+    export::{self, Export},
     queue::{Place, Queue},
 };
 
@@ -42,6 +45,8 @@ pub(crate) struct PgQueryRunner {
     engine: Arc<Engine>,
     queue: Arc<Queue>,
     limits: RunLimits,
+    /// How many may be given all rows at once, which may take long.
+    exports: Arc<Semaphore>,
     /// What all questions share; else each waits for a place and has a deadline of its own.
     shared: Option<Shared>,
 }
@@ -59,8 +64,10 @@ pub(crate) struct RunLimits {
     pub(crate) deadline: Duration,
     /// The most rows of an answer, by which a query is costed.
     pub(crate) max_rows: u32,
-    /// The most bytes of an answer's rows.
+    /// The most bytes of an answer's rows, or of one row where all are given.
     pub(crate) max_bytes: u64,
+    /// How long giving all rows may take.
+    pub(crate) export_deadline: Duration,
 }
 
 pub(crate) enum Engine {
@@ -80,7 +87,7 @@ pub(crate) enum Engine {
 /// The database was asked before it was migrated.
 #[derive(Debug, Error)]
 #[error("the reader role has not been seen to yet")]
-struct NotOpen;
+pub(crate) struct NotOpen;
 
 /// A connection that runs authors' SQL, from before the first statement.
 enum Open {
@@ -100,8 +107,17 @@ impl Open {
 }
 
 impl PgQueryRunner {
-    pub(crate) fn new(engine: Engine, queue: Queue, limits: RunLimits) -> Self {
-        Self { engine: Arc::new(engine), queue: Arc::new(queue), limits, shared: None }
+    /// Of the queries that run at once, at most `exports` give all of their rows.
+    pub(crate) fn new(engine: Engine, queue: Queue, exports: usize, limits: RunLimits) -> Self {
+        let exports = Arc::new(Semaphore::new(exports));
+        Self { engine: Arc::new(engine), queue: Arc::new(queue), limits, exports, shared: None }
+    }
+
+    async fn place(&self) -> Result<Arc<Place>, RunError> {
+        match &self.shared {
+            Some(shared) => Ok(Arc::clone(&shared.place)),
+            None => self.queue.take().await,
+        }
     }
 
     /// Does `work`, which changes nothing, when its turn has come, and no longer than the deadline.
@@ -114,10 +130,7 @@ impl PgQueryRunner {
         T: Send,
         F: Future<Output = (Open, Result<T, sqlx::Error>)> + Send,
     {
-        let place = match &self.shared {
-            Some(shared) => Arc::clone(&shared.place),
-            None => self.queue.take().await?,
-        };
+        let place = self.place().await?;
         match &*self.engine {
             Engine::Server(reader) => {
                 let reader = reader.get().ok_or_else(|| RunError::Unavailable(NotOpen.into()))?;
@@ -194,16 +207,23 @@ async fn ask_embedded<T, F>(pool: &PgPool, work: impl Fn(Open) -> F) -> Result<T
 where
     F: Future<Output = (Open, Result<T, sqlx::Error>)>,
 {
-    let begin = || {
-        let pool = pool.clone();
-        to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await })
-    };
-    let tx = retry_lost(pool.options().get_max_connections(), begin).await?;
+    let tx = begin_embedded(pool).await?;
     let (open, done) = work(Open::Embedded(tx)).await;
     if let Open::Embedded(tx) = open {
         tx.rollback().await?;
     }
     done
+}
+
+#[cfg(feature = "embedded")]
+pub(crate) async fn begin_embedded(
+    pool: &PgPool,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let begin = || {
+        let pool = pool.clone();
+        to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await })
+    };
+    retry_lost(pool.options().get_max_connections(), begin).await
 }
 
 async fn describe(connection: &mut PgConnection, sql: &str) -> Result<Description, sqlx::Error> {
@@ -391,11 +411,23 @@ impl QueryRunner for PgQueryRunner {
         rows.await?.ok_or(RunError::RowTooLarge { max_bytes: self.limits.max_bytes })
     }
 
+    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError> {
+        let exports = Arc::clone(&self.exports);
+        let turn = exports.try_acquire_owned().map_err(|_| RunError::Crowded)?;
+        let place = self.place().await?;
+        let (taker, rows) = mpsc::channel(export::AHEAD);
+        let export = Export::new(template, values, self.limits, taker);
+        let running = export.run(Arc::clone(&self.engine), place, turn);
+        tokio::spawn(running.in_current_span());
+        self.in_time(RowStream::begun(rows)).await?
+    }
+
     async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {
         let place = self.queue.take().await?;
         let shared = Shared { place, left: Mutex::new(self.limits.deadline) };
         let (engine, queue) = (Arc::clone(&self.engine), Arc::clone(&self.queue));
-        Ok(Box::new(Self { engine, queue, limits: self.limits, shared: Some(shared) }))
+        let exports = Arc::clone(&self.exports);
+        Ok(Box::new(Self { engine, queue, limits: self.limits, exports, shared: Some(shared) }))
     }
 }
 
@@ -415,7 +447,7 @@ async fn fetch(
 }
 
 /// `query` with the values of its parameters.
-fn bound<'q, T>(
+pub(crate) fn bound<'q, T>(
     query: QueryAs<'q, Postgres, T, PgArguments>,
     values: &'q [Value],
 ) -> QueryAs<'q, Postgres, T, PgArguments> {
@@ -481,7 +513,7 @@ fn cost_error(error: sqlx::Error) -> RunError {
     }
 }
 
-fn run_error(error: sqlx::Error) -> RunError {
+pub(crate) fn run_error(error: sqlx::Error) -> RunError {
     if is_unavailable(&error) {
         return RunError::Unavailable(error.into());
     }

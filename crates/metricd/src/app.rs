@@ -39,6 +39,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         queued_queries: config.limits.queued_queries,
         max_rows: config.limits.max_rows,
         max_result_bytes: config.limits.max_result_bytes.into(),
+        export_deadline: config.limits.export_timeout,
         gate: Arc::clone(&config.gate),
     });
     Ok(database.await?)

@@ -300,6 +300,11 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
     say(CACHE_STATUS, &status);
     say(SERVER_TIMING, &timing);
     say(header::ETAG, answer.tag());
+    make_private(headers);
+}
+
+/// Says that it is for this caller only, who asks again each time, and what it depends on.
+pub(crate) fn make_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers
         .insert(header::VARY, HeaderValue::from_static("Authorization, Accept, Accept-Encoding"));

@@ -5,6 +5,7 @@
 
 mod answer;
 mod check;
+mod export;
 mod extract;
 mod failures;
 mod middleware;

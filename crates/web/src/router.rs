@@ -208,6 +208,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .expose_headers([
             header::AGE,
             answer::CACHE_STATUS,
+            header::CONTENT_DISPOSITION,
             header::ETAG,
             header::LOCATION,
             header::RETRY_AFTER,

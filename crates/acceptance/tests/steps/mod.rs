@@ -16,6 +16,7 @@ mod asking;
 mod audit;
 mod caching;
 mod commands;
+mod exporting;
 mod limits;
 mod logging;
 mod model;

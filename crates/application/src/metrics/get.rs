@@ -7,15 +7,18 @@ use metricd_core::{
     answer_key::AnswerKey,
     ids::MetricId,
     metric::Review,
+    sql::Value,
     window::{Window, WindowFault, WindowRequest},
 };
 use thiserror::Error;
 use tracing::info;
 
 use crate::{
-    Forbidden, authorize, deny,
-    freshness::{Fetched, Question, Served},
-    ports::{Ports, RunError, StoreError},
+    Forbidden,
+    admission::Admission,
+    authorize, deny,
+    freshness::{Definition, Fetched, Question, Served},
+    ports::{Ports, QueryRunner, RunError, StoreError},
     rights::find_definition,
 };
 
@@ -74,12 +77,9 @@ pub async fn get_metric(
         let (runner, admission) = (Arc::clone(&ports.runner), ports.admission.clone());
         let (clock, max_rows) = (Arc::clone(&ports.clock), ports.max_rows);
         async move {
-            let template = &definition.compiled.query.template;
-            let values =
-                key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
-            let runner = runner.together().await?;
-            admission.admit(runner.as_ref(), template, key.window(), &values).await?;
+            let (runner, values) = admitted(&*runner, &admission, &definition, &key).await?;
             let as_of = clock.now();
+            let template = &definition.compiled.query.template;
             let rows = runner.run(template, &values, max_rows).await?;
             Ok(Fetched { rows, as_of })
         }
@@ -87,8 +87,23 @@ pub async fn get_metric(
     ports.answers.get(question, read).await
 }
 
+/// A runner that may run the query now, and the values of its parameters.
+pub(super) async fn admitted(
+    runner: &dyn QueryRunner,
+    admission: &Admission,
+    definition: &Definition,
+    key: &AnswerKey,
+) -> Result<(Box<dyn QueryRunner>, Vec<Value>), RunError> {
+    let template = &definition.compiled.query.template;
+    let values =
+        key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
+    let runner = runner.together().await?;
+    admission.admit(runner.as_ref(), template, key.window(), &values).await?;
+    Ok((runner, values))
+}
+
 /// What `request` asks, if the caller may ask it.
-async fn ask(
+pub(super) async fn ask(
     actor: &Actor,
     ports: &Ports,
     id: MetricId,

@@ -3,6 +3,7 @@
 mod approve;
 mod create;
 mod delete;
+mod export;
 mod get;
 mod layouts;
 mod list;
@@ -15,6 +16,7 @@ pub use approve::{ApproveError, approve_metric};
 pub(crate) use create::planned;
 pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
 pub use delete::{DeleteError, delete_metric};
+pub use export::{Export, export_metric};
 pub use get::{AnswerRequest, GetError, get_metric};
 pub use layouts::{ReplaceLayoutsError, replace_layouts};
 pub use list::{ListError, MAX_PAGE, Page, PageRequest, list_metrics};

@@ -33,7 +33,7 @@ pub use generator::{
 pub use identity::{TokenError, TokenVerifier};
 pub use loading::{Loading, NextRow, RowSink, StoredColumn, StoredTable};
 pub use policies::Policies;
-pub use query_runner::{Description, QueryRunner, Rows, RunError};
+pub use query_runner::{Description, QueryRunner, RowPiece, RowStream, Rows, RunError};
 pub use schema::SchemaSource;
 pub use store::{
     Catalog, CatalogCounts, MetricFilter, Metrics, Queries, Records, StagedRecord, StagingOutcome,

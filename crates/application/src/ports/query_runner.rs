@@ -1,12 +1,19 @@
 //! Running authors' SQL. Nothing here may write: every statement runs read-only.
 
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+
 use async_trait::async_trait;
+use bytes::Bytes;
 use metricd_core::{
     changes::Snapshot,
     metric::Column,
     sql::{Callable, FieldName, ParameterType, TableName, Template, Value},
 };
 use thiserror::Error;
+use tokio::sync::mpsc;
 
 /// Describes and runs SQL that came from outside.
 #[async_trait]
@@ -49,6 +56,14 @@ pub trait QueryRunner: Send + Sync {
         max_rows: u32,
     ) -> Result<Rows, RunError>;
 
+    /// Runs `template` with the values of its parameters, read-only, and gives all rows, however many:
+    /// as they are taken, and no longer than whoever takes them is there. Comes back when there is a first
+    /// row, or none at all.
+    ///
+    /// # Errors
+    /// See [`RunError`]; [`RunError::Crowded`] when as many as may be are given all rows already.
+    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError>;
+
     /// Waits for a place in the line, and gives a runner that asks everything from there and has one
     /// deadline for all of it.
     ///
@@ -75,6 +90,60 @@ pub struct Rows {
     pub truncated: bool,
     /// What was seen when they were read.
     pub snapshot: Snapshot,
+}
+
+/// All rows of an answer, on their way. Dropping it ends the query.
+#[derive(Debug)]
+pub struct RowStream {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<RowPiece>,
+    is_over: bool,
+}
+
+/// Some lines, each ended by CR and LF: the values as PostgreSQL writes them, separated by commas and
+/// quoted as RFC 4180 has it, nothing for a null. `None` comes after the last ones.
+pub type RowPiece = Result<Option<Bytes>, RunError>;
+
+/// Whoever sent the rows is gone.
+#[derive(Debug, Error)]
+#[error("the rows ended before the last one")]
+struct EndedEarly;
+
+impl RowStream {
+    /// Waits for the first piece of `rest`.
+    ///
+    /// # Errors
+    /// The one that comes in its place.
+    pub async fn begun(mut rest: mpsc::Receiver<RowPiece>) -> Result<Self, RunError> {
+        let first = rest.recv().await.unwrap_or_else(|| Err(early()))?;
+        Ok(Self { is_over: first.is_none(), first, rest })
+    }
+
+    /// The next lines, or an error in their place; nothing once all rows were given. Without that end,
+    /// what was given is not the whole.
+    pub fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, RunError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.rest.poll_recv(context)).unwrap_or_else(|| Err(early()));
+        self.is_over = !matches!(piece, Ok(Some(_)));
+        Poll::Ready(piece.transpose())
+    }
+
+    /// The same, for whoever can wait.
+    pub async fn next(&mut self) -> Option<Result<Bytes, RunError>> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+}
+
+fn early() -> RunError {
+    RunError::Failed(EndedEarly.into())
 }
 
 /// Why a statement gave no rows.
@@ -123,5 +192,45 @@ impl RunError {
     #[must_use]
     pub fn is_of_the_query(&self) -> bool {
         matches!(self, Self::Rejected { .. } | Self::TooDear { .. } | Self::RowTooLarge { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn rest_of(pieces: Vec<RowPiece>) -> Result<Vec<String>, RunError> {
+        let (sender, receiver) = mpsc::channel(pieces.len().max(1));
+        for piece in pieces {
+            sender.try_send(piece).unwrap();
+        }
+        drop(sender);
+        let mut stream = RowStream::begun(receiver).await?;
+        let mut taken = Vec::new();
+        while let Some(lines) = stream.next().await {
+            taken.push(String::from_utf8(lines?.to_vec()).unwrap());
+        }
+        assert!(stream.next().await.is_none());
+        Ok(taken)
+    }
+
+    fn lines(text: &'static str) -> RowPiece {
+        Ok(Some(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[tokio::test]
+    async fn rows_are_whole_only_when_their_end_has_come() {
+        assert_eq!(rest_of(vec![Ok(None)]).await.unwrap(), Vec::<String>::new());
+        let two = rest_of(vec![lines("a"), lines("b"), Ok(None)]).await.unwrap();
+        assert_eq!(two, ["a", "b"]);
+        for pieces in [
+            vec![],
+            vec![lines("a")],
+            vec![lines("a"), lines("b")],
+            vec![lines("a"), Err(RunError::Deadline)],
+            vec![Err(RunError::Deadline)],
+        ] {
+            rest_of(pieces).await.unwrap_err();
+        }
     }
 }

@@ -102,8 +102,10 @@ pub struct DatabaseConfig {
     pub queued_queries: u32,
     /// The most rows of an answer, by which a query is costed.
     pub max_rows: u32,
-    /// The most bytes of an answer's rows.
+    /// The most bytes of an answer's rows, or of one row where all are given.
     pub max_result_bytes: u64,
+    /// How long giving all rows of a query may take.
+    pub export_deadline: Duration,
     /// Says which tables stored SQL may read where no grants do: on the embedded PostgreSQL.
     pub gate: Arc<Gate>,
 }
@@ -123,6 +125,7 @@ impl DatabaseConfig {
             queued_queries: 100,
             max_rows: 10_000,
             max_result_bytes: 10 * 1024 * 1024,
+            export_deadline: Duration::from_mins(10),
             gate: Arc::default(),
         }
     }
@@ -306,6 +309,7 @@ impl Database {
                 deadline: config.query_deadline,
                 max_rows: config.max_rows,
                 max_bytes: config.max_result_bytes,
+                export_deadline: config.export_deadline,
             },
         }
     }
@@ -384,10 +388,12 @@ impl Database {
     /// Runs authors' queries.
     #[must_use]
     pub fn runner(&self) -> Arc<dyn QueryRunner> {
-        let (engine, queue) = match &self.engine {
+        let (engine, queue, exports) = match &self.engine {
             Engine::Server { reader, .. } => (
                 query_runner::Engine::Server(Arc::clone(reader)),
                 Queue::new(self.concurrent_queries, self.queued_queries, self.acquire_timeout),
+                // Half of the places are left to those who wait for an answer.
+                (self.concurrent_queries as usize / 2).max(1),
             ),
             // Whoever is inside waits for a turn at the one connection, with everybody else.
             #[cfg(feature = "embedded")]
@@ -398,9 +404,10 @@ impl Database {
                     gate: Arc::clone(&self.gate),
                 },
                 Queue::new(self.queued_queries.saturating_add(1), 0, self.acquire_timeout),
+                1,
             ),
         };
-        Arc::new(PgQueryRunner::new(engine, queue, self.limits))
+        Arc::new(PgQueryRunner::new(engine, queue, exports, self.limits))
     }
 
     /// What stored SQL may read.

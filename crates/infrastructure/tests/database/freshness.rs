@@ -20,7 +20,7 @@ use metricd_application::{
         AnswerRequest, CreateMetric, GetError, Patch, QuerySource, create_metric, get_metric,
         update_metric,
     },
-    ports::{Description, Ports, QueryRunner, Rows, RunError, UnitOfWork},
+    ports::{Description, Ports, QueryRunner, RowStream, Rows, RunError, UnitOfWork},
     records::{CreateRecord, create_record},
     tables::announce_change,
 };
@@ -287,6 +287,10 @@ impl QueryRunner for Gated {
             self.gate.go.notified().await;
         }
         rows
+    }
+
+    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError> {
+        self.runner.stream(template, values).await
     }
 
     async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {

@@ -1,6 +1,6 @@
 use std::{error::Error, time::Duration};
 
-use metricd_application::ports::{QueryRunner, Rows, RunError, StoreError};
+use metricd_application::ports::{QueryRunner, RowStream, Rows, RunError, StoreError};
 use metricd_core::{
     ids::RecordId,
     metric::Column,
@@ -445,4 +445,66 @@ async fn who_waits_too_long_for_the_embedded_engine_is_told() {
     while db.uncached_store().begin().await.is_err() {}
     assert_eq!(db.catalog().find(metric_id(1)).await.unwrap(), None);
     db.close().await;
+}
+
+/// All rows of a statement, as lines.
+async fn lines(rows: &mut RowStream) -> Result<String, RunError> {
+    let mut all = String::new();
+    while let Some(lines) = rows.next().await {
+        all.push_str(&String::from_utf8(lines?.to_vec()).unwrap());
+    }
+    Ok(all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_rows_come_however_many() {
+    on_each_engine_migrated(async |db, _| {
+        let runner = db.runner();
+        let many = template("SELECT $1 - n AS a, 'b' AS a FROM generate_series(1, 3000) n");
+        let mut rows = runner.stream(&many, &[Value::Int(0)]).await.unwrap();
+        let expected: String = (1..=3_000).map(|n| format!("-{n},b\r\n")).collect();
+        assert_eq!(lines(&mut rows).await.unwrap(), expected);
+
+        // A whole batch, and not a row more.
+        let batch = template("SELECT 1 AS q FROM generate_series(1, 1000)");
+        let mut rows = runner.stream(&batch, &[]).await.unwrap();
+        assert_eq!(lines(&mut rows).await.unwrap(), "1\r\n".repeat(1_000));
+
+        let none = template("SELECT 1 AS x WHERE false");
+        let mut rows = runner.stream(&none, &[]).await.unwrap();
+        assert_eq!(lines(&mut rows).await.unwrap(), "");
+
+        let broken = template("SELECT 1 / (2000 - n) AS x FROM generate_series(1, 3000) n");
+        let mut rows = runner.stream(&broken, &[]).await.unwrap();
+        assert!(matches!(lines(&mut rows).await, Err(RunError::Failed(_))));
+        assert_eq!(json(runner.as_ref(), "SELECT 1 AS x").await, r#"[{"x":1}]"#);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_nobody_takes_any_more_leave_the_database_free() {
+    on_each_engine_migrated(async |db, _| {
+        let runner = db.runner();
+        let endless =
+            template("SELECT a AS x FROM generate_series(1, 10000) a, generate_series(1, 10000) b");
+        // As many at once as may be.
+        let mut taken = Vec::new();
+        let refused = loop {
+            match runner.stream(&endless, &[]).await {
+                Ok(rows) => taken.push(rows),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, RunError::Crowded) && !taken.is_empty(), "{refused:?}");
+        drop(taken);
+        loop {
+            match runner.stream(&template("SELECT 1 AS x"), &[]).await {
+                Ok(mut rows) => break assert_eq!(lines(&mut rows).await.unwrap(), "1\r\n"),
+                Err(RunError::Crowded | RunError::Unavailable(_)) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    })
+    .await;
 }

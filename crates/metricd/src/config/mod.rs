@@ -116,6 +116,8 @@ pub(crate) struct LimitSettings {
     pub(crate) max_cost: u32,
     /// `query_timeout`: the longest that a metric's SQL may run. Default `25s`.
     pub(crate) query_timeout: Duration,
+    /// `export_timeout`: the longest that giving all rows as CSV may take. Default `10m`.
+    pub(crate) export_timeout: Duration,
 }
 
 /// `[cache]`: what is kept in memory.
@@ -208,7 +210,7 @@ const PLAIN_NAMES: [(&str, &str); 8] = [
 const CLAIMS: &str = "claims.";
 
 /// Every key that a file may hold, but those of claims.
-const KEYS: [&str; 49] = [
+const KEYS: [&str; 50] = [
     "auth.issuers",
     "cache.max_bytes",
     "cache.max_definition_bytes",
@@ -252,6 +254,7 @@ const KEYS: [&str; 49] = [
     "limits.max_body_bytes",
     "limits.request_timeout",
     "limits.query_timeout",
+    "limits.export_timeout",
     "seed.metrics",
     "seed.queries",
     "seed.records",
@@ -386,6 +389,7 @@ impl Reader {
                 request_timeout: self.duration("limits.request_timeout", "30s"),
                 max_cost: self.at_least("limits.max_cost", 1, 10_000_000),
                 query_timeout: self.duration("limits.query_timeout", "25s"),
+                export_timeout: self.duration("limits.export_timeout", "10m"),
             },
             cache: CacheSettings {
                 ttl: self.duration_or_none("cache.ttl", "5m"),

@@ -160,7 +160,7 @@ fn log(response: &Response) {
 
 /// An error with everything that caused it, outermost first. Some libraries' errors repeat their
 /// cause in their own text; it stands here once.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use metricd_application::{
-    metrics::{AnswerRequest, get_metric},
+    metrics::{AnswerRequest, export_metric, get_metric},
     ports::Ports,
 };
 use metricd_core::actor::Action;
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     answer::{self, AnswerHead, AnswerTail},
+    export,
     extract::{Caller, MetricPath, QueryParams},
     failures::{Forbidden, MetricNotFound, RunsSql, Waiting},
     problem::Problem,
@@ -40,6 +41,9 @@ pub(crate) struct MetricAnswer {
 /// `params.ignored`. Without parameters the metric answers what its author wrote.
 ///
 /// The answer may be from memory, as long as nothing has changed since, and says how old it is.
+///
+/// Whoever prefers `text/csv` gets all rows, however many, as CSV: never from memory, and broken off
+/// where they cannot be given to the last one.
 #[utoipa::path(
     get, path = "/metrics/{id}", operation_id = "get_metrics", tag = "metrics",
     params(
@@ -48,14 +52,19 @@ pub(crate) struct MetricAnswer {
         ("end_date" = Option<NaiveDate>, Query, description = "Last day, inclusive", example = "2025-06-30"),
         ("day_range" = Option<u32>, Query, description = "Days back from today", maximum = 36500),
         ("timezone" = Option<String>, Query, description = "IANA time zone that decides which day is today; UTC by default", example = "Europe/Berlin"),
+        ("Accept" = Option<String>, Header, description = "`text/csv` for all rows as CSV; JSON unless CSV is preferred", example = "text/csv"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the caller has: 304 if it is still the same"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache` asks for a new answer, `max-age` in seconds for one that is no older", example = "max-age=60"),
     ),
     responses(
-        (status = 200, description = "The records", body = MetricAnswer, headers(
+        (status = 200, description = "The records", content(
+            (MetricAnswer = "application/json"),
+            (String = "text/csv", example = "day,total\r\n2025-06-03,12.50\r\n"),
+        ), headers(
             ("ETag" = String, description = "Names what is answered, `as_of` left out"),
             ("Age" = u64, description = "How many seconds ago the records were read"),
             ("Cache-Status" = String, description = "Where the answer comes from (RFC 9211): `metricd; hit; ttl=…`, or `metricd; fwd=…` and why"),
+            ("Content-Disposition" = String, description = "Of CSV: the file that it is stored as"),
             ("Server-Timing" = String, description = "How many milliseconds the database took"),
         )),
         (status = 304, description = "The caller has the answer of this `ETag`"),
@@ -70,6 +79,9 @@ pub(crate) async fn handler(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (id, window) = id.and(query.window()).accept(&actor, &ports, Action::Read).await?;
+    if export::is_wanted(&headers) {
+        return Ok(export::respond(export_metric(&actor, &ports, id, window).await?));
+    }
     let request = AnswerRequest { window, max_age: answer::max_age(&headers) };
     let served = get_metric(&actor, &ports, id, &request).await?;
     Ok(answer::respond(&ports, served, &headers).await)
