@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod compile;
 pub mod freshness;
 pub mod generation;
+pub mod idempotency;
 pub mod metrics;
 pub mod ports;
 pub mod records;

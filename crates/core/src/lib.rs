@@ -11,6 +11,7 @@ pub mod audit;
 pub mod cell;
 pub mod changes;
 pub mod claim;
+pub mod idempotency;
 pub mod ids;
 pub mod layout;
 pub mod metric;

@@ -2,16 +2,19 @@
 
 use std::convert::Infallible;
 
+use aws_lc_rs::digest;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
+use metricd_application::ports::Once;
 use metricd_core::{
     actor::Actor,
     audit::AuditedObject,
     claim::ClaimName,
+    idempotency::{IdempotencyKey, InvalidKey},
     ids::MetricId,
     sql::{InvalidTableName, TableName},
     window::{self, ParamName, WindowRequest},
@@ -193,18 +196,75 @@ where
             let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
             return Ok(Self(Checked::unread(problem)));
         }
-        let bytes = match Bytes::from_request(request, state).await {
-            Ok(bytes) => bytes,
-            Err(rejection) => return Ok(Self(Checked::unread(unreadable(&rejection)))),
-        };
-        let read = serde_json::from_slice::<serde_json::Value>(&bytes)
-            .map_err(|error| {
-                let message = format!("is not JSON: {error}");
-                Fault::at(&["body"], "json_invalid", message).into()
-            })
-            .and_then(deserr::deserialize);
-        Ok(Self(read.into()))
+        Ok(Self(match Bytes::from_request(request, state).await {
+            Ok(bytes) => read_json(&bytes),
+            Err(rejection) => Checked::unread(unreadable(&rejection)),
+        }))
     }
+}
+
+fn read_json<T: Deserr<Faults>>(bytes: &[u8]) -> Checked<T> {
+    let read = serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| {
+        let message = format!("is not JSON: {error}");
+        Fault::at(&["body"], "json_invalid", message).into()
+    });
+    read.and_then(deserr::deserialize).into()
+}
+
+/// A JSON body, and whether what it asks is to take effect once.
+pub(crate) struct Keyed<T> {
+    pub(crate) once: Checked<Option<Once>>,
+    pub(crate) body: Checked<T>,
+}
+
+/// What a caller calls a request that is to take effect once.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+impl<T, S> FromRequest<S> for Keyed<T>
+where
+    T: Deserr<Faults>,
+    S: Send + Sync,
+{
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        if !request.headers().contains_key(IDEMPOTENCY_KEY) {
+            let Body(body) = Body::from_request(request, state).await?;
+            return Ok(Self { once: Ok(None).into(), body });
+        }
+        let key = key(request.headers());
+        let (parts, body) = request.into_parts();
+        let mut hash = digest::Context::new(&digest::SHA256);
+        for part in [parts.method.as_str(), parts.uri.path()] {
+            hash.update(part.as_bytes());
+            hash.update(b"\n");
+        }
+        let sent = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        if let Ok(bytes) = &sent {
+            hash.update(bytes);
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(hash.finish().as_ref());
+        let once = key.map(|key| Some(Once { key, fingerprint }));
+        let Body(body) = match sent {
+            Ok(bytes) => {
+                Body::from_request(Request::from_parts(parts, bytes.into()), state).await?
+            }
+            Err(rejection) => Body(Checked::unread(unreadable(&rejection))),
+        };
+        Ok(Self { once: once.into(), body })
+    }
+}
+
+/// The key of a request that has one.
+fn key(headers: &HeaderMap) -> Result<IdempotencyKey, Faults> {
+    let mut all = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let text = all.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let key = IdempotencyKey::parse(text).ok().filter(|_| all.next().is_none());
+    key.ok_or_else(|| {
+        let loc = ["header", "idempotency-key"];
+        Fault::at(&loc, "value_error", InvalidKey.to_string()).into()
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

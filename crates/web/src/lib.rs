@@ -11,6 +11,7 @@ mod failures;
 mod middleware;
 pub mod openapi;
 mod problem;
+mod replay;
 pub mod router;
 mod routes;
 mod serve;

@@ -12,6 +12,7 @@ use metricd_application::{
     audit::AuditError,
     compile::CompileError,
     generation::{GenerationError, PreviewError},
+    idempotency::KeyError,
     metrics::{
         ApproveError, CreateError, DeleteError, GetError, ListError, QueryError,
         ReplaceLayoutsError, RollbackError, UpdateError,
@@ -209,6 +210,22 @@ impl From<Arc<StoreError>> for Problem {
     }
 }
 
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::UnderWay => {
+                let mut problem = Self::new(StatusCode::CONFLICT, error.to_string());
+                problem.headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
+                problem
+            }
+            KeyError::Taken => {
+                let loc = ["header", "idempotency-key"];
+                Self::invalid(Fault::at(&loc, "key_taken", error.to_string()).into())
+            }
+        }
+    }
+}
+
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         Arc::new(error).into()
@@ -348,6 +365,7 @@ impl From<CreateError> for Problem {
             }
             CreateError::Query(error) => Self::query_fault(&error),
             CreateError::Generate(error) => error.into(),
+            CreateError::Key(error) => error.into(),
             CreateError::Store(error) => error.into(),
         }
     }
@@ -410,6 +428,7 @@ impl From<CreateRecordError> for Problem {
         match error {
             CreateRecordError::Forbidden(error) => error.into(),
             CreateRecordError::NotFound => Self::not_found(),
+            CreateRecordError::Key(error) => error.into(),
             CreateRecordError::Store(error) => error.into(),
         }
     }

@@ -25,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    answer,
+    answer, extract,
     failures::{demand_nothing, demand_token},
     middleware::{
         authenticate::{Door, authenticate},
@@ -36,6 +36,7 @@ use crate::{
     },
     openapi::Info,
     problem::Problem,
+    replay,
     routes::{
         self,
         auth::{config::SignIn, keys::DevelopmentKeys},
@@ -203,6 +204,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            extract::IDEMPOTENCY_KEY,
             request::REQUEST_ID,
         ])
         .expose_headers([
@@ -210,6 +212,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
             answer::CACHE_STATUS,
             header::CONTENT_DISPOSITION,
             header::ETAG,
+            replay::REPLAYED,
             header::LOCATION,
             header::RETRY_AFTER,
             header::WWW_AUTHENTICATE,

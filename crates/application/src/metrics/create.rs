@@ -14,7 +14,8 @@ use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
     generation::{Generation, GenerationError, generate},
-    ports::{Approval, Ports, StoreError},
+    idempotency::{Done, KeyError, NotOurs, claim, keep},
+    ports::{Approval, KeptAnswer, Once, Ports, StoreError},
     rights::permits,
 };
 
@@ -74,9 +75,21 @@ pub enum CreateError {
     /// No query could be generated.
     #[error(transparent)]
     Generate(#[from] GenerationError),
+    /// Its key is not free.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The metric could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A request that is to take effect once, and what is answered to it.
+#[derive(Clone, Copy)]
+pub struct CreateOnce<'a> {
+    /// The request.
+    pub once: &'a Once,
+    /// How whoever asks again is answered.
+    pub answer: &'a (dyn Fn(&Created) -> KeptAnswer + Send + Sync),
 }
 
 /// Makes a metric with a query of its own. Whoever makes it owns it, until somebody changes that.
@@ -87,8 +100,18 @@ pub async fn create_metric(
     actor: &Actor,
     ports: &Ports,
     command: CreateMetric,
-) -> Result<Created, CreateError> {
+    asked: Option<CreateOnce<'_>>,
+) -> Result<Done<Created>, CreateError> {
     authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
+    let once = asked.map(|asked| asked.once);
+    if once.is_some() {
+        // A sentence is not read again for a metric that is there. The key is free again until the
+        // metric is stored.
+        let mut work = ports.store.begin().await?;
+        if let Err(not_ours) = claim(actor, ports, work.as_mut(), once).await {
+            return not_made(not_ours);
+        }
+    }
     let id = MetricId(ports.ids.fresh());
     let query_id = QueryId::from(ports.ids.fresh());
     let (sql, template, columns, generation) = match command.source {
@@ -114,13 +137,28 @@ pub async fn create_metric(
         metric.details.name = name;
     }
 
+    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
+    let created = Created { id, generation, shows_sql };
     let mut work = ports.store.begin().await?;
+    if let Err(not_ours) = claim(actor, ports, work.as_mut(), once).await {
+        return not_made(not_ours);
+    }
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
+    if let Some(CreateOnce { once, answer }) = asked {
+        keep(actor, ports, work.as_mut(), Some(once), || answer(&created)).await?;
+    }
     let (now, version) = (ports.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
-    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
-    Ok(Created { id, generation, shows_sql })
+    Ok(Done::Now(created))
+}
+
+fn not_made(not_ours: NotOurs) -> Result<Done<Created>, CreateError> {
+    match not_ours {
+        NotOurs::Before(answer) => Ok(Done::Before(answer)),
+        NotOurs::Refused(error) => Err(error.into()),
+        NotOurs::Store(error) => Err(error.into()),
+    }
 }
 
 /// A query and its metric as `actor` would make them, with nothing said of the metric yet.

@@ -6,6 +6,7 @@ mod changes;
 mod clock;
 mod generator;
 mod identity;
+mod keys;
 mod loading;
 mod policies;
 mod query_runner;
@@ -31,6 +32,7 @@ pub use generator::{
     GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Suggestion, SuggestionRequest,
 };
 pub use identity::{TokenError, TokenVerifier};
+pub use keys::{Claim, KeptAnswer, Keys, Once};
 pub use loading::{Loading, NextRow, RowSink, StoredColumn, StoredTable};
 pub use policies::Policies;
 pub use query_runner::{Description, QueryRunner, RowPiece, RowStream, Rows, RunError};

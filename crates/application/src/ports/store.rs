@@ -12,7 +12,7 @@ use metricd_core::{
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Loading, Watching};
+use super::{Keys, Loading, Watching};
 
 /// Reads of the catalog, each one statement.
 #[async_trait]
@@ -61,7 +61,7 @@ pub trait Store: Send + Sync {
 /// Whoever locks more than one row locks queries before metrics, and each in the order of their
 /// ids: then no two units of work wait for each other.
 #[async_trait]
-pub trait UnitOfWork: Metrics + Queries + Records + Watching + Loading {
+pub trait UnitOfWork: Metrics + Queries + Records + Watching + Loading + Keys {
     /// Makes everything durable, together with the audit's word of it: there is no write without.
     /// One event for each metric that was changed; a load is one in all.
     async fn commit(

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::{
     Forbidden, authorize, authorize_on,
-    ports::{Ports, StoreError},
+    idempotency::{Done, KeyError, NotOurs, claim, keep},
+    ports::{KeptAnswer, Once, Ports, StoreError},
     rights::find_definition,
 };
 
@@ -35,6 +36,9 @@ pub enum CreateRecordError {
     /// No metric has this id.
     #[error("Metric not found")]
     NotFound,
+    /// Its key is not free.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
@@ -46,7 +50,7 @@ impl From<StoreError> for CreateRecordError {
     }
 }
 
-/// Adds a record to the data of the metric `id`'s query.
+/// Adds a record to the data of the metric `id`'s query, `once` if that is asked for.
 ///
 /// # Errors
 /// See [`CreateRecordError`].
@@ -55,7 +59,8 @@ pub async fn create_record(
     ports: &Ports,
     id: MetricId,
     command: CreateRecord,
-) -> Result<(), CreateRecordError> {
+    once: Option<&Once>,
+) -> Result<Done<()>, CreateRecordError> {
     authorize(actor, ports, Action::Record, id.into()).await?;
     let known = find_definition(actor, ports, id).await?.ok_or(CreateRecordError::NotFound)?;
     let metric = &known.compiled.metric;
@@ -67,7 +72,14 @@ pub async fn create_record(
         values: command.values,
     };
     let mut work = ports.store.begin().await?;
+    match claim(actor, ports, work.as_mut(), once).await {
+        Ok(()) => {}
+        Err(NotOurs::Before(answer)) => return Ok(Done::Before(answer)),
+        Err(NotOurs::Refused(error)) => return Err(error.into()),
+        Err(NotOurs::Store(error)) => return Err(error.into()),
+    }
     work.insert_record(RecordId(ports.ids.fresh()), &record).await?;
+    keep(actor, ports, work.as_mut(), once, KeptAnswer::default).await?;
     work.commit(&AuditEvent::done(actor, now, Action::Record, id.into(), None), &[]).await?;
-    Ok(())
+    Ok(Done::Now(()))
 }

@@ -11,6 +11,7 @@ mod copying;
 mod database;
 pub mod entities;
 mod errors;
+mod keys;
 mod load;
 mod metrics;
 mod migrations;

@@ -83,17 +83,28 @@ impl PgUnitOfWork {
         .await
     }
 
-    /// Stores every distinct record that is not there yet. Only loads make such keys, one load at a
-    /// time, so that nobody stores one meanwhile; ON CONFLICT would look into both indexes twice for
-    /// each record.
+    /// Takes the distinct records that are there already out of the stage. Only loads make such keys, one
+    /// load at a time, so that nobody stores one meanwhile.
+    async fn drop_present(&mut self) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM pg_temp.metricd_stage AS stage USING public.metrics AS present \
+             WHERE present.id = stage.id AND present.metric_id = stage.metric_id \
+                 AND NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS surplus \
+                     WHERE surplus.index = stage.index)",
+            Vec::new(),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Stores every distinct record that is left. Nothing here may look into the table that it fills: a
+    /// plan that was made for an empty one would go over all of it for each record.
     async fn store_distinct(&mut self) -> Result<u64, StoreError> {
         let sql = counting(&format!(
             "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
              SELECT metric_id, {COLUMNS} FROM pg_temp.metricd_stage AS stage \
              WHERE NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS surplus \
-                     WHERE surplus.index = stage.index) \
-                 AND NOT EXISTS (SELECT FROM public.metrics AS present \
-                     WHERE present.id = stage.id AND present.metric_id = stage.metric_id)"
+                 WHERE surplus.index = stage.index)"
         ));
         self.store(&sql, Vec::new()).await
     }
@@ -279,7 +290,9 @@ impl Records for PgUnitOfWork {
             self.rows("SELECT count(*) AS n FROM pg_temp.metricd_stage", Vec::new()).await?;
         let total = total.first().map_or(Ok(0), |row| count(row, "n"))?;
         let surplus = self.find_surplus().await?;
+        self.run("ANALYZE pg_temp.metricd_surplus", Vec::new()).await?;
         let unknown_queries = self.unknown_queries().await?;
+        self.drop_present().await?;
         let mut created = self.store_distinct().await?;
         let mut first_surplus = Vec::new();
         if surplus > 0 {

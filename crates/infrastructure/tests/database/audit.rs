@@ -32,11 +32,12 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
             tags: Vec::new(),
             cache_ttl: None,
         };
-        let id = create_metric(&actor, &ports, command.clone()).await.unwrap().id;
+        let id =
+            create_metric(&actor, &ports, command.clone(), None).await.unwrap().now().unwrap().id;
         let patch = Patch { query: Some("SELECT 2 AS two".into()), ..Patch::default() };
         update_metric(&actor, &ports, id, patch).await.unwrap();
         let bad = CreateMetric { source: QuerySource::Sql("SELECT nope".into()), ..command };
-        create_metric(&actor, &ports, bad).await.unwrap_err();
+        create_metric(&actor, &ports, bad, None).await.unwrap_err();
         drop(db.uncached_store().begin().await.unwrap());
 
         let seen: Vec<_> = events(db, AuditFilter::default())

@@ -232,7 +232,7 @@ async fn made(ports: &Ports, sql: &str) -> MetricId {
         tags: Vec::new(),
         cache_ttl: None,
     };
-    create_metric(&Actor::operator(), ports, command).await.unwrap().id
+    create_metric(&Actor::operator(), ports, command, None).await.unwrap().now().unwrap().id
 }
 
 /// The rows of a metric, or why it gives none, with the cause.

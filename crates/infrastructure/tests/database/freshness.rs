@@ -375,7 +375,9 @@ impl<'a> Running<'a> {
                 tags: Vec::new(),
                 cache_ttl: None,
             };
-            let made = create_metric(&Actor::operator(), &servers[0].ports, metric).await.unwrap();
+            let made =
+                create_metric(&Actor::operator(), &servers[0].ports, metric, None).await.unwrap();
+            let made = made.now().unwrap();
             let stored = database.catalog().find(made.id).await.unwrap().unwrap();
             metrics.push((made.id, stored.query.id));
         }
@@ -401,7 +403,7 @@ impl<'a> Running<'a> {
             Step::Record { server, metric } => {
                 let command = CreateRecord { date: None, values: RecordValues::default() };
                 let (ports, id) = (&self.servers[server].ports, self.metrics[metric].0);
-                create_record(&Actor::operator(), ports, id, command).await.unwrap();
+                create_record(&Actor::operator(), ports, id, command, None).await.unwrap();
             }
             Step::Untold { metric } => {
                 let insert = format!(

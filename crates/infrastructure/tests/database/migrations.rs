@@ -9,7 +9,7 @@ const OURS: &str = "SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c
                     WHERE n.nspname IN ('public', 'metricd') ORDER BY 1";
 
 /// What is there once all migrations have run.
-const MADE: [&str; 28] = [
+const MADE: [&str; 31] = [
     "metricd.audit_events",
     "metricd.audit_events_action_sequence_idx",
     "metricd.audit_events_at_idx",
@@ -22,6 +22,9 @@ const MADE: [&str; 28] = [
     "metricd.changes",
     "metricd.changes_pruned_idx",
     "metricd.changes_xid_idx",
+    "metricd.idempotency_keys",
+    "metricd.idempotency_keys_at_idx",
+    "metricd.idempotency_keys_pkey",
     "metricd.layout_items",
     "metricd.layout_items_pkey",
     "metricd.metric_configurations",
@@ -80,6 +83,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
 async fn the_entities_are_what_the_migrations_made() {
     on_each_engine_migrated(async |db, _| {
         agree::<entities::audit_events::Entity>(db).await;
+        agree::<entities::idempotency_keys::Entity>(db).await;
         agree::<entities::queries::Entity>(db).await;
         agree::<entities::query_versions::Entity>(db).await;
         agree::<entities::metric_configurations::Entity>(db).await;

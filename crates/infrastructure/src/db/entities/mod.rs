@@ -4,6 +4,7 @@ use metricd_core::metric::{Origin, Review};
 use thiserror::Error;
 
 pub mod audit_events;
+pub mod idempotency_keys;
 pub mod layout_items;
 pub mod metric_configurations;
 pub mod queries;

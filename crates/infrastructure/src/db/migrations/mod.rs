@@ -11,6 +11,7 @@ mod m20250601_000004_reader;
 mod m20250601_000005_versions;
 mod m20250601_000006_changes;
 mod m20250601_000007_cache_ttl;
+mod m20250601_000008_idempotency;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20250601_000005_versions::Migration),
             Box::new(m20250601_000006_changes::Migration),
             Box::new(m20250601_000007_cache_ttl::Migration),
+            Box::new(m20250601_000008_idempotency::Migration),
         ]
     }
 
@@ -157,7 +159,8 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
          WHERE (n.nspname, c.relname) IN (('public', 'metrics'), ('metricd', 'queries'), \
              ('metricd', 'metric_configurations'), ('metricd', 'layout_items'), \
              ('metricd', 'audit_events'), ('metricd', 'query_versions'), \
-             ('metricd', 'reader_roles'), ('metricd', 'changes')) \
+             ('metricd', 'reader_roles'), ('metricd', 'changes'), \
+             ('metricd', 'idempotency_keys')) \
          OR (n.nspname, c.relname) = ('metricd', 'migrations') AND NOT ( \
              SELECT count(*) = 2 FROM information_schema.columns \
              WHERE table_schema = 'metricd' AND table_name = 'migrations') \

@@ -97,7 +97,7 @@ async fn create_as(caller: &Actor, ports: &Ports) -> Result<Created, CreateError
         tags: Vec::new(),
         cache_ttl: None,
     };
-    create_metric(caller, ports, command).await
+    create_metric(caller, ports, command, None).await.map(|done| done.now().unwrap())
 }
 
 /// Makes a metric of the sentence, and gives what was stored beside what was said of it.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, StatusCode, header},
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
 use metricd_application::{
     generation::Generation,
-    metrics::{CreateMetric, Created, QuerySource, create_metric},
-    ports::Ports,
+    idempotency::Done,
+    metrics::{CreateMetric, CreateOnce, Created, QuerySource, create_metric},
+    ports::{KeptAnswer, Ports},
 };
 use metricd_core::{
     actor::Action,
@@ -23,9 +25,10 @@ use uuid::Uuid;
 
 use crate::{
     check::{Fault, Faults, Refused},
-    extract::{Body, Caller},
-    failures::MakesMetric,
+    extract::{Caller, Keyed},
+    failures::{MakesMetric, UnderWay},
     problem::Problem,
+    replay::replay,
     wire::{LayoutItemBody, LayoutItemInput, cache_ttl, name, optional, prose, tags},
 };
 
@@ -181,6 +184,17 @@ impl From<Created> for CreatedMetric {
     }
 }
 
+/// Where the metric is found.
+fn location(created: &Created) -> String {
+    format!("/metrics/{}", created.id)
+}
+
+/// How whoever asks again is answered.
+fn kept(created: &Created) -> KeptAnswer {
+    let body = serde_json::to_string(&CreatedMetric::from(created.clone()));
+    KeptAnswer { location: Some(location(created)), body: body.ok() }
+}
+
 /// Make a metric from a sentence or from SQL
 ///
 /// A sentence that is not understood still makes a metric, which returns its own raw records, and
@@ -188,21 +202,25 @@ impl From<Created> for CreatedMetric {
 /// approved, the metric answers nobody until it is.
 #[utoipa::path(
     post, path = "/metrics", operation_id = "create_metrics_configuration", tag = "metrics",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request: sent again within a day, it makes no second metric and has the same answer")),
     request_body = NewMetric,
     responses(
         (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
-        MakesMetric,
+        MakesMetric, UnderWay,
     ),
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
     State(ports): State<Arc<Ports>>,
-    Body(body): Body<NewMetric>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<CreatedMetric>), Problem> {
-    let created =
-        create_metric(&actor, &ports, body.accept(&actor, &ports, Action::Create).await?.into())
-            .await?;
+    Keyed { once, body }: Keyed<NewMetric>,
+) -> Result<Response, Problem> {
+    let (body, once) = body.and(once).accept(&actor, &ports, Action::Create).await?;
+    let once = once.as_ref().map(|once| CreateOnce { once, answer: &kept });
+    let created = match create_metric(&actor, &ports, body.into(), once).await? {
+        Done::Now(created) => created,
+        Done::Before(answer) => return Ok(replay(answer)),
+    };
     tracing::Span::current().record("metric_id", tracing::field::display(created.id));
-    let location = [(header::LOCATION, format!("/metrics/{}", created.id))];
-    Ok((StatusCode::CREATED, location, Json(created.into())))
+    let location = [(header::LOCATION, location(&created))];
+    Ok((StatusCode::CREATED, location, Json(CreatedMetric::from(created))).into_response())
 }

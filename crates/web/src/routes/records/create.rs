@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use chrono::NaiveDateTime;
 use deserr::Deserr;
 use metricd_application::{
+    idempotency::Done,
     ports::Ports,
     records::{CreateRecord, create_record},
 };
@@ -17,9 +22,10 @@ use utoipa::ToSchema;
 
 use crate::{
     check::{Faults, Refused},
-    extract::{Body, Caller, MetricPath},
-    failures::{Forbidden, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable},
+    extract::{Caller, Keyed, MetricPath},
+    failures::{Forbidden, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable, UnderWay},
     problem::Problem,
+    replay::replay,
     wire::optional,
 };
 
@@ -79,20 +85,26 @@ impl From<NewRecord> for CreateRecord {
 /// Add a record to a metric's data
 #[utoipa::path(
     post, path = "/metrics/{id}/metric-records", operation_id = "create_metric_record", tag = "records",
-    params(("id" = Uuid, Path, description = "The metric")),
+    params(
+        ("id" = Uuid, Path, description = "The metric"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request: sent again within a day, it has no further effect and the same answer"),
+    ),
     request_body = NewRecord,
     responses(
         (status = 201, description = "Stored"),
-        Forbidden, MetricNotFound, TooLarge, NotJson, Invalid, Unavailable,
+        Forbidden, MetricNotFound, UnderWay, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
     State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
-    Body(body): Body<NewRecord>,
-) -> Result<StatusCode, Problem> {
-    let (id, record) = id.and(body).accept(&actor, &ports, Action::Record).await?;
-    create_record(&actor, &ports, id, record.into()).await?;
-    Ok(StatusCode::CREATED)
+    Keyed { once, body }: Keyed<NewRecord>,
+) -> Result<Response, Problem> {
+    let checked = id.and(once).and(body).accept(&actor, &ports, Action::Record).await?;
+    let ((id, once), record) = checked;
+    Ok(match create_record(&actor, &ports, id, record.into(), once.as_ref()).await? {
+        Done::Now(()) => StatusCode::CREATED.into_response(),
+        Done::Before(answer) => replay(answer),
+    })
 }

@@ -1,0 +1,76 @@
+//! The keys of requests that take effect once, inside a unit of work.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use metricd_application::ports::{Claim, KeptAnswer, Keys, Once, StoreError};
+use metricd_core::actor::Identity;
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, sea_query::OnConflict};
+
+use super::{
+    entities::idempotency_keys::{ActiveModel, Column, Entity},
+    errors::store_error,
+    unit_of_work::PgUnitOfWork,
+};
+
+/// Locks of two numbers, of which this is the first, are these keys' alone.
+const LOCK: i32 = 0x006b_6579;
+
+/// Removes some keys that are too old, and waits for nobody who does the same.
+const PRUNE: &str = "
+    DELETE FROM metricd.idempotency_keys WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM metricd.idempotency_keys WHERE at < $1 LIMIT 100 FOR UPDATE SKIP LOCKED))";
+
+#[async_trait]
+impl Keys for PgUnitOfWork {
+    async fn claim(
+        &mut self,
+        whose: &Identity,
+        once: &Once,
+        since: DateTime<Utc>,
+    ) -> Result<Claim, StoreError> {
+        let key = once.key.as_str();
+        let name = format!("{}\n{}\n{key}", whose.issuer, whose.subject);
+        let lock = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS ours",
+            [LOCK.into(), name.into()],
+        );
+        let row = self.tx.query_one_raw(lock).await.map_err(store_error)?;
+        let ours = row.map_or(Ok(false), |row| row.try_get("", "ours")).map_err(store_error)?;
+        if !ours {
+            return Ok(Claim::UnderWay);
+        }
+        let id = (whose.issuer.clone(), whose.subject.clone(), key.to_owned());
+        let kept = Entity::find_by_id(id).one(&self.tx).await.map_err(store_error)?;
+        Ok(match kept.filter(|kept| kept.at >= since) {
+            None => Claim::Ours,
+            Some(kept) if kept.fingerprint == hex(&once.fingerprint) => {
+                Claim::Answered(KeptAnswer { location: kept.location, body: kept.body })
+            }
+            Some(_) => Claim::Taken,
+        })
+    }
+
+    async fn keep_answer(
+        &mut self,
+        whose: &Identity,
+        once: &Once,
+        answer: &KeptAnswer,
+        at: DateTime<Utc>,
+        since: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let prune = Statement::from_sql_and_values(DbBackend::Postgres, PRUNE, [since.into()]);
+        self.tx.execute_raw(prune).await.map_err(store_error)?;
+        let row = ActiveModel::of(whose, once.key.as_str(), hex(&once.fingerprint), answer, at);
+        let renewed = OnConflict::columns([Column::Issuer, Column::Subject, Column::Key])
+            .update_columns([Column::Fingerprint, Column::Location, Column::Body, Column::At])
+            .to_owned();
+        let insert = Entity::insert(row).on_conflict(renewed);
+        insert.exec_without_returning(&self.tx).await.map_err(store_error)?;
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
