@@ -38,6 +38,8 @@ async fn metrics(ground: &Ground, extent: Extent) -> Result<Findings> {
         contenders.push(Contender::http(name, server, spread(METRICS)));
     }
     for (size, server) in sizes.iter().zip(&servers).skip(1) {
+        // There are more of them than a warm-up takes.
+        spread(1_000).run(server, 5).await?;
         let name = format!("cached, 1000 of {size} metrics in turn");
         contenders.push(Contender::http(name, server, spread(1_000)));
     }

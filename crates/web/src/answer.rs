@@ -30,6 +30,9 @@ use crate::wire::{ColumnBody, MetricBody};
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// As many header fields as an answer has in the end: a map that grows is hashed again.
+const FIELDS: usize = 20;
+
 /// Bodies below this are not worth packing.
 const WORTH_PACKING: usize = 1_024;
 
@@ -217,6 +220,7 @@ pub(crate) async fn respond(ports: &Ports, served: Served, headers: &HeaderMap) 
         let (body, packing) = packed(ports, &question, &answer, source, headers).await;
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
+        headers.reserve(FIELDS);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(packing) = packing {
             let name = HeaderValue::from_static(packing.name());

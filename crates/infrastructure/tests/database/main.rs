@@ -5,6 +5,7 @@
 
 mod audit;
 mod catalog;
+mod cells;
 mod changes;
 mod changing;
 mod compiling;
