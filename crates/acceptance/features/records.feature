@@ -113,3 +113,81 @@ Feature: Adding records
     And metricd starts again
     And I ask for the metric "{id}"
     Then its records has 2 items
+
+  Rule: Many at once
+
+    Background:
+      Given a metric with the query
+        """
+        SELECT alert_type, obsolescence, parts_flagged, date FROM metrics ORDER BY parts_flagged
+        """
+
+    Scenario: As JSON lines
+      When I POST to "/metrics/{id}/metric-records" as "application/x-ndjson"
+        """
+        {"parts_flagged": 1, "obsolescence": 0.1, "date": "2025-06-01"}
+
+        {"parts_flagged": 2, "alert_type": "a\nb", "date": "2025-06-02T12:00:00Z", "unknown": []}
+        """
+      Then the answer is 201
+      And its created is 2
+      When I ask for the metric "{id}"
+      Then its records are
+        """
+        [
+          {"alert_type": null, "obsolescence": 0.1, "parts_flagged": 1, "date": "2025-06-01T00:00:00"},
+          {"alert_type": "a\nb", "obsolescence": null, "parts_flagged": 2, "date": "2025-06-02T12:00:00"}
+        ]
+        """
+
+    Scenario: As CSV
+      When I POST to "/metrics/{id}/metric-records" as "text/csv; charset=utf-8"
+        """
+        date,note,parts_flagged,alert_type
+        2025-06-01,x,1,"a ""quoted"", text"
+        2025-06-02,,2,
+        """
+      Then the answer is 201
+      And its created is 2
+      When I ask for the metric "{id}"
+      Then its records are
+        """
+        [
+          {"alert_type": "a \"quoted\", text", "obsolescence": null, "parts_flagged": 1, "date": "2025-06-01T00:00:00"},
+          {"alert_type": null, "obsolescence": null, "parts_flagged": 2, "date": "2025-06-02T00:00:00"}
+        ]
+        """
+
+    Scenario: One fault keeps all of them out, and every fault is told by its line
+      When I POST to "/metrics/{id}/metric-records" as "application/x-ndjson"
+        """
+        {"parts_flagged": 1}
+        {"parts_flagged": 1.5}
+        nonsense
+        """
+      Then the faults are
+        | place                | type         | message        |
+        | body.2.parts_flagged | int_type     | a whole number |
+        | body.3               | json_invalid | is not JSON    |
+      When I ask for the metric "{id}"
+      Then its records are []
+
+    Scenario: Sent again, they are added once
+      When the next request has the header "Idempotency-Key" "many"
+      And I POST to "/metrics/{id}/metric-records" as "text/csv"
+        """
+        parts_flagged
+        1
+        """
+      Then its created is 1
+      When the next request has the header "Idempotency-Key" "many"
+      And I POST to "/metrics/{id}/metric-records" as "text/csv"
+        """
+        parts_flagged
+        1
+        """
+      Then the answer is 201
+      And its created is 1
+      And the answer's header "Idempotency-Replayed" is "true"
+      When I ask for the metric "{id}"
+      Then its records has 1 items

@@ -10,6 +10,14 @@ use crate::ports::{Claim, KeptAnswer, Once, Ports, StoreError, UnitOfWork};
 /// How long answers are kept.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
+/// A request that is to take effect once, and how whoever sends it again is answered.
+pub struct Asked<'a, T> {
+    /// The request.
+    pub once: &'a Once,
+    /// What is answered to it.
+    pub answer: &'a (dyn Fn(&T) -> KeptAnswer + Send + Sync),
+}
+
 /// What came of a request that is to take effect once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Done<T> {

@@ -43,6 +43,12 @@ impl Fault {
         Self { loc, msg: msg.into(), kind }
     }
 
+    /// The same fault, of a line of the body.
+    pub(crate) fn on_line(mut self, line: u64) -> Self {
+        self.loc.insert(1, Step::Position(usize::try_from(line).unwrap_or(usize::MAX)));
+        self
+    }
+
     /// The fault without its message, which may hold what a caller sent: for logs.
     pub(crate) fn summary(&self) -> String {
         let steps: Vec<String> = self

@@ -233,19 +233,15 @@ where
             return Ok(Self { once: Ok(None).into(), body });
         }
         let key = key(request.headers());
+        let mut hash = fingerprint_of_head(&request);
         let (parts, body) = request.into_parts();
-        let mut hash = digest::Context::new(&digest::SHA256);
-        for part in [parts.method.as_str(), parts.uri.path()] {
-            hash.update(part.as_bytes());
-            hash.update(b"\n");
-        }
         let sent = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
         if let Ok(bytes) = &sent {
             hash.update(bytes);
         }
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(hash.finish().as_ref());
-        let once = key.map(|key| Some(Once { key, fingerprint }));
+        let once = key.map(|key| key.map(|key| Once { key, fingerprint }));
         let Body(body) = match sent {
             Ok(bytes) => {
                 Body::from_request(Request::from_parts(parts, bytes.into()), state).await?
@@ -256,12 +252,23 @@ where
     }
 }
 
-/// The key of a request that has one.
-fn key(headers: &HeaderMap) -> Result<IdempotencyKey, Faults> {
+/// The hash of a request, before its body.
+pub(crate) fn fingerprint_of_head(request: &Request) -> digest::Context {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for part in [request.method().as_str(), request.uri().path()] {
+        hash.update(part.as_bytes());
+        hash.update(b"\n");
+    }
+    hash
+}
+
+/// The key of a request, if it has one.
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Faults> {
     let mut all = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let text = all.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let key = IdempotencyKey::parse(text).ok().filter(|_| all.next().is_none());
-    key.ok_or_else(|| {
+    let Some(value) = all.next() else { return Ok(None) };
+    let key = IdempotencyKey::parse(value.to_str().unwrap_or_default()).ok();
+    let key = key.filter(|_| all.next().is_none());
+    key.map(Some).ok_or_else(|| {
         let loc = ["header", "idempotency-key"];
         Fault::at(&loc, "value_error", InvalidKey.to_string()).into()
     })

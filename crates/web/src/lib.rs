@@ -15,6 +15,7 @@ mod replay;
 pub mod router;
 mod routes;
 mod serve;
+mod upload;
 mod wire;
 
 pub use answer::JsonAnswers;

@@ -18,7 +18,7 @@ use metricd_application::{
         ReplaceLayoutsError, RollbackError, UpdateError,
     },
     ports::{RunError, StoreError},
-    records::CreateRecordError,
+    records::{CreateRecordError, CreateRecordsError},
     tables::AnnounceError,
 };
 use serde::Serialize;
@@ -80,6 +80,23 @@ impl Problem {
             count => format!("The request has {count} faults"),
         };
         Self { errors: faults.0, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    }
+
+    /// The same of one with more faults than are told: `all` in number.
+    pub(crate) fn invalid_of(told: Faults, all: usize) -> Self {
+        let listed = told.0.len();
+        let problem = Self::invalid(told);
+        if all == listed {
+            return problem;
+        }
+        let detail = format!("The request has {all} faults; the first {listed} are listed");
+        Self { detail, ..problem }
+    }
+
+    /// Its faults.
+    #[cfg(test)]
+    pub(crate) fn summary(&self) -> String {
+        self.errors.iter().map(Fault::summary).collect::<Vec<_>>().join("; ")
     }
 
     /// An error of ours that a caller can do nothing about: 500.
@@ -430,6 +447,18 @@ impl From<CreateRecordError> for Problem {
             CreateRecordError::NotFound => Self::not_found(),
             CreateRecordError::Key(error) => error.into(),
             CreateRecordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateRecordsError> for Problem {
+    fn from(error: CreateRecordsError) -> Self {
+        match error {
+            CreateRecordsError::Forbidden(error) => error.into(),
+            CreateRecordsError::NotFound => Self::not_found(),
+            CreateRecordsError::Key(error) => error.into(),
+            CreateRecordsError::Unread(error) => Self::internal(error),
+            CreateRecordsError::Store(error) => error.into(),
         }
     }
 }

@@ -41,6 +41,7 @@ use crate::{
         self,
         auth::{config::SignIn, keys::DevelopmentKeys},
     },
+    upload::UploadLimits,
 };
 
 /// What the service is made of.
@@ -61,7 +62,11 @@ pub struct App {
 pub struct Limits {
     /// The longest that a request may take.
     pub request_timeout: Duration,
-    /// The largest body, in bytes.
+    /// The same where its body is many records.
+    pub upload_timeout: Duration,
+    /// The largest body of many records, in bytes.
+    pub max_upload_bytes: u64,
+    /// The largest other body, and the longest line of such a one, in bytes.
     pub max_body_bytes: usize,
     /// The most that all header fields together may take, in bytes.
     pub max_header_bytes: usize,
@@ -81,6 +86,13 @@ pub(crate) struct Reach {
     ports: Arc<Ports>,
     sign_in: Arc<SignIn>,
     keys: DevelopmentKeys,
+    uploads: UploadLimits,
+}
+
+impl FromRef<Reach> for UploadLimits {
+    fn from_ref(reach: &Reach) -> Self {
+        reach.uploads
+    }
 }
 
 impl FromRef<Reach> for Arc<Ports> {
@@ -171,10 +183,16 @@ pub fn router(app: App, limits: Limits) -> Router {
         ports,
         sign_in: Arc::new(app.sign_in),
         keys: DevelopmentKeys(app.development_keys.map(Arc::new)),
+        uploads: UploadLimits {
+            max_bytes: limits.max_upload_bytes,
+            max_line_bytes: limits.max_body_bytes,
+            patience: limits.request_timeout,
+        },
     };
     let cost = RequestLimits {
         max_header_bytes: limits.max_header_bytes,
         timeout: limits.request_timeout,
+        upload_timeout: limits.upload_timeout,
     };
     open.merge(closed)
         .layer(

@@ -14,8 +14,8 @@ use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
     generation::{Generation, GenerationError, generate},
-    idempotency::{Done, KeyError, NotOurs, claim, keep},
-    ports::{Approval, KeptAnswer, Once, Ports, StoreError},
+    idempotency::{Asked, Done, KeyError, NotOurs, claim, keep},
+    ports::{Approval, Ports, StoreError},
     rights::permits,
 };
 
@@ -83,15 +83,6 @@ pub enum CreateError {
     Store(#[from] StoreError),
 }
 
-/// A request that is to take effect once, and what is answered to it.
-#[derive(Clone, Copy)]
-pub struct CreateOnce<'a> {
-    /// The request.
-    pub once: &'a Once,
-    /// How whoever asks again is answered.
-    pub answer: &'a (dyn Fn(&Created) -> KeptAnswer + Send + Sync),
-}
-
 /// Makes a metric with a query of its own. Whoever makes it owns it, until somebody changes that.
 ///
 /// # Errors
@@ -100,10 +91,10 @@ pub async fn create_metric(
     actor: &Actor,
     ports: &Ports,
     command: CreateMetric,
-    asked: Option<CreateOnce<'_>>,
+    asked: Option<Asked<'_, Created>>,
 ) -> Result<Done<Created>, CreateError> {
     authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
-    let once = asked.map(|asked| asked.once);
+    let once = asked.as_ref().map(|asked| asked.once);
     if once.is_some() {
         // A sentence is not read again for a metric that is there. The key is free again until the
         // metric is stored.
@@ -145,7 +136,7 @@ pub async fn create_metric(
     }
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
-    if let Some(CreateOnce { once, answer }) = asked {
+    if let Some(Asked { once, answer }) = asked {
         keep(actor, ports, work.as_mut(), Some(once), || answer(&created)).await?;
     }
     let (now, version) = (ports.clock.now(), Some(metric.query_version));

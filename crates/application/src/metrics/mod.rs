@@ -14,7 +14,7 @@ mod versions;
 
 pub use approve::{ApproveError, approve_metric};
 pub(crate) use create::planned;
-pub use create::{CreateError, CreateMetric, CreateOnce, Created, QuerySource, create_metric};
+pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
 pub use delete::{DeleteError, delete_metric};
 pub use export::{Export, export_metric};
 pub use get::{AnswerRequest, GetError, get_metric};

@@ -150,6 +150,12 @@ pub trait Records: Send {
         record: &MetricRecord,
     ) -> Result<(), StoreError>;
 
+    /// Adds a batch of records, all or none of them.
+    async fn insert_records(
+        &mut self,
+        batch: &[(RecordId, MetricRecord)],
+    ) -> Result<(), StoreError>;
+
     /// Puts a batch of records from a file aside, to be counted and keyed by [`Self::merge_staged`].
     async fn stage_records(&mut self, batch: &[StagedRecord]) -> Result<(), StoreError>;
 

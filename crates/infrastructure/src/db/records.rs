@@ -214,16 +214,11 @@ fn counting(insert: &str) -> String {
     )
 }
 
-/// A staged record as a line of a `COPY`.
-fn write_line(staged: &StagedRecord, line: &mut Lines) {
-    let StagedRecord { index, line: number, content_key, record } = staged;
+/// The [`COLUMNS`] of a record, which end a line of a `COPY`.
+fn write_record(record: &MetricRecord, line: &mut Lines) {
     // The shortest form that reads back as the same number.
     let exact = |number: Option<f64>| number.map(|number| format!("{number:e}"));
     let values = &record.values;
-    line.plain(Some(index));
-    line.plain(Some(number));
-    line.plain(Some(content_key));
-    line.plain(Some(record_key(*content_key, 0)));
     line.cell(Some(record.query_id.as_str()));
     line.plain(Some(record.date.format("%Y-%m-%d %H:%M:%S%.f")));
     line.plain(exact(values.obsolescence_val));
@@ -258,6 +253,29 @@ impl Records for PgUnitOfWork {
         Ok(())
     }
 
+    async fn insert_records(
+        &mut self,
+        batch: &[(RecordId, MetricRecord)],
+    ) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let ids = batch.iter().map(|(_, record)| record.query_id.as_str().to_owned()).collect();
+        self.touched.add(Changed::Table { table: records_table(), ids: Some(ids) });
+        let copy = format!("COPY public.metrics (metric_id, {COLUMNS}) FROM STDIN");
+        let mut records = batch.iter();
+        let chunks = || {
+            copying::chunk(|lines| {
+                let Some((id, record)) = records.next() else { return false };
+                lines.plain(Some(id.0));
+                write_record(record, lines);
+                true
+            })
+        };
+        self.tx.copy_in(&copy, chunks).await.map_err(store_error)?;
+        Ok(())
+    }
+
     async fn stage_records(&mut self, batch: &[StagedRecord]) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
@@ -267,16 +285,19 @@ impl Records for PgUnitOfWork {
             "COPY pg_temp.metricd_stage (index, line, content_key, metric_id, {COLUMNS}) FROM STDIN"
         );
         let mut records = batch.iter();
-        let mut chunks = || {
-            copying::chunk(|lines| match records.next() {
-                Some(staged) => {
-                    write_line(staged, lines);
-                    true
-                }
-                None => false,
+        let chunks = || {
+            copying::chunk(|lines| {
+                let Some(staged) = records.next() else { return false };
+                let StagedRecord { index, line, content_key, record } = staged;
+                lines.plain(Some(index));
+                lines.plain(Some(line));
+                lines.plain(Some(content_key));
+                lines.plain(Some(record_key(*content_key, 0)));
+                write_record(record, lines);
+                true
             })
         };
-        self.tx.copy_in(&copy, &mut chunks).await.map_err(store_error)?;
+        self.tx.copy_in(&copy, chunks).await.map_err(store_error)?;
         Ok(())
     }
 

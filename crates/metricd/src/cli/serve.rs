@@ -86,6 +86,8 @@ async fn serve(
     let address = listener.local_addr()?;
     let limits = Limits {
         request_timeout: config.limits.request_timeout,
+        upload_timeout: config.limits.upload_timeout,
+        max_upload_bytes: config.limits.max_upload_bytes.into(),
         max_body_bytes: config.limits.max_body_bytes,
         max_header_bytes: config.limits.max_header_bytes,
         requests_per_second: config.limits.requests_per_second,

@@ -103,6 +103,8 @@ pub(crate) struct LimitSettings {
     pub(crate) queued_queries: u32,
     /// `max_body_bytes`: the largest body of a request. Default 1,048,576.
     pub(crate) max_body_bytes: usize,
+    /// `max_upload_bytes`: the largest body of many records. Default 268,435,456.
+    pub(crate) max_upload_bytes: u32,
     /// `max_header_bytes`: the most that all header fields of a request take. Default 32,768.
     pub(crate) max_header_bytes: usize,
     /// `requests_per_second`: how often one caller may ask, on average; 0 for no limit. Default 100.
@@ -111,6 +113,8 @@ pub(crate) struct LimitSettings {
     pub(crate) burst: NonZeroU32,
     /// `request_timeout`: the longest that a request may take. Default `30s`.
     pub(crate) request_timeout: Duration,
+    /// `upload_timeout`: the same where its body is many records. Default `10m`.
+    pub(crate) upload_timeout: Duration,
     /// `max_cost`: the most that PostgreSQL's planner may think a metric's SQL costs, in its own
     /// units. Default 10,000,000.
     pub(crate) max_cost: u32,
@@ -210,7 +214,7 @@ const PLAIN_NAMES: [(&str, &str); 8] = [
 const CLAIMS: &str = "claims.";
 
 /// Every key that a file may hold, but those of claims.
-const KEYS: [&str; 50] = [
+const KEYS: [&str; 52] = [
     "auth.issuers",
     "cache.max_bytes",
     "cache.max_definition_bytes",
@@ -255,6 +259,8 @@ const KEYS: [&str; 50] = [
     "limits.request_timeout",
     "limits.query_timeout",
     "limits.export_timeout",
+    "limits.max_upload_bytes",
+    "limits.upload_timeout",
     "seed.metrics",
     "seed.queries",
     "seed.records",
@@ -378,6 +384,11 @@ impl Reader {
                 concurrent_queries: self.at_least("limits.concurrent_queries", 1, max_connections),
                 queued_queries: self.at_least("limits.queued_queries", 0, 100),
                 max_body_bytes: self.at_least("limits.max_body_bytes", 1_024, 1_048_576) as usize,
+                max_upload_bytes: self.at_least(
+                    "limits.max_upload_bytes",
+                    1_024,
+                    256 * 1024 * 1024,
+                ),
                 max_header_bytes: self.at_least("limits.max_header_bytes", 1_024, 32_768) as usize,
                 requests_per_second: NonZeroU32::new(self.at_least(
                     "limits.requests_per_second",
@@ -387,6 +398,7 @@ impl Reader {
                 burst: NonZeroU32::new(self.at_least("limits.burst", 1, 500))
                     .unwrap_or(NonZeroU32::MIN),
                 request_timeout: self.duration("limits.request_timeout", "30s"),
+                upload_timeout: self.duration("limits.upload_timeout", "10m"),
                 max_cost: self.at_least("limits.max_cost", 1, 10_000_000),
                 query_timeout: self.duration("limits.query_timeout", "25s"),
                 export_timeout: self.duration("limits.export_timeout", "10m"),

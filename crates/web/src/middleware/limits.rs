@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::problem::Problem;
+use crate::{problem::Problem, upload::Format};
 
 /// The longest path and query string.
 const MAX_TARGET_BYTES: usize = 8_192;
@@ -21,6 +21,8 @@ pub(crate) struct RequestLimits {
     pub(crate) max_header_bytes: usize,
     /// The longest that it may be worked on.
     pub(crate) timeout: Duration,
+    /// The same, where its body is many records.
+    pub(crate) upload_timeout: Duration,
 }
 
 /// Refuses a request whose head is too large. Answers 504 and drops the work, with its unit of work,
@@ -33,7 +35,10 @@ pub(crate) async fn enforce(
     if let Err(problem) = check_head(&request, limits.max_header_bytes) {
         return problem.into_response();
     }
-    match tokio::time::timeout(limits.timeout, next.run(request)).await {
+    let is_upload = request.uri().path().ends_with("/metric-records")
+        && Format::of(request.headers()).is_some();
+    let timeout = if is_upload { limits.upload_timeout } else { limits.timeout };
+    match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::deadline().into_response(),
     }

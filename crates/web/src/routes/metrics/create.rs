@@ -11,8 +11,8 @@ use axum::{
 use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
 use metricd_application::{
     generation::Generation,
-    idempotency::Done,
-    metrics::{CreateMetric, CreateOnce, Created, QuerySource, create_metric},
+    idempotency::{Asked, Done},
+    metrics::{CreateMetric, Created, QuerySource, create_metric},
     ports::{KeptAnswer, Ports},
 };
 use metricd_core::{
@@ -215,7 +215,7 @@ pub(crate) async fn handler(
     Keyed { once, body }: Keyed<NewMetric>,
 ) -> Result<Response, Problem> {
     let (body, once) = body.and(once).accept(&actor, &ports, Action::Create).await?;
-    let once = once.as_ref().map(|once| CreateOnce { once, answer: &kept });
+    let once = once.as_ref().map(|once| Asked { once, answer: &kept });
     let created = match create_metric(&actor, &ports, body.into(), once).await? {
         Done::Now(created) => created,
         Done::Before(answer) => return Ok(replay(answer)),

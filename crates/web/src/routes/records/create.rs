@@ -3,29 +3,32 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::State,
+    Json,
+    extract::{FromRequest as _, Request, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use chrono::NaiveDateTime;
 use deserr::Deserr;
 use metricd_application::{
-    idempotency::Done,
-    ports::Ports,
-    records::{CreateRecord, create_record},
+    idempotency::{Asked, Done},
+    ports::{KeptAnswer, Once, Ports},
+    records::{CreateRecord, create_record, create_records},
 };
 use metricd_core::{
     actor::Action,
     record::{RecordValues, parse_moment},
 };
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     check::{Faults, Refused},
-    extract::{Caller, Keyed, MetricPath},
+    extract::{self, Caller, Keyed, MetricPath},
     failures::{Forbidden, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable, UnderWay},
     problem::Problem,
     replay::replay,
+    upload::{Format, Upload, UploadLimits},
     wire::optional,
 };
 
@@ -82,25 +85,76 @@ impl From<NewRecord> for CreateRecord {
     }
 }
 
-/// Add a record to a metric's data
+impl NewRecord {
+    /// The fields that hold numbers.
+    pub(crate) const NUMBERS: [&str; 3] = ["obsolescence_val", "obsolescence", "parts_flagged"];
+    /// Every field.
+    pub(crate) const FIELDS: [&str; 6] = [
+        Self::NUMBERS[0],
+        Self::NUMBERS[1],
+        Self::NUMBERS[2],
+        "alert_type",
+        "alert_category",
+        "date",
+    ];
+}
+
+/// What became of many records.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordsCreated {
+    /// How many there were.
+    created: u64,
+}
+
+/// How whoever sends many again is answered.
+fn kept(created: &u64) -> KeptAnswer {
+    let body = serde_json::to_string(&RecordsCreated { created: *created });
+    KeptAnswer { location: None, body: body.ok() }
+}
+
+/// Add a record to a metric's data, or many
+///
+/// Many are sent as JSON lines or as CSV, whose first row names the fields: columns in any order, those
+/// that no field is called by are ignored, and an empty cell is no value. All of them are added or none;
+/// a fault's `loc` has the line.
 #[utoipa::path(
     post, path = "/metrics/{id}/metric-records", operation_id = "create_metric_record", tag = "records",
     params(
         ("id" = Uuid, Path, description = "The metric"),
         ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request: sent again within a day, it has no further effect and the same answer"),
     ),
-    request_body = NewRecord,
+    request_body(content(
+        (NewRecord = "application/json"),
+        (String = "application/x-ndjson", example = "{\"parts_flagged\": 1}\n{\"parts_flagged\": 2}\n"),
+        (String = "text/csv", example = "date,parts_flagged\r\n2025-06-03,1\r\n"),
+    )),
     responses(
-        (status = 201, description = "Stored"),
+        (status = 201, description = "Stored: one has no answer but that", body = RecordsCreated),
         Forbidden, MetricNotFound, UnderWay, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
     State(ports): State<Arc<Ports>>,
+    State(limits): State<UploadLimits>,
     MetricPath(id): MetricPath,
-    Keyed { once, body }: Keyed<NewRecord>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    if let Some(format) = Format::of(request.headers()) {
+        let key = extract::key(request.headers());
+        let (id, key) = id.and(key.into()).accept(&actor, &ports, Action::Record).await?;
+        let mut upload = Upload::take(request, format, limits).await?;
+        let once = key.map(|key| Once { key, fingerprint: upload.fingerprint });
+        let asked = once.as_ref().map(|once| Asked { once, answer: &kept });
+        let done = create_records(&actor, &ports, id, &mut upload, asked).await?;
+        return Ok(match done {
+            Done::Now(created) => {
+                (StatusCode::CREATED, Json(RecordsCreated { created })).into_response()
+            }
+            Done::Before(answer) => replay(answer),
+        });
+    }
+    let Ok(Keyed { once, body }) = Keyed::<NewRecord>::from_request(request, &()).await;
     let checked = id.and(once).and(body).accept(&actor, &ports, Action::Record).await?;
     let ((id, once), record) = checked;
     Ok(match create_record(&actor, &ports, id, record.into(), once.as_ref()).await? {
