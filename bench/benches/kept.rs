@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -73,7 +74,8 @@ impl Kept {
         };
         #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]
         let operator = Actor::operator();
-        let id = create_metric(&operator, &ports, metric).await?.id;
+        let made = create_metric(&operator, &ports, metric, None).await?.now();
+        let id = made.context("the metric is not new")?.id;
         let issuer = DevelopmentIssuer::open(folder.path())?;
         let clock = Arc::clone(&ports.clock);
         let config = issuer.issuer_config(RoleRules::default());
