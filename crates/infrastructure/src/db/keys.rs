@@ -1,5 +1,7 @@
 //! The keys of requests that take effect once, inside a unit of work.
 
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use metricd_application::ports::{Claim, KeptAnswer, Keys, Once, StoreError};
@@ -72,5 +74,10 @@ impl Keys for PgUnitOfWork {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

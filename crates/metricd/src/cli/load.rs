@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs::File,
     io,
     path::{Path, PathBuf},
@@ -164,13 +165,14 @@ fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String 
         };
         columns.add_row([name, &ty, header]);
     }
+    // Writing to a String cannot fail.
     let mut text = format!("{columns}\n\n");
     if let Some(path) = kept_at {
         for RejectedRow { line, reason, .. } in &report.first_rejected {
-            text.push_str(&format!("  rejected  line {line}  {reason}\n"));
+            let _ = writeln!(text, "  rejected  line {line}  {reason}");
         }
         let path = path.display();
-        text.push_str(&format!("{} rows rejected, all of them in {path}\n", report.rejected));
+        let _ = writeln!(text, "{} rows rejected, all of them in {path}", report.rejected);
     }
     let (table, rows) = (report.table.with_schema(), report.rows);
     text.push_str(&if report.written {
@@ -181,10 +183,9 @@ fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String 
         "Nothing was written. Mend the rows, or leave them out with --skip-rejected.\n".to_owned()
     });
     if report.made == Some(false) {
-        text.push_str(&format!(
-            "Stored SQL may not read it yet: grant USAGE on its schema, {}.\n",
-            report.table.schema()
-        ));
+        let schema = report.table.schema();
+        let _ =
+            writeln!(text, "Stored SQL may not read it yet: grant USAGE on its schema, {schema}.");
     }
     text
 }
