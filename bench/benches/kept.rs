@@ -192,6 +192,8 @@ fn app(ports: &Ports, verifier: Arc<dyn TokenVerifier>) -> Router {
         development_keys: None,
     };
     let limits = Limits {
+        upload_timeout: Duration::from_mins(10),
+        max_upload_bytes: 1 << 28,
         request_timeout: Duration::from_mins(1),
         max_body_bytes: 1_024,
         max_header_bytes: 32_768,

@@ -352,7 +352,9 @@ mod tests {
             (&[Cell::Nested("{}"), Cell::Number("7")], CellType::Text),
         ] {
             let mut candidates = Candidates::default();
-            cells.iter().for_each(|cell| candidates.see(*cell));
+            for cell in cells {
+                candidates.see(*cell);
+            }
             assert_eq!(candidates.narrowest(), expected, "{cells:?}");
         }
     }

@@ -451,7 +451,7 @@ async fn who_waits_too_long_for_the_embedded_engine_is_told() {
 async fn lines(rows: &mut RowStream) -> Result<String, RunError> {
     let mut all = String::new();
     while let Some(lines) = rows.next().await {
-        all.push_str(&String::from_utf8(lines?.to_vec()).unwrap());
+        all.push_str(std::str::from_utf8(&lines?).unwrap());
     }
     Ok(all)
 }
@@ -462,7 +462,7 @@ async fn all_rows_come_however_many() {
         let runner = db.runner();
         let many = template("SELECT $1 - n AS a, 'b' AS a FROM generate_series(1, 3000) n");
         let mut rows = runner.stream(&many, &[Value::Int(0)]).await.unwrap();
-        let expected: String = (1..=3_000).map(|n| format!("-{n},b\r\n")).collect();
+        let expected = (1..=3_000).map(|n| format!("-{n},b\r\n")).collect::<Vec<_>>().concat();
         assert_eq!(lines(&mut rows).await.unwrap(), expected);
 
         // A whole batch, and not a row more.

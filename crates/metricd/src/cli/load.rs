@@ -22,6 +22,7 @@ use super::{OutputFormat, REJECTED, files::progress_bar};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The file: CSV with a header (.csv), or a JSON object a line (.jsonl, .ndjson)
     #[arg(value_name = "FILE")]
@@ -175,13 +176,14 @@ fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String 
         let _ = writeln!(text, "{} rows rejected, all of them in {path}", report.rejected);
     }
     let (table, rows) = (report.table.with_schema(), report.rows);
-    text.push_str(&if report.written {
-        format!("Loaded: {rows} rows into {table}.\n")
+    let _ = if report.written {
+        writeln!(text, "Loaded: {rows} rows into {table}.")
     } else if rehearsal {
-        format!("Nothing was written: {rows} rows would go into {table}.\n")
+        writeln!(text, "Nothing was written: {rows} rows would go into {table}.")
     } else {
-        "Nothing was written. Mend the rows, or leave them out with --skip-rejected.\n".to_owned()
-    });
+        let advice = "Mend the rows, or leave them out with --skip-rejected.";
+        writeln!(text, "Nothing was written. {advice}")
+    };
     if report.made == Some(false) {
         let schema = report.table.schema();
         let _ =

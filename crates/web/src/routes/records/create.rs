@@ -107,8 +107,8 @@ pub(crate) struct RecordsCreated {
 }
 
 /// How whoever sends many again is answered.
-fn kept(created: &u64) -> KeptAnswer {
-    let body = serde_json::to_string(&RecordsCreated { created: *created });
+fn kept(created: u64) -> KeptAnswer {
+    let body = serde_json::to_string(&RecordsCreated { created });
     KeptAnswer { location: None, body: body.ok() }
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn handler(
         let (id, key) = id.and(key.into()).accept(&actor, &ports, Action::Record).await?;
         let mut upload = Upload::take(request, format, limits).await?;
         let once = key.map(|key| Once { key, fingerprint: upload.fingerprint });
-        let asked = once.as_ref().map(|once| Asked { once, answer: &kept });
+        let asked = once.as_ref().map(|once| Asked { once, answer: &|created| kept(*created) });
         let done = create_records(&actor, &ports, id, &mut upload, asked).await?;
         return Ok(match done {
             Done::Now(created) => {
