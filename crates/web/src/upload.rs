@@ -258,6 +258,10 @@ impl Reader {
                 let at = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
                 match read {
                     Ok(false) => Ok(None),
+                    // What was read ahead did not count.
+                    Ok(true) if row.as_slice().len() > self.max_line_bytes => {
+                        Ok(Some((at(row.position()), Err(too_long().into()))))
+                    }
                     Ok(true) => Ok(Some((at(row.position()), csv_record(&row, columns)))),
                     Err(error) => {
                         let line = at(error.position().or(Some(rows.position())));
