@@ -38,6 +38,9 @@ use crate::{
 /// How many records are stored at a time.
 const BATCH: usize = 1_000;
 
+/// How many bytes their texts have, or little more: a line may be long.
+const BATCH_BYTES: usize = 1024 * 1024;
+
 /// What a body of many records may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UploadLimits {
@@ -99,11 +102,13 @@ impl RecordSource for Upload {
             return Ok(Vec::new());
         };
         let read = tokio::task::spawn_blocking(move || {
-            let mut batch = Vec::with_capacity(BATCH);
+            let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
             while batch.len() < BATCH
+                && bytes < BATCH_BYTES
                 && let Some((_, record)) = reader.next()?
             {
                 let record = record.map_err(|_| io::Error::other("a record has changed"))?;
+                bytes += record.text_bytes();
                 batch.push(record.into());
             }
             Ok::<_, io::Error>((reader, batch))
@@ -399,6 +404,21 @@ mod tests {
         assert_eq!(count(Format::JsonLines, marked).await, Ok(2));
         let marked = b"\xef\xbb\xbfdate,alert_type\r\n2025-06-03,\"a\nb\"\r\n,\r\n";
         assert_eq!(count(Format::Csv, marked).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn long_records_come_a_few_at_a_time() {
+        let line = format!("{{\"alert_category\": \"{}\"}}\n", "x".repeat(10_000));
+        let mut upload = checked(Format::JsonLines, line.repeat(500).as_bytes()).unwrap();
+        let mut batches = Vec::new();
+        loop {
+            match upload.next().await.unwrap().len() {
+                0 => break,
+                some => batches.push(some),
+            }
+        }
+        let most = BATCH_BYTES.div_ceil(10_000);
+        assert_eq!(batches, [most, most, most, most, 500 - 4 * most]);
     }
 
     #[test]

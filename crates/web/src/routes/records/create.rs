@@ -86,6 +86,11 @@ impl From<NewRecord> for CreateRecord {
 }
 
 impl NewRecord {
+    /// How many bytes its texts have: the rest is as small in every record.
+    pub(crate) fn text_bytes(&self) -> usize {
+        [&self.alert_type, &self.alert_category].into_iter().flatten().map(String::len).sum()
+    }
+
     /// The fields that hold numbers.
     pub(crate) const NUMBERS: [&str; 3] = ["obsolescence_val", "obsolescence", "parts_flagged"];
     /// Every field.
