@@ -1,16 +1,16 @@
-//! An answer from memory, through the whole router and without a connection: for a caller who is believed,
+//! An answer from memory, through the whole service and without a connection: for a caller who is believed,
 //! for one whose token is remembered, for one whose token was never seen before, and for one who has the
 //! answer already.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context as _;
 use axum::{
-    Router,
     body::{Body, to_bytes},
     http::{HeaderName, Request, StatusCode, header},
     response::Response,
@@ -29,10 +29,9 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicySource},
     system::{RandomIds, SystemClock},
 };
-use metricd_web::{App, JsonAnswers, Limits, SignIn, router};
+use metricd_web::{App, JsonAnswers, Limits, Service, SignIn, service};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tower::ServiceExt as _;
 
 /// Believes everybody to be one caller.
 struct NoVerification(Arc<Identity>);
@@ -44,10 +43,13 @@ impl TokenVerifier for NoVerification {
     }
 }
 
-/// The router in its two forms, and what there is to ask it.
+/// Who asks.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// The service in its two forms, and what there is to ask it.
 struct Kept {
-    checking: Router,
-    trusting: Router,
+    checking: Service,
+    trusting: Service,
     issuer: DevelopmentIssuer,
     clock: Arc<dyn Clock>,
     path: String,
@@ -92,13 +94,13 @@ impl Kept {
     }
 
     /// Asks, and reads the answer to its end.
-    async fn ask(&self, router: &Router, headers: &[(HeaderName, &str)]) -> Response<()> {
+    async fn ask(&self, service: &Service, headers: &[(HeaderName, &str)]) -> Response<()> {
         let mut request = Request::get(&self.path);
         for (name, value) in headers {
             request = request.header(name, *value);
         }
         let request = request.body(Body::empty()).expect("the request is well formed");
-        let response = router.clone().oneshot(request).await.expect("a router answers");
+        let response = service.answer(PEER, request).await;
         let (parts, body) = response.into_parts();
         to_bytes(body, usize::MAX).await.expect("a kept body has an end");
         Response::from_parts(parts, ())
@@ -120,13 +122,13 @@ fn kept(criterion: &mut Criterion) {
     let has_it = runtime.block_on(kept.ask(&kept.checking, &unchanged));
     assert_eq!(has_it.status(), StatusCode::NOT_MODIFIED);
 
-    for (name, router, headers) in [
+    for (name, service, headers) in [
         ("kept/no verification", &kept.trusting, &asked[..]),
         ("kept/remembered token", &kept.checking, &asked[..]),
         ("kept/304", &kept.checking, &unchanged[..]),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(|| kept.ask(router, headers));
+            bencher.to_async(&runtime).iter(|| kept.ask(service, headers));
         });
     }
     criterion.bench_function("kept/new token", |bencher| {
@@ -184,7 +186,7 @@ fn editor() -> TokenRequest {
     }
 }
 
-fn app(ports: &Ports, verifier: Arc<dyn TokenVerifier>) -> Router {
+fn app(ports: &Ports, verifier: Arc<dyn TokenVerifier>) -> Service {
     let app = App {
         ports: ports.clone(),
         verifier,
@@ -202,7 +204,7 @@ fn app(ports: &Ports, verifier: Arc<dyn TokenVerifier>) -> Router {
         origins: Vec::new(),
         proxies: Vec::new(),
     };
-    router(app, limits)
+    service(app, limits)
 }
 
 criterion_group!(benches, kept);

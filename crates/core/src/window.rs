@@ -112,12 +112,18 @@ pub struct WindowFault {
 /// When it is no day of the calendar between the years 1 and 9999.
 pub fn parse_date(text: &str) -> Result<NaiveDate, InvalidParam> {
     let day = text.strip_suffix("T00:00:00").unwrap_or(text);
-    let well_formed = day.len() == 10
-        && day.bytes().enumerate().all(|(i, b)| match i {
-            4 | 7 => b == b'-',
-            _ => b.is_ascii_digit(),
-        });
-    let date = well_formed.then(|| NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()).flatten();
+    let number = |range: std::ops::Range<usize>| {
+        let digits = day.get(range).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<u32>().ok()
+    };
+    let is_parted = day.len() == 10 && day.as_bytes()[4] == b'-' && day.as_bytes()[7] == b'-';
+    let parts = is_parted.then(|| (number(0..4), number(5..7), number(8..10)));
+    let date = match parts {
+        Some((Some(year), Some(month), Some(day))) => {
+            NaiveDate::from_ymd_opt(year.cast_signed(), month, day)
+        }
+        _ => None,
+    };
     date.filter(|date| *date >= FIRST_DAY).ok_or(InvalidParam::Date)
 }
 

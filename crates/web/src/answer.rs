@@ -234,13 +234,16 @@ pub(crate) async fn respond(ports: &Ports, served: Served, headers: &HeaderMap) 
 
 /// Whether the caller has the body of this tag.
 fn has(headers: &HeaderMap, tag: &str) -> bool {
-    let strength = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let values = headers.get_all(header::IF_NONE_MATCH).iter();
     let mut known = values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(','))
         .map(str::trim);
-    known.any(|known| known == "*" || strength(known) == strength(tag))
+    known.any(|known| known == "*" || without_strength(known) == without_strength(tag))
+}
+
+fn without_strength(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// The body as the caller likes it. What is kept is packed once; the rest is left to the layer that packs
@@ -276,11 +279,13 @@ async fn packed(
 
 /// Says where an answer comes from, how old it is, and what it may be taken for.
 fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
+    let text = |text: String| HeaderValue::try_from(text).expect("it is plain ASCII");
     let (status, timing) = match source {
         Source::Kept { fresh_for, age } => {
             headers.insert(header::AGE, age.as_secs().into());
             let stale = if fresh_for.is_zero() { "; detail=stale" } else { "" };
-            (format!("metricd; hit; ttl={}{stale}", fresh_for.as_secs()), "cache".to_owned())
+            let status = format!("metricd; hit; ttl={}{stale}", fresh_for.as_secs());
+            (status, HeaderValue::from_static("cache"))
         }
         Source::Read { why, stored, collapsed, took } => {
             let why = match why {
@@ -293,17 +298,13 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
             let collapsed = if collapsed { "; collapsed" } else { "" };
             headers.insert(header::AGE, 0.into());
             let millis = took.as_secs_f64() * 1_000.0;
-            (format!("metricd; fwd={why}{stored}{collapsed}"), format!("db;dur={millis:.1}"))
+            let status = format!("metricd; fwd={why}{stored}{collapsed}");
+            (status, text(format!("db;dur={millis:.1}")))
         }
     };
-    let mut say = |name: HeaderName, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
-    };
-    say(CACHE_STATUS, &status);
-    say(SERVER_TIMING, &timing);
-    say(header::ETAG, answer.tag());
+    headers.insert(CACHE_STATUS, text(status));
+    headers.insert(SERVER_TIMING, timing);
+    headers.insert(header::ETAG, text(answer.tag().to_owned()));
     make_private(headers);
 }
 

@@ -8,6 +8,7 @@ mod check;
 mod export;
 mod extract;
 mod failures;
+mod front;
 mod middleware;
 pub mod openapi;
 mod problem;
@@ -19,6 +20,7 @@ mod upload;
 mod wire;
 
 pub use answer::JsonAnswers;
-pub use router::{App, Limits, router};
+pub use front::Service;
+pub use router::{App, Limits, service};
 pub use routes::auth::config::{IssuerInfo, SignIn};
 pub use serve::serve;

@@ -1,7 +1,6 @@
 //! The whole URL map on one screen.
 
 use std::{
-    any::Any,
     num::NonZeroU32,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -9,17 +8,16 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef},
+    extract::FromRef,
     http::{HeaderValue, Method, StatusCode, Uri, header},
-    middleware::from_fn_with_state,
-    response::{IntoResponse, Redirect, Response},
+    response::Redirect,
     routing::get,
 };
 use ipnet::IpNet;
 use metricd_application::ports::{Ports, TokenVerifier};
 use serde_json::Value;
-use tower::{ServiceBuilder, util::MapResponseLayer};
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
+use tower::util::MapResponseLayer;
+use tower_http::cors::CorsLayer;
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -27,12 +25,13 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     answer, extract,
     failures::{demand_nothing, demand_token},
+    front::{Front, Service},
     middleware::{
-        authenticate::{Door, authenticate},
+        authenticate::{Authenticate, Door},
         headers,
-        limits::{self, RequestLimits},
+        limits::RequestLimits,
         rate::RateLimit,
-        request::{self, Panicked, Requests},
+        request::{self, Requests},
     },
     openapi::Info,
     problem::Problem,
@@ -153,9 +152,8 @@ pub(crate) fn documented() -> ([Router<Reach>; 2], OpenApi) {
     ([open, closed], document)
 }
 
-/// The service: every route inside its middleware. Paths have no slash at their end: see
-/// [`serve`](crate::serve()).
-pub fn router(app: App, limits: Limits) -> Router {
+/// The service: every route, and what stands before and behind all of them.
+pub fn service(app: App, limits: Limits) -> Service {
     let ([open, closed], api) = documented();
     let requests = Requests::new(&api, app.ports.ids.clone());
     let ports = Arc::new(app.ports);
@@ -163,13 +161,12 @@ pub fn router(app: App, limits: Limits) -> Router {
         ports: Arc::clone(&ports),
         verifier: app.verifier,
         rate: RateLimit::new(limits.requests_per_second, limits.burst),
-        proxies: limits.proxies,
         refused: AtomicU64::new(0),
     });
     let closed = closed
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(door, authenticate));
+        .layer(Authenticate(door));
     let document = axum::Json(api);
     let docs = Config::new(["/openapi.json"]).validator_url("none");
     let page = Router::from(SwaggerUi::new("/docs").config(docs))
@@ -189,23 +186,19 @@ pub fn router(app: App, limits: Limits) -> Router {
             patience: limits.request_timeout,
         },
     };
-    let cost = RequestLimits {
+    let bounds = RequestLimits {
         max_header_bytes: limits.max_header_bytes,
+        max_body_bytes: limits.max_body_bytes,
         timeout: limits.request_timeout,
         upload_timeout: limits.upload_timeout,
     };
-    open.merge(closed)
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn_with_state(requests, request::observe))
-                .map_response(headers::secure)
-                .option_layer(cors(limits.origins))
-                .layer(CompressionLayer::new())
-                .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn_with_state(cost, limits::enforce))
-                .layer(DefaultBodyLimit::max(limits.max_body_bytes)),
-        )
-        .with_state(reach)
+    Service::new(Front {
+        requests,
+        limits: bounds,
+        proxies: limits.proxies,
+        cors: cors(limits.origins),
+        routes: open.merge(closed).with_state(reach),
+    })
 }
 
 /// Lets the web pages of `origins` ask; those of nobody else.
@@ -247,14 +240,4 @@ async fn no_route(uri: Uri) -> Problem {
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
     let detail = format!("{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
-fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
-    let message = payload
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_default();
-    Problem::internal(Panicked(message)).into_response()
 }

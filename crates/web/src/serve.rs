@@ -1,34 +1,26 @@
 //! Connections: taking them, and how long one may keep us waiting for a request. What is asked on them
 //! is the router's business.
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{ConnectInfo, Request},
-    serve::Listener,
-};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::{body::Body, extract::Request, response::Response, serve::Listener};
+use futures::FutureExt as _;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tower::ServiceExt as _;
 use tracing::debug;
 
-use crate::middleware::slash;
-
-/// Serves `router` to whoever connects, until `stop` resolves; then no more requests are taken, and those
+/// Has `answer` answer whoever connects, until `stop` resolves; then no more requests are taken, and those
 /// under way are answered. A connection that has not sent the whole head of a request within `patience`
 /// is closed, whether it dribbles or sends nothing. Dropped, it drops every connection.
-pub async fn serve(
+pub async fn serve<A>(
     mut listener: TcpListener,
-    router: Router,
+    answer: impl Fn(SocketAddr, Request) -> A + Clone + Send + 'static,
     patience: Duration,
     stop: impl Future<Output = ()>,
-) {
+) where
+    A: Future<Output = Response> + Send + 'static,
+{
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience);
     let (stopping, stopped) = watch::channel(());
@@ -40,12 +32,10 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             () = &mut stop => break,
         };
-        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            // Before routing, which happens inside.
-            slash::trim(request).map(Body::new)
+        let answer = answer.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            answer(peer, request.map(Body::new)).map(Ok::<_, Infallible>)
         });
-        let service = TowerToHyperService::new(service);
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut stopped = stopped.clone();
         connections.spawn(async move {
@@ -71,7 +61,7 @@ pub async fn serve(
 mod tests {
     use std::sync::Arc;
 
-    use axum::routing::get;
+    use axum::{Router, extract::ConnectInfo, routing::get};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{
@@ -81,6 +71,7 @@ mod tests {
         sync::{Notify, oneshot},
         task::JoinHandle,
     };
+    use tower::ServiceExt as _;
 
     use super::*;
 
@@ -98,7 +89,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(serve(listener, router, patience, async {
+        let answer = move |peer: SocketAddr, mut request: Request| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let router = router.clone();
+            async move { router.oneshot(request).await.unwrap() }
+        };
+        let serving = tokio::spawn(serve(listener, answer, patience, async {
             let _ = stopped.await;
         }));
         Served { address, stop, serving }

@@ -13,7 +13,7 @@ use metricd_infrastructure::{
     loaders::{RecordFile, load_metrics, load_queries},
     policy::CedarPolicies,
 };
-use metricd_web::{App, Limits, router};
+use metricd_web::{App, Limits, service};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -106,7 +106,7 @@ async fn serve(
     if app.sign_in.development {
         warn!("No issuer is configured: tokens are made by `metricd token`, for development");
     }
-    let router = router(app, limits);
+    let service = service(app, limits);
     let stop = stop_signal()?;
     let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
@@ -119,7 +119,11 @@ async fn serve(
         super::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
     let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let serving = metricd_web::serve(listener, router, HEAD_PATIENCE, async {
+    let answer = move |peer, request| {
+        let service = service.clone();
+        async move { service.answer(peer, request).await }
+    };
+    let serving = metricd_web::serve(listener, answer, HEAD_PATIENCE, async {
         stop.await;
         info!("Shutting down service");
         let _ = stopping.send(());

@@ -1,6 +1,6 @@
 //! What every answer says to browsers and to caches.
 
-use axum::http::{HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 /// The documentation page runs its own scripts and styles; nothing else is a page.
 const PAGE: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -31,13 +31,19 @@ pub(crate) fn secure<B>(mut response: Response<B>) -> Response<B> {
     set(header::REFERRER_POLICY, "no-referrer");
     if !is_page {
         set(header::CACHE_CONTROL, "private, no-cache");
-        let parts = |value: &HeaderValue| {
-            let mut names = value.to_str().unwrap_or_default().split(',').map(str::trim);
-            names.any(|name| name.eq_ignore_ascii_case("authorization"))
-        };
-        if !headers.get_all(header::VARY).iter().any(parts) {
-            headers.append(header::VARY, HeaderValue::from_static("authorization"));
-        }
+        vary(headers, "authorization");
     }
+    vary(headers, "accept-encoding");
     response
+}
+
+/// Says that the answer depends on a request's header, if that is not said yet.
+fn vary(headers: &mut HeaderMap, name: &'static str) {
+    let says = |value: &HeaderValue| {
+        let mut names = value.to_str().unwrap_or_default().split(',').map(str::trim);
+        names.any(|known| known.eq_ignore_ascii_case(name))
+    };
+    if !headers.get_all(header::VARY).iter().any(says) {
+        headers.append(header::VARY, HeaderValue::from_static(name));
+    }
 }

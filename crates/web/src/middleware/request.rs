@@ -1,40 +1,42 @@
 //! One span and one log line for each request, and its id.
 
-use std::{collections::HashMap, error::Error, sync::Arc, time::Instant};
+use std::{error::Error, sync::Arc, time::Instant};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::Request,
     http::{HeaderName, HeaderValue, Method},
-    middleware::Next,
     response::Response,
 };
 use metricd_application::ports::Ids;
-use tracing::{Instrument, Span, error, field, info, info_span, warn};
+use tracing::{Span, error, field, info, info_span, warn};
 use utoipa::openapi::OpenApi;
 
 use crate::problem::Cause;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request, for whoever answers it.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) Arc<str>);
-
-/// What the middleware knows of the whole server.
-#[derive(Clone)]
+/// Names requests, for the log and for whoever sent them.
 pub(crate) struct Requests {
-    operations: Arc<Operations>,
+    operations: Operations,
     ids: Arc<dyn Ids>,
 }
 
-/// The operation of each route, as the OpenAPI document names it.
-type Operations = HashMap<(Method, String), String>;
+/// The operations of each path, as the OpenAPI document names them.
+type Operations = matchit::Router<Vec<(Method, String)>>;
+
+/// What is there beside what the document names.
+const UNDOCUMENTED: [(&str, &str); 5] = [
+    ("/", "get_root"),
+    ("/openapi.json", "get_openapi"),
+    ("/docs", "get_docs"),
+    ("/docs/", "get_docs"),
+    ("/docs/{*rest}", "get_docs"),
+];
 
 impl Requests {
     /// Takes the names of the operations from `api`.
     pub(crate) fn new(api: &OpenApi, ids: Arc<dyn Ids>) -> Self {
-        let mut operations = Operations::new();
-        for (path, item) in &api.paths.paths {
+        let documented = api.paths.paths.iter().map(|(path, item)| {
             let methods = [
                 (Method::GET, &item.get),
                 (Method::POST, &item.post),
@@ -42,74 +44,59 @@ impl Requests {
                 (Method::PATCH, &item.patch),
                 (Method::DELETE, &item.delete),
             ];
-            for (method, operation) in methods {
-                let id = operation.as_ref().and_then(|operation| operation.operation_id.clone());
-                if let Some(id) = id {
-                    operations.insert((method, path.clone()), id);
-                }
-            }
+            let named = methods.into_iter().filter_map(|(method, operation)| {
+                Some((method, operation.as_ref()?.operation_id.clone()?))
+            });
+            (path.as_str(), named.collect())
+        });
+        let others = UNDOCUMENTED.map(|(path, name)| (path, vec![(Method::GET, name.into())]));
+        let mut operations = Operations::new();
+        for (path, named) in documented.chain(others) {
+            operations.insert(path, named).expect("axum has taken the same paths");
         }
-        Self { operations: Arc::new(operations), ids }
+        Self { operations, ids }
     }
 
-    fn operation(&self, request: &Request) -> &str {
-        let Some(path) = request.extensions().get::<MatchedPath>() else {
+    /// The id that the caller gave a request, if it is fit to be logged, else a new one.
+    pub(crate) fn id(&self, request: &Request) -> HeaderValue {
+        let given = request.headers().get(&REQUEST_ID).filter(|id| is_fit_to_log(id));
+        given.cloned().unwrap_or_else(|| {
+            let id = self.ids.fresh().to_string();
+            HeaderValue::try_from(id).expect("a UUID is fit for a header")
+        })
+    }
+
+    /// What the log says of a request.
+    pub(crate) fn span(&self, request: &Request, id: &HeaderValue) -> Span {
+        info_span!(
+            "request",
+            operation = self.operation(request.method(), request.uri().path()),
+            request_id = id.to_str().ok(),
+            method = %request.method(),
+            path = request.uri().path(),
+            actor = field::Empty,
+            metric_id = field::Empty,
+            start_date = field::Empty,
+            end_date = field::Empty,
+            day_range = field::Empty,
+            timezone = field::Empty,
+            status = field::Empty,
+            duration_ms = field::Empty,
+        )
+    }
+
+    fn operation(&self, method: &Method, path: &str) -> &str {
+        let Ok(found) = self.operations.at(path) else {
             return "not_found";
         };
-        let method = match *request.method() {
-            Method::HEAD => &Method::GET,
-            ref method => method,
-        };
-        let key = (method.clone(), path.as_str().to_owned());
-        match self.operations.get(&key) {
-            Some(operation) => operation,
-            None if path.as_str().starts_with("/docs") => "get_docs",
-            None => "method_not_allowed",
-        }
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let named = found.value.iter().find(|(known, _)| known == method);
+        named.map_or("method_not_allowed", |(_, name)| name)
     }
-}
-
-/// Runs a request inside its span and logs how it ended.
-pub(crate) async fn observe(
-    State(requests): State<Requests>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let request_id = request
-        .headers()
-        .get(&REQUEST_ID)
-        .filter(|id| is_fit_to_log(id))
-        .cloned()
-        .or_else(|| HeaderValue::try_from(requests.ids.fresh().to_string()).ok());
-    let span = info_span!(
-        "request",
-        operation = requests.operation(&request),
-        request_id = request_id.as_ref().and_then(|id| id.to_str().ok()),
-        method = %request.method(),
-        path = request.uri().path(),
-        actor = field::Empty,
-        metric_id = field::Empty,
-        start_date = field::Empty,
-        end_date = field::Empty,
-        day_range = field::Empty,
-        timezone = field::Empty,
-        status = field::Empty,
-        duration_ms = field::Empty,
-    );
-    if let Some(id) = request_id.as_ref().and_then(|id| id.to_str().ok()) {
-        request.extensions_mut().insert(RequestId(id.into()));
-    }
-    let watch = Watch { span: span.clone(), started: Instant::now(), is_answered: false };
-    let mut response = next.run(request).instrument(span).await;
-    watch.answered(&response);
-    if let Some(id) = request_id {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
 }
 
 /// Sees to it that a request is logged once: answered, or left by its caller.
-struct Watch {
+pub(crate) struct Watch {
     span: Span,
     started: Instant,
     is_answered: bool,
@@ -119,7 +106,12 @@ impl Watch {
     /// The status of a request whose caller did not wait for the answer: nginx's word for it.
     const CLIENT_LEFT: u16 = 499;
 
-    fn answered(mut self, response: &Response) {
+    /// Begins to watch a request, whose span it is.
+    pub(crate) fn new(span: Span) -> Self {
+        Self { span, started: Instant::now(), is_answered: false }
+    }
+
+    pub(crate) fn answered(mut self, response: &Response) {
         self.is_answered = true;
         self.close(response.status().as_u16());
         self.span.in_scope(|| log(response));

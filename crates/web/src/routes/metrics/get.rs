@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use metricd_application::{
     metrics::{AnswerRequest, export_metric, get_metric},
     ports::Ports,
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{self, AnswerHead, AnswerTail},
     export,
-    extract::{Caller, MetricPath, QueryParams},
+    extract::{Caller, Headers, MetricPath, QueryParams},
     failures::{Forbidden, MetricNotFound, RunsSql, Waiting},
     problem::Problem,
 };
@@ -76,7 +76,7 @@ pub(crate) async fn handler(
     State(ports): State<Arc<Ports>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let (id, window) = id.and(query.window()).accept(&actor, &ports, Action::Read).await?;
     if export::is_wanted(&headers) {
