@@ -48,7 +48,13 @@ pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {
         }
         let (mut ours, mut copies) = (Vec::new(), Vec::new());
         for _ in 0..extent.of(3, 1) {
-            empty(ground, database, table).await?;
+            if arguments[0] == "load" {
+                // It makes the table.
+                let drop = format!("DROP TABLE IF EXISTS {table}");
+                catalog::run(&ground.postgres, database, &[&drop, "CHECKPOINT"]).await?;
+            } else {
+                empty(ground, database, table).await?;
+            }
             ours.push(metricd(ground, database, arguments).await?);
             // The very rows that are there now.
             let out = format!("\\copy {table} TO 'rows.csv' CSV HEADER");
@@ -114,10 +120,7 @@ async fn psql(ground: &Ground, database: &str, order: &str) -> Result<Taken> {
     command::run(ground, Path::new(&program), &arguments, BTreeMap::new()).await
 }
 
-/// Empties a table, if it is there.
 async fn empty(ground: &Ground, database: &str, table: &str) -> Result<()> {
-    let truncate = format!(
-        "DO $$ BEGIN IF to_regclass('{table}') IS NOT NULL THEN TRUNCATE {table}; END IF; END $$"
-    );
+    let truncate = format!("TRUNCATE {table}");
     catalog::run(&ground.postgres, database, &[&truncate, "CHECKPOINT"]).await
 }

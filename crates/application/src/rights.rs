@@ -40,7 +40,7 @@ pub async fn authorize(
     if might_permit(actor, ports, action) {
         return Ok(());
     }
-    Err(deny(actor, ports, action, object).await)
+    Err(Box::pin(deny(actor, ports, action, object)).await)
 }
 
 /// Asks leave for `action` on `object`; a denial is audited. Not to be called while a unit of work

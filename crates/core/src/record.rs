@@ -1,5 +1,7 @@
 //! A row of the built-in table `metrics`.
 
+use std::ops::Range;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use thiserror::Error;
 
@@ -47,11 +49,18 @@ pub fn parse_moment(text: &str) -> Result<NaiveDateTime, InvalidMoment> {
     if !is_spelt_out(text) {
         return Err(InvalidMoment);
     }
-    let moment = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .map(|date| date.and_time(NaiveTime::MIN))
-        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f"))
-        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.naive_utc()))
-        .map_err(|_| InvalidMoment)?;
+    let number = |range: Range<usize>| text[range].parse::<u32>().unwrap_or_default();
+    let year = number(0..4).cast_signed();
+    let date = NaiveDate::from_ymd_opt(year, number(5..7), number(8..10)).ok_or(InvalidMoment)?;
+    let moment = match text.len() {
+        10 => date.and_time(NaiveTime::MIN),
+        19 => {
+            date.and_hms_opt(number(11..13), number(14..16), number(17..19)).ok_or(InvalidMoment)?
+        }
+        _ => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
+            .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.naive_utc()))
+            .map_err(|_| InvalidMoment)?,
+    };
     // PostgreSQL keeps microseconds; the digits behind them would make equal records differ.
     let micros = moment.and_utc().timestamp_micros();
     let kept = DateTime::from_timestamp_micros(micros).map(|instant| instant.naive_utc());

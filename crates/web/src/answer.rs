@@ -25,7 +25,10 @@ use metricd_core::window::Window;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::wire::{ColumnBody, MetricBody};
+use crate::{
+    middleware::headers::VARY_OF_ANSWERS,
+    wire::{ColumnBody, MetricBody},
+};
 
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -311,8 +314,7 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
 /// Says that it is for this caller only, who asks again each time, and what it depends on.
 pub(crate) fn make_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers
-        .insert(header::VARY, HeaderValue::from_static("Authorization, Accept, Accept-Encoding"));
+    headers.insert(header::VARY, HeaderValue::from_static(VARY_OF_ANSWERS));
 }
 
 #[cfg(test)]

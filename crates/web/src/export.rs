@@ -29,7 +29,7 @@ const JSON: &str = "application/json";
 
 /// Whether a request likes CSV better than JSON.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
-    like(headers, CSV) > like(headers, JSON)
+    headers.contains_key(header::ACCEPT) && like(headers, CSV) > like(headers, JSON)
 }
 
 /// How much a request likes a media type, from 0 to 1: what its `Accept` says of the narrowest range that

@@ -1,12 +1,12 @@
 //! Taking a request apart: the caller, the path, the query string, the body.
 
-use std::{borrow::Cow, convert::Infallible};
+use std::convert::Infallible;
 
 use aws_lc_rs::digest;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
-    http::{HeaderMap, HeaderName, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
 use metricd_application::ports::Once;
@@ -71,9 +71,8 @@ impl<S: Send + Sync> FromRequestParts<S> for MetricPath {
     }
 }
 
-/// The parameters of a query string, which are decoded as they are looked at. The last one of a name
-/// counts.
-pub(crate) struct QueryParams(Uri);
+/// The parameters of a query string, decoded. The last one of a name counts.
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
 /// The table that the path names.
 pub(crate) struct TablePath(pub(crate) Checked<TableName>);
@@ -103,23 +102,22 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.uri.clone()))
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
     }
 }
 
 impl QueryParams {
-    /// The names and values, as often as they are given.
-    fn pairs(&self) -> impl DoubleEndedIterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        let pairs = self.0.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| {
+    fn parse(query: &str) -> Self {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decoded(name), decoded(value))
-        })
+        });
+        Self(pairs.collect())
     }
 
     /// The value of the parameter `name`.
-    pub(crate) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.pairs().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of `name` read by `parse`, or a fault of the type `kind`.
@@ -130,7 +128,7 @@ impl QueryParams {
         faults: &mut Faults,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match parse(&self.get(name)?) {
+        match parse(self.get(name)?) {
             Ok(value) => Some(value),
             Err(error) => {
                 faults.0.push(Fault::at(&["query", name], kind, error.to_string()));
@@ -150,10 +148,10 @@ impl QueryParams {
         let day_range = self.day_range(&mut faults);
         let name = ParamName::Timezone.as_str();
         let timezone = self.read(name, "timezone_unknown", &mut faults, window::parse_timezone);
-        let claims = self.pairs().filter(|(name, _)| name.starts_with(ClaimName::PREFIX));
+        let claims = self.0.iter().filter(|(name, _)| name.starts_with(ClaimName::PREFIX));
         faults.0.extend(claims.take(Faults::MOST).map(|(name, _)| {
             let message = "is taken from the caller's token and cannot be given";
-            Fault::at(&["query", &name], "claim", message)
+            Fault::at(&["query", name], "claim", message)
         }));
         let request = WindowRequest { start_date, end_date, day_range, timezone };
         if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
@@ -171,19 +169,19 @@ impl QueryParams {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let text = self.get(name)?;
-        let digits = text.strip_prefix('-').unwrap_or(&text);
+        let digits = text.strip_prefix('-').unwrap_or(text);
         let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         let kind = if is_whole { "out_of_range" } else { "int_parsing" };
         self.read(name, kind, faults, parse)
     }
 }
 
-fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains(['+', '%']) {
-        return text.into();
+fn decoded(text: &str) -> String {
+    if !text.bytes().any(|b| b == b'+' || b == b'%') {
+        return text.to_owned();
     }
     let spaced = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned().into()
+    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 /// The header fields of a request. They are taken out of it: whatever else looks at them comes before.

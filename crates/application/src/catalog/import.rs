@@ -13,7 +13,7 @@ use super::{
     loaded::{CatalogFiles, LeftOut, LoadedQuery},
     plan::{ChangedQuery, CompiledQuery, Plan, Prepared, Stored, plan},
     reconcile,
-    records::{self, OnProgress, RecordSource},
+    records::{self, Distinct, OnProgress, ReadAhead, RecordSource},
     report::{Finding, Findings, Place, Report, SlotFinding},
 };
 use crate::{
@@ -190,19 +190,19 @@ pub(super) async fn load(
 ) -> Result<Report, ImportError> {
     let stored = stored(work.as_mut(), prepared).await?;
     let plan = plan(&stored, prepared, options.prune, &mut report.findings);
-    let mut records = records;
+    let mut records = records.map(ReadAhead::begin);
     if report.findings.permit_writing() {
         report.counts = plan.counts;
         write(work.as_mut(), plan, event, &mut report).await?;
-        if let Some(records) = records.as_deref_mut() {
+        if let Some(records) = &mut records {
             store(work.as_mut(), records, &mut report, on_progress).await?;
         }
     }
     if !report.findings.permit_writing() {
         drop(work);
         report.counts = super::Counts::default();
-        if let Some(records) = records.as_deref_mut() {
-            records::read_for_faults(records, &mut report.findings, on_progress);
+        if let Some(records) = &mut records {
+            records.read_for_faults(&mut report.findings, on_progress).await;
         }
     } else if !options.dry_run {
         work.commit(event, &[]).await?;
@@ -257,29 +257,32 @@ async fn write(
     Ok(())
 }
 
-/// Stores the records of `source`. Stops where writing is no longer permitted, without having read
+/// Stores the records that are read. Stops where writing is no longer permitted, without having read
 /// to the end.
 async fn store(
     work: &mut dyn UnitOfWork,
-    source: &mut dyn RecordSource,
+    records: &mut ReadAhead,
     report: &mut Report,
     on_progress: OnProgress<'_>,
 ) -> Result<(), StoreError> {
-    while let Some(batch) = source.next_batch(&mut report.findings) {
-        on_progress(source.progress());
+    let mut distinct = Distinct::default();
+    while let Some(batch) = records.next(&mut report.findings, on_progress).await {
         if !report.findings.permit_writing() {
             return Ok(());
         }
         if !batch.is_empty() {
+            distinct.see(&batch);
             work.stage_records(&batch).await?;
         }
     }
     if !report.findings.permit_writing() {
         return Ok(());
     }
-    let outcome = work.merge_staged().await?;
+    let outcome = work.merge_staged(distinct.holds()).await?;
     report.counts.records.created = outcome.created;
     report.counts.records.unchanged = outcome.unchanged;
-    records::report_outcome(&outcome, source, &mut report.findings);
+    if let Some(source) = records.ended() {
+        records::report_outcome(&outcome, source, &mut report.findings);
+    }
     Ok(())
 }

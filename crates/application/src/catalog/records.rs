@@ -1,9 +1,10 @@
 //! Records on their way from a file into the table: the source they come from, the key that tells
 //! equal ones, and the check of a whole file without a database.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use metricd_core::{ids::QueryId, record::MetricRecord};
+use tokio::sync::mpsc;
 use uuid::{Uuid, uuid};
 
 use super::report::{Finding, Findings, Place, Severity};
@@ -104,14 +105,103 @@ fn surplus_note(source: &dyn RecordSource, surplus: &SurplusRecord) -> Finding {
     )
 }
 
-/// Reads `source` to its end only for its faults; gives nothing else.
-pub(super) fn read_for_faults(
-    source: &mut dyn RecordSource,
-    findings: &mut Findings,
-    on_progress: OnProgress<'_>,
-) {
-    while source.next_batch(findings).is_some() {
-        on_progress(source.progress());
+/// A source that is read on a thread of its own, a batch ahead of whoever stores the records: neither
+/// the file nor the database waits for the other.
+pub(super) struct ReadAhead {
+    read: mpsc::Receiver<Read>,
+    ended: Option<Box<dyn RecordSource>>,
+}
+
+enum Read {
+    Batch { records: Vec<StagedRecord>, findings: Findings, progress: Progress },
+    End { findings: Findings, source: Box<dyn RecordSource> },
+}
+
+impl ReadAhead {
+    pub(super) fn begin(mut source: Box<dyn RecordSource>) -> Self {
+        let (sender, read) = mpsc::channel(1);
+        // Whoever has enough drops the receiver, and this ends with the next batch.
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let mut findings = Findings::default();
+                let Some(records) = source.next_batch(&mut findings) else {
+                    let _ = sender.blocking_send(Read::End { findings, source });
+                    return;
+                };
+                let progress = source.progress();
+                if sender.blocking_send(Read::Batch { records, findings, progress }).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { read, ended: None }
+    }
+
+    /// The next batch, and how far reading has come with it; `None` at the end.
+    pub(super) async fn next(
+        &mut self,
+        found: &mut Findings,
+        on_progress: OnProgress<'_>,
+    ) -> Option<Vec<StagedRecord>> {
+        if self.ended.is_some() {
+            return None;
+        }
+        match self.read.recv().await.expect("the reading of records has panicked") {
+            Read::Batch { records, findings, progress } => {
+                found.append(findings);
+                on_progress(progress);
+                Some(records)
+            }
+            Read::End { findings, source } => {
+                found.append(findings);
+                self.ended = Some(source);
+                None
+            }
+        }
+    }
+
+    /// Reads to the end only for the faults.
+    pub(super) async fn read_for_faults(
+        &mut self,
+        found: &mut Findings,
+        on_progress: OnProgress<'_>,
+    ) {
+        while self.next(found, on_progress).await.is_some() {}
+    }
+
+    /// The source, once it was read to its end.
+    pub(super) fn ended(&self) -> Option<&dyn RecordSource> {
+        self.ended.as_deref()
+    }
+}
+
+/// Whether no two records of a file are equal, as far as a bounded memory can tell: where it cannot, the
+/// database is asked, which takes long.
+pub(super) struct Distinct(Option<HashSet<u64>>);
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self(Some(HashSet::new()))
+    }
+}
+
+impl Distinct {
+    /// About 64 MB.
+    const LIMIT: usize = 3_500_000;
+
+    pub(super) fn see(&mut self, batch: &[StagedRecord]) {
+        let Some(seen) = &mut self.0 else { return };
+        // Different halves are of different keys; equal ones need not be of equal keys.
+        let mut halves = batch.iter().map(|staged| staged.content_key.as_u64_pair().1);
+        let holds = halves.all(|half| seen.insert(half)) && seen.len() <= Self::LIMIT;
+        if !holds {
+            self.0 = None;
+        }
+    }
+
+    /// Whether it is certain.
+    pub(super) fn holds(&self) -> bool {
+        self.0.is_some()
     }
 }
 

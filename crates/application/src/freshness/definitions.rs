@@ -121,8 +121,20 @@ impl Definitions {
     /// When the catalog or the log of changes has to be asked and cannot.
     pub async fn find(&self, id: MetricId) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
         self.news.be_sure().await?;
+        if let Some(definition) = self.kept(id).and_then(|kept| kept.definition.clone()) {
+            return Ok(Some(definition));
+        }
+        Box::pin(self.look_for(id)).await
+    }
+
+    /// What is kept of a metric, if it is as it was.
+    fn kept(&self, id: MetricId) -> Option<Arc<Kept>> {
+        self.kept.get(&id).filter(|kept| kept.watch.is_untouched())
+    }
+
+    async fn look_for(&self, id: MetricId) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
         loop {
-            if let Some(kept) = self.kept.get(&id).filter(|kept| kept.watch.is_untouched()) {
+            if let Some(kept) = self.kept(id) {
                 if kept.definition.is_some() {
                     return Ok(kept.definition.clone());
                 }

@@ -86,9 +86,12 @@ impl News {
         if self.is_sure() {
             return Ok(());
         }
-        let mut seen = self.seen.lock().await;
-        // Somebody else may have read it meanwhile.
-        if self.is_sure() { Ok(()) } else { self.read(&mut seen).await }
+        Box::pin(async {
+            let mut seen = self.seen.lock().await;
+            // Somebody else may have read it meanwhile.
+            if self.is_sure() { Ok(()) } else { self.read(&mut seen).await }
+        })
+        .await
     }
 
     /// Knows afterwards of all that was committed before. Those who come while the log is being read

@@ -119,7 +119,7 @@ pub(super) async fn ask(
         Ok(scope) => scope,
         Err(fault) => {
             info!(%fault, "Claim missing");
-            return Err(deny(actor, ports, Action::Read, id.into()).await.into());
+            return Err(Box::pin(deny(actor, ports, Action::Read, id.into())).await.into());
         }
     };
     let now = ports.clock.now();

@@ -160,8 +160,9 @@ pub trait Records: Send {
     async fn stage_records(&mut self, batch: &[StagedRecord]) -> Result<(), StoreError>;
 
     /// Gives every staged record its key (a UUIDv5 of its content and its ordinal among equals),
-    /// stores those that are not there yet, and empties the stage.
-    async fn merge_staged(&mut self) -> Result<StagingOutcome, StoreError>;
+    /// stores those that are not there yet, and empties the stage. Where `are_distinct`, no two of them
+    /// are equal, and none that are need to be looked for.
+    async fn merge_staged(&mut self, are_distinct: bool) -> Result<StagingOutcome, StoreError>;
 }
 
 /// A record from a file on its way into the table.

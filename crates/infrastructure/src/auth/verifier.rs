@@ -226,7 +226,7 @@ impl TokenVerifier for Verifier {
         if let Some(identity) = self.recall(&fingerprint) {
             return Ok(identity);
         }
-        let passed = self.verify_in_full(token).await?;
+        let passed = Box::pin(self.verify_in_full(token)).await?;
         let identity = Arc::clone(&passed.identity);
         self.remembered.insert(fingerprint, Arc::new(passed));
         info!(subject = identity.subject, issuer = identity.issuer, "Token validated");

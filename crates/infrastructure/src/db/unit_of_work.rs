@@ -48,7 +48,7 @@ impl Store for PgStore {
         let tx = retry_lost(self.connections, begin).await.map_err(store_error)?;
         let (reader, told) = (self.reader.clone(), Arc::clone(&self.told));
         let touched = Touched::default();
-        Ok(Box::new(PgUnitOfWork { tx, turn, staging: false, touched, reader, told }))
+        Ok(Box::new(PgUnitOfWork { tx, turn, staged: None, touched, reader, told }))
     }
 }
 
@@ -56,8 +56,8 @@ impl Store for PgStore {
 pub(crate) struct PgUnitOfWork {
     pub(crate) tx: Transaction,
     turn: Turn,
-    /// Whether the temporary table for staged records is there.
-    pub(crate) staging: bool,
+    /// How many records stand in the temporary table for them; `None` if it is not there.
+    pub(crate) staged: Option<u64>,
     pub(super) touched: Touched,
     /// The role that stored SQL runs as, where it is another one.
     pub(super) reader: Option<Arc<str>>,

@@ -191,17 +191,18 @@ impl JsonFile {
         let mut faulty = false;
         self.begin_object()?;
         while self.has_next()? {
-            let (name, line) = self.name()?;
+            let line = self.line();
+            let name = self.reader.next_name()?;
             match known.iter().position(|field| *field == name) {
                 Some(at) if nodes[at].is_none() => nodes[at] = Some(self.node(depth)?),
-                Some(_) => {
+                Some(at) => {
                     self.skip()?;
                     faulty = true;
-                    context.reject_duplicate(line, &path, &name);
+                    context.reject_duplicate(line, &path, known[at]);
                 }
                 None => {
+                    context.note_unknown(line, &path, name);
                     self.skip()?;
-                    context.note_unknown(line, &path, &name);
                 }
             }
         }

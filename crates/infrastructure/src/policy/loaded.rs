@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use ahash::RandomState;
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
     PolicyId, PolicySet, Request, Response, Schema, ValidationMode, ValidationWarning, Validator,
@@ -43,7 +44,7 @@ pub(super) struct Loaded {
     policies: PolicySet,
     known: HashMap<PolicyId, Known>,
     permits: Vec<Reach>,
-    remembered: Cache<Question, bool>,
+    remembered: Cache<Question, bool, RandomState>,
 }
 
 /// A policy, as people know it.
@@ -195,7 +196,8 @@ impl Loaded {
                 (policy.id().clone(), Known { mention, is_reported: AtomicBool::new(false) })
             })
             .collect();
-        let remembered = Cache::new(REMEMBERED);
+        let remembered =
+            Cache::builder().max_capacity(REMEMBERED).build_with_hasher(RandomState::new());
         Ok(Self { text, policies: set, known, permits, remembered })
     }
 

@@ -179,7 +179,7 @@ async fn a_load_notes_whose_records_are_new() {
             let mut created = 0;
             commit(store.as_ref(), async |work| {
                 work.stage_records(&batch).await.unwrap();
-                created = work.merge_staged().await.unwrap().created;
+                created = work.merge_staged(false).await.unwrap().created;
             })
             .await;
             (created, since(log.as_ref(), &seen).await)

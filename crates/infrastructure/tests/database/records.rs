@@ -27,7 +27,7 @@ async fn load(store: &dyn Store, batches: &[Vec<StagedRecord>]) -> StagingOutcom
     for batch in batches {
         uow.stage_records(batch).await.unwrap();
     }
-    let outcome = uow.merge_staged().await.unwrap();
+    let outcome = uow.merge_staged(false).await.unwrap();
     uow.commit(&event(), &[]).await.unwrap();
     outcome
 }
@@ -122,11 +122,11 @@ async fn the_stage_is_empty_after_a_merge_and_gone_after_a_rollback() {
     on_each_engine_migrated(async |db, _| {
         let store = db.uncached_store();
         let mut uow = store.begin().await.unwrap();
-        assert_eq!(uow.merge_staged().await.unwrap(), StagingOutcome::default());
+        assert_eq!(uow.merge_staged(false).await.unwrap(), StagingOutcome::default());
         uow.stage_records(&staged(0, vec![record("q", 1)])).await.unwrap();
-        assert_eq!(uow.merge_staged().await.unwrap().created, 1);
+        assert_eq!(uow.merge_staged(false).await.unwrap().created, 1);
         uow.stage_records(&staged(0, vec![record("q", 2)])).await.unwrap();
-        assert_eq!(uow.merge_staged().await.unwrap().created, 1);
+        assert_eq!(uow.merge_staged(false).await.unwrap().created, 1);
         uow.stage_records(&staged(0, vec![record("q", 3)])).await.unwrap();
         drop(uow);
         let outcome = load(store.as_ref(), &[staged(0, vec![record("q", 4)])]).await;
@@ -150,7 +150,7 @@ async fn many_records_pass_in_batches_and_the_lists_stay_short() {
             (0..1_000).map(|i| record(&format!("q{}", batch * 100 + i / 10), 1)).collect();
         uow.stage_records(&staged(batch * 1_000, records)).await.unwrap();
     }
-    let outcome = uow.merge_staged().await.unwrap();
+    let outcome = uow.merge_staged(false).await.unwrap();
     uow.commit(&event(), &[]).await.unwrap();
     assert_eq!((outcome.created, outcome.unchanged, outcome.surplus), (25_000, 0, 22_500));
     let indexes: Vec<u64> = outcome.first_surplus.iter().map(|surplus| surplus.index).collect();

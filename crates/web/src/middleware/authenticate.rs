@@ -103,7 +103,7 @@ impl Door {
                 self.rate.check(Whose::Caller(&identity)).map_err(Problem::too_many)?;
                 Ok(verified_caller(identity, call))
             }
-            Err(refusal) => Err(self.refuse(refusal, call).await),
+            Err(refusal) => Err(Box::pin(self.refuse(refusal, call)).await),
         }
     }
 

@@ -2,6 +2,9 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
+/// What a metric's answer depends on.
+pub(crate) const VARY_OF_ANSWERS: &str = "Authorization, Accept, Accept-Encoding";
+
 /// The documentation page runs its own scripts and styles; nothing else is a page.
 const PAGE: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                     object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -43,7 +46,9 @@ fn vary(headers: &mut HeaderMap, name: &'static str) {
         let mut names = value.to_str().unwrap_or_default().split(',').map(str::trim);
         names.any(|known| known.eq_ignore_ascii_case(name))
     };
-    if !headers.get_all(header::VARY).iter().any(says) {
+    let is_said = headers.get(header::VARY).is_some_and(|value| value == VARY_OF_ANSWERS)
+        || headers.get_all(header::VARY).iter().any(says);
+    if !is_said {
         headers.append(header::VARY, HeaderValue::from_static(name));
     }
 }

@@ -80,7 +80,8 @@ pub(crate) async fn handler(
 ) -> Result<Response, Problem> {
     let (id, window) = id.and(query.window()).accept(&actor, &ports, Action::Read).await?;
     if export::is_wanted(&headers) {
-        return Ok(export::respond(export_metric(&actor, &ports, id, window).await?));
+        let export = Box::pin(export_metric(&actor, &ports, id, window)).await?;
+        return Ok(export::respond(export));
     }
     let request = AnswerRequest { window, max_age: answer::max_age(&headers) };
     let served = get_metric(&actor, &ports, id, &request).await?;
