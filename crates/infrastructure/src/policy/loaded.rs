@@ -11,6 +11,7 @@ use std::{
 };
 
 use ahash::RandomState;
+use ahash::RandomState;
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
     PolicyId, PolicySet, Request, Response, Schema, ValidationMode, ValidationWarning, Validator,
