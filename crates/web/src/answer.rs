@@ -26,15 +26,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    middleware::headers::VARY_OF_ANSWERS,
+    middleware::headers,
     wire::{ColumnBody, MetricBody},
 };
 
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
-/// As many header fields as an answer has in the end: a map that grows is hashed again.
-const FIELDS: usize = 20;
 
 /// Bodies below this are not worth packing.
 const WORTH_PACKING: usize = 1_024;
@@ -218,13 +215,15 @@ pub(crate) fn max_age(headers: &HeaderMap) -> Option<Duration> {
 pub(crate) async fn respond(ports: &Ports, served: Served, headers: &HeaderMap) -> Response {
     let Served { question, answer, source } = served;
     let mut response = if has(headers, answer.tag()) {
-        StatusCode::NOT_MODIFIED.into_response()
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        *response.headers_mut() = headers::of_answers();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response
     } else {
         let (body, packing) = packed(ports, &question, &answer, source, headers).await;
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
-        headers.reserve(FIELDS);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *headers = headers::of_answers();
         if let Some(packing) = packing {
             let name = HeaderValue::from_static(packing.name());
             headers.insert(header::CONTENT_ENCODING, name);
@@ -308,13 +307,6 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
     headers.insert(CACHE_STATUS, text(status));
     headers.insert(SERVER_TIMING, timing);
     headers.insert(header::ETAG, text(answer.tag().to_owned()));
-    make_private(headers);
-}
-
-/// Says that it is for this caller only, who asks again each time, and what it depends on.
-pub(crate) fn make_private(headers: &mut HeaderMap) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static(VARY_OF_ANSWERS));
 }
 
 #[cfg(test)]

@@ -136,15 +136,20 @@ impl<T> Checked<T> {
         Checked { part, object: self.object }
     }
 
-    /// The part, for a caller who may do `action`: whoever may not learns nothing of its faults.
+    /// The part, for a use case that asks for leave before it does anything else. Of its faults nobody
+    /// learns but a caller who may do `action`.
     pub(crate) async fn accept(
         self,
         actor: &Actor,
         ports: &Ports,
         action: Action,
     ) -> Result<T, Problem> {
-        authorize(actor, ports, action, self.object).await?;
-        self.part.map_err(|unusable| match unusable {
+        let unusable = match self.part {
+            Ok(part) => return Ok(part),
+            Err(unusable) => unusable,
+        };
+        Box::pin(authorize(actor, ports, action, self.object)).await?;
+        Err(match unusable {
             Unusable::Faulty(faults) => Problem::invalid(faults),
             Unusable::Unread(problem) => problem,
         })

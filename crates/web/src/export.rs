@@ -22,7 +22,10 @@ use metricd_core::metric::Column;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::{Span, warn};
 
-use crate::{answer, middleware::request::chain};
+use crate::{
+    answer,
+    middleware::{headers::make_private, request::chain},
+};
 
 const CSV: &str = "text/csv";
 const JSON: &str = "application/json";
@@ -74,7 +77,7 @@ pub(crate) fn respond(export: Export) -> Response {
     }
     let status = HeaderValue::from_static("metricd; fwd=bypass");
     headers.insert(answer::CACHE_STATUS, status);
-    answer::make_private(headers);
+    make_private(headers);
     response
 }
 

@@ -11,7 +11,6 @@ use std::{
 };
 
 use ahash::RandomState;
-use ahash::RandomState;
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
     PolicyId, PolicySet, Request, Response, Schema, ValidationMode, ValidationWarning, Validator,

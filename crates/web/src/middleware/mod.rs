@@ -1,4 +1,4 @@
-//! What happens around every request.
+//! The parts of what happens around every request; [`Front`](crate::front) has their order.
 
 pub(crate) mod authenticate;
 pub(crate) mod client;

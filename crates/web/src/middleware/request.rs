@@ -118,6 +118,9 @@ impl Watch {
     }
 
     fn close(&self, status: u16) {
+        if self.span.is_disabled() {
+            return;
+        }
         let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
         self.span.record("status", status);
         self.span.record("duration_ms", f64::from(micros) / 1_000.0);
@@ -177,3 +180,52 @@ impl std::fmt::Display for Panicked {
 }
 
 impl Error for Panicked {}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::router::documented;
+
+    struct Nil;
+
+    impl Ids for Nil {
+        fn fresh(&self) -> Uuid {
+            Uuid::nil()
+        }
+    }
+
+    fn requests() -> Requests {
+        Requests::new(&documented().1, Arc::new(Nil))
+    }
+
+    #[test]
+    fn a_request_is_named_as_the_document_names_it() {
+        let requests = requests();
+        for (method, path, name) in [
+            (Method::GET, "/metrics", "list_metrics"),
+            (Method::HEAD, "/metrics/some-id", "get_metrics"),
+            (Method::POST, "/metrics/some-id/metric-records", "create_metric_record"),
+            (Method::PUT, "/metrics", "method_not_allowed"),
+            (Method::GET, "/docs/index.html", "get_docs"),
+            (Method::GET, "/", "get_root"),
+            (Method::GET, "/nothing", "not_found"),
+        ] {
+            assert_eq!(requests.operation(&method, path), name, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_not_fit_to_be_logged_is_replaced() {
+        let id = |given: &[u8]| {
+            let given = HeaderValue::from_bytes(given).unwrap();
+            let request = Request::builder().header(REQUEST_ID, given).body(Body::empty()).unwrap();
+            requests().id(&request)
+        };
+        assert_eq!(id(b"a-b_1"), "a-b_1");
+        assert_eq!(id(b"two words"), Uuid::nil().to_string());
+        assert_eq!(id("\u{e4}".as_bytes()), Uuid::nil().to_string());
+    }
+}

@@ -11,6 +11,7 @@ use axum::{
 use chrono::NaiveDateTime;
 use deserr::Deserr;
 use metricd_application::{
+    authorize,
     idempotency::{Asked, Done},
     ports::{KeptAnswer, Once, Ports},
     records::{CreateRecord, create_record, create_records},
@@ -148,6 +149,8 @@ pub(crate) async fn handler(
     if let Some(format) = Format::of(request.headers()) {
         let key = extract::key(request.headers());
         let (id, key) = id.and(key.into()).accept(&actor, &ports, Action::Record).await?;
+        // Before the body is read.
+        authorize(&actor, &ports, Action::Record, id.into()).await?;
         let mut upload = Upload::take(request, format, limits).await?;
         let once = key.map(|key| Once { key, fingerprint: upload.fingerprint });
         let asked = once.as_ref().map(|once| Asked { once, answer: &|created| kept(*created) });
