@@ -201,8 +201,9 @@ impl JsonFile {
                     context.reject_duplicate(line, &path, known[at]);
                 }
                 None => {
-                    context.note_unknown(line, &path, name);
+                    let name = name.to_owned();
                     self.skip()?;
+                    context.note_unknown(line, &path, &name);
                 }
             }
         }
