@@ -10,7 +10,6 @@ use std::{
     },
 };
 
-use ahash::RandomState;
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
     PolicyId, PolicySet, Request, Response, Schema, ValidationMode, ValidationWarning, Validator,
@@ -21,7 +20,7 @@ use metricd_core::{
     metric::Tag,
     sql::TableName,
 };
-use moka::{Equivalent, sync::Cache};
+use quick_cache::{Equivalent, sync::Cache};
 use thiserror::Error;
 use tracing::{error, warn};
 
@@ -33,7 +32,7 @@ use super::{
 };
 
 /// The most decisions that are remembered.
-const REMEMBERED: u64 = 50_000;
+const REMEMBERED: usize = 50_000;
 
 /// How many steps policies may go from one entity to the next: only to what the caller and the object
 /// of a question say of themselves.
@@ -44,7 +43,7 @@ pub(super) struct Loaded {
     policies: PolicySet,
     known: HashMap<PolicyId, Known>,
     permits: Vec<Reach>,
-    remembered: Cache<Question, bool, RandomState>,
+    remembered: Cache<Question, bool>,
 }
 
 /// A policy, as people know it.
@@ -196,8 +195,7 @@ impl Loaded {
                 (policy.id().clone(), Known { mention, is_reported: AtomicBool::new(false) })
             })
             .collect();
-        let remembered =
-            Cache::builder().max_capacity(REMEMBERED).build_with_hasher(RandomState::new());
+        let remembered = Cache::new(REMEMBERED);
         Ok(Self { text, policies: set, known, permits, remembered })
     }
 
@@ -298,9 +296,8 @@ impl Loaded {
     }
 
     #[cfg(test)]
-    pub(super) fn remembers(&self) -> u64 {
-        self.remembered.run_pending_tasks();
-        self.remembered.entry_count()
+    pub(super) fn remembers(&self) -> usize {
+        self.remembered.len()
     }
 }
 
