@@ -84,7 +84,7 @@ async fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stderr(Stdio::null()).output().await;
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let text = text.unwrap_or_default();
-    let line = text.lines().next().unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default().replace("(PostgreSQL) ", "");
     let end = [" (", " ["].iter().filter_map(|mark| line.find(mark)).min();
     line[..end.unwrap_or(line.len())].to_owned()
 }

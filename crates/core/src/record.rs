@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use thiserror::Error;
 
-use crate::ids::QueryId;
+use crate::{ids::QueryId, window::parse_date};
 
 /// One record of a query's data, without its row key.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,12 +49,11 @@ pub fn parse_moment(text: &str) -> Result<NaiveDateTime, InvalidMoment> {
     if !is_spelt_out(text) {
         return Err(InvalidMoment);
     }
-    let number = |range: Range<usize>| text[range].parse::<u32>().unwrap_or_default();
-    let year = number(0..4).cast_signed();
-    let date = NaiveDate::from_ymd_opt(year, number(5..7), number(8..10)).ok_or(InvalidMoment)?;
+    let date = parse_date(&text[..10]).map_err(|_| InvalidMoment)?;
     let moment = match text.len() {
         10 => date.and_time(NaiveTime::MIN),
         19 => {
+            let number = |range: Range<usize>| text[range].parse().unwrap_or_default();
             date.and_hms_opt(number(11..13), number(14..16), number(17..19)).ok_or(InvalidMoment)?
         }
         _ => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")

@@ -71,9 +71,6 @@ impl<S: Send + Sync> FromRequestParts<S> for MetricPath {
     }
 }
 
-/// The parameters of a query string, decoded. The last one of a name counts.
-pub(crate) struct QueryParams(Vec<(String, String)>);
-
 /// The table that the path names.
 pub(crate) struct TablePath(pub(crate) Checked<TableName>);
 
@@ -97,6 +94,9 @@ impl<S: Send + Sync> FromRequestParts<S> for TablePath {
         }))
     }
 }
+
+/// The parameters of a query string, decoded. The last one of a name counts.
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Infallible;

@@ -112,8 +112,8 @@ impl Front {
         }
         let time = self.limits.time_for(&request);
         let mut routes = self.routes.clone();
-        let routed = AssertUnwindSafe(async move { routes.call(request).await });
-        match tokio::time::timeout(time, routed.catch_unwind()).await {
+        let answering = AssertUnwindSafe(async move { routes.call(request).await });
+        match tokio::time::timeout(time, answering.catch_unwind()).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(payload)) => panicked(payload.as_ref()),
             Err(_) => Problem::deadline().into_response(),

@@ -1,10 +1,13 @@
 //! Records on their way from a file into the table: the source they come from, the key that tells
 //! equal ones, and the check of a whole file without a database.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    panic::resume_unwind,
+};
 
 use metricd_core::{ids::QueryId, record::MetricRecord};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::{Uuid, uuid};
 
 use super::report::{Finding, Findings, Place, Severity};
@@ -109,6 +112,7 @@ fn surplus_note(source: &dyn RecordSource, surplus: &SurplusRecord) -> Finding {
 /// the file nor the database waits for the other.
 pub(super) struct ReadAhead {
     read: mpsc::Receiver<Read>,
+    reading: JoinHandle<()>,
     ended: Option<Box<dyn RecordSource>>,
 }
 
@@ -121,7 +125,7 @@ impl ReadAhead {
     pub(super) fn begin(mut source: Box<dyn RecordSource>) -> Self {
         let (sender, read) = mpsc::channel(1);
         // Whoever has enough drops the receiver, and this ends with the next batch.
-        tokio::task::spawn_blocking(move || {
+        let reading = tokio::task::spawn_blocking(move || {
             loop {
                 let mut findings = Findings::default();
                 let Some(records) = source.next_batch(&mut findings) else {
@@ -134,7 +138,7 @@ impl ReadAhead {
                 }
             }
         });
-        Self { read, ended: None }
+        Self { read, reading, ended: None }
     }
 
     /// The next batch, and how far reading has come with it; `None` at the end.
@@ -146,7 +150,12 @@ impl ReadAhead {
         if self.ended.is_some() {
             return None;
         }
-        match self.read.recv().await.expect("the reading of records has panicked") {
+        let Some(read) = self.read.recv().await else {
+            // The thread's last word is the end, unless it panics.
+            (&mut self.reading).await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
+            return None;
+        };
+        match read {
             Read::Batch { records, findings, progress } => {
                 found.append(findings);
                 on_progress(progress);
@@ -191,7 +200,7 @@ impl Distinct {
 
     pub(super) fn see(&mut self, batch: &[StagedRecord]) {
         let Some(seen) = &mut self.0 else { return };
-        // Different halves are of different keys; equal ones need not be of equal keys.
+        // Records whose keys differ in half are not equal. Half is enough to remember.
         let mut halves = batch.iter().map(|staged| staged.content_key.as_u64_pair().1);
         let holds = halves.all(|half| seen.insert(half)) && seen.len() <= Self::LIMIT;
         if !holds {
@@ -343,5 +352,50 @@ mod tests {
         ];
         let keys: BTreeSet<_> = different.iter().map(content_key).collect();
         assert_eq!(keys.len(), different.len());
+    }
+    fn staged(index: u64, parts: i32) -> StagedRecord {
+        let record = record(RecordValues { parts_flagged: Some(parts), ..RecordValues::default() });
+        StagedRecord { index, line: index, content_key: content_key(&record), record }
+    }
+
+    #[test]
+    fn records_are_distinct_until_two_are_equal_in_one_batch_or_in_two() {
+        let mut distinct = Distinct::default();
+        assert!(distinct.holds());
+        distinct.see(&[staged(0, 1), staged(1, 2)]);
+        distinct.see(&[]);
+        distinct.see(&[staged(2, 3)]);
+        assert!(distinct.holds());
+        distinct.see(&[staged(3, 4), staged(4, 2)]);
+        assert!(!distinct.holds());
+        distinct.see(&[staged(5, 5)]);
+        assert!(!distinct.holds());
+
+        let mut distinct = Distinct::default();
+        distinct.see(&[staged(0, 1), staged(1, 1)]);
+        assert!(!distinct.holds());
+    }
+
+    struct Broken;
+
+    impl RecordSource for Broken {
+        fn next_batch(&mut self, _: &mut Findings) -> Option<Vec<StagedRecord>> {
+            panic!("a page is torn")
+        }
+
+        fn progress(&self) -> Progress {
+            Progress::default()
+        }
+
+        fn place(&self, _: u64, _: u64) -> Place {
+            Place::default()
+        }
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a page is torn")]
+    async fn a_panic_of_the_reading_is_passed_on() {
+        let mut records = ReadAhead::begin(Box::new(Broken));
+        records.read_for_faults(&mut Findings::default(), &|_| {}).await;
     }
 }

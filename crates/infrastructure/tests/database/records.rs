@@ -23,11 +23,20 @@ fn staged(first: u64, records: Vec<MetricRecord>) -> Vec<StagedRecord> {
 }
 
 async fn load(store: &dyn Store, batches: &[Vec<StagedRecord>]) -> StagingOutcome {
+    load_told(store, batches, false).await
+}
+
+/// Loads, and tells beforehand whether no two of the records are equal.
+async fn load_told(
+    store: &dyn Store,
+    batches: &[Vec<StagedRecord>],
+    are_distinct: bool,
+) -> StagingOutcome {
     let mut uow = store.begin().await.unwrap();
     for batch in batches {
         uow.stage_records(batch).await.unwrap();
     }
-    let outcome = uow.merge_staged(false).await.unwrap();
+    let outcome = uow.merge_staged(are_distinct).await.unwrap();
     uow.commit(&event(), &[]).await.unwrap();
     outcome
 }
@@ -78,6 +87,40 @@ async fn equal_records_are_all_kept_and_loading_again_changes_nothing() {
         let more = staged(0, vec![record("q", 1); 4]);
         let outcome = load(store.as_ref(), &[more]).await;
         assert_eq!((outcome.created, outcome.unchanged, outcome.surplus), (1, 3, 3));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_known_to_differ_are_loaded_as_if_that_were_not_known() {
+    on_each_engine_migrated(async |db, engine| {
+        let store = db.uncached_store();
+        commit(store.as_ref(), async |uow| uow.insert_query(&query("q")).await.unwrap()).await;
+        let there = [staged(0, vec![record("q", 1), record("stray", 2)])];
+        load(store.as_ref(), &there).await;
+
+        let records = vec![record("q", 3), record("stray", 2), record("q", 4), record("q", 1)];
+        let file = staged(10, records);
+        let batches = [file[..1].to_vec(), file[1..].to_vec()];
+        let expected = StagingOutcome {
+            created: 2,
+            unchanged: 2,
+            surplus: 0,
+            first_surplus: Vec::new(),
+            unknown_queries: vec![UnknownQuery {
+                query_id: query_id("stray"),
+                records: 1,
+                first_index: 11,
+                first_line: 34,
+            }],
+        };
+        assert_eq!(load_told(store.as_ref(), &batches, true).await, expected, "{engine:?}");
+
+        // Their keys are those that a load without the knowledge finds again.
+        let again = StagingOutcome { created: 0, unchanged: 4, ..expected };
+        assert_eq!(load(store.as_ref(), &batches).await, again, "{engine:?}");
+        assert_eq!(load_told(store.as_ref(), &batches, true).await, again, "{engine:?}");
+        assert_eq!(number(db.pool(), "SELECT count(*) FROM metrics").await, 4, "{engine:?}");
     })
     .await;
 }
