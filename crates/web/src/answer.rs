@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::digest;
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use brotli::enc::BrotliEncoderParams;
@@ -26,12 +26,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    middleware::headers,
+    middleware::headers::{self, CACHE_STATUS, SERVER_TIMING},
     wire::{ColumnBody, MetricBody},
 };
-
-pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Bodies below this are not worth packing.
 const WORTH_PACKING: usize = 1_024;
@@ -216,18 +213,17 @@ pub(crate) async fn respond(ports: &Ports, served: Served, headers: &HeaderMap) 
     let Served { question, answer, source } = served;
     let mut response = if has(headers, answer.tag()) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
-        *response.headers_mut() = headers::of_answers();
-        response.headers_mut().remove(header::CONTENT_TYPE);
+        *response.headers_mut() = headers::of_unchanged();
         response
     } else {
         let (body, packing) = packed(ports, &question, &answer, source, headers).await;
-        let mut response = Response::new(Body::from(body));
-        let headers = response.headers_mut();
-        *headers = headers::of_answers();
+        let mut headers = headers::of_answers(body.len());
         if let Some(packing) = packing {
             let name = HeaderValue::from_static(packing.name());
             headers.insert(header::CONTENT_ENCODING, name);
         }
+        let mut response = Response::new(Body::from(body));
+        *response.headers_mut() = headers;
         response
     };
     describe(response.headers_mut(), &answer, source);
@@ -311,6 +307,8 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {

@@ -22,9 +22,9 @@ use metricd_core::metric::Column;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::{Span, warn};
 
-use crate::{
-    answer,
-    middleware::{headers::make_private, request::chain},
+use crate::middleware::{
+    headers::{CACHE_STATUS, make_private},
+    request::chain,
 };
 
 const CSV: &str = "text/csv";
@@ -76,7 +76,7 @@ pub(crate) fn respond(export: Export) -> Response {
         headers.insert(header::CONTENT_DISPOSITION, file);
     }
     let status = HeaderValue::from_static("metricd; fwd=bypass");
-    headers.insert(answer::CACHE_STATUS, status);
+    headers.insert(CACHE_STATUS, status);
     make_private(headers);
     response
 }

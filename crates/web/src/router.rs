@@ -23,7 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    answer, extract,
+    extract,
     failures::{demand_nothing, demand_token},
     front::{Front, Service},
     middleware::{
@@ -220,7 +220,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         ])
         .expose_headers([
             header::AGE,
-            answer::CACHE_STATUS,
+            headers::CACHE_STATUS,
             header::CONTENT_DISPOSITION,
             header::ETAG,
             replay::REPLAYED,

@@ -1,7 +1,10 @@
 //! Metrics with their compiled queries, kept so that a question that is often asked does not ask the
 //! catalog.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use metricd_core::{
     ids::MetricId,
@@ -9,6 +12,7 @@ use metricd_core::{
     sql::{Reading, TableName},
 };
 use moka::sync::Cache;
+use quick_cache::Weighter;
 
 use super::{
     flights::{BrokeOff, Flights},
@@ -32,7 +36,7 @@ type Found = Result<Option<Arc<Definition>>, Arc<StoreError>>;
 pub struct Definitions {
     catalog: Arc<dyn Catalog>,
     news: Arc<News>,
-    kept: Cache<MetricId, Arc<Kept>>,
+    kept: Arc<quick_cache::sync::Cache<MetricId, Arc<Kept>, Weight>>,
     resolved: Cache<TableName, Arc<ResolvedTable>>,
     flights: Flights<MetricId, Arc<Watch>, Found>,
 }
@@ -64,40 +68,28 @@ struct Kept {
     /// `None`: nobody has this id.
     definition: Option<Arc<Definition>>,
     watch: Arc<Watch>,
+    /// When it was read.
+    since: Instant,
 }
 
 impl std::fmt::Debug for Definitions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Definitions")
-            .field("kept", &self.kept.entry_count())
-            .finish_non_exhaustive()
+        f.debug_struct("Definitions").field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }
 
 /// What an entry takes beside itself.
 const OVERHEAD: usize = 400;
 
-/// How long each is kept.
-struct Lifetime;
+/// About what an entry takes, for the cache to guess how many there will be.
+const USUAL: u64 = 2_000;
 
-impl moka::Expiry<MetricId, Arc<Kept>> for Lifetime {
-    fn expire_after_create(
-        &self,
-        _: &MetricId,
-        kept: &Arc<Kept>,
-        _: std::time::Instant,
-    ) -> Option<Duration> {
-        kept.definition.is_none().then_some(UNKNOWN)
-    }
+#[derive(Clone)]
+struct Weight;
 
-    fn expire_after_update(
-        &self,
-        id: &MetricId,
-        kept: &Arc<Kept>,
-        now: std::time::Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        self.expire_after_create(id, kept, now)
+impl Weighter<MetricId, Arc<Kept>> for Weight {
+    fn weight(&self, _: &MetricId, kept: &Arc<Kept>) -> u64 {
+        kept.weight() as u64
     }
 }
 
@@ -106,11 +98,8 @@ impl Definitions {
     /// against it.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, news: Arc<News>, max_bytes: u64) -> Self {
-        let kept = Cache::builder()
-            .max_capacity(max_bytes)
-            .weigher(|_, kept: &Arc<Kept>| u32::try_from(kept.weight()).unwrap_or(u32::MAX))
-            .expire_after(Lifetime)
-            .build();
+        let items = usize::try_from(max_bytes / USUAL).unwrap_or(usize::MAX);
+        let kept = Arc::new(quick_cache::sync::Cache::with_weighter(items, max_bytes, Weight));
         let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED).build();
         Self { catalog, news, kept, resolved, flights: Flights::default() }
     }
@@ -129,7 +118,7 @@ impl Definitions {
 
     /// What is kept of a metric, if it is as it was.
     fn kept(&self, id: MetricId) -> Option<Arc<Kept>> {
-        self.kept.get(&id).filter(|kept| kept.watch.is_untouched())
+        self.kept.get(&id).filter(|kept| kept.holds())
     }
 
     async fn look_for(&self, id: MetricId) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
@@ -171,7 +160,8 @@ impl Definitions {
             Arc::new(Definition { compiled, readings, watch: Arc::clone(&narrow) })
         });
         if watch.is_untouched() {
-            let kept = Kept { definition: definition.clone(), watch: narrow };
+            let kept =
+                Kept { definition: definition.clone(), watch: narrow, since: Instant::now() };
             self.kept.insert(id, Arc::new(kept));
         }
         Ok(definition)
@@ -210,6 +200,10 @@ impl Definitions {
 }
 
 impl Kept {
+    fn holds(&self) -> bool {
+        self.watch.is_untouched() && (self.definition.is_some() || self.since.elapsed() < UNKNOWN)
+    }
+
     fn weight(&self) -> usize {
         let definition = self.definition.as_ref().map_or(0, |definition| {
             let CompiledMetric { metric, query } = &definition.compiled;
@@ -221,5 +215,132 @@ impl Kept {
             size_of::<Definition>() + texts + notes + details + 96 * items
         });
         OVERHEAD + size_of::<Self>() + self.watch.weight() + definition
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use metricd_core::{
+        changes::Snapshot,
+        ids::QueryId,
+        metric::{Metric, MetricDetails, MetricName, Origin, Query, QueryVersion, Review},
+        sql::{Draft, Gate},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ports::{ChangeLog, MetricFilter, News as Told};
+
+    /// Has a metric for each id below a thousand, with SQL of 10,000 bytes, and counts how often it is asked.
+    #[derive(Default)]
+    struct Shelf(AtomicU32);
+
+    #[async_trait]
+    impl Catalog for Shelf {
+        async fn find(&self, id: MetricId) -> Result<Option<CompiledMetric>, StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok((id.0.as_u128() < 1_000).then(|| compiled(id)))
+        }
+
+        async fn list(&self, _: &MetricFilter) -> Result<Vec<Metric>, StoreError> {
+            unreachable!("definitions are not listed")
+        }
+
+        async fn versions(
+            &self,
+            _: &QueryId,
+            _: u32,
+            _: Option<i64>,
+        ) -> Result<Vec<QueryVersion>, StoreError> {
+            unreachable!("definitions have no past")
+        }
+
+        async fn is_reachable(&self) -> bool {
+            true
+        }
+    }
+
+    fn compiled(id: MetricId) -> CompiledMetric {
+        let query_id = QueryId::parse("q").unwrap();
+        let template = Draft::parse("SELECT 1 AS one", &Gate::default()).unwrap().assume().unwrap();
+        let metric = Metric {
+            id,
+            query_id: query_id.clone(),
+            details: MetricDetails::named(MetricName::parse("One").unwrap()),
+            is_editable: true,
+            layouts: Vec::new(),
+            layout_version: 1,
+            query_version: 1,
+            review: Review::NotNeeded,
+            origin: Origin::Api,
+        };
+        let query = Query {
+            id: query_id,
+            sql: "x".repeat(10_000),
+            template,
+            columns: Vec::new(),
+            version: 1,
+            review: Review::NotNeeded,
+            origin: Origin::Api,
+        };
+        CompiledMetric { metric, query }
+    }
+
+    /// Nobody else writes.
+    struct Silence;
+
+    #[async_trait]
+    impl ChangeLog for Silence {
+        async fn since(&self, _: Option<&Snapshot>) -> Result<Told, StoreError> {
+            unreachable!("there are no others")
+        }
+
+        async fn hint(&self) {
+            std::future::pending::<()>().await;
+        }
+
+        async fn prune(&self, _: Duration) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+
+        async fn resolve(&self, _: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {
+            unreachable!("no rows are read")
+        }
+    }
+
+    fn over(shelf: &Arc<Shelf>, max_bytes: u64) -> Definitions {
+        let news = Arc::new(News::new(Arc::new(Silence), false));
+        Definitions::new(Arc::clone(shelf) as _, news, max_bytes)
+    }
+
+    fn id(number: u128) -> MetricId {
+        MetricId(Uuid::from_u128(number))
+    }
+
+    #[tokio::test]
+    async fn the_catalog_is_asked_once_for_what_is_there() {
+        let shelf: Arc<Shelf> = Arc::default();
+        let definitions = over(&shelf, 1 << 20);
+        for _ in 0..3 {
+            let found = definitions.find(id(7)).await.unwrap().unwrap();
+            assert_eq!(found.compiled.metric.id, id(7));
+        }
+        assert!(definitions.find(id(1_000)).await.unwrap().is_none());
+        assert_eq!(shelf.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn no_more_is_kept_than_may_be() {
+        let shelf: Arc<Shelf> = Arc::default();
+        let definitions = over(&shelf, 1 << 20);
+        for number in (0..1_000).chain(1 << 64..(1 << 64) + 1_000) {
+            definitions.find(id(number)).await.unwrap();
+        }
+        let (bytes, entries) = (definitions.kept.weight(), definitions.kept.len());
+        assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes} bytes in {entries}");
+        assert_eq!(shelf.0.load(Ordering::Relaxed), 2_000);
     }
 }

@@ -2,7 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+
+use super::request::REQUEST_ID;
+
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The documentation page runs its own scripts and styles; nothing else is a page.
 const PAGE: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -19,19 +24,38 @@ pub(crate) fn page<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-/// What every answer of a metric says, whatever it is.
-static OF_ANSWERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+/// What every answer of a metric says, whether it has a body or not. What differs from one to the next
+/// is empty.
+static OF_UNCHANGED: LazyLock<HeaderMap> = LazyLock::new(|| {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     make_private(&mut headers);
     protect(&mut headers, DATA);
+    for name in [header::AGE, CACHE_STATUS, SERVER_TIMING, header::ETAG, REQUEST_ID] {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
     headers
 });
 
-/// The header fields that an answer of a metric begins with. A map that is copied costs less than one that
-/// is made field by field.
-pub(crate) fn of_answers() -> HeaderMap {
-    OF_ANSWERS.clone()
+/// The same with what is said of a body.
+static OF_ANSWERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = OF_UNCHANGED.clone();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static(""));
+    headers
+});
+
+/// The header fields that a metric's answer of so many bytes begins with. Where it comes from, its age and
+/// its tag are still to be put in. A map that is copied costs less than one that is made field by field,
+/// and one that need not grow less than one that must.
+pub(crate) fn of_answers(bytes: usize) -> HeaderMap {
+    let mut headers = OF_ANSWERS.clone();
+    headers.insert(header::CONTENT_LENGTH, bytes.into());
+    headers
+}
+
+/// The same of an answer that the caller has.
+pub(crate) fn of_unchanged() -> HeaderMap {
+    OF_UNCHANGED.clone()
 }
 
 /// Says that it is for this caller only, who asks again each time, and what it depends on.

@@ -10,6 +10,7 @@ use axum::{
 use metricd_application::ports::Ids;
 use tracing::{Span, error, field, info, info_span, warn};
 use utoipa::openapi::OpenApi;
+use uuid::Uuid;
 
 use crate::problem::Cause;
 
@@ -61,8 +62,9 @@ impl Requests {
     pub(crate) fn id(&self, request: &Request) -> HeaderValue {
         let given = request.headers().get(&REQUEST_ID).filter(|id| is_fit_to_log(id));
         given.cloned().unwrap_or_else(|| {
-            let id = self.ids.fresh().to_string();
-            HeaderValue::try_from(id).expect("a UUID is fit for a header")
+            let mut text = Uuid::encode_buffer();
+            let text = self.ids.fresh().hyphenated().encode_lower(&mut text);
+            HeaderValue::from_str(text).expect("a UUID is fit for a header")
         })
     }
 
@@ -98,7 +100,8 @@ impl Requests {
 /// Sees to it that a request is logged once: answered, or left by its caller.
 pub(crate) struct Watch {
     span: Span,
-    started: Instant,
+    /// `None`: nobody wants to know of this request.
+    started: Option<Instant>,
     is_answered: bool,
 }
 
@@ -108,7 +111,8 @@ impl Watch {
 
     /// Begins to watch a request, whose span it is.
     pub(crate) fn new(span: Span) -> Self {
-        Self { span, started: Instant::now(), is_answered: false }
+        let started = (!span.is_disabled()).then(Instant::now);
+        Self { span, started, is_answered: false }
     }
 
     pub(crate) fn answered(mut self, response: &Response) {
@@ -118,10 +122,8 @@ impl Watch {
     }
 
     fn close(&self, status: u16) {
-        if self.span.is_disabled() {
-            return;
-        }
-        let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let Some(started) = self.started else { return };
+        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
         self.span.record("status", status);
         self.span.record("duration_ms", f64::from(micros) / 1_000.0);
     }
@@ -184,7 +186,6 @@ impl Error for Panicked {}
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use uuid::Uuid;
 
     use super::*;
     use crate::router::documented;
