@@ -156,7 +156,7 @@ Feature: Caching
         """
         SELECT n FROM generate_series(1, 1000) n
         """
-      When I ask for the metric "{id}"
+      When I ask for the metric "{id}" until "Cache-Status" contains "metricd; hit"
       And the next request has the header "Accept-Encoding" "gzip, br;q=0.5"
       And I ask for the metric "{id}"
       Then the answer's header "Content-Encoding" is "gzip"
@@ -177,6 +177,28 @@ Feature: Caching
       When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
       And I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
       Then the answer's header "Cache-Status" is "metricd; fwd=bypass"
+
+    Scenario: One that has expired is given to nobody
+      Given the setting "METRICD_CACHE__TTL" is "1s"
+      And the setting "METRICD_LOG" is "debug"
+      And the sample catalog
+      And metricd is running
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+      And I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6" until "Cache-Status" is "metricd; fwd=stale; stored"
+      Then one DEBUG line says "Cache expired"
+
+    Scenario: One that has expired is given while a new one is fetched, if that is wished
+      Given the setting "METRICD_CACHE__TTL" is "1s"
+      And the setting "METRICD_CACHE__MAX_STALE" is "1h"
+      And the sample catalog
+      And metricd is running
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+      Then the answer's header "Cache-Status" is "metricd; fwd=uri-miss; stored"
+      And I remember the header "ETag" as "tag"
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6" until "Cache-Status" is "metricd; hit; ttl=0; detail=stale"
+      Then the answer's header "ETag" is "{tag}"
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6" until "Cache-Status" is "metricd; hit; ttl=0"
+      Then the answer's header "ETag" is "{tag}"
 
     Scenario: A metric with a time of its own
       Given the setting "METRICD_CACHE__TTL" is "1h"
@@ -235,6 +257,7 @@ Feature: Caching
         SELECT :claim_tenant_id AS whose
         """
       When "ann" asks for the metric "{id}"
+      And "ann" asks for the metric "{id}"
       And "amy" asks for the metric "{id}"
       Then the answer's header "Cache-Status" contains "metricd; hit"
       And its records are [{"whose": "acme"}]

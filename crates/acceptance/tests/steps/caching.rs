@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use anyhow::Context as _;
-use cucumber::then;
+use cucumber::{then, when};
 use metricd_acceptance::{
     TestApp,
     json::{Json, Match},
@@ -25,6 +25,23 @@ async fn soon_has(app: &mut TestApp, id: String, records: String) -> Step {
         let is_there =
             records.is_some_and(|records| records.mismatch(&expected, Match::Exact).is_none());
         Ok(if is_there { Break(()) } else { Continue(format!("it has {records:?}")) })
+    });
+    Ok(found.await?)
+}
+
+#[when(regex = r#"^I ask for the metric "([^"]+)" until "([^"]+)" (is|contains) "([^"]+)"$"#)]
+async fn until_header(
+    app: &mut TestApp,
+    id: String,
+    header: String,
+    how: String,
+    expected: String,
+) -> Step {
+    let found = process::until(async || {
+        let answer = app.request(Method::GET, &format!("/metrics/{id}"), None).await?;
+        let found = answer.header(&header).unwrap_or_default();
+        let fits = if how == "is" { found == expected } else { found.contains(&expected) };
+        Ok(if fits { Break(()) } else { Continue(format!("it is {found:?}")) })
     });
     Ok(found.await?)
 }

@@ -34,6 +34,10 @@ const PACKINGS: usize = 2;
 /// `make bench ARGS=bound` tells.
 const OVERHEAD: usize = 1_000;
 
+/// How much longer than it is used an answer is kept, so that whoever asks is told that it has expired, and
+/// not that there was none.
+const LINGERS: Duration = Duration::from_mins(1);
+
 /// How answers are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSettings {
@@ -173,7 +177,8 @@ impl moka::Expiry<AnswerKey, Arc<Answer>> for Lifetime {
         answer: &Arc<Answer>,
         _: Instant,
     ) -> Option<Duration> {
-        Some(answer.lives_for.saturating_sub(answer.made.at.elapsed()))
+        let until = answer.lives_for.saturating_add(LINGERS);
+        Some(until.saturating_sub(answer.made.at.elapsed()))
     }
 
     fn expire_after_update(
@@ -464,4 +469,162 @@ enum Found {
     /// Good enough until a newer one is there.
     Stale(Served),
     Nothing(Question, Why),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use metricd_core::{
+        actor::Actor,
+        changes::{Change, Changed, TransactionId},
+        window::{Window, WindowRequest},
+    };
+    use tokio::sync::oneshot;
+
+    use super::{
+        super::samples::{Shelf, id, news},
+        *,
+    };
+    use crate::ports::ChangeSink as _;
+
+    struct RowsAlone;
+
+    impl AnswerWriter for RowsAlone {
+        fn write(&self, answer: AnswerDraft<'_>) -> Written {
+            let body = Bytes::copy_from_slice(answer.rows);
+            Written { rows: 0..body.len(), body, tag: "".into() }
+        }
+    }
+
+    fn answers(ttl: Duration, max_stale: Duration) -> Answers {
+        let news = news();
+        let shelf = Arc::new(Shelf::default());
+        let definitions = Definitions::new(shelf, Arc::clone(&news), 1 << 20);
+        let settings = CacheSettings { ttl, max_stale, max_bytes: 1 << 20 };
+        Answers::new(definitions, news, Arc::new(RowsAlone), settings)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "who asks does not matter here")]
+    async fn question(answers: &Answers) -> Question {
+        let definition = answers.definitions.find(id(1)).await.unwrap().unwrap();
+        let template = &definition.compiled.query.template;
+        let window = Window::resolve(&template.slots, &WindowRequest::default(), Utc::now());
+        let scope = Actor::operator().scope(&template.claims).unwrap();
+        let key = AnswerKey::new(&definition.compiled, window.unwrap(), scope);
+        Question { key, definition, max_age: None }
+    }
+
+    /// Rows that see the transactions before `before`.
+    fn fetched(rows: &str, before: u64) -> Fetched {
+        let snapshot = format!("{before}:{before}:").parse().unwrap();
+        let rows = Rows { json: rows.into(), truncated: false, snapshot };
+        Fetched { rows, as_of: DateTime::UNIX_EPOCH }
+    }
+
+    /// Asks, where reading gives `rows` at once.
+    async fn ask(answers: &Answers, rows: &'static str) -> Served {
+        let question = question(answers).await;
+        answers.get(question, |_| async { Ok(fetched(rows, 1)) }).await.unwrap()
+    }
+
+    fn body(served: &Served) -> &[u8] {
+        served.answer.body()
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_is_given_while_it_is_read_again_once() {
+        let answers = answers(Duration::from_millis(1), Duration::from_hours(1));
+        let first = ask(&answers, "[1]").await;
+        assert!(matches!(first.source, Source::Read { why: Why::Missing, stored: true, .. }));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+
+        let (reads, (go, gone)) = (Arc::new(AtomicU32::new(0)), oneshot::channel::<()>());
+        let mut gone = Some(gone);
+        for _ in 0..3 {
+            let (reads, gone) = (Arc::clone(&reads), gone.take());
+            let read = |_: &Question| async move {
+                reads.fetch_add(1, Ordering::Relaxed);
+                if let Some(gone) = gone {
+                    gone.await.unwrap();
+                }
+                Ok(fetched("[2]", 1))
+            };
+            let stale = answers.get(question(&answers).await, read).await.unwrap();
+            assert_eq!(body(&stale), b"[1]");
+            assert!(matches!(stale.source, Source::Kept { fresh_for: Duration::ZERO, .. }));
+            // Lets what was begun for it run.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
+        go.send(()).unwrap();
+        while body(&ask(&answers, "[2]").await) == b"[1]" {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn past_the_ceiling_nobody_is_given_it_whoever_reads_it_again() {
+        let answers = answers(Duration::from_millis(1), Duration::from_millis(1));
+        ask(&answers, "[1]").await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let (go, gone) = oneshot::channel::<()>();
+        let asking = |gone: Option<oneshot::Receiver<()>>| {
+            let answers = answers.clone();
+            tokio::spawn(async move {
+                let read = |_: &Question| async {
+                    if let Some(gone) = gone {
+                        gone.await.unwrap();
+                    }
+                    Ok(fetched("[2]", 1))
+                };
+                let question = question(&answers).await;
+                answers.get(question, read).await.unwrap()
+            })
+        };
+        let holding = asking(Some(gone));
+        let waiting = asking(None);
+        // As far as they get by themselves.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished());
+        go.send(()).unwrap();
+        let served = waiting.await.unwrap();
+        assert_eq!(body(&served), b"[2]");
+        assert!(matches!(served.source, Source::Read { why: Why::Old, collapsed: true, .. }));
+        holding.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_change_is_not_kept_after_it() {
+        for (before, is_kept) in [(5, false), (6, true)] {
+            let answers = answers(Duration::from_hours(1), Duration::from_hours(1));
+            let (go, gone) = oneshot::channel::<()>();
+            let reading = tokio::spawn({
+                let (answers, question) = (answers.clone(), question(&answers).await);
+                async move {
+                    let read = |_: &Question| async move {
+                        gone.await.unwrap();
+                        Ok(fetched("[1]", before))
+                    };
+                    answers.get(question, read).await.unwrap()
+                }
+            });
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let orders = question(&answers).await.definition.readings[0].table.clone();
+            let what = Changed::rows_of(&orders);
+            answers.news.changed(&[Change { by: TransactionId(5), what }]);
+            go.send(()).unwrap();
+            let read = reading.await.unwrap();
+            let Source::Read { stored, .. } = read.source else {
+                panic!("there was nothing to be kept yet")
+            };
+            assert_eq!(stored, is_kept);
+            let next = ask(&answers, "[2]").await;
+            assert_eq!(body(&next), if is_kept { b"[1]" } else { b"[2]" });
+        }
+    }
 }

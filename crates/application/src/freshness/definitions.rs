@@ -220,127 +220,29 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use async_trait::async_trait;
-    use metricd_core::{
-        changes::Snapshot,
-        ids::QueryId,
-        metric::{Metric, MetricDetails, MetricName, Origin, Query, QueryVersion, Review},
-        sql::{Draft, Gate},
-    };
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::ports::{ChangeLog, MetricFilter, News as Told};
-
-    /// Has a metric for each id below a thousand, with SQL of 10,000 bytes, and counts how often it is asked.
-    #[derive(Default)]
-    struct Shelf(AtomicU32);
-
-    #[async_trait]
-    impl Catalog for Shelf {
-        async fn find(&self, id: MetricId) -> Result<Option<CompiledMetric>, StoreError> {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            Ok((id.0.as_u128() < 1_000).then(|| compiled(id)))
-        }
-
-        async fn list(&self, _: &MetricFilter) -> Result<Vec<Metric>, StoreError> {
-            unreachable!("definitions are not listed")
-        }
-
-        async fn versions(
-            &self,
-            _: &QueryId,
-            _: u32,
-            _: Option<i64>,
-        ) -> Result<Vec<QueryVersion>, StoreError> {
-            unreachable!("definitions have no past")
-        }
-
-        async fn is_reachable(&self) -> bool {
-            true
-        }
-    }
-
-    fn compiled(id: MetricId) -> CompiledMetric {
-        let query_id = QueryId::parse("q").unwrap();
-        let template = Draft::parse("SELECT 1 AS one", &Gate::default()).unwrap().assume().unwrap();
-        let metric = Metric {
-            id,
-            query_id: query_id.clone(),
-            details: MetricDetails::named(MetricName::parse("One").unwrap()),
-            is_editable: true,
-            layouts: Vec::new(),
-            layout_version: 1,
-            query_version: 1,
-            review: Review::NotNeeded,
-            origin: Origin::Api,
-        };
-        let query = Query {
-            id: query_id,
-            sql: "x".repeat(10_000),
-            template,
-            columns: Vec::new(),
-            version: 1,
-            review: Review::NotNeeded,
-            origin: Origin::Api,
-        };
-        CompiledMetric { metric, query }
-    }
-
-    /// Nobody else writes.
-    struct Silence;
-
-    #[async_trait]
-    impl ChangeLog for Silence {
-        async fn since(&self, _: Option<&Snapshot>) -> Result<Told, StoreError> {
-            unreachable!("there are no others")
-        }
-
-        async fn hint(&self) {
-            std::future::pending::<()>().await;
-        }
-
-        async fn prune(&self, _: Duration) -> Result<u64, StoreError> {
-            Ok(0)
-        }
-
-        async fn resolve(&self, _: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {
-            unreachable!("no rows are read")
-        }
-    }
-
-    fn over(shelf: &Arc<Shelf>, max_bytes: u64) -> Definitions {
-        let news = Arc::new(News::new(Arc::new(Silence), false));
-        Definitions::new(Arc::clone(shelf) as _, news, max_bytes)
-    }
-
-    fn id(number: u128) -> MetricId {
-        MetricId(Uuid::from_u128(number))
-    }
+    use super::{super::samples::*, *};
 
     #[tokio::test]
     async fn the_catalog_is_asked_once_for_what_is_there() {
         let shelf: Arc<Shelf> = Arc::default();
-        let definitions = over(&shelf, 1 << 20);
+        let definitions = definitions(&shelf, 1 << 20);
         for _ in 0..3 {
             let found = definitions.find(id(7)).await.unwrap().unwrap();
             assert_eq!(found.compiled.metric.id, id(7));
         }
         assert!(definitions.find(id(1_000)).await.unwrap().is_none());
-        assert_eq!(shelf.0.load(Ordering::Relaxed), 2);
+        assert_eq!(shelf.asked(), 2);
     }
 
     #[tokio::test]
     async fn no_more_is_kept_than_may_be() {
         let shelf: Arc<Shelf> = Arc::default();
-        let definitions = over(&shelf, 1 << 20);
+        let definitions = definitions(&shelf, 1 << 20);
         for number in (0..1_000).chain(1 << 64..(1 << 64) + 1_000) {
             definitions.find(id(number)).await.unwrap();
         }
         let (bytes, entries) = (definitions.kept.weight(), definitions.kept.len());
         assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes} bytes in {entries}");
-        assert_eq!(shelf.0.load(Ordering::Relaxed), 2_000);
+        assert_eq!(shelf.asked(), 2_000);
     }
 }

@@ -10,6 +10,8 @@ mod definitions;
 mod flights;
 mod ledger;
 mod news;
+#[cfg(test)]
+mod samples;
 mod sync;
 
 pub use answers::{Answer, Answers, CacheSettings, Fetched, Question, Served, Source, Why};

@@ -1,0 +1,123 @@
+//! A catalog and a log of changes without a database, for tests.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use metricd_core::{
+    changes::Snapshot,
+    ids::{MetricId, QueryId},
+    metric::{
+        CompiledMetric, Metric, MetricDetails, MetricName, Origin, Query, QueryVersion, Review,
+    },
+    sql::{Draft, Gate, TableName},
+};
+use uuid::Uuid;
+
+use super::{Definitions, News};
+use crate::ports::{Catalog, ChangeLog, MetricFilter, News as Told, ResolvedTable, StoreError};
+
+/// Has a metric of `orders` for each id below a thousand, with SQL of 10,000 bytes, and counts how often
+/// it is asked.
+#[derive(Default)]
+pub(super) struct Shelf(AtomicU32);
+
+impl Shelf {
+    pub(super) fn asked(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Catalog for Shelf {
+    async fn find(&self, id: MetricId) -> Result<Option<CompiledMetric>, StoreError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok((id.0.as_u128() < 1_000).then(|| compiled(id)))
+    }
+
+    async fn list(&self, _: &MetricFilter) -> Result<Vec<Metric>, StoreError> {
+        unreachable!("nothing is listed")
+    }
+
+    async fn versions(
+        &self,
+        _: &QueryId,
+        _: u32,
+        _: Option<i64>,
+    ) -> Result<Vec<QueryVersion>, StoreError> {
+        unreachable!("nothing has a past")
+    }
+
+    async fn is_reachable(&self) -> bool {
+        true
+    }
+}
+
+fn compiled(id: MetricId) -> CompiledMetric {
+    let query_id = QueryId::parse("q").unwrap();
+    let draft = Draft::parse("SELECT count(*) AS n FROM orders", &Gate::default()).unwrap();
+    let metric = Metric {
+        id,
+        query_id: query_id.clone(),
+        details: MetricDetails::named(MetricName::parse("Orders").unwrap()),
+        is_editable: true,
+        layouts: Vec::new(),
+        layout_version: 1,
+        query_version: 1,
+        review: Review::NotNeeded,
+        origin: Origin::Api,
+    };
+    let query = Query {
+        id: query_id,
+        sql: "x".repeat(10_000),
+        template: draft.assume().unwrap(),
+        columns: Vec::new(),
+        version: 1,
+        review: Review::NotNeeded,
+        origin: Origin::Api,
+    };
+    CompiledMetric { metric, query }
+}
+
+/// Nobody else writes, and tables are tables.
+struct Alone;
+
+#[async_trait]
+impl ChangeLog for Alone {
+    async fn since(&self, _: Option<&Snapshot>) -> Result<Told, StoreError> {
+        unreachable!("there are no others")
+    }
+
+    async fn hint(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    async fn prune(&self, _: Duration) -> Result<u64, StoreError> {
+        unreachable!("nothing is noted")
+    }
+
+    async fn resolve(&self, tables: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {
+        let itself = |table: &TableName| ResolvedTable {
+            tables: [table.clone().qualified()].into(),
+            is_whole: true,
+        };
+        Ok(tables.iter().map(itself).collect())
+    }
+}
+
+pub(super) fn news() -> Arc<News> {
+    Arc::new(News::new(Arc::new(Alone), false))
+}
+
+pub(super) fn definitions(shelf: &Arc<Shelf>, max_bytes: u64) -> Definitions {
+    Definitions::new(Arc::clone(shelf) as _, news(), max_bytes)
+}
+
+pub(super) fn id(number: u128) -> MetricId {
+    MetricId(Uuid::from_u128(number))
+}
