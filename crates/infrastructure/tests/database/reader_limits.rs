@@ -54,6 +54,28 @@ async fn until(db: &Database, sql: &str, expected: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_one_prepared_statement_with_nothing_around_it() {
+    let server = NativeServer::start_logging();
+    let one =
+        DatabaseConfig { max_connections: 1, ..DatabaseConfig::new(Target::Url(server.url())) };
+    let db = migrated(one).await;
+    let runner = db.runner();
+    let sql = "SELECT 41 + 1 AS answer";
+    // The first one opens a session and prepares.
+    run(runner.as_ref(), sql).await.unwrap();
+    let before = server.log().len();
+    for _ in 0..3 {
+        run(runner.as_ref(), sql).await.unwrap();
+    }
+    let log = server.log();
+    let told = &log[before..];
+    let executed = told.lines().filter(|line| line.contains("LOG:  execute ")).count();
+    assert_eq!(executed, 3, "{told}");
+    assert!(!told.contains(" parse ") && !told.contains("LOG:  statement: "), "{told}");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_used_again_unless_it_had_trouble() {
     let server = NativeServer::start();
     let one = DatabaseConfig {
