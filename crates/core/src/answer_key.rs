@@ -133,7 +133,7 @@ mod tests {
         actor::Actor,
         claim::ClaimName,
         ids::QueryId,
-        metric::{Metric, MetricDetails, MetricName, Origin, Query, Review},
+        metric::{Metric, MetricDetails, MetricName, Query},
         sql::{Draft, Gate},
         window::WindowRequest,
     };
@@ -141,27 +141,9 @@ mod tests {
     fn metric(sql: &str) -> CompiledMetric {
         let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         let id = QueryId::parse("q").unwrap();
-        let query = Query {
-            id: id.clone(),
-            sql: sql.into(),
-            template,
-            columns: Vec::new(),
-            version: 1,
-            review: Review::NotNeeded,
-            origin: Origin::Api,
-        };
-        let metric = Metric {
-            id: MetricId(Uuid::nil()),
-            query_id: id,
-            details: MetricDetails::named(MetricName::parse("Totals").unwrap()),
-            is_editable: true,
-            layouts: Vec::new(),
-            layout_version: 1,
-            query_version: 1,
-            review: Review::NotNeeded,
-            origin: Origin::Api,
-        };
-        CompiledMetric { metric, query }
+        let details = MetricDetails::named(MetricName::parse("Totals").unwrap());
+        let metric = Metric::new(MetricId(Uuid::nil()), id.clone(), details);
+        CompiledMetric { metric, query: Query::new(id, sql.into(), template) }
     }
 
     #[expect(clippy::disallowed_methods, reason = "who it is does not matter here, the claims do")]

@@ -32,6 +32,25 @@ pub struct Metric {
     pub origin: Origin,
 }
 
+impl Metric {
+    /// A metric as the API makes one where nothing else is said: editable, without tiles, and at its
+    /// first version.
+    #[must_use]
+    pub fn new(id: MetricId, query_id: QueryId, details: MetricDetails) -> Self {
+        Self {
+            id,
+            query_id,
+            details,
+            is_editable: true,
+            layouts: Vec::new(),
+            layout_version: 1,
+            query_version: 1,
+            review: Review::NotNeeded,
+            origin: Origin::Api,
+        }
+    }
+}
+
 /// What people call a metric and how it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricDetails {
@@ -332,6 +351,20 @@ pub struct QueryVersion {
 }
 
 impl Query {
+    /// A query as the API makes one where nothing else is said, with columns still to be told.
+    #[must_use]
+    pub fn new(id: QueryId, sql: String, template: Template) -> Self {
+        Self {
+            id,
+            sql,
+            template,
+            columns: Vec::new(),
+            version: 1,
+            review: Review::NotNeeded,
+            origin: Origin::Api,
+        }
+    }
+
     /// What is kept of this version when `subject` puts another in its place.
     #[must_use]
     pub fn replaced(&self, at: DateTime<Utc>, subject: &str) -> QueryVersion {

@@ -353,6 +353,7 @@ mod tests {
         let keys: BTreeSet<_> = different.iter().map(content_key).collect();
         assert_eq!(keys.len(), different.len());
     }
+
     fn staged(index: u64, parts: i32) -> StagedRecord {
         let record = record(RecordValues { parts_flagged: Some(parts), ..RecordValues::default() });
         StagedRecord { index, line: index, content_key: content_key(&record), record }

@@ -12,9 +12,7 @@ use async_trait::async_trait;
 use metricd_core::{
     changes::Snapshot,
     ids::{MetricId, QueryId},
-    metric::{
-        CompiledMetric, Metric, MetricDetails, MetricName, Origin, Query, QueryVersion, Review,
-    },
+    metric::{CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
     sql::{Draft, Gate, TableName},
 };
 use uuid::Uuid;
@@ -61,26 +59,9 @@ impl Catalog for Shelf {
 fn compiled(id: MetricId) -> CompiledMetric {
     let query_id = QueryId::parse("q").unwrap();
     let draft = Draft::parse("SELECT count(*) AS n FROM orders", &Gate::default()).unwrap();
-    let metric = Metric {
-        id,
-        query_id: query_id.clone(),
-        details: MetricDetails::named(MetricName::parse("Orders").unwrap()),
-        is_editable: true,
-        layouts: Vec::new(),
-        layout_version: 1,
-        query_version: 1,
-        review: Review::NotNeeded,
-        origin: Origin::Api,
-    };
-    let query = Query {
-        id: query_id,
-        sql: "x".repeat(10_000),
-        template: draft.assume().unwrap(),
-        columns: Vec::new(),
-        version: 1,
-        review: Review::NotNeeded,
-        origin: Origin::Api,
-    };
+    let details = MetricDetails::named(MetricName::parse("Orders").unwrap());
+    let metric = Metric::new(id, query_id.clone(), details);
+    let query = Query::new(query_id, "x".repeat(10_000), draft.assume().unwrap());
     CompiledMetric { metric, query }
 }
 

@@ -5,7 +5,7 @@ use metricd_core::{
     audit::AuditEvent,
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{CacheTtl, Column, Metric, MetricDetails, MetricName, Origin, Query, Review, Tag},
+    metric::{CacheTtl, Column, Metric, MetricDetails, MetricName, Query, Review, Tag},
     sql::Template,
 };
 use thiserror::Error;
@@ -166,28 +166,11 @@ pub(crate) fn planned(
         Approval::Required if is_generated => Review::Waiting,
         _ => Review::NotNeeded,
     };
-    let query = Query {
-        id: query_id.clone(),
-        sql,
-        template,
-        columns,
-        version: 1,
-        review,
-        origin: Origin::Api,
+    let details = MetricDetails {
+        owner: (!actor.is_operator()).then(|| actor.subject().to_owned()),
+        ..MetricDetails::named(name)
     };
-    let metric = Metric {
-        id,
-        query_id,
-        details: MetricDetails {
-            owner: (!actor.is_operator()).then(|| actor.subject().to_owned()),
-            ..MetricDetails::named(name)
-        },
-        is_editable: true,
-        layouts: Vec::new(),
-        layout_version: 1,
-        query_version: query.version,
-        review,
-        origin: Origin::Api,
-    };
+    let metric = Metric { review, ..Metric::new(id, query_id.clone(), details) };
+    let query = Query { columns, review, ..Query::new(query_id, sql, template) };
     (query, metric)
 }

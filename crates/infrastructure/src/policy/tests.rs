@@ -4,7 +4,7 @@ use metricd_core::{
     actor::Role,
     claim::{ClaimValue, Claims},
     ids::{MetricId, QueryId},
-    metric::{Metric, MetricDetails, MetricName, Origin, Review, Tag},
+    metric::{Metric, MetricDetails, MetricName, Tag},
     sql::TableName,
 };
 use tempfile::NamedTempFile;
@@ -39,17 +39,8 @@ fn claims() -> BTreeSet<ClaimName> {
 }
 
 fn metric(id: u128) -> Metric {
-    Metric {
-        id: MetricId(Uuid::from_u128(id)),
-        query_id: QueryId::from(Uuid::from_u128(id)),
-        details: MetricDetails::named(MetricName::parse("Orders").unwrap()),
-        is_editable: true,
-        layouts: Vec::new(),
-        layout_version: 1,
-        query_version: 1,
-        review: Review::NotNeeded,
-        origin: Origin::Api,
-    }
+    let (id, query_id) = (MetricId(Uuid::from_u128(id)), QueryId::from(Uuid::from_u128(id)));
+    Metric::new(id, query_id, MetricDetails::named(MetricName::parse("Orders").unwrap()))
 }
 
 fn owned_by(owner: &str) -> Metric {

@@ -8,7 +8,7 @@ use metricd_core::{
     actor::{Action, Identity, Object, Role},
     claim::{ClaimName, ClaimValue},
     ids::{MetricId, QueryId},
-    metric::{Metric, MetricDetails, MetricName, Origin, Review, Tag},
+    metric::{Metric, MetricDetails, MetricName, Tag},
     sql::TableName,
 };
 use metricd_infrastructure::{
@@ -234,17 +234,8 @@ impl ObjectArgs {
             tags: self.tags,
             ..MetricDetails::named(MetricName::parse("Any")?)
         };
-        Ok(Metric {
-            id: MetricId(id),
-            query_id: QueryId::from(id),
-            details,
-            is_editable: !self.locked,
-            layouts: Vec::new(),
-            layout_version: 1,
-            query_version: 1,
-            review: Review::NotNeeded,
-            origin: Origin::Api,
-        })
+        let metric = Metric::new(MetricId(id), QueryId::from(id), details);
+        Ok(Metric { is_editable: !self.locked, ..metric })
     }
 }
 
