@@ -18,9 +18,10 @@ use axum::{
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use metricd_application::{
     admission::Admission,
-    freshness::{Answers, CacheSettings, Definitions, News},
+    context::{Approval, Context},
+    freshness::{AnswerCache, CacheSettings, ChangeFeed, DefinitionCache},
     metrics::{CreateMetric, QuerySource, create_metric},
-    ports::{Approval, Clock, Ports, TokenError, TokenVerifier},
+    ports::{Clock, TokenError, TokenVerifier},
 };
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
@@ -62,7 +63,7 @@ impl Kept {
         let target = Target::Embedded { data_dir: folder.path().to_owned() };
         let database = Database::connect(DatabaseConfig::new(target)).await?;
         database.migrate().await?;
-        let ports = ports(&database)?;
+        let context = context(&database)?;
         let sql =
             "SELECT n AS day, n * 1.25 AS cost, n % 7 AS alerts FROM generate_series(1, 30) AS n";
         let metric = CreateMetric {
@@ -76,15 +77,15 @@ impl Kept {
         };
         #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]
         let operator = Actor::operator();
-        let made = create_metric(&operator, &ports, metric, None).await?.now();
+        let made = create_metric(&operator, &context, metric, None).await?.now();
         let id = made.context("the metric is not new")?.id;
         let issuer = DevelopmentIssuer::open(folder.path())?;
-        let clock = Arc::clone(&ports.clock);
+        let clock = Arc::clone(&context.clock);
         let config = issuer.issuer_config(RoleRules::default());
         let verifier = Verifier::new(vec![config], BTreeMap::new(), Arc::clone(&clock))?;
         let known = verifier.verify(&issuer.mint(&editor(), clock.now())?).await?;
-        let checking = app(&ports, Arc::new(verifier));
-        let trusting = app(&ports, Arc::new(NoVerification(known)));
+        let checking = app(&context, Arc::new(verifier));
+        let trusting = app(&context, Arc::new(NoVerification(known)));
         let path = format!("/metrics/{id}");
         Ok(Self { checking, trusting, issuer, clock, path, database })
     }
@@ -143,24 +144,24 @@ fn kept(criterion: &mut Criterion) {
     runtime.block_on(kept.database.close());
 }
 
-fn ports(database: &Database) -> anyhow::Result<Ports> {
+fn context(database: &Database) -> anyhow::Result<Context> {
     let policies = CedarPolicies::load(PolicySource::Default, &BTreeSet::new())?;
-    let (catalog, news) =
-        (database.catalog(), Arc::new(News::new(database.changes(), database.is_shared())));
-    let definitions = Definitions::new(Arc::clone(&catalog), Arc::clone(&news), 1 << 26);
+    let (catalog, change_feed) =
+        (database.catalog(), Arc::new(ChangeFeed::new(database.changes(), database.is_shared())));
+    let definitions = DefinitionCache::new(Arc::clone(&catalog), Arc::clone(&change_feed), 1 << 26);
     let settings = CacheSettings {
         ttl: Duration::from_hours(1),
         max_stale: Duration::ZERO,
         max_bytes: 1 << 26,
     };
     let writer = Arc::new(JsonAnswers);
-    let answers = Answers::new(definitions.clone(), Arc::clone(&news), writer, settings);
-    Ok(Ports {
+    let answers = AnswerCache::new(definitions.clone(), Arc::clone(&change_feed), writer, settings);
+    Ok(Context {
         catalog,
         definitions,
         answers,
-        store: database.store(Arc::clone(&news) as _),
-        news,
+        store: database.store(Arc::clone(&change_feed) as _),
+        change_feed,
         changes: database.changes(),
         policies: Arc::new(policies),
         audit: database.audit(),
@@ -186,9 +187,9 @@ fn editor() -> TokenRequest {
     }
 }
 
-fn app(ports: &Ports, verifier: Arc<dyn TokenVerifier>) -> Service {
+fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> Service {
     let app = App {
-        ports: ports.clone(),
+        context: context.clone(),
         verifier,
         sign_in: SignIn { development: true, issuers: Vec::new() },
         development_keys: None,

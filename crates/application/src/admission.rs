@@ -17,7 +17,7 @@ use crate::ports::{QueryRunner, RunError};
 const MEMORY: u64 = 16 * 1024 * 1024;
 
 /// How long a cost is believed: tables grow.
-const BELIEVED: std::time::Duration = std::time::Duration::from_hours(1);
+const COST_TTL: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Lets templates run. What has passed is remembered by the template's own text, so that whatever
 /// changes a stored query, metricd or not, it is looked at again.
@@ -70,7 +70,7 @@ impl Admission {
             costs: Cache::builder()
                 .max_capacity(MEMORY)
                 .weigher(move |(sql, _): &(Arc<str>, u32), _| weight(sql))
-                .time_to_live(BELIEVED)
+                .time_to_live(COST_TTL)
                 .build(),
         }
     }
@@ -85,7 +85,7 @@ impl Admission {
     /// windows whose lengths lie between the same powers of two.
     ///
     /// # Errors
-    /// [`RunError::Failed`] when the gate refuses it, [`RunError::TooDear`] when it costs too much.
+    /// [`RunError::Failed`] when the gate refuses it, [`RunError::TooExpensive`] when it costs too much.
     pub(crate) async fn admit(
         &self,
         runner: &dyn QueryRunner,
@@ -138,7 +138,11 @@ impl Admission {
         };
         if cost > self.ceiling {
             warn!(cost, ceiling = self.ceiling, "Query too dear");
-            return Err(RunError::TooDear { cost, ceiling: self.ceiling, has_days: length > 0 });
+            return Err(RunError::TooExpensive {
+                cost,
+                ceiling: self.ceiling,
+                has_days: length > 0,
+            });
         }
         Ok(())
     }
@@ -205,7 +209,7 @@ mod tests {
                 .collect())
         }
 
-        async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+        async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
             unreachable!("admission is given a runner")
         }
 
@@ -238,7 +242,7 @@ mod tests {
             };
             let window = Window::resolve(&template.slots, &request, now).unwrap();
             let done = admission.admit(&planner, &template, &window, &[]).await;
-            assert!(matches!(done, Ok(()) | Err(RunError::TooDear { .. })), "{done:?}");
+            assert!(matches!(done, Ok(()) | Err(RunError::TooExpensive { .. })), "{done:?}");
             admitted.push(done.is_ok());
         }
         (planner.0.into_inner(), admitted)

@@ -5,7 +5,8 @@ use thiserror::Error;
 
 use crate::{
     Forbidden, authorize_on,
-    ports::{AuditFilter, Ports, StoreError, StoredEvent},
+    context::Context,
+    ports::{AuditFilter, StoreError, StoredEvent},
 };
 
 /// The most events of one page.
@@ -37,14 +38,14 @@ pub enum AuditError {
 /// See [`AuditError`].
 pub async fn list_audit(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     mut filter: AuditFilter,
 ) -> Result<AuditPage, AuditError> {
-    authorize_on(actor, ports, Action::Audit, Object::Catalog).await?;
+    authorize_on(actor, context, Action::Audit, Object::Catalog).await?;
     let limit = filter.limit.clamp(1, MAX_EVENTS);
     // One more than is shown says whether there is more.
     filter.limit = limit + 1;
-    let mut items = ports.audit.page(&filter).await?;
+    let mut items = context.audit.page(&filter).await?;
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);
     let next = items.last().filter(|_| more).map(|stored| stored.sequence);

@@ -14,10 +14,7 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden,
-    admission::name_all,
-    authorize, authorize_on,
-    ports::{Ports, RunError},
+    Forbidden, admission::name_all, authorize, authorize_on, context::Context, ports::RunError,
     rights::permits,
 };
 
@@ -75,71 +72,71 @@ pub(crate) fn refuse_unknown_claims(
 /// See [`CompileError`].
 pub async fn compile(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     sql: &str,
 ) -> Result<(Template, Vec<Column>), CompileError> {
-    authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog).await?;
-    let draft = Draft::parse(sql, ports.admission.gate())?;
+    authorize(actor, context, Action::WriteSql, AuditedObject::Catalog).await?;
+    let draft = Draft::parse(sql, context.admission.gate())?;
     for table in draft.tables() {
-        authorize_on(actor, ports, Action::WriteSql, Object::Table(table)).await?;
+        authorize_on(actor, context, Action::WriteSql, Object::Table(table)).await?;
     }
-    finish(actor, ports, draft).await
+    finish(actor, context, draft).await
 }
 
 /// The same for SQL that somebody else suggests to `actor`. A table without leave is no denial of
 /// theirs: they did not ask for it.
 pub(crate) async fn compile_suggestion(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     sql: &str,
 ) -> Result<(Template, Vec<Column>), CompileError> {
-    let draft = Draft::parse(sql, ports.admission.gate())?;
-    let may = |table| permits(actor, ports, Action::WriteSql, Object::Table(table));
+    let draft = Draft::parse(sql, context.admission.gate())?;
+    let may = |table| permits(actor, context, Action::WriteSql, Object::Table(table));
     if !draft.tables().iter().all(may) {
         return Err(Forbidden.into());
     }
-    finish(actor, ports, draft).await
+    finish(actor, context, draft).await
 }
 
 /// What both do once there is leave.
 async fn finish(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     draft: Draft,
 ) -> Result<(Template, Vec<Column>), CompileError> {
-    refuse_unknown_claims(&draft, &ports.claims)?;
-    let runner = ports.runner.as_ref();
+    refuse_unknown_claims(&draft, &context.claims)?;
+    let runner = context.runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();
     let unreadable = runner.unreadable(&tables).await?;
     if !unreadable.is_empty() {
         return Err(CompileError::Unreadable(unreadable));
     }
-    ports.admission.check_fields(runner, &draft.fields()).await??;
+    context.admission.check_fields(runner, &draft.fields()).await??;
     let inferred = runner.describe(draft.sql()).await?.parameters;
     let template = draft.finish(&inferred)?;
     // What will run: a literal that is no slot after all may not fit where it stands.
     let columns = runner.describe(&template.sql).await?.columns;
     check_columns(&columns)?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
         .map_err(CompileError::Window)?;
     if let Ok(scope) = actor.scope(&template.claims) {
-        afford(ports, &template, &window, &scope).await?;
+        afford(context, &template, &window, &scope).await?;
     } else {
         let anybodys = template.with_unknown_claims()?;
         let nobody = actor.scope(&anybodys.claims).map_err(|e| RunError::Failed(e.into()))?;
-        afford(ports, &anybodys, &window, &nobody).await?;
+        afford(context, &anybodys, &window, &nobody).await?;
     }
     Ok((template, columns))
 }
 
 async fn afford(
-    ports: &Ports,
+    context: &Context,
     template: &Template,
     window: &Window,
     scope: &Scope,
 ) -> Result<(), RunError> {
     let values = template.bind(window, scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    ports.admission.afford(ports.runner.as_ref(), template, window, &values).await
+    context.admission.afford(context.runner.as_ref(), template, window, &values).await
 }
 
 /// Rows are objects: each column needs a name, and one of its own.

@@ -5,35 +5,38 @@ use chrono::{DateTime, TimeDelta, Utc};
 use metricd_core::actor::Actor;
 use thiserror::Error;
 
-use crate::ports::{Claim, KeptAnswer, Once, Ports, StoreError, UnitOfWork};
+use crate::{
+    context::Context,
+    ports::{IdempotentRequest, KeyClaim, StoreError, StoredResponse, UnitOfWork},
+};
 
 /// How long answers are kept.
-const KEPT: TimeDelta = TimeDelta::hours(24);
+const RETENTION: TimeDelta = TimeDelta::hours(24);
 
 /// A request that is to take effect once, and how whoever sends it again is answered.
-pub struct Asked<'a, T> {
+pub struct Replayable<'a, T> {
     /// The request.
-    pub once: &'a Once,
+    pub once: &'a IdempotentRequest,
     /// What is answered to it.
-    pub answer: &'a (dyn Fn(&T) -> KeptAnswer + Send + Sync),
+    pub answer: &'a (dyn Fn(&T) -> StoredResponse + Send + Sync),
 }
 
 /// What came of a request that is to take effect once.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Done<T> {
+pub enum Outcome<T> {
     /// It took effect.
-    Now(T),
+    Executed(T),
     /// It had, and this was answered then.
-    Before(KeptAnswer),
+    Replayed(StoredResponse),
 }
 
-impl<T> Done<T> {
+impl<T> Outcome<T> {
     /// What came of it just now.
     #[must_use]
     pub fn now(self) -> Option<T> {
         match self {
-            Self::Now(done) => Some(done),
-            Self::Before(_) => None,
+            Self::Executed(done) => Some(done),
+            Self::Replayed(_) => None,
         }
     }
 }
@@ -43,15 +46,15 @@ impl<T> Done<T> {
 pub enum KeyError {
     /// The same caller's request of this key is being worked on.
     #[error("A request with this Idempotency-Key is being worked on")]
-    UnderWay,
+    InProgress,
     /// The same caller's key stands for another request.
     #[error("was taken for another request")]
-    Taken,
+    Reused,
 }
 
 /// Why a key was not ours.
-pub(crate) enum NotOurs {
-    Before(KeptAnswer),
+pub(crate) enum ClaimError {
+    Replayed(StoredResponse),
     Refused(KeyError),
     Store(StoreError),
 }
@@ -59,33 +62,33 @@ pub(crate) enum NotOurs {
 /// Takes the key in `work`; nothing where there is none.
 pub(crate) async fn claim(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     work: &mut dyn UnitOfWork,
-    once: Option<&Once>,
-) -> Result<(), NotOurs> {
+    once: Option<&IdempotentRequest>,
+) -> Result<(), ClaimError> {
     let Some(once) = once else { return Ok(()) };
-    let claimed = work.claim(actor.identity(), once, since(ports)).await;
-    match claimed.map_err(NotOurs::Store)? {
-        Claim::Ours => Ok(()),
-        Claim::Answered(answer) => Err(NotOurs::Before(answer)),
-        Claim::UnderWay => Err(NotOurs::Refused(KeyError::UnderWay)),
-        Claim::Taken => Err(NotOurs::Refused(KeyError::Taken)),
+    let claimed = work.claim(actor.identity(), once, since(context)).await;
+    match claimed.map_err(ClaimError::Store)? {
+        KeyClaim::Acquired => Ok(()),
+        KeyClaim::Replayed(answer) => Err(ClaimError::Replayed(answer)),
+        KeyClaim::InProgress => Err(ClaimError::Refused(KeyError::InProgress)),
+        KeyClaim::Reused => Err(ClaimError::Refused(KeyError::Reused)),
     }
 }
 
 /// Keeps the answer to what `work` has done.
 pub(crate) async fn keep(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     work: &mut dyn UnitOfWork,
-    once: Option<&Once>,
-    answer: impl FnOnce() -> KeptAnswer,
+    once: Option<&IdempotentRequest>,
+    answer: impl FnOnce() -> StoredResponse,
 ) -> Result<(), StoreError> {
     let Some(once) = once else { return Ok(()) };
-    let (at, since) = (ports.clock.now(), since(ports));
-    work.keep_answer(actor.identity(), once, &answer(), at, since).await
+    let (at, since) = (context.clock.now(), since(context));
+    work.store_response(actor.identity(), once, &answer(), at, since).await
 }
 
-fn since(ports: &Ports) -> DateTime<Utc> {
-    ports.clock.now() - KEPT
+fn since(context: &Context) -> DateTime<Utc> {
+    context.clock.now() - RETENTION
 }

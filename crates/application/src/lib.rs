@@ -1,6 +1,6 @@
 //! The use cases of metricd, one file each, and the ports that they need.
 //!
-//! A use case takes the [`Actor`](metricd_core::actor::Actor) first and asks for leave before it
+//! A use case takes the [`Actor`](metricd_core::actor::Actor) first and authorizes before it
 //! reads. One that writes opens one unit of work and passes it down; nothing else (a generator, a
 //! cache, HTTP) is called while it is open.
 
@@ -10,6 +10,7 @@ pub mod admission;
 pub mod audit;
 pub mod catalog;
 pub mod compile;
+pub mod context;
 pub mod freshness;
 pub mod generation;
 pub mod idempotency;

@@ -17,8 +17,9 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
+    context::Context,
     freshness::Definition,
-    ports::{Ports, StoreError, UnitOfWork},
+    ports::{StoreError, UnitOfWork},
 };
 
 /// The caller may not do what was asked.
@@ -33,14 +34,14 @@ pub struct Forbidden;
 /// When there is nothing on which the actor could have leave.
 pub async fn authorize(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     action: Action,
     object: AuditedObject,
 ) -> Result<(), Forbidden> {
-    if might_permit(actor, ports, action) {
+    if might_permit(actor, context, action) {
         return Ok(());
     }
-    Err(Box::pin(deny(actor, ports, action, object)).await)
+    Err(Box::pin(deny(actor, context, action, object)).await)
 }
 
 /// Asks leave for `action` on `object`; a denial is audited. Not to be called while a unit of work
@@ -50,46 +51,51 @@ pub async fn authorize(
 /// When the actor has none.
 pub async fn authorize_on(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     action: Action,
     object: Object<'_>,
 ) -> Result<(), Forbidden> {
-    if permits(actor, ports, action, object) {
+    if permits(actor, context, action, object) {
         return Ok(());
     }
-    Err(deny(actor, ports, action, object.into()).await)
+    Err(deny(actor, context, action, object.into()).await)
 }
 
 /// Asks leave again for `action` on a metric that is locked in `work`, because what rights go by may
 /// have changed since it was read. Gives `work` back; a denial undoes it first.
 pub(crate) async fn authorize_within(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     action: Action,
     metric: &Metric,
     work: Box<dyn UnitOfWork>,
 ) -> Result<Box<dyn UnitOfWork>, Forbidden> {
-    if may_know(actor, ports, metric) && permits(actor, ports, action, Object::Metric(metric)) {
+    if may_know(actor, context, metric) && permits(actor, context, action, Object::Metric(metric)) {
         return Ok(work);
     }
     drop(work);
-    Err(deny(actor, ports, action, metric.id.into()).await)
+    Err(deny(actor, context, action, metric.id.into()).await)
 }
 
 /// Whether there could be anything on which the actor has leave. Leaves no trace.
-pub(crate) fn might_permit(actor: &Actor, ports: &Ports, action: Action) -> bool {
-    actor.is_operator() || ports.policies.might_permit(actor.identity(), action)
+pub(crate) fn might_permit(actor: &Actor, context: &Context, action: Action) -> bool {
+    actor.is_operator() || context.policies.might_permit(actor.identity(), action)
 }
 
 /// Whether the actor has leave. Leaves no trace.
-pub(crate) fn permits(actor: &Actor, ports: &Ports, action: Action, object: Object<'_>) -> bool {
-    actor.is_operator() || ports.policies.permits(actor.identity(), action, &object)
+pub(crate) fn permits(
+    actor: &Actor,
+    context: &Context,
+    action: Action,
+    object: Object<'_>,
+) -> bool {
+    actor.is_operator() || context.policies.permits(actor.identity(), action, &object)
 }
 
 /// Whether the actor may know that the metric is there. One that waits for approval is there for
 /// those only who could do something about it.
-pub(crate) fn may_know(actor: &Actor, ports: &Ports, metric: &Metric) -> bool {
-    let may = |action| permits(actor, ports, action, Object::Metric(metric));
+pub(crate) fn may_know(actor: &Actor, context: &Context, metric: &Metric) -> bool {
+    let may = |action| permits(actor, context, action, Object::Metric(metric));
     let may_help = || may(Action::Approve) || may(Action::Edit);
     may(Action::Read) && (metric.review != Review::Waiting || may_help())
 }
@@ -98,31 +104,31 @@ pub(crate) fn may_know(actor: &Actor, ports: &Ports, metric: &Metric) -> bool {
 /// whoever changes nothing of it.
 pub(crate) async fn find_definition(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
 ) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
-    let found = ports.definitions.find(id).await?;
-    Ok(found.filter(|definition| may_know(actor, ports, &definition.compiled.metric)))
+    let found = context.definitions.find(id).await?;
+    Ok(found.filter(|definition| may_know(actor, context, &definition.compiled.metric)))
 }
 
 /// The metric `id` with its query, if it is there and the actor may know of it, as the catalog has it.
 pub(crate) async fn find_readable(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
 ) -> Result<Option<CompiledMetric>, StoreError> {
-    let found = ports.catalog.find(id).await?;
-    Ok(found.filter(|compiled| may_know(actor, ports, &compiled.metric)))
+    let found = context.catalog.find(id).await?;
+    Ok(found.filter(|compiled| may_know(actor, context, &compiled.metric)))
 }
 
 /// Writes into the audit that the actor was denied `action`, which is denied whatever becomes of that.
 pub async fn deny(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     action: impl Into<AuditedAction>,
     object: AuditedObject,
 ) -> Forbidden {
-    let event = AuditEvent::denied(actor, ports.clock.now(), action.into(), object);
-    ports.audit.record_denial(event).await;
+    let event = AuditEvent::denied(actor, context.clock.now(), action.into(), object);
+    context.audit.record_denial(event).await;
     Forbidden
 }

@@ -10,25 +10,25 @@ mod sync {
     };
 }
 
-#[path = "../src/freshness/board.rs"]
-mod board;
-#[path = "../src/freshness/ledger.rs"]
-mod ledger;
+#[path = "../src/freshness/registry.rs"]
+mod registry;
+#[path = "../src/freshness/versions.rs"]
+mod versions;
 
 use std::collections::BTreeSet;
 
-use board::Board;
-use ledger::{Ledger, Mark, Watch};
 use metricd_core::{
     changes::{Change, Changed, Snapshot, TransactionId},
     ids::MetricId,
     sql::TableName,
 };
+use registry::Registry;
 use shuttle::{
     rand::{Rng as _, thread_rng},
     thread,
 };
 use sync::{Arc, AtomicU64, Mutex, Ordering};
+use versions::{Dependencies, DependencyKey, VersionTable};
 
 /// How many orders are tried.
 const ORDERS: usize = 3_000;
@@ -37,8 +37,8 @@ fn metrics() -> TableName {
     TableName { schema: Some("public".into()), name: "metrics".into() }
 }
 
-fn rows_of(id: &str) -> [Mark; 2] {
-    [Mark::SomeRows(metrics()), Mark::Rows(metrics(), id.into())]
+fn rows_of(id: &str) -> [DependencyKey; 2] {
+    [DependencyKey::SomeRows(metrics()), DependencyKey::Rows(metrics(), id.into())]
 }
 
 fn record_of(id: &str, by: u64) -> Change {
@@ -55,8 +55,8 @@ fn seen(next: u64) -> Snapshot {
 #[derive(Default)]
 struct Kept {
     table: AtomicU64,
-    ledger: Ledger,
-    answer: Mutex<Option<(u64, Snapshot, Watch)>>,
+    versions: VersionTable,
+    answer: Mutex<Option<(u64, Snapshot, Dependencies)>>,
     /// What has been committed and told of.
     told: AtomicU64,
 }
@@ -65,13 +65,13 @@ impl Kept {
     /// What a server does with a write: it tells after the commit, and then answers.
     fn write(&self) {
         let by = self.table.fetch_add(1, Ordering::SeqCst);
-        self.ledger.changed(&[record_of("q", by)]);
+        self.versions.changed(&[record_of("q", by)]);
         self.told.fetch_max(by + 1, Ordering::SeqCst);
     }
 
     /// What a server does with a read that fills the memory.
     fn fill(&self) {
-        let watch = self.ledger.watch(rows_of("q"));
+        let watch = self.versions.watch(rows_of("q"));
         let value = self.table.load(Ordering::SeqCst);
         let snapshot = seen(value);
         if watch.is_current(&snapshot) {
@@ -115,27 +115,29 @@ fn nothing_that_was_told_of_is_missing_from_what_is_kept() {
 #[test]
 fn watches_that_begin_and_end_lose_no_change_of_others() {
     let run = || {
-        let ledger = Arc::new(Ledger::default());
-        let watch = ledger.watch(rows_of("q"));
+        let versions = Arc::new(VersionTable::default());
+        let watch = versions.watch(rows_of("q"));
         let passing = {
-            let ledger = Arc::clone(&ledger);
+            let versions = Arc::clone(&versions);
             thread::spawn(move || {
                 for number in 0..3 {
                     let id = MetricId(uuid::Uuid::from_u128(number));
-                    drop(ledger.watch(rows_of("q").into_iter().chain([Mark::Metric(id)])));
+                    drop(
+                        versions.watch(rows_of("q").into_iter().chain([DependencyKey::Metric(id)])),
+                    );
                 }
             })
         };
         let writing = {
-            let ledger = Arc::clone(&ledger);
+            let versions = Arc::clone(&versions);
             thread::spawn(move || {
-                ledger.changed(&[record_of("other", 1)]);
-                ledger.changed(&[record_of("q", 2)]);
+                versions.changed(&[record_of("other", 1)]);
+                versions.changed(&[record_of("q", 2)]);
             })
         };
         passing.join().unwrap();
         writing.join().unwrap();
-        assert!(!watch.is_untouched());
+        assert!(!watch.is_unchanged());
         assert!(!watch.is_current(&seen(2)));
         assert!(watch.is_current(&seen(3)));
     };
@@ -151,28 +153,28 @@ struct Execution {
 #[test]
 fn an_execution_ends_once_when_the_last_has_left_and_nobody_joins_it_then() {
     let run = || {
-        let board = Arc::new(Board::<&str, Execution>::default());
-        let askers = [(); 4].map(|()| {
-            let board = Arc::clone(&board);
+        let registry = Arc::new(Registry::<&str, Execution>::default());
+        let waiters = [(); 4].map(|()| {
+            let registry = Arc::clone(&registry);
             thread::spawn(move || {
                 let begin = || Execution { was_ended: AtomicU64::new(0) };
                 // Now and then somebody comes who may not join.
                 let joins = thread_rng().gen_range(0..4) != 0;
-                let (flight, joined) = board.seat(&"key", |_| joins, begin);
+                let (execution, joined) = registry.join(&"key", |_| joins, begin);
                 assert!(joins || !joined);
-                assert_eq!(flight.ticket.was_ended.load(Ordering::SeqCst), 0, "it had ended");
+                assert_eq!(execution.ticket.was_ended.load(Ordering::SeqCst), 0, "it had ended");
                 thread::yield_now();
-                assert_eq!(flight.ticket.was_ended.load(Ordering::SeqCst), 0, "one still waits");
-                if board.leave(&"key", &flight) {
-                    assert_eq!(flight.ticket.was_ended.fetch_add(1, Ordering::SeqCst), 0);
+                assert_eq!(execution.ticket.was_ended.load(Ordering::SeqCst), 0, "one still waits");
+                if registry.leave(&"key", &execution) {
+                    assert_eq!(execution.ticket.was_ended.fetch_add(1, Ordering::SeqCst), 0);
                 }
-                flight
+                execution
             })
         });
-        for flight in askers.map(|asker| asker.join().unwrap()) {
-            assert_eq!(flight.ticket.was_ended.load(Ordering::SeqCst), 1, "nobody has ended it");
+        for execution in waiters.map(|asker| asker.join().unwrap()) {
+            assert_eq!(execution.ticket.was_ended.load(Ordering::SeqCst), 1, "nobody has ended it");
         }
-        let begun = board.seat(&"key", |_| true, || Execution { was_ended: AtomicU64::new(0) });
+        let begun = registry.join(&"key", |_| true, || Execution { was_ended: AtomicU64::new(0) });
         assert!(!begun.1, "there is none to join");
     };
     shuttle::check_random(run, ORDERS);

@@ -1,4 +1,4 @@
-//! The adapters behind metricd's ports.
+//! The adapters behind metricd's context.
 
 pub mod auth;
 pub mod db;

@@ -413,7 +413,7 @@ impl QueryRunner for PgQueryRunner {
 
     async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError> {
         let exports = Arc::clone(&self.exports);
-        let turn = exports.try_acquire_owned().map_err(|_| RunError::Crowded)?;
+        let turn = exports.try_acquire_owned().map_err(|_| RunError::QueueFull)?;
         let place = self.place().await?;
         let (taker, rows) = mpsc::channel(export::AHEAD);
         let export = Export::new(template, values, self.limits, taker);
@@ -422,7 +422,7 @@ impl QueryRunner for PgQueryRunner {
         self.in_time(RowStream::begun(rows)).await?
     }
 
-    async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
         let place = self.queue.take().await?;
         let shared = Shared { place, left: Mutex::new(self.limits.deadline) };
         let (engine, queue) = (Arc::clone(&self.engine), Arc::clone(&self.queue));

@@ -41,9 +41,10 @@ impl Queue {
     /// Waits for a place.
     ///
     /// # Errors
-    /// [`RunError::Crowded`] at once when too many wait, [`RunError::Unavailable`] after a time.
+    /// [`RunError::QueueFull`] at once when too many wait, [`RunError::Unavailable`] after a time.
     pub(crate) async fn take(&self) -> Result<Arc<Place>, RunError> {
-        let inside = Arc::clone(&self.inside).try_acquire_owned().map_err(|_| RunError::Crowded)?;
+        let inside =
+            Arc::clone(&self.inside).try_acquire_owned().map_err(|_| RunError::QueueFull)?;
         let running = Arc::clone(&self.running).acquire_owned();
         match tokio::time::timeout(self.patience, running).await {
             Ok(Ok(running)) => Ok(Arc::new(Place { _running: running, _inside: inside })),
@@ -63,7 +64,7 @@ mod tests {
         let second = queue.take().await.unwrap();
         let mut waiting = Box::pin(queue.take());
         assert!(futures::poll!(&mut waiting).is_pending());
-        assert!(matches!(queue.take().await, Err(RunError::Crowded)));
+        assert!(matches!(queue.take().await, Err(RunError::QueueFull)));
 
         // A place that is still held somewhere is not free.
         let held = Arc::clone(&first);

@@ -4,8 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use metricd_application::{
     admission::Admission,
-    freshness::{Answers, Definitions, News},
-    ports::{Clock, Policies, Ports, QueryGenerator},
+    context::Context,
+    freshness::{AnswerCache, ChangeFeed, DefinitionCache},
+    ports::{Clock, Policies, QueryGenerator},
 };
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, ReaderUrl, Target},
@@ -75,33 +76,33 @@ fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>>
 }
 
 /// Every port, on `database`.
-pub(crate) fn ports(
+pub(crate) fn context(
     config: &Config,
     database: &Database,
     policies: Arc<dyn Policies>,
-) -> anyhow::Result<Ports> {
+) -> anyhow::Result<Context> {
     let (catalog, changes) = (database.catalog(), database.changes());
-    let news = Arc::new(News::new(Arc::clone(&changes), database.is_shared()));
-    let definitions = Definitions::new(
+    let change_feed = Arc::new(ChangeFeed::new(Arc::clone(&changes), database.is_shared()));
+    let definitions = DefinitionCache::new(
         Arc::clone(&catalog),
-        Arc::clone(&news),
+        Arc::clone(&change_feed),
         config.cache.max_definition_bytes,
     );
-    let answers = Answers::new(
+    let answers = AnswerCache::new(
         definitions.clone(),
-        Arc::clone(&news),
+        Arc::clone(&change_feed),
         Arc::new(JsonAnswers),
         config.cache.answers(),
     );
-    Ok(Ports {
+    Ok(Context {
         policies,
         audit: database.audit(),
         claims: Arc::new(config.auth.claim_names()),
         catalog,
         definitions,
         answers,
-        store: database.store(Arc::clone(&news) as _),
-        news,
+        store: database.store(Arc::clone(&change_feed) as _),
+        change_feed,
         changes,
         runner: database.runner(),
         admission: Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost)),

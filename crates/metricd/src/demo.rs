@@ -3,11 +3,12 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
 use chrono::{Datelike, Days, NaiveDate};
 use metricd_application::{
     catalog::{CatalogFiles, ImportOptions, import, seed},
-    ports::{MetricFilter, Ports},
+    context::Context,
+    ports::MetricFilter,
 };
 use metricd_core::{actor::Actor, metric::Metric};
 use metricd_infrastructure::loaders::{RecordFile, load_metrics, load_queries};
@@ -26,8 +27,8 @@ const SHOWN_METRIC: &str = "421d0584-0156-4737-91d0-1daba5eae531";
 
 /// Loads the sample catalog where there is none, and the made-up records of the days that have none
 /// yet. What was changed since stays as it is.
-pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
-    refuse_other_catalog(ports).await?;
+pub(crate) async fn load(data_dir: &Path, context: &Context) -> anyhow::Result<()> {
+    refuse_other_catalog(context).await?;
     let dir = data_dir.join("demo");
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let write = |name: &str, text: &str| {
@@ -35,7 +36,7 @@ pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         anyhow::Ok(path)
     };
-    let today = ports.clock.now().date_naive();
+    let today = context.clock.now().date_naive();
     let metrics = write("metrics.json", METRICS)?;
     let queries = write("queries.csv", QUERIES)?;
     let sample = write("metric_records.json", RECORDS)?;
@@ -48,13 +49,13 @@ pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
     };
     #[expect(clippy::disallowed_methods, reason = "whoever starts metricd is the operator")]
     let operator = Actor::operator();
-    let seeded = seed(&operator, ports, catalog).await?;
+    let seeded = seed(&operator, context, catalog).await?;
     let records = CatalogFiles {
         records: Some(Box::new(RecordFile::open(&made_up))),
         ..CatalogFiles::default()
     };
     let options = ImportOptions::default();
-    let added = import(&operator, ports, records, options, &|_| ()).await?;
+    let added = import(&operator, context, records, options, &|_| ()).await?;
     for report in seeded.iter().chain([&added]) {
         if !report.written {
             bail!("the sample was rejected: {:?}", report.findings.listed());
@@ -64,9 +65,9 @@ pub(crate) async fn load(data_dir: &Path, ports: &Ports) -> anyhow::Result<()> {
 }
 
 /// The sample must not mix with somebody's own metrics.
-async fn refuse_other_catalog(ports: &Ports) -> anyhow::Result<()> {
+async fn refuse_other_catalog(context: &Context) -> anyhow::Result<()> {
     let filter = MetricFilter { limit: 1_000, after: None, text: None };
-    let stored = ports.catalog.list(&filter).await?;
+    let stored = context.catalog.list(&filter).await?;
     let is_ours = |metric: &Metric| METRICS.contains(&metric.id.to_string());
     if !stored.is_empty() && !stored.iter().any(is_ours) {
         bail!("--demo is for an empty database; this one holds other metrics (try --data-dir)");

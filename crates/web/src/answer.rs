@@ -18,8 +18,9 @@ use bytes::Bytes;
 use chrono::{NaiveDate, SecondsFormat};
 use flate2::write::GzEncoder;
 use metricd_application::{
-    freshness::{Answer, Question, Served, Source, Why},
-    ports::{AnswerDraft, AnswerWriter, Ports, Written},
+    context::Context,
+    freshness::{Answer, MissReason, Question, Served, Source},
+    ports::{AnswerDraft, AnswerWriter, RenderedAnswer},
 };
 use metricd_core::window::Window;
 use serde::Serialize;
@@ -85,7 +86,7 @@ impl From<&Window> for Params {
 pub struct JsonAnswers;
 
 impl AnswerWriter for JsonAnswers {
-    fn write(&self, answer: AnswerDraft<'_>) -> Written {
+    fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
         let head = AnswerHead {
             metric: (&answer.compiled.metric).into(),
             columns: answer.compiled.query.columns.iter().map(Into::into).collect(),
@@ -106,7 +107,7 @@ impl AnswerWriter for JsonAnswers {
         let _ = write!(body, ",\"as_of\":\"{as_of}\"}}");
         // It is kept for long, and counted by what it holds: no room to grow may come with it.
         body.shrink_to_fit();
-        Written { body: body.into(), rows, tag }
+        RenderedAnswer { body: body.into(), rows, tag }
     }
 }
 
@@ -209,14 +210,14 @@ pub(crate) fn max_age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The response: the whole answer, or word that the caller has it.
-pub(crate) async fn respond(ports: &Ports, served: Served, headers: &HeaderMap) -> Response {
+pub(crate) async fn respond(context: &Context, served: Served, headers: &HeaderMap) -> Response {
     let Served { question, answer, source } = served;
     let mut response = if has(headers, answer.tag()) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         *response.headers_mut() = headers::of_unchanged();
         response
     } else {
-        let (body, packing) = packed(ports, &question, &answer, source, headers).await;
+        let (body, packing) = packed(context, &question, &answer, source, headers).await;
         let mut headers = headers::of_answers(body.len());
         if let Some(packing) = packing {
             let name = HeaderValue::from_static(packing.name());
@@ -247,7 +248,7 @@ fn without_strength(tag: &str) -> &str {
 /// The body as the caller likes it. What is kept is packed once; the rest is left to the layer that packs
 /// everything.
 async fn packed(
-    ports: &Ports,
+    context: &Context,
     question: &Question,
     answer: &Arc<Answer>,
     source: Source,
@@ -268,7 +269,7 @@ async fn packed(
     let packed = tokio::task::spawn_blocking(move || packing.pack(&body)).await;
     match packed {
         Ok(Ok(packed)) => {
-            let packed = ports.answers.keep_packed(&question.key, answer, place, packed);
+            let packed = context.answers.keep_packed(&question.key, answer, place, packed);
             (packed, Some(packing))
         }
         _ => (plain(), None),
@@ -287,10 +288,10 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
         }
         Source::Read { why, stored, collapsed, took } => {
             let why = match why {
-                Why::Missing => "uri-miss",
-                Why::Old => "stale",
-                Why::Wished => "request",
-                Why::NotKept => "bypass",
+                MissReason::Absent => "uri-miss",
+                MissReason::Expired => "stale",
+                MissReason::Bypassed => "request",
+                MissReason::Uncacheable => "bypass",
             };
             let stored = if stored { "; stored" } else { "" };
             let collapsed = if collapsed { "; collapsed" } else { "" };

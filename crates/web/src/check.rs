@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
-use metricd_application::{authorize, ports::Ports};
+use metricd_application::{authorize, context::Context};
 use metricd_core::{
     actor::{Action, Actor},
     audit::AuditedObject,
@@ -141,14 +141,14 @@ impl<T> Checked<T> {
     pub(crate) async fn accept(
         self,
         actor: &Actor,
-        ports: &Ports,
+        context: &Context,
         action: Action,
     ) -> Result<T, Problem> {
         let unusable = match self.part {
             Ok(part) => return Ok(part),
             Err(unusable) => unusable,
         };
-        Box::pin(authorize(actor, ports, action, self.object)).await?;
+        Box::pin(authorize(actor, context, action, self.object)).await?;
         Err(match unusable {
             Unusable::Faulty(faults) => Problem::invalid(faults),
             Unusable::Unread(problem) => problem,

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
-use metricd_application::ports::Once;
+use metricd_application::ports::IdempotentRequest;
 use metricd_core::{
     actor::Actor,
     audit::AuditedObject,
@@ -228,7 +228,7 @@ fn read_json<T: Deserr<Faults>>(bytes: &[u8]) -> Checked<T> {
 
 /// A JSON body, and whether what it asks is to take effect once.
 pub(crate) struct Keyed<T> {
-    pub(crate) once: Checked<Option<Once>>,
+    pub(crate) once: Checked<Option<IdempotentRequest>>,
     pub(crate) body: Checked<T>,
 }
 
@@ -256,7 +256,7 @@ where
         }
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(hash.finish().as_ref());
-        let once = key.map(|key| key.map(|key| Once { key, fingerprint }));
+        let once = key.map(|key| key.map(|key| IdempotentRequest { key, fingerprint }));
         let Body(body) = match sent {
             Ok(bytes) => {
                 Body::from_request(Request::from_parts(parts, bytes.into()), state).await?

@@ -30,7 +30,7 @@ failures! {
     NoKeys = "404", "This server is no issuer";
     MetricNotFound = "404", "Metric not found";
     TableNotFound = "404", "There is no such table";
-    UnderWay = "409", "A request with this Idempotency-Key is being worked on";
+    InProgress = "409", "A request with this Idempotency-Key is being worked on";
     Locked = "409", "The metric is locked";
     Moved = "409", "Somebody else has changed it meanwhile";
     Waiting = "409", "The metric waits for approval";

@@ -230,12 +230,12 @@ impl From<Arc<StoreError>> for Problem {
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::UnderWay => {
+            KeyError::InProgress => {
                 let mut problem = Self::new(StatusCode::CONFLICT, error.to_string());
                 problem.headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
                 problem
             }
-            KeyError::Taken => {
+            KeyError::Reused => {
                 let loc = ["header", "idempotency-key"];
                 Self::invalid(Fault::at(&loc, "key_taken", error.to_string()).into())
             }
@@ -253,8 +253,8 @@ impl From<Arc<RunError>> for Problem {
     fn from(error: Arc<RunError>) -> Self {
         match *error {
             RunError::Deadline => Self::deadline(),
-            RunError::Unavailable(_) | RunError::Crowded => Self::unavailable(error),
-            RunError::TooDear { has_days, .. } => Self::new(
+            RunError::Unavailable(_) | RunError::QueueFull => Self::unavailable(error),
+            RunError::TooExpensive { has_days, .. } => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 if has_days {
                     "The metric's query is too dear for this window; ask for fewer days"
@@ -332,7 +332,7 @@ impl From<PreviewError> for Problem {
         match error {
             PreviewError::Forbidden(error)
             | PreviewError::Query(CompileError::Forbidden(error)) => error.into(),
-            PreviewError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
+            PreviewError::Query(CompileError::Database(error)) if !error.is_query_fault() => {
                 error.into()
             }
             PreviewError::Query(error) => Self::query_fault(&error),
@@ -377,7 +377,7 @@ impl From<CreateError> for Problem {
             CreateError::Forbidden(error) | CreateError::Query(CompileError::Forbidden(error)) => {
                 error.into()
             }
-            CreateError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
+            CreateError::Query(CompileError::Database(error)) if !error.is_query_fault() => {
                 error.into()
             }
             CreateError::Query(error) => Self::query_fault(&error),
@@ -397,7 +397,7 @@ impl From<UpdateError> for Problem {
             UpdateError::NotFound => Self::not_found(),
             UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
             UpdateError::Moved => Self::new(StatusCode::CONFLICT, error.to_string()),
-            UpdateError::Query(CompileError::Database(error)) if !error.is_of_the_query() => {
+            UpdateError::Query(CompileError::Database(error)) if !error.is_query_fault() => {
                 error.into()
             }
             UpdateError::Query(error) => Self::query_fault(&error),
@@ -477,7 +477,7 @@ impl From<AnnounceError> for Problem {
 fn is_ours(error: &CompileError) -> bool {
     match error {
         CompileError::Forbidden(_) => true,
-        CompileError::Database(error) => !error.is_of_the_query(),
+        CompileError::Database(error) => !error.is_query_fault(),
         _ => false,
     }
 }

@@ -4,13 +4,13 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use metricd_application::ports::KeptAnswer;
+use metricd_application::ports::StoredResponse;
 
 /// Says that an answer was given before.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer as it was. All that is kept was made: 201.
-pub(crate) fn replay(KeptAnswer { location, body }: KeptAnswer) -> Response {
+pub(crate) fn replay(StoredResponse { location, body }: StoredResponse) -> Response {
     let mut response = match body {
         Some(body) => {
             let kind = [(header::CONTENT_TYPE, "application/json")];

@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 use ipnet::IpNet;
-use metricd_application::ports::{Ports, TokenVerifier};
+use metricd_application::{context::Context, ports::TokenVerifier};
 use serde_json::Value;
 use tower::util::MapResponseLayer;
 use tower_http::cors::CorsLayer;
@@ -46,8 +46,8 @@ use crate::{
 /// What the service is made of.
 #[derive(Clone)]
 pub struct App {
-    /// The ports of the use cases.
-    pub ports: Ports,
+    /// The context of the use cases.
+    pub context: Context,
     /// Tells who is calling.
     pub verifier: Arc<dyn TokenVerifier>,
     /// What whoever wants a token is told.
@@ -82,7 +82,7 @@ pub struct Limits {
 /// What handlers can reach. It is cloned for each request.
 #[derive(Clone)]
 pub(crate) struct Reach {
-    ports: Arc<Ports>,
+    context: Arc<Context>,
     sign_in: Arc<SignIn>,
     keys: DevelopmentKeys,
     uploads: UploadLimits,
@@ -94,9 +94,9 @@ impl FromRef<Reach> for UploadLimits {
     }
 }
 
-impl FromRef<Reach> for Arc<Ports> {
+impl FromRef<Reach> for Arc<Context> {
     fn from_ref(reach: &Reach) -> Self {
-        Arc::clone(&reach.ports)
+        Arc::clone(&reach.context)
     }
 }
 
@@ -155,10 +155,10 @@ pub(crate) fn documented() -> ([Router<Reach>; 2], OpenApi) {
 /// The service: every route, and what stands before and behind all of them.
 pub fn service(app: App, limits: Limits) -> Service {
     let ([open, closed], api) = documented();
-    let requests = Requests::new(&api, app.ports.ids.clone());
-    let ports = Arc::new(app.ports);
+    let requests = Requests::new(&api, app.context.ids.clone());
+    let context = Arc::new(app.context);
     let door = Arc::new(Door {
-        ports: Arc::clone(&ports),
+        context: Arc::clone(&context),
         verifier: app.verifier,
         rate: RateLimit::new(limits.requests_per_second, limits.burst),
         refused: AtomicU64::new(0),
@@ -177,7 +177,7 @@ pub fn service(app: App, limits: Limits) -> Service {
         .route("/", get(|| async { Redirect::temporary("/docs") }))
         .method_not_allowed_fallback(wrong_method);
     let reach = Reach {
-        ports,
+        context,
         sign_in: Arc::new(app.sign_in),
         keys: DevelopmentKeys(app.development_keys.map(Arc::new)),
         uploads: UploadLimits {

@@ -19,7 +19,8 @@ use super::{
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
-    ports::{Ports, RunError, StoreError, UnitOfWork},
+    context::Context,
+    ports::{RunError, StoreError, UnitOfWork},
 };
 
 /// How to load.
@@ -59,31 +60,31 @@ pub enum ImportError {
 /// See [`ImportError`]. Nothing is written then, nor when the report holds a rejection.
 pub async fn import(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     files: CatalogFiles,
     options: ImportOptions,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, ImportError> {
-    authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
+    authorize_on(actor, context, Action::Import, Object::Catalog).await?;
     let CatalogFiles { queries, metrics, records } = files;
     let mut report = Report { findings: Findings::new(options.strict), ..Report::default() };
     let catalog = CatalogFiles { queries, metrics, records: None };
-    let prepared = prepare(actor, ports, catalog, &mut report).await?;
-    let mut work = ports.store.begin().await?;
+    let prepared = prepare(actor, context, catalog, &mut report).await?;
+    let mut work = context.store.begin().await?;
     work.lock_catalog().await?;
-    let event = imported(actor, ports);
+    let event = imported(actor, context);
     load(work, &prepared, records, options, report, &event, on_progress).await
 }
 
 /// What the audit says of a load.
-pub(super) fn imported(actor: &Actor, ports: &Ports) -> AuditEvent {
-    AuditEvent::done(actor, ports.clock.now(), Action::Import, AuditedObject::Catalog, None)
+pub(super) fn imported(actor: &Actor, context: &Context) -> AuditEvent {
+    AuditEvent::done(actor, context.clock.now(), Action::Import, AuditedObject::Catalog, None)
 }
 
 /// Settles the files' queries and metrics and compiles the SQL.
 pub(super) async fn prepare(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     files: CatalogFiles,
     report: &mut Report,
 ) -> Result<Prepared, ImportError> {
@@ -92,12 +93,12 @@ pub(super) async fn prepare(
         let (rows, mut left_out) = reconcile::take_queries(loaded, &mut report.findings);
         let mut compiled = Vec::with_capacity(rows.len());
         for row in rows {
-            match compile(actor, ports, &row.sql).await {
+            match compile(actor, context, &row.sql).await {
                 Ok((template, columns)) => {
                     report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
                     compiled.push(CompiledQuery { loaded: row, template, columns });
                 }
-                Err(CompileError::Database(source)) if !source.is_of_the_query() => {
+                Err(CompileError::Database(source)) if !source.is_query_fault() => {
                     return Err(ImportError::Check { query: row.id.to_string(), source });
                 }
                 Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),
@@ -157,7 +158,7 @@ pub(super) fn reject(
         | CompileError::Window(_) => {
             (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
         }
-        CompileError::Database(RunError::TooDear { .. }) => (
+        CompileError::Database(RunError::TooExpensive { .. }) => (
             format!("the SQL of `{}`: {fault}", row.id),
             "Make the SQL cheaper, or raise `limits.max_cost`.".to_owned(),
         ),

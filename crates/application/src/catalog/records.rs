@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::{Uuid, uuid};
 
 use super::report::{Finding, Findings, Place, Severity};
-use crate::ports::{StagedRecord, StagingOutcome, SurplusRecord, UnknownQuery};
+use crate::ports::{DuplicateRecord, StagedRecord, StagingOutcome, UnknownQuery};
 
 /// The namespace of [`content_key`]; changing it would make every stored record new.
 const NAMESPACE: Uuid = uuid!("b028f10c-d56a-4850-bcd2-e03c62e662ea");
@@ -81,10 +81,10 @@ pub(super) fn report_outcome(
     source: &dyn RecordSource,
     findings: &mut Findings,
 ) {
-    for surplus in &outcome.first_surplus {
-        findings.add(surplus_note(source, surplus));
+    for duplicates in &outcome.first_duplicates {
+        findings.add(surplus_note(source, duplicates));
     }
-    let unlisted = outcome.surplus.saturating_sub(outcome.first_surplus.len() as u64);
+    let unlisted = outcome.duplicates.saturating_sub(outcome.first_duplicates.len() as u64);
     findings.add_unlisted(Severity::Note, unlisted);
     for unknown in &outcome.unknown_queries {
         let records = if unknown.records == 1 { "record belongs" } else { "records belong" };
@@ -99,10 +99,10 @@ pub(super) fn report_outcome(
     }
 }
 
-fn surplus_note(source: &dyn RecordSource, surplus: &SurplusRecord) -> Finding {
-    let first = source.place(surplus.equals, 0).path.unwrap_or_default();
+fn surplus_note(source: &dyn RecordSource, duplicates: &DuplicateRecord) -> Finding {
+    let first = source.place(duplicates.equals, 0).path.unwrap_or_default();
     Finding::note(
-        source.place(surplus.index, surplus.line),
+        source.place(duplicates.index, duplicates.line),
         format!("equals `{first}`, kept"),
         "Nothing, if it did happen twice; else remove one of the two.",
     )
@@ -229,10 +229,10 @@ pub(super) fn check(
         for staged in batch {
             outcome.created += 1;
             if let Some(equals) = keys.see(staged.content_key, staged.index) {
-                outcome.surplus += 1;
-                if outcome.surplus <= Findings::LISTED {
+                outcome.duplicates += 1;
+                if outcome.duplicates <= Findings::LISTED {
                     let (index, line) = (staged.index, staged.line);
-                    outcome.first_surplus.push(SurplusRecord { index, line, equals });
+                    outcome.first_duplicates.push(DuplicateRecord { index, line, equals });
                 }
             }
             let query_id = staged.record.query_id;

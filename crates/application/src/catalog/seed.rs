@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     authorize_on,
-    ports::{CatalogCounts, Ports, StoreError, UnitOfWork},
+    context::Context,
+    ports::{CatalogCounts, StoreError, UnitOfWork},
 };
 
 /// Loads those of `files` whose table is empty, and gives the report; `None` when there was nothing
@@ -19,11 +20,11 @@ use crate::{
 /// See [`ImportError`]. Nothing is written then, nor when the report holds a rejection.
 pub async fn seed(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     mut files: CatalogFiles,
 ) -> Result<Option<Report>, ImportError> {
-    authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
-    let mut filled = filled_tables(ports.store.begin().await?.as_mut()).await?;
+    authorize_on(actor, context, Action::Import, Object::Catalog).await?;
+    let mut filled = filled_tables(context.store.begin().await?.as_mut()).await?;
     loop {
         files.leave_out(filled);
         if files.is_empty() {
@@ -35,14 +36,14 @@ pub async fn seed(
             metrics: files.metrics.clone(),
             records: None,
         };
-        let prepared = prepare(actor, ports, catalog, &mut report).await?;
-        let mut work = ports.store.begin().await?;
+        let prepared = prepare(actor, context, catalog, &mut report).await?;
+        let mut work = context.store.begin().await?;
         work.lock_catalog().await?;
         filled = filled_tables(work.as_mut()).await?;
         if !files.concern(filled) {
             let records = files.records.take();
             let options = ImportOptions::default();
-            let event = imported(actor, ports);
+            let event = imported(actor, context);
             return load(work, &prepared, records, options, report, &event, &|_| ())
                 .await
                 .map(Some);

@@ -17,14 +17,14 @@ use moka::sync::Cache;
 use tracing::{Instrument, debug};
 
 use super::{
-    definitions::{Definition, Definitions, Readings},
-    flights::{BrokeOff, Flights},
-    ledger::{Mark, Watch},
-    news::News,
+    change_feed::ChangeFeed,
+    definitions::{Definition, DefinitionCache, ResolvedDependencies},
+    single_flight::{Aborted, SingleFlight},
+    versions::{Dependencies, DependencyKey},
 };
 use crate::{
     metrics::GetError,
-    ports::{AnswerDraft, AnswerWriter, Rows, RunError, Written},
+    ports::{AnswerDraft, AnswerWriter, RenderedAnswer, Rows, RunError},
 };
 
 /// How many ways there are to pack a body.
@@ -36,7 +36,7 @@ const OVERHEAD: usize = 1_000;
 
 /// How much longer than it is used an answer is kept, so that whoever asks is told that it has expired, and
 /// not that there was none.
-const LINGERS: Duration = Duration::from_mins(1);
+const EXPIRED_RETENTION: Duration = Duration::from_mins(1);
 
 /// How answers are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +54,11 @@ type Filled = Result<(Arc<Answer>, bool), Arc<RunError>>;
 
 /// Keeps answers.
 #[derive(Clone)]
-pub struct Answers {
+pub struct AnswerCache {
     kept: Cache<AnswerKey, Arc<Answer>, RandomState>,
-    flights: Flights<AnswerKey, Arc<Watch>, Filled>,
-    definitions: Definitions,
-    news: Arc<News>,
+    single_flight: SingleFlight<AnswerKey, Arc<Dependencies>, Filled>,
+    definitions: DefinitionCache,
+    change_feed: Arc<ChangeFeed>,
     writer: Arc<dyn AnswerWriter>,
     settings: CacheSettings,
     /// Makes ids for the log that say nothing of what they stand for.
@@ -68,7 +68,7 @@ pub struct Answers {
 /// A finished answer.
 pub struct Answer {
     definition: Arc<Definition>,
-    written: Written,
+    written: RenderedAnswer,
     packed: [OnceLock<Bytes>; PACKINGS],
     made: Made,
     fresh_for: Duration,
@@ -85,7 +85,7 @@ struct Made {
     /// How long they can be right after that: to the end of the day that they depend on.
     bound: Option<Duration>,
     seen: Snapshot,
-    watch: Arc<Watch>,
+    dependencies: Arc<Dependencies>,
 }
 
 /// What somebody asks.
@@ -131,8 +131,8 @@ pub enum Source {
     },
     /// It was read for this question.
     Read {
-        /// Why.
-        why: Why,
+        /// MissReason.
+        why: MissReason,
         /// Whether it is kept.
         stored: bool,
         /// Whether somebody else had asked before.
@@ -142,22 +142,22 @@ pub enum Source {
     },
 }
 
-/// Why an answer was read from the database.
+/// MissReason an answer was read from the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum MissReason {
     /// There was none.
-    Missing,
+    Absent,
     /// The one that was kept was too old, or its data had changed.
-    Old,
+    Expired,
     /// The caller wished for a newer one.
-    Wished,
+    Bypassed,
     /// Such answers are not kept.
-    NotKept,
+    Uncacheable,
 }
 
-impl std::fmt::Debug for Answers {
+impl std::fmt::Debug for AnswerCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answers").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("AnswerCache").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -177,7 +177,7 @@ impl moka::Expiry<AnswerKey, Arc<Answer>> for Lifetime {
         answer: &Arc<Answer>,
         _: Instant,
     ) -> Option<Duration> {
-        let until = answer.lives_for.saturating_add(LINGERS);
+        let until = answer.lives_for.saturating_add(EXPIRED_RETENTION);
         Some(until.saturating_sub(answer.made.at.elapsed()))
     }
 
@@ -192,13 +192,13 @@ impl moka::Expiry<AnswerKey, Arc<Answer>> for Lifetime {
     }
 }
 
-impl Answers {
-    /// Keeps what `writer` writes, as `settings` say and as long as `news` has nothing to say against
+impl AnswerCache {
+    /// Keeps what `writer` writes, as `settings` say and as long as `change_feed` has nothing to say against
     /// it.
     #[must_use]
     pub fn new(
-        definitions: Definitions,
-        news: Arc<News>,
+        definitions: DefinitionCache,
+        change_feed: Arc<ChangeFeed>,
         writer: Arc<dyn AnswerWriter>,
         settings: CacheSettings,
     ) -> Self {
@@ -209,8 +209,8 @@ impl Answers {
             })
             .expire_after(Lifetime)
             .build_with_hasher(RandomState::new());
-        let (flights, names) = (Flights::default(), RandomState::new());
-        Self { kept, flights, definitions, news, writer, settings, names }
+        let (single_flight, names) = (SingleFlight::default(), RandomState::new());
+        Self { kept, single_flight, definitions, change_feed, writer, settings, names }
     }
 
     /// The answer to a question: one that is kept, if it is as good as a new one, else what `read`
@@ -227,9 +227,9 @@ impl Answers {
         F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
     {
         let (question, why) = if !self.keeps(&question) {
-            (question, Why::NotKept)
+            (question, MissReason::Uncacheable)
         } else if question.max_age == Some(Duration::ZERO) {
-            (question, Why::Wished)
+            (question, MissReason::Bypassed)
         } else {
             match self.look_up(question).await? {
                 Found::Fresh(served) => return Ok(served),
@@ -241,7 +241,10 @@ impl Answers {
                 Found::Nothing(question, why) => (question, why),
             }
         };
-        self.log(&question.key, if why == Why::Old { "Cache expired" } else { "Cache miss" });
+        self.log(
+            &question.key,
+            if why == MissReason::Expired { "Cache expired" } else { "Cache miss" },
+        );
         // What is rare lies elsewhere, so that the rest is small to move.
         Box::pin(self.fetch(question, why, read)).await
     }
@@ -252,7 +255,7 @@ impl Answers {
     {
         let answers = self.clone();
         let refresh = async move {
-            let _ = answers.fetch(question, Why::Old, |_| read).await;
+            let _ = answers.fetch(question, MissReason::Expired, |_| read).await;
         };
         tokio::spawn(refresh.in_current_span());
     }
@@ -294,22 +297,22 @@ impl Answers {
     }
 
     async fn look_up(&self, question: Question) -> Result<Found, GetError> {
-        self.news.be_sure().await?;
+        self.change_feed.ensure_fresh().await?;
         let Some(answer) = self.kept.get(&question.key) else {
-            return Ok(Found::Nothing(question, Why::Missing));
+            return Ok(Found::Nothing(question, MissReason::Absent));
         };
         let made = &answer.made;
-        if !made.watch.is_current(&made.seen) {
-            return Ok(Found::Nothing(question, Why::Old));
+        if !made.dependencies.is_current(&made.seen) {
+            return Ok(Found::Nothing(question, MissReason::Expired));
         }
         let age = made.at.elapsed();
         if question.max_age.is_some_and(|max_age| age > max_age) {
-            return Ok(Found::Nothing(question, Why::Wished));
+            return Ok(Found::Nothing(question, MissReason::Bypassed));
         }
         let answer = self.dressed(&question, answer);
         let is_fresh = age < answer.fresh_for;
         if !is_fresh && age >= answer.lives_for {
-            return Ok(Found::Nothing(question, Why::Old));
+            return Ok(Found::Nothing(question, MissReason::Expired));
         }
         self.log(&question.key, if is_fresh { "Cache hit" } else { "Cache stale" });
         let source = Source::Kept { fresh_for: answer.fresh_for.saturating_sub(age), age };
@@ -347,27 +350,29 @@ impl Answers {
     async fn fetch<F>(
         &self,
         question: Question,
-        why: Why,
+        why: MissReason,
         read: impl FnOnce(&Question) -> F,
     ) -> Result<Served, GetError>
     where
         F: Future<Output = Result<Fetched, RunError>> + Send + 'static,
     {
         let asked = Instant::now();
-        let Readings { marks, is_whole } =
-            self.definitions.marks(&question.definition.readings).await?;
-        let query = Mark::Query(question.definition.compiled.query.id.clone());
+        let ResolvedDependencies { keys, is_whole } =
+            self.definitions.keys(&question.definition.tables).await?;
+        let query = DependencyKey::Query(question.definition.compiled.query.id.clone());
         let (key, asked_for) = (question.key.clone(), question.clone());
         let takes_any = question.max_age != Some(Duration::ZERO);
         // Whoever asks after a change must not get what was begun before it.
-        let may_join = |watch: &Arc<Watch>| takes_any && watch.is_untouched();
+        let may_join = |dependencies: &Arc<Dependencies>| takes_any && dependencies.is_unchanged();
         let begin = || {
-            let watch = Arc::new(self.news.ledger().watch(marks.into_iter().chain([query])));
-            let (ticket, answers, read) = (Arc::clone(&watch), self.clone(), read(&question));
-            (ticket, async move { answers.fill(question, why, watch, is_whole, read).await })
+            let dependencies =
+                Arc::new(self.change_feed.versions().watch(keys.into_iter().chain([query])));
+            let (ticket, answers, read) =
+                (Arc::clone(&dependencies), self.clone(), read(&question));
+            (ticket, async move { answers.fill(question, why, dependencies, is_whole, read).await })
         };
-        let (landed, collapsed) = self.flights.join(key, may_join, begin).await;
-        let broke_off = |error: BrokeOff| Arc::new(RunError::Failed(error.into()));
+        let (landed, collapsed) = self.single_flight.join(key, may_join, begin).await;
+        let broke_off = |error: Aborted| Arc::new(RunError::Failed(error.into()));
         let (answer, stored) = landed.map_err(broke_off).flatten()?;
         let took = asked.elapsed();
         let source = Source::Read { why, stored, collapsed, took };
@@ -377,8 +382,8 @@ impl Answers {
     async fn fill(
         self,
         question: Question,
-        why: Why,
-        watch: Arc<Watch>,
+        why: MissReason,
+        dependencies: Arc<Dependencies>,
         is_whole: bool,
         read: impl Future<Output = Result<Fetched, RunError>>,
     ) -> Filled {
@@ -391,12 +396,15 @@ impl Answers {
             Validity::Always | Validity::Moment => None,
         };
         let bound = end.map(|end| (end - as_of).to_std().unwrap_or_default());
-        let made = Made { truncated: rows.truncated, as_of, at, bound, seen: rows.snapshot, watch };
+        let made =
+            Made { truncated: rows.truncated, as_of, at, bound, seen: rows.snapshot, dependencies };
         let answer = self.written(&question, rows.json.as_bytes(), made);
         let made = &answer.made;
-        let is_current =
-            || made.watch.is_current(&made.seen) && question.definition.watch.is_untouched();
-        let stored = why != Why::NotKept && is_current();
+        let is_current = || {
+            made.dependencies.is_current(&made.seen)
+                && question.definition.dependencies.is_unchanged()
+        };
+        let stored = why != MissReason::Uncacheable && is_current();
         let is_newer = |kept: Arc<Answer>| kept.made.at > at;
         if stored && !self.kept.get(&question.key).is_some_and(is_newer) {
             self.kept.insert(question.key, Arc::clone(&answer));
@@ -453,7 +461,7 @@ impl Answer {
         let packed: usize = self.packed.iter().filter_map(OnceLock::get).map(Bytes::len).sum();
         let bodies = self.body().len() + packed;
         // The allocator's sizes are an eighth apart.
-        size_of::<Self>() + self.made.watch.weight() + bodies + bodies / 8
+        size_of::<Self>() + self.made.dependencies.weight() + bodies + bodies / 8
     }
 }
 
@@ -468,7 +476,7 @@ enum Found {
     Fresh(Served),
     /// Good enough until a newer one is there.
     Stale(Served),
-    Nothing(Question, Why),
+    Nothing(Question, MissReason),
 }
 
 #[cfg(test)]
@@ -483,7 +491,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{
-        super::samples::{Shelf, id, news},
+        super::samples::{Shelf, change_feed, id},
         *,
     };
     use crate::ports::ChangeSink as _;
@@ -491,22 +499,22 @@ mod tests {
     struct RowsAlone;
 
     impl AnswerWriter for RowsAlone {
-        fn write(&self, answer: AnswerDraft<'_>) -> Written {
+        fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
             let body = Bytes::copy_from_slice(answer.rows);
-            Written { rows: 0..body.len(), body, tag: "".into() }
+            RenderedAnswer { rows: 0..body.len(), body, tag: "".into() }
         }
     }
 
-    fn answers(ttl: Duration, max_stale: Duration) -> Answers {
-        let news = news();
+    fn answers(ttl: Duration, max_stale: Duration) -> AnswerCache {
+        let change_feed = change_feed();
         let shelf = Arc::new(Shelf::default());
-        let definitions = Definitions::new(shelf, Arc::clone(&news), 1 << 20);
+        let definitions = DefinitionCache::new(shelf, Arc::clone(&change_feed), 1 << 20);
         let settings = CacheSettings { ttl, max_stale, max_bytes: 1 << 20 };
-        Answers::new(definitions, news, Arc::new(RowsAlone), settings)
+        AnswerCache::new(definitions, change_feed, Arc::new(RowsAlone), settings)
     }
 
     #[expect(clippy::disallowed_methods, reason = "who asks does not matter here")]
-    async fn question(answers: &Answers) -> Question {
+    async fn question(answers: &AnswerCache) -> Question {
         let definition = answers.definitions.find(id(1)).await.unwrap().unwrap();
         let template = &definition.compiled.query.template;
         let window = Window::resolve(&template.slots, &WindowRequest::default(), Utc::now());
@@ -523,7 +531,7 @@ mod tests {
     }
 
     /// Asks, where reading gives `rows` at once.
-    async fn ask(answers: &Answers, rows: &'static str) -> Served {
+    async fn ask(answers: &AnswerCache, rows: &'static str) -> Served {
         let question = question(answers).await;
         answers.get(question, |_| async { Ok(fetched(rows, 1)) }).await.unwrap()
     }
@@ -536,7 +544,7 @@ mod tests {
     async fn what_is_too_old_is_given_while_it_is_read_again_once() {
         let answers = answers(Duration::from_millis(1), Duration::from_hours(1));
         let first = ask(&answers, "[1]").await;
-        assert!(matches!(first.source, Source::Read { why: Why::Missing, stored: true, .. }));
+        assert!(matches!(first.source, Source::Read { why: MissReason::Absent, stored: true, .. }));
         tokio::time::sleep(Duration::from_millis(10)).await;
 
         let (reads, (go, gone)) = (Arc::new(AtomicU32::new(0)), oneshot::channel::<()>());
@@ -592,7 +600,10 @@ mod tests {
         go.send(()).unwrap();
         let served = waiting.await.unwrap();
         assert_eq!(body(&served), b"[2]");
-        assert!(matches!(served.source, Source::Read { why: Why::Old, collapsed: true, .. }));
+        assert!(matches!(
+            served.source,
+            Source::Read { why: MissReason::Expired, collapsed: true, .. }
+        ));
         holding.await.unwrap();
     }
 
@@ -614,9 +625,9 @@ mod tests {
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
-            let orders = question(&answers).await.definition.readings[0].table.clone();
+            let orders = question(&answers).await.definition.tables[0].table.clone();
             let what = Changed::rows_of(&orders);
-            answers.news.changed(&[Change { by: TransactionId(5), what }]);
+            answers.change_feed.changed(&[Change { by: TransactionId(5), what }]);
             go.send(()).unwrap();
             let read = reading.await.unwrap();
             let Source::Read { stored, .. } = read.source else {

@@ -9,15 +9,15 @@ use std::{
 use metricd_core::{
     ids::MetricId,
     metric::CompiledMetric,
-    sql::{Reading, TableName},
+    sql::{TableDependency, TableName},
 };
 use moka::sync::Cache;
 use quick_cache::Weighter;
 
 use super::{
-    flights::{BrokeOff, Flights},
-    ledger::{Mark, Watch},
-    news::News,
+    change_feed::ChangeFeed,
+    single_flight::{Aborted, SingleFlight},
+    versions::{Dependencies, DependencyKey},
 };
 use crate::ports::{Catalog, ResolvedTable, StoreError};
 
@@ -33,12 +33,12 @@ type Found = Result<Option<Arc<Definition>>, Arc<StoreError>>;
 
 /// Reads metrics through a bounded memory.
 #[derive(Clone)]
-pub struct Definitions {
+pub struct DefinitionCache {
     catalog: Arc<dyn Catalog>,
-    news: Arc<News>,
+    change_feed: Arc<ChangeFeed>,
     kept: Arc<quick_cache::sync::Cache<MetricId, Arc<Kept>, Weight>>,
     resolved: Cache<TableName, Arc<ResolvedTable>>,
-    flights: Flights<MetricId, Arc<Watch>, Found>,
+    single_flight: SingleFlight<MetricId, Arc<Dependencies>, Found>,
 }
 
 /// A metric, and what its answers are made from.
@@ -46,9 +46,9 @@ pub struct Definition {
     /// The metric and its query.
     pub compiled: CompiledMetric,
     /// The tables that the query reads.
-    pub readings: Vec<Reading>,
+    pub tables: Vec<TableDependency>,
     /// Moves when the definition changes.
-    pub(crate) watch: Arc<Watch>,
+    pub(crate) dependencies: Arc<Dependencies>,
 }
 
 impl std::fmt::Debug for Definition {
@@ -58,8 +58,8 @@ impl std::fmt::Debug for Definition {
 }
 
 /// What changes the rows of an answer.
-pub(crate) struct Readings {
-    pub(crate) marks: Vec<Mark>,
+pub(crate) struct ResolvedDependencies {
+    pub(crate) keys: Vec<DependencyKey>,
     /// Whether nothing else does.
     pub(crate) is_whole: bool,
 }
@@ -67,14 +67,14 @@ pub(crate) struct Readings {
 struct Kept {
     /// `None`: nobody has this id.
     definition: Option<Arc<Definition>>,
-    watch: Arc<Watch>,
+    dependencies: Arc<Dependencies>,
     /// When it was read.
     since: Instant,
 }
 
-impl std::fmt::Debug for Definitions {
+impl std::fmt::Debug for DefinitionCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Definitions").field("kept", &self.kept.len()).finish_non_exhaustive()
+        f.debug_struct("DefinitionCache").field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }
 
@@ -93,15 +93,15 @@ impl Weighter<MetricId, Arc<Kept>> for Weight {
     }
 }
 
-impl Definitions {
-    /// Reads through `catalog` and keeps no more than `max_bytes`, as long as `news` has nothing to say
+impl DefinitionCache {
+    /// Reads through `catalog` and keeps no more than `max_bytes`, as long as `change_feed` has nothing to say
     /// against it.
     #[must_use]
-    pub fn new(catalog: Arc<dyn Catalog>, news: Arc<News>, max_bytes: u64) -> Self {
+    pub fn new(catalog: Arc<dyn Catalog>, change_feed: Arc<ChangeFeed>, max_bytes: u64) -> Self {
         let items = usize::try_from(max_bytes / USUAL).unwrap_or(usize::MAX);
         let kept = Arc::new(quick_cache::sync::Cache::with_weighter(items, max_bytes, Weight));
         let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED).build();
-        Self { catalog, news, kept, resolved, flights: Flights::default() }
+        Self { catalog, change_feed, kept, resolved, single_flight: SingleFlight::default() }
     }
 
     /// A metric with its query, as it is now.
@@ -109,7 +109,7 @@ impl Definitions {
     /// # Errors
     /// When the catalog or the log of changes has to be asked and cannot.
     pub async fn find(&self, id: MetricId) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
-        self.news.be_sure().await?;
+        self.change_feed.ensure_fresh().await?;
         if let Some(definition) = self.kept(id).and_then(|kept| kept.definition.clone()) {
             return Ok(Some(definition));
         }
@@ -128,19 +128,22 @@ impl Definitions {
                     return Ok(kept.definition.clone());
                 }
                 // Another server may have made it a moment ago: whoever names it has heard of it.
-                self.news.look().await?;
-                if kept.watch.is_untouched() {
+                self.change_feed.look().await?;
+                if kept.dependencies.is_unchanged() {
                     return Ok(None);
                 }
             }
             let begin = || {
-                let marks = [Mark::Metric(id), Mark::Queries];
-                let watch = Arc::new(self.news.ledger().watch(marks));
-                (Arc::clone(&watch), self.clone().read(id, watch))
+                let keys = [DependencyKey::Metric(id), DependencyKey::Queries];
+                let dependencies = Arc::new(self.change_feed.versions().watch(keys));
+                (Arc::clone(&dependencies), self.clone().read(id, dependencies))
             };
-            let (read, joined) = self.flights.join(id, |watch| watch.is_untouched(), begin).await;
+            let (read, joined) = self
+                .single_flight
+                .join(id, |dependencies| dependencies.is_unchanged(), begin)
+                .await;
             let found =
-                read.unwrap_or_else(|BrokeOff| Err(Arc::new(StoreError::Failed(BrokeOff.into()))))?;
+                read.unwrap_or_else(|Aborted| Err(Arc::new(StoreError::Failed(Aborted.into()))))?;
             // A reading that others had begun may be too old to say that there is nothing.
             if found.is_some() || !joined {
                 return Ok(found);
@@ -148,47 +151,53 @@ impl Definitions {
         }
     }
 
-    async fn read(self, id: MetricId, watch: Arc<Watch>) -> Found {
+    async fn read(self, id: MetricId, dependencies: Arc<Dependencies>) -> Found {
         let found = self.catalog.find(id).await?;
         // Which query it has is known only now. Nothing that is to be watched has changed before, as long
         // as no query has.
-        let marks = [Mark::Metric(id)].into_iter();
-        let query = found.as_ref().map(|found| Mark::Query(found.query.id.clone()));
-        let narrow = Arc::new(self.news.ledger().watch(marks.chain(query)));
+        let keys = [DependencyKey::Metric(id)].into_iter();
+        let query = found.as_ref().map(|found| DependencyKey::Query(found.query.id.clone()));
+        let narrow = Arc::new(self.change_feed.versions().watch(keys.chain(query)));
         let definition = found.map(|compiled| {
-            let readings = compiled.query.template.readings();
-            Arc::new(Definition { compiled, readings, watch: Arc::clone(&narrow) })
+            let tables = compiled.query.template.dependencies();
+            Arc::new(Definition { compiled, tables, dependencies: Arc::clone(&narrow) })
         });
-        if watch.is_untouched() {
-            let kept =
-                Kept { definition: definition.clone(), watch: narrow, since: Instant::now() };
+        if dependencies.is_unchanged() {
+            let kept = Kept {
+                definition: definition.clone(),
+                dependencies: narrow,
+                since: Instant::now(),
+            };
             self.kept.insert(id, Arc::new(kept));
         }
         Ok(definition)
     }
 
-    /// What changes the rows that `readings` find.
-    pub(crate) async fn marks(&self, readings: &[Reading]) -> Result<Readings, StoreError> {
-        let (mut marks, mut is_whole) = (Vec::new(), true);
-        for reading in readings {
+    /// What changes the rows that `dependencies` find.
+    pub(crate) async fn keys(
+        &self,
+        dependencies: &[TableDependency],
+    ) -> Result<ResolvedDependencies, StoreError> {
+        let (mut keys, mut is_whole) = (Vec::new(), true);
+        for reading in dependencies {
             let table = reading.table.clone().qualified();
             if let Some(ids) = &reading.only {
-                marks.push(Mark::SomeRows(table.clone()));
-                marks.extend(ids.iter().map(|id| Mark::Rows(table.clone(), id.clone())));
+                keys.push(DependencyKey::SomeRows(table.clone()));
+                keys.extend(ids.iter().map(|id| DependencyKey::Rows(table.clone(), id.clone())));
             } else {
                 let resolved = self.resolve(&reading.table).await?;
-                marks.extend(resolved.tables.iter().cloned().map(Mark::Table));
+                keys.extend(resolved.tables.iter().cloned().map(DependencyKey::Table));
                 is_whole &= resolved.is_whole;
             }
         }
-        Ok(Readings { marks, is_whole })
+        Ok(ResolvedDependencies { keys, is_whole })
     }
 
     async fn resolve(&self, table: &TableName) -> Result<Arc<ResolvedTable>, StoreError> {
         if let Some(resolved) = self.resolved.get(table) {
             return Ok(resolved);
         }
-        let resolved = self.news.log().resolve(std::slice::from_ref(table)).await?;
+        let resolved = self.change_feed.log().resolve(std::slice::from_ref(table)).await?;
         let resolved = resolved.into_iter().next().unwrap_or_else(|| ResolvedTable {
             tables: [table.clone().qualified()].into(),
             is_whole: false,
@@ -201,7 +210,8 @@ impl Definitions {
 
 impl Kept {
     fn holds(&self) -> bool {
-        self.watch.is_untouched() && (self.definition.is_some() || self.since.elapsed() < UNKNOWN)
+        self.dependencies.is_unchanged()
+            && (self.definition.is_some() || self.since.elapsed() < UNKNOWN)
     }
 
     fn weight(&self) -> usize {
@@ -214,7 +224,7 @@ impl Kept {
                 metric.layouts.len() + query.columns.len() + query.template.parameters.len();
             size_of::<Definition>() + texts + notes + details + 96 * items
         });
-        OVERHEAD + size_of::<Self>() + self.watch.weight() + definition
+        OVERHEAD + size_of::<Self>() + self.dependencies.weight() + definition
     }
 }
 

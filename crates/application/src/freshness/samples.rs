@@ -17,8 +17,10 @@ use metricd_core::{
 };
 use uuid::Uuid;
 
-use super::{Definitions, News};
-use crate::ports::{Catalog, ChangeLog, MetricFilter, News as Told, ResolvedTable, StoreError};
+use super::{ChangeFeed, DefinitionCache};
+use crate::ports::{
+    Catalog, ChangeBatch as Told, ChangeLog, MetricFilter, ResolvedTable, StoreError,
+};
 
 /// Has a metric of `orders` for each id below a thousand, with SQL of 10,000 bytes, and counts how often
 /// it is asked.
@@ -91,12 +93,12 @@ impl ChangeLog for Alone {
     }
 }
 
-pub(super) fn news() -> Arc<News> {
-    Arc::new(News::new(Arc::new(Alone), false))
+pub(super) fn change_feed() -> Arc<ChangeFeed> {
+    Arc::new(ChangeFeed::new(Arc::new(Alone), false))
 }
 
-pub(super) fn definitions(shelf: &Arc<Shelf>, max_bytes: u64) -> Definitions {
-    Definitions::new(Arc::clone(shelf) as _, news(), max_bytes)
+pub(super) fn definitions(shelf: &Arc<Shelf>, max_bytes: u64) -> DefinitionCache {
+    DefinitionCache::new(Arc::clone(shelf) as _, change_feed(), max_bytes)
 }
 
 pub(super) fn id(number: u128) -> MetricId {

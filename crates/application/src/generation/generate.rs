@@ -20,8 +20,9 @@ use super::raw_records;
 use crate::{
     authorize,
     compile::{CompileError, compile, compile_suggestion},
+    context::Context,
     ports::{
-        GenerateError, GenerationSource, Ports, QueryGenerator, RefusedAttempt, Rows, RunError,
+        GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Rows, RunError,
         StoreError, Suggestion, SuggestionRequest,
     },
     rights::permits,
@@ -86,17 +87,17 @@ pub enum GenerationError {
 /// See [`GenerationError`].
 pub(crate) async fn generate(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     query_id: &QueryId,
     prompt: &str,
     strict: bool,
 ) -> Result<(Generation, Trial), GenerationError> {
     // Whoever may not write SQL shall not cost a model's time either.
-    authorize(actor, ports, Action::WriteSql, AuditedObject::Catalog)
+    authorize(actor, context, Action::WriteSql, AuditedObject::Catalog)
         .await
         .map_err(|forbidden| GenerationError::Query(forbidden.into()))?;
     let mut heard = Heard::default();
-    if let Some(generated) = ask_all(actor, ports, query_id, prompt, &mut heard).await? {
+    if let Some(generated) = ask_all(actor, context, query_id, prompt, &mut heard).await? {
         return Ok(generated);
     }
     let attempts = heard.attempts + 1;
@@ -107,8 +108,8 @@ pub(crate) async fn generate(
     let sql = raw_records::sql(query_id, prompt);
     let explanation =
         format!("{why} The metric returns its own raw records of the last day_range days.");
-    let compiled = compile(actor, ports, &sql).await.map_err(GenerationError::Query)?;
-    let trial = attempt(actor, ports, compiled).await?;
+    let compiled = compile(actor, context, &sql).await.map_err(GenerationError::Query)?;
+    let trial = attempt(actor, context, compiled).await?;
     let source = GenerationSource::Fallback;
     Ok((Generation { source, grounded: false, explanation, attempts, sql }, trial))
 }
@@ -120,25 +121,25 @@ const PARTS: u32 = 5;
 /// Asks the generators one after the other, for no longer than they all together may take.
 async fn ask_all(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     query_id: &QueryId,
     prompt: &str,
     heard: &mut Heard,
 ) -> Result<Option<(Generation, Trial)>, GenerationError> {
-    let time = ports.generation_time;
+    let time = context.generation_time;
     let end = Instant::now() + time;
     let before_last = end - time / PARTS;
-    let Ok(schema) = timeout_at(before_last, schema_for(actor, ports)).await else {
+    let Ok(schema) = timeout_at(before_last, schema_for(actor, context)).await else {
         warn!("Schema too slow");
         heard.too_late = true;
         return Ok(None);
     };
     let schema = schema?;
-    let mut generators = ports.generators.iter().peekable();
+    let mut generators = context.generators.iter().peekable();
     while let Some(generator) = generators.next() {
         let all = if generators.peek().is_some() { before_last } else { end };
         let until = all.min(Instant::now() + generator.patience());
-        let asking = Asking { actor, ports, query_id, prompt, schema: &schema };
+        let asking = Asking { actor, context, query_id, prompt, schema: &schema };
         match timeout_at(until, asking.ask(generator.as_ref(), heard)).await {
             Ok(Ok(None)) => {}
             Ok(answered) => return answered,
@@ -179,10 +180,10 @@ impl Heard {
 }
 
 /// The tables that may be read and that `actor` may write SQL over.
-async fn schema_for(actor: &Actor, ports: &Ports) -> Result<Arc<Schema>, StoreError> {
-    let schema = ports.schema.schema().await?;
+async fn schema_for(actor: &Actor, context: &Context) -> Result<Arc<Schema>, StoreError> {
+    let schema = context.schema.schema().await?;
     let may = |table: &&metricd_core::schema::Table| {
-        permits(actor, ports, Action::WriteSql, Object::Table(&table.name))
+        permits(actor, context, Action::WriteSql, Object::Table(&table.name))
     };
     if schema.tables.iter().all(|table| may(&table)) {
         return Ok(schema);
@@ -193,7 +194,7 @@ async fn schema_for(actor: &Actor, ports: &Ports) -> Result<Arc<Schema>, StoreEr
 /// One sentence on its way to a generator.
 struct Asking<'a> {
     actor: &'a Actor,
-    ports: &'a Ports,
+    context: &'a Context,
     query_id: &'a QueryId,
     prompt: &'a str,
     schema: &'a Arc<Schema>,
@@ -213,7 +214,7 @@ impl Asking<'_> {
                 query_id: self.query_id,
                 prompt: self.prompt,
                 schema: self.schema,
-                today: self.ports.clock.now().date_naive(),
+                today: self.context.clock.now().date_naive(),
                 refused: &refused,
             };
             heard.attempts += 1;
@@ -256,7 +257,7 @@ impl Asking<'_> {
     /// Holds a suggestion to everything that SQL is held to, and tries it. The inner error is what is
     /// wrong with the suggestion.
     async fn check(&self, sql: &str) -> Result<Result<Trial, String>, GenerationError> {
-        let compiled = match compile_suggestion(self.actor, self.ports, sql).await {
+        let compiled = match compile_suggestion(self.actor, self.context, sql).await {
             Ok(compiled) => compiled,
             Err(CompileError::Database(error)) => return refusal(error),
             Err(CompileError::Forbidden(_)) => {
@@ -265,7 +266,7 @@ impl Asking<'_> {
             }
             Err(fault) => return Ok(Err(fault.to_string())),
         };
-        match attempt(self.actor, self.ports, compiled).await {
+        match attempt(self.actor, self.context, compiled).await {
             Ok(trial) => Ok(Ok(trial)),
             Err(error) => refusal(error),
         }
@@ -276,7 +277,7 @@ impl Asking<'_> {
 /// look at any.
 fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
     match error {
-        RunError::Unavailable(_) | RunError::Crowded => Err(error.into()),
+        RunError::Unavailable(_) | RunError::QueueFull => Err(error.into()),
         error => Ok(Err(chain(&error))),
     }
 }
@@ -284,15 +285,17 @@ fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
 /// Runs a compiled query once, for the defaults of its window and a few rows.
 pub(super) async fn attempt(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     (template, columns): (Template, Vec<Column>),
 ) -> Result<Trial, RunError> {
     let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
-        .map_err(|_| RunError::Rejected { message: "its default window makes no sense".into() })?;
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
+        .map_err(|_| RunError::Rejected {
+        message: "its default window makes no sense".into(),
+    })?;
     let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    let runner = ports.runner.together().await?;
-    ports.admission.admit(runner.as_ref(), &template, &window, &values).await?;
+    let runner = context.runner.session().await?;
+    context.admission.admit(runner.as_ref(), &template, &window, &values).await?;
     let rows = runner.run(&template, &values, TRIAL_ROWS).await?;
     Ok(Trial { template, columns, window, rows })
 }

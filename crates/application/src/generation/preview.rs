@@ -10,9 +10,10 @@ use super::generate::{Generation, GenerationError, Trial, attempt, generate};
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
+    context::Context,
     deny,
     metrics::{QuerySource, planned},
-    ports::{Ports, RunError},
+    ports::RunError,
     rights::permits,
 };
 
@@ -50,28 +51,28 @@ pub enum PreviewError {
 /// See [`PreviewError`].
 pub async fn preview_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     source: QuerySource,
 ) -> Result<Preview, PreviewError> {
-    authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
-    let query_id = QueryId::from(ports.ids.fresh());
+    authorize_on(actor, context, Action::Create, Object::Catalog).await?;
+    let query_id = QueryId::from(context.ids.fresh());
     let (sql, trial, generation) = match source {
         QuerySource::Sql(sql) => {
-            let compiled = compile(actor, ports, &sql).await.map_err(PreviewError::Query)?;
+            let compiled = compile(actor, context, &sql).await.map_err(PreviewError::Query)?;
             if actor.scope(&compiled.0.claims).is_err() {
-                let denied = deny(actor, ports, Action::Create, Object::Catalog.into()).await;
+                let denied = deny(actor, context, Action::Create, Object::Catalog.into()).await;
                 return Err(denied.into());
             }
-            (sql, attempt(actor, ports, compiled).await?, None)
+            (sql, attempt(actor, context, compiled).await?, None)
         }
         QuerySource::Prompt { text, strict } => {
-            let (generation, trial) = generate(actor, ports, &query_id, &text, strict).await?;
+            let (generation, trial) = generate(actor, context, &query_id, &text, strict).await?;
             (generation.sql.clone(), trial, Some(generation))
         }
     };
-    let ids = (MetricId(ports.ids.fresh()), query_id);
+    let ids = (MetricId(context.ids.fresh()), query_id);
     let compiled = (trial.template.clone(), trial.columns.clone());
-    let (_, metric) = planned(actor, ports, ids, sql, compiled, generation.is_some());
-    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
+    let (_, metric) = planned(actor, context, ids, sql, compiled, generation.is_some());
+    let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
     Ok(Preview { trial, generation, shows_sql })
 }

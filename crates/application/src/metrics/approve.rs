@@ -11,7 +11,8 @@ use thiserror::Error;
 use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize,
-    ports::{Ports, StoreError},
+    context::Context,
+    ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
 
@@ -43,18 +44,18 @@ pub enum ApproveError {
 /// See [`ApproveError`].
 pub async fn approve_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     version: Option<i64>,
 ) -> Result<Metric, ApproveError> {
-    authorize(actor, ports, Action::Approve, id.into()).await?;
-    let known = find_readable(actor, ports, id).await?.ok_or(ApproveError::NotFound)?;
+    authorize(actor, context, Action::Approve, id.into()).await?;
+    let known = find_readable(actor, context, id).await?.ok_or(ApproveError::NotFound)?;
     let Locked { work, query, metric, sharing } =
-        lock(ports, id, known.metric.query_id).await?.ok_or(ApproveError::NotFound)?;
-    if !may_know(actor, ports, &metric) {
+        lock(context, id, known.metric.query_id).await?.ok_or(ApproveError::NotFound)?;
+    if !may_know(actor, context, &metric) {
         return Err(ApproveError::NotFound);
     }
-    let mut work = authorize_within(actor, ports, Action::Approve, &metric, work).await?;
+    let mut work = authorize_within(actor, context, Action::Approve, &metric, work).await?;
     if version.is_some_and(|version| version != query.version) {
         return Err(ApproveError::Changed { current: query.version });
     }
@@ -62,11 +63,11 @@ pub async fn approve_metric(
         return Ok(metric);
     }
     for other in &sharing {
-        work = authorize_within(actor, ports, Action::Approve, other, work).await?;
+        work = authorize_within(actor, context, Action::Approve, other, work).await?;
     }
     let query = Query { review: Review::Approved, ..query };
     work.update_query(&query).await?;
-    let (now, version) = (ports.clock.now(), Some(query.version));
+    let (now, version) = (context.clock.now(), Some(query.version));
     let event = |id: MetricId| AuditEvent::done(actor, now, Action::Approve, id.into(), version);
     let more: Vec<_> = sharing.iter().map(|other| event(other.id)).collect();
     work.commit(&event(id), &more).await?;

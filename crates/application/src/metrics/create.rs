@@ -13,9 +13,10 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
+    context::{Approval, Context},
     generation::{Generation, GenerationError, generate},
-    idempotency::{Asked, Done, KeyError, NotOurs, claim, keep},
-    ports::{Approval, Ports, StoreError},
+    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, keep},
+    ports::StoreError,
     rights::permits,
 };
 
@@ -89,36 +90,36 @@ pub enum CreateError {
 /// See [`CreateError`].
 pub async fn create_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     command: CreateMetric,
-    asked: Option<Asked<'_, Created>>,
-) -> Result<Done<Created>, CreateError> {
-    authorize_on(actor, ports, Action::Create, Object::Catalog).await?;
+    asked: Option<Replayable<'_, Created>>,
+) -> Result<Outcome<Created>, CreateError> {
+    authorize_on(actor, context, Action::Create, Object::Catalog).await?;
     let once = asked.as_ref().map(|asked| asked.once);
     if once.is_some() {
         // A sentence is not read again for a metric that is there. The key is free again until the
         // metric is stored.
-        let mut work = ports.store.begin().await?;
-        if let Err(not_ours) = claim(actor, ports, work.as_mut(), once).await {
-            return not_made(not_ours);
+        let mut work = context.store.begin().await?;
+        if let Err(unclaimed) = claim(actor, context, work.as_mut(), once).await {
+            return unclaimed_outcome(unclaimed);
         }
     }
-    let id = MetricId(ports.ids.fresh());
-    let query_id = QueryId::from(ports.ids.fresh());
+    let id = MetricId(context.ids.fresh());
+    let query_id = QueryId::from(context.ids.fresh());
     let (sql, template, columns, generation) = match command.source {
         QuerySource::Sql(sql) => {
             let (template, columns) =
-                compile(actor, ports, &sql).await.map_err(CreateError::Query)?;
+                compile(actor, context, &sql).await.map_err(CreateError::Query)?;
             (sql, template, columns, None)
         }
         QuerySource::Prompt { text, strict } => {
-            let (generation, trial) = generate(actor, ports, &query_id, &text, strict).await?;
+            let (generation, trial) = generate(actor, context, &query_id, &text, strict).await?;
             (generation.sql.clone(), trial.template, trial.columns, Some(generation))
         }
     };
     let is_generated = generation.is_some();
     let (query, mut metric) =
-        planned(actor, ports, (id, query_id), sql, (template, columns), is_generated);
+        planned(actor, context, (id, query_id), sql, (template, columns), is_generated);
     metric.is_editable = command.is_editable;
     metric.layouts = command.layouts;
     metric.details.description = command.description;
@@ -128,41 +129,41 @@ pub async fn create_metric(
         metric.details.name = name;
     }
 
-    let shows_sql = permits(actor, ports, Action::ReadSql, Object::Metric(&metric));
+    let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
     let created = Created { id, generation, shows_sql };
-    let mut work = ports.store.begin().await?;
-    if let Err(not_ours) = claim(actor, ports, work.as_mut(), once).await {
-        return not_made(not_ours);
+    let mut work = context.store.begin().await?;
+    if let Err(unclaimed) = claim(actor, context, work.as_mut(), once).await {
+        return unclaimed_outcome(unclaimed);
     }
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
-    if let Some(Asked { once, answer }) = asked {
-        keep(actor, ports, work.as_mut(), Some(once), || answer(&created)).await?;
+    if let Some(Replayable { once, answer }) = asked {
+        keep(actor, context, work.as_mut(), Some(once), || answer(&created)).await?;
     }
-    let (now, version) = (ports.clock.now(), Some(metric.query_version));
+    let (now, version) = (context.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
-    Ok(Done::Now(created))
+    Ok(Outcome::Executed(created))
 }
 
-fn not_made(not_ours: NotOurs) -> Result<Done<Created>, CreateError> {
-    match not_ours {
-        NotOurs::Before(answer) => Ok(Done::Before(answer)),
-        NotOurs::Refused(error) => Err(error.into()),
-        NotOurs::Store(error) => Err(error.into()),
+fn unclaimed_outcome(unclaimed: ClaimError) -> Result<Outcome<Created>, CreateError> {
+    match unclaimed {
+        ClaimError::Replayed(answer) => Ok(Outcome::Replayed(answer)),
+        ClaimError::Refused(error) => Err(error.into()),
+        ClaimError::Store(error) => Err(error.into()),
     }
 }
 
 /// A query and its metric as `actor` would make them, with nothing said of the metric yet.
 pub(crate) fn planned(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     (id, query_id): (MetricId, QueryId),
     sql: String,
     (template, columns): (Template, Vec<Column>),
     is_generated: bool,
 ) -> (Query, Metric) {
     let name = MetricName::from_query(&sql, &query_id);
-    let review = match ports.approval {
+    let review = match context.approval {
         Approval::Required if is_generated => Review::Waiting,
         _ => Review::NotNeeded,
     };

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     Forbidden, authorize,
-    ports::{Ports, StoreError},
+    context::Context,
+    ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
 
@@ -38,21 +39,25 @@ pub enum DeleteError {
 ///
 /// # Errors
 /// See [`DeleteError`].
-pub async fn delete_metric(actor: &Actor, ports: &Ports, id: MetricId) -> Result<(), DeleteError> {
-    authorize(actor, ports, Action::Delete, id.into()).await?;
-    let known = find_readable(actor, ports, id).await?.ok_or(DeleteError::NotFound)?;
+pub async fn delete_metric(
+    actor: &Actor,
+    context: &Context,
+    id: MetricId,
+) -> Result<(), DeleteError> {
+    authorize(actor, context, Action::Delete, id.into()).await?;
+    let known = find_readable(actor, context, id).await?.ok_or(DeleteError::NotFound)?;
     let Locked { work, metric, .. } =
-        lock(ports, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
-    if !may_know(actor, ports, &metric) {
+        lock(context, id, known.metric.query_id).await?.ok_or(DeleteError::NotFound)?;
+    if !may_know(actor, context, &metric) {
         return Err(DeleteError::NotFound);
     }
-    let mut work = authorize_within(actor, ports, Action::Delete, &metric, work).await?;
+    let mut work = authorize_within(actor, context, Action::Delete, &metric, work).await?;
     if !metric.is_editable {
         return Err(DeleteError::Locked);
     }
     work.delete_metric(id).await?;
     work.delete_unused_query(&metric.query_id).await?;
-    let (now, version) = (ports.clock.now(), Some(metric.query_version));
+    let (now, version) = (context.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Delete, id.into(), version), &[]).await?;
     Ok(())
 }

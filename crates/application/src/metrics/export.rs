@@ -6,8 +6,9 @@ use metricd_core::{actor::Actor, ids::MetricId, window::WindowRequest};
 
 use super::get::{AnswerRequest, GetError, admitted, ask};
 use crate::{
+    context::Context,
     freshness::{Definition, Question},
-    ports::{Ports, RowStream, RunError},
+    ports::{RowStream, RunError},
 };
 
 /// A metric's rows on their way.
@@ -26,15 +27,15 @@ pub struct Export {
 /// See [`GetError`]: there is no other way to fail before the first row.
 pub async fn export_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     window: WindowRequest,
 ) -> Result<Export, GetError> {
     let request = AnswerRequest { window, ..AnswerRequest::default() };
-    let Question { key, definition, .. } = ask(actor, ports, id, &request).await?;
+    let Question { key, definition, .. } = ask(actor, context, id, &request).await?;
     let run = async {
-        let runner = &*ports.runner;
-        let (runner, values) = admitted(runner, &ports.admission, &definition, &key).await?;
+        let runner = &*context.runner;
+        let (runner, values) = admitted(runner, &context.admission, &definition, &key).await?;
         runner.stream(&definition.compiled.query.template, &values).await
     };
     let rows = run.await.map_err(|error: RunError| Arc::new(error))?;

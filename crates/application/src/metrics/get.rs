@@ -1,4 +1,4 @@
-//! Answers a metric for a window.
+//! AnswerCache a metric for a window.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +16,11 @@ use tracing::info;
 use crate::{
     Forbidden,
     admission::Admission,
-    authorize, deny,
+    authorize,
+    context::Context,
+    deny,
     freshness::{Definition, Fetched, Question, Served},
-    ports::{Ports, QueryRunner, RunError, StoreError},
+    ports::{QueryRunner, RunError, StoreError},
     rights::find_definition,
 };
 
@@ -60,22 +62,22 @@ impl From<StoreError> for GetError {
     }
 }
 
-/// Answers the metric `id` as `request` asks: from memory, as long as that is as good, else by running
+/// AnswerCache the metric `id` as `request` asks: from memory, as long as that is as good, else by running
 /// its query.
 ///
 /// # Errors
 /// See [`GetError`].
 pub async fn get_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     request: &AnswerRequest,
 ) -> Result<Served, GetError> {
-    let question = ask(actor, ports, id, request).await?;
+    let question = ask(actor, context, id, request).await?;
     let read = |question: &Question| {
         let (definition, key) = (Arc::clone(&question.definition), question.key.clone());
-        let (runner, admission) = (Arc::clone(&ports.runner), ports.admission.clone());
-        let (clock, max_rows) = (Arc::clone(&ports.clock), ports.max_rows);
+        let (runner, admission) = (Arc::clone(&context.runner), context.admission.clone());
+        let (clock, max_rows) = (Arc::clone(&context.clock), context.max_rows);
         async move {
             let (runner, values) = admitted(&*runner, &admission, &definition, &key).await?;
             let as_of = clock.now();
@@ -84,7 +86,7 @@ pub async fn get_metric(
             Ok(Fetched { rows, as_of })
         }
     };
-    ports.answers.get(question, read).await
+    context.answers.get(question, read).await
 }
 
 /// A runner that may run the query now, and the values of its parameters.
@@ -97,7 +99,7 @@ pub(super) async fn admitted(
     let template = &definition.compiled.query.template;
     let values =
         key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
-    let runner = runner.together().await?;
+    let runner = runner.session().await?;
     admission.admit(runner.as_ref(), template, key.window(), &values).await?;
     Ok((runner, values))
 }
@@ -105,12 +107,12 @@ pub(super) async fn admitted(
 /// What `request` asks, if the caller may ask it.
 pub(super) async fn ask(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     request: &AnswerRequest,
 ) -> Result<Question, GetError> {
-    authorize(actor, ports, Action::Read, id.into()).await?;
-    let definition = find_definition(actor, ports, id).await?.ok_or(GetError::NotFound)?;
+    authorize(actor, context, Action::Read, id.into()).await?;
+    let definition = find_definition(actor, context, id).await?.ok_or(GetError::NotFound)?;
     let query = &definition.compiled.query;
     if query.review == Review::Waiting {
         return Err(GetError::Waiting);
@@ -119,10 +121,10 @@ pub(super) async fn ask(
         Ok(scope) => scope,
         Err(fault) => {
             info!(%fault, "Claim missing");
-            return Err(Box::pin(deny(actor, ports, Action::Read, id.into())).await.into());
+            return Err(Box::pin(deny(actor, context, Action::Read, id.into())).await.into());
         }
     };
-    let now = ports.clock.now();
+    let now = context.clock.now();
     let window =
         Window::resolve(&query.template.slots, &request.window, now).map_err(GetError::Window)?;
     record_window(&window);

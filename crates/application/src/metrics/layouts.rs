@@ -12,7 +12,8 @@ use thiserror::Error;
 use super::update::LOCKED;
 use crate::{
     Forbidden, authorize,
-    ports::{Ports, StoreError},
+    context::Context,
+    ports::StoreError,
     rights::{authorize_within, may_know},
 };
 
@@ -46,18 +47,18 @@ pub enum ReplaceLayoutsError {
 /// See [`ReplaceLayoutsError`].
 pub async fn replace_layouts(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     layouts: Vec<LayoutItem>,
     expected: Option<i64>,
 ) -> Result<Metric, ReplaceLayoutsError> {
-    authorize(actor, ports, Action::Arrange, id.into()).await?;
-    let mut work = ports.store.begin().await?;
+    authorize(actor, context, Action::Arrange, id.into()).await?;
+    let mut work = context.store.begin().await?;
     let mut metric = work.lock_metric(id).await?.ok_or(ReplaceLayoutsError::NotFound)?;
-    if !may_know(actor, ports, &metric) {
+    if !may_know(actor, context, &metric) {
         return Err(ReplaceLayoutsError::NotFound);
     }
-    let mut work = authorize_within(actor, ports, Action::Arrange, &metric, work).await?;
+    let mut work = authorize_within(actor, context, Action::Arrange, &metric, work).await?;
     if !metric.is_editable {
         return Err(ReplaceLayoutsError::Locked);
     }
@@ -70,7 +71,7 @@ pub async fn replace_layouts(
     metric.layouts = layouts;
     metric.layout_version += 1;
     work.update_metric(&metric).await?;
-    let (now, version) = (ports.clock.now(), Some(metric.layout_version));
+    let (now, version) = (context.clock.now(), Some(metric.layout_version));
     work.commit(&AuditEvent::done(actor, now, Action::Arrange, id.into(), version), &[]).await?;
     Ok(metric)
 }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::{
     Forbidden, authorize,
-    ports::{MetricFilter, Ports, StoreError},
+    context::Context,
+    ports::{MetricFilter, StoreError},
     rights::may_know,
 };
 
@@ -58,10 +59,10 @@ pub enum ListError {
 /// See [`ListError`].
 pub async fn list_metrics(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     request: PageRequest,
 ) -> Result<Page, ListError> {
-    authorize(actor, ports, Action::Read, AuditedObject::Catalog).await?;
+    authorize(actor, context, Action::Read, AuditedObject::Catalog).await?;
     let limit = request.limit.clamp(1, MAX_PAGE);
     // One more than is shown says whether there is more.
     let mut filter = MetricFilter { limit: limit + 1, after: request.after, text: request.text };
@@ -70,19 +71,19 @@ pub async fn list_metrics(
     // Where a page that is cut short ends: see `place_between`.
     let mut place = None;
     loop {
-        let candidates = ports.catalog.list(&filter).await?;
+        let candidates = context.catalog.list(&filter).await?;
         let is_last = candidates.len() < filter.limit as usize;
         scanned += filter.limit;
         for metric in candidates {
             let id = metric.id;
-            if may_know(actor, ports, &metric) {
+            if may_know(actor, context, &metric) {
                 if items.len() == limit as usize {
                     return Ok(Page { next: items.last().map(|metric| metric.id), items });
                 }
                 items.push(metric);
                 place = Some(id);
             } else {
-                place = Some(place_between(filter.after, id, ports.ids.fresh()));
+                place = Some(place_between(filter.after, id, context.ids.fresh()));
             }
             filter.after = Some(id);
         }

@@ -5,7 +5,10 @@ use metricd_core::{
     metric::{Metric, Query},
 };
 
-use crate::ports::{Ports, StoreError, UnitOfWork};
+use crate::{
+    context::Context,
+    ports::{StoreError, UnitOfWork},
+};
 
 /// A metric with its query and everything else that the query answers, locked in `work`.
 pub(super) struct Locked {
@@ -20,12 +23,12 @@ pub(super) struct Locked {
 /// `query_id`, unless an import has given the metric another meanwhile. `None`: there is no such
 /// metric any more.
 pub(super) async fn lock(
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     mut query_id: QueryId,
 ) -> Result<Option<Locked>, StoreError> {
     loop {
-        let mut work = ports.store.begin().await?;
+        let mut work = context.store.begin().await?;
         let query = work.lock_query(&query_id).await?;
         let (metric, sharing): (Vec<_>, Vec<_>) =
             work.lock_metrics_of(&query_id).await?.into_iter().partition(|metric| metric.id == id);
@@ -33,7 +36,7 @@ pub(super) async fn lock(
             return Ok(Some(Locked { work, query, metric, sharing }));
         }
         drop(work);
-        let Some(found) = ports.catalog.find(id).await? else {
+        let Some(found) = context.catalog.find(id).await? else {
             return Ok(None);
         };
         query_id = found.metric.query_id;

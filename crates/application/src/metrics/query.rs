@@ -8,9 +8,7 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize, authorize_on,
-    ports::{Ports, StoreError},
-    rights::find_readable,
+    Forbidden, authorize, authorize_on, context::Context, ports::StoreError, rights::find_readable,
 };
 
 /// Why the SQL is not shown.
@@ -33,11 +31,11 @@ pub enum QueryError {
 /// See [`QueryError`].
 pub async fn get_query(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
 ) -> Result<CompiledMetric, QueryError> {
-    authorize(actor, ports, Action::ReadSql, id.into()).await?;
-    let compiled = find_readable(actor, ports, id).await?.ok_or(QueryError::NotFound)?;
-    authorize_on(actor, ports, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
+    authorize(actor, context, Action::ReadSql, id.into()).await?;
+    let compiled = find_readable(actor, context, id).await?.ok_or(QueryError::NotFound)?;
+    authorize_on(actor, context, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
     Ok(compiled)
 }

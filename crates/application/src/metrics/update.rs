@@ -13,7 +13,8 @@ use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
-    ports::{Approval, Ports, StoreError},
+    context::{Approval, Context},
+    ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
 
@@ -72,13 +73,13 @@ const SHARED_LOCKED: &str = "The query also answers a metric that is not editabl
 /// See [`UpdateError`].
 pub async fn update_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     patch: Patch,
 ) -> Result<CompiledMetric, UpdateError> {
-    authorize(actor, ports, Action::Edit, id.into()).await?;
-    let known = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
-    update_known(actor, ports, &known, patch, Whose::Any).await
+    authorize(actor, context, Action::Edit, id.into()).await?;
+    let known = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;
+    update_known(actor, context, &known, patch, Whose::Any).await
 }
 
 /// Whose query a change is meant for, when an import gives the metric another one meanwhile.
@@ -93,43 +94,43 @@ pub(super) enum Whose {
 /// Changes a metric that has been found for `actor`.
 pub(super) async fn update_known(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     known: &CompiledMetric,
     patch: Patch,
     whose: Whose,
 ) -> Result<CompiledMetric, UpdateError> {
     let id = known.metric.id;
-    authorize_on(actor, ports, Action::Edit, Object::Metric(&known.metric)).await?;
+    authorize_on(actor, context, Action::Edit, Object::Metric(&known.metric)).await?;
     if unlocks(&known.metric, &patch)? {
-        authorize_on(actor, ports, Action::Unlock, Object::Metric(&known.metric)).await?;
+        authorize_on(actor, context, Action::Unlock, Object::Metric(&known.metric)).await?;
     }
     let compiled = match &patch.query {
-        Some(sql) => Some((sql.clone(), compile(actor, ports, sql).await?)),
+        Some(sql) => Some((sql.clone(), compile(actor, context, sql).await?)),
         None => None,
     };
 
     let Locked { work, mut query, mut metric, sharing } =
-        lock(ports, id, known.query.id.clone()).await?.ok_or(UpdateError::NotFound)?;
-    if !may_know(actor, ports, &metric) {
+        lock(context, id, known.query.id.clone()).await?.ok_or(UpdateError::NotFound)?;
+    if !may_know(actor, context, &metric) {
         return Err(UpdateError::NotFound);
     }
-    let mut work = authorize_within(actor, ports, Action::Edit, &metric, work).await?;
+    let mut work = authorize_within(actor, context, Action::Edit, &metric, work).await?;
     if whose == Whose::Known && query.id != known.query.id {
         return Err(UpdateError::Moved);
     }
     if unlocks(&metric, &patch)? {
-        work = authorize_within(actor, ports, Action::Unlock, &metric, work).await?;
+        work = authorize_within(actor, context, Action::Unlock, &metric, work).await?;
     }
     let mut changed_with_it = Vec::new();
     if let Some((sql, (template, columns))) = compiled {
         for other in &sharing {
-            work = authorize_within(actor, ports, Action::Edit, other, work).await?;
+            work = authorize_within(actor, context, Action::Edit, other, work).await?;
         }
         if sharing.iter().any(|other| !other.is_editable) {
             return Err(UpdateError::Locked(SHARED_LOCKED));
         }
-        let before = query.replaced(ports.clock.now(), actor.subject());
-        query = changed(query, sql, template, columns, ports.approval);
+        let before = query.replaced(context.clock.now(), actor.subject());
+        query = changed(query, sql, template, columns, context.approval);
         if query.version != before.version {
             work.keep_version(&query.id, &before).await?;
             work.update_query(&query).await?;
@@ -139,7 +140,7 @@ pub(super) async fn update_known(
     }
     apply(&mut metric, patch);
     work.update_metric(&metric).await?;
-    let now = ports.clock.now();
+    let now = context.clock.now();
     let version = Some(query.version);
     let event = |id: MetricId| AuditEvent::done(actor, now, Action::Edit, id.into(), version);
     let more: Vec<_> = changed_with_it.into_iter().map(event).collect();

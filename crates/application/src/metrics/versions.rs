@@ -11,11 +11,7 @@ use super::{
     query::QueryError,
     update::{Patch, UpdateError, Whose, update_known},
 };
-use crate::{
-    authorize, authorize_on,
-    ports::{Ports, StoreError},
-    rights::find_readable,
-};
+use crate::{authorize, authorize_on, context::Context, ports::StoreError, rights::find_readable};
 
 /// The most versions of one page.
 pub const MAX_VERSIONS: u32 = 200;
@@ -38,19 +34,19 @@ pub struct VersionPage {
 /// As for seeing the SQL.
 pub async fn list_versions(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     limit: u32,
     before: Option<i64>,
 ) -> Result<VersionPage, QueryError> {
-    authorize(actor, ports, Action::ReadSql, id.into()).await?;
-    let compiled = find_readable(actor, ports, id).await?.ok_or(QueryError::NotFound)?;
-    authorize_on(actor, ports, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
+    authorize(actor, context, Action::ReadSql, id.into()).await?;
+    let compiled = find_readable(actor, context, id).await?.ok_or(QueryError::NotFound)?;
+    authorize_on(actor, context, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
     let limit = limit.clamp(1, MAX_VERSIONS);
     let query = &compiled.query;
     // One more than is shown says whether there is more.
     let before = before.map_or(query.version, |before| before.min(query.version));
-    let mut replaced = ports.catalog.versions(&query.id, limit + 1, Some(before)).await?;
+    let mut replaced = context.catalog.versions(&query.id, limit + 1, Some(before)).await?;
     let next = if replaced.len() > limit as usize {
         replaced.truncate(limit as usize);
         replaced.last().map(|version| version.version)
@@ -84,25 +80,25 @@ impl From<StoreError> for RollbackError {
 /// See [`RollbackError`].
 pub async fn rollback_metric(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     version: i64,
 ) -> Result<CompiledMetric, RollbackError> {
-    authorize(actor, ports, Action::Edit, id.into()).await.map_err(UpdateError::from)?;
-    let found = find_readable(actor, ports, id).await?.ok_or(UpdateError::NotFound)?;
+    authorize(actor, context, Action::Edit, id.into()).await.map_err(UpdateError::from)?;
+    let found = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;
     let object = Object::Metric(&found.metric);
-    authorize_on(actor, ports, Action::Edit, object).await.map_err(UpdateError::from)?;
+    authorize_on(actor, context, Action::Edit, object).await.map_err(UpdateError::from)?;
     // What is wrong with the old SQL today tells of it.
-    authorize_on(actor, ports, Action::ReadSql, object).await.map_err(UpdateError::from)?;
+    authorize_on(actor, context, Action::ReadSql, object).await.map_err(UpdateError::from)?;
     // Read without a lock: no version ever changes, and it goes only with its query.
     let sql = if version == found.query.version {
         Some(found.query.sql.clone())
     } else {
         let before = version.checked_add(1);
-        let older = ports.catalog.versions(&found.query.id, 1, before).await?;
+        let older = context.catalog.versions(&found.query.id, 1, before).await?;
         older.into_iter().next().filter(|older| older.version == version).map(|older| older.sql)
     };
     let sql = sql.ok_or(RollbackError::UnknownVersion(version))?;
     let patch = Patch { query: Some(sql), ..Patch::default() };
-    Ok(update_known(actor, ports, &found, patch, Whose::Known).await?)
+    Ok(update_known(actor, context, &found, patch, Whose::Known).await?)
 }

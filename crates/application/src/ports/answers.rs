@@ -9,7 +9,7 @@ use metricd_core::{metric::CompiledMetric, window::Window};
 /// Writes answers as the bodies that callers get.
 pub trait AnswerWriter: Send + Sync {
     /// The body, the same for every caller with the same key.
-    fn write(&self, answer: AnswerDraft<'_>) -> Written;
+    fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer;
 }
 
 /// What an answer says.
@@ -29,7 +29,7 @@ pub struct AnswerDraft<'a> {
 
 /// A finished body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct RenderedAnswer {
     /// The bytes.
     pub body: Bytes,
     /// Where in it the rows stand.

@@ -19,7 +19,7 @@ pub trait ChangeLog: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn since(&self, seen: Option<&Snapshot>) -> Result<News, StoreError>;
+    async fn since(&self, seen: Option<&Snapshot>) -> Result<ChangeBatch, StoreError>;
 
     /// Waits until there may be news. It may be too early and it may be in vain; where it says nothing
     /// for long, look all the same. What came while nobody waited is not lost, for one who waits at a
@@ -42,7 +42,7 @@ pub trait ChangeLog: Send + Sync {
 
 /// What has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
+pub struct ChangeBatch {
     /// What is seen now, with these changes.
     pub snapshot: Snapshot,
     /// The changes.
@@ -104,7 +104,7 @@ pub enum WatchStep {
     /// What was asked for.
     Done,
     /// Nothing: it was so already.
-    WasSo,
+    AlreadyWatched,
     /// Nothing: it is kept by another server.
     Foreign,
 }

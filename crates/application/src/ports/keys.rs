@@ -8,7 +8,7 @@ use super::StoreError;
 
 /// What is asked to take effect once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
+pub struct IdempotentRequest {
     /// What its sender calls it.
     pub key: IdempotencyKey,
     /// A hash of all that is asked, so that a key is not taken for two requests.
@@ -17,7 +17,7 @@ pub struct Once {
 
 /// What was answered, for whoever asks the same again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub struct StoredResponse {
     /// Where what was made is found.
     pub location: Option<String>,
     /// What was said of it.
@@ -26,35 +26,35 @@ pub struct KeptAnswer {
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub enum KeyClaim {
     /// Nothing: it is this unit of work's until that ends.
-    Ours,
+    Acquired,
     /// Another unit of work has it, here or on another server.
-    UnderWay,
+    InProgress,
     /// This request was answered.
-    Answered(KeptAnswer),
+    Replayed(StoredResponse),
     /// It was taken for another request.
-    Taken,
+    Reused,
 }
 
 /// The keys of requests.
 #[async_trait]
-pub trait Keys: Send {
+pub trait IdempotencyKeys: Send {
     /// Takes the key for its caller, if nobody has it; what was kept before `since` is forgotten.
     async fn claim(
         &mut self,
         whose: &Identity,
-        once: &Once,
+        once: &IdempotentRequest,
         since: DateTime<Utc>,
-    ) -> Result<Claim, StoreError>;
+    ) -> Result<KeyClaim, StoreError>;
 
     /// Keeps the answer to a request whose key is this unit of work's. Removes some of what was kept
     /// before `since`.
-    async fn keep_answer(
+    async fn store_response(
         &mut self,
         whose: &Identity,
-        once: &Once,
-        answer: &KeptAnswer,
+        once: &IdempotentRequest,
+        answer: &StoredResponse,
         at: DateTime<Utc>,
         since: DateTime<Utc>,
     ) -> Result<(), StoreError>;

@@ -61,7 +61,7 @@ pub trait QueryRunner: Send + Sync {
     /// row, or none at all.
     ///
     /// # Errors
-    /// See [`RunError`]; [`RunError::Crowded`] when as many as may be are given all rows already.
+    /// See [`RunError`]; [`RunError::QueueFull`] when as many as may be are given all rows already.
     async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError>;
 
     /// Waits for a place in the line, and gives a runner that asks everything from there and has one
@@ -69,7 +69,7 @@ pub trait QueryRunner: Send + Sync {
     ///
     /// # Errors
     /// See [`RunError`].
-    async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError>;
+    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError>;
 }
 
 /// What the database knows of a statement before it runs.
@@ -162,7 +162,7 @@ pub enum RunError {
     #[error(
         "the query is too dear: the planner puts it at {cost:.0}, and {ceiling:.0} is the most"
     )]
-    TooDear {
+    TooExpensive {
         /// What the planner thinks, in its own units.
         cost: f64,
         /// The most that is allowed.
@@ -178,7 +178,7 @@ pub enum RunError {
     },
     /// So many are waiting already that it makes no sense to wait too.
     #[error("too many queries are waiting")]
-    Crowded,
+    QueueFull,
     /// The deadline passed.
     #[error("the query took too long")]
     Deadline,
@@ -190,8 +190,8 @@ pub enum RunError {
 impl RunError {
     /// Whether it is the query's own fault, which its author can mend: not one of the moment.
     #[must_use]
-    pub fn is_of_the_query(&self) -> bool {
-        matches!(self, Self::Rejected { .. } | Self::TooDear { .. } | Self::RowTooLarge { .. })
+    pub fn is_query_fault(&self) -> bool {
+        matches!(self, Self::Rejected { .. } | Self::TooExpensive { .. } | Self::RowTooLarge { .. })
     }
 }
 

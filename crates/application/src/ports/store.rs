@@ -12,7 +12,7 @@ use metricd_core::{
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Keys, Loading, Watching};
+use super::{IdempotencyKeys, Loading, Watching};
 
 /// Reads of the catalog, each one statement.
 #[async_trait]
@@ -61,7 +61,7 @@ pub trait Store: Send + Sync {
 /// Whoever locks more than one row locks queries before metrics, and each in the order of their
 /// ids: then no two units of work wait for each other.
 #[async_trait]
-pub trait UnitOfWork: Metrics + Queries + Records + Watching + Loading + Keys {
+pub trait UnitOfWork: Metrics + Queries + Records + Watching + Loading + IdempotencyKeys {
     /// Makes everything durable, together with the audit's word of it: there is no write without.
     /// One event for each metric that was changed; a load is one in all.
     async fn commit(
@@ -186,16 +186,16 @@ pub struct StagingOutcome {
     /// Records that were there already.
     pub unchanged: u64,
     /// Records that equal an earlier one of the same file.
-    pub surplus: u64,
+    pub duplicates: u64,
     /// The first of those, in file order, as many as a report shows.
-    pub first_surplus: Vec<SurplusRecord>,
+    pub first_duplicates: Vec<DuplicateRecord>,
     /// Query ids that records name and no query has, with the first record's place and their number.
     pub unknown_queries: Vec<UnknownQuery>,
 }
 
 /// A record that equals an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurplusRecord {
+pub struct DuplicateRecord {
     /// Its place in the file, from 0.
     pub index: u64,
     /// Its line, from 1.

@@ -13,8 +13,9 @@ use thiserror::Error;
 
 use crate::{
     Forbidden, authorize, authorize_on,
-    idempotency::{Done, KeyError, NotOurs, claim, keep},
-    ports::{KeptAnswer, Once, Ports, StoreError},
+    context::Context,
+    idempotency::{ClaimError, KeyError, Outcome, claim, keep},
+    ports::{IdempotentRequest, StoreError, StoredResponse},
     rights::find_definition,
 };
 
@@ -56,30 +57,30 @@ impl From<StoreError> for CreateRecordError {
 /// See [`CreateRecordError`].
 pub async fn create_record(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     command: CreateRecord,
-    once: Option<&Once>,
-) -> Result<Done<()>, CreateRecordError> {
-    authorize(actor, ports, Action::Record, id.into()).await?;
-    let known = find_definition(actor, ports, id).await?.ok_or(CreateRecordError::NotFound)?;
+    once: Option<&IdempotentRequest>,
+) -> Result<Outcome<()>, CreateRecordError> {
+    authorize(actor, context, Action::Record, id.into()).await?;
+    let known = find_definition(actor, context, id).await?.ok_or(CreateRecordError::NotFound)?;
     let metric = &known.compiled.metric;
-    authorize_on(actor, ports, Action::Record, Object::Metric(metric)).await?;
-    let now = ports.clock.now();
+    authorize_on(actor, context, Action::Record, Object::Metric(metric)).await?;
+    let now = context.clock.now();
     let record = MetricRecord {
         query_id: metric.query_id.clone(),
         date: command.date.unwrap_or_else(|| now.naive_utc()),
         values: command.values,
     };
-    let mut work = ports.store.begin().await?;
-    match claim(actor, ports, work.as_mut(), once).await {
+    let mut work = context.store.begin().await?;
+    match claim(actor, context, work.as_mut(), once).await {
         Ok(()) => {}
-        Err(NotOurs::Before(answer)) => return Ok(Done::Before(answer)),
-        Err(NotOurs::Refused(error)) => return Err(error.into()),
-        Err(NotOurs::Store(error)) => return Err(error.into()),
+        Err(ClaimError::Replayed(answer)) => return Ok(Outcome::Replayed(answer)),
+        Err(ClaimError::Refused(error)) => return Err(error.into()),
+        Err(ClaimError::Store(error)) => return Err(error.into()),
     }
-    work.insert_record(RecordId(ports.ids.fresh()), &record).await?;
-    keep(actor, ports, work.as_mut(), once, KeptAnswer::default).await?;
+    work.insert_record(RecordId(context.ids.fresh()), &record).await?;
+    keep(actor, context, work.as_mut(), once, StoredResponse::default).await?;
     work.commit(&AuditEvent::done(actor, now, Action::Record, id.into(), None), &[]).await?;
-    Ok(Done::Now(()))
+    Ok(Outcome::Executed(()))
 }

@@ -14,8 +14,9 @@ use thiserror::Error;
 use super::CreateRecord;
 use crate::{
     Forbidden, authorize, authorize_on,
-    idempotency::{Asked, Done, KeyError, NotOurs, claim, keep},
-    ports::{Ports, StoreError},
+    context::Context,
+    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, keep},
+    ports::StoreError,
     rights::find_definition,
 };
 
@@ -62,24 +63,24 @@ impl From<StoreError> for CreateRecordsError {
 /// See [`CreateRecordsError`].
 pub async fn create_records(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     id: MetricId,
     source: &mut dyn RecordSource,
-    asked: Option<Asked<'_, u64>>,
-) -> Result<Done<u64>, CreateRecordsError> {
-    authorize(actor, ports, Action::Record, id.into()).await?;
-    let known = find_definition(actor, ports, id).await?.ok_or(CreateRecordsError::NotFound)?;
+    asked: Option<Replayable<'_, u64>>,
+) -> Result<Outcome<u64>, CreateRecordsError> {
+    authorize(actor, context, Action::Record, id.into()).await?;
+    let known = find_definition(actor, context, id).await?.ok_or(CreateRecordsError::NotFound)?;
     let metric = &known.compiled.metric;
-    authorize_on(actor, ports, Action::Record, Object::Metric(metric)).await?;
-    let now = ports.clock.now();
+    authorize_on(actor, context, Action::Record, Object::Metric(metric)).await?;
+    let now = context.clock.now();
     let mut created = 0;
-    let mut work = ports.store.begin().await?;
+    let mut work = context.store.begin().await?;
     let once = asked.as_ref().map(|asked| asked.once);
-    match claim(actor, ports, work.as_mut(), once).await {
+    match claim(actor, context, work.as_mut(), once).await {
         Ok(()) => {}
-        Err(NotOurs::Before(answer)) => return Ok(Done::Before(answer)),
-        Err(NotOurs::Refused(error)) => return Err(error.into()),
-        Err(NotOurs::Store(error)) => return Err(error.into()),
+        Err(ClaimError::Replayed(answer)) => return Ok(Outcome::Replayed(answer)),
+        Err(ClaimError::Refused(error)) => return Err(error.into()),
+        Err(ClaimError::Store(error)) => return Err(error.into()),
     }
     loop {
         let records = source.next().await?;
@@ -91,15 +92,15 @@ pub async fn create_records(
             .map(|CreateRecord { date, values }| {
                 let date = date.unwrap_or_else(|| now.naive_utc());
                 let record = MetricRecord { query_id: metric.query_id.clone(), date, values };
-                (RecordId(ports.ids.fresh()), record)
+                (RecordId(context.ids.fresh()), record)
             })
             .collect();
         work.insert_records(&batch).await?;
         created += batch.len() as u64;
     }
-    if let Some(Asked { once, answer }) = asked {
-        keep(actor, ports, work.as_mut(), Some(once), || answer(&created)).await?;
+    if let Some(Replayable { once, answer }) = asked {
+        keep(actor, context, work.as_mut(), Some(once), || answer(&created)).await?;
     }
     work.commit(&AuditEvent::done(actor, now, Action::Record, id.into(), None), &[]).await?;
-    Ok(Done::Now(created))
+    Ok(Outcome::Executed(created))
 }

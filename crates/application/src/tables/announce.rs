@@ -8,10 +8,7 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use crate::{
-    Forbidden, authorize_on,
-    ports::{Ports, StoreError},
-};
+use crate::{Forbidden, authorize_on, context::Context, ports::StoreError};
 
 /// Why nothing was noted.
 #[derive(Debug, Error)]
@@ -33,21 +30,21 @@ pub enum AnnounceError {
 /// See [`AnnounceError`].
 pub async fn announce_change(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     table: TableName,
 ) -> Result<(), AnnounceError> {
     let table = table.qualified();
     let object = Object::Table(&table);
-    authorize_on(actor, ports, Action::AnnounceChange, object).await?;
+    authorize_on(actor, context, Action::AnnounceChange, object).await?;
     // What belongs to PostgreSQL and to metricd is nobody else's to write.
     let is_system = matches!(table.schema(), "metricd" | "pg_catalog" | "information_schema");
-    let resolved = ports.changes.resolve(std::slice::from_ref(&table)).await?;
+    let resolved = context.changes.resolve(std::slice::from_ref(&table)).await?;
     if is_system || resolved.iter().all(|resolved| resolved.tables.is_empty()) {
         return Err(AnnounceError::NotFound);
     }
-    let mut work = ports.store.begin().await?;
+    let mut work = context.store.begin().await?;
     work.note(Changed::rows_of(&table));
-    let now = ports.clock.now();
+    let now = context.clock.now();
     let event = AuditEvent::done(actor, now, Action::AnnounceChange, object.into(), None);
     work.commit(&event, &[]).await?;
     Ok(())

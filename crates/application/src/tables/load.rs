@@ -18,7 +18,8 @@ use super::file::{RejectedRow, Row, TableFile, TableFileError};
 use crate::{
     Forbidden, authorize_on,
     catalog::OnProgress,
-    ports::{Ports, RowSink, StoreError, StoredTable, UnitOfWork},
+    context::Context,
+    ports::{RowSink, StoreError, StoredTable, UnitOfWork},
 };
 
 /// The most rejected rows that a report lists.
@@ -146,18 +147,18 @@ pub enum LoadTableError {
 /// skipped.
 pub async fn load_table(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     request: LoadTable,
     file: &mut dyn TableFile,
     on_progress: OnProgress<'_>,
     on_rejected: OnRejected<'_>,
 ) -> Result<LoadReport, LoadTableError> {
-    authorize_on(actor, ports, Action::Import, Object::Catalog).await?;
+    authorize_on(actor, context, Action::Import, Object::Catalog).await?;
     let table = request.table.clone().qualified();
     refuse_ours(&table)?;
     let mut columns = survey(file, &request.types, on_progress)?;
     let failed = |source| LoadTableError::Store { table: table.clone(), source };
-    let mut work = ports.store.begin().await.map_err(failed)?;
+    let mut work = context.store.begin().await.map_err(failed)?;
     let made = prepare(work.as_mut(), &table, request.mode, &mut columns).await?;
     let mut rows = Rows {
         file,
@@ -187,7 +188,7 @@ pub async fn load_table(
     if !request.dry_run && (report.rejected == 0 || request.skip_rejected) {
         work.note(Changed::rows_of(&table));
         let object = AuditedObject::Table(table.with_schema());
-        let event = AuditEvent::done(actor, ports.clock.now(), Action::Import, object, None);
+        let event = AuditEvent::done(actor, context.clock.now(), Action::Import, object, None);
         work.commit(&event, &[]).await.map_err(failed)?;
         report.written = true;
     }

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::{
     Forbidden, authorize_on,
-    ports::{Ports, StoreError, UnitOfWork, WatchError, Watched},
+    context::Context,
+    ports::{StoreError, UnitOfWork, WatchError, Watched},
 };
 
 /// Why nothing was changed.
@@ -33,13 +34,13 @@ pub enum WatchTableError {
 /// See [`WatchTableError`].
 pub async fn watch_table(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     table: TableName,
 ) -> Result<Vec<Watched>, WatchTableError> {
     let table = table.qualified();
-    let mut work = begin(actor, ports, Action::Watch, &table).await?;
+    let mut work = begin(actor, context, Action::Watch, &table).await?;
     let watched = work.watch(&table).await?;
-    commit(actor, ports, Action::Watch, &table, work).await?;
+    commit(actor, context, Action::Watch, &table, work).await?;
     Ok(watched)
 }
 
@@ -49,33 +50,33 @@ pub async fn watch_table(
 /// See [`WatchTableError`].
 pub async fn unwatch_table(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     table: TableName,
 ) -> Result<Vec<Watched>, WatchTableError> {
     let table = table.qualified();
-    let mut work = begin(actor, ports, Action::Unwatch, &table).await?;
+    let mut work = begin(actor, context, Action::Unwatch, &table).await?;
     let watched = work.unwatch(&table).await?;
-    commit(actor, ports, Action::Unwatch, &table, work).await?;
+    commit(actor, context, Action::Unwatch, &table, work).await?;
     Ok(watched)
 }
 
 async fn begin(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     action: Action,
     table: &TableName,
 ) -> Result<Box<dyn UnitOfWork>, WatchTableError> {
-    authorize_on(actor, ports, action, Object::Table(table)).await?;
-    Ok(ports.store.begin().await?)
+    authorize_on(actor, context, action, Object::Table(table)).await?;
+    Ok(context.store.begin().await?)
 }
 
 async fn commit(
     actor: &Actor,
-    ports: &Ports,
+    context: &Context,
     action: Action,
     table: &TableName,
     work: Box<dyn UnitOfWork>,
 ) -> Result<(), StoreError> {
     let object = Object::Table(table).into();
-    work.commit(&AuditEvent::done(actor, ports.clock.now(), action, object, None), &[]).await
+    work.commit(&AuditEvent::done(actor, context.clock.now(), action, object, None), &[]).await
 }

@@ -9,6 +9,7 @@ mod bounds;
 mod clock;
 mod comment;
 mod defaults;
+mod dependencies;
 mod draft;
 mod error;
 mod fields;
@@ -19,7 +20,6 @@ mod lists;
 mod literals;
 mod names;
 mod quoting;
-mod readings;
 mod scan;
 mod slots;
 mod stack;
@@ -29,12 +29,12 @@ mod walk;
 mod words;
 
 pub use comment::leading_comment;
+pub use dependencies::TableDependency;
 pub use draft::Draft;
 pub use error::SqlError;
 pub use fields::FieldName;
 pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
 pub use quoting::{quoted_name, quoted_text};
-pub use readings::Reading;
 pub use template::{
     DateDefault, InvalidTableName, Parameter, ParameterSource, ParameterType, SlotNote, Slots,
     TableName, Template, Value,

@@ -431,7 +431,7 @@ impl Database {
         }
     }
 
-    /// The pool itself, for tests and for tools that go beyond the ports.
+    /// The pool itself, for tests and for tools that go beyond the context.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool

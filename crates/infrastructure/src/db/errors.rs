@@ -1,4 +1,4 @@
-//! What the database reports, in the words of the ports.
+//! What the database reports, in the words of the context.
 
 use std::{future::Future, sync::Arc};
 
@@ -133,7 +133,7 @@ where
     operation().await
 }
 
-/// A SeaORM error in the words of the ports.
+/// A SeaORM error in the words of the context.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
     if let DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) =
         error

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use metricd_application::ports::{Claim, KeptAnswer, Keys, Once, StoreError};
+use metricd_application::ports::{
+    IdempotencyKeys, IdempotentRequest, KeyClaim, StoreError, StoredResponse,
+};
 use metricd_core::actor::Identity;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, sea_query::OnConflict};
 
@@ -23,13 +25,13 @@ const PRUNE: &str = "
         SELECT ctid FROM metricd.idempotency_keys WHERE at < $1 LIMIT 100 FOR UPDATE SKIP LOCKED))";
 
 #[async_trait]
-impl Keys for PgUnitOfWork {
+impl IdempotencyKeys for PgUnitOfWork {
     async fn claim(
         &mut self,
         whose: &Identity,
-        once: &Once,
+        once: &IdempotentRequest,
         since: DateTime<Utc>,
-    ) -> Result<Claim, StoreError> {
+    ) -> Result<KeyClaim, StoreError> {
         let key = once.key.as_str();
         let name = format!("{}\n{}\n{key}", whose.issuer, whose.subject);
         let lock = Statement::from_sql_and_values(
@@ -40,24 +42,24 @@ impl Keys for PgUnitOfWork {
         let row = self.tx.query_one_raw(lock).await.map_err(store_error)?;
         let ours = row.map_or(Ok(false), |row| row.try_get("", "ours")).map_err(store_error)?;
         if !ours {
-            return Ok(Claim::UnderWay);
+            return Ok(KeyClaim::InProgress);
         }
         let id = (whose.issuer.clone(), whose.subject.clone(), key.to_owned());
         let kept = Entity::find_by_id(id).one(&self.tx).await.map_err(store_error)?;
         Ok(match kept.filter(|kept| kept.at >= since) {
-            None => Claim::Ours,
+            None => KeyClaim::Acquired,
             Some(kept) if kept.fingerprint == hex(&once.fingerprint) => {
-                Claim::Answered(KeptAnswer { location: kept.location, body: kept.body })
+                KeyClaim::Replayed(StoredResponse { location: kept.location, body: kept.body })
             }
-            Some(_) => Claim::Taken,
+            Some(_) => KeyClaim::Reused,
         })
     }
 
-    async fn keep_answer(
+    async fn store_response(
         &mut self,
         whose: &Identity,
-        once: &Once,
-        answer: &KeptAnswer,
+        once: &IdempotentRequest,
+        answer: &StoredResponse,
         at: DateTime<Utc>,
         since: DateTime<Utc>,
     ) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use metricd_application::{
     catalog::Findings,
     ports::{
-        Records, RowSink as _, StagedRecord, StagingOutcome, StoreError, SurplusRecord,
+        DuplicateRecord, Records, RowSink as _, StagedRecord, StagingOutcome, StoreError,
         UnknownQuery,
     },
 };
@@ -27,7 +27,7 @@ use super::{
     unit_of_work::PgUnitOfWork,
 };
 
-/// How many surplus records get their keys at a time.
+/// How many duplicates records get their keys at a time.
 const BATCH: i64 = 10_000;
 
 /// The key of the record that has `ordinal` equal ones before it.
@@ -92,8 +92,8 @@ impl PgUnitOfWork {
         self.run(
             "DELETE FROM pg_temp.metricd_stage AS stage USING public.metrics AS present \
              WHERE present.id = stage.id AND present.metric_id = stage.metric_id \
-                 AND NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS surplus \
-                     WHERE surplus.index = stage.index)",
+                 AND NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS duplicates \
+                     WHERE duplicates.index = stage.index)",
             Vec::new(),
         )
         .await?;
@@ -102,12 +102,12 @@ impl PgUnitOfWork {
 
     /// Stores every distinct record that is left. Nothing here may look into the table that it fills: a
     /// plan that was made for an empty one would go over all of it for each record.
-    async fn store_distinct(&mut self, surplus: u64) -> Result<u64, StoreError> {
-        let left = match surplus {
+    async fn store_distinct(&mut self, duplicates: u64) -> Result<u64, StoreError> {
+        let left = match duplicates {
             0 => "",
             _ => {
-                "WHERE NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS surplus \
-                     WHERE surplus.index = stage.index)"
+                "WHERE NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS duplicates \
+                     WHERE duplicates.index = stage.index)"
             }
         };
         // Beforehand: with RETURNING the insert takes a quarter longer.
@@ -150,9 +150,9 @@ impl PgUnitOfWork {
         self.run("CREATE UNIQUE INDEX ON pg_temp.metricd_stage (index)", Vec::new()).await?;
         let insert = counting(&format!(
             "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
-             SELECT surplus.key, {COLUMNS} \
-             FROM unnest($1::int8[], $2::uuid[]) AS surplus (index, key) \
-             JOIN pg_temp.metricd_stage AS stage ON stage.index = surplus.index \
+             SELECT duplicates.key, {COLUMNS} \
+             FROM unnest($1::int8[], $2::uuid[]) AS duplicates (index, key) \
+             JOIN pg_temp.metricd_stage AS stage ON stage.index = duplicates.index \
              ON CONFLICT (id, metric_id) DO NOTHING"
         ));
         let mut created = 0;
@@ -180,7 +180,7 @@ impl PgUnitOfWork {
         }
     }
 
-    async fn first_surplus(&mut self) -> Result<Vec<SurplusRecord>, StoreError> {
+    async fn first_duplicates(&mut self) -> Result<Vec<DuplicateRecord>, StoreError> {
         let rows = self
             .rows(
                 "SELECT index, line, equals FROM pg_temp.metricd_surplus ORDER BY index LIMIT $1",
@@ -189,7 +189,7 @@ impl PgUnitOfWork {
             .await?;
         rows.iter()
             .map(|row| {
-                Ok(SurplusRecord {
+                Ok(DuplicateRecord {
                     index: count(row, "index")?,
                     line: count(row, "line")?,
                     equals: count(row, "equals")?,
@@ -330,23 +330,23 @@ impl Records for PgUnitOfWork {
         let order = "ANALYZE pg_temp.metricd_stage (content_key, metric_id, id), \
                      public.metrics (metric_id, id)";
         self.run(order, Vec::new()).await?;
-        let surplus = self.find_surplus(are_distinct).await?;
+        let duplicates = self.find_surplus(are_distinct).await?;
         self.run("ANALYZE pg_temp.metricd_surplus", Vec::new()).await?;
         let unknown_queries = self.unknown_queries().await?;
         self.drop_present().await?;
-        let mut created = self.store_distinct(surplus).await?;
-        let mut first_surplus = Vec::new();
-        if surplus > 0 {
+        let mut created = self.store_distinct(duplicates).await?;
+        let mut first_duplicates = Vec::new();
+        if duplicates > 0 {
             created += self.store_surplus().await?;
-            first_surplus = self.first_surplus().await?;
+            first_duplicates = self.first_duplicates().await?;
         }
         self.run("DROP TABLE pg_temp.metricd_stage, pg_temp.metricd_surplus", Vec::new()).await?;
         self.staged = None;
         Ok(StagingOutcome {
             created,
             unchanged: total - created,
-            surplus,
-            first_surplus,
+            duplicates,
+            first_duplicates,
             unknown_queries,
         })
     }

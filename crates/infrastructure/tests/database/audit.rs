@@ -15,13 +15,13 @@ use crate::support::*;
 
 async fn events(db: &Database, filter: AuditFilter) -> Vec<StoredEvent> {
     let filter = AuditFilter { limit: 100, ..filter };
-    list_audit(&Actor::operator(), &ports(db), filter).await.unwrap().items
+    list_audit(&Actor::operator(), &context(db), filter).await.unwrap().items
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
     on_each_engine_migrated(async |db, engine| {
-        let ports = ports(db);
+        let context = context(db);
         let actor = Actor::operator();
         let command = CreateMetric {
             is_editable: true,
@@ -33,11 +33,11 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
             cache_ttl: None,
         };
         let id =
-            create_metric(&actor, &ports, command.clone(), None).await.unwrap().now().unwrap().id;
+            create_metric(&actor, &context, command.clone(), None).await.unwrap().now().unwrap().id;
         let patch = Patch { query: Some("SELECT 2 AS two".into()), ..Patch::default() };
-        update_metric(&actor, &ports, id, patch).await.unwrap();
+        update_metric(&actor, &context, id, patch).await.unwrap();
         let bad = CreateMetric { source: QuerySource::Sql("SELECT nope".into()), ..command };
-        create_metric(&actor, &ports, bad, None).await.unwrap_err();
+        create_metric(&actor, &context, bad, None).await.unwrap_err();
         drop(db.uncached_store().begin().await.unwrap());
 
         let seen: Vec<_> = events(db, AuditFilter::default())
@@ -69,12 +69,12 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
             };
             db.uncached_store().begin().await.unwrap().commit(&event, &[]).await.unwrap();
         }
-        let ports = ports(db);
+        let context = context(db);
         let mut seen = Vec::new();
         let mut before = None;
         loop {
             let filter = AuditFilter { limit: 10, before, ..AuditFilter::default() };
-            let page = list_audit(&Actor::operator(), &ports, filter).await.unwrap();
+            let page = list_audit(&Actor::operator(), &context, filter).await.unwrap();
             seen.extend(page.items.iter().map(|stored| stored.sequence));
             before = page.next;
             if before.is_none() {

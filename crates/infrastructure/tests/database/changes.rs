@@ -571,7 +571,7 @@ async fn what_others_write_to_a_watched_table_is_noted() {
         let told: BTreeSet<_> = since(log.as_ref(), &unwatched).await.iter().map(text_of).collect();
         assert_eq!(told.len(), 4, "what came before is told: {told:?}");
         let again = watch(db, "sales.orders").await.unwrap();
-        assert!(again.iter().all(|of| of.step == WatchStep::WasSo), "{again:?}");
+        assert!(again.iter().all(|of| of.step == WatchStep::AlreadyWatched), "{again:?}");
         assert_eq!(number(db.pool(), triggers).await, 4, "{engine:?}");
 
         for (statement, table) in [
@@ -599,7 +599,7 @@ async fn what_others_write_to_a_watched_table_is_noted() {
         last.sort_by(|one, other| one.0.cmp(&other.0));
         assert_eq!(last, each(WatchStep::Done), "{engine:?}");
         let again = unwatch(db, "sales.orders").await.unwrap();
-        assert!(again.iter().all(|of| of.step == WatchStep::WasSo), "{again:?}");
+        assert!(again.iter().all(|of| of.step == WatchStep::AlreadyWatched), "{again:?}");
         let seen = now(log.as_ref()).await;
         execute(db.pool(), "TRUNCATE sales.orders").await;
         assert_eq!(since(log.as_ref(), &seen).await, [], "{engine:?}");
@@ -741,5 +741,5 @@ async fn tables_of_another_role_are_watched_with_its_leave() {
     let error = unwatch(&db, "shop.orders").await.unwrap_err();
     let WatchError::NotAllowed { remedy, .. } = error else { panic!("{error:?}") };
     execute(owner.pool(), &remedy).await;
-    assert_eq!(unwatch(&db, "shop.orders").await.unwrap()[0].step, WatchStep::WasSo);
+    assert_eq!(unwatch(&db, "shop.orders").await.unwrap()[0].step, WatchStep::AlreadyWatched);
 }

@@ -6,8 +6,9 @@ use metricd_application::{
     catalog::{
         CatalogFiles, Findings, ImportOptions, Place, Progress, RecordSource, Report, import,
     },
+    context::Context,
     metrics::{Patch, RollbackError, UpdateError, delete_metric, rollback_metric, update_metric},
-    ports::{Ports, StagedRecord},
+    ports::StagedRecord,
 };
 use metricd_core::{
     actor::Actor,
@@ -27,8 +28,8 @@ use crate::support::*;
 type Updated = JoinHandle<Result<CompiledMetric, UpdateError>>;
 
 fn update(db: &Database, id: MetricId, patch: Patch) -> Updated {
-    let ports = ports(db);
-    tokio::spawn(async move { update_metric(&Actor::operator(), &ports, id, patch).await })
+    let context = context(db);
+    tokio::spawn(async move { update_metric(&Actor::operator(), &context, id, patch).await })
 }
 
 fn new_sql(sql: String) -> Patch {
@@ -68,7 +69,7 @@ async fn changes_of_a_shared_query_take_turns() {
     assert_eq!(found.query.version, query("q").version + 60, "each text has its version");
 
     let (removed, changed) =
-        (ports(&db), update(&db, metric_id(2), new_sql("SELECT 1 AS x".into())));
+        (context(&db), update(&db, metric_id(2), new_sql("SELECT 1 AS x".into())));
     delete_metric(&Actor::operator(), &removed, metric_id(1)).await.unwrap();
     changed.await.unwrap().unwrap();
     delete_metric(&Actor::operator(), &removed, metric_id(2)).await.unwrap();
@@ -150,9 +151,9 @@ fn files(dir: &Path, queries: &[(&str, &str)], metrics: &[(MetricId, &str)]) -> 
     }
 }
 
-async fn load(ports: &Ports, files: CatalogFiles) -> Report {
+async fn load(context: &Context, files: CatalogFiles) -> Report {
     let options = ImportOptions::default();
-    import(&Actor::operator(), ports, files, options, &|_| ()).await.unwrap()
+    import(&Actor::operator(), context, files, options, &|_| ()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -164,7 +165,7 @@ async fn changes_wait_for_an_import_and_come_after_it() {
     let [one, two, three] = [1, 2, 3].map(|n| MetricId(Uuid::from_u128(n)));
     let queries = [("a", "SELECT 1 AS a"), ("b", "SELECT 1 AS b"), ("c", "SELECT 1 AS c")];
     let metrics = [(one, "a"), (two, "b"), (three, "b")];
-    let report = load(&ports(&db), files(dir.path(), &queries, &metrics)).await;
+    let report = load(&context(&db), files(dir.path(), &queries, &metrics)).await;
     assert!(report.written, "{:?}", report.findings);
 
     // The import changes the query of the first, leaves the second as it is, and gives the third
@@ -176,8 +177,8 @@ async fn changes_wait_for_an_import_and_come_after_it() {
     let (end, ended) = mpsc::channel();
     again.records = Some(Box::new(Still { reached: Some(reached), end: ended }));
     let importing = {
-        let ports = ports(&db);
-        tokio::spawn(async move { load(&ports, again).await })
+        let context = context(&db);
+        tokio::spawn(async move { load(&context, again).await })
     };
     is_reached.await.unwrap();
 
@@ -223,10 +224,10 @@ async fn a_way_back_is_not_taken_on_another_query() {
         .execute(&mut *import)
         .await
         .unwrap();
-    let ports = ports(&db);
+    let context = context(&db);
     let way_back = tokio::spawn({
-        let ports = ports.clone();
-        async move { rollback_metric(&Actor::operator(), &ports, id, old).await }
+        let context = context.clone();
+        async move { rollback_metric(&Actor::operator(), &context, id, old).await }
     });
     until_waiting(&db, 1, &[&way_back]).await;
     sqlx::query("UPDATE metricd.metric_configurations SET query_id = 'other'")
@@ -237,6 +238,6 @@ async fn a_way_back_is_not_taken_on_another_query() {
 
     let refused = way_back.await.unwrap().unwrap_err();
     assert!(matches!(refused, RollbackError::Update(UpdateError::Moved)), "{refused:?}");
-    let stored = ports.catalog.find(id).await.unwrap().unwrap();
+    let stored = context.catalog.find(id).await.unwrap().unwrap();
     assert_eq!(stored.query, query("other"));
 }

@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 use metricd_application::{
     admission::Admission,
     compile::{CompileError, compile},
+    context::Context,
     metrics::{AnswerRequest, CreateMetric, GetError, QuerySource, create_metric, get_metric},
-    ports::{Ports, RunError},
+    ports::RunError,
 };
 use metricd_core::{
     actor::Actor,
@@ -55,7 +56,7 @@ async fn plant(db: &Database, engine: Engine) {
     }
 }
 
-fn gated(db: &Database, functions: &[&str], types: &[&str]) -> Ports {
+fn gated(db: &Database, functions: &[&str], types: &[&str]) -> Context {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let extension = GateExtension {
         functions: names(functions),
@@ -63,11 +64,11 @@ fn gated(db: &Database, functions: &[&str], types: &[&str]) -> Ports {
         ..GateExtension::default()
     };
     let gate = Arc::new(Gate::extended(&extension).unwrap());
-    Ports { admission: Admission::new(gate, f64::INFINITY), ..ports(db) }
+    Context { admission: Admission::new(gate, f64::INFINITY), ..context(db) }
 }
 
-async fn refusal(ports: &Ports, sql: &str) -> Option<String> {
-    match compile(&Actor::operator(), ports, sql).await {
+async fn refusal(context: &Context, sql: &str) -> Option<String> {
+    match compile(&Actor::operator(), context, sql).await {
         Ok(_) => None,
         Err(error) => Some(error.to_string()),
     }
@@ -132,29 +133,29 @@ async fn a_dot_calls_nothing_that_is_not_listed() {
     ];
     on_each_engine_migrated(async |db, engine| {
         plant(db, engine).await;
-        let ports = gated(db, &[], &[]);
+        let context = gated(db, &[], &[]);
         for (sql, named) in hostile {
-            let refusal = refusal(&ports, sql).await.unwrap_or_else(|| panic!("accepted: {sql}"));
+            let refusal = refusal(&context, sql).await.unwrap_or_else(|| panic!("accepted: {sql}"));
             let is_told = refusal.starts_with("line 1, column ")
                 && refusal.contains(named)
                 && refusal.contains("in the settings");
             assert!(is_told, "{engine:?}: {refusal}\n{sql}");
         }
         for sql in legitimate {
-            assert_eq!(refusal(&ports, sql).await, None, "{engine:?}: {sql}");
+            assert_eq!(refusal(&context, sql).await, None, "{engine:?}: {sql}");
         }
 
         let functions = ["http_get", "app.elsewhere", "delete_customer", "app.total"];
-        let ports = gated(db, &functions, &["checked"]);
+        let context = gated(db, &functions, &["checked"]);
         for sql in [
             "SELECT (o.customer).http_get AS a FROM orders o",
             "SELECT (o.id).delete_customer AS a FROM orders o",
             "SELECT (o.customer).checked AS a FROM orders o",
         ] {
-            assert_eq!(refusal(&ports, sql).await, None, "{engine:?}: {sql}");
+            assert_eq!(refusal(&context, sql).await, None, "{engine:?}: {sql}");
         }
         for sql in ["SELECT o.wipe AS a FROM orders o", "SELECT (o.id).total AS a FROM orders o"] {
-            assert!(refusal(&ports, sql).await.is_some(), "{engine:?}: {sql}");
+            assert!(refusal(&context, sql).await.is_some(), "{engine:?}: {sql}");
         }
     })
     .await;
@@ -174,10 +175,10 @@ async fn a_query_with_claims_has_its_cost_too() {
         if engine == Engine::Native {
             execute(db.pool(), "GRANT SELECT ON sales TO metricd_reader").await;
         }
-        let ports = Ports {
+        let context = Context {
             admission: Admission::new(Arc::default(), 10_000.0),
             claims: Arc::new([tenant.clone()].into()),
-            ..ports(db)
+            ..context(db)
         };
         // The operator has no claims: these are costed for anybody.
         let dear = [
@@ -188,8 +189,9 @@ async fn a_query_with_claims_has_its_cost_too() {
             "SELECT count(*) AS n FROM sales a, sales b WHERE a.n > :claim_tenant::int",
         ];
         for sql in dear {
-            let compiled = compile(&Actor::operator(), &ports, sql).await;
-            let Err(CompileError::Database(RunError::TooDear { cost, has_days, .. })) = compiled
+            let compiled = compile(&Actor::operator(), &context, sql).await;
+            let Err(CompileError::Database(RunError::TooExpensive { cost, has_days, .. })) =
+                compiled
             else {
                 panic!("{engine:?}: {compiled:?}\n{sql}")
             };
@@ -205,7 +207,7 @@ async fn a_query_with_claims_has_its_cost_too() {
              LIMIT :claim_tenant::int",
         ];
         for sql in cheap {
-            let compiled = compile(&Actor::operator(), &ports, sql).await;
+            let compiled = compile(&Actor::operator(), &context, sql).await;
             assert!(compiled.is_ok(), "{engine:?}: {compiled:?}\n{sql}");
         }
     })
@@ -213,16 +215,16 @@ async fn a_query_with_claims_has_its_cost_too() {
 }
 
 /// The database as a start with these settings finds it.
-async fn started(target: Target, extension: &GateExtension) -> (Database, Ports) {
+async fn started(target: Target, extension: &GateExtension) -> (Database, Context) {
     let gate = Arc::new(Gate::extended(extension).unwrap());
     let config = DatabaseConfig { gate: Arc::clone(&gate), ..DatabaseConfig::new(target) };
     let db = Database::connect(config).await.unwrap();
     db.migrate().await.unwrap();
-    let ports = Ports { admission: Admission::new(gate, f64::INFINITY), ..ports(&db) };
-    (db, ports)
+    let context = Context { admission: Admission::new(gate, f64::INFINITY), ..context(&db) };
+    (db, context)
 }
 
-async fn made(ports: &Ports, sql: &str) -> MetricId {
+async fn made(context: &Context, sql: &str) -> MetricId {
     let command = CreateMetric {
         is_editable: true,
         layouts: Vec::new(),
@@ -232,13 +234,13 @@ async fn made(ports: &Ports, sql: &str) -> MetricId {
         tags: Vec::new(),
         cache_ttl: None,
     };
-    create_metric(&Actor::operator(), ports, command, None).await.unwrap().now().unwrap().id
+    create_metric(&Actor::operator(), context, command, None).await.unwrap().now().unwrap().id
 }
 
 /// The rows of a metric, or why it gives none, with the cause.
-async fn answer(ports: &Ports, id: MetricId) -> Result<String, String> {
+async fn answer(context: &Context, id: MetricId) -> Result<String, String> {
     let anew = AnswerRequest { max_age: Some(Duration::ZERO), ..AnswerRequest::default() };
-    let error = match get_metric(&Actor::operator(), ports, id, &anew).await {
+    let error = match get_metric(&Actor::operator(), context, id, &anew).await {
         Ok(served) => return Ok(String::from_utf8(served.answer.rows().to_vec()).unwrap()),
         Err(GetError::Run(error)) => error,
         Err(other) => panic!("{other:?}"),
@@ -261,28 +263,28 @@ async fn what_is_stored_is_held_to_the_settings_of_today() {
             functions: vec!["delete_customer".into()],
             types: Vec::new(),
         };
-        let (db, ports) = started(target(), &wide).await;
+        let (db, context) = started(target(), &wide).await;
         plant(&db, engine).await;
         execute(db.pool(), "CREATE TABLE app.notes (n int); INSERT INTO app.notes VALUES (7)")
             .await;
         if engine == Engine::Native {
             execute(db.pool(), "GRANT SELECT ON app.notes TO metricd_reader").await;
         }
-        let plain = made(&ports, "SELECT o.id FROM orders o").await;
-        let calling = made(&ports, "SELECT (o.id).delete_customer AS a FROM orders o").await;
-        let elsewhere = made(&ports, "SELECT n.n FROM app.notes n").await;
+        let plain = made(&context, "SELECT o.id FROM orders o").await;
+        let calling = made(&context, "SELECT (o.id).delete_customer AS a FROM orders o").await;
+        let elsewhere = made(&context, "SELECT n.n FROM app.notes n").await;
         for (id, rows) in
             [(plain, r#"[{"id":1}]"#), (calling, r#"[{"a":"gone"}]"#), (elsewhere, r#"[{"n":7}]"#)]
         {
-            assert_eq!(answer(&ports, id).await.as_deref(), Ok(rows), "{engine:?}");
+            assert_eq!(answer(&context, id).await.as_deref(), Ok(rows), "{engine:?}");
         }
         db.close().await;
 
-        let (db, ports) = started(target(), &GateExtension::default()).await;
-        assert_eq!(answer(&ports, plain).await.as_deref(), Ok(r#"[{"id":1}]"#), "{engine:?}");
-        let refused = answer(&ports, calling).await.unwrap_err();
+        let (db, context) = started(target(), &GateExtension::default()).await;
+        assert_eq!(answer(&context, plain).await.as_deref(), Ok(r#"[{"id":1}]"#), "{engine:?}");
+        let refused = answer(&context, calling).await.unwrap_err();
         assert!(refused.contains("public.delete_customer()"), "{engine:?}: {refused}");
-        let read = answer(&ports, elsewhere).await;
+        let read = answer(&context, elsewhere).await;
         match engine {
             // There the grants decide.
             Engine::Native => assert_eq!(read.as_deref(), Ok(r#"[{"n":7}]"#)),

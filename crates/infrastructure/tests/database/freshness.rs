@@ -15,12 +15,13 @@ use std::{
 
 use async_trait::async_trait;
 use metricd_application::{
+    context::Context,
     freshness::{CacheSettings, Served, Source},
     metrics::{
         AnswerRequest, CreateMetric, GetError, Patch, QuerySource, create_metric, get_metric,
         update_metric,
     },
-    ports::{Description, Ports, QueryRunner, RowStream, Rows, RunError, UnitOfWork},
+    ports::{Description, QueryRunner, RowStream, Rows, RunError, UnitOfWork},
     records::{CreateRecord, create_record},
     tables::announce_change,
 };
@@ -293,15 +294,15 @@ impl QueryRunner for Gated {
         self.runner.stream(template, values).await
     }
 
-    async fn together(&self) -> Result<Box<dyn QueryRunner>, RunError> {
-        let runner = Arc::from(self.runner.together().await?);
+    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+        let runner = Arc::from(self.runner.session().await?);
         Ok(Box::new(Self { runner, gate: Arc::clone(&self.gate) }))
     }
 }
 
 /// One of two servers on a database.
 struct Server {
-    ports: Ports,
+    context: Context,
     gate: Arc<Gate>,
 }
 
@@ -312,10 +313,10 @@ impl Server {
             max_stale: Duration::ZERO,
             max_bytes: 1 << 20,
         };
-        let mut ports = ports_keeping(database, settings);
+        let mut context = ports_keeping(database, settings);
         let gate = Arc::<Gate>::default();
-        ports.runner = Arc::new(Gated { runner: ports.runner, gate: Arc::clone(&gate) });
-        Self { ports, gate }
+        context.runner = Arc::new(Gated { runner: context.runner, gate: Arc::clone(&gate) });
+        Self { context, gate }
     }
 }
 
@@ -339,9 +340,9 @@ fn sql(metric: usize, query: &QueryId, edits: u64) -> String {
     }
 }
 
-async fn ask(ports: Ports, id: MetricId, max_age: Option<Duration>) -> Asked {
+async fn ask(context: Context, id: MetricId, max_age: Option<Duration>) -> Asked {
     let request = AnswerRequest { max_age, ..AnswerRequest::default() };
-    tokio::time::timeout(BOUND, get_metric(&Actor::operator(), &ports, id, &request))
+    tokio::time::timeout(BOUND, get_metric(&Actor::operator(), &context, id, &request))
         .await
         .expect("no answer comes")
 }
@@ -376,7 +377,7 @@ impl<'a> Running<'a> {
                 cache_ttl: None,
             };
             let made =
-                create_metric(&Actor::operator(), &servers[0].ports, metric, None).await.unwrap();
+                create_metric(&Actor::operator(), &servers[0].context, metric, None).await.unwrap();
             let made = made.now().unwrap();
             let stored = database.catalog().find(made.id).await.unwrap().unwrap();
             metrics.push((made.id, stored.query.id));
@@ -386,7 +387,7 @@ impl<'a> Running<'a> {
             running.edit(0, metric, 0).await;
         }
         for server in &running.servers {
-            server.ports.news.look().await.unwrap();
+            server.context.change_feed.look().await.unwrap();
         }
         running
     }
@@ -394,7 +395,7 @@ impl<'a> Running<'a> {
     async fn edit(&self, server: usize, metric: usize, edits: u64) {
         let (id, query) = &self.metrics[metric];
         let patch = Patch { query: Some(sql(metric, query, edits)), ..Patch::default() };
-        update_metric(&Actor::operator(), &self.servers[server].ports, *id, patch).await.unwrap();
+        update_metric(&Actor::operator(), &self.servers[server].context, *id, patch).await.unwrap();
     }
 
     /// Does the step, which leads from `before` to `after`.
@@ -402,8 +403,8 @@ impl<'a> Running<'a> {
         match *step {
             Step::Record { server, metric } => {
                 let command = CreateRecord { date: None, values: RecordValues::default() };
-                let (ports, id) = (&self.servers[server].ports, self.metrics[metric].0);
-                create_record(&Actor::operator(), ports, id, command, None).await.unwrap();
+                let (context, id) = (&self.servers[server].context, self.metrics[metric].0);
+                create_record(&Actor::operator(), context, id, command, None).await.unwrap();
             }
             Step::Untold { metric } => {
                 let insert = format!(
@@ -415,14 +416,14 @@ impl<'a> Running<'a> {
             Step::Order => execute(self.database.pool(), "INSERT INTO orders VALUES (1)").await,
             Step::Announce { server } => {
                 let table = TableName { schema: None, name: "orders".into() };
-                let ports = &self.servers[server].ports;
-                announce_change(&Actor::operator(), ports, table).await.unwrap();
+                let context = &self.servers[server].context;
+                announce_change(&Actor::operator(), context, table).await.unwrap();
             }
             Step::Edit { server, metric } => {
                 self.edit(server, metric, after.now[metric].edits).await;
             }
             Step::Open { server, metric } => {
-                let mut work = self.servers[server].ports.store.begin().await.unwrap();
+                let mut work = self.servers[server].context.store.begin().await.unwrap();
                 let record = record(self.metrics[metric].1.as_str(), 1);
                 work.insert_record(RecordId(Uuid::new_v4()), &record).await.unwrap();
                 self.open = Some(work);
@@ -430,7 +431,7 @@ impl<'a> Running<'a> {
             Step::Commit => {
                 self.open.take().unwrap().commit(&event(), &[]).await.unwrap();
             }
-            Step::Look { server } => self.servers[server].ports.news.look().await.unwrap(),
+            Step::Look { server } => self.servers[server].context.change_feed.look().await.unwrap(),
             Step::Ask { server, metric } => {
                 let served = self.ask(server, metric, None).await;
                 let said = said(&served);
@@ -461,15 +462,15 @@ impl<'a> Running<'a> {
     }
 
     async fn ask(&self, server: usize, metric: usize, max_age: Option<Duration>) -> Served {
-        let ports = self.servers[server].ports.clone();
-        ask(ports, self.metrics[metric].0, max_age).await.unwrap()
+        let context = self.servers[server].context.clone();
+        ask(context, self.metrics[metric].0, max_age).await.unwrap()
     }
 
     /// Comes back when the rows are held back, or were not needed.
     async fn ask_slowly(&mut self, server: usize, metric: usize) {
-        let Server { ports, gate } = &self.servers[server];
+        let Server { context, gate } = &self.servers[server];
         gate.is_armed.store(true, Ordering::SeqCst);
-        let asked = tokio::spawn(ask(ports.clone(), self.metrics[metric].0, None));
+        let asked = tokio::spawn(ask(context.clone(), self.metrics[metric].0, None));
         while gate.is_armed.load(Ordering::SeqCst) && !asked.is_finished() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -534,13 +535,13 @@ async fn a_metric_that_one_server_makes_is_found_on_another_at_once() {
     let [one, other] = databases.each_ref().map(Server::new);
     let id = metric_id(1);
     for _ in 0..2 {
-        let found = ask(other.ports.clone(), id, None).await;
+        let found = ask(other.context.clone(), id, None).await;
         assert!(matches!(found, Err(GetError::NotFound)), "{found:?}");
     }
-    commit(one.ports.store.as_ref(), async |work| {
+    commit(one.context.store.as_ref(), async |work| {
         work.insert_query(&query("q")).await.unwrap();
         work.insert_metric(&metric(id, "q")).await.unwrap();
     })
     .await;
-    assert!(other.ports.definitions.find(id).await.unwrap().is_some());
+    assert!(other.context.definitions.find(id).await.unwrap().is_some());
 }

@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 use chrono::NaiveDate;
 use metricd_application::{
     compile::compile,
-    ports::{Ports, QueryRunner, Suggestion},
+    context::Context,
+    ports::{QueryRunner, Suggestion},
 };
 use metricd_core::{
     actor::Actor,
@@ -34,8 +35,8 @@ const KNOWN_FAILURES: [&str; 4] = [
 async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
     on_each_engine_migrated(async |db, engine| {
         fill(db, engine).await;
-        let ports = ports(db);
-        let schema = ports.schema.schema().await.unwrap();
+        let context = context(db);
+        let schema = context.schema.schema().await.unwrap();
         let mut wrong = String::new();
         let mut failed = BTreeSet::new();
 
@@ -43,7 +44,7 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         assert!(answerable.len() >= 60, "{} sentences are too few", answerable.len());
         let mut answered = 0;
         for (sentence, by_hand) in &answerable {
-            match answer(&ports, &schema, sentence, by_hand).await {
+            match answer(&context, &schema, sentence, by_hand).await {
                 Ok(()) => answered += 1,
                 Err(why) => {
                     writeln!(wrong, "\n> {sentence}\n{why}").unwrap();
@@ -56,7 +57,7 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         assert!(unanswerable.len() >= 20, "{} sentences are too few", unanswerable.len());
         let mut refused = 0;
         for sentence in &unanswerable {
-            match suggest(sentence, &schema, today(&ports)) {
+            match suggest(sentence, &schema, today(&context)) {
                 Suggestion::NotUnderstood { explanation } => {
                     assert!(explanation.contains("not understood"), "{explanation}");
                     refused += 1;
@@ -99,7 +100,7 @@ async fn the_schema_is_what_stored_sql_may_read() {
                 GRANT SELECT ON shapes, other.things TO metricd_reader";
             execute(db.pool(), grant).await;
         }
-        let schema = ports(db).schema.schema().await.unwrap();
+        let schema = context(db).schema.schema().await.unwrap();
         let names: Vec<String> =
             schema.tables.iter().map(|table| table.name.to_string()).collect();
         let expected = match engine {
@@ -178,8 +179,8 @@ async fn fill(db: &Database, engine: Engine) {
     }
 }
 
-fn today(ports: &Ports) -> NaiveDate {
-    ports.clock.now().date_naive()
+fn today(context: &Context) -> NaiveDate {
+    context.clock.now().date_naive()
 }
 
 /// Sentences, each with the query that answers it.
@@ -204,17 +205,17 @@ fn unanswerable() -> Vec<String> {
 
 /// Runs the generated query, on its defaults, and the one by hand; tells how they differ.
 async fn answer(
-    ports: &Ports,
+    context: &Context,
     schema: &Schema,
     sentence: &str,
     by_hand: &str,
 ) -> Result<(), String> {
-    let sql = match suggest(sentence, schema, today(ports)) {
+    let sql = match suggest(sentence, schema, today(context)) {
         Suggestion::Query { sql, .. } => sql,
         Suggestion::NotUnderstood { explanation } => return Err(explanation),
     };
-    let (generated, _) = rows(ports, &sql).await.map_err(|error| format!("{error}\n{sql}"))?;
-    let (expected, is_ordered) = rows(ports, by_hand).await.expect(sentence);
+    let (generated, _) = rows(context, &sql).await.map_err(|error| format!("{error}\n{sql}"))?;
+    let (expected, is_ordered) = rows(context, by_hand).await.expect(sentence);
     assert!(!expected.is_empty(), "{sentence}: the query by hand gives nothing");
     let sorted = |mut rows: Vec<String>| {
         if !is_ordered {
@@ -237,14 +238,14 @@ async fn answer(
 }
 
 /// The rows of a query as texts of their values in order, and whether it orders them.
-async fn rows(ports: &Ports, sql: &str) -> Result<(Vec<String>, bool), String> {
+async fn rows(context: &Context, sql: &str) -> Result<(Vec<String>, bool), String> {
     let (template, columns) =
-        compile(&Actor::operator(), ports, sql).await.map_err(|error| error.to_string())?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), ports.clock.now())
+        compile(&Actor::operator(), context, sql).await.map_err(|error| error.to_string())?;
+    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
         .map_err(|error| format!("{error:?}"))?;
     let scope = Actor::operator().scope(&template.claims).unwrap();
     let values = template.bind(&window, &scope).unwrap();
-    let runner: &dyn QueryRunner = ports.runner.as_ref();
+    let runner: &dyn QueryRunner = context.runner.as_ref();
     let rows =
         runner.run(&template, &values, 10_000).await.map_err(|error| format!("{error:?}"))?;
     let rows: Vec<Value> = serde_json::from_str(&rows.json).unwrap();

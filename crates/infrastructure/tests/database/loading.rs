@@ -20,7 +20,7 @@ const TWO: &str = "c797b618-df12-45f7-bbb2-cc6695a48e46";
 const PLAIN: ImportOptions = ImportOptions { dry_run: false, strict: false, prune: false };
 
 async fn load(db: &Database, files: CatalogFiles, options: ImportOptions) -> Report {
-    import(&Actor::operator(), &ports(db), files, options, &|_| ()).await.unwrap()
+    import(&Actor::operator(), &context(db), files, options, &|_| ()).await.unwrap()
 }
 
 fn sample() -> CatalogFiles {
@@ -134,7 +134,7 @@ async fn the_sample_loads_once_and_again_changes_nothing() {
             "equal records are all there, once"
         );
 
-        let found = ports(db)
+        let found = context(db)
             .catalog
             .find(metricd_core::ids::MetricId(ONE.parse().unwrap()))
             .await
@@ -238,7 +238,7 @@ async fn loading_changed_files_updates_and_prunes() {
         let changed = Tally { updated: 1, removed: 1, ..Tally::default() };
         assert_eq!((report.counts.queries, report.counts.metrics), (changed, changed));
         let id = metricd_core::ids::MetricId(ONE.parse().unwrap());
-        let found = ports(db).catalog.find(id).await.unwrap().unwrap();
+        let found = context(db).catalog.find(id).await.unwrap().unwrap();
         assert_eq!(found.metric.details.name.as_str(), "New");
         assert_eq!((found.query.version, found.query.columns.len()), (2, 2));
         let left = "SELECT count(*) FROM metricd.queries";
@@ -263,10 +263,10 @@ async fn seeding_fills_only_what_is_empty() {
     on_each_engine_migrated(async |db, _| {
         let dir = TempDir::new().unwrap();
         let actor = Actor::operator();
-        let ports = ports(db);
+        let context = context(db);
 
         let broken = files(&dir, "id,query\na,SELEC 1\n", "", "[]");
-        let report = seed(&actor, &ports, broken).await.unwrap().unwrap();
+        let report = seed(&actor, &context, broken).await.unwrap().unwrap();
         assert_eq!(report.findings.count(Severity::Rejection), 1);
         assert!(!report.written);
         assert!(is_empty(db).await);
@@ -274,20 +274,20 @@ async fn seeding_fills_only_what_is_empty() {
         let records = r#"[{"id": "a", "date": "2025-06-01"}]"#;
         let queries = "id,query\na,SELECT id FROM metrics\n";
         let report =
-            seed(&actor, &ports, files(&dir, queries, "", records)).await.unwrap().unwrap();
+            seed(&actor, &context, files(&dir, queries, "", records)).await.unwrap().unwrap();
         assert!(report.written, "{:#?}", report.findings);
 
         // The file of queries no longer matters, not even that it is broken.
         let metrics = items(&[(ONE, "a")]);
         let rest = files(&dir, "rubbish", &metrics, "[{}]");
-        let report = seed(&actor, &ports, rest).await.unwrap().unwrap();
+        let report = seed(&actor, &context, rest).await.unwrap().unwrap();
         assert!(report.written, "{:#?}", report.findings);
         assert_eq!(report.counts.metrics, created(1));
         assert_eq!(report.counts.queries, Tally::default());
 
-        assert!(seed(&actor, &ports, sample()).await.unwrap().is_none());
+        assert!(seed(&actor, &context, sample()).await.unwrap().is_none());
         let none = CatalogFiles::default();
-        assert!(seed(&actor, &ports, none).await.unwrap().is_none());
+        assert!(seed(&actor, &context, none).await.unwrap().is_none());
     })
     .await;
 }
@@ -312,7 +312,7 @@ async fn many_records_arrive_in_batches_and_progress_is_told() {
         );
         let told = Mutex::new(Vec::new());
         let hear = |progress: Progress| told.lock().unwrap().push(progress);
-        let report = import(&Actor::operator(), &ports(db), files, PLAIN, &hear).await.unwrap();
+        let report = import(&Actor::operator(), &context(db), files, PLAIN, &hear).await.unwrap();
         assert_eq!(report.counts.records, created(number_of_records.try_into().unwrap()));
         assert_eq!(report.findings.count(Severity::Note), 10);
         let told = told.into_inner().unwrap();

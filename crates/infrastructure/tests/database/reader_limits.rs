@@ -246,7 +246,7 @@ async fn what_is_asked_together_has_one_deadline() {
     };
     let db = migrated(config).await;
     let pause = "SELECT pg_sleep(3.5)::text AS s";
-    let runner = db.runner().together().await.unwrap();
+    let runner = db.runner().session().await.unwrap();
     assert!(run(runner.as_ref(), pause).await.is_ok());
     let late = run(runner.as_ref(), pause).await;
     assert!(matches!(late, Err(RunError::Deadline)), "{late:?}");
@@ -265,13 +265,16 @@ async fn what_is_asked_together_takes_one_place() {
     };
     with_limits(config, async |db, engine| {
         let runner = db.runner();
-        let together = runner.together().await.unwrap();
+        let together = runner.session().await.unwrap();
         for _ in 0..3 {
             together.cost(&template("SELECT 1 AS n"), &[]).await.unwrap();
             assert!(run(together.as_ref(), "SELECT 1 AS n").await.is_ok(), "{engine:?}");
             let other = run(runner.as_ref(), "SELECT 1 AS n").await;
-            assert!(matches!(other, Err(RunError::Crowded)), "{engine:?}: {other:?}");
-            assert!(matches!(runner.together().await.err(), Some(RunError::Crowded)), "{engine:?}");
+            assert!(matches!(other, Err(RunError::QueueFull)), "{engine:?}: {other:?}");
+            assert!(
+                matches!(runner.session().await.err(), Some(RunError::QueueFull)),
+                "{engine:?}"
+            );
         }
         drop(together);
         assert!(run(runner.as_ref(), "SELECT 1 AS n").await.is_ok(), "{engine:?}");
@@ -354,9 +357,9 @@ async fn some_run_some_wait_and_the_rest_are_sent_away() {
         assert!(!first.is_finished() && !waiting.is_finished(), "{engine:?}");
         for _ in 0..3 {
             let answer = run(runner.as_ref(), "SELECT 3 AS n").await;
-            assert!(matches!(answer, Err(RunError::Crowded)), "{engine:?}: {answer:?}");
+            assert!(matches!(answer, Err(RunError::QueueFull)), "{engine:?}: {answer:?}");
             let described = runner.describe("SELECT 3 AS n").await;
-            assert!(matches!(described, Err(RunError::Crowded)), "{engine:?}: {described:?}");
+            assert!(matches!(described, Err(RunError::QueueFull)), "{engine:?}: {described:?}");
         }
         let waited = waiting.await.unwrap();
         assert!(matches!(waited, Err(RunError::Unavailable(_))), "{engine:?}: {waited:?}");

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use metricd_application::ports::{
-    StagedRecord, StagingOutcome, Store, SurplusRecord, UnknownQuery,
+    DuplicateRecord, StagedRecord, StagingOutcome, Store, UnknownQuery,
 };
 use metricd_core::record::MetricRecord;
 use metricd_infrastructure::db::Target;
@@ -56,12 +56,12 @@ async fn equal_records_are_all_kept_and_loading_again_changes_nothing() {
         ];
         let file = staged(0, records);
         let batches = [file[..2].to_vec(), Vec::new(), file[2..].to_vec()];
-        let surplus = |index, equals| SurplusRecord { index, line: index * 3 + 1, equals };
+        let duplicates = |index, equals| DuplicateRecord { index, line: index * 3 + 1, equals };
         let expected = StagingOutcome {
             created: 6,
             unchanged: 0,
-            surplus: 3,
-            first_surplus: vec![surplus(2, 0), surplus(4, 3), surplus(5, 0)],
+            duplicates: 3,
+            first_duplicates: vec![duplicates(2, 0), duplicates(4, 3), duplicates(5, 0)],
             unknown_queries: vec![UnknownQuery {
                 query_id: query_id("stray"),
                 records: 2,
@@ -86,7 +86,7 @@ async fn equal_records_are_all_kept_and_loading_again_changes_nothing() {
         // One more of the same, and a file in another order.
         let more = staged(0, vec![record("q", 1); 4]);
         let outcome = load(store.as_ref(), &[more]).await;
-        assert_eq!((outcome.created, outcome.unchanged, outcome.surplus), (1, 3, 3));
+        assert_eq!((outcome.created, outcome.unchanged, outcome.duplicates), (1, 3, 3));
     })
     .await;
 }
@@ -105,8 +105,8 @@ async fn records_that_are_known_to_differ_are_loaded_as_if_that_were_not_known()
         let expected = StagingOutcome {
             created: 2,
             unchanged: 2,
-            surplus: 0,
-            first_surplus: Vec::new(),
+            duplicates: 0,
+            first_duplicates: Vec::new(),
             unknown_queries: vec![UnknownQuery {
                 query_id: query_id("stray"),
                 records: 1,
@@ -195,8 +195,9 @@ async fn many_records_pass_in_batches_and_the_lists_stay_short() {
     }
     let outcome = uow.merge_staged(false).await.unwrap();
     uow.commit(&event(), &[]).await.unwrap();
-    assert_eq!((outcome.created, outcome.unchanged, outcome.surplus), (25_000, 0, 22_500));
-    let indexes: Vec<u64> = outcome.first_surplus.iter().map(|surplus| surplus.index).collect();
+    assert_eq!((outcome.created, outcome.unchanged, outcome.duplicates), (25_000, 0, 22_500));
+    let indexes: Vec<u64> =
+        outcome.first_duplicates.iter().map(|duplicates| duplicates.index).collect();
     assert_eq!(indexes.len(), 200);
     assert_eq!(indexes[..10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
     assert_eq!(outcome.unknown_queries.len(), 200);

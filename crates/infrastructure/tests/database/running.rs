@@ -496,12 +496,14 @@ async fn rows_that_nobody_takes_any_more_leave_the_database_free() {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(refused, RunError::Crowded) && !taken.is_empty(), "{refused:?}");
+        assert!(matches!(refused, RunError::QueueFull) && !taken.is_empty(), "{refused:?}");
         drop(taken);
         loop {
             match runner.stream(&template("SELECT 1 AS x"), &[]).await {
                 Ok(mut rows) => break assert_eq!(lines(&mut rows).await.unwrap(), "1\r\n"),
-                Err(RunError::Crowded | RunError::Unavailable(_)) => tokio::task::yield_now().await,
+                Err(RunError::QueueFull | RunError::Unavailable(_)) => {
+                    tokio::task::yield_now().await
+                }
                 Err(error) => panic!("{error}"),
             }
         }

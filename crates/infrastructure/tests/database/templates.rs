@@ -48,7 +48,7 @@ async fn a_template_gives_what_psql_prints() {
     let queries: Vec<_> = files(Path::new(CORPUS)).into_iter().chain(sample()).collect();
     assert!(queries.len() >= 200, "{} queries are too few", queries.len());
     for (name, sql) in queries {
-        let compiled = compile(&Actor::operator(), &ports(&db), &sql).await;
+        let compiled = compile(&Actor::operator(), &context(&db), &sql).await;
         let (template, _) = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
         // Around midnight, both are asked again.
         let (answered, printed) = loop {
@@ -87,7 +87,7 @@ async fn a_template_with_placeholders_runs_for_any_window() {
             },
         ];
         for (name, sql) in files(&Path::new(CORPUS).join("placeholders")) {
-            let (template, _) = compile(&Actor::operator(), &ports(db), &sql)
+            let (template, _) = compile(&Actor::operator(), &context(db), &sql)
                 .await
                 .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
             for request in &requests {
@@ -125,7 +125,7 @@ async fn a_default_told_from_today_is_the_day_that_postgresql_tells() {
     on_each_engine_migrated(async |db, engine| {
         for default in defaults {
             let sql = format!("SELECT 1 AS n FROM metrics WHERE date >= coalesce(:start_date, {default})");
-            let (template, _) = compile(&Actor::operator(), &ports(db), &sql).await.unwrap();
+            let (template, _) = compile(&Actor::operator(), &context(db), &sql).await.unwrap();
             let Some(DateDefault::Relative(day)) = template.slots.start_date else {
                 panic!("{default} is {:?}", template.slots.start_date);
             };
@@ -154,7 +154,7 @@ fn nobody(template: &Template) -> Scope {
 
 async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
     let runner = db.runner();
-    let (template, columns) = compile(&Actor::operator(), &ports(db), sql)
+    let (template, columns) = compile(&Actor::operator(), &context(db), sql)
         .await
         .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
     // The two runs must see the same day: around midnight, they are made again.

@@ -34,10 +34,10 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let options = ImportOptions { dry_run: args.dry_run, strict: args.strict, prune: args.prune };
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let operator = Actor::operator();
-    let report = super::with_database(config, async |ports| {
+    let report = super::with_database(config, async |context| {
         let (bar, on_progress) = progress_bar("records");
         let files = args.files.open();
-        let report = import(&operator, &ports, files, options, &on_progress).await;
+        let report = import(&operator, &context, files, options, &on_progress).await;
         bar.finish_and_clear();
         Ok(report?)
     })

@@ -98,11 +98,11 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let mut rejects = Rejects::at(args.rejected.unwrap_or_else(|| default_rejects(&args.file)));
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let operator = Actor::operator();
-    let report = super::with_database(config, async |ports| {
+    let report = super::with_database(config, async |context| {
         let (bar, on_progress) = progress_bar("rows");
         let mut keep = |row: &RejectedRow| rejects.keep(row);
         let loaded =
-            load_table(&operator, &ports, request, file.as_mut(), &on_progress, &mut keep).await;
+            load_table(&operator, &context, request, file.as_mut(), &on_progress, &mut keep).await;
         bar.finish_and_clear();
         loaded.with_context(named)
     })

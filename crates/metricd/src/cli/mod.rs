@@ -126,13 +126,13 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
 /// Connects, brings the schema up to date, does `work`, and closes the database again.
 async fn with_database<T>(
     config: &Config,
-    work: impl AsyncFnOnce(metricd_application::ports::Ports) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(metricd_application::context::Context) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let policies = app::policies(config, None)?;
     let database = app::connect(config).await?;
     let result = match database.migrate().await {
-        Ok(()) => match app::ports(config, &database, policies) {
-            Ok(ports) => work(ports).await,
+        Ok(()) => match app::context(config, &database, policies) {
+            Ok(context) => work(context).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error.into()),

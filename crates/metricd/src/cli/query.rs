@@ -55,8 +55,8 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let request = AnswerRequest { window, max_age: Some(Duration::ZERO) };
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
-    let served = super::with_database(config, async |ports| {
-        match get_metric(&actor, &ports, MetricId(args.id), &request).await {
+    let served = super::with_database(config, async |context| {
+        match get_metric(&actor, &context, MetricId(args.id), &request).await {
             Ok(answer) => Ok(answer),
             Err(GetError::Window(faults)) => {
                 let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();

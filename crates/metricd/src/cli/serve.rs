@@ -2,10 +2,10 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::Context as _;
 use metricd_application::{
     catalog::{CatalogFiles, Place, Report, Severity, seed},
-    ports::Ports,
+    context::Context,
 };
 use metricd_core::actor::Actor;
 use metricd_infrastructure::{
@@ -51,8 +51,8 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     telemetry::log_panics();
     tokio::spawn(reload_on_hangup(hangup, Arc::clone(&policies)));
     let database = app::connect(config).await?;
-    let ports = app::ports(config, &database, policies)?;
-    let served = serve(config, args, &database, ports, identity).await;
+    let context = app::context(config, &database, policies)?;
+    let served = serve(config, args, &database, context, identity).await;
     // A query that the engine cannot stop must not keep the process.
     if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {
         warn!("A query is still running: leaving without it");
@@ -72,13 +72,13 @@ async fn serve(
     config: &Config,
     args: &Args,
     database: &Database,
-    ports: Ports,
+    context: Context,
     identity: Identity,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
-    fill(&config.seed, &ports).await?;
+    fill(&config.seed, &context).await?;
     if args.demo {
-        demo::load(&config.data_dir, &ports).await?;
+        demo::load(&config.data_dir, &context).await?;
     }
     let listener = TcpListener::bind(config.listen)
         .await
@@ -95,10 +95,10 @@ async fn serve(
         origins: config.http.cors_origins.clone(),
         proxies: config.http.trusted_proxies.clone(),
     };
-    let demo_token = if args.demo { identity.demo_token(ports.clock.as_ref())? } else { None };
-    let news = Arc::clone(&ports.news);
+    let demo_token = if args.demo { identity.demo_token(context.clock.as_ref())? } else { None };
+    let change_feed = Arc::clone(&context.change_feed);
     let app = App {
-        ports,
+        context,
         development_keys: identity.development_keys(),
         verifier: identity.verifier,
         sign_in: identity.sign_in,
@@ -135,7 +135,7 @@ async fn serve(
     tokio::select! {
         () = serving => {}
         () = overdue => warn!("Requests are still under way: leaving without them"),
-        never = news.follow() => match never {},
+        never = change_feed.follow() => match never {},
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
 
 /// Fills empty tables from the seed files. A file that is not there or has faults does not stop the
 /// start: the service is of use without it.
-async fn fill(settings: &SeedSettings, ports: &Ports) -> anyhow::Result<()> {
+async fn fill(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> {
     let files = CatalogFiles {
         queries: present(settings.queries.as_deref()).map(load_queries),
         metrics: present(settings.metrics.as_deref()).map(load_metrics),
@@ -178,7 +178,7 @@ async fn fill(settings: &SeedSettings, ports: &Ports) -> anyhow::Result<()> {
     };
     #[expect(clippy::disallowed_methods, reason = "whoever starts metricd is the operator")]
     let operator = Actor::operator();
-    if let Some(report) = seed(&operator, ports, files).await? {
+    if let Some(report) = seed(&operator, context, files).await? {
         tell(&report);
     }
     Ok(())

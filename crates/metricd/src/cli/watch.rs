@@ -20,8 +20,8 @@ pub(crate) struct Args {
 pub(crate) async fn watch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let operator = Actor::operator();
-    let watched = super::with_database(config, async |ports| {
-        Ok(watch_table(&operator, &ports, args.table).await?)
+    let watched = super::with_database(config, async |context| {
+        Ok(watch_table(&operator, &context, args.table).await?)
     })
     .await?;
     tell(&watched, "is watched from now on", "was watched already")
@@ -30,8 +30,8 @@ pub(crate) async fn watch(config: &Config, args: Args) -> anyhow::Result<ExitCod
 pub(crate) async fn unwatch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let operator = Actor::operator();
-    let watched = super::with_database(config, async |ports| {
-        Ok(unwatch_table(&operator, &ports, args.table).await?)
+    let watched = super::with_database(config, async |context| {
+        Ok(unwatch_table(&operator, &context, args.table).await?)
     })
     .await?;
     tell(&watched, "is no longer watched", "was not watched")
@@ -42,7 +42,7 @@ fn tell(watched: &[Watched], done: &str, was_so: &str) -> anyhow::Result<ExitCod
     for Watched { table, step } in watched {
         let said = match step {
             WatchStep::Done => done,
-            WatchStep::WasSo => was_so,
+            WatchStep::AlreadyWatched => was_so,
             WatchStep::Foreign => "is a foreign table and cannot be watched",
         };
         lines.push_str(&table.with_schema());

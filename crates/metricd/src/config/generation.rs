@@ -1,6 +1,6 @@
 //! `[generation]`: how a sentence becomes a metric, and which model is asked, if any.
 
-use metricd_application::ports::Approval;
+use metricd_application::context::Approval;
 use metricd_infrastructure::generation::model::{ApiKey, Endpoint, ModelConfig};
 
 use super::{Reader, Secret};

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{self, Poll},
 };
 
 use axum::{
@@ -18,8 +18,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use metricd_application::{
+    context::Context,
     deny,
-    ports::{Ports, TokenError, TokenVerifier},
+    ports::{TokenError, TokenVerifier},
 };
 use metricd_core::{
     actor::{Actor, Call, Identity},
@@ -33,7 +34,7 @@ use crate::problem::Problem;
 
 /// Who lets callers in, and how often.
 pub(crate) struct Door {
-    pub(crate) ports: Arc<Ports>,
+    pub(crate) context: Arc<Context>,
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) rate: RateLimit,
     /// How many tokens were refused since the start.
@@ -69,7 +70,7 @@ where
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, context: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
         self.behind.poll_ready(context)
     }
 
@@ -121,7 +122,7 @@ impl Door {
                     return Problem::too_many(wait);
                 }
                 let actor = verified_caller(identity, call);
-                deny(&actor, &self.ports, AuditedAction::Enter, AuditedObject::Catalog).await;
+                deny(&actor, &self.context, AuditedAction::Enter, AuditedObject::Catalog).await;
                 return Problem::lacks_scope(&required);
             }
             Refusal::Token(TokenError::Unavailable(failure)) => {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use metricd_application::ports::{ChangeLog, News, ResolvedTable, StoreError};
+use metricd_application::ports::{ChangeBatch, ChangeLog, ResolvedTable, StoreError};
 use metricd_core::{
     changes::{Change, Changed, Snapshot, TransactionId},
     ids::{MetricId, QueryId},
@@ -94,7 +94,7 @@ impl PgChangeLog {
 
 #[async_trait]
 impl ChangeLog for PgChangeLog {
-    async fn since(&self, seen: Option<&Snapshot>) -> Result<News, StoreError> {
+    async fn since(&self, seen: Option<&Snapshot>) -> Result<ChangeBatch, StoreError> {
         let seen = seen.map(ToString::to_string);
         let rows = self.rows(SINCE, vec![seen.into()]).await?;
         news(&rows).map_err(store_error)
@@ -147,7 +147,7 @@ fn transaction(row: &QueryResult, column: &str) -> Result<TransactionId, DbErr> 
     text.parse().map(TransactionId).map_err(|_| unreadable("transaction", &text))
 }
 
-fn news(rows: &[QueryResult]) -> Result<News, DbErr> {
+fn news(rows: &[QueryResult]) -> Result<ChangeBatch, DbErr> {
     let first = only(rows)?;
     let snapshot: String = first.try_get("", "snapshot")?;
     let snapshot = snapshot.parse().map_err(|_| unreadable("snapshot", &snapshot))?;
@@ -166,7 +166,7 @@ fn news(rows: &[QueryResult]) -> Result<News, DbErr> {
             is_whole = false;
         }
     }
-    Ok(News { snapshot, changes, is_whole })
+    Ok(ChangeBatch { snapshot, changes, is_whole })
 }
 
 /// What a row tells of, if this version of metricd understands it.

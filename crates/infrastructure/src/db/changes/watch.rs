@@ -150,7 +150,7 @@ impl PgUnitOfWork {
                         done.map_err(|error| failure(&member, error))?;
                         WatchStep::Done
                     }
-                    None => WatchStep::WasSo,
+                    None => WatchStep::AlreadyWatched,
                 },
                 _ => WatchStep::Foreign,
             };

@@ -1,7 +1,7 @@
 //! `metricd.idempotency_keys`: what was answered to requests that take effect once.
 
 use chrono::{DateTime, Utc};
-use metricd_application::ports::KeptAnswer;
+use metricd_application::ports::StoredResponse;
 use metricd_core::actor::Identity;
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -43,7 +43,7 @@ impl ActiveModel {
         whose: &Identity,
         key: &str,
         fingerprint: String,
-        answer: &KeptAnswer,
+        answer: &StoredResponse,
         at: DateTime<Utc>,
     ) -> Self {
         Self {

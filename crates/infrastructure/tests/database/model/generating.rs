@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use metricd_application::{
     compile::CompileError,
+    context::Context,
     generation::{Generation, GenerationError, PreviewError, preview_metric},
     metrics::{CreateError, CreateMetric, Created, QuerySource, create_metric},
     ports::{
-        GenerateError, GenerationSource, Policies, Ports, QueryGenerator, SchemaSource, StoreError,
+        GenerateError, GenerationSource, Policies, QueryGenerator, SchemaSource, StoreError,
         Suggestion, SuggestionRequest,
     },
 };
@@ -79,15 +80,15 @@ impl QueryGenerator for Grammar {
     }
 }
 
-fn ports_with(db: &Database, generators: Vec<Arc<dyn QueryGenerator>>) -> Ports {
-    Ports { schema: Arc::new(Records), generators: generators.into(), ..ports(db) }
+fn ports_with(db: &Database, generators: Vec<Arc<dyn QueryGenerator>>) -> Context {
+    Context { schema: Arc::new(Records), generators: generators.into(), ..context(db) }
 }
 
-fn asking(db: &Database, config: ModelConfig) -> Ports {
+fn asking(db: &Database, config: ModelConfig) -> Context {
     ports_with(db, vec![Arc::new(ModelGenerator::new(config).unwrap())])
 }
 
-async fn create_as(caller: &Actor, ports: &Ports) -> Result<Created, CreateError> {
+async fn create_as(caller: &Actor, context: &Context) -> Result<Created, CreateError> {
     let command = CreateMetric {
         is_editable: true,
         layouts: Vec::new(),
@@ -97,13 +98,13 @@ async fn create_as(caller: &Actor, ports: &Ports) -> Result<Created, CreateError
         tags: Vec::new(),
         cache_ttl: None,
     };
-    create_metric(caller, ports, command, None).await.map(|done| done.now().unwrap())
+    create_metric(caller, context, command, None).await.map(|done| done.now().unwrap())
 }
 
 /// Makes a metric of the sentence, and gives what was stored beside what was said of it.
-async fn made(ports: &Ports) -> (CompiledMetric, Generation) {
-    let created = create_as(&Actor::operator(), ports).await.unwrap();
-    let stored = ports.catalog.find(created.id).await.unwrap().unwrap();
+async fn made(context: &Context) -> (CompiledMetric, Generation) {
+    let created = create_as(&Actor::operator(), context).await.unwrap();
+    let stored = context.catalog.find(created.id).await.unwrap().unwrap();
     (stored, created.generation.unwrap())
 }
 
@@ -300,16 +301,16 @@ async fn however_slow_one_part_is_the_others_still_answer() {
     let last: Arc<dyn QueryGenerator> = Arc::new(Endless(GenerationSource::Offline));
 
     // A model that uses up its time leaves the last one's alone, which is long here.
-    let ports = ports_with(&db, vec![Arc::clone(&model), Arc::new(Grammar)]);
+    let context = ports_with(&db, vec![Arc::clone(&model), Arc::new(Grammar)]);
     let (_, generation) =
-        made(&Ports { generation_time: Duration::from_secs(5), ..ports.clone() }).await;
+        made(&Context { generation_time: Duration::from_secs(5), ..context.clone() }).await;
     assert_eq!(generation.source, GenerationSource::Offline);
 
-    let nobody = Ports { generators: [model, last].into(), ..ports.clone() };
-    let no_tables = Ports { schema: Arc::new(Endless(GenerationSource::Model)), ..ports };
-    for ports in [nobody, no_tables] {
-        let ports = Ports { generation_time: Duration::from_millis(50), ..ports };
-        let (stored, generation) = made(&ports).await;
+    let nobody = Context { generators: [model, last].into(), ..context.clone() };
+    let no_tables = Context { schema: Arc::new(Endless(GenerationSource::Model)), ..context };
+    for context in [nobody, no_tables] {
+        let context = Context { generation_time: Duration::from_millis(50), ..context };
+        let (stored, generation) = made(&context).await;
         assert_eq!(generation.source, GenerationSource::Fallback);
         assert!(is_raw_records(&stored));
         assert!(generation.explanation.starts_with("Nobody understood the sentence in time. "));
@@ -322,9 +323,9 @@ async fn whoever_is_strict_hears_what_was_not_understood_and_nothing_else_is_tri
     let text = r#"{"understood": false, "sql": null, "explanation": "There are no prices."}"#;
     let model = ModelServer::that([Act::Says(text.into())]).await;
     // The raw records' query would be refused.
-    let ports = Ports { policies: Arc::new(NoRecords), ..asking(&db, model.config()) };
+    let context = Context { policies: Arc::new(NoRecords), ..asking(&db, model.config()) };
     let source = QuerySource::Prompt { text: PROMPT.into(), strict: true };
-    match preview_metric(&caller(), &ports, source).await {
+    match preview_metric(&caller(), &context, source).await {
         Err(PreviewError::Generate(GenerationError::Ungrounded { explanation })) => {
             assert_eq!(explanation, "There are no prices.");
         }
@@ -372,8 +373,8 @@ fn caller() -> Actor {
     Actor::verified(Arc::new(identity), Call::default())
 }
 
-async fn refused(ports: &Ports) -> bool {
-    let created = create_as(&caller(), ports).await;
+async fn refused(context: &Context) -> bool {
+    let created = create_as(&caller(), context).await;
     matches!(
         created,
         Err(CreateError::Generate(GenerationError::Query(CompileError::Forbidden(_))))
@@ -384,8 +385,8 @@ async fn refused(ports: &Ports) -> bool {
 async fn whoever_may_not_write_sql_asks_no_model() {
     let (_server, db) = native().await;
     let model = ModelServer::that([Act::query(GOOD)]).await;
-    let ports = Ports { policies: Arc::new(NoSql), ..asking(&db, model.config()) };
-    assert!(refused(&ports).await);
+    let context = Context { policies: Arc::new(NoSql), ..asking(&db, model.config()) };
+    assert!(refused(&context).await);
     assert!(model.requests().is_empty());
 }
 
@@ -393,8 +394,8 @@ async fn whoever_may_not_write_sql_asks_no_model() {
 async fn a_model_neither_sees_nor_opens_tables_that_its_caller_may_not() {
     let (_server, db) = native().await;
     let model = ModelServer::that([Act::query(GOOD)]).await;
-    let ports = Ports { policies: Arc::new(NoRecords), ..asking(&db, model.config()) };
-    assert!(refused(&ports).await);
+    let context = Context { policies: Arc::new(NoRecords), ..asking(&db, model.config()) };
+    assert!(refused(&context).await);
     let requests = model.requests();
     assert_eq!(requests.len(), 3);
     assert!(requests[0].turns()[1].1.contains("\"tables\":[]"));
@@ -420,8 +421,8 @@ impl Policies for NoSecrets {
 async fn a_table_that_the_model_makes_up_is_no_denial_of_the_caller() {
     let (_server, db) = native().await;
     let model = ModelServer::that([Act::query("SELECT x FROM secrets"), Act::query(GOOD)]).await;
-    let ports = Ports { policies: Arc::new(NoSecrets), ..asking(&db, model.config()) };
-    let created = create_as(&caller(), &ports).await.unwrap();
+    let context = Context { policies: Arc::new(NoSecrets), ..asking(&db, model.config()) };
+    let created = create_as(&caller(), &context).await.unwrap();
     assert_eq!(created.generation.unwrap().attempts, 2);
     assert_eq!(denials(&db).await, 0);
 }
@@ -452,17 +453,17 @@ impl Policies for OpenSql {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_shows_the_sql_to_whom_the_metric_would() {
     let (_server, db) = native().await;
-    let of = |policies: Arc<dyn Policies>| Ports {
+    let of = |policies: Arc<dyn Policies>| Context {
         policies,
         ..ports_with(&db, vec![Arc::new(Grammar)])
     };
     let policies: [(Arc<dyn Policies>, bool); 2] =
         [(Arc::new(OpenSql), false), (Arc::new(NoSecrets), true)];
     for (policies, shown) in policies {
-        let ports = of(policies);
+        let context = of(policies);
         let source = QuerySource::Prompt { text: PROMPT.into(), strict: false };
-        let preview = preview_metric(&caller(), &ports, source).await.unwrap();
+        let preview = preview_metric(&caller(), &context, source).await.unwrap();
         assert_eq!(preview.shows_sql, shown);
-        assert_eq!(create_as(&caller(), &ports).await.unwrap().shows_sql, shown);
+        assert_eq!(create_as(&caller(), &context).await.unwrap().shows_sql, shown);
     }
 }

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::{
     admission::Admission,
-    freshness::{Answers, CacheSettings, Definitions, News},
-    ports::{
-        AnswerDraft, AnswerWriter, Approval, NoCaches, Policies, Ports, Store, UnitOfWork, Written,
-    },
+    context::{Approval, Context},
+    freshness::{AnswerCache, CacheSettings, ChangeFeed, DefinitionCache},
+    ports::{AnswerDraft, AnswerWriter, NoCaches, Policies, RenderedAnswer, Store, UnitOfWork},
 };
 use metricd_core::{
     actor::{Action, Actor, Identity, Object},
@@ -164,19 +163,19 @@ pub(crate) fn event() -> AuditEvent {
 }
 
 /// What the use cases work with, on a day of the tests' own. Nothing is kept.
-pub(crate) fn ports(db: &Database) -> Ports {
+pub(crate) fn context(db: &Database) -> Context {
     let settings = CacheSettings { ttl: Duration::ZERO, max_stale: Duration::ZERO, max_bytes: 0 };
     ports_keeping(db, settings)
 }
 
 /// The same, with answers kept as `settings` say.
-pub(crate) fn ports_keeping(db: &Database, settings: CacheSettings) -> Ports {
+pub(crate) fn ports_keeping(db: &Database, settings: CacheSettings) -> Context {
     let cached = Cached::new(db, settings);
-    Ports {
+    Context {
         catalog: db.catalog(),
         definitions: cached.definitions,
         answers: cached.answers,
-        news: cached.news,
+        change_feed: cached.change_feed,
         store: cached.store,
         changes: db.changes(),
         policies: Arc::new(Everything),
@@ -196,20 +195,21 @@ pub(crate) fn ports_keeping(db: &Database, settings: CacheSettings) -> Ports {
 
 /// Memories over a database, which know what is written through their `store`.
 pub(crate) struct Cached {
-    pub(crate) news: Arc<News>,
-    pub(crate) definitions: Definitions,
-    pub(crate) answers: Answers,
+    pub(crate) change_feed: Arc<ChangeFeed>,
+    pub(crate) definitions: DefinitionCache,
+    pub(crate) answers: AnswerCache,
     pub(crate) store: Arc<dyn Store>,
 }
 
 impl Cached {
     pub(crate) fn new(db: &Database, settings: CacheSettings) -> Self {
-        let news = Arc::new(News::new(db.changes(), db.is_shared()));
-        let definitions = Definitions::new(db.catalog(), Arc::clone(&news), 1 << 20);
+        let change_feed = Arc::new(ChangeFeed::new(db.changes(), db.is_shared()));
+        let definitions = DefinitionCache::new(db.catalog(), Arc::clone(&change_feed), 1 << 20);
         let writer = Arc::new(RowsAlone);
-        let answers = Answers::new(definitions.clone(), Arc::clone(&news), writer, settings);
-        let store = db.store(Arc::clone(&news) as _);
-        Self { news, definitions, answers, store }
+        let answers =
+            AnswerCache::new(definitions.clone(), Arc::clone(&change_feed), writer, settings);
+        let store = db.store(Arc::clone(&change_feed) as _);
+        Self { change_feed, definitions, answers, store }
     }
 }
 
@@ -217,9 +217,9 @@ impl Cached {
 struct RowsAlone;
 
 impl AnswerWriter for RowsAlone {
-    fn write(&self, answer: AnswerDraft<'_>) -> Written {
+    fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
         let body = Bytes::copy_from_slice(answer.rows);
-        Written { rows: 0..body.len(), body, tag: "".into() }
+        RenderedAnswer { rows: 0..body.len(), body, tag: "".into() }
     }
 }
 

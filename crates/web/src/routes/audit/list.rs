@@ -6,7 +6,8 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, SecondsFormat, Utc};
 use metricd_application::{
     audit::{AuditPage, MAX_EVENTS, list_audit},
-    ports::{AuditFilter, Ports, StoredEvent},
+    context::Context,
+    ports::{AuditFilter, StoredEvent},
 };
 use metricd_core::{
     actor::Action,
@@ -132,11 +133,11 @@ impl From<AuditPage> for AuditPageBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     query: QueryParams,
 ) -> Result<Json<AuditPageBody>, Problem> {
-    let filter = read(&query).accept(&actor, &ports, Action::Audit).await?;
-    let page = list_audit(&actor, &ports, filter).await?;
+    let filter = read(&query).accept(&actor, &context, Action::Audit).await?;
+    let page = list_audit(&actor, &context, filter).await?;
     Ok(Json(page.into()))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
-use metricd_application::ports::Ports;
+use metricd_application::context::Context;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,8 +28,8 @@ pub(crate) struct Health {
         (status = 503, description = "The database is not reachable", body = Health),
     ),
 )]
-pub(crate) async fn handler(State(ports): State<Arc<Ports>>) -> (StatusCode, Json<Health>) {
-    let database = ports.catalog.is_reachable().await;
+pub(crate) async fn handler(State(context): State<Arc<Context>>) -> (StatusCode, Json<Health>) {
+    let database = context.catalog.is_reachable().await;
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { application: true, database }))
 }

@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, header},
 };
-use metricd_application::{metrics::replace_layouts, ports::Ports};
+use metricd_application::{context::Context, metrics::replace_layouts};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     headers: HeaderMap,
     Body(body): Body<Vec<LayoutItemInput>>,
@@ -44,10 +44,10 @@ pub(crate) async fn handler(
     let ((id, layouts), expected) = id
         .and(body)
         .and(expected_version(&headers))
-        .accept(&actor, &ports, Action::Arrange)
+        .accept(&actor, &context, Action::Arrange)
         .await?;
     let layouts = layouts.into_iter().map(Into::into).collect();
-    let metric = replace_layouts(&actor, &ports, id, layouts, expected).await?;
+    let metric = replace_layouts(&actor, &context, id, layouts, expected).await?;
     let etag = [(header::ETAG, format!("\"{}\"", metric.layout_version))];
     Ok((etag, Json((&metric).into())))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use metricd_application::{metrics::approve_metric, ports::Ports};
+use metricd_application::{context::Context, metrics::approve_metric};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -30,12 +30,12 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, version) = id.and(version(&query)).accept(&actor, &ports, Action::Approve).await?;
-    let metric = approve_metric(&actor, &ports, id, version).await?;
+    let (id, version) = id.and(version(&query)).accept(&actor, &context, Action::Approve).await?;
+    let metric = approve_metric(&actor, &context, id, version).await?;
     Ok(Json((&metric).into()))
 }
 

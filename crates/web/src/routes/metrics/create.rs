@@ -10,10 +10,11 @@ use axum::{
 };
 use deserr::{Deserr, MergeWithError, ValuePointerRef, take_cf_content};
 use metricd_application::{
+    context::Context,
     generation::Generation,
-    idempotency::{Asked, Done},
+    idempotency::{Outcome, Replayable},
     metrics::{CreateMetric, Created, QuerySource, create_metric},
-    ports::{KeptAnswer, Ports},
+    ports::StoredResponse,
 };
 use metricd_core::{
     actor::Action,
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     check::{Fault, Faults, Refused},
     extract::{Caller, Keyed},
-    failures::{MakesMetric, UnderWay},
+    failures::{InProgress, MakesMetric},
     problem::Problem,
     replay::replay,
     wire::{LayoutItemBody, LayoutItemInput, cache_ttl, name, optional, prose, tags},
@@ -190,9 +191,9 @@ fn location(created: &Created) -> String {
 }
 
 /// How whoever asks again is answered.
-fn kept(created: &Created) -> KeptAnswer {
+fn kept(created: &Created) -> StoredResponse {
     let body = serde_json::to_string(&CreatedMetric::from(created.clone()));
-    KeptAnswer { location: Some(location(created)), body: body.ok() }
+    StoredResponse { location: Some(location(created)), body: body.ok() }
 }
 
 /// Make a metric from a sentence or from SQL
@@ -206,19 +207,19 @@ fn kept(created: &Created) -> KeptAnswer {
     request_body = NewMetric,
     responses(
         (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
-        MakesMetric, UnderWay,
+        MakesMetric, InProgress,
     ),
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     Keyed { once, body }: Keyed<NewMetric>,
 ) -> Result<Response, Problem> {
-    let (body, once) = body.and(once).accept(&actor, &ports, Action::Create).await?;
-    let once = once.as_ref().map(|once| Asked { once, answer: &kept });
-    let created = match create_metric(&actor, &ports, body.into(), once).await? {
-        Done::Now(created) => created,
-        Done::Before(answer) => return Ok(replay(answer)),
+    let (body, once) = body.and(once).accept(&actor, &context, Action::Create).await?;
+    let once = once.as_ref().map(|once| Replayable { once, answer: &kept });
+    let created = match create_metric(&actor, &context, body.into(), once).await? {
+        Outcome::Executed(created) => created,
+        Outcome::Replayed(answer) => return Ok(replay(answer)),
     };
     tracing::Span::current().record("metric_id", tracing::field::display(created.id));
     let location = [(header::LOCATION, location(&created))];

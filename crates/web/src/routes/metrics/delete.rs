@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use metricd_application::{metrics::delete_metric, ports::Ports};
+use metricd_application::{context::Context, metrics::delete_metric};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -25,9 +25,9 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
 ) -> Result<StatusCode, Problem> {
-    delete_metric(&actor, &ports, id.accept(&actor, &ports, Action::Delete).await?).await?;
+    delete_metric(&actor, &context, id.accept(&actor, &context, Action::Delete).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use metricd_application::{
+    context::Context,
     metrics::{AnswerRequest, export_metric, get_metric},
-    ports::Ports,
 };
 use metricd_core::actor::Action;
 use serde::Serialize;
@@ -73,17 +73,17 @@ pub(crate) struct MetricAnswer {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
     Headers(headers): Headers,
 ) -> Result<Response, Problem> {
-    let (id, window) = id.and(query.window()).accept(&actor, &ports, Action::Read).await?;
+    let (id, window) = id.and(query.window()).accept(&actor, &context, Action::Read).await?;
     if export::is_wanted(&headers) {
-        let export = Box::pin(export_metric(&actor, &ports, id, window)).await?;
+        let export = Box::pin(export_metric(&actor, &context, id, window)).await?;
         return Ok(export::respond(export));
     }
     let request = AnswerRequest { window, max_age: answer::max_age(&headers) };
-    let served = get_metric(&actor, &ports, id, &request).await?;
-    Ok(answer::respond(&ports, served, &headers).await)
+    let served = get_metric(&actor, &context, id, &request).await?;
+    Ok(answer::respond(&context, served, &headers).await)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use metricd_application::{
+    context::Context,
     metrics::{MAX_PAGE, Page, PageRequest, list_metrics},
-    ports::Ports,
 };
 use metricd_core::{actor::Action, ids::MetricId};
 use serde::Serialize;
@@ -55,11 +55,11 @@ impl From<Page> for MetricPage {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     query: QueryParams,
 ) -> Result<Json<MetricPage>, Problem> {
-    let request = read(&query).accept(&actor, &ports, Action::Read).await?;
-    let page = list_metrics(&actor, &ports, request).await?;
+    let request = read(&query).accept(&actor, &context, Action::Read).await?;
+    let page = list_metrics(&actor, &context, request).await?;
     Ok(Json(page.into()))
 }
 

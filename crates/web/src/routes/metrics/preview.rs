@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use deserr::{Deserr, ValuePointerRef};
 use metricd_application::{
+    context::Context,
     generation::{Preview, preview_metric},
-    ports::Ports,
 };
 use metricd_core::actor::Action;
 use serde::Serialize;
@@ -90,11 +90,11 @@ impl TryFrom<Preview> for PreviewBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     Body(body): Body<PreviewRequest>,
 ) -> Result<Json<PreviewBody>, Problem> {
-    let body = body.accept(&actor, &ports, Action::Create).await?;
+    let body = body.accept(&actor, &context, Action::Create).await?;
     let source = source(body.query_generation_prompt, body.query, body.strict);
-    let preview = preview_metric(&actor, &ports, source).await?;
+    let preview = preview_metric(&actor, &context, source).await?;
     PreviewBody::try_from(preview).map(Json).map_err(Problem::internal)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use deserr::Deserr;
-use metricd_application::{metrics::rollback_metric, ports::Ports};
+use metricd_application::{context::Context, metrics::rollback_metric};
 use metricd_core::actor::Action;
 use utoipa::ToSchema;
 
@@ -45,11 +45,11 @@ fn at_least_one(version: i64) -> Result<i64, Refused> {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     Body(body): Body<Rollback>,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, rollback) = id.and(body).accept(&actor, &ports, Action::Edit).await?;
-    let compiled = rollback_metric(&actor, &ports, id, rollback.version).await?;
+    let (id, rollback) = id.and(body).accept(&actor, &context, Action::Edit).await?;
+    let compiled = rollback_metric(&actor, &context, id, rollback.version).await?;
     Ok(Json((&compiled.metric).into()))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use deserr::Deserr;
 use metricd_application::{
+    context::Context,
     metrics::{Patch, update_metric},
-    ports::Ports,
 };
 use metricd_core::{
     actor::Action,
@@ -100,11 +100,11 @@ impl From<MetricPatch> for Patch {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     Body(body): Body<MetricPatch>,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, patch) = id.and(body).accept(&actor, &ports, Action::Edit).await?;
-    let compiled = update_metric(&actor, &ports, id, patch.into()).await?;
+    let (id, patch) = id.and(body).accept(&actor, &context, Action::Edit).await?;
+    let compiled = update_metric(&actor, &context, id, patch.into()).await?;
     Ok(Json((&compiled.metric).into()))
 }

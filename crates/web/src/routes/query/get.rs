@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use chrono::NaiveDate;
-use metricd_application::{metrics::get_query, ports::Ports};
+use metricd_application::{context::Context, metrics::get_query};
 use metricd_core::{
     actor::Action,
     metric::CompiledMetric,
@@ -132,10 +132,10 @@ impl From<CompiledMetric> for QueryBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
 ) -> Result<Json<QueryBody>, Problem> {
     let compiled =
-        get_query(&actor, &ports, id.accept(&actor, &ports, Action::ReadSql).await?).await?;
+        get_query(&actor, &context, id.accept(&actor, &context, Action::ReadSql).await?).await?;
     Ok(Json(compiled.into()))
 }

@@ -12,8 +12,9 @@ use chrono::NaiveDateTime;
 use deserr::Deserr;
 use metricd_application::{
     authorize,
-    idempotency::{Asked, Done},
-    ports::{KeptAnswer, Once, Ports},
+    context::Context,
+    idempotency::{Outcome, Replayable},
+    ports::{IdempotentRequest, StoredResponse},
     records::{CreateRecord, create_record, create_records},
 };
 use metricd_core::{
@@ -26,7 +27,7 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{self, Caller, Keyed, MetricPath},
-    failures::{Forbidden, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable, UnderWay},
+    failures::{Forbidden, InProgress, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable},
     problem::Problem,
     replay::replay,
     upload::{Format, Upload, UploadLimits},
@@ -113,9 +114,9 @@ pub(crate) struct RecordsCreated {
 }
 
 /// How whoever sends many again is answered.
-fn kept(created: u64) -> KeptAnswer {
+fn kept(created: u64) -> StoredResponse {
     let body = serde_json::to_string(&RecordsCreated { created });
-    KeptAnswer { location: None, body: body.ok() }
+    StoredResponse { location: None, body: body.ok() }
 }
 
 /// Add a record to a metric's data, or many
@@ -136,37 +137,38 @@ fn kept(created: u64) -> KeptAnswer {
     )),
     responses(
         (status = 201, description = "Stored: one has no answer but that", body = RecordsCreated),
-        Forbidden, MetricNotFound, UnderWay, TooLarge, NotJson, Invalid, Unavailable,
+        Forbidden, MetricNotFound, InProgress, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     State(limits): State<UploadLimits>,
     MetricPath(id): MetricPath,
     request: Request,
 ) -> Result<Response, Problem> {
     if let Some(format) = Format::of(request.headers()) {
         let key = extract::key(request.headers());
-        let (id, key) = id.and(key.into()).accept(&actor, &ports, Action::Record).await?;
+        let (id, key) = id.and(key.into()).accept(&actor, &context, Action::Record).await?;
         // Before the body is read.
-        authorize(&actor, &ports, Action::Record, id.into()).await?;
+        authorize(&actor, &context, Action::Record, id.into()).await?;
         let mut upload = Upload::take(request, format, limits).await?;
-        let once = key.map(|key| Once { key, fingerprint: upload.fingerprint });
-        let asked = once.as_ref().map(|once| Asked { once, answer: &|created| kept(*created) });
-        let done = create_records(&actor, &ports, id, &mut upload, asked).await?;
+        let once = key.map(|key| IdempotentRequest { key, fingerprint: upload.fingerprint });
+        let asked =
+            once.as_ref().map(|once| Replayable { once, answer: &|created| kept(*created) });
+        let done = create_records(&actor, &context, id, &mut upload, asked).await?;
         return Ok(match done {
-            Done::Now(created) => {
+            Outcome::Executed(created) => {
                 (StatusCode::CREATED, Json(RecordsCreated { created })).into_response()
             }
-            Done::Before(answer) => replay(answer),
+            Outcome::Replayed(answer) => replay(answer),
         });
     }
     let Ok(Keyed { once, body }) = Keyed::<NewRecord>::from_request(request, &()).await;
-    let checked = id.and(once).and(body).accept(&actor, &ports, Action::Record).await?;
+    let checked = id.and(once).and(body).accept(&actor, &context, Action::Record).await?;
     let ((id, once), record) = checked;
-    Ok(match create_record(&actor, &ports, id, record.into(), once.as_ref()).await? {
-        Done::Now(()) => StatusCode::CREATED.into_response(),
-        Done::Before(answer) => replay(answer),
+    Ok(match create_record(&actor, &context, id, record.into(), once.as_ref()).await? {
+        Outcome::Executed(()) => StatusCode::CREATED.into_response(),
+        Outcome::Replayed(answer) => replay(answer),
     })
 }

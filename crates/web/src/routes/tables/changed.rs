@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use metricd_application::{ports::Ports, tables::announce_change};
+use metricd_application::{context::Context, tables::announce_change};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -29,10 +29,10 @@ use crate::{
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     TablePath(table): TablePath,
 ) -> Result<StatusCode, Problem> {
-    let table = table.accept(&actor, &ports, Action::AnnounceChange).await?;
-    announce_change(&actor, &ports, table).await?;
+    let table = table.accept(&actor, &context, Action::AnnounceChange).await?;
+    announce_change(&actor, &context, table).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use chrono::SecondsFormat;
 use metricd_application::{
+    context::Context,
     metrics::{MAX_VERSIONS, VersionPage, list_versions},
-    ports::Ports,
 };
 use metricd_core::{actor::Action, metric::QueryVersion};
 use serde::Serialize;
@@ -94,13 +94,13 @@ impl From<VersionPage> for VersionPageBody {
 )]
 pub(crate) async fn handler(
     Caller(actor): Caller,
-    State(ports): State<Arc<Ports>>,
+    State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<VersionPageBody>, Problem> {
     let (id, (limit, before)) =
-        id.and(page(&query)).accept(&actor, &ports, Action::ReadSql).await?;
-    let page = list_versions(&actor, &ports, id, limit, before).await?;
+        id.and(page(&query)).accept(&actor, &context, Action::ReadSql).await?;
+    let page = list_versions(&actor, &context, id, limit, before).await?;
     Ok(Json(page.into()))
 }
 

@@ -21,7 +21,7 @@ const RECORDS: (&str, &str, &str) = ("public", "metrics", "id");
 
 /// A table that a statement reads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Reading {
+pub struct TableDependency {
     /// The table or view, as the statement names it.
     pub table: TableName,
     /// The query ids of the only records that the answer can depend on. `None`: any row may count.
@@ -31,11 +31,11 @@ pub struct Reading {
 impl Template {
     /// What the statement reads. Whatever cannot be told for certain counts as the whole table.
     #[must_use]
-    pub fn readings(&self) -> Vec<Reading> {
+    pub fn dependencies(&self) -> Vec<TableDependency> {
         let narrowed = stack::deep(|| narrowed(self)).unwrap_or_default();
         let reading = |table: &TableName| {
             let only = narrowed.get(&table.name).filter(|_| is_records(table)).cloned().flatten();
-            Reading { table: table.clone(), only }
+            TableDependency { table: table.clone(), only }
         };
         self.tables.iter().map(reading).collect()
     }
@@ -176,13 +176,13 @@ fn constant(node: &Node) -> Option<&str> {
 mod tests {
     use super::super::{Draft, Gate};
 
-    fn readings(sql: &str) -> String {
+    fn dependencies(sql: &str) -> String {
         let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
-        let one = |reading: super::Reading| match reading.only {
+        let one = |reading: super::TableDependency| match reading.only {
             Some(ids) => format!("{}{ids:?}", reading.table),
             None => reading.table.to_string(),
         };
-        template.readings().into_iter().map(one).collect::<Vec<_>>().join(" ")
+        template.dependencies().into_iter().map(one).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
                 r#"metrics{"x", "y"}"#,
             ),
         ] {
-            assert_eq!(readings(sql), expected, "{sql}");
+            assert_eq!(dependencies(sql), expected, "{sql}");
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
             "WITH metrics AS (SELECT 'a' AS id FROM public.metrics) \
              SELECT 1 AS x FROM metrics WHERE id = 'a'",
         ] {
-            let found = readings(sql);
+            let found = dependencies(sql);
             assert!(found.contains("metrics") && !found.contains('{'), "{sql}: {found}");
         }
     }

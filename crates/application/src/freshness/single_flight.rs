@@ -10,37 +10,37 @@ use tokio::{sync::watch, task::AbortHandle};
 use tracing::Instrument;
 
 use super::{
-    board::{Board, Flight},
+    registry::{Execution, Registry},
     sync::Arc,
 };
 
 /// Executions under way.
-pub(crate) struct Flights<K: Hash + Eq + Clone, T, V>(Arc<Board<K, Boarding<T, V>>>);
+pub(crate) struct SingleFlight<K: Hash + Eq + Clone, T, V>(Arc<Registry<K, InFlight<T, V>>>);
 
-struct Boarding<T, V> {
+struct InFlight<T, V> {
     ticket: T,
-    landing: watch::Receiver<Option<V>>,
+    result: watch::Receiver<Option<V>>,
     task: AbortHandle,
 }
 
 /// The execution broke off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("an execution that others waited for broke off")]
-pub(crate) struct BrokeOff;
+pub(crate) struct Aborted;
 
-impl<K: Hash + Eq + Clone, T, V> Clone for Flights<K, T, V> {
+impl<K: Hash + Eq + Clone, T, V> Clone for SingleFlight<K, T, V> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K: Hash + Eq + Clone, T, V> Default for Flights<K, T, V> {
+impl<K: Hash + Eq + Clone, T, V> Default for SingleFlight<K, T, V> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Hash + Eq + Clone, T, V: Clone + Send + Sync + 'static> Flights<K, T, V> {
+impl<K: Hash + Eq + Clone, T, V: Clone + Send + Sync + 'static> SingleFlight<K, T, V> {
     /// What comes of the execution under way for `key`, if `may_join` says so of its ticket, else of the
     /// one that `begin` begins. Says whether it was joined.
     ///
@@ -51,39 +51,39 @@ impl<K: Hash + Eq + Clone, T, V: Clone + Send + Sync + 'static> Flights<K, T, V>
         key: K,
         may_join: impl FnOnce(&T) -> bool,
         begin: impl FnOnce() -> (T, F),
-    ) -> (Result<V, BrokeOff>, bool)
+    ) -> (Result<V, Aborted>, bool)
     where
         F: Future<Output = V> + Send + 'static,
     {
         let begin = || {
             let (ticket, work) = begin();
-            let (lands, landing) = watch::channel(None);
+            let (lands, result) = watch::channel(None);
             let flying = async move {
                 let _ = lands.send(Some(work.await));
             };
             let task = tokio::spawn(flying.in_current_span()).abort_handle();
-            Boarding { ticket, landing, task }
+            InFlight { ticket, result, task }
         };
-        let (flight, joined) = self.0.seat(&key, |boarding| may_join(&boarding.ticket), begin);
-        let mut landing = flight.ticket.landing.clone();
-        let _seat = Seat { board: &self.0, key, flight };
-        let landed = landing.wait_for(Option::is_some).await;
+        let (execution, joined) = self.0.join(&key, |in_flight| may_join(&in_flight.ticket), begin);
+        let mut result = execution.ticket.result.clone();
+        let _seat = Waiter { registry: &self.0, key, execution };
+        let landed = result.wait_for(Option::is_some).await;
         let value = landed.ok().and_then(|value| value.clone());
-        (value.ok_or(BrokeOff), joined)
+        (value.ok_or(Aborted), joined)
     }
 }
 
 /// A place in an execution. The last one to be dropped ends it, if it has not ended by itself.
-struct Seat<'a, K: Hash + Eq + Clone, T, V> {
-    board: &'a Board<K, Boarding<T, V>>,
+struct Waiter<'a, K: Hash + Eq + Clone, T, V> {
+    registry: &'a Registry<K, InFlight<T, V>>,
     key: K,
-    flight: Arc<Flight<Boarding<T, V>>>,
+    execution: Arc<Execution<InFlight<T, V>>>,
 }
 
-impl<K: Hash + Eq + Clone, T, V> Drop for Seat<'_, K, T, V> {
+impl<K: Hash + Eq + Clone, T, V> Drop for Waiter<'_, K, T, V> {
     fn drop(&mut self) {
-        if self.board.leave(&self.key, &self.flight) {
-            self.flight.ticket.task.abort();
+        if self.registry.leave(&self.key, &self.execution) {
+            self.execution.ticket.task.abort();
         }
     }
 }
@@ -121,12 +121,12 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_ask_the_same_share_one_execution() {
-        let (flights, work) = (Flights::<&str, (), u32>::default(), Work::default());
-        let ask = || flights.join("a", |()| true, || work.begin());
+        let (single_flight, work) = (SingleFlight::<&str, (), u32>::default(), Work::default());
+        let ask = || single_flight.join("a", |()| true, || work.begin());
         let (mut one, mut two) = (Box::pin(ask()), Box::pin(ask()));
         assert!(futures_poll(&mut one).await.is_none());
         assert!(futures_poll(&mut two).await.is_none());
-        let mut other = Box::pin(flights.join("b", |()| true, || work.begin()));
+        let mut other = Box::pin(single_flight.join("b", |()| true, || work.begin()));
         assert!(futures_poll(&mut other).await.is_none());
         work.go.notify_waiters();
         tokio::task::yield_now().await;
@@ -140,8 +140,8 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_leaves_ends_it_for_nobody_else_and_the_last_one_ends_it() {
-        let (flights, work) = (Flights::<&str, (), u32>::default(), Work::default());
-        let ask = || flights.join("a", |()| true, || work.begin());
+        let (single_flight, work) = (SingleFlight::<&str, (), u32>::default(), Work::default());
+        let ask = || single_flight.join("a", |()| true, || work.begin());
         let (mut first, mut second) = (Box::pin(ask()), Box::pin(ask()));
         assert!(futures_poll(&mut first).await.is_none());
         assert!(futures_poll(&mut second).await.is_none());
@@ -158,7 +158,7 @@ mod tests {
             };
             ((), held)
         };
-        let mut last = Box::pin(flights.join("a", |()| true, begin));
+        let mut last = Box::pin(single_flight.join("a", |()| true, begin));
         assert!(futures_poll(&mut last).await.is_none());
         drop(last);
         // Its sender is dropped with it.
@@ -170,10 +170,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_not_be_joined_is_begun_again() {
-        let (flights, work) = (Flights::<&str, (), u32>::default(), Work::default());
-        let mut early = Box::pin(flights.join("a", |()| true, || work.begin()));
+        let (single_flight, work) = (SingleFlight::<&str, (), u32>::default(), Work::default());
+        let mut early = Box::pin(single_flight.join("a", |()| true, || work.begin()));
         assert!(futures_poll(&mut early).await.is_none());
-        let mut late = Box::pin(flights.join("a", |()| false, || work.begin()));
+        let mut late = Box::pin(single_flight.join("a", |()| false, || work.begin()));
         assert!(futures_poll(&mut late).await.is_none());
         tokio::task::yield_now().await;
         work.go.notify_waiters();
@@ -182,10 +182,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_told_to_all_and_keeps_nobody_after() {
-        let flights = Flights::<&str, (), u32>::default();
-        let broken = flights.join("a", |()| true, || ((), async { panic!("as planned") }));
-        assert_eq!(broken.await, (Err(BrokeOff), false));
-        let sound = flights.join("a", |()| true, || ((), async { 1 }));
+        let single_flight = SingleFlight::<&str, (), u32>::default();
+        let broken = single_flight.join("a", |()| true, || ((), async { panic!("as planned") }));
+        assert_eq!(broken.await, (Err(Aborted), false));
+        let sound = single_flight.join("a", |()| true, || ((), async { 1 }));
         assert_eq!(sound.await, (Ok(1), false));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Its own are told to it when they are committed. Those of others stand in the log: it is read when
 //! there is a hint, and every second in any case. Nothing that is kept is believed when the log was last
-//! read longer ago than [`BELIEVED`]: then it is read first.
+//! read longer ago than [`MAX_STALENESS`]: then it is read first.
 
 use std::{
     convert::Infallible,
@@ -19,26 +19,26 @@ use metricd_core::changes::{Change, Snapshot};
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
-use super::ledger::Ledger;
+use super::versions::VersionTable;
 use crate::ports::{ChangeLog, ChangeSink, StoreError};
 
-/// How often the log is read when nothing hints at news.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often the log is read when nothing hints at change_feed.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How old knowledge of the log may be. What others have written is known after this at the latest.
-pub const BELIEVED: Duration = Duration::from_secs(3);
+pub const MAX_STALENESS: Duration = Duration::from_secs(3);
 
 /// How long the log keeps a change that everybody can see. A server that has not read it for longer
 /// forgets all that it kept.
-pub const KEPT: Duration = Duration::from_hours(1);
+pub const RETENTION: Duration = Duration::from_hours(1);
 
 /// How often the log is pruned.
-const PRUNED: Duration = Duration::from_mins(1);
+const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What has changed, and since when it is known.
-pub struct News {
+pub struct ChangeFeed {
     log: Arc<dyn ChangeLog>,
-    ledger: Ledger,
+    versions: VersionTable,
     /// Whether others can write.
     shared: bool,
     began: Instant,
@@ -56,22 +56,22 @@ struct Seen {
     begun: Option<Duration>,
 }
 
-impl fmt::Debug for News {
+impl fmt::Debug for ChangeFeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("News").field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("ChangeFeed").field("shared", &self.shared).finish_non_exhaustive()
     }
 }
 
-impl News {
+impl ChangeFeed {
     /// Nothing is known yet. `shared` says whether others can write to the database too.
     #[must_use]
     pub fn new(log: Arc<dyn ChangeLog>, shared: bool) -> Self {
-        let (ledger, began) = (Ledger::default(), Instant::now());
-        Self { log, ledger, shared, began, sure_until: AtomicU64::new(0), seen: Mutex::default() }
+        let (versions, began) = (VersionTable::default(), Instant::now());
+        Self { log, versions, shared, began, sure_until: AtomicU64::new(0), seen: Mutex::default() }
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub(crate) fn versions(&self) -> &VersionTable {
+        &self.versions
     }
 
     pub(crate) fn log(&self) -> &dyn ChangeLog {
@@ -82,7 +82,7 @@ impl News {
     ///
     /// # Errors
     /// When it cannot be read: then nothing that is kept can be believed.
-    pub(crate) async fn be_sure(&self) -> Result<(), StoreError> {
+    pub(crate) async fn ensure_fresh(&self) -> Result<(), StoreError> {
         if self.is_sure() {
             return Ok(());
         }
@@ -128,16 +128,16 @@ impl News {
                 }
                 is_lost = read.is_err();
             }
-            if pruned.elapsed() >= PRUNED {
+            if pruned.elapsed() >= PRUNE_INTERVAL {
                 pruned = Instant::now();
-                if let Err(error) = self.log.prune(KEPT).await {
+                if let Err(error) = self.log.prune(RETENTION).await {
                     debug!(error = &error as &dyn Error, "Log of changes not pruned");
                 }
             }
             let hint = self.log.hint();
             // A log that cannot be read hints all the time.
             let wait = async { if is_lost { std::future::pending().await } else { hint.await } };
-            let _ = tokio::time::timeout(HEARTBEAT, wait).await;
+            let _ = tokio::time::timeout(POLL_INTERVAL, wait).await;
         }
     }
 
@@ -148,14 +148,14 @@ impl News {
 
     async fn read(&self, seen: &mut Seen) -> Result<(), StoreError> {
         let begun = self.began.elapsed();
-        let news = self.log.since(seen.snapshot.as_ref()).await?;
-        if news.is_whole {
-            self.ledger.changed(&news.changes);
+        let change_feed = self.log.since(seen.snapshot.as_ref()).await?;
+        if change_feed.is_whole {
+            self.versions.changed(&change_feed.changes);
         } else {
-            self.ledger.lost();
+            self.versions.lost();
         }
-        *seen = Seen { snapshot: Some(news.snapshot), begun: Some(begun) };
-        self.sure_until.store(millis(begun + BELIEVED), Ordering::Release);
+        *seen = Seen { snapshot: Some(change_feed.snapshot), begun: Some(begun) };
+        self.sure_until.store(millis(begun + MAX_STALENESS), Ordering::Release);
         Ok(())
     }
 
@@ -164,9 +164,9 @@ impl News {
     }
 }
 
-impl ChangeSink for News {
+impl ChangeSink for ChangeFeed {
     fn changed(&self, changes: &[Change]) {
-        self.ledger.changed(changes);
+        self.versions.changed(changes);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What has changed lately, as far as this process has heard.
 //!
-//! Whoever keeps something holds a [`Watch`] over what it was made from, begun before it was read. A
-//! change moves every [`Stamp`] that it touches, and nothing else: to see that nothing has moved costs
+//! Whoever keeps something holds a [`Dependencies`] over what it was made from, begun before it was read. A
+//! change moves every [`Version`] that it touches, and nothing else: to see that nothing has moved costs
 //! a look at a number, and nobody goes over what is kept.
 
 use std::{
@@ -19,7 +19,7 @@ use super::sync::{Arc, AtomicU64, Mutex, Ordering, Weak};
 
 /// What can change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Mark {
+pub(crate) enum DependencyKey {
     /// Anything in a table.
     Table(TableName),
     /// Anything in a table, where it is not known which rows.
@@ -41,27 +41,27 @@ const REMEMBERED: usize = 32;
 const FIRST_SWEEP: usize = 1_024;
 
 /// Remembers what has changed.
-pub(crate) struct Ledger {
-    stamps: Mutex<Stamps>,
+pub(crate) struct VersionTable {
+    versions: Mutex<Versions>,
     /// Moves when anything at all may have changed.
-    everything: Arc<Stamp>,
+    everything: Arc<Version>,
 }
 
-struct Stamps {
-    by_mark: HashMap<Mark, Weak<Stamp>>,
+struct Versions {
+    by_key: HashMap<DependencyKey, Weak<Version>>,
     sweep_at: usize,
 }
 
 /// One thing that can change.
 #[derive(Default)]
-struct Stamp {
+struct Version {
     /// How often it has.
     count: AtomicU64,
     /// The latest changes, the last one at the end; `None` where no snapshot can tell.
     latest: Mutex<VecDeque<Option<TransactionId>>>,
 }
 
-impl Stamp {
+impl Version {
     fn moves(&self, by: Option<TransactionId>) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.len() == REMEMBERED {
@@ -81,34 +81,34 @@ impl Stamp {
     }
 }
 
-impl Default for Ledger {
+impl Default for VersionTable {
     fn default() -> Self {
-        let stamps = Stamps { by_mark: HashMap::new(), sweep_at: FIRST_SWEEP };
-        Self { stamps: Mutex::new(stamps), everything: Arc::default() }
+        let versions = Versions { by_key: HashMap::new(), sweep_at: FIRST_SWEEP };
+        Self { versions: Mutex::new(versions), everything: Arc::default() }
     }
 }
 
-impl Ledger {
+impl VersionTable {
     /// Begins to watch. What is read from now on is as new as the watch.
-    pub(crate) fn watch(&self, marks: impl IntoIterator<Item = Mark>) -> Watch {
-        let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut watched: Vec<Arc<Stamp>> = marks.into_iter().map(|mark| stamps.of(mark)).collect();
-        drop(stamps);
+    pub(crate) fn watch(&self, keys: impl IntoIterator<Item = DependencyKey>) -> Dependencies {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched: Vec<Arc<Version>> = keys.into_iter().map(|key| versions.of(key)).collect();
+        drop(versions);
         watched.push(Arc::clone(&self.everything));
-        let look = |stamp: Arc<Stamp>| {
-            let count = AtomicU64::new(stamp.count.load(Ordering::Acquire));
-            (stamp, count)
+        let look = |version: Arc<Version>| {
+            let count = AtomicU64::new(version.count.load(Ordering::Acquire));
+            (version, count)
         };
-        Watch(watched.into_iter().map(look).collect())
+        Dependencies(watched.into_iter().map(look).collect())
     }
 
     /// Something has changed, or may have.
     pub(crate) fn changed(&self, changes: &[Change]) {
-        let stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
-            for mark in touched(&change.what) {
-                if let Some(stamp) = stamps.by_mark.get(&mark).and_then(Weak::upgrade) {
-                    stamp.moves(Some(change.by));
+            for key in touched(&change.what) {
+                if let Some(version) = versions.by_key.get(&key).and_then(Weak::upgrade) {
+                    version.moves(Some(change.by));
                 }
             }
         }
@@ -120,49 +120,49 @@ impl Ledger {
     }
 }
 
-impl Stamps {
-    fn of(&mut self, mark: Mark) -> Arc<Stamp> {
-        if let Some(stamp) = self.by_mark.get(&mark).and_then(Weak::upgrade) {
-            return stamp;
+impl Versions {
+    fn of(&mut self, key: DependencyKey) -> Arc<Version> {
+        if let Some(version) = self.by_key.get(&key).and_then(Weak::upgrade) {
+            return version;
         }
-        if self.by_mark.len() >= self.sweep_at {
-            self.by_mark.retain(|_, stamp| stamp.strong_count() > 0);
-            self.sweep_at = FIRST_SWEEP.max(2 * self.by_mark.len());
+        if self.by_key.len() >= self.sweep_at {
+            self.by_key.retain(|_, version| version.strong_count() > 0);
+            self.sweep_at = FIRST_SWEEP.max(2 * self.by_key.len());
         }
-        let stamp = Arc::default();
-        self.by_mark.insert(mark, Arc::downgrade(&stamp));
-        stamp
+        let version = Arc::default();
+        self.by_key.insert(key, Arc::downgrade(&version));
+        version
     }
 }
 
-/// The marks that a change moves.
-fn touched(what: &Changed) -> Vec<Mark> {
+/// The keys that a change moves.
+fn touched(what: &Changed) -> Vec<DependencyKey> {
     match what {
-        Changed::Metric(id) => vec![Mark::Metric(*id)],
-        Changed::Query(id) => vec![Mark::Query(id.clone()), Mark::Queries],
+        Changed::Metric(id) => vec![DependencyKey::Metric(*id)],
+        Changed::Query(id) => vec![DependencyKey::Query(id.clone()), DependencyKey::Queries],
         Changed::Table { table, ids: None } => {
-            vec![Mark::Table(table.clone()), Mark::SomeRows(table.clone())]
+            vec![DependencyKey::Table(table.clone()), DependencyKey::SomeRows(table.clone())]
         }
         Changed::Table { table, ids: Some(ids) } => ids
             .iter()
-            .map(|id| Mark::Rows(table.clone(), id.clone()))
-            .chain([Mark::Table(table.clone())])
+            .map(|id| DependencyKey::Rows(table.clone(), id.clone()))
+            .chain([DependencyKey::Table(table.clone())])
             .collect(),
     }
 }
 
 /// What something was made from, as it was before it was made.
-pub(crate) struct Watch(Box<[(Arc<Stamp>, AtomicU64)]>);
+pub(crate) struct Dependencies(Box<[(Arc<Version>, AtomicU64)]>);
 
-impl Watch {
+impl Dependencies {
     /// Whether nothing has changed that whoever read with `seen` has not seen.
     pub(crate) fn is_current(&self, seen: &Snapshot) -> bool {
-        self.0.iter().all(|(stamp, looked)| {
+        self.0.iter().all(|(version, looked)| {
             let count = looked.load(Ordering::Acquire);
-            if stamp.count.load(Ordering::Acquire) == count {
+            if version.count.load(Ordering::Acquire) == count {
                 return true;
             }
-            match stamp.seen_since(count, seen) {
+            match version.seen_since(count, seen) {
                 // It need not be looked through again. Whoever looks beside has seen as much.
                 Some(now) => {
                     looked.fetch_max(now, Ordering::AcqRel);
@@ -174,16 +174,16 @@ impl Watch {
     }
 
     /// Whether nothing has changed at all.
-    pub(crate) fn is_untouched(&self) -> bool {
-        let untouched = |(stamp, looked): &(Arc<Stamp>, AtomicU64)| {
-            stamp.count.load(Ordering::Acquire) == looked.load(Ordering::Acquire)
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let untouched = |(version, looked): &(Arc<Version>, AtomicU64)| {
+            version.count.load(Ordering::Acquire) == looked.load(Ordering::Acquire)
         };
         self.0.iter().all(untouched)
     }
 
     /// How much memory it takes, about, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        // Most stamps are shared.
-        self.0.len() * size_of::<(Arc<Stamp>, AtomicU64)>()
+        // Most versions are shared.
+        self.0.len() * size_of::<(Arc<Version>, AtomicU64)>()
     }
 }
