@@ -19,9 +19,11 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use metricd_application::{
     admission::Admission,
     context::{Approval, Context},
-    freshness::{AnswerCache, CacheSettings, ChangeFeed, DefinitionCache},
+    freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache},
     metrics::{CreateMetric, QuerySource, create_metric},
     ports::{Clock, TokenError, TokenVerifier},
+    rows::QueryRows,
+    supervisor::Supervisor,
 };
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
@@ -77,7 +79,7 @@ impl Kept {
         };
         #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]
         let operator = Actor::operator();
-        let made = create_metric(&operator, &context, metric, None).await?.now();
+        let made = create_metric(&operator, &context, metric, None).await?.executed();
         let id = made.context("the metric is not new")?.id;
         let issuer = DevelopmentIssuer::open(folder.path())?;
         let clock = Arc::clone(&context.clock);
@@ -149,13 +151,27 @@ fn context(database: &Database) -> anyhow::Result<Context> {
     let (catalog, change_feed) =
         (database.catalog(), Arc::new(ChangeFeed::new(database.changes(), database.is_shared())));
     let definitions = DefinitionCache::new(Arc::clone(&catalog), Arc::clone(&change_feed), 1 << 26);
-    let settings = CacheSettings {
+    let settings = AnswerCacheSettings {
         ttl: Duration::from_hours(1),
         max_stale: Duration::ZERO,
         max_bytes: 1 << 26,
     };
-    let writer = Arc::new(JsonAnswers);
-    let answers = AnswerCache::new(definitions.clone(), Arc::clone(&change_feed), writer, settings);
+    let (runner, supervisor) = (database.runner(), Supervisor::default());
+    let admission = Admission::new(Arc::default(), f64::INFINITY);
+    let rows = QueryRows {
+        runner: Arc::clone(&runner),
+        admission: admission.clone(),
+        clock: Arc::new(SystemClock),
+        max_rows: 10_000,
+    };
+    let answers = AnswerCache::new(
+        definitions.clone(),
+        Arc::clone(&change_feed),
+        Arc::new(rows),
+        Arc::new(JsonAnswers),
+        supervisor.clone(),
+        settings,
+    );
     Ok(Context {
         catalog,
         definitions,
@@ -165,8 +181,8 @@ fn context(database: &Database) -> anyhow::Result<Context> {
         changes: database.changes(),
         policies: Arc::new(policies),
         audit: database.audit(),
-        runner: database.runner(),
-        admission: Admission::new(Arc::default(), f64::INFINITY),
+        runner,
+        admission,
         schema: database.schema(),
         generators: Arc::new([]),
         generation_time: Duration::from_mins(5),
@@ -175,6 +191,7 @@ fn context(database: &Database) -> anyhow::Result<Context> {
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 10_000,
+        supervisor,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::{
         AuditLog, Catalog, ChangeLog, Clock, Ids, Policies, QueryGenerator, QueryRunner,
         SchemaSource, Store,
     },
+    supervisor::Supervisor,
 };
 
 /// Every port, as the composition root wires them.
@@ -35,7 +36,7 @@ pub struct Context {
     pub policies: Arc<dyn Policies>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
-    /// Runs templates.
+    /// Runs statements.
     pub runner: Arc<dyn QueryRunner>,
     /// Decides whether a query may run.
     pub admission: Admission,
@@ -56,6 +57,8 @@ pub struct Context {
     pub claims: Arc<BTreeSet<ClaimName>>,
     /// The most rows of one answer.
     pub max_rows: u32,
+    /// Background work.
+    pub supervisor: Supervisor,
 }
 
 /// Whether generated queries wait for approval.

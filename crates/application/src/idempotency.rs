@@ -33,7 +33,7 @@ pub enum Outcome<T> {
 impl<T> Outcome<T> {
     /// What came of it just now.
     #[must_use]
-    pub fn now(self) -> Option<T> {
+    pub fn executed(self) -> Option<T> {
         match self {
             Self::Executed(done) => Some(done),
             Self::Replayed(_) => None,

@@ -18,6 +18,8 @@ pub mod metrics;
 pub mod ports;
 pub mod records;
 mod rights;
+pub mod rows;
+pub mod supervisor;
 pub mod tables;
 
 pub use rights::{Forbidden, authorize, authorize_on, deny};

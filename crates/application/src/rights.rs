@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::{
     context::Context,
-    freshness::Definition,
+    freshness::{Definition, Fresh},
     ports::{StoreError, UnitOfWork},
 };
 
@@ -100,15 +100,17 @@ pub(crate) fn may_know(actor: &Actor, context: &Context, metric: &Metric) -> boo
     may(Action::Read) && (metric.review != Review::Waiting || may_help())
 }
 
-/// The metric `id` with its query, if it is there and the actor may know of it, through the memory: for
-/// whoever changes nothing of it.
+/// Returns the metric `id` with its query from the cache, if it exists and the actor may know of it, and the token
+/// to read its answers with. For use cases that do not change it.
 pub(crate) async fn find_definition(
     actor: &Actor,
     context: &Context,
     id: MetricId,
-) -> Result<Option<Arc<Definition>>, Arc<StoreError>> {
-    let found = context.definitions.find(id).await?;
-    Ok(found.filter(|definition| may_know(actor, context, &definition.compiled.metric)))
+) -> Result<Option<(Arc<Definition>, Fresh)>, Arc<StoreError>> {
+    let fresh = context.change_feed.ensure_fresh().await?;
+    let (found, fresh) = context.definitions.find(id, fresh).await?;
+    let found = found.filter(|found| may_know(actor, context, &found.compiled.metric));
+    Ok(found.map(|definition| (definition, fresh)))
 }
 
 /// The metric `id` with its query, if it is there and the actor may know of it, as the catalog has it.

@@ -71,11 +71,11 @@ impl Kept {
 
     /// What a server does with a read that fills the memory.
     fn fill(&self) {
-        let watch = self.versions.watch(rows_of("q"));
+        let dependencies = self.versions.capture(rows_of("q"));
         let value = self.table.load(Ordering::SeqCst);
         let snapshot = seen(value);
-        if watch.is_current(&snapshot) {
-            *self.answer.lock().unwrap() = Some((value, snapshot, watch));
+        if dependencies.is_current(&snapshot) {
+            *self.answer.lock().unwrap() = Some((value, snapshot, dependencies));
         }
     }
 
@@ -83,8 +83,8 @@ impl Kept {
     fn ask(&self) {
         let told = self.told.load(Ordering::SeqCst);
         let answer = self.answer.lock().unwrap();
-        if let Some((value, snapshot, watch)) = answer.as_ref()
-            && watch.is_current(snapshot)
+        if let Some((value, snapshot, dependencies)) = answer.as_ref()
+            && dependencies.is_current(snapshot)
         {
             assert!(*value >= told, "{value} was kept, and {told} had been told of");
         }
@@ -105,25 +105,26 @@ fn nothing_that_was_told_of_is_missing_from_what_is_kept() {
         kept.ask();
         kept.fill();
         let answer = kept.answer.lock().unwrap();
-        let (value, snapshot, watch) = answer.as_ref().unwrap();
+        let (value, snapshot, dependencies) = answer.as_ref().unwrap();
         assert_eq!(*value, 2);
-        assert!(watch.is_current(snapshot), "nothing has changed since");
+        assert!(dependencies.is_current(snapshot), "nothing has changed since");
     };
     shuttle::check_pct(run, ORDERS, 3);
 }
 
 #[test]
-fn watches_that_begin_and_end_lose_no_change_of_others() {
+fn dependencies_that_come_and_go_lose_no_change_of_others() {
     let run = || {
         let versions = Arc::new(VersionTable::default());
-        let watch = versions.watch(rows_of("q"));
+        let dependencies = versions.capture(rows_of("q"));
         let passing = {
             let versions = Arc::clone(&versions);
             thread::spawn(move || {
                 for number in 0..3 {
                     let id = MetricId(uuid::Uuid::from_u128(number));
                     drop(
-                        versions.watch(rows_of("q").into_iter().chain([DependencyKey::Metric(id)])),
+                        versions
+                            .capture(rows_of("q").into_iter().chain([DependencyKey::Metric(id)])),
                     );
                 }
             })
@@ -137,9 +138,9 @@ fn watches_that_begin_and_end_lose_no_change_of_others() {
         };
         passing.join().unwrap();
         writing.join().unwrap();
-        assert!(!watch.is_unchanged());
-        assert!(!watch.is_current(&seen(2)));
-        assert!(watch.is_current(&seen(3)));
+        assert!(!dependencies.is_unchanged());
+        assert!(!dependencies.is_current(&seen(2)));
+        assert!(dependencies.is_current(&seen(3)));
     };
     shuttle::check_random(run, ORDERS);
 }

@@ -7,6 +7,8 @@ use metricd_application::{
     context::Context,
     freshness::{AnswerCache, ChangeFeed, DefinitionCache},
     ports::{Clock, Policies, QueryGenerator},
+    rows::QueryRows,
+    supervisor::Supervisor,
 };
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, ReaderUrl, Target},
@@ -88,10 +90,20 @@ pub(crate) fn context(
         Arc::clone(&change_feed),
         config.cache.max_definition_bytes,
     );
+    let (runner, supervisor) = (database.runner(), Supervisor::default());
+    let admission = Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost));
+    let rows = QueryRows {
+        runner: Arc::clone(&runner),
+        admission: admission.clone(),
+        clock: clock(config),
+        max_rows: config.limits.max_rows,
+    };
     let answers = AnswerCache::new(
         definitions.clone(),
         Arc::clone(&change_feed),
+        Arc::new(rows),
         Arc::new(JsonAnswers),
+        supervisor.clone(),
         config.cache.answers(),
     );
     Ok(Context {
@@ -104,8 +116,8 @@ pub(crate) fn context(
         store: database.store(Arc::clone(&change_feed) as _),
         change_feed,
         changes,
-        runner: database.runner(),
-        admission: Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost)),
+        runner,
+        admission,
         schema: database.schema(),
         generators: generators(config)?,
         generation_time: config.limits.request_timeout * 5 / 6,
@@ -113,5 +125,6 @@ pub(crate) fn context(
         clock: clock(config),
         ids: Arc::new(RandomIds),
         max_rows: config.limits.max_rows,
+        supervisor,
     })
 }

@@ -19,7 +19,7 @@ use chrono::{NaiveDate, SecondsFormat};
 use flate2::write::GzEncoder;
 use metricd_application::{
     context::Context,
-    freshness::{Answer, MissReason, Question, Served, Source},
+    freshness::{Answer, AnswerSource, BoundQuery, MissReason, SourcedAnswer},
     ports::{AnswerDraft, AnswerWriter, RenderedAnswer},
 };
 use metricd_core::window::Window;
@@ -108,6 +108,10 @@ impl AnswerWriter for JsonAnswers {
         // It is kept for long, and counted by what it holds: no room to grow may come with it.
         body.shrink_to_fit();
         RenderedAnswer { body: body.into(), rows, tag }
+    }
+
+    fn encodings(&self) -> usize {
+        Packing::ALL.len()
     }
 }
 
@@ -210,14 +214,18 @@ pub(crate) fn max_age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The response: the whole answer, or word that the caller has it.
-pub(crate) async fn respond(context: &Context, served: Served, headers: &HeaderMap) -> Response {
-    let Served { question, answer, source } = served;
+pub(crate) async fn respond(
+    context: &Context,
+    answer: SourcedAnswer,
+    headers: &HeaderMap,
+) -> Response {
+    let SourcedAnswer { query, answer, source } = answer;
     let mut response = if has(headers, answer.tag()) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         *response.headers_mut() = headers::of_unchanged();
         response
     } else {
-        let (body, packing) = packed(context, &question, &answer, source, headers).await;
+        let (body, packing) = packed(context, &query, &answer, source, headers).await;
         let mut headers = headers::of_answers(body.len());
         if let Some(packing) = packing {
             let name = HeaderValue::from_static(packing.name());
@@ -249,19 +257,20 @@ fn without_strength(tag: &str) -> &str {
 /// everything.
 async fn packed(
     context: &Context,
-    question: &Question,
+    query: &BoundQuery,
     answer: &Arc<Answer>,
-    source: Source,
+    source: AnswerSource,
     headers: &HeaderMap,
 ) -> (Bytes, Option<Packing>) {
     let plain = || answer.body().clone();
-    let is_kept = matches!(source, Source::Kept { .. } | Source::Read { stored: true, .. });
+    let is_kept =
+        matches!(source, AnswerSource::Hit { .. } | AnswerSource::Miss { stored: true, .. });
     let wanted = Packing::wanted(headers);
     let Some(packing) = wanted.filter(|_| is_kept && answer.body().len() >= WORTH_PACKING) else {
         return (plain(), None);
     };
     let place = packing as usize;
-    if let Some(packed) = answer.packed(place) {
+    if let Some(packed) = answer.encoded(place) {
         return (packed.clone(), Some(packing));
     }
     let body = plain();
@@ -269,7 +278,7 @@ async fn packed(
     let packed = tokio::task::spawn_blocking(move || packing.pack(&body)).await;
     match packed {
         Ok(Ok(packed)) => {
-            let packed = context.answers.keep_packed(&question.key, answer, place, packed);
+            let packed = context.answers.keep_encoded(query.key(), answer, place, packed);
             (packed, Some(packing))
         }
         _ => (plain(), None),
@@ -277,17 +286,17 @@ async fn packed(
 }
 
 /// Says where an answer comes from, how old it is, and what it may be taken for.
-fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
+fn describe(headers: &mut HeaderMap, answer: &Answer, source: AnswerSource) {
     let text = |text: String| HeaderValue::try_from(text).expect("it is plain ASCII");
     let (status, timing) = match source {
-        Source::Kept { fresh_for, age } => {
+        AnswerSource::Hit { fresh_for, age } => {
             headers.insert(header::AGE, age.as_secs().into());
             let stale = if fresh_for.is_zero() { "; detail=stale" } else { "" };
             let status = format!("metricd; hit; ttl={}{stale}", fresh_for.as_secs());
             (status, HeaderValue::from_static("cache"))
         }
-        Source::Read { why, stored, collapsed, took } => {
-            let why = match why {
+        AnswerSource::Miss { reason, stored, collapsed, took } => {
+            let reason = match reason {
                 MissReason::Absent => "uri-miss",
                 MissReason::Expired => "stale",
                 MissReason::Bypassed => "request",
@@ -297,7 +306,7 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, source: Source) {
             let collapsed = if collapsed { "; collapsed" } else { "" };
             headers.insert(header::AGE, 0.into());
             let millis = took.as_secs_f64() * 1_000.0;
-            let status = format!("metricd; fwd={why}{stored}{collapsed}");
+            let status = format!("metricd; fwd={reason}{stored}{collapsed}");
             (status, text(format!("db;dur={millis:.1}")))
         }
     };

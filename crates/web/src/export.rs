@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use hyper::body::Frame;
 use metricd_application::{
-    metrics::Export,
+    metrics::MetricExport,
     ports::{RowStream, RunError},
 };
 use metricd_core::metric::Column;
@@ -61,7 +61,7 @@ fn like(headers: &HeaderMap, wanted: &str) -> f32 {
 }
 
 /// The response: all rows, below a line with the names of their columns.
-pub(crate) fn respond(export: Export) -> Response {
+pub(crate) fn respond(export: MetricExport) -> Response {
     let compiled = &export.definition.compiled;
     let rows = CsvBody {
         head: Some(head(&compiled.query.columns)),
@@ -127,7 +127,7 @@ impl hyper::body::Body for CsvBody {
         self.rows.poll_next(context).map(|next| {
             next.map(|lines| {
                 lines.map(Frame::data).inspect_err(|error| {
-                    self.span.in_scope(|| warn!(error = chain(error), "Export broken off"));
+                    self.span.in_scope(|| warn!(error = chain(error), "MetricExport broken off"));
                 })
             })
         })

@@ -11,14 +11,15 @@ use metricd_application::{
     Forbidden,
     audit::AuditError,
     compile::CompileError,
-    generation::{GenerationError, PreviewError},
+    generation::GenerationError,
     idempotency::KeyError,
     metrics::{
-        ApproveError, CreateError, DeleteError, GetError, ListError, QueryError,
+        ApproveError, CreateError, DeleteError, ListError, PreviewError, QueryError,
         ReplaceLayoutsError, RollbackError, UpdateError,
     },
     ports::{RunError, StoreError},
     records::{CreateRecordError, CreateRecordsError},
+    rows::ReadError,
     tables::AnnounceError,
 };
 use serde::Serialize;
@@ -273,13 +274,13 @@ impl From<Arc<RunError>> for Problem {
     }
 }
 
-impl From<GetError> for Problem {
-    fn from(error: GetError) -> Self {
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
         match error {
-            GetError::Forbidden(error) => error.into(),
-            GetError::NotFound => Self::not_found(),
-            GetError::Waiting => Self::new(StatusCode::CONFLICT, error.to_string()),
-            GetError::Window(faults) => Self::invalid(Faults(
+            ReadError::Forbidden(error) => error.into(),
+            ReadError::NotFound => Self::not_found(),
+            ReadError::AwaitingApproval => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ReadError::Window(faults) => Self::invalid(Faults(
                 faults
                     .into_iter()
                     .map(|fault| {
@@ -288,8 +289,8 @@ impl From<GetError> for Problem {
                     })
                     .collect(),
             )),
-            GetError::Run(error) => error.into(),
-            GetError::Store(error) => error.into(),
+            ReadError::Run(error) => error.into(),
+            ReadError::Store(error) => error.into(),
         }
     }
 }

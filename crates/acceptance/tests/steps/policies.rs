@@ -47,7 +47,7 @@ async fn read_again(app: &TestApp) -> Step {
     let answers = |app: &TestApp| {
         let lines = app.logs.lines();
         let is_answer = |event: &str| {
-            event.starts_with("Policies reloaded") || event.starts_with("Policies refused")
+            event.starts_with("Policies reloaded") || event.starts_with("Policy reload failed")
         };
         lines.iter().filter_map(|line| line.field("event")).filter(|event| is_answer(event)).count()
     };

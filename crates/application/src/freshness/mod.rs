@@ -1,12 +1,15 @@
-//! What is kept in memory, and what makes it old.
+//! The caches of definitions and answers, and what keeps them fresh.
 //!
-//! An answer or a definition is used again only while everything that it was made from is as it was. A
-//! `Dependencies` is begun before a read and moved by every change that this process hears of
-//! ([`ChangeFeed`]); what was read meanwhile is kept only if the watch has not moved past what the read saw.
+//! An entry is served only while everything that it was made from is unchanged. Its dependencies are captured before
+//! the read and moved by each change that this process learns of through the [`ChangeFeed`]; what was read meanwhile is
+//! stored only if the read has seen those changes. A cache is read with a [`Fresh`] token, which the feed gives
+//! out only while it has read the log of changes recently.
 
-mod answers;
+mod answer;
+mod answer_cache;
+mod bound_query;
 mod change_feed;
-mod definitions;
+mod definition_cache;
 mod registry;
 #[cfg(test)]
 mod samples;
@@ -14,8 +17,8 @@ mod single_flight;
 mod sync;
 mod versions;
 
-pub use answers::{
-    Answer, AnswerCache, CacheSettings, Fetched, MissReason, Question, Served, Source,
-};
-pub use change_feed::{ChangeFeed, MAX_STALENESS, POLL_INTERVAL, RETENTION};
-pub use definitions::{Definition, DefinitionCache};
+pub use answer::{Answer, AnswerSource, MissReason, SourcedAnswer};
+pub use answer_cache::{AnswerCache, AnswerCacheSettings, FetchError, RowSource, TimedRows};
+pub use bound_query::BoundQuery;
+pub use change_feed::{ChangeFeed, Fresh, MAX_STALENESS, POLL_INTERVAL, RETENTION};
+pub use definition_cache::{Definition, DefinitionCache};

@@ -1,16 +1,16 @@
-//! Who waits for what: the book of executions under way.
+//! The registry of single-flight executions: which one runs for which key, and how many wait for it.
 
 use std::{collections::HashMap, hash::Hash, sync::PoisonError};
 
 use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 
-/// The executions under way, one for each key that may still be joined.
+/// Executions in flight, one for each key that can still be joined.
 pub(crate) struct Registry<K, T>(Mutex<HashMap<K, Arc<Execution<T>>>>);
 
-/// An execution, and what is known of it.
+/// An execution with its number of waiters.
 pub(crate) struct Execution<T> {
     pub(crate) ticket: T,
-    /// Changed under the registry's lock alone.
+    /// Changed only under the registry's lock.
     waiters: AtomicU64,
 }
 
@@ -21,8 +21,8 @@ impl<K, T> Default for Registry<K, T> {
 }
 
 impl<K: Hash + Eq + Clone, T> Registry<K, T> {
-    /// A place in the execution under way for `key`, if `may_join` says so, else in the one that
-    /// `begin` makes; those who wait for an earlier one keep their places in it. Says whether it was
+    /// Joins the execution in flight for `key` if `may_join` accepts its ticket, else registers the one that
+    /// `begin` makes; waiters of a replaced execution stay with it. Returns the execution and whether it was
     /// joined.
     pub(crate) fn join(
         &self,
@@ -30,25 +30,23 @@ impl<K: Hash + Eq + Clone, T> Registry<K, T> {
         may_join: impl FnOnce(&T) -> bool,
         begin: impl FnOnce() -> T,
     ) -> (Arc<Execution<T>>, bool) {
-        let mut single_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(execution) =
-            single_flight.get(key).filter(|execution| may_join(&execution.ticket))
+        let mut executions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(execution) = executions.get(key).filter(|execution| may_join(&execution.ticket))
         {
             execution.waiters.fetch_add(1, Ordering::Relaxed);
             return (Arc::clone(execution), true);
         }
         let execution = Arc::new(Execution { ticket: begin(), waiters: AtomicU64::new(1) });
-        single_flight.insert(key.clone(), Arc::clone(&execution));
+        executions.insert(key.clone(), Arc::clone(&execution));
         (execution, false)
     }
 
-    /// Gives a place up. Says whether nobody waits for the execution any more; then nobody can join it.
+    /// Removes one waiter. Returns whether it was the last one; the execution cannot be joined any more then.
     pub(crate) fn leave(&self, key: &K, execution: &Arc<Execution<T>>) -> bool {
-        let mut single_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut executions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_last = execution.waiters.fetch_sub(1, Ordering::Relaxed) == 1;
-        if is_last && single_flight.get(key).is_some_and(|present| Arc::ptr_eq(present, execution))
-        {
-            single_flight.remove(key);
+        if is_last && executions.get(key).is_some_and(|present| Arc::ptr_eq(present, execution)) {
+            executions.remove(key);
         }
         is_last
     }

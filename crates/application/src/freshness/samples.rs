@@ -1,4 +1,4 @@
-//! A catalog and a log of changes without a database, for tests.
+//! A catalog and a log of changes in memory, for tests.
 
 use std::{
     sync::{

@@ -1,7 +1,7 @@
-//! One execution for all who ask the same at the same time.
+//! Single-flight: one execution for all concurrent callers of one key.
 //!
-//! Nobody's leaving ends it for the others; the last one's does. Nobody joins what began too early for
-//! them: a ticket says whether its execution may still be joined.
+//! A caller that leaves ends the execution only when it was the last one. A caller never joins an execution
+//! that began too early for it: a ticket says whether the execution can still be joined.
 
 use std::{future::Future, hash::Hash};
 
@@ -14,7 +14,7 @@ use super::{
     sync::Arc,
 };
 
-/// Executions under way.
+/// Deduplicates concurrent executions by key.
 pub(crate) struct SingleFlight<K: Hash + Eq + Clone, T, V>(Arc<Registry<K, InFlight<T, V>>>);
 
 struct InFlight<T, V> {
@@ -23,9 +23,9 @@ struct InFlight<T, V> {
     task: AbortHandle,
 }
 
-/// The execution broke off.
+/// The shared execution ended without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("an execution that others waited for broke off")]
+#[error("the shared execution was aborted")]
 pub(crate) struct Aborted;
 
 impl<K: Hash + Eq + Clone, T, V> Clone for SingleFlight<K, T, V> {
@@ -41,12 +41,12 @@ impl<K: Hash + Eq + Clone, T, V> Default for SingleFlight<K, T, V> {
 }
 
 impl<K: Hash + Eq + Clone, T, V: Clone + Send + Sync + 'static> SingleFlight<K, T, V> {
-    /// What comes of the execution under way for `key`, if `may_join` says so of its ticket, else of the
-    /// one that `begin` begins. Says whether it was joined.
+    /// Returns the result of the execution in flight for `key` if `may_join` accepts its ticket, else of the
+    /// one that `begin` starts, and whether it was joined.
     ///
     /// # Errors
-    /// When it panicked.
-    pub(crate) async fn join<F>(
+    /// [`Aborted`] when the execution panicked.
+    pub(crate) async fn run<F>(
         &self,
         key: K,
         may_join: impl FnOnce(&T) -> bool,
@@ -57,23 +57,23 @@ impl<K: Hash + Eq + Clone, T, V: Clone + Send + Sync + 'static> SingleFlight<K, 
     {
         let begin = || {
             let (ticket, work) = begin();
-            let (lands, result) = watch::channel(None);
-            let flying = async move {
-                let _ = lands.send(Some(work.await));
+            let (sender, result) = watch::channel(None);
+            let execute = async move {
+                let _ = sender.send(Some(work.await));
             };
-            let task = tokio::spawn(flying.in_current_span()).abort_handle();
+            let task = tokio::spawn(execute.in_current_span()).abort_handle();
             InFlight { ticket, result, task }
         };
         let (execution, joined) = self.0.join(&key, |in_flight| may_join(&in_flight.ticket), begin);
         let mut result = execution.ticket.result.clone();
-        let _seat = Waiter { registry: &self.0, key, execution };
-        let landed = result.wait_for(Option::is_some).await;
-        let value = landed.ok().and_then(|value| value.clone());
+        let _waiter = Waiter { registry: &self.0, key, execution };
+        let received = result.wait_for(Option::is_some).await;
+        let value = received.ok().and_then(|value| value.clone());
         (value.ok_or(Aborted), joined)
     }
 }
 
-/// A place in an execution. The last one to be dropped ends it, if it has not ended by itself.
+/// A caller that waits for an execution. The last waiter to be dropped aborts it, if it is still running.
 struct Waiter<'a, K: Hash + Eq + Clone, T, V> {
     registry: &'a Registry<K, InFlight<T, V>>,
     key: K,
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// Lets an execution end when it is told to, and says how often one began and ended.
+    /// Work that ends when it is told to and counts how often it began and ended.
     #[derive(Clone, Default)]
     struct Work {
         begun: Arc<AtomicU32>,
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_ask_the_same_share_one_execution() {
+    async fn concurrent_callers_of_one_key_share_one_execution() {
         let (single_flight, work) = (SingleFlight::<&str, (), u32>::default(), Work::default());
-        let ask = || single_flight.join("a", |()| true, || work.begin());
+        let ask = || single_flight.run("a", |()| true, || work.begin());
         let (mut one, mut two) = (Box::pin(ask()), Box::pin(ask()));
         assert!(futures_poll(&mut one).await.is_none());
         assert!(futures_poll(&mut two).await.is_none());
-        let mut other = Box::pin(single_flight.join("b", |()| true, || work.begin()));
+        let mut other = Box::pin(single_flight.run("b", |()| true, || work.begin()));
         assert!(futures_poll(&mut other).await.is_none());
         work.go.notify_waiters();
         tokio::task::yield_now().await;
@@ -139,9 +139,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_leaves_ends_it_for_nobody_else_and_the_last_one_ends_it() {
+    async fn a_caller_that_leaves_ends_it_only_as_the_last_one() {
         let (single_flight, work) = (SingleFlight::<&str, (), u32>::default(), Work::default());
-        let ask = || single_flight.join("a", |()| true, || work.begin());
+        let ask = || single_flight.run("a", |()| true, || work.begin());
         let (mut first, mut second) = (Box::pin(ask()), Box::pin(ask()));
         assert!(futures_poll(&mut first).await.is_none());
         assert!(futures_poll(&mut second).await.is_none());
@@ -158,22 +158,22 @@ mod tests {
             };
             ((), held)
         };
-        let mut last = Box::pin(single_flight.join("a", |()| true, begin));
+        let mut last = Box::pin(single_flight.run("a", |()| true, begin));
         assert!(futures_poll(&mut last).await.is_none());
         drop(last);
         // Its sender is dropped with it.
         assert!(left.await.is_err());
-        // Nobody is kept waiting for what was ended.
+        // A later caller does not wait for the aborted execution.
         work.go.notify_one();
         assert_eq!(ask().await, (Ok(1), false));
     }
 
     #[tokio::test]
-    async fn what_may_not_be_joined_is_begun_again() {
+    async fn an_execution_that_may_not_be_joined_is_started_again() {
         let (single_flight, work) = (SingleFlight::<&str, (), u32>::default(), Work::default());
-        let mut early = Box::pin(single_flight.join("a", |()| true, || work.begin()));
+        let mut early = Box::pin(single_flight.run("a", |()| true, || work.begin()));
         assert!(futures_poll(&mut early).await.is_none());
-        let mut late = Box::pin(single_flight.join("a", |()| false, || work.begin()));
+        let mut late = Box::pin(single_flight.run("a", |()| false, || work.begin()));
         assert!(futures_poll(&mut late).await.is_none());
         tokio::task::yield_now().await;
         work.go.notify_waiters();
@@ -181,11 +181,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_told_to_all_and_keeps_nobody_after() {
+    async fn a_panic_is_reported_and_blocks_no_later_caller() {
         let single_flight = SingleFlight::<&str, (), u32>::default();
-        let broken = single_flight.join("a", |()| true, || ((), async { panic!("as planned") }));
+        let broken = single_flight.run("a", |()| true, || ((), async { panic!("as planned") }));
         assert_eq!(broken.await, (Err(Aborted), false));
-        let sound = single_flight.join("a", |()| true, || ((), async { 1 }));
+        let sound = single_flight.run("a", |()| true, || ((), async { 1 }));
         assert_eq!(sound.await, (Ok(1), false));
     }
 

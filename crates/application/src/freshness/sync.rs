@@ -1,5 +1,5 @@
-//! What threads share. It stands apart so that a test can put primitives there that try every order
-//! of threads.
+//! Synchronisation primitives that the caches share between threads. They stand apart so that a test can
+//! replace them with ones whose scheduler tries many interleavings.
 
 pub(super) use std::sync::{
     Arc, Mutex, Weak,

@@ -1,12 +1,15 @@
-//! What has changed lately, as far as this process has heard.
+//! The table of versions: what has changed lately, as far as this process knows.
 //!
-//! Whoever keeps something holds a [`Dependencies`] over what it was made from, begun before it was read. A
-//! change moves every [`Version`] that it touches, and nothing else: to see that nothing has moved costs
-//! a look at a number, and nobody goes over what is kept.
+//! A cache entry holds [`Dependencies`] on what it was made from, taken before the read. A change moves each
+//! [`Version`] that it touches and nothing else: checking an entry costs a comparison of counters, and the
+//! cache is never scanned.
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::poll_fn,
+    pin::Pin,
     sync::PoisonError,
+    task::Poll,
 };
 
 use metricd_core::{
@@ -14,17 +17,18 @@ use metricd_core::{
     ids::{MetricId, QueryId},
     sql::TableName,
 };
+use tokio::sync::{Notify, futures::Notified};
 
 use super::sync::{Arc, AtomicU64, Mutex, Ordering, Weak};
 
-/// What can change.
+/// Something that can change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum DependencyKey {
-    /// Anything in a table.
+    /// Any row of a table.
     Table(TableName),
-    /// Anything in a table, where it is not known which rows.
+    /// Rows of a table, where the change does not say which ones.
     SomeRows(TableName),
-    /// The records of the query of this id.
+    /// The records of the query with this id.
     Rows(TableName, String),
     /// A metric's definition.
     Metric(MetricId),
@@ -34,13 +38,13 @@ pub(crate) enum DependencyKey {
     Queries,
 }
 
-/// How many changes of one thing are remembered by their transactions.
+/// How many transactions a version remembers.
 const REMEMBERED: usize = 32;
 
-/// How many things at first may be watched before those that nobody watches any more are swept out.
+/// How many versions there may be before those without dependents are first swept out.
 const FIRST_SWEEP: usize = 1_024;
 
-/// Remembers what has changed.
+/// Versions by what they are of.
 pub(crate) struct VersionTable {
     versions: Mutex<Versions>,
     /// Moves when anything at all may have changed.
@@ -52,31 +56,36 @@ struct Versions {
     sweep_at: usize,
 }
 
-/// One thing that can change.
+/// The version of one thing that can change.
 #[derive(Default)]
 struct Version {
-    /// How often it has.
+    /// How often it has changed.
     count: AtomicU64,
-    /// The latest changes, the last one at the end; `None` where no snapshot can tell.
+    /// The transactions of the latest changes, the last one at the end; `None` where no snapshot can tell.
     latest: Mutex<VecDeque<Option<TransactionId>>>,
+    /// Wakes those who wait for a change.
+    moved: Notify,
 }
 
 impl Version {
-    fn moves(&self, by: Option<TransactionId>) {
+    fn advance(&self, by: Option<TransactionId>) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.len() == REMEMBERED {
             latest.pop_front();
         }
         latest.push_back(by);
         self.count.fetch_add(1, Ordering::Release);
+        drop(latest);
+        self.moved.notify_waiters();
     }
 
-    /// How often it has moved, if `seen` sees all moves after the first `count`.
-    fn seen_since(&self, count: u64, seen: &Snapshot) -> Option<u64> {
+    /// The present count, if `snapshot` sees every change after the first `count`.
+    fn seen_since(&self, count: u64, snapshot: &Snapshot) -> Option<u64> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.count.load(Ordering::Acquire);
+        debug_assert!(count <= now, "a version never moves back");
         let moves = usize::try_from(now - count).unwrap_or(usize::MAX);
-        let is_seen = |by: &Option<TransactionId>| by.is_some_and(|by| seen.sees(by));
+        let is_seen = |by: &Option<TransactionId>| by.is_some_and(|by| snapshot.sees(by));
         (moves <= latest.len() && latest.iter().rev().take(moves).all(is_seen)).then_some(now)
     }
 }
@@ -89,34 +98,35 @@ impl Default for VersionTable {
 }
 
 impl VersionTable {
-    /// Begins to watch. What is read from now on is as new as the watch.
-    pub(crate) fn watch(&self, keys: impl IntoIterator<Item = DependencyKey>) -> Dependencies {
+    /// Captures the present versions of `keys`. What is read afterwards is at least as new as they are.
+    pub(crate) fn capture(&self, keys: impl IntoIterator<Item = DependencyKey>) -> Dependencies {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut watched: Vec<Arc<Version>> = keys.into_iter().map(|key| versions.of(key)).collect();
+        let mut captured: Vec<Arc<Version>> =
+            keys.into_iter().map(|key| versions.of(key)).collect();
         drop(versions);
-        watched.push(Arc::clone(&self.everything));
-        let look = |version: Arc<Version>| {
+        captured.push(Arc::clone(&self.everything));
+        let capture = |version: Arc<Version>| {
             let count = AtomicU64::new(version.count.load(Ordering::Acquire));
             (version, count)
         };
-        Dependencies(watched.into_iter().map(look).collect())
+        Dependencies(captured.into_iter().map(capture).collect())
     }
 
-    /// Something has changed, or may have.
+    /// Records changes that are in force, or may be.
     pub(crate) fn changed(&self, changes: &[Change]) {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             for key in touched(&change.what) {
                 if let Some(version) = versions.by_key.get(&key).and_then(Weak::upgrade) {
-                    version.moves(Some(change.by));
+                    version.advance(Some(change.by));
                 }
             }
         }
     }
 
-    /// Anything may have changed.
-    pub(crate) fn lost(&self) {
-        self.everything.moves(None);
+    /// Records that anything may have changed.
+    pub(crate) fn invalidate_all(&self) {
+        self.everything.advance(None);
     }
 }
 
@@ -135,7 +145,7 @@ impl Versions {
     }
 }
 
-/// The keys that a change moves.
+/// The keys whose versions a change moves.
 fn touched(what: &Changed) -> Vec<DependencyKey> {
     match what {
         Changed::Metric(id) => vec![DependencyKey::Metric(*id)],
@@ -151,21 +161,21 @@ fn touched(what: &Changed) -> Vec<DependencyKey> {
     }
 }
 
-/// What something was made from, as it was before it was made.
+/// The versions that a cache entry was made from, as they were before it was read.
 pub(crate) struct Dependencies(Box<[(Arc<Version>, AtomicU64)]>);
 
 impl Dependencies {
-    /// Whether nothing has changed that whoever read with `seen` has not seen.
-    pub(crate) fn is_current(&self, seen: &Snapshot) -> bool {
-        self.0.iter().all(|(version, looked)| {
-            let count = looked.load(Ordering::Acquire);
+    /// Whether a read with `snapshot` has seen every change since.
+    pub(crate) fn is_current(&self, snapshot: &Snapshot) -> bool {
+        self.0.iter().all(|(version, captured)| {
+            let count = captured.load(Ordering::Acquire);
             if version.count.load(Ordering::Acquire) == count {
                 return true;
             }
-            match version.seen_since(count, seen) {
-                // It need not be looked through again. Whoever looks beside has seen as much.
+            match version.seen_since(count, snapshot) {
+                // Those changes need not be checked again. A concurrent check has seen as much.
                 Some(now) => {
-                    looked.fetch_max(now, Ordering::AcqRel);
+                    captured.fetch_max(now, Ordering::AcqRel);
                     true
                 }
                 None => false,
@@ -173,15 +183,35 @@ impl Dependencies {
         })
     }
 
-    /// Whether nothing has changed at all.
+    /// Whether there was no change at all.
     pub(crate) fn is_unchanged(&self) -> bool {
-        let untouched = |(version, looked): &(Arc<Version>, AtomicU64)| {
-            version.count.load(Ordering::Acquire) == looked.load(Ordering::Acquire)
-        };
-        self.0.iter().all(untouched)
+        self.0.iter().all(|(version, captured)| {
+            version.count.load(Ordering::Acquire) == captured.load(Ordering::Acquire)
+        })
     }
 
-    /// How much memory it takes, about, in bytes.
+    /// Waits until something has changed since the versions were captured; returns at once if it has.
+    /// Cancel-safe: a change is never missed, whether it comes before, between or during calls.
+    pub(crate) async fn changed(&self) {
+        let mut signals: Vec<Pin<Box<Notified<'_>>>> =
+            self.0.iter().map(|(version, _)| Box::pin(version.moved.notified())).collect();
+        // Registered first and compared afterwards, so that no change falls between the two.
+        for signal in &mut signals {
+            signal.as_mut().enable();
+        }
+        if !self.is_unchanged() {
+            return;
+        }
+        poll_fn(|context| {
+            let is_signalled = |signal: &mut Pin<Box<Notified<'_>>>| {
+                Future::poll(signal.as_mut(), context).is_ready()
+            };
+            if signals.iter_mut().any(is_signalled) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// The memory that it takes, in bytes, approximately.
     pub(crate) fn weight(&self) -> usize {
         // Most versions are shared.
         self.0.len() * size_of::<(Arc<Version>, AtomicU64)>()

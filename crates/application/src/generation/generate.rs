@@ -7,29 +7,26 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditedObject,
     ids::QueryId,
-    metric::Column,
     schema::Schema,
-    sql::Template,
-    window::{Window, WindowRequest},
 };
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use super::raw_records;
+use super::{
+    raw_records,
+    trial::{Trial, try_query},
+};
 use crate::{
     authorize,
     compile::{CompileError, compile, compile_suggestion},
     context::Context,
     ports::{
-        GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Rows, RunError,
-        StoreError, Suggestion, SuggestionRequest,
+        GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, RunError, StoreError,
+        Suggestion, SuggestionRequest,
     },
     rights::permits,
 };
-
-/// The rows that a try asks for.
-const TRIAL_ROWS: u32 = 20;
 
 /// How a query was written for a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,19 +41,6 @@ pub struct Generation {
     pub attempts: u32,
     /// The SQL, as an author would have written it.
     pub sql: String,
-}
-
-/// A compiled query that has been run once, for the defaults of its window and a few rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
-    /// What its SQL compiled to.
-    pub template: Template,
-    /// The columns of its answer.
-    pub columns: Vec<Column>,
-    /// The window that it was run for.
-    pub window: Window,
-    /// The first rows.
-    pub rows: Rows,
 }
 
 /// Why there is no query at all.
@@ -109,7 +93,7 @@ pub(crate) async fn generate(
     let explanation =
         format!("{why} The metric returns its own raw records of the last day_range days.");
     let compiled = compile(actor, context, &sql).await.map_err(GenerationError::Query)?;
-    let trial = attempt(actor, context, compiled).await?;
+    let trial = try_query(actor, context, compiled).await?;
     let source = GenerationSource::Fallback;
     Ok((Generation { source, grounded: false, explanation, attempts, sql }, trial))
 }
@@ -266,7 +250,7 @@ impl Asking<'_> {
             }
             Err(fault) => return Ok(Err(fault.to_string())),
         };
-        match attempt(self.actor, self.context, compiled).await {
+        match try_query(self.actor, self.context, compiled).await {
             Ok(trial) => Ok(Ok(trial)),
             Err(error) => refusal(error),
         }
@@ -280,24 +264,6 @@ fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
         RunError::Unavailable(_) | RunError::QueueFull => Err(error.into()),
         error => Ok(Err(chain(&error))),
     }
-}
-
-/// Runs a compiled query once, for the defaults of its window and a few rows.
-pub(super) async fn attempt(
-    actor: &Actor,
-    context: &Context,
-    (template, columns): (Template, Vec<Column>),
-) -> Result<Trial, RunError> {
-    let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
-        .map_err(|_| RunError::Rejected {
-        message: "its default window makes no sense".into(),
-    })?;
-    let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    let runner = context.runner.session().await?;
-    context.admission.admit(runner.as_ref(), &template, &window, &values).await?;
-    let rows = runner.run(&template, &values, TRIAL_ROWS).await?;
-    Ok(Trial { template, columns, window, rows })
 }
 
 /// An error with what caused it, on one line.

@@ -3,10 +3,11 @@
 //! Writes nothing: a use case that stores what comes of it opens its unit of work afterwards.
 
 mod generate;
-mod preview;
 mod raw_records;
+mod trial;
 
-pub use generate::{Generation, GenerationError, Trial};
-pub use preview::{Preview, PreviewError, preview_metric};
+pub use generate::{Generation, GenerationError};
+pub use trial::Trial;
 
 pub(crate) use generate::generate;
+pub(crate) use trial::try_query;

@@ -1,43 +1,38 @@
-//! Gives all rows of a metric for a window, however many, as they are taken. Nothing of them is kept.
+//! Streams every row of a metric. Nothing of it is cached.
 
 use std::sync::Arc;
 
 use metricd_core::{actor::Actor, ids::MetricId, window::WindowRequest};
 
-use super::get::{AnswerRequest, GetError, admitted, ask};
 use crate::{
     context::Context,
-    freshness::{Definition, Question},
-    ports::{RowStream, RunError},
+    freshness::Definition,
+    ports::RowStream,
+    rows::{self, ReadError},
 };
 
-/// A metric's rows on their way.
+/// A metric with the stream of its rows.
 #[derive(Debug)]
-pub struct Export {
+pub struct MetricExport {
     /// The metric with its query.
     pub definition: Arc<Definition>,
     /// The rows.
     pub rows: RowStream,
 }
 
-/// Runs the query of the metric `id` for a window and gives all of its rows. Whoever may have the
-/// metric's answer may have these, and nobody else.
+/// Runs the query of the metric `id` for a window and streams its rows. It takes the same permission as the metric's
+/// answer.
 ///
 /// # Errors
-/// See [`GetError`]: there is no other way to fail before the first row.
+/// See [`ReadError`]: there is no other way to fail before the first row.
 pub async fn export_metric(
     actor: &Actor,
     context: &Context,
     id: MetricId,
     window: WindowRequest,
-) -> Result<Export, GetError> {
-    let request = AnswerRequest { window, ..AnswerRequest::default() };
-    let Question { key, definition, .. } = ask(actor, context, id, &request).await?;
-    let run = async {
-        let runner = &*context.runner;
-        let (runner, values) = admitted(runner, &context.admission, &definition, &key).await?;
-        runner.stream(&definition.compiled.query.template, &values).await
-    };
-    let rows = run.await.map_err(|error: RunError| Arc::new(error))?;
-    Ok(Export { definition, rows })
+) -> Result<MetricExport, ReadError> {
+    let (query, _) = rows::bind(actor, context, id, &window).await?;
+    let open = rows::open_query(context.runner.as_ref(), &context.admission, &query).await?;
+    let rows = open.stream().await?;
+    Ok(MetricExport { definition: Arc::clone(query.definition()), rows })
 }

@@ -1,4 +1,4 @@
-//! How an answer looks to callers.
+//! How an answer is rendered for callers.
 
 use std::{ops::Range, sync::Arc};
 
@@ -6,18 +6,21 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use metricd_core::{metric::CompiledMetric, window::Window};
 
-/// Writes answers as the bodies that callers get.
+/// Renders answers as the bodies of responses.
 pub trait AnswerWriter: Send + Sync {
-    /// The body, the same for every caller with the same key.
+    /// Renders an answer, the same for every caller with the same key.
     fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer;
+
+    /// How many content encodings a body can be kept in. They are numbered from zero.
+    fn encodings(&self) -> usize;
 }
 
-/// What an answer says.
+/// The contents of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerDraft<'a> {
     /// The metric and its query.
     pub compiled: &'a CompiledMetric,
-    /// What its query was run with.
+    /// The window that its query was bound to.
     pub window: &'a Window,
     /// A JSON array of objects.
     pub rows: &'a [u8],
@@ -27,13 +30,13 @@ pub struct AnswerDraft<'a> {
     pub as_of: DateTime<Utc>,
 }
 
-/// A finished body.
+/// A rendered body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedAnswer {
     /// The bytes.
     pub body: Bytes,
-    /// Where in it the rows stand.
+    /// The part of it that holds the rows.
     pub rows: Range<usize>,
-    /// Names everything in it but the instant: a body of the same tag holds the same.
+    /// Identifies everything in it but the instant: bodies with the same tag hold the same.
     pub tag: Arc<str>,
 }

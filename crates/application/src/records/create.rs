@@ -63,7 +63,8 @@ pub async fn create_record(
     once: Option<&IdempotentRequest>,
 ) -> Result<Outcome<()>, CreateRecordError> {
     authorize(actor, context, Action::Record, id.into()).await?;
-    let known = find_definition(actor, context, id).await?.ok_or(CreateRecordError::NotFound)?;
+    let (known, _) =
+        find_definition(actor, context, id).await?.ok_or(CreateRecordError::NotFound)?;
     let metric = &known.compiled.metric;
     authorize_on(actor, context, Action::Record, Object::Metric(metric)).await?;
     let now = context.clock.now();

@@ -69,7 +69,8 @@ pub async fn create_records(
     asked: Option<Replayable<'_, u64>>,
 ) -> Result<Outcome<u64>, CreateRecordsError> {
     authorize(actor, context, Action::Record, id.into()).await?;
-    let known = find_definition(actor, context, id).await?.ok_or(CreateRecordsError::NotFound)?;
+    let (known, _) =
+        find_definition(actor, context, id).await?.ok_or(CreateRecordsError::NotFound)?;
     let metric = &known.compiled.metric;
     authorize_on(actor, context, Action::Record, Object::Metric(metric)).await?;
     let now = context.clock.now();

@@ -25,7 +25,7 @@ pub struct TableDependency {
     /// The table or view, as the statement names it.
     pub table: TableName,
     /// The query ids of the only records that the answer can depend on. `None`: any row may count.
-    pub only: Option<BTreeSet<String>>,
+    pub query_ids: Option<BTreeSet<String>>,
 }
 
 impl Template {
@@ -34,8 +34,9 @@ impl Template {
     pub fn dependencies(&self) -> Vec<TableDependency> {
         let narrowed = stack::deep(|| narrowed(self)).unwrap_or_default();
         let reading = |table: &TableName| {
-            let only = narrowed.get(&table.name).filter(|_| is_records(table)).cloned().flatten();
-            TableDependency { table: table.clone(), only }
+            let query_ids =
+                narrowed.get(&table.name).filter(|_| is_records(table)).cloned().flatten();
+            TableDependency { table: table.clone(), query_ids }
         };
         self.tables.iter().map(reading).collect()
     }
@@ -50,8 +51,8 @@ fn narrowed(template: &Template) -> Result<BTreeMap<String, Option<BTreeSet<Stri
     let mut tree = grammar::parse_printed(&template.sql)?;
     let mut found = References::default();
     walk(&mut tree, &mut found)?;
-    let only = (found.all > 0 && found.all == found.held).then_some(found.ids);
-    Ok(BTreeMap::from([(RECORDS.1.to_owned(), only)]))
+    let query_ids = (found.all > 0 && found.all == found.held).then_some(found.ids);
+    Ok(BTreeMap::from([(RECORDS.1.to_owned(), query_ids)]))
 }
 
 /// References to the table of the records.
@@ -178,7 +179,7 @@ mod tests {
 
     fn dependencies(sql: &str) -> String {
         let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
-        let one = |reading: super::TableDependency| match reading.only {
+        let one = |reading: super::TableDependency| match reading.query_ids {
             Some(ids) => format!("{}{ids:?}", reading.table),
             None => reading.table.to_string(),
         };

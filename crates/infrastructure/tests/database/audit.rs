@@ -32,8 +32,12 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
             tags: Vec::new(),
             cache_ttl: None,
         };
-        let id =
-            create_metric(&actor, &context, command.clone(), None).await.unwrap().now().unwrap().id;
+        let id = create_metric(&actor, &context, command.clone(), None)
+            .await
+            .unwrap()
+            .executed()
+            .unwrap()
+            .id;
         let patch = Patch { query: Some("SELECT 2 AS two".into()), ..Patch::default() };
         update_metric(&actor, &context, id, patch).await.unwrap();
         let bad = CreateMetric { source: QuerySource::Sql("SELECT nope".into()), ..command };

@@ -7,8 +7,9 @@ use metricd_application::{
     admission::Admission,
     compile::{CompileError, compile},
     context::Context,
-    metrics::{AnswerRequest, CreateMetric, GetError, QuerySource, create_metric, get_metric},
+    metrics::{AnswerRequest, CreateMetric, QuerySource, create_metric, get_metric},
     ports::RunError,
+    rows::ReadError,
 };
 use metricd_core::{
     actor::Actor,
@@ -64,7 +65,7 @@ fn gated(db: &Database, functions: &[&str], types: &[&str]) -> Context {
         ..GateExtension::default()
     };
     let gate = Arc::new(Gate::extended(&extension).unwrap());
-    Context { admission: Admission::new(gate, f64::INFINITY), ..context(db) }
+    context_admitting(db, Admission::new(gate, f64::INFINITY))
 }
 
 async fn refusal(context: &Context, sql: &str) -> Option<String> {
@@ -176,9 +177,8 @@ async fn a_query_with_claims_has_its_cost_too() {
             execute(db.pool(), "GRANT SELECT ON sales TO metricd_reader").await;
         }
         let context = Context {
-            admission: Admission::new(Arc::default(), 10_000.0),
             claims: Arc::new([tenant.clone()].into()),
-            ..context(db)
+            ..context_admitting(db, Admission::new(Arc::default(), 10_000.0))
         };
         // The operator has no claims: these are costed for anybody.
         let dear = [
@@ -220,7 +220,7 @@ async fn started(target: Target, extension: &GateExtension) -> (Database, Contex
     let config = DatabaseConfig { gate: Arc::clone(&gate), ..DatabaseConfig::new(target) };
     let db = Database::connect(config).await.unwrap();
     db.migrate().await.unwrap();
-    let context = Context { admission: Admission::new(gate, f64::INFINITY), ..context(&db) };
+    let context = context_admitting(&db, Admission::new(gate, f64::INFINITY));
     (db, context)
 }
 
@@ -234,7 +234,7 @@ async fn made(context: &Context, sql: &str) -> MetricId {
         tags: Vec::new(),
         cache_ttl: None,
     };
-    create_metric(&Actor::operator(), context, command, None).await.unwrap().now().unwrap().id
+    create_metric(&Actor::operator(), context, command, None).await.unwrap().executed().unwrap().id
 }
 
 /// The rows of a metric, or why it gives none, with the cause.
@@ -242,7 +242,7 @@ async fn answer(context: &Context, id: MetricId) -> Result<String, String> {
     let anew = AnswerRequest { max_age: Some(Duration::ZERO), ..AnswerRequest::default() };
     let error = match get_metric(&Actor::operator(), context, id, &anew).await {
         Ok(served) => return Ok(String::from_utf8(served.answer.rows().to_vec()).unwrap()),
-        Err(GetError::Run(error)) => error,
+        Err(ReadError::Run(error)) => error,
         Err(other) => panic!("{other:?}"),
     };
     let RunError::Failed(refused) = &*error else { panic!("{error:?}") };

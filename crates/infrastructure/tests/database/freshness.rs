@@ -15,14 +15,15 @@ use std::{
 
 use async_trait::async_trait;
 use metricd_application::{
+    admission::Admission,
     context::Context,
-    freshness::{CacheSettings, Served, Source},
+    freshness::{AnswerCacheSettings, AnswerSource, SourcedAnswer},
     metrics::{
-        AnswerRequest, CreateMetric, GetError, Patch, QuerySource, create_metric, get_metric,
-        update_metric,
+        AnswerRequest, CreateMetric, Patch, QuerySource, create_metric, get_metric, update_metric,
     },
     ports::{Description, QueryRunner, RowStream, Rows, RunError, UnitOfWork},
     records::{CreateRecord, create_record},
+    rows::ReadError,
     tables::announce_change,
 };
 use metricd_core::{
@@ -308,19 +309,20 @@ struct Server {
 
 impl Server {
     fn new(database: &Database) -> Self {
-        let settings = CacheSettings {
+        let settings = AnswerCacheSettings {
             ttl: Duration::from_hours(1),
             max_stale: Duration::ZERO,
             max_bytes: 1 << 20,
         };
-        let mut context = ports_keeping(database, settings);
         let gate = Arc::<Gate>::default();
-        context.runner = Arc::new(Gated { runner: context.runner, gate: Arc::clone(&gate) });
+        let runner = Arc::new(Gated { runner: database.runner(), gate: Arc::clone(&gate) });
+        let admission = Admission::new(Arc::default(), f64::INFINITY);
+        let context = context_caching(database, settings, runner, admission);
         Self { context, gate }
     }
 }
 
-type Asked = Result<Served, GetError>;
+type Asked = Result<SourcedAnswer, ReadError>;
 
 /// Both servers with the metrics of one run.
 struct Running<'a> {
@@ -348,7 +350,7 @@ async fn ask(context: Context, id: MetricId, max_age: Option<Duration>) -> Asked
 }
 
 /// What an answer says.
-fn said(served: &Served) -> Counts {
+fn said(served: &SourcedAnswer) -> Counts {
     let rows = served.answer.rows();
     let text = std::str::from_utf8(&rows).unwrap();
     let number: u64 = text
@@ -378,7 +380,7 @@ impl<'a> Running<'a> {
             };
             let made =
                 create_metric(&Actor::operator(), &servers[0].context, metric, None).await.unwrap();
-            let made = made.now().unwrap();
+            let made = made.executed().unwrap();
             let stored = database.catalog().find(made.id).await.unwrap().unwrap();
             metrics.push((made.id, stored.query.id));
         }
@@ -387,7 +389,7 @@ impl<'a> Running<'a> {
             running.edit(0, metric, 0).await;
         }
         for server in &running.servers {
-            server.context.change_feed.look().await.unwrap();
+            server.context.change_feed.catch_up().await.unwrap();
         }
         running
     }
@@ -431,14 +433,16 @@ impl<'a> Running<'a> {
             Step::Commit => {
                 self.open.take().unwrap().commit(&event(), &[]).await.unwrap();
             }
-            Step::Look { server } => self.servers[server].context.change_feed.look().await.unwrap(),
+            Step::Look { server } => {
+                self.servers[server].context.change_feed.catch_up().await.unwrap()
+            }
             Step::Ask { server, metric } => {
                 let served = self.ask(server, metric, None).await;
                 let said = said(&served);
                 assert!(said.is_as_new_as(before.known[server][metric]), "{said:?} is too old");
                 assert!(before.now[metric].is_as_new_as(said), "{said:?} never was");
                 if before.kept[server][metric] {
-                    let is_kept = matches!(served.source, Source::Kept { .. });
+                    let is_kept = matches!(served.source, AnswerSource::Hit { .. });
                     assert!(is_kept, "nothing has touched it: {:?}", served.source);
                 }
             }
@@ -461,7 +465,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    async fn ask(&self, server: usize, metric: usize, max_age: Option<Duration>) -> Served {
+    async fn ask(&self, server: usize, metric: usize, max_age: Option<Duration>) -> SourcedAnswer {
         let context = self.servers[server].context.clone();
         ask(context, self.metrics[metric].0, max_age).await.unwrap()
     }
@@ -536,7 +540,7 @@ async fn a_metric_that_one_server_makes_is_found_on_another_at_once() {
     let id = metric_id(1);
     for _ in 0..2 {
         let found = ask(other.context.clone(), id, None).await;
-        assert!(matches!(found, Err(GetError::NotFound)), "{found:?}");
+        assert!(matches!(found, Err(ReadError::NotFound)), "{found:?}");
     }
     commit(one.context.store.as_ref(), async |work| {
         work.insert_query(&query("q")).await.unwrap();

@@ -5,8 +5,9 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use comfy_table::{ContentArrangement, Table, presets};
 use metricd_application::{
-    freshness::Served,
-    metrics::{AnswerRequest, GetError, get_metric},
+    freshness::SourcedAnswer,
+    metrics::{AnswerRequest, get_metric},
+    rows::ReadError,
 };
 use metricd_core::{
     actor::Actor,
@@ -55,14 +56,14 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let request = AnswerRequest { window, max_age: Some(Duration::ZERO) };
     #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
-    let served = super::with_database(config, async |context| {
+    let answer = super::with_database(config, async |context| {
         match get_metric(&actor, &context, MetricId(args.id), &request).await {
             Ok(answer) => Ok(answer),
-            Err(GetError::Window(faults)) => {
+            Err(ReadError::Window(faults)) => {
                 let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 bail!(faults.join("\n"))
             }
-            Err(GetError::Forbidden(_)) => {
+            Err(ReadError::Forbidden(_)) => {
                 bail!("the metric's rows depend on who asks: say whose by --claim NAME=VALUE")
             }
             Err(error) => Err(error.into()),
@@ -71,21 +72,21 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     .await?;
     let text = match args.format {
         OutputFormat::Json => {
-            let mut text = String::from_utf8(served.answer.rows().into())?;
+            let mut text = String::from_utf8(answer.answer.rows().into())?;
             text.push('\n');
             text
         }
-        OutputFormat::Table => table(&served)?,
+        OutputFormat::Table => table(&answer)?,
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(Served { question, answer, .. }: &Served) -> anyhow::Result<String> {
+fn table(SourcedAnswer { query, answer, .. }: &SourcedAnswer) -> anyhow::Result<String> {
     let json = answer.rows();
     let rows: Vec<HashMap<String, &RawValue>> =
         serde_json::from_slice(&json).context("the rows are not what was expected")?;
-    let compiled = &question.definition.compiled;
+    let compiled = &query.definition().compiled;
     let columns = &compiled.query.columns;
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -102,7 +103,7 @@ fn table(Served { question, answer, .. }: &Served) -> anyhow::Result<String> {
     let cut = if answer.is_truncated() { ", cut off" } else { "" };
     let count = rows.len();
     let plural = if count == 1 { "" } else { "s" };
-    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(question.key.window())))
+    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(query.window())))
 }
 
 /// A text as it reads, null as nothing, everything else as PostgreSQL wrote it.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use metricd_application::{
     catalog::{CatalogFiles, Place, Report, Severity, seed},
     context::Context,
@@ -36,8 +36,8 @@ pub(crate) struct Args {
     /// Load the sample catalog, with made-up records up to today
     #[arg(long)]
     demo: bool,
-    /// Take tokens of the development issuer from other machines too. Whoever can read its key, or
-    /// overhears a token, is an administrator
+    /// Accept tokens of the development issuer from other machines too. Anyone who can read its key, or
+    /// intercepts a token, is an administrator
     #[arg(long)]
     insecure_development_tokens_on_the_network: bool,
 }
@@ -45,28 +45,35 @@ pub(crate) struct Args {
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let identity = identity::open(config, app::clock(config))?;
     identity.refuse_strangers(config.listen, args.insecure_development_tokens_on_the_network)?;
-    // From here on a hangup is a wish to read the policies again, not the end of the process.
+    // From here on SIGHUP reloads the policies and does not end the process.
     let hangup = signal(SignalKind::hangup())?;
     let policies = app::policies(config, None)?;
     telemetry::log_panics();
-    tokio::spawn(reload_on_hangup(hangup, Arc::clone(&policies)));
     let database = app::connect(config).await?;
+    let reloadable = Arc::clone(&policies);
     let context = app::context(config, &database, policies)?;
+    let supervisor = context.supervisor.clone();
+    supervisor.spawn_essential("reload of the policies", |stopping| async move {
+        let _ = stopping.run_until_cancelled(reload_on_hangup(hangup, reloadable)).await;
+    });
     let served = serve(config, args, &database, context, identity).await;
-    // A query that the engine cannot stop must not keep the process.
-    if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {
-        warn!("A query is still running: leaving without it");
+    // Neither a background task nor a query that the engine cannot cancel may hold up the end of the process.
+    if tokio::time::timeout(STOP_TIMEOUT, supervisor.stopped()).await.is_err() {
+        warn!("Background tasks are still running; exiting without them");
+    }
+    if tokio::time::timeout(STOP_TIMEOUT, database.close()).await.is_err() {
+        warn!("A query is still running; exiting without it");
     }
     served?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long requests that are under way, and then queries, may take when the service is to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long requests in flight, then background tasks, then queries may take once the service is told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may take for the head of a request, or lie idle before one: longer than the
+/// How long a connection may take for the head of a request, or stay idle before one: longer than the
 /// minute for which load balancers keep theirs.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 async fn serve(
     config: &Config,
@@ -96,7 +103,10 @@ async fn serve(
         proxies: config.http.trusted_proxies.clone(),
     };
     let demo_token = if args.demo { identity.demo_token(context.clock.as_ref())? } else { None };
-    let change_feed = Arc::clone(&context.change_feed);
+    let (change_feed, supervisor) = (Arc::clone(&context.change_feed), context.supervisor.clone());
+    supervisor.spawn_essential("change feed", async move |stopping| {
+        change_feed.follow(stopping).await;
+    });
     let app = App {
         context,
         development_keys: identity.development_keys(),
@@ -118,24 +128,24 @@ async fn serve(
     if args.demo {
         super::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
     let answer = move |peer, request| {
         let service = service.clone();
         async move { service.answer(peer, request).await }
     };
-    let serving = metricd_web::serve(listener, answer, HEAD_PATIENCE, async {
+    let serving = metricd_web::serve(listener, answer, HEAD_TIMEOUT, async {
         stop.await;
         info!("Shutting down service");
-        let _ = stopping.send(());
+        // Long-lived responses end with this, so that they hold up no stop.
+        supervisor.stop();
     });
     let overdue = async {
-        let _ = stopped.await;
-        tokio::time::sleep(PATIENCE).await;
+        supervisor.stopping().cancelled().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
     };
     tokio::select! {
         () = serving => {}
-        () = overdue => warn!("Requests are still under way: leaving without them"),
-        never = change_feed.follow() => match never {},
+        () = overdue => warn!("Requests are still in flight; exiting without them"),
+        () = supervisor.failed() => bail!("a background task has failed"),
     }
     Ok(())
 }
@@ -152,8 +162,7 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Reads the policies again whenever the process gets SIGHUP. The old ones hold until the new ones are
-/// found good.
+/// Reloads the policies on SIGHUP. The previous ones stay in force until the new ones are valid.
 async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
     while hangup.recv().await.is_some() {
         let policies = Arc::clone(&policies);
@@ -163,12 +172,15 @@ async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
             Ok(Err(refusal)) => anyhow::Error::from(refusal),
             Err(panic) => panic.into(),
         };
-        error!(error = format!("{refusal:#}"), "Policies refused: the old ones stay");
+        error!(
+            error = format!("{refusal:#}"),
+            "Policy reload failed; the previous policies stay in force"
+        );
     }
 }
 
-/// Fills empty tables from the seed files. A file that is not there or has faults does not stop the
-/// start: the service is of use without it.
+/// Loads the seed files into empty tables. A file that is missing or invalid does not stop the start: the service
+/// is of use without it.
 async fn fill(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> {
     let files = CatalogFiles {
         queries: present(settings.queries.as_deref()).map(load_queries),
@@ -176,7 +188,10 @@ async fn fill(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> 
         records: present(settings.records.as_deref())
             .map(|path| Box::new(RecordFile::open(path)) as _),
     };
-    #[expect(clippy::disallowed_methods, reason = "whoever starts metricd is the operator")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the process that starts metricd is the operator"
+    )]
     let operator = Actor::operator();
     if let Some(report) = seed(&operator, context, files).await? {
         tell(&report);
@@ -194,7 +209,7 @@ fn present(path: Option<&Path>) -> Option<&Path> {
     None
 }
 
-/// Logs what was found. A finding's own words may quote a record, so only its place is logged.
+/// Logs the findings. A finding's message may quote a record, so only its place is logged.
 fn tell(report: &Report) {
     for finding in report.findings.listed() {
         let Place { file, line, path } = &finding.place;

@@ -140,9 +140,9 @@ pub(crate) struct CacheSettings {
 
 impl CacheSettings {
     /// How answers are kept.
-    pub(crate) fn answers(&self) -> freshness::CacheSettings {
+    pub(crate) fn answers(&self) -> freshness::AnswerCacheSettings {
         let Self { ttl, max_stale, max_bytes, .. } = *self;
-        freshness::CacheSettings { ttl, max_stale, max_bytes }
+        freshness::AnswerCacheSettings { ttl, max_stale, max_bytes }
     }
 }
 

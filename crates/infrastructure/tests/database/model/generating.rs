@@ -6,8 +6,11 @@ use async_trait::async_trait;
 use metricd_application::{
     compile::CompileError,
     context::Context,
-    generation::{Generation, GenerationError, PreviewError, preview_metric},
-    metrics::{CreateError, CreateMetric, Created, QuerySource, create_metric},
+    generation::{Generation, GenerationError},
+    metrics::{
+        CreateError, CreateMetric, Created, PreviewError, QuerySource, create_metric,
+        preview_metric,
+    },
     ports::{
         GenerateError, GenerationSource, Policies, QueryGenerator, SchemaSource, StoreError,
         Suggestion, SuggestionRequest,
@@ -98,7 +101,7 @@ async fn create_as(caller: &Actor, context: &Context) -> Result<Created, CreateE
         tags: Vec::new(),
         cache_ttl: None,
     };
-    create_metric(caller, context, command, None).await.map(|done| done.now().unwrap())
+    create_metric(caller, context, command, None).await.map(|done| done.executed().unwrap())
 }
 
 /// Makes a metric of the sentence, and gives what was stored beside what was said of it.

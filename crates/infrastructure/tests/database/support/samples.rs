@@ -7,8 +7,13 @@ use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::{
     admission::Admission,
     context::{Approval, Context},
-    freshness::{AnswerCache, CacheSettings, ChangeFeed, DefinitionCache},
-    ports::{AnswerDraft, AnswerWriter, NoCaches, Policies, RenderedAnswer, Store, UnitOfWork},
+    freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache, RowSource},
+    ports::{
+        AnswerDraft, AnswerWriter, NoCaches, Policies, QueryRunner, RenderedAnswer, Store,
+        UnitOfWork,
+    },
+    rows::QueryRows,
+    supervisor::Supervisor,
 };
 use metricd_core::{
     actor::{Action, Actor, Identity, Object},
@@ -164,13 +169,31 @@ pub(crate) fn event() -> AuditEvent {
 
 /// What the use cases work with, on a day of the tests' own. Nothing is kept.
 pub(crate) fn context(db: &Database) -> Context {
-    let settings = CacheSettings { ttl: Duration::ZERO, max_stale: Duration::ZERO, max_bytes: 0 };
-    ports_keeping(db, settings)
+    context_admitting(db, Admission::new(Arc::default(), f64::INFINITY))
 }
 
-/// The same, with answers kept as `settings` say.
-pub(crate) fn ports_keeping(db: &Database, settings: CacheSettings) -> Context {
-    let cached = Cached::new(db, settings);
+/// The same, with statements admitted by `admission`.
+pub(crate) fn context_admitting(db: &Database, admission: Admission) -> Context {
+    let settings =
+        AnswerCacheSettings { ttl: Duration::ZERO, max_stale: Duration::ZERO, max_bytes: 0 };
+    context_caching(db, settings, db.runner(), admission)
+}
+
+/// The same, with answers that `runner` reads and that are cached as `settings` say.
+pub(crate) fn context_caching(
+    db: &Database,
+    settings: AnswerCacheSettings,
+    runner: Arc<dyn QueryRunner>,
+    admission: Admission,
+) -> Context {
+    let clock = Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc()));
+    let rows = QueryRows {
+        runner: Arc::clone(&runner),
+        admission: admission.clone(),
+        clock: Arc::clone(&clock) as _,
+        max_rows: 1_000,
+    };
+    let cached = Cached::new(db, settings, Arc::new(rows));
     Context {
         catalog: db.catalog(),
         definitions: cached.definitions,
@@ -180,20 +203,21 @@ pub(crate) fn ports_keeping(db: &Database, settings: CacheSettings) -> Context {
         changes: db.changes(),
         policies: Arc::new(Everything),
         audit: db.audit(),
-        runner: db.runner(),
-        admission: Admission::new(Arc::default(), f64::INFINITY),
+        runner,
+        admission,
         schema: db.schema(),
         generators: Arc::new([]),
         generation_time: Duration::from_mins(5),
         approval: Approval::NotNeeded,
-        clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
+        clock,
         ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 1_000,
+        supervisor: Supervisor::default(),
     }
 }
 
-/// Memories over a database, which know what is written through their `store`.
+/// Caches over a database, which learn of what is written through their `store`.
 pub(crate) struct Cached {
     pub(crate) change_feed: Arc<ChangeFeed>,
     pub(crate) definitions: DefinitionCache,
@@ -202,12 +226,21 @@ pub(crate) struct Cached {
 }
 
 impl Cached {
-    pub(crate) fn new(db: &Database, settings: CacheSettings) -> Self {
+    pub(crate) fn new(
+        db: &Database,
+        settings: AnswerCacheSettings,
+        rows: Arc<dyn RowSource>,
+    ) -> Self {
         let change_feed = Arc::new(ChangeFeed::new(db.changes(), db.is_shared()));
         let definitions = DefinitionCache::new(db.catalog(), Arc::clone(&change_feed), 1 << 20);
-        let writer = Arc::new(RowsAlone);
-        let answers =
-            AnswerCache::new(definitions.clone(), Arc::clone(&change_feed), writer, settings);
+        let answers = AnswerCache::new(
+            definitions.clone(),
+            Arc::clone(&change_feed),
+            rows,
+            Arc::new(RowsAlone),
+            Supervisor::default(),
+            settings,
+        );
         let store = db.store(Arc::clone(&change_feed) as _);
         Self { change_feed, definitions, answers, store }
     }
@@ -220,6 +253,10 @@ impl AnswerWriter for RowsAlone {
     fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
         let body = Bytes::copy_from_slice(answer.rows);
         RenderedAnswer { rows: 0..body.len(), body, tag: "".into() }
+    }
+
+    fn encodings(&self) -> usize {
+        0
     }
 }
 

@@ -84,6 +84,6 @@ pub(crate) async fn handler(
         return Ok(export::respond(export));
     }
     let request = AnswerRequest { window, max_age: answer::max_age(&headers) };
-    let served = get_metric(&actor, &context, id, &request).await?;
-    Ok(answer::respond(&context, served, &headers).await)
+    let answer = get_metric(&actor, &context, id, &request).await?;
+    Ok(answer::respond(&context, answer, &headers).await)
 }

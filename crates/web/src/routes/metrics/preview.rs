@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use deserr::{Deserr, ValuePointerRef};
 use metricd_application::{
     context::Context,
-    generation::{Preview, preview_metric},
+    metrics::{Preview, preview_metric},
 };
 use metricd_core::actor::Action;
 use serde::Serialize;

@@ -6,13 +6,13 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use super::generate::{Generation, GenerationError, Trial, attempt, generate};
+use super::create::{QuerySource, planned};
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
     context::Context,
     deny,
-    metrics::{QuerySource, planned},
+    generation::{Generation, GenerationError, Trial, generate, try_query},
     ports::RunError,
     rights::permits,
 };
@@ -63,7 +63,7 @@ pub async fn preview_metric(
                 let denied = deny(actor, context, Action::Create, Object::Catalog.into()).await;
                 return Err(denied.into());
             }
-            (sql, attempt(actor, context, compiled).await?, None)
+            (sql, try_query(actor, context, compiled).await?, None)
         }
         QuerySource::Prompt { text, strict } => {
             let (generation, trial) = generate(actor, context, &query_id, &text, strict).await?;

@@ -1,0 +1,275 @@
+//! The definition cache: metrics with their compiled queries, read from the catalog once and kept while they
+//! have not changed.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use metricd_core::{
+    ids::MetricId,
+    metric::CompiledMetric,
+    sql::{TableDependency, TableName},
+};
+use moka::sync::Cache;
+use quick_cache::Weighter;
+
+use super::{
+    change_feed::{ChangeFeed, Fresh},
+    single_flight::{Aborted, SingleFlight},
+    versions::{Dependencies, DependencyKey},
+};
+use crate::ports::{Catalog, ResolvedTable, StoreError};
+
+/// How long an id is known to be missing without asking the catalog. The log of changes is read all the same,
+/// once for all concurrent callers, so that a metric that another server makes is found at once.
+const ABSENT_TTL: Duration = Duration::from_secs(1);
+
+/// How long it is remembered which tables a view reads: a view that is made anew announces no change.
+const RESOLVED_TTL: Duration = Duration::from_mins(1);
+
+/// A metric, if it exists, as concurrent callers share it.
+type Shared = Result<Option<Arc<Definition>>, Arc<StoreError>>;
+
+/// Caches definitions, up to a bound in bytes.
+#[derive(Clone)]
+pub struct DefinitionCache {
+    catalog: Arc<dyn Catalog>,
+    change_feed: Arc<ChangeFeed>,
+    entries: Arc<quick_cache::sync::Cache<MetricId, Arc<Entry>, EntryWeight>>,
+    resolved: Cache<TableName, Arc<ResolvedTable>>,
+    single_flight: SingleFlight<MetricId, Arc<Dependencies>, Shared>,
+}
+
+/// A metric with its compiled query and what both depend on.
+pub struct Definition {
+    /// The metric and its query.
+    pub compiled: CompiledMetric,
+    /// The tables that the query reads.
+    pub tables: Vec<TableDependency>,
+    /// Moves when the definition changes.
+    pub(crate) dependencies: Arc<Dependencies>,
+}
+
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definition").field("compiled", &self.compiled).finish_non_exhaustive()
+    }
+}
+
+/// What an answer's rows depend on.
+pub(crate) struct RowDependencies {
+    pub(crate) keys: Vec<DependencyKey>,
+    /// Whether these are all of them: else rows can change without a change of one of these.
+    pub(crate) is_whole: bool,
+}
+
+struct Entry {
+    /// `None`: no metric has this id.
+    definition: Option<Arc<Definition>>,
+    dependencies: Arc<Dependencies>,
+    read_at: Instant,
+}
+
+impl std::fmt::Debug for DefinitionCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DefinitionCache")
+            .field("entries", &self.entries.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The memory of an entry beside its own size, in bytes.
+const OVERHEAD_BYTES: usize = 400;
+
+/// The size of a usual entry, from which the cache estimates how many there will be.
+const USUAL_BYTES: u64 = 2_000;
+
+#[derive(Clone)]
+struct EntryWeight;
+
+impl Weighter<MetricId, Arc<Entry>> for EntryWeight {
+    fn weight(&self, _: &MetricId, entry: &Arc<Entry>) -> u64 {
+        entry.weight() as u64
+    }
+}
+
+impl DefinitionCache {
+    /// Caches what `catalog` holds, in `max_bytes` at most, as long as `change_feed` reports no change of it.
+    #[must_use]
+    pub fn new(catalog: Arc<dyn Catalog>, change_feed: Arc<ChangeFeed>, max_bytes: u64) -> Self {
+        let items = usize::try_from(max_bytes / USUAL_BYTES).unwrap_or(usize::MAX);
+        let entries = quick_cache::sync::Cache::with_weighter(items, max_bytes, EntryWeight);
+        let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED_TTL).build();
+        let (entries, single_flight) = (Arc::new(entries), SingleFlight::default());
+        Self { catalog, change_feed, entries, resolved, single_flight }
+    }
+
+    /// Returns the metric `id` with its query, as it is now, and the token for the next read.
+    ///
+    /// # Errors
+    /// When the catalog or the log of changes has to be read and cannot.
+    pub async fn find(
+        &self,
+        id: MetricId,
+        fresh: Fresh,
+    ) -> Result<(Option<Arc<Definition>>, Fresh), Arc<StoreError>> {
+        if let Some(definition) = self.entry(id).and_then(|entry| entry.definition.clone()) {
+            return Ok((Some(definition), fresh));
+        }
+        Box::pin(self.read_through(id)).await
+    }
+
+    /// The entry of a metric, if it is still valid.
+    fn entry(&self, id: MetricId) -> Option<Arc<Entry>> {
+        self.entries.get(&id).filter(|entry| entry.is_valid())
+    }
+
+    async fn read_through(
+        &self,
+        id: MetricId,
+    ) -> Result<(Option<Arc<Definition>>, Fresh), Arc<StoreError>> {
+        let definition = loop {
+            if let Some(entry) = self.entry(id) {
+                if entry.definition.is_some() {
+                    break entry.definition.clone();
+                }
+                // Another server may have made it a moment ago, and the caller has heard of it.
+                self.change_feed.catch_up().await?;
+                if entry.dependencies.is_unchanged() {
+                    break None;
+                }
+            }
+            let begin = || {
+                let keys = [DependencyKey::Metric(id), DependencyKey::Queries];
+                let dependencies = Arc::new(self.change_feed.versions().capture(keys));
+                (Arc::clone(&dependencies), self.clone().read(id, dependencies))
+            };
+            let may_join = |dependencies: &Arc<Dependencies>| dependencies.is_unchanged();
+            let (read, joined) = self.single_flight.run(id, may_join, begin).await;
+            let aborted = |Aborted| Err(Arc::new(StoreError::Failed(Aborted.into())));
+            let found = read.unwrap_or_else(aborted)?;
+            // A read that began before this call may be too old to say that there is nothing.
+            if found.is_some() || !joined {
+                break found;
+            }
+        };
+        Ok((definition, self.change_feed.ensure_fresh().await?))
+    }
+
+    async fn read(self, id: MetricId, dependencies: Arc<Dependencies>) -> Shared {
+        let found = self.catalog.find(id).await?;
+        // The query's id is known only now. As long as no query has changed, this one has not changed before
+        // its version is captured.
+        let metric = [DependencyKey::Metric(id)].into_iter();
+        let query = found.as_ref().map(|found| DependencyKey::Query(found.query.id.clone()));
+        let narrow = Arc::new(self.change_feed.versions().capture(metric.chain(query)));
+        let definition = found.map(|compiled| {
+            let tables = compiled.query.template.dependencies();
+            Arc::new(Definition { compiled, tables, dependencies: Arc::clone(&narrow) })
+        });
+        if dependencies.is_unchanged() {
+            let read_at = Instant::now();
+            let entry = Entry { definition: definition.clone(), dependencies: narrow, read_at };
+            self.entries.insert(id, Arc::new(entry));
+        }
+        Ok(definition)
+    }
+
+    /// Returns what the rows of a query over `tables` depend on.
+    pub(crate) async fn row_dependencies(
+        &self,
+        tables: &[TableDependency],
+    ) -> Result<RowDependencies, StoreError> {
+        let (mut keys, mut is_whole) = (Vec::new(), true);
+        for dependency in tables {
+            let table = dependency.table.clone().qualified();
+            if let Some(ids) = &dependency.query_ids {
+                keys.push(DependencyKey::SomeRows(table.clone()));
+                keys.extend(ids.iter().map(|id| DependencyKey::Rows(table.clone(), id.clone())));
+            } else {
+                let resolved = self.resolve(&dependency.table).await?;
+                keys.extend(resolved.tables.iter().cloned().map(DependencyKey::Table));
+                is_whole &= resolved.is_whole;
+            }
+        }
+        Ok(RowDependencies { keys, is_whole })
+    }
+
+    async fn resolve(&self, table: &TableName) -> Result<Arc<ResolvedTable>, StoreError> {
+        if let Some(resolved) = self.resolved.get(table) {
+            return Ok(resolved);
+        }
+        let resolved = self.change_feed.log().resolve(std::slice::from_ref(table)).await?;
+        let resolved = resolved.into_iter().next().unwrap_or_else(|| ResolvedTable {
+            tables: [table.clone().qualified()].into(),
+            is_whole: false,
+        });
+        let resolved = Arc::new(resolved);
+        self.resolved.insert(table.clone(), Arc::clone(&resolved));
+        Ok(resolved)
+    }
+}
+
+impl Entry {
+    fn is_valid(&self) -> bool {
+        self.dependencies.is_unchanged()
+            && (self.definition.is_some() || self.read_at.elapsed() < ABSENT_TTL)
+    }
+
+    fn weight(&self) -> usize {
+        let definition = self.definition.as_ref().map_or(0, |definition| {
+            let CompiledMetric { metric, query } = &definition.compiled;
+            let texts = query.sql.len() + query.template.sql.len();
+            let notes: usize = query.template.notes.iter().map(|note| note.message.len()).sum();
+            let details = metric.details.description.as_ref().map_or(0, String::len);
+            let items =
+                metric.layouts.len() + query.columns.len() + query.template.parameters.len();
+            size_of::<Definition>() + texts + notes + details + 96 * items
+        });
+        OVERHEAD_BYTES + size_of::<Self>() + self.dependencies.weight() + definition
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::samples::*, *};
+
+    async fn find(definitions: &DefinitionCache, id: MetricId) -> Option<Arc<Definition>> {
+        let fresh = definitions.change_feed.ensure_fresh().await.unwrap();
+        definitions.find(id, fresh).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn an_existing_metric_is_read_once() {
+        let shelf: Arc<Shelf> = Arc::default();
+        let definitions = definitions(&shelf, 1 << 20);
+        for _ in 0..3 {
+            let found = find(&definitions, id(7)).await.unwrap();
+            assert_eq!(found.compiled.metric.id, id(7));
+        }
+        assert_eq!(shelf.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_missing_metric_is_not_read_for_each_caller() {
+        let shelf: Arc<Shelf> = Arc::default();
+        let definitions = definitions(&shelf, 1 << 20);
+        for _ in 0..100 {
+            assert!(find(&definitions, id(1_000)).await.is_none());
+        }
+        assert!(shelf.asked() < 100);
+    }
+
+    #[tokio::test]
+    async fn the_cache_stays_within_its_bound() {
+        let shelf: Arc<Shelf> = Arc::default();
+        let definitions = definitions(&shelf, 1 << 20);
+        for number in (0..1_000).chain(1 << 64..(1 << 64) + 1_000) {
+            find(&definitions, id(number)).await;
+        }
+        let (bytes, entries) = (definitions.entries.weight(), definitions.entries.len());
+        assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes} bytes in {entries}");
+        assert_eq!(shelf.asked(), 2_000);
+    }
+}

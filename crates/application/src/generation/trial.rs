@@ -1,0 +1,51 @@
+//! A trial run of a compiled query, before it is stored or shown.
+
+use metricd_core::{
+    actor::Actor,
+    metric::Column,
+    sql::Template,
+    window::{Window, WindowRequest},
+};
+
+use crate::{
+    context::Context,
+    ports::{Rows, RunError},
+    rows,
+};
+
+/// The rows that a trial reads at most.
+const TRIAL_ROWS: u32 = 20;
+
+/// A compiled query that was run once, for its default window and a few rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// What its SQL compiled to.
+    pub template: Template,
+    /// The columns of its answer.
+    pub columns: Vec<Column>,
+    /// The window that it was run for.
+    pub window: Window,
+    /// The first rows.
+    pub rows: Rows,
+}
+
+/// Runs a compiled query once, for its default window and a few rows.
+///
+/// # Errors
+/// See [`RunError`].
+pub(crate) async fn try_query(
+    actor: &Actor,
+    context: &Context,
+    (template, columns): (Template, Vec<Column>),
+) -> Result<Trial, RunError> {
+    let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
+    let window =
+        Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
+            .map_err(|_| RunError::Rejected { message: "its default window is invalid".into() })?;
+    let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    let (runner, admission) = (context.runner.as_ref(), &context.admission);
+    let open = rows::open(runner, admission, &template, &window, values).await?;
+    let rows = open.all(TRIAL_ROWS).await?;
+    drop(open);
+    Ok(Trial { template, columns, window, rows })
+}

@@ -1,0 +1,196 @@
+//! The read path: every run of a stored query goes through here.
+//!
+//! [`bind`] authorizes, finds the metric and binds its query to what the caller asks. [`open`] waits for a session,
+//! admits the statement, and gives rows that are read all at once or streamed. Nothing here decides what a missing or
+//! failed read means to a caller.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use metricd_core::{
+    actor::{Action, Actor},
+    ids::MetricId,
+    metric::Review,
+    sql::{Template, Value},
+    window::{Window, WindowFault, WindowRequest},
+};
+use thiserror::Error;
+use tracing::info;
+
+use crate::{
+    Forbidden,
+    admission::Admission,
+    authorize,
+    context::Context,
+    deny,
+    freshness::{BoundQuery, FetchError, Fresh, RowSource, TimedRows},
+    ports::{Clock, QueryRunner, RowStream, Rows, RunError, StoreError},
+    rights::find_definition,
+};
+
+/// Why a metric's rows were not read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The caller may not read metrics, or their token lacks a claim that this one needs.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No metric has this id, or the caller may not know of it.
+    #[error("Metric not found")]
+    NotFound,
+    /// The metric has not been approved yet.
+    #[error("Metric awaits approval")]
+    AwaitingApproval,
+    /// The window is invalid.
+    #[error("invalid window")]
+    Window(Vec<WindowFault>),
+    /// The metric's query failed.
+    #[error(transparent)]
+    Run(#[from] Arc<RunError>),
+    /// The catalog or the log of changes could not be read.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<RunError> for ReadError {
+    fn from(error: RunError) -> Self {
+        Self::Run(Arc::new(error))
+    }
+}
+
+impl From<FetchError> for ReadError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Run(error) => Self::Run(error),
+            FetchError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Binds the query of the metric `id` to `window` for `actor`, and returns it with the token to read its answer with.
+///
+/// # Errors
+/// See [`ReadError`].
+pub(crate) async fn bind(
+    actor: &Actor,
+    context: &Context,
+    id: MetricId,
+    window: &WindowRequest,
+) -> Result<(BoundQuery, Fresh), ReadError> {
+    authorize(actor, context, Action::Read, id.into()).await?;
+    let found = find_definition(actor, context, id).await?;
+    let (definition, fresh) = found.ok_or(ReadError::NotFound)?;
+    let query = &definition.compiled.query;
+    if query.review == Review::Waiting {
+        return Err(ReadError::AwaitingApproval);
+    }
+    let scope = match actor.scope(&query.template.claims) {
+        Ok(scope) => scope,
+        Err(fault) => {
+            info!(%fault, "Claim missing");
+            return Err(Box::pin(deny(actor, context, Action::Read, id.into())).await.into());
+        }
+    };
+    let now = context.clock.now();
+    let window = Window::resolve(&query.template.slots, window, now).map_err(ReadError::Window)?;
+    record_window(&window);
+    Ok((BoundQuery::new(definition, window, scope), fresh))
+}
+
+/// Records the window in the request's span, so that every later log line carries it.
+fn record_window(window: &Window) {
+    let span = tracing::Span::current();
+    if let Some(day) = window.start_date {
+        span.record("start_date", tracing::field::display(day));
+    }
+    if let Some(day) = window.end_date {
+        span.record("end_date", tracing::field::display(day));
+    }
+    if let Some(days) = window.day_range {
+        span.record("day_range", days);
+    }
+    if window.uses_timezone {
+        span.record("timezone", window.timezone.name());
+    }
+}
+
+/// A statement that was admitted to a session of its own and can run now.
+pub(crate) struct OpenRows<'a> {
+    session: Box<dyn QueryRunner>,
+    template: &'a Template,
+    values: Vec<Value>,
+}
+
+/// Waits for a session and admits `template` to it with `values`, which are those of `window`.
+///
+/// # Errors
+/// See [`RunError`].
+pub(crate) async fn open<'a>(
+    runner: &dyn QueryRunner,
+    admission: &Admission,
+    template: &'a Template,
+    window: &Window,
+    values: Vec<Value>,
+) -> Result<OpenRows<'a>, RunError> {
+    let session = runner.session().await?;
+    admission.admit(session.as_ref(), template, window, &values).await?;
+    Ok(OpenRows { session, template, values })
+}
+
+/// The same for a bound query.
+///
+/// # Errors
+/// See [`RunError`].
+pub(crate) async fn open_query<'a>(
+    runner: &dyn QueryRunner,
+    admission: &Admission,
+    query: &'a BoundQuery,
+) -> Result<OpenRows<'a>, RunError> {
+    let values = query.values().map_err(|fault| RunError::Failed(fault.into()))?;
+    open(runner, admission, query.template(), query.window(), values).await
+}
+
+impl OpenRows<'_> {
+    /// Reads at most `limit` rows at once.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub(crate) async fn all(&self, limit: u32) -> Result<Rows, RunError> {
+        self.session.run(self.template, &self.values, limit).await
+    }
+
+    /// Streams every row.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub(crate) async fn stream(&self) -> Result<RowStream, RunError> {
+        self.session.stream(self.template, &self.values).await
+    }
+}
+
+/// Reads the rows of answers that are not cached.
+pub struct QueryRows {
+    /// Runs the statements.
+    pub runner: Arc<dyn QueryRunner>,
+    /// Decides whether they may run.
+    pub admission: Admission,
+    /// Tells when the rows are read.
+    pub clock: Arc<dyn Clock>,
+    /// The most rows of one answer.
+    pub max_rows: u32,
+}
+
+#[async_trait]
+impl RowSource for QueryRows {
+    async fn read(&self, query: &BoundQuery) -> Result<TimedRows, RunError> {
+        let open = open_query(self.runner.as_ref(), &self.admission, query).await?;
+        let as_of = self.clock.now();
+        let rows = open.all(self.max_rows).await?;
+        Ok(TimedRows { rows, as_of })
+    }
+}
