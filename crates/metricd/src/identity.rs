@@ -25,7 +25,7 @@ const LOUD_FLAG: &str = "--insecure-development-tokens-on-the-network";
 pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Identity> {
     let auth = &config.auth;
     let development = match auth.issuers.as_slice() {
-        [] => Some(DevelopmentIssuer::open(&config.data_dir)?),
+        [] => Some(DevelopmentIssuer::open(&config.general.data_dir)?),
         _ => None,
     };
     let trusted = match &development {

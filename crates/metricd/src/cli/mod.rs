@@ -9,6 +9,7 @@ mod policy;
 mod query;
 mod report;
 mod serve;
+mod settings;
 mod token;
 mod validate;
 mod watch;
@@ -79,6 +80,9 @@ enum Command {
     Token(token::Args),
     /// Print the OpenAPI document
     Openapi,
+    /// Print the reference of all settings
+    #[command(hide = true)]
+    Settings,
 }
 
 /// What a person or a program would see.
@@ -102,7 +106,7 @@ impl Cli {
             flags.listen.clone_from(&args.listen);
         }
         let config = Config::load(&flags)?;
-        telemetry::start(config.log.clone());
+        telemetry::start(config.general.log.clone());
         match self.command {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Migrate => block_on(migrate::run(&config)),
@@ -115,6 +119,7 @@ impl Cli {
             Command::Policy(args) => policy::run(&config, args),
             Command::Token(args) => token::run(&config, args),
             Command::Openapi => openapi::run(),
+            Command::Settings => settings::run(),
         }
     }
 }

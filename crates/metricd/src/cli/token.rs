@@ -50,7 +50,7 @@ pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
         subject: args.subject,
         claims: args.claims.into_iter().collect::<Map<_, _>>(),
     };
-    let issuer = DevelopmentIssuer::open(&config.data_dir)?;
+    let issuer = DevelopmentIssuer::open(&config.general.data_dir)?;
     let token = issuer.mint(&request, app::clock(config).now())?;
     super::print(&format!("{token}\n"))?;
     Ok(ExitCode::SUCCESS)
