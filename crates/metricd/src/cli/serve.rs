@@ -45,7 +45,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let identity = identity::open(config, app::clock(config))?;
     identity
-        .refuse_strangers(config.general.listen, args.insecure_development_tokens_on_the_network)?;
+        .require_loopback(config.general.listen, args.insecure_development_tokens_on_the_network)?;
     // From here on a hangup is a wish to read the policies again, not the end of the process.
     let hangup = signal(SignalKind::hangup())?;
     let policies = app::policies(config, None)?;
