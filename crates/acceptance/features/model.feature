@@ -189,5 +189,5 @@ Feature: A model that writes queries
       | model | base_url                    | fault                          |
       | tiny  |                             | generation.base_url: is missing |
       |       | https://models.example/v1   | generation.model: is missing   |
-      | tiny  | http://models.example/v1    | a key goes over https          |
+      | tiny  | http://models.example/v1    | an API key is sent only over https |
       | tiny  | https://x:y@models.example  | neither user nor password      |

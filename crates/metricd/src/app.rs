@@ -11,21 +11,22 @@ use metricd_application::{
     supervisor::Supervisor,
 };
 use metricd_infrastructure::{
-    db::{Database, DatabaseConfig, ReaderUrl, Target},
+    db::{Database, DatabaseConfig, Target},
     generation::{model::ModelGenerator, offline::OfflineGenerator},
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
 
 use metricd_web::JsonAnswers;
+use secrecy::ExposeSecret;
 
 use crate::config::Config;
 
 /// Connects to the database that the settings name, or starts the embedded one.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
     let target = match &config.database.url {
-        Some(url) => Target::Url(url.expose().to_owned()),
-        None => Target::Embedded { data_dir: config.data_dir.clone() },
+        Some(url) => Target::Url(url.expose_secret().to_owned()),
+        None => Target::Embedded { data_dir: config.general.data_dir.clone() },
     };
     let database = Database::connect(DatabaseConfig {
         target,
@@ -33,24 +34,20 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         acquire_timeout: config.database.acquire_timeout,
         query_deadline: config.limits.query_timeout,
         reader_role: config.database.reader_role.clone(),
-        reader_url: config
-            .database
-            .reader_url
-            .as_ref()
-            .map(|url| ReaderUrl(url.expose().to_owned())),
+        reader_url: config.database.reader_url.clone(),
         concurrent_queries: config.limits.concurrent_queries,
         queued_queries: config.limits.queued_queries,
         max_rows: config.limits.max_rows,
         max_result_bytes: config.limits.max_result_bytes.into(),
         export_deadline: config.limits.export_timeout,
-        gate: Arc::clone(&config.gate),
+        gate: Arc::clone(&config.sql.gate),
     });
     Ok(database.await?)
 }
 
 /// The machine's clock, or the one that the settings stop.
 pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
-    match config.clock {
+    match config.general.clock {
         Some(instant) => Arc::new(FixedClock(instant)),
         None => Arc::new(SystemClock),
     }
@@ -62,7 +59,7 @@ pub(crate) fn policies(
     config: &Config,
     file: Option<&Path>,
 ) -> Result<Arc<CedarPolicies>, PolicyError> {
-    let file = file.or(config.policy_file.as_deref());
+    let file = file.or(config.policy.file.as_deref());
     let source = file.map_or(PolicySource::Default, |file| PolicySource::File(file.to_owned()));
     CedarPolicies::load(source, &config.auth.claim_names()).map(Arc::new)
 }
@@ -91,7 +88,7 @@ pub(crate) fn context(
         config.cache.max_definition_bytes,
     );
     let (runner, supervisor) = (database.runner(), Supervisor::default());
-    let admission = Admission::new(Arc::clone(&config.gate), f64::from(config.limits.max_cost));
+    let admission = Admission::new(Arc::clone(&config.sql.gate), f64::from(config.limits.max_cost));
     let rows = QueryRows {
         runner: Arc::clone(&runner),
         admission: admission.clone(),

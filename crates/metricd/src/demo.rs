@@ -7,8 +7,7 @@ use anyhow::{Context as _, bail};
 use chrono::{Datelike, Days, NaiveDate};
 use metricd_application::{
     catalog::{CatalogFiles, ImportOptions, import, seed},
-    context::Context,
-    ports::MetricFilter,
+    ports::{Context, MetricFilter},
 };
 use metricd_core::{actor::Actor, metric::Metric};
 use metricd_infrastructure::loaders::{RecordFile, load_metrics, load_queries};
@@ -22,15 +21,15 @@ const RECORDS: &str = include_str!("../../../examples/metric_records.json");
 const DAYS: u64 = 120;
 /// Stands in every made-up record, in the text column that its metric does not read.
 const LABEL: &str = "Demo record";
-/// The metric that the welcome asks for.
+/// The metric in the welcome message's example request.
 const SHOWN_METRIC: &str = "421d0584-0156-4737-91d0-1daba5eae531";
 
-/// Loads the sample catalog where there is none, and the made-up records of the days that have none
-/// yet. What was changed since stays as it is.
+/// Loads the sample catalog into an empty database, and made-up records for days without any. Later
+/// changes are kept.
 pub(crate) async fn load(data_dir: &Path, context: &Context) -> anyhow::Result<()> {
-    refuse_other_catalog(context).await?;
+    refuse_other_catalog(ports).await?;
     let dir = data_dir.join("demo");
-    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let write = |name: &str, text: &str| {
         let path = dir.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -47,7 +46,7 @@ pub(crate) async fn load(data_dir: &Path, context: &Context) -> anyhow::Result<(
         metrics: Some(load_metrics(&metrics)),
         records: Some(Box::new(RecordFile::open(&sample))),
     };
-    #[expect(clippy::disallowed_methods, reason = "whoever starts metricd is the operator")]
+    #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
     let seeded = seed(&operator, context, catalog).await?;
     let records = CatalogFiles {
@@ -64,18 +63,18 @@ pub(crate) async fn load(data_dir: &Path, context: &Context) -> anyhow::Result<(
     Ok(())
 }
 
-/// The sample must not mix with somebody's own metrics.
+/// Refuses a database with other metrics: the sample must not mix with them.
 async fn refuse_other_catalog(context: &Context) -> anyhow::Result<()> {
     let filter = MetricFilter { limit: 1_000, after: None, text: None };
     let stored = context.catalog.list(&filter).await?;
-    let is_ours = |metric: &Metric| METRICS.contains(&metric.id.to_string());
-    if !stored.is_empty() && !stored.iter().any(is_ours) {
+    let is_sample = |metric: &Metric| METRICS.contains(&metric.id.to_string());
+    if !stored.is_empty() && !stored.iter().any(is_sample) {
         bail!("--demo is for an empty database; this one holds other metrics (try --data-dir)");
     }
     Ok(())
 }
 
-/// What a person is told once the service is up.
+/// Returns the message for the user once the service is up.
 pub(crate) fn welcome(address: SocketAddr, token: Option<&str>) -> String {
     let token = match token {
         Some(token) => format!("-H 'Authorization: Bearer {token}' "),
@@ -85,7 +84,7 @@ pub(crate) fn welcome(address: SocketAddr, token: Option<&str>) -> String {
         "\nmetricd is up, with the sample catalog and made-up records (labelled \"{LABEL}\").\n\n  \
          API documentation  http://{address}/docs\n  \
          All metrics        http://{address}/metrics\n\n\
-         It needs a token; this one holds for twelve hours, and `metricd token` makes others.\n\n  \
+         Requests need a token; this one is valid for twelve hours, and `metricd token` issues others.\n\n  \
          curl {token}'http://{address}/metrics/{SHOWN_METRIC}?day_range=7'\n\n\
          Press Ctrl-C to stop.\n"
     )
@@ -99,7 +98,7 @@ fn made_up_records(today: NaiveDate) -> Vec<Value> {
         .collect()
 }
 
-/// The records of one day: the same whenever they are made, with a weekly rhythm.
+/// Returns the records of one day: deterministic, with a weekly rhythm.
 fn day(date: NaiveDate) -> Vec<Value> {
     let number = date.num_days_from_ce().unsigned_abs();
     let noise = |salt: u32, below: u32| {

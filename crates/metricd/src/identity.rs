@@ -1,4 +1,4 @@
-//! Who is let in: the issuers that the settings name, or metricd's own issuer for development.
+//! Authentication: the issuers that the settings name, or metricd's own development issuer.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -11,21 +11,21 @@ use serde_json::Value;
 
 use crate::config::{Config, TrustedIssuer};
 
-/// Everything about who is calling.
+/// What authentication needs.
 pub(crate) struct Identity {
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) sign_in: SignIn,
     development: Option<DevelopmentIssuer>,
 }
 
-/// The flag without which the development issuer's tokens open nothing from afar.
-const LOUD_FLAG: &str = "--insecure-development-tokens-on-the-network";
+/// The flag that lets other machines use tokens of the development issuer.
+const NETWORK_FLAG: &str = "--insecure-development-tokens-on-the-network";
 
-/// Reads or makes what is needed to verify tokens. Asks no issuer yet.
+/// Reads or creates what is needed to verify tokens. Calls no issuer yet.
 pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Identity> {
     let auth = &config.auth;
     let development = match auth.issuers.as_slice() {
-        [] => Some(DevelopmentIssuer::open(&config.data_dir)?),
+        [] => Some(DevelopmentIssuer::open(&config.general.data_dir)?),
         _ => None,
     };
     let trusted = match &development {
@@ -50,25 +50,29 @@ pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ide
 }
 
 impl Identity {
-    /// The public keys of the development issuer, if there is one.
+    /// Returns the public keys of the development issuer, if there is one.
     pub(crate) fn development_keys(&self) -> Option<Value> {
         self.development.as_ref().map(DevelopmentIssuer::jwks)
     }
 
-    /// Whoever can read the development key is whoever they say they are: only this machine may be
-    /// asked with its tokens, unless somebody insists.
-    pub(crate) fn refuse_strangers(&self, listen: SocketAddr, insists: bool) -> anyhow::Result<()> {
-        if self.development.is_none() || listen.ip().is_loopback() || insists {
+    /// Refuses to listen on the network with the development issuer, unless `allows_network`: any
+    /// process that can read its key can impersonate any caller.
+    pub(crate) fn require_loopback(
+        &self,
+        listen: SocketAddr,
+        allows_network: bool,
+    ) -> anyhow::Result<()> {
+        if self.development.is_none() || listen.ip().is_loopback() || allows_network {
             return Ok(());
         }
         bail!(
-            "refusing to listen on {listen}: no issuer is configured, so tokens are metricd's own, for \
-             development. Configure an issuer (USER_POOL_ID and its kin, or auth.issuers), listen on \
-             a loopback address such as 127.0.0.1:8000, or insist with {LOUD_FLAG}"
+            "refusing to listen on {listen}: no issuer is configured, so that tokens come from the \
+             development issuer. Configure an issuer ([cognito] or auth.issuers), listen on a \
+             loopback address such as 127.0.0.1:8000, or add {NETWORK_FLAG}"
         )
     }
 
-    /// A token of the development issuer for an editor who tries metricd out.
+    /// Issues a token of the development issuer for the editor of the demo.
     pub(crate) fn demo_token(&self, clock: &dyn Clock) -> anyhow::Result<Option<String>> {
         let Some(issuer) = &self.development else {
             return Ok(None);
@@ -79,6 +83,6 @@ impl Identity {
             subject: Some("demo".to_owned()),
             claims: serde_json::Map::new(),
         };
-        issuer.mint(&request, clock.now()).map(Some).context("cannot make a token")
+        issuer.mint(&request, clock.now()).map(Some).context("cannot issue a token")
     }
 }

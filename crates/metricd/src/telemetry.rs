@@ -6,18 +6,17 @@ use std::io::{IsTerminal, stderr};
 use json_subscriber::JsonLayer;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Libraries whose lines would repeat ours or print SQL.
+/// Libraries whose lines would duplicate metricd's or contain SQL.
 const QUIET: [&str; 4] = ["sqlx", "sea_orm", "sea_orm_migration", "pglite_oxide"];
 
-/// Starts logging what `filter` lets through.
+/// Installs the subscriber; `filter` says what is logged.
 pub(crate) fn start(mut filter: Targets) {
     for target in QUIET {
         if !filter.iter().any(|(known, _)| known == target) {
             filter = filter.with_target(target, tracing::Level::ERROR);
         }
     }
-    // One filter for all layers: a filter of a layer's own lost a line after one that it had held
-    // back.
+    // One filter for all layers: a per-layer filter lost the line after one that it suppressed.
     let registry = tracing_subscriber::registry().with(filter);
     if stderr().is_terminal() {
         let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr);
@@ -27,7 +26,7 @@ pub(crate) fn start(mut filter: Targets) {
     }
 }
 
-/// From now on a panic is a line like any other; what it broke is logged by whoever answers for it.
+/// Logs panics as events; the failure of the request is logged by the request middleware.
 pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);

@@ -12,6 +12,7 @@ use metricd_application::ports::{
 };
 use metricd_core::sql::Gate;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -43,16 +44,6 @@ const OLDEST_SERVER: u32 = 13;
 /// turn waits as long for its connection.
 #[cfg(feature = "embedded")]
 const EMBEDDED_START: Duration = Duration::from_mins(1);
-
-/// The address of a database, which may hold a password.
-#[derive(Clone)]
-pub struct ReaderUrl(pub String);
-
-impl fmt::Debug for ReaderUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReaderUrl(…)")
-    }
-}
 
 /// Where the database is.
 #[derive(Clone)]
@@ -94,8 +85,8 @@ pub struct DatabaseConfig {
     pub query_deadline: Duration,
     /// The role that an operator grants tables to for stored SQL to read. It is made if need be.
     pub reader_role: String,
-    /// A role for reading that somebody else made, in place of that one.
-    pub reader_url: Option<ReaderUrl>,
+    /// The URL of the same database as a role made by the operator, in place of that one.
+    pub reader_url: Option<SecretString>,
     /// The most author's queries at once, up to `max_connections` of them.
     pub concurrent_queries: u32,
     /// How many more may wait.
@@ -224,7 +215,7 @@ impl Database {
         config: &DatabaseConfig,
     ) -> Result<Self, ConnectError> {
         let given = match &config.reader_url {
-            Some(ReaderUrl(url)) => Some(parse_url(url)?),
+            Some(url) => Some(parse_url(url.expose_secret())?),
             None => None,
         };
         let server = server_name(&options);

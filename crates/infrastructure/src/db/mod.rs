@@ -25,7 +25,7 @@ mod transaction;
 mod turns;
 mod unit_of_work;
 
-pub use database::{ConnectError, Database, DatabaseConfig, ReaderUrl, Target};
+pub use database::{ConnectError, Database, DatabaseConfig, Target};
 pub use migrations::MigrateError;
 pub use reader::{Breach, ReaderError};
 

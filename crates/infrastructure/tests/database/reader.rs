@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use metricd_application::ports::{QueryRunner, RunError};
 use metricd_infrastructure::db::{
-    Breach, Database, DatabaseConfig, MigrateError, ReaderError, ReaderUrl, Target,
+    Breach, Database, DatabaseConfig, MigrateError, ReaderError, Target,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -202,7 +202,7 @@ async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
     db.close().await;
 
     let with_url = |url: String| DatabaseConfig {
-        reader_url: Some(ReaderUrl(url)),
+        reader_url: Some(url.into()),
         ..DatabaseConfig::new(target())
     };
     let given = with_url(server.url_of("metricd_reader:hunter2", "shop"));

@@ -1,4 +1,4 @@
-//! The files of a catalog, as `import` and `validate` take them.
+//! The catalog files that `import` and `validate` take.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use metricd_application::catalog::{CatalogFiles, Progress};
 use metricd_infrastructure::loaders::{RecordFile, load_metrics, load_queries};
 
-/// Which files.
+/// The files to read.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct FileArgs {
     /// Metrics and their layouts (JSON)
@@ -21,7 +21,7 @@ pub(crate) struct FileArgs {
 }
 
 impl FileArgs {
-    /// Reads the files; what is wrong with them is among the findings.
+    /// Opens the files; their faults are reported as findings.
     pub(crate) fn open(&self) -> CatalogFiles {
         CatalogFiles {
             queries: self.queries.as_deref().map(load_queries),
@@ -31,8 +31,7 @@ impl FileArgs {
     }
 }
 
-/// A bar that shows how far reading has come, by bytes and by `what` was read; hidden where nobody
-/// watches.
+/// Returns a progress bar that counts bytes and `what` was read; hidden unless on a terminal.
 pub(crate) fn progress_bar(what: &str) -> (ProgressBar, impl Fn(Progress) + Send + Sync) {
     let bar = ProgressBar::new(0);
     let template = format!("{{wide_bar}} {{bytes}}/{{total_bytes}} · {{msg}} {what} · {{eta}}");

@@ -16,7 +16,7 @@ use crate::config::Config;
 pub(crate) struct Args {
     #[command(flatten)]
     files: FileArgs,
-    /// Do everything, then undo it
+    /// Do everything, then roll back
     #[arg(long)]
     dry_run: bool,
     /// Treat warnings and repairs as rejections
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     let options = ImportOptions { dry_run: args.dry_run, strict: args.strict, prune: args.prune };
-    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
     let report = super::with_database(config, async |context| {
         let (bar, on_progress) = progress_bar("records");

@@ -30,25 +30,25 @@ pub(crate) struct Args {
     /// The table, with its schema unless that is `public`; nothing is folded to lower case
     #[arg(long, value_name = "TABLE")]
     table: TableName,
-    /// How the file writes its rows, where its name does not say so
+    /// The file's format, where its name does not say so
     #[arg(long, value_enum)]
     input: Option<Input>,
     /// Add the rows to those of the table
     #[arg(long)]
     append: bool,
-    /// Put the rows in place of those of the table; grants, indexes and views stay
+    /// Replace the rows of the table; grants, indexes and views stay
     #[arg(long, conflicts_with = "append")]
     replace: bool,
-    /// A column's type, where the file's cells are not to decide it: `amount=numeric`
+    /// A column's type, instead of the inferred one: `amount=numeric`
     #[arg(long = "type", value_name = "COLUMN=TYPE", value_parser = parse_type)]
     types: Vec<(String, CellType)>,
-    /// Leave rows out that are rejected, and load the others
+    /// Skip rejected rows, and load the others
     #[arg(long)]
     skip_rejected: bool,
-    /// Where rejected rows go, with the reasons, as CSV [default: FILE.rejected.csv]
+    /// Where to write rejected rows with their reasons, as CSV [default: FILE.rejected.csv]
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
-    /// Do everything, then undo it
+    /// Do everything, then roll back
     #[arg(long)]
     dry_run: bool,
     /// How to print the report
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// How a file writes its rows.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Input {
     /// Comma-separated values with a header.
@@ -80,8 +80,8 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         Some(Input::Jsonl) => Some(TableFormat::JsonLines),
         None => TableFormat::of(&args.file),
     };
-    let format =
-        format.context("the file's name does not say what it is: add --input csv or jsonl")?;
+    let format = format
+        .context("the file's name does not tell its format: add --input csv or --input jsonl")?;
     let named = || args.file.display().to_string();
     let mut file = open_table(&args.file, format).with_context(named)?;
     let request = LoadTable {
@@ -95,48 +95,50 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         skip_rejected: args.skip_rejected,
         dry_run: args.dry_run,
     };
-    let mut rejects = Rejects::at(args.rejected.unwrap_or_else(|| default_rejects(&args.file)));
-    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    let mut rejected =
+        RejectedRowsFile::at(args.rejected.unwrap_or_else(|| rejected_path(&args.file)));
+    #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
     let report = super::with_database(config, async |context| {
         let (bar, on_progress) = progress_bar("rows");
-        let mut keep = |row: &RejectedRow| rejects.keep(row);
+        let mut on_rejected = |row: &RejectedRow| rejected.write(row);
         let loaded =
-            load_table(&operator, &context, request, file.as_mut(), &on_progress, &mut keep).await;
+            load_table(&operator, &context, request, file.as_mut(), &on_progress, &mut on_rejected)
+                .await;
         bar.finish_and_clear();
         loaded.with_context(named)
     })
     .await?;
-    rejects.finish()?;
-    let kept_at = (report.rejected > 0).then_some(rejects.path.as_path());
+    rejected.finish()?;
+    let rejected_file = (report.rejected > 0).then_some(rejected.path.as_path());
     super::print(&match args.format {
-        OutputFormat::Table => told(&report, kept_at, args.dry_run),
+        OutputFormat::Table => summary(&report, rejected_file, args.dry_run),
         OutputFormat::Json => {
-            format!("{}\n", serde_json::to_string_pretty(&document(&report, kept_at))?)
+            format!("{}\n", serde_json::to_string_pretty(&document(&report, rejected_file))?)
         }
     })?;
     let refused = report.rejected > 0 && !args.skip_rejected;
     Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
 }
 
-fn default_rejects(file: &Path) -> PathBuf {
+fn rejected_path(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".rejected.csv");
     path.into()
 }
 
-/// A file of rejected rows, which is there only if there are any.
-struct Rejects {
+/// A CSV file of rejected rows, created with the first one.
+struct RejectedRowsFile {
     path: PathBuf,
     writer: Option<csv::Writer<File>>,
 }
 
-impl Rejects {
+impl RejectedRowsFile {
     fn at(path: PathBuf) -> Self {
         Self { path, writer: None }
     }
 
-    fn keep(&mut self, row: &RejectedRow) -> io::Result<()> {
+    fn write(&mut self, row: &RejectedRow) -> io::Result<()> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {
@@ -154,7 +156,7 @@ impl Rejects {
     }
 }
 
-fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String {
+fn summary(report: &LoadReport, rejected_file: Option<&Path>, dry_run: bool) -> String {
     let mut columns = Table::new();
     columns.load_style(presets::UTF8_FULL_CONDENSED);
     columns.set_content_arrangement(ContentArrangement::Disabled);
@@ -168,7 +170,7 @@ fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String 
     }
     // Writing to a String cannot fail.
     let mut text = format!("{columns}\n\n");
-    if let Some(path) = kept_at {
+    if let Some(path) = rejected_file {
         for RejectedRow { line, reason, .. } in &report.first_rejected {
             let _ = writeln!(text, "  rejected  line {line}  {reason}");
         }
@@ -178,16 +180,16 @@ fn told(report: &LoadReport, kept_at: Option<&Path>, rehearsal: bool) -> String 
     let (table, rows) = (report.table.with_schema(), report.rows);
     let _ = if report.written {
         writeln!(text, "Loaded: {rows} rows into {table}.")
-    } else if rehearsal {
+    } else if dry_run {
         writeln!(text, "Nothing was written: {rows} rows would go into {table}.")
     } else {
-        let advice = "Mend the rows, or leave them out with --skip-rejected.";
-        writeln!(text, "Nothing was written. {advice}")
+        let hint = "Correct the rows, or skip them with --skip-rejected.";
+        writeln!(text, "Nothing was written. {hint}")
     };
     if report.made == Some(false) {
         let schema = report.table.schema();
         let _ =
-            writeln!(text, "Stored SQL may not read it yet: grant USAGE on its schema, {schema}.");
+            writeln!(text, "Stored SQL may not read it yet: grant USAGE on its schema {schema}.");
     }
     text
 }
@@ -219,7 +221,7 @@ struct RejectedDocument<'a> {
     reason: &'a str,
 }
 
-fn document<'a>(report: &'a LoadReport, kept_at: Option<&'a Path>) -> Document<'a> {
+fn document<'a>(report: &'a LoadReport, rejected_file: Option<&'a Path>) -> Document<'a> {
     let column = |column: &'a LoadedColumn| ColumnDocument {
         name: &column.name,
         ty: &column.ty,
@@ -233,7 +235,7 @@ fn document<'a>(report: &'a LoadReport, kept_at: Option<&'a Path>) -> Document<'
         rows: report.rows,
         rejected: report.rejected,
         first_rejected: report.first_rejected.iter().map(rejected).collect(),
-        rejected_file: kept_at,
+        rejected_file,
         made: report.made.is_some(),
         written: report.written,
     }

@@ -9,6 +9,7 @@ mod policy;
 mod query;
 mod report;
 mod serve;
+mod settings;
 mod token;
 mod validate;
 mod watch;
@@ -29,10 +30,8 @@ use crate::{
 
 /// Business metrics from SQL in PostgreSQL, served for a date window.
 ///
-/// Settings come from `metricd.toml`, the environment (`METRICD_…`, `DATABASE_URL`,
-/// `READER_DATABASE_URL`, `METRICS_SEED_JSON`, `QUERIES_SEED_CSV`, `METRIC_RECORDS_SEED_JSON`, `AWS_REGION`, `USER_POOL_ID`,
-/// `USER_POOL_CLIENT_ID`) and flags; later ones win.
-/// Without `DATABASE_URL` an embedded PostgreSQL runs in the data folder.
+/// Settings come from `metricd.toml`, the environment (`METRICD_…`, `DATABASE_URL` and others) and
+/// flags; later ones win. Without `DATABASE_URL` an embedded PostgreSQL runs in the data folder.
 #[derive(Debug, Parser)]
 #[command(name = "metricd", version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -54,34 +53,37 @@ enum Command {
     /// no more (`GRANT SELECT ON orders TO metricd_reader`). metricd makes that role, or takes the one
     /// of `READER_DATABASE_URL`, and does not start where it can do more.
     Serve(serve::Args),
-    /// Bring the database's schema up to date, and see to the reader role
+    /// Migrate the database's schema, and set up the reader role
     Migrate,
     /// Load metrics, queries and records from files, whole or not at all
     Import(import::Args),
     /// Check the same files without a database
     Validate(validate::Args),
-    /// Make a table of a file, or fill one with it, so that metrics can read it: whole or not at all
+    /// Load a file into a new or existing table that metrics can read: whole or not at all
     ///
-    /// The types of the columns are inferred from all of the file. The file is read twice.
+    /// Column types are inferred from the whole file, which is read twice.
     Load(load::Args),
     /// Answer one metric
     Query(query::Args),
-    /// Have what others write to a table noted, by a trigger, so that no answer from before is kept
+    /// Invalidate cached answers when others write to a table, by a trigger on it
     ///
-    /// What the table is divided into is watched as well, as it is now: watch it again when partitions
-    /// were added. Whoever may write the table needs no further right.
+    /// Its present partitions are watched too: watch the table again after adding some. Roles that
+    /// write the table need no further privileges.
     Watch(watch::Args),
-    /// Undo that
+    /// Stop watching a table
     Unwatch(watch::Args),
-    /// Look at the policies that say who may do what
+    /// Check or print the policies that say who may do what
     Policy(policy::Args),
-    /// Make a token of the development issuer
+    /// Issue a token of the development issuer
     Token(token::Args),
     /// Print the OpenAPI document
     Openapi,
+    /// Print the reference of all settings
+    #[command(hide = true)]
+    Settings,
 }
 
-/// What a person or a program would see.
+/// The format of a command's output: for people or for programs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// A table.
@@ -91,18 +93,18 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
-/// Files were rejected: nothing was written.
+/// The exit code for rejected input: nothing was written.
 pub(crate) const REJECTED: u8 = 2;
 
 impl Cli {
-    /// Runs the command and says how the process should end.
+    /// Runs the command and returns the exit code.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let mut flags = Flags { config: self.config, data_dir: self.data_dir, ..Flags::default() };
         if let Command::Serve(args) = &self.command {
             flags.listen.clone_from(&args.listen);
         }
         let config = Config::load(&flags)?;
-        telemetry::start(config.log.clone());
+        telemetry::start(config.general.log.clone());
         match self.command {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Migrate => block_on(migrate::run(&config)),
@@ -115,6 +117,7 @@ impl Cli {
             Command::Policy(args) => policy::run(&config, args),
             Command::Token(args) => token::run(&config, args),
             Command::Openapi => openapi::run(),
+            Command::Settings => settings::run(),
         }
     }
 }
@@ -123,7 +126,7 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
-/// Connects, brings the schema up to date, does `work`, and closes the database again.
+/// Connects, migrates the schema, does `work`, and closes the database.
 async fn with_database<T>(
     config: &Config,
     work: impl AsyncFnOnce(metricd_application::context::Context) -> anyhow::Result<T>,
@@ -141,20 +144,20 @@ async fn with_database<T>(
     result
 }
 
-/// Reads a role.
+/// Parses a role.
 fn role_parser() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(Role::ALL.map(Role::as_str))
         .try_map(|word| Role::from_word(&word).ok_or("there is no such role"))
 }
 
-/// Reads what a claim slot is filled with: `tenant_id=acme`.
+/// Parses the value of a claim: `tenant_id=acme`.
 fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
     let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
     Ok((name, value.to_owned()))
 }
 
-/// Prints what a command was asked for. A reader that went away, such as `head`, is no error.
+/// Prints a command's output. A closed pipe, as behind `head`, is not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -163,8 +166,8 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Tells a person why a command failed, with every cause.
-pub(crate) fn complain(error: &anyhow::Error) {
+/// Prints an error with all its causes on standard error.
+pub(crate) fn print_error(error: &anyhow::Error) {
     let mut err = std::io::stderr().lock();
     // Nothing is left to do when even this cannot be written.
     let _ = writeln!(err, "error: {error:#}");

@@ -1,4 +1,4 @@
-//! `metricd policy`: looks at the rules that say who may do what. Needs no database.
+//! `metricd policy`: checks and prints the authorization policies. Needs no database.
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Check the policies, and with --action say who may do what by them, and why
+    /// Check the policies, and with --action explain a decision
     Check(Box<CheckArgs>),
     /// Print the policies in force
     Show,
@@ -40,10 +40,10 @@ struct CheckArgs {
     /// Policies to check [default: those in force]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// What is to be done; without it only the policies are checked
+    /// The action to authorize; without it only the policies are checked
     #[arg(long, value_parser = action_parser())]
     action: Option<Action>,
-    /// How to print the answer
+    /// How to print the decision
     #[arg(long, value_enum, default_value_t)]
     format: OutputFormat,
     #[command(flatten)]
@@ -52,7 +52,7 @@ struct CheckArgs {
     object: ObjectArgs,
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The caller")]
 struct CallerArgs {
@@ -60,9 +60,9 @@ struct CallerArgs {
     #[arg(long = "role", requires = "action", value_name = "ROLE", value_parser = role_parser())]
     roles: Vec<Role>,
     /// The caller's name
-    #[arg(long, requires = "action", value_name = "NAME", default_value = "somebody")]
+    #[arg(long, requires = "action", value_name = "NAME", default_value = "user")]
     subject: String,
-    /// Who vouches for the caller
+    /// The issuer of the caller's token
     #[arg(
         long,
         requires = "action",
@@ -82,7 +82,7 @@ struct CallerArgs {
     claims: Vec<(ClaimName, String)>,
 }
 
-/// What it is done to.
+/// The object of the action.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The metric or table")]
 struct ObjectArgs {
@@ -98,7 +98,7 @@ struct ObjectArgs {
     /// The metric is locked
     #[arg(long, requires = "action")]
     locked: bool,
-    /// The table that SQL is to read; without a schema it is one of `public`
+    /// The table that SQL reads; without a schema, one of `public`
     #[arg(long, requires = "action", value_name = "TABLE")]
     table: Option<TableName>,
 }
@@ -121,7 +121,7 @@ fn show(config: &Config) -> anyhow::Result<ExitCode> {
             super::print(&policies.text())?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => refused(error, OutputFormat::Table),
+        Err(error) => rejected(error, OutputFormat::Table),
     }
 }
 
@@ -129,22 +129,22 @@ fn check(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
     let CheckArgs { policy, action, caller, object, format } = args;
     let policies = match app::policies(config, policy.as_deref()) {
         Ok(policies) => policies,
-        Err(error) => return refused(error, format),
+        Err(error) => return rejected(error, format),
     };
     let text = match action {
-        None => counted(&policies, format)?,
+        None => summary(&policies, format)?,
         Some(action) => {
             let caller = caller.identity(&config.auth.claim_names())?;
             let object = object.named(action)?;
-            Answer::new(&policies, &caller, action, &object).render(format)?
+            Decision::new(&policies, &caller, action, &object).render(format)?
         }
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells what is wrong with the policies: a person on standard error, a program as the answer.
-fn refused(error: PolicyError, format: OutputFormat) -> anyhow::Result<ExitCode> {
+/// Prints the policies' faults: as text on standard error, or as a JSON document.
+fn rejected(error: PolicyError, format: OutputFormat) -> anyhow::Result<ExitCode> {
     let faults: Vec<Value> = error
         .faults()
         .iter()
@@ -161,7 +161,7 @@ fn refused(error: PolicyError, format: OutputFormat) -> anyhow::Result<ExitCode>
         OutputFormat::Json if !faults.is_empty() => {
             super::print(&document(&json!({ "faults": faults }))?)?;
         }
-        _ => super::complain(&error.into()),
+        _ => super::print_error(&error.into()),
     }
     Ok(ExitCode::from(REJECTED))
 }
@@ -170,7 +170,7 @@ fn document(value: &Value) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-fn counted(policies: &CedarPolicies, format: OutputFormat) -> anyhow::Result<String> {
+fn summary(policies: &CedarPolicies, format: OutputFormat) -> anyhow::Result<String> {
     let (source, count) = (policies.source(), policies.count());
     let plural = if count == 1 { "policy" } else { "policies" };
     match format {
@@ -182,7 +182,7 @@ fn counted(policies: &CedarPolicies, format: OutputFormat) -> anyhow::Result<Str
 impl CallerArgs {
     fn identity(self, known: &BTreeSet<ClaimName>) -> anyhow::Result<Identity> {
         if let Some((name, _)) = self.claims.iter().find(|(name, _)| !known.contains(name)) {
-            bail!("the settings name no claim `{name}`: it would be in nobody's token");
+            bail!("the settings name no claim `{name}`, so that no token has it");
         }
         let claims =
             self.claims.into_iter().map(|(name, text)| (name, ClaimValue::Text(text))).collect();
@@ -197,36 +197,36 @@ impl CallerArgs {
     }
 }
 
-/// Something of the right kind for an action.
-enum Named {
+/// An object of the kind that an action applies to.
+enum NamedObject {
     Catalog,
     Metric(Box<Metric>),
     Table(TableName),
 }
 
 impl ObjectArgs {
-    fn named(self, action: Action) -> anyhow::Result<Named> {
+    fn named(self, action: Action) -> anyhow::Result<NamedObject> {
         let describes_metric = self.id.is_some()
             || self.metric_owner.is_some()
             || !self.tags.is_empty()
             || self.locked;
         let kind = ObjectKind::of(action);
         if describes_metric && kind != ObjectKind::Metric {
-            bail!("`{action}` is not done to a metric: leave out what describes one");
+            bail!("`{action}` does not apply to a metric: leave out the options that describe one");
         }
         if self.table.is_some() && kind != ObjectKind::Table {
-            bail!("`{action}` is not done to a table: leave out --table");
+            bail!("`{action}` does not apply to a table: leave out --table");
         }
         match kind {
-            ObjectKind::Catalog => Ok(Named::Catalog),
-            ObjectKind::Metric => self.metric().map(Box::new).map(Named::Metric),
+            ObjectKind::Catalog => Ok(NamedObject::Catalog),
+            ObjectKind::Metric => self.metric().map(Box::new).map(NamedObject::Metric),
             ObjectKind::Table => {
-                self.table.map(Named::Table).context("say which table with --table")
+                self.table.map(NamedObject::Table).context("name the table with --table")
             }
         }
     }
 
-    /// The metric as far as policies can see it; the rest does not matter.
+    /// Returns a metric with the attributes that policies can see.
     fn metric(self) -> anyhow::Result<Metric> {
         let id = self.id.unwrap_or_default();
         let details = MetricDetails {
@@ -239,7 +239,7 @@ impl ObjectArgs {
     }
 }
 
-impl Named {
+impl NamedObject {
     fn object(&self) -> Object<'_> {
         match self {
             Self::Catalog => Object::Catalog,
@@ -257,19 +257,24 @@ impl Named {
     }
 }
 
-struct Answer {
+struct Decision {
     caller: String,
     action: Action,
     object: String,
     explanation: Explanation,
-    /// Whether the caller may know that the metric is there; none for other things.
+    /// Whether the caller may read the metric; none for other objects.
     is_readable: Option<bool>,
 }
 
-impl Answer {
-    fn new(policies: &CedarPolicies, caller: &Identity, action: Action, named: &Named) -> Self {
+impl Decision {
+    fn new(
+        policies: &CedarPolicies,
+        caller: &Identity,
+        action: Action,
+        named: &NamedObject,
+    ) -> Self {
         let object = named.object();
-        let is_metric = matches!(named, Named::Metric(_));
+        let is_metric = matches!(named, NamedObject::Metric(_));
         Self {
             caller: format!("Caller::{:?}", caller_name(&caller.issuer, &caller.subject)),
             action,
@@ -297,7 +302,7 @@ impl Answer {
         };
         let failed = errors.iter().map(|error| format!("Did not apply: {error}"));
         let hidden = (self.action != Action::Read && self.is_readable == Some(false))
-            .then(|| "The caller may not `read` this metric: the answer is 404".to_owned());
+            .then(|| "The caller may not `read` this metric: the response is 404".to_owned());
         let lines: Vec<String> =
             std::iter::once(decision).chain(failed).chain(hidden).chain([String::new()]).collect();
         lines.join("\n")
@@ -334,14 +339,14 @@ mod tests {
         check: CheckArgs,
     }
 
-    fn answer(line: &str) -> anyhow::Result<Answer> {
+    fn answer(line: &str) -> anyhow::Result<Decision> {
         let words = std::iter::once("check").chain(line.split_whitespace());
         let CheckArgs { action, caller, object, .. } = Line::try_parse_from(words)?.check;
         let action = action.context("there is no action")?;
         let claims = BTreeSet::from([ClaimName::parse("tenant_id")?]);
         let policies = CedarPolicies::load(PolicySource::Default, &claims)?;
         let caller = caller.identity(&claims)?;
-        Ok(Answer::new(&policies, &caller, action, &object.named(action)?))
+        Ok(Decision::new(&policies, &caller, action, &object.named(action)?))
     }
 
     #[test]
@@ -355,16 +360,17 @@ mod tests {
         assert_eq!(
             text("--action edit --claim tenant_id=acme"),
             "Deny: no policy permits it\n\
-             The caller may not `read` this metric: the answer is 404\n"
+             The caller may not `read` this metric: the response is 404\n"
         );
     }
 
     #[test]
-    fn a_program_is_told_of_whom_and_what_was_asked() {
+    fn a_json_decision_names_the_caller_and_the_object() {
         let line = "--action writeSql --role viewer --subject ann --issuer urn:x --table orders";
-        let told: Value = serde_json::from_str(&answer(line).unwrap().document().unwrap()).unwrap();
+        let document: Value =
+            serde_json::from_str(&answer(line).unwrap().document().unwrap()).unwrap();
         assert_eq!(
-            told,
+            document,
             json!({
                 "decision": "deny",
                 "caller": "Caller::\"urn:x#ann\"",
@@ -383,17 +389,17 @@ mod tests {
             ("--role viewer", "required arguments were not provided"),
             ("--action fly", "invalid value 'fly' for '--action"),
             ("--action read --role king", "invalid value 'king' for '--role"),
-            ("--action writeSql", "say which table with --table"),
-            ("--action edit --table orders", "`edit` is not done to a table"),
-            ("--action audit --tag finance", "`audit` is not done to a metric"),
-            ("--action writeSql --table orders --locked", "`writeSql` is not done to a metric"),
+            ("--action writeSql", "name the table with --table"),
+            ("--action edit --table orders", "`edit` does not apply to a table"),
+            ("--action audit --tag finance", "`audit` does not apply to a metric"),
+            ("--action writeSql --table orders --locked", "`writeSql` does not apply to a metric"),
             ("--action writeSql --table .orders", "must be a table, or a schema and a table"),
             ("--action read --claim nope=1", "the settings name no claim `nope`"),
             ("--action read --claim tenant_id", "must be written name=value"),
         ] {
             let Err(error) = answer(line) else { panic!("{line} is answered") };
-            let told = error.to_string();
-            assert!(told.contains(words), "{line}: {told}");
+            let message = error.to_string();
+            assert!(message.contains(words), "{line}: {message}");
         }
     }
 }

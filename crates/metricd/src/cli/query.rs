@@ -37,8 +37,7 @@ pub(crate) struct Args {
     /// Time zone that decides which day is today
     #[arg(long, value_name = "ZONE", value_parser = parse_timezone)]
     timezone: Option<chrono_tz::Tz>,
-    /// Ask for the rows of a caller whose token has this claim, such as `tenant_id=acme`. May be
-    /// repeated
+    /// A claim of the caller whose rows to return, such as `tenant_id=acme`. May be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
     claims: Vec<(ClaimName, String)>,
     /// How to print the records
@@ -54,7 +53,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         timezone: args.timezone,
     };
     let request = AnswerRequest { window, max_age: Some(Duration::ZERO) };
-    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
     let answer = super::with_database(config, async |context| {
         match get_metric(&actor, &context, MetricId(args.id), &request).await {
@@ -64,7 +63,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
                 bail!(faults.join("\n"))
             }
             Err(ReadError::Forbidden(_)) => {
-                bail!("the metric's rows depend on who asks: say whose by --claim NAME=VALUE")
+                bail!("the metric's rows depend on the caller's claims: set them with --claim NAME=VALUE")
             }
             Err(error) => Err(error.into()),
         }
@@ -85,7 +84,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
 fn table(SourcedAnswer { query, answer, .. }: &SourcedAnswer) -> anyhow::Result<String> {
     let json = answer.rows();
     let rows: Vec<HashMap<String, &RawValue>> =
-        serde_json::from_slice(&json).context("the rows are not what was expected")?;
+        serde_json::from_slice(&json).context("the rows are not valid JSON objects")?;
     let compiled = &query.definition().compiled;
     let columns = &compiled.query.columns;
     let mut table = Table::new();
@@ -106,7 +105,7 @@ fn table(SourcedAnswer { query, answer, .. }: &SourcedAnswer) -> anyhow::Result<
     Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(query.window())))
 }
 
-/// A text as it reads, null as nothing, everything else as PostgreSQL wrote it.
+/// Formats a cell: a string without quotes, null as nothing, anything else as PostgreSQL wrote it.
 fn cell(value: &RawValue) -> String {
     match value.get() {
         "null" => String::new(),

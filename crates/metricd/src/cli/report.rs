@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::OutputFormat;
 
-/// Prints `report`; `rehearsal` says that nothing was to be written.
+/// Renders `report`; `dry_run` says that nothing was meant to be written.
 pub(crate) fn render(
     report: &Report,
     format: OutputFormat,
-    rehearsal: bool,
+    dry_run: bool,
 ) -> anyhow::Result<String> {
     match format {
-        OutputFormat::Table => Ok(table(report, rehearsal)),
+        OutputFormat::Table => Ok(table(report, dry_run)),
         OutputFormat::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&document(report))?)),
     }
 }
@@ -24,7 +24,7 @@ struct Document<'a> {
     repaired: u64,
     rejected: u64,
     findings: Vec<FindingDocument<'a>>,
-    /// Findings that were counted and not listed.
+    /// How many findings were counted but not listed.
     unlisted: u64,
     slots: Vec<SlotDocument<'a>>,
     written: bool,
@@ -115,14 +115,14 @@ fn document(report: &Report) -> Document<'_> {
     }
 }
 
-/// The most findings of one severity that a person is shown; a program gets all that are listed.
+/// The most findings of one severity in the table; the JSON document holds all that are listed.
 const SHOWN: usize = 20;
 
 fn all(findings: &Findings) -> u64 {
     Severity::ALL.into_iter().map(|severity| findings.count(severity)).sum()
 }
 
-fn table(report: &Report, rehearsal: bool) -> String {
+fn table(report: &Report, dry_run: bool) -> String {
     let shown: Vec<&Finding> = Severity::ALL
         .into_iter()
         .rev()
@@ -142,7 +142,7 @@ fn table(report: &Report, rehearsal: bool) -> String {
         .chain(findings)
         .chain(rest)
         .chain(slots)
-        .chain([format!("{}\n", summary(report, rehearsal))])
+        .chain([format!("{}\n", summary(report, dry_run))])
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -185,7 +185,7 @@ fn place(finding: &Finding) -> String {
     format!("{}{line}{path}", place.file)
 }
 
-fn summary(report: &Report, rehearsal: bool) -> String {
+fn summary(report: &Report, dry_run: bool) -> String {
     let found = Severity::ALL
         .into_iter()
         .rev()
@@ -195,7 +195,7 @@ fn summary(report: &Report, rehearsal: bool) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     let found = if found.is_empty() { "no findings".to_owned() } else { found };
-    match (report.written, rehearsal) {
+    match (report.written, dry_run) {
         (true, _) => format!("Loaded: {found}."),
         (false, true) => format!("Nothing was written, as asked: {found}."),
         (false, false) => format!("Nothing was written: {found}."),

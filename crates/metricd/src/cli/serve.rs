@@ -44,7 +44,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let identity = identity::open(config, app::clock(config))?;
-    identity.refuse_strangers(config.listen, args.insecure_development_tokens_on_the_network)?;
+    identity
+        .require_loopback(config.general.listen, args.insecure_development_tokens_on_the_network)?;
     // From here on SIGHUP reloads the policies and does not end the process.
     let hangup = signal(SignalKind::hangup())?;
     let policies = app::policies(config, None)?;
@@ -85,11 +86,11 @@ async fn serve(
     database.migrate().await?;
     fill(&config.seed, &context).await?;
     if args.demo {
-        demo::load(&config.data_dir, &context).await?;
+        demo::load(&config.general.data_dir, &context).await?;
     }
-    let listener = TcpListener::bind(config.listen)
+    let listener = TcpListener::bind(config.general.listen)
         .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+        .with_context(|| format!("cannot listen on {}", config.general.listen))?;
     let address = listener.local_addr()?;
     let limits = Limits {
         request_timeout: config.limits.request_timeout,

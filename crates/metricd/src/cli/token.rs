@@ -12,21 +12,21 @@ use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What its bearer is to metricd
+    /// The role of its bearer
     #[arg(long, value_name = "ROLE", value_parser = role_parser())]
     role: Role,
-    /// How long it holds, such as 15m or 8h; at most a year
+    /// How long it is valid, such as 15m or 8h; at most a year
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     ttl: Duration,
     /// Its bearer's name [default: the role's]
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// A claim to put into it: a text, or a list or an object in JSON. May be repeated
+    /// A claim to add: a string, or a list or an object in JSON. May be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
     claims: Vec<(String, Value)>,
 }
 
-/// A list or an object is read as JSON; everything else is more likely meant as a text.
+/// Parses a claim. A list or an object is JSON; anything else is a string.
 fn parse_claim(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
     if name.is_empty() {
@@ -42,7 +42,7 @@ fn parse_claim(text: &str) -> Result<(String, Value), String> {
 
 pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     if !config.auth.issuers.is_empty() {
-        bail!("an issuer is configured: tokens come from there, and metricd makes none");
+        bail!("token issuing is disabled: an issuer is configured, and tokens come from there");
     }
     let request = TokenRequest {
         role: args.role,
@@ -50,7 +50,7 @@ pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
         subject: args.subject,
         claims: args.claims.into_iter().collect::<Map<_, _>>(),
     };
-    let issuer = DevelopmentIssuer::open(&config.data_dir)?;
+    let issuer = DevelopmentIssuer::open(&config.general.data_dir)?;
     let token = issuer.mint(&request, app::clock(config).now())?;
     super::print(&format!("{token}\n"))?;
     Ok(ExitCode::SUCCESS)

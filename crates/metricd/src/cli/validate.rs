@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let (bar, on_progress) = progress_bar("records");
     let claims = config.auth.claim_names();
-    let report = validate(args.files.open(), args.strict, &config.gate, &claims, &on_progress);
+    let report = validate(args.files.open(), args.strict, &config.sql.gate, &claims, &on_progress);
     bar.finish_and_clear();
     super::print(&report::render(&report, args.format, true)?)?;
     let refused = !report.findings.permit_writing();

@@ -18,36 +18,36 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn watch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
-    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
     let watched = super::with_database(config, async |context| {
         Ok(watch_table(&operator, &context, args.table).await?)
     })
     .await?;
-    tell(&watched, "is watched from now on", "was watched already")
+    print_steps(&watched, "is watched from now on", "was watched already")
 }
 
 pub(crate) async fn unwatch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
-    #[expect(clippy::disallowed_methods, reason = "whoever runs a command is the operator")]
+    #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
     let watched = super::with_database(config, async |context| {
         Ok(unwatch_table(&operator, &context, args.table).await?)
     })
     .await?;
-    tell(&watched, "is no longer watched", "was not watched")
+    print_steps(&watched, "is no longer watched", "was not watched")
 }
 
-fn tell(watched: &[Watched], done: &str, was_so: &str) -> anyhow::Result<ExitCode> {
+fn print_steps(watched: &[Watched], done: &str, already: &str) -> anyhow::Result<ExitCode> {
     let mut lines = String::new();
     for Watched { table, step } in watched {
-        let said = match step {
+        let outcome = match step {
             WatchStep::Done => done,
-            WatchStep::AlreadyWatched => was_so,
+            WatchStep::AlreadyWatched => already,
             WatchStep::Foreign => "is a foreign table and cannot be watched",
         };
         lines.push_str(&table.with_schema());
         lines.push(' ');
-        lines.push_str(said);
+        lines.push_str(outcome);
         lines.push('\n');
     }
     super::print(&lines)?;

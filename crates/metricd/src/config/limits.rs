@@ -1,0 +1,56 @@
+//! `[limits]`: what a request may cost.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use super::{
+    database::{DEFAULT_MAX_CONNECTIONS, DatabaseSettings},
+    declare::settings,
+    reader::SettingsReader,
+    types::{duration, integer, zero_is_none},
+};
+
+settings! {
+    /// What a request may cost.
+    pub(crate) struct LimitSettings in "limits" {
+        /// The most rows of one answer.
+        max_rows: u32 = integer(10_000).at_least(1);
+        /// The most bytes of one answer's rows.
+        max_result_bytes: u32 = integer(10 * 1024 * 1024).at_least(1_024);
+        /// How many metrics' SQL runs at once, up to `database.max_connections`; the embedded engine
+        /// runs one.
+        concurrent_queries: u32 =
+            integer(DEFAULT_MAX_CONNECTIONS).at_least(1).same_as("database.max_connections");
+        /// How many more queries wait in the queue, each for `database.acquire_timeout` at most.
+        queued_queries: u32 = integer(100);
+        /// The largest body of a request, in bytes.
+        max_body_bytes: usize = integer(1024 * 1024).at_least(1_024);
+        /// The largest body that uploads many records, in bytes.
+        max_upload_bytes: u32 = integer(256 * 1024 * 1024).at_least(1_024);
+        /// The most bytes that all header fields of a request take.
+        max_header_bytes: usize = integer(32 * 1024).at_least(1_024);
+        /// The rate limit of one caller, on average; 0 for none.
+        requests_per_second: Option<NonZeroU32> = zero_is_none(100);
+        /// How many requests one caller may make at once.
+        burst: NonZeroU32 = integer(500).at_least(1);
+        /// How long a request may take.
+        request_timeout: Duration = duration("30s");
+        /// How long an upload of many records may take.
+        upload_timeout: Duration = duration("10m");
+        /// The most that a metric's SQL may cost by PostgreSQL's planner, in the planner's units.
+        max_cost: u32 = integer(10_000_000).at_least(1);
+        /// How long a metric's SQL may run.
+        query_timeout: Duration = duration("25s");
+        /// How long an [export](exporting.md) of all rows as CSV may take.
+        export_timeout: Duration = duration("10m");
+    }
+}
+
+impl LimitSettings {
+    pub(super) fn validate(&self, database: &DatabaseSettings, reader: &mut SettingsReader) {
+        let most = database.max_connections;
+        if self.concurrent_queries > most {
+            let fault = format_args!("must be at most database.max_connections, which is {most}");
+            reader.reject("limits.concurrent_queries", fault);
+        }
+    }
+}

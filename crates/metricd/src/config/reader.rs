@@ -1,0 +1,111 @@
+//! Reads settings one by one and collects their faults. Never repeats a value that could be a secret.
+
+use std::fmt;
+
+use figment::{Figment, error::Kind, providers::Serialized, value::Dict};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::declare::SettingsSection;
+
+/// Reads values from the merged sources.
+pub(super) struct SettingsReader {
+    figment: Figment,
+    /// What precedes a key in faults: the element of a list that is being read.
+    prefix: String,
+    faults: Vec<String>,
+}
+
+impl SettingsReader {
+    /// Reads from `figment`; `faults` were found on the way there.
+    pub(super) fn new(figment: Figment, faults: Vec<String>) -> Self {
+        Self { figment, prefix: String::new(), faults }
+    }
+
+    /// Returns the value of `key`; none where it is not set or has a fault.
+    pub(super) fn value<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        match self.figment.extract_inner::<T>(key) {
+            Ok(value) => Some(value),
+            Err(error) if error.missing() => None,
+            Err(error) => {
+                for fault in error {
+                    // The value may be a secret: only what was expected is reported.
+                    match fault.kind {
+                        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                            self.reject(key, format_args!("must be {expected}"));
+                        }
+                        kind => self.reject(key, kind),
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// Returns the value of `key` without reporting faults, for a default taken from another setting.
+    pub(super) fn peek<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        self.figment.extract_inner(key).ok()
+    }
+
+    /// Returns the strings of a list; a string stands for its parts between commas, because the
+    /// environment has no lists.
+    pub(super) fn strings(&mut self, key: &str) -> Option<Vec<String>> {
+        self.value::<OneOrMore>(key).map(OneOrMore::into_vec)
+    }
+
+    /// Reads each table of a list as a section of its own.
+    pub(super) fn tables<S: SettingsSection>(&mut self, key: &str) -> Vec<S> {
+        let known: Vec<_> = S::declarations().into_iter().flat_map(|part| part.settings).collect();
+        let tables = self.value::<Vec<Dict>>(key).unwrap_or_default();
+        let mut sections = Vec::new();
+        for (index, table) in tables.into_iter().enumerate() {
+            let place = format!("{key}[{index}]");
+            for field in table.keys().filter(|key| !known.iter().any(|one| one.accepts(key))) {
+                self.reject(&place, format_args!("there is no setting `{field}`"));
+            }
+            let mut reader = Self {
+                figment: Figment::from(Serialized::defaults(table)),
+                prefix: format!("{place}."),
+                faults: Vec::new(),
+            };
+            sections.push(S::read(&mut reader));
+            self.faults.append(&mut reader.faults);
+        }
+        sections
+    }
+
+    /// Records what is wrong with `key`.
+    pub(super) fn reject(&mut self, key: &str, fault: impl fmt::Display) {
+        self.faults.push(format!("{}{key}: {fault}", self.prefix));
+    }
+
+    /// Records faults that name their setting themselves.
+    pub(super) fn reject_all(&mut self, faults: impl IntoIterator<Item = String>) {
+        self.faults.extend(faults);
+    }
+
+    /// Returns all faults, in the order of their discovery.
+    pub(super) fn into_faults(self) -> Vec<String> {
+        self.faults
+    }
+}
+
+/// A string, or a list of strings.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "must be a string or a list of strings")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => text
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect(),
+            Self::More(texts) => texts,
+        }
+    }
+}
