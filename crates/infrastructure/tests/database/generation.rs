@@ -8,14 +8,15 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 use chrono::NaiveDate;
 use metricd_application::{
     compile::compile,
-    ports::{Ports, QueryRunner, Suggestion},
+    ports::{Ports, QueryRunner},
 };
 use metricd_core::{
     actor::Actor,
     schema::{ColumnKind, Schema},
     window::{Window, WindowRequest},
 };
-use metricd_infrastructure::{db::Database, generation::offline::suggest};
+use metricd_grammar::{Interpretation, interpret};
+use metricd_infrastructure::db::Database;
 use serde_json::Value;
 
 use crate::support::*;
@@ -56,12 +57,12 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         assert!(unanswerable.len() >= 20, "{} sentences are too few", unanswerable.len());
         let mut refused = 0;
         for sentence in &unanswerable {
-            match suggest(sentence, &schema, today(&ports)) {
-                Suggestion::NotUnderstood { explanation } => {
+            match interpret(sentence, &schema, today(&ports)) {
+                Interpretation::NotUnderstood { explanation } => {
                     assert!(explanation.contains("not understood"), "{explanation}");
                     refused += 1;
                 }
-                Suggestion::Query { sql, .. } => {
+                Interpretation::Query { sql, .. } => {
                     writeln!(wrong, "\n> {sentence}\nis not answerable, but became\n{sql}").unwrap();
                     failed.insert(sentence.as_str());
                 }
@@ -209,9 +210,9 @@ async fn answer(
     sentence: &str,
     by_hand: &str,
 ) -> Result<(), String> {
-    let sql = match suggest(sentence, schema, today(ports)) {
-        Suggestion::Query { sql, .. } => sql,
-        Suggestion::NotUnderstood { explanation } => return Err(explanation),
+    let sql = match interpret(sentence, schema, today(ports)) {
+        Interpretation::Query { sql, .. } => sql,
+        Interpretation::NotUnderstood { explanation } => return Err(explanation),
     };
     let (generated, _) = rows(ports, &sql).await.map_err(|error| format!("{error}\n{sql}"))?;
     let (expected, is_ordered) = rows(ports, by_hand).await.expect(sentence);

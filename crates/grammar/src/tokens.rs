@@ -6,21 +6,21 @@ use chrono::NaiveDate;
 use rust_stemmers::{Algorithm, Stemmer};
 
 /// The most tokens of a sentence that is looked at.
-pub(super) const MAX_TOKENS: usize = 120;
+pub(crate) const MAX_TOKENS: usize = 120;
 
 /// A part of a sentence.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
     /// As it was written.
-    pub(super) original: String,
+    pub(crate) original: String,
     /// In lower case.
-    pub(super) text: String,
-    pub(super) stem: String,
+    pub(crate) text: String,
+    pub(crate) stem: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Word,
     /// A plain decimal number, as SQL writes it.
     Number(String),
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 }
 
 /// The stem of a word of lower case.
-pub(super) fn stem(word: &str) -> String {
+pub(crate) fn stem(word: &str) -> String {
     thread_local! {
         static ENGLISH: Stemmer = Stemmer::create(Algorithm::English);
     }
@@ -46,7 +46,7 @@ pub(super) fn stem(word: &str) -> String {
 }
 
 /// The words of a name or value: `snake_case`, `camelCase` and everything else that parts words.
-pub(super) fn words_of(name: &str) -> Vec<String> {
+pub(crate) fn words_of(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut before = ' ';
@@ -67,7 +67,7 @@ pub(super) fn words_of(name: &str) -> Vec<String> {
 }
 
 /// The tokens of a sentence. Punctuation that means nothing is left out.
-pub(super) fn tokens(sentence: &str) -> Vec<Token> {
+pub(crate) fn tokens(sentence: &str) -> Vec<Token> {
     let chars: Vec<char> = sentence.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;

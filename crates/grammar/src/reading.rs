@@ -18,29 +18,29 @@ use super::{
 const RANKED_ROWS: u32 = 10;
 
 /// How a sentence reads with one table.
-pub(super) struct Reading<'a> {
-    pub(super) question: Question<'a>,
+pub(crate) struct Reading<'a> {
+    pub(crate) question: Question<'a>,
     /// How much of the table's name is said: 0 when nothing is.
-    pub(super) named: u32,
+    pub(crate) named: u32,
     /// How many names of columns and values are said.
-    pub(super) grounds: usize,
+    pub(crate) grounds: usize,
     /// The parts that the sentence was cut into: fewer say more.
-    pub(super) parts: usize,
+    pub(crate) parts: usize,
 }
 
 /// Why a sentence cannot be read with a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gap {
+pub(crate) struct Gap {
     /// The words without a place.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// What is wrong, when every word is known.
-    pub(super) reason: Option<String>,
-    pub(super) named: u32,
-    pub(super) grounds: usize,
+    pub(crate) reason: Option<String>,
+    pub(crate) named: u32,
+    pub(crate) grounds: usize,
 }
 
 /// Reads `tokens` as a question about the table of `vocabulary`.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     vocabulary: &Vocabulary<'a>,
     tokens: &[Token],
     today: NaiveDate,

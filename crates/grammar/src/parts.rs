@@ -13,15 +13,15 @@ use super::{
 
 /// A part of a sentence.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
-    pub(super) item: Item,
+pub(crate) struct Part {
+    pub(crate) item: Item,
     /// The token that it begins with, and how many it takes.
-    pub(super) start: usize,
-    pub(super) taken: usize,
+    pub(crate) start: usize,
+    pub(crate) taken: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Term(Term),
     /// The table, and how much of its name is said.
     Table(u32),
@@ -37,7 +37,7 @@ pub(super) enum Item {
 }
 
 /// The parts of `tokens`.
-pub(super) fn parts(vocabulary: &Vocabulary<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Part> {
+pub(crate) fn parts(vocabulary: &Vocabulary<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {

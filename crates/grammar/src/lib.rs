@@ -4,6 +4,8 @@
 //! Does no IO and reads no clock. Must never answer another question than the one that was asked: a
 //! word without a place in the question makes the sentence not understood.
 
+#![warn(missing_docs)]
+
 mod dates;
 mod explain;
 mod lexicon;
@@ -14,48 +16,28 @@ mod sql;
 mod tokens;
 mod vocabulary;
 
-use std::{sync::Arc, time::Duration};
-
-use async_trait::async_trait;
 use chrono::NaiveDate;
-use metricd_application::ports::{
-    GenerateError, GenerationSource, QueryGenerator, Suggestion, SuggestionRequest,
-};
 use metricd_core::schema::{Schema, Table};
 
 use reading::{Gap, Reading, read};
 use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
-/// How long one answer may take, its query's trial included.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Suggests queries by the grammar alone, without a network.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OfflineGenerator;
-
-#[async_trait]
-impl QueryGenerator for OfflineGenerator {
-    fn source(&self) -> GenerationSource {
-        GenerationSource::Offline
-    }
-
-    /// The same sentence gives the same query.
-    fn attempts(&self) -> u32 {
-        1
-    }
-
-    fn patience(&self) -> Duration {
-        PATIENCE
-    }
-
-    async fn suggest(&self, request: &SuggestionRequest<'_>) -> Result<Suggestion, GenerateError> {
-        let (prompt, schema, today) =
-            (request.prompt.to_owned(), Arc::clone(request.schema), request.today);
-        // Stemming a large schema takes a while, and nothing in it waits.
-        let suggested = tokio::task::spawn_blocking(move || suggest(&prompt, &schema, today)).await;
-        suggested.map_err(|error| GenerateError::Unavailable(error.into()))
-    }
+/// What the grammar makes of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interpretation {
+    /// The sentence is understood.
+    Query {
+        /// The SQL, with placeholders for the window.
+        sql: String,
+        /// What was understood, as a sentence for the caller.
+        explanation: String,
+    },
+    /// The sentence cannot be grounded in the schema.
+    NotUnderstood {
+        /// What was not understood, as a sentence for the caller.
+        explanation: String,
+    },
 }
 
 /// The most tables, columns and values together that a sentence is compared with.
@@ -63,19 +45,19 @@ const MAX_NAMES: usize = 100_000;
 
 /// The query for `prompt`, on `today`.
 #[must_use]
-pub fn suggest(prompt: &str, schema: &Schema, today: NaiveDate) -> Suggestion {
+pub fn interpret(prompt: &str, schema: &Schema, today: NaiveDate) -> Interpretation {
     let tokens = tokens(prompt);
     if tokens.len() > MAX_TOKENS {
         let explanation =
             format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
-        return Suggestion::NotUnderstood { explanation };
+        return Interpretation::NotUnderstood { explanation };
     }
     if names(schema) > MAX_NAMES {
         let explanation = format!(
             "The sentence was not understood: there are more than {MAX_NAMES} tables, columns and \
              values that it may be about."
         );
-        return Suggestion::NotUnderstood { explanation };
+        return Interpretation::NotUnderstood { explanation };
     }
     let vocabularies: Vec<Vocabulary<'_>> = schema.tables.iter().map(Vocabulary::of).collect();
     let mut readings: Vec<(&Vocabulary<'_>, Reading<'_>)> = Vec::new();
@@ -87,7 +69,7 @@ pub fn suggest(prompt: &str, schema: &Schema, today: NaiveDate) -> Suggestion {
         }
     }
     match best(&readings) {
-        Ok(Some(reading)) => Suggestion::Query {
+        Ok(Some(reading)) => Interpretation::Query {
             sql: sql::write(&reading.question, prompt),
             explanation: explain::understood(&reading.question),
         },
@@ -97,13 +79,13 @@ pub fn suggest(prompt: &str, schema: &Schema, today: NaiveDate) -> Suggestion {
                 .min_by_key(|gap| (gap.words.len(), std::cmp::Reverse((gap.named, gap.grounds))));
             let gap =
                 closest.unwrap_or(Gap { words: Vec::new(), reason: None, named: 0, grounds: 0 });
-            Suggestion::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
+            Interpretation::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
         }
         Err(tables) => {
             let reason =
                 format!("it may be about {}; name the table that is meant", tables.join(" or "));
             let gap = Gap { words: Vec::new(), reason: Some(reason), named: 0, grounds: 0 };
-            Suggestion::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
+            Interpretation::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::tokens::{Token, stem};
 
 /// What a phrase does in a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Term {
+pub(crate) enum Term {
     Count,
     Aggregate(Aggregate),
     Share,
@@ -53,7 +53,7 @@ pub(super) enum Term {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Currency {
+pub(crate) enum Currency {
     Euro,
     Dollar,
     Pound,
@@ -61,13 +61,13 @@ pub(super) enum Currency {
 
 impl Term {
     /// Whether it says only how things are put, as a rule.
-    pub(super) fn is_filler(self) -> bool {
+    pub(crate) fn is_filler(self) -> bool {
         matches!(self, Self::Harmless | Self::Have | Self::Currency(_))
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Aggregate {
+pub(crate) enum Aggregate {
     Sum,
     Average,
     Minimum,
@@ -75,13 +75,13 @@ pub(super) enum Aggregate {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Highest,
     Lowest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Bucket {
+pub(crate) enum Bucket {
     Day,
     Week,
     Month,
@@ -90,7 +90,7 @@ pub(super) enum Bucket {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Comparison {
+pub(crate) enum Comparison {
     Above,
     AtLeast,
     Below,
@@ -100,7 +100,7 @@ pub(super) enum Comparison {
 
 impl Bucket {
     /// The name of its column, and PostgreSQL's word for it.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -113,7 +113,7 @@ impl Bucket {
 
 impl Comparison {
     /// PostgreSQL's operator.
-    pub(super) fn operator(self) -> &'static str {
+    pub(crate) fn operator(self) -> &'static str {
         match self {
             Self::Above => ">",
             Self::AtLeast => ">=",
@@ -125,14 +125,14 @@ impl Comparison {
 }
 
 /// The words of `words.txt`.
-pub(super) struct Lexicon {
+pub(crate) struct Lexicon {
     /// By their first stem, longest first.
     phrases: HashMap<String, Vec<Phrase>>,
     /// A stem, and the one that stands for all of its meaning.
     same: HashMap<String, String>,
-    pub(super) suffixes: HashSet<String>,
-    pub(super) prefixes: HashSet<String>,
-    pub(super) participles: HashSet<String>,
+    pub(crate) suffixes: HashSet<String>,
+    pub(crate) prefixes: HashSet<String>,
+    pub(crate) participles: HashSet<String>,
     /// Stems of measures that are averaged.
     averaged: Vec<Vec<String>>,
     /// Stems of what is said of sums.
@@ -146,7 +146,7 @@ struct Phrase {
 }
 
 /// The one lexicon.
-pub(super) fn lexicon() -> &'static Lexicon {
+pub(crate) fn lexicon() -> &'static Lexicon {
     static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(include_str!("words.txt")));
     &LEXICON
 }
@@ -196,7 +196,7 @@ impl Lexicon {
     }
 
     /// The longest phrase that `tokens` begin with, and how many of them it takes.
-    pub(super) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
+    pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
         let begins = |phrase: &&Phrase| {
             tokens.len() >= phrase.stems.len()
@@ -213,12 +213,12 @@ impl Lexicon {
     }
 
     /// The stem that stands for all words of the same meaning.
-    pub(super) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
+    pub(crate) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
         self.same.get(stem).map_or(stem, String::as_str)
     }
 
     /// The currency that a word alone is.
-    pub(super) fn currency(&self, stem: &str) -> Option<Currency> {
+    pub(crate) fn currency(&self, stem: &str) -> Option<Currency> {
         self.phrases.get(stem)?.iter().find_map(|phrase| match phrase.term {
             Term::Currency(currency) => Some(currency),
             _ => None,
@@ -226,7 +226,7 @@ impl Lexicon {
     }
 
     /// Whether a word alone means nothing to a question, or only how it is put.
-    pub(super) fn is_harmless(&self, stem: &str) -> bool {
+    pub(crate) fn is_harmless(&self, stem: &str) -> bool {
         self.phrases.get(stem).is_some_and(|phrases| {
             phrases.iter().any(|phrase| {
                 phrase.stems.len() == 1
@@ -236,12 +236,12 @@ impl Lexicon {
     }
 
     /// Whether a word is said of sums rather than of single rows.
-    pub(super) fn is_flow(&self, stem: &str) -> bool {
+    pub(crate) fn is_flow(&self, stem: &str) -> bool {
         self.flows.iter().any(|flow| self.meaning(flow) == self.meaning(stem))
     }
 
     /// Whether a measure of these stems is averaged rather than added up.
-    pub(super) fn is_averaged(&self, stems: &[String]) -> bool {
+    pub(crate) fn is_averaged(&self, stems: &[String]) -> bool {
         self.averaged
             .iter()
             .any(|averaged| stems.windows(averaged.len()).any(|part| part == averaged))

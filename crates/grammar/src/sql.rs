@@ -21,10 +21,10 @@ use super::{
 const TITLE_CHARS: usize = 120;
 
 /// The rows of a list that nobody said a number for.
-pub(super) const LIST_ROWS: u32 = 100;
+pub(crate) const LIST_ROWS: u32 = 100;
 
 /// The query that answers `question`.
-pub(super) fn write(question: &Question<'_>, prompt: &str) -> String {
+pub(crate) fn write(question: &Question<'_>, prompt: &str) -> String {
     let title: String = prompt.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
     let (outputs, tail) = if question.is_list { list(question) } else { aggregate(question) };
     let mut conditions: Vec<String> =

@@ -13,7 +13,7 @@ use super::{
 
 /// A period of whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Period {
+pub(crate) enum Period {
     /// These days, both included.
     Fixed(NaiveDate, NaiveDate),
     /// From so many days ago until today.
@@ -50,7 +50,7 @@ enum Length {
 }
 
 /// The period that a sentence names at `at`, and how many tokens that takes.
-pub(super) fn period(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(usize, Period)> {
+pub(crate) fn period(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(usize, Period)> {
     let phrase = Phrase { tokens, today };
     phrase.relative(at).or_else(|| phrase.absolute(at))
 }

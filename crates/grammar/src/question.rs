@@ -9,39 +9,39 @@ use super::{
 
 /// A question about one table. Columns are named by their place in it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Question<'a> {
-    pub(super) table: &'a Table,
-    pub(super) measures: Vec<Measure>,
-    pub(super) groups: Vec<Group>,
+pub(crate) struct Question<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) measures: Vec<Measure>,
+    pub(crate) groups: Vec<Group>,
     /// What all rows that count fulfil.
-    pub(super) filters: Vec<Filter>,
+    pub(crate) filters: Vec<Filter>,
     /// What a share is of: the rows that fulfil these, among all that count.
-    pub(super) share: Option<Vec<Filter>>,
+    pub(crate) share: Option<Vec<Filter>>,
     /// How many rows a group must have, at least or at most.
-    pub(super) having: Option<(Comparison, String)>,
-    pub(super) rank: Option<Rank>,
+    pub(crate) having: Option<(Comparison, String)>,
+    pub(crate) rank: Option<Rank>,
     /// The rows themselves.
-    pub(super) is_list: bool,
+    pub(crate) is_list: bool,
     /// The column that days are told by.
-    pub(super) date: Option<usize>,
-    pub(super) period: Option<Period>,
+    pub(crate) date: Option<usize>,
+    pub(crate) period: Option<Period>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(crate) enum Measure {
     Rows,
     Distinct(usize),
     Of(Aggregate, usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(crate) enum Group {
     Time(Bucket),
     Column(usize),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Filter {
+pub(crate) enum Filter {
     /// One of the values, or none of them.
     Values {
         column: usize,
@@ -71,13 +71,13 @@ pub(super) enum Filter {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rank {
-    pub(super) direction: Direction,
-    pub(super) limit: u32,
+pub(crate) struct Rank {
+    pub(crate) direction: Direction,
+    pub(crate) limit: u32,
 }
 
 impl Question<'_> {
-    pub(super) fn column(&self, index: usize) -> &str {
+    pub(crate) fn column(&self, index: usize) -> &str {
         &self.table.columns[index].name
     }
 }

@@ -15,7 +15,7 @@ const RECORDS: &str = "metrics";
 
 /// What a phrase names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     Table,
     Column(usize),
     Value(usize, String),
@@ -34,17 +34,17 @@ struct Phrase {
 
 /// A phrase that was found in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// How many tokens it takes.
-    pub(super) taken: usize,
-    pub(super) quality: u32,
-    pub(super) name: Name,
+    pub(crate) taken: usize,
+    pub(crate) quality: u32,
+    pub(crate) name: Name,
     /// Whether it is spelled as in the schema, not only of the same meaning.
-    pub(super) is_literal: bool,
+    pub(crate) is_literal: bool,
 }
 
 /// The whole name.
-pub(super) const WHOLE: u32 = 4;
+pub(crate) const WHOLE: u32 = 4;
 /// The name without what only says what kind of thing it is.
 const CORE: u32 = 3;
 /// What its comment calls it.
@@ -53,17 +53,17 @@ const COMMENT: u32 = 2;
 const PART: u32 = 1;
 
 /// The phrases of one table.
-pub(super) struct Vocabulary<'a> {
-    pub(super) table: &'a Table,
+pub(crate) struct Vocabulary<'a> {
+    pub(crate) table: &'a Table,
     phrases: Vec<Phrase>,
     /// The phrases that hold a meaning.
     by_meaning: HashMap<String, Vec<usize>>,
     /// Words of its name that a shorter name for it leaves out.
-    pub(super) modifiers: Vec<String>,
+    pub(crate) modifiers: Vec<String>,
 }
 
 impl<'a> Vocabulary<'a> {
-    pub(super) fn of(table: &'a Table) -> Self {
+    pub(crate) fn of(table: &'a Table) -> Self {
         let mut vocabulary =
             Self { table, phrases: Vec::new(), by_meaning: HashMap::new(), modifiers: Vec::new() };
         let words = words_of(&table.name.name);
@@ -137,7 +137,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Everything that `tokens` begin with a name of.
-    pub(super) fn find(&self, tokens: &[Token]) -> Vec<Found> {
+    pub(crate) fn find(&self, tokens: &[Token]) -> Vec<Found> {
         let Some(first) = tokens.first() else {
             return Vec::new();
         };
@@ -162,7 +162,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Whether the word stands in a value of a text column.
-    pub(super) fn has_value_word(&self, word: &str) -> bool {
+    pub(crate) fn has_value_word(&self, word: &str) -> bool {
         let meaning = stem(word);
         self.by_meaning.get(lexicon().meaning(&meaning)).is_some_and(|phrases| {
             phrases.iter().any(|index| matches!(self.phrases[*index].name, Name::Value(..)))
@@ -170,7 +170,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Whether another value of the column holds a word of this stem too.
-    pub(super) fn is_in_other_values(&self, column: usize, value: &str, stem: &str) -> bool {
+    pub(crate) fn is_in_other_values(&self, column: usize, value: &str, stem: &str) -> bool {
         self.by_meaning.get(lexicon().meaning(stem)).is_some_and(|phrases| {
             phrases.iter().any(|index| {
                 matches!(&self.phrases[*index].name, Name::Value(c, v) if *c == column && v != value)
@@ -179,35 +179,35 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The column's own words, for what it is measured by.
-    pub(super) fn stems_of(&self, column: usize) -> Vec<String> {
+    pub(crate) fn stems_of(&self, column: usize) -> Vec<String> {
         let named =
             self.phrases.iter().filter(|p| p.name == Name::Column(column) && p.quality != PART);
         named.flat_map(|phrase| phrase.stems.clone()).collect()
     }
 
-    pub(super) fn kind(&self, column: usize) -> ColumnKind {
+    pub(crate) fn kind(&self, column: usize) -> ColumnKind {
         self.table.columns[column].kind
     }
 
-    pub(super) fn is_date(&self, column: usize) -> bool {
+    pub(crate) fn is_date(&self, column: usize) -> bool {
         use ColumnKind::{Date, Timestamp, TimestampTz};
         matches!(self.kind(column), Date | Timestamp | TimestampTz)
     }
 
     /// The currencies that the columns' names and comments tell of.
-    pub(super) fn currencies(&self) -> Vec<Currency> {
+    pub(crate) fn currencies(&self) -> Vec<Currency> {
         let columns = self.table.columns.iter();
         let texts = columns.flat_map(|column| [Some(&column.name), column.comment.as_ref()]);
         let words = texts.flatten().flat_map(|text| words_of(text));
         words.filter_map(|word| lexicon().currency(&stem(&word))).collect()
     }
 
-    pub(super) fn is_records(&self) -> bool {
+    pub(crate) fn is_records(&self) -> bool {
         self.table.name.schema.is_none() && self.table.name.name == RECORDS
     }
 
     /// Whether a number is a name: adding it up means nothing.
-    pub(super) fn is_key(&self, column: usize) -> bool {
+    pub(crate) fn is_key(&self, column: usize) -> bool {
         let words = words_of(&self.table.columns[column].name);
         words.last().is_some_and(|last| ["id", "key", "no", "nr", "code"].contains(&last.as_str()))
     }

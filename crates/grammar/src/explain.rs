@@ -15,7 +15,7 @@ use super::{
 const MOST_NAMED: usize = 8;
 
 /// What was understood.
-pub(super) fn understood(question: &Question<'_>) -> String {
+pub(crate) fn understood(question: &Question<'_>) -> String {
     let mut text = if question.is_list {
         "Lists rows".to_owned()
     } else {
@@ -72,7 +72,7 @@ pub(super) fn understood(question: &Question<'_>) -> String {
 }
 
 /// What was not.
-pub(super) fn not_understood(gap: &Gap, schema: &Schema) -> String {
+pub(crate) fn not_understood(gap: &Gap, schema: &Schema) -> String {
     let names: Vec<String> =
         schema.tables.iter().take(MOST_NAMED).map(|table| table.name.to_string()).collect();
     let more = if schema.tables.len() > MOST_NAMED { " and others" } else { "" };
