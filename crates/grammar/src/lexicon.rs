@@ -127,7 +127,7 @@ impl Comparison {
 /// The words of `words.txt`.
 pub(crate) struct Lexicon {
     /// By their first stem, longest first.
-    phrases: HashMap<String, Vec<Phrase>>,
+    phrases: HashMap<String, Vec<TermPhrase>>,
     /// A stem, and the one that stands for all of its meaning.
     same: HashMap<String, String>,
     pub(crate) suffixes: HashSet<String>,
@@ -139,7 +139,7 @@ pub(crate) struct Lexicon {
     flows: HashSet<String>,
 }
 
-struct Phrase {
+struct TermPhrase {
     words: Vec<String>,
     stems: Vec<String>,
     term: Term,
@@ -191,20 +191,20 @@ impl Lexicon {
         let stems = stems(phrase);
         if let Some(first) = stems.first() {
             let words = phrase.split(' ').map(str::to_owned).collect();
-            self.phrases.entry(first.clone()).or_default().push(Phrase { words, stems, term });
+            self.phrases.entry(first.clone()).or_default().push(TermPhrase { words, stems, term });
         }
     }
 
     /// The longest phrase that `tokens` begin with, and how many of them it takes.
     pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
-        let begins = |phrase: &&Phrase| {
+        let begins = |phrase: &&TermPhrase| {
             tokens.len() >= phrase.stems.len()
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
         };
         let found = phrases.iter().find(begins)?;
         // `weekly` has the stem of `week`: of phrases that are alike, the one that is spelled so.
-        let is_spelled = |phrase: &&Phrase| {
+        let is_spelled = |phrase: &&TermPhrase| {
             phrase.words.len() == found.words.len()
                 && phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text)
         };

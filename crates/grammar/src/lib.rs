@@ -6,20 +6,29 @@
 
 #![warn(missing_docs)]
 
-mod dates;
+mod conditions;
+mod days;
 mod explain;
+mod faults;
 mod lexicon;
-mod parts;
-mod question;
+mod measures;
+mod periods;
+mod phrases;
+mod plan;
 mod reading;
+mod roles;
+mod sentence;
 mod sql;
 mod tokens;
 mod vocabulary;
 
+use std::cmp::Reverse;
+
 use chrono::NaiveDate;
 use metricd_core::schema::{Schema, Table};
 
-use reading::{Gap, Reading, read};
+use faults::Misfit;
+use reading::{Candidate, read};
 use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
@@ -43,10 +52,10 @@ pub enum Interpretation {
 /// The most tables, columns and values together that a sentence is compared with.
 const MAX_NAMES: usize = 100_000;
 
-/// The query for `prompt`, on `today`.
+/// Interprets a sentence as a question about one of the tables of `schema`, on the day `today`.
 #[must_use]
-pub fn interpret(prompt: &str, schema: &Schema, today: NaiveDate) -> Interpretation {
-    let tokens = tokens(prompt);
+pub fn interpret(sentence: &str, schema: &Schema, today: NaiveDate) -> Interpretation {
+    let tokens = tokens(sentence);
     if tokens.len() > MAX_TOKENS {
         let explanation =
             format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
@@ -60,34 +69,37 @@ pub fn interpret(prompt: &str, schema: &Schema, today: NaiveDate) -> Interpretat
         return Interpretation::NotUnderstood { explanation };
     }
     let vocabularies: Vec<Vocabulary<'_>> = schema.tables.iter().map(Vocabulary::of).collect();
-    let mut readings: Vec<(&Vocabulary<'_>, Reading<'_>)> = Vec::new();
-    let mut gaps: Vec<Gap> = Vec::new();
+    let mut candidates: Vec<(&Vocabulary<'_>, Candidate<'_>)> = Vec::new();
+    let mut misfits: Vec<Misfit> = Vec::new();
     for vocabulary in &vocabularies {
         match read(vocabulary, &tokens, today) {
-            Ok(reading) => readings.push((vocabulary, reading)),
-            Err(gap) => gaps.push(gap),
+            Ok(candidate) => candidates.push((vocabulary, candidate)),
+            Err(misfit) => misfits.push(misfit),
         }
     }
-    match best(&readings) {
-        Ok(Some(reading)) => Interpretation::Query {
-            sql: sql::write(&reading.question, prompt),
-            explanation: explain::understood(&reading.question),
+    let misfit = match best(&candidates) {
+        Ok(Some(candidate)) => {
+            return Interpretation::Query {
+                sql: sql::write(&candidate.plan, sentence),
+                explanation: explain::understood(&candidate.plan),
+            };
+        }
+        Ok(None) => closest(misfits),
+        Err(tables) => Misfit {
+            reason: Some(format!(
+                "it may be about {}; name the table that is meant",
+                tables.join(" or ")
+            )),
+            ..Misfit::default()
         },
-        Ok(None) => {
-            let closest = gaps
-                .into_iter()
-                .min_by_key(|gap| (gap.words.len(), std::cmp::Reverse((gap.named, gap.grounds))));
-            let gap =
-                closest.unwrap_or(Gap { words: Vec::new(), reason: None, named: 0, grounds: 0 });
-            Interpretation::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
-        }
-        Err(tables) => {
-            let reason =
-                format!("it may be about {}; name the table that is meant", tables.join(" or "));
-            let gap = Gap { words: Vec::new(), reason: Some(reason), named: 0, grounds: 0 };
-            Interpretation::NotUnderstood { explanation: explain::not_understood(&gap, schema) }
-        }
-    }
+    };
+    Interpretation::NotUnderstood { explanation: explain::not_understood(&misfit, schema) }
+}
+
+/// The misfit of the table that the sentence is most likely about.
+fn closest(misfits: Vec<Misfit>) -> Misfit {
+    let distance = |misfit: &Misfit| (misfit.words.len(), Reverse((misfit.named, misfit.grounds)));
+    misfits.into_iter().min_by_key(distance).unwrap_or_default()
 }
 
 fn names(schema: &Schema) -> usize {
@@ -96,21 +108,23 @@ fn names(schema: &Schema) -> usize {
     schema.tables.iter().map(|table| 1 + columns(table)).sum()
 }
 
-/// The reading that fits best; the tables' names when several fit as well.
-fn best<'r, 'a>(
-    readings: &'r [(&Vocabulary<'a>, Reading<'a>)],
-) -> Result<Option<&'r Reading<'a>>, Vec<String>> {
-    let fit =
-        |reading: &Reading<'_>| (reading.named, reading.grounds, std::cmp::Reverse(reading.parts));
-    let Some(most) = readings.iter().map(|(_, reading)| fit(reading)).max() else {
+/// The candidate that fits best; the tables' names when several fit as well.
+fn best<'c, 'a>(
+    candidates: &'c [(&Vocabulary<'a>, Candidate<'a>)],
+) -> Result<Option<&'c Candidate<'a>>, Vec<String>> {
+    let fit = |candidate: &Candidate<'_>| {
+        (candidate.named, candidate.grounds, Reverse(candidate.phrases))
+    };
+    let Some(most) = candidates.iter().map(|(_, candidate)| fit(candidate)).max() else {
         return Ok(None);
     };
-    let mut fitting: Vec<_> = readings.iter().filter(|(_, reading)| fit(reading) == most).collect();
+    let mut fitting: Vec<_> =
+        candidates.iter().filter(|(_, candidate)| fit(candidate) == most).collect();
     if fitting.len() > 1 {
-        // `open_tickets` is a part of `tickets`, where `open` is a state: who says tickets means all.
+        // `open_tickets` is a part of `tickets`, where `open` is a state: "tickets" means all of them.
         let is_part = |vocabulary: &Vocabulary<'_>| {
             let word_of_other = |modifier: &String| {
-                readings.iter().any(|(other, _)| {
+                candidates.iter().any(|(other, _)| {
                     other.table.name != vocabulary.table.name && other.has_value_word(modifier)
                 })
             };
@@ -123,7 +137,7 @@ fn best<'r, 'a>(
         }
     }
     match fitting.as_slice() {
-        [(_, reading)] => Ok(Some(reading)),
+        [(_, candidate)] => Ok(Some(candidate)),
         several => Err(several.iter().map(|(v, _)| v.table.name.to_string()).collect()),
     }
 }

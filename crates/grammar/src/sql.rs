@@ -1,4 +1,4 @@
-//! Writes a question as SQL.
+//! Writes a plan as SQL.
 //!
 //! Must never write a word of the sentence but into the leading comment, and as a quoted text or a checked number into a condition: names come from the schema,
 //! and values are quoted.
@@ -10,10 +10,10 @@ use metricd_core::{
     sql::{quoted_name, quoted_text},
 };
 
-use super::{
-    dates::Period,
+use crate::{
     lexicon::{Aggregate, Bucket, Direction},
-    question::{Filter, Group, Measure, Question},
+    periods::Period,
+    plan::{Condition, Dimension, Measure, Plan},
     tokens::words_of,
 };
 
@@ -23,14 +23,14 @@ const TITLE_CHARS: usize = 120;
 /// The rows of a list that nobody said a number for.
 pub(crate) const LIST_ROWS: u32 = 100;
 
-/// The query that answers `question`.
-pub(crate) fn write(question: &Question<'_>, prompt: &str) -> String {
+/// The query that answers `plan`.
+pub(crate) fn write(plan: &Plan<'_>, prompt: &str) -> String {
     let title: String = prompt.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
-    let (outputs, tail) = if question.is_list { list(question) } else { aggregate(question) };
+    let (outputs, tail) = if plan.is_list { list(plan) } else { aggregate(plan) };
     let mut conditions: Vec<String> =
-        question.filters.iter().map(|filter| condition(question, filter)).collect();
-    conditions.extend(window(question));
-    let name = &question.table.name;
+        plan.conditions.iter().map(|condition| predicate(plan, condition)).collect();
+    conditions.extend(window(plan));
+    let name = &plan.table.name;
     let from = match &name.schema {
         Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
         None => identifier(&name.name),
@@ -44,38 +44,38 @@ pub(crate) fn write(question: &Question<'_>, prompt: &str) -> String {
 }
 
 /// The rows themselves, those with the highest or lowest measure first, else the newest.
-fn list(question: &Question<'_>) -> (Vec<String>, String) {
-    let columns = &question.table.columns;
+fn list(plan: &Plan<'_>) -> (Vec<String>, String) {
+    let columns = &plan.table.columns;
     let outputs = columns.iter().map(|column| identifier(&column.name)).collect();
     let mut order = Vec::new();
-    if let (Some(rank), Some(Measure::Of(_, column))) = (question.rank, question.measures.first()) {
-        order.push(ranked(&identifier(question.column(*column)), rank.direction));
-    } else if let Some(date) = question.date {
-        order.push(ranked(&identifier(question.column(date)), Direction::Highest));
+    if let (Some(rank), Some(Measure::Of(_, column))) = (plan.ranking, plan.measures.first()) {
+        order.push(ranked(&identifier(plan.column(*column)), rank.direction));
+    } else if let Some(date) = plan.date {
+        order.push(ranked(&identifier(plan.column(date)), Direction::Highest));
     }
     order.push("1".to_owned());
-    let limit = question.rank.map_or(LIST_ROWS, |rank| rank.limit);
+    let limit = plan.ranking.map_or(LIST_ROWS, |rank| rank.limit);
     (outputs, format!("\nORDER BY {}\nLIMIT {limit}", order.join(", ")))
 }
 
-fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
+fn aggregate(plan: &Plan<'_>) -> (Vec<String>, String) {
     let mut outputs = Vec::new();
     let mut names = Names::default();
-    for group in &question.groups {
+    for group in &plan.dimensions {
         let (expression, name) = match group {
-            Group::Time(bucket) => (time(question, *bucket), names.distinct(bucket.as_str())),
-            Group::Column(column) => {
-                let name = question.column(*column);
+            Dimension::Time(bucket) => (time(plan, *bucket), names.distinct(bucket.as_str())),
+            Dimension::Column(column) => {
+                let name = plan.column(*column);
                 (identifier(name), names.distinct(name))
             }
         };
         outputs.push(named(&expression, &name));
     }
     let groups = outputs.len();
-    for measure in &question.measures {
-        let (expression, name) = match &question.share {
-            Some(of) => (share(question, *measure, of), "percent".to_owned()),
-            None => (measured(question, *measure, ""), measure_name(question, *measure)),
+    for measure in &plan.measures {
+        let (expression, name) = match &plan.share {
+            Some(of) => (share(plan, *measure, of), "percent".to_owned()),
+            None => (measured(plan, *measure, ""), measure_name(plan, *measure)),
         };
         outputs.push(named(&expression, &names.distinct(&name)));
     }
@@ -86,22 +86,22 @@ fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
     let ordinals: Vec<String> = (1..=groups).map(|number| number.to_string()).collect();
     tail.push_str("\nGROUP BY ");
     tail.push_str(&ordinals.join(", "));
-    if let Some((comparison, number)) = &question.having {
+    if let Some((comparison, number)) = &plan.having {
         // Writing to a String cannot fail.
         let _ = write!(tail, "\nHAVING count(*) {} {number}", comparison.operator());
     }
-    let is_time = |group: &Group| matches!(group, Group::Time(_));
+    let is_time = |group: &Dimension| matches!(group, Dimension::Time(_));
     let mut order = ordinals.clone();
-    if let Some(rank) = question.rank {
+    if let Some(rank) = plan.ranking {
         order.insert(0, ranked(&(groups + 1).to_string(), rank.direction));
-    } else if let Some(at) = question.groups.iter().position(is_time) {
+    } else if let Some(at) = plan.dimensions.iter().position(is_time) {
         let time = order.remove(at);
         order.insert(0, time);
     } else {
         order.insert(0, ranked(&(groups + 1).to_string(), Direction::Highest));
     }
     let _ = write!(tail, "\nORDER BY {}", order.join(", "));
-    if let Some(rank) = question.rank {
+    if let Some(rank) = plan.ranking {
         let _ = write!(tail, "\nLIMIT {}", rank.limit);
     }
     (outputs, tail)
@@ -121,11 +121,11 @@ fn named(expression: &str, name: &str) -> String {
 }
 
 /// A measure over those rows that `filter` leaves.
-fn measured(question: &Question<'_>, measure: Measure, filter: &str) -> String {
+fn measured(plan: &Plan<'_>, measure: Measure, filter: &str) -> String {
     let call = match measure {
         Measure::Rows => "count(*)".to_owned(),
         Measure::Distinct(column) => {
-            format!("count(DISTINCT {})", identifier(question.column(column)))
+            format!("count(DISTINCT {})", identifier(plan.column(column)))
         }
         Measure::Of(aggregate, column) => {
             let function = match aggregate {
@@ -134,14 +134,14 @@ fn measured(question: &Question<'_>, measure: Measure, filter: &str) -> String {
                 Aggregate::Minimum => "min",
                 Aggregate::Maximum => "max",
             };
-            format!("{function}({})", identifier(question.column(column)))
+            format!("{function}({})", identifier(plan.column(column)))
         }
     };
     format!("{call}{filter}")
 }
 
-fn measure_name(question: &Question<'_>, measure: Measure) -> String {
-    let word = |column: usize| words_of(question.column(column)).join("_");
+fn measure_name(plan: &Plan<'_>, measure: Measure) -> String {
+    let word = |column: usize| words_of(plan.column(column)).join("_");
     match measure {
         Measure::Rows => "count".to_owned(),
         Measure::Distinct(column) => format!("distinct_{}", word(column)),
@@ -154,25 +154,26 @@ fn measure_name(question: &Question<'_>, measure: Measure) -> String {
 
 /// A share in percent: of the rows that fulfil `of`, or, where nothing is to be fulfilled, of the
 /// group's among all.
-fn share(question: &Question<'_>, measure: Measure, of: &[Filter]) -> String {
-    let whole = measured(question, measure, "");
+fn share(plan: &Plan<'_>, measure: Measure, of: &[Condition]) -> String {
+    let whole = measured(plan, measure, "");
     let (part, whole) = if of.is_empty() {
         (whole.clone(), format!("sum({whole}) OVER ()"))
     } else {
-        let conditions: Vec<String> = of.iter().map(|filter| condition(question, filter)).collect();
+        let conditions: Vec<String> =
+            of.iter().map(|condition| predicate(plan, condition)).collect();
         let filter = format!(" FILTER (WHERE {})", conditions.join(" AND "));
-        (format!("coalesce({}, 0)", measured(question, measure, &filter)), whole)
+        (format!("coalesce({}, 0)", measured(plan, measure, &filter)), whole)
     };
     format!("round(CAST(100.0 * {part} / nullif({whole}, 0) AS numeric), 2)")
 }
 
 /// The first day of the bucket that a row is in.
-fn time(question: &Question<'_>, bucket: Bucket) -> String {
-    let Some(date) = question.date else {
+fn time(plan: &Plan<'_>, bucket: Bucket) -> String {
+    let Some(date) = plan.date else {
         return "NULL".to_owned();
     };
-    let column = identifier(question.column(date));
-    let is_day = question.table.columns[date].kind == ColumnKind::Date;
+    let column = identifier(plan.column(date));
+    let is_day = plan.table.columns[date].kind == ColumnKind::Date;
     match bucket {
         Bucket::Day if is_day => column,
         Bucket::Day => format!("CAST({column} AS date)"),
@@ -180,10 +181,10 @@ fn time(question: &Question<'_>, bucket: Bucket) -> String {
     }
 }
 
-fn condition(question: &Question<'_>, filter: &Filter) -> String {
-    let name = |column: &usize| identifier(question.column(*column));
-    match filter {
-        Filter::Values { column, values, negated } => {
+fn predicate(plan: &Plan<'_>, condition: &Condition) -> String {
+    let name = |column: &usize| identifier(plan.column(*column));
+    match condition {
+        Condition::Values { column, values, negated } => {
             let column = name(column);
             let list: Vec<String> = values.iter().map(|value| quoted_text(value)).collect();
             match (list.as_slice(), negated) {
@@ -196,17 +197,17 @@ fn condition(question: &Question<'_>, filter: &Filter) -> String {
                 }
             }
         }
-        Filter::Flag { column, negated: false } => format!("{} IS TRUE", name(column)),
-        Filter::Flag { column, negated: true } => format!("{} IS NOT TRUE", name(column)),
-        Filter::Number { column, comparison, number } => {
+        Condition::Flag { column, negated: false } => format!("{} IS TRUE", name(column)),
+        Condition::Flag { column, negated: true } => format!("{} IS NOT TRUE", name(column)),
+        Condition::Number { column, comparison, number } => {
             format!("{} {} {number}", name(column), comparison.operator())
         }
-        Filter::Range { column, low, high } => {
+        Condition::Range { column, low, high } => {
             format!("{} BETWEEN {low} AND {high}", name(column))
         }
-        Filter::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
-        Filter::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
-        Filter::Alert(columns) => {
+        Condition::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
+        Condition::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
+        Condition::Alert(columns) => {
             let present: Vec<String> =
                 columns.iter().map(|column| format!("{} IS NOT NULL", name(column))).collect();
             format!("({})", present.join(" OR "))
@@ -215,11 +216,11 @@ fn condition(question: &Question<'_>, filter: &Filter) -> String {
 }
 
 /// The conditions on the date column: both ends may be asked for otherwise, or so many days back.
-fn window(question: &Question<'_>) -> Vec<String> {
-    let Some(date) = question.date else {
+fn window(plan: &Plan<'_>) -> Vec<String> {
+    let Some(date) = plan.date else {
         return Vec::new();
     };
-    let column = identifier(question.column(date));
+    let column = identifier(plan.column(date));
     let day = |day: chrono::NaiveDate| quoted_text(&day.to_string());
     let from = |default: String| format!("{column} >= coalesce(:start_date, {default})");
     let through = |default: String| format!("{column} < coalesce(:end_date, {default}) + 1");
@@ -227,7 +228,7 @@ fn window(question: &Question<'_>) -> Vec<String> {
     let through_today = || format!("{column} < :end_date + 1");
     let moved = |of: &str, moved: String| format!("CAST({of}{moved} AS date)");
     let start_of = |unit: Bucket| format!("date_trunc('{}', CURRENT_DATE)", unit.as_str());
-    match question.period {
+    match plan.period {
         None => vec![from_usual(), through_today()],
         Some(Period::Fixed(first, last)) => {
             let next = last.succ_opt().unwrap_or(last);

@@ -11,7 +11,7 @@ pub(crate) const MAX_TOKENS: usize = 120;
 /// A part of a sentence.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Token {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     /// As it was written.
     pub(crate) original: String,
     /// In lower case.
@@ -20,7 +20,7 @@ pub(crate) struct Token {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     Word,
     /// A plain decimal number, as SQL writes it.
     Number(String),
@@ -82,7 +82,7 @@ fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     let c = chars[at];
     if let Some(end) = quoted(chars, at) {
         let text: String = chars[at + 1..end].iter().collect();
-        tokens.push(token(Kind::Quoted, &text));
+        tokens.push(token(TokenKind::Quoted, &text));
         return end + 1;
     }
     if c.is_ascii_digit() {
@@ -97,7 +97,7 @@ fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     }
     let pair: String = chars[at..chars.len().min(at + 2)].iter().collect();
     if [">=", "<=", "<>", "!="].contains(&pair.as_str()) {
-        tokens.push(token(Kind::Sign, &pair));
+        tokens.push(token(TokenKind::Sign, &pair));
         return at + 2;
     }
     let is_dash = matches!(c, '-' | '–' | '—');
@@ -106,18 +106,18 @@ fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
         && chars[at - 1].is_whitespace()
         && chars.get(at + 1).is_some_and(|c| c.is_whitespace());
     let after_day =
-        matches!(tokens.last(), Some(Token { kind: Kind::Day(_) | Kind::Month(..), .. }));
+        matches!(tokens.last(), Some(Token { kind: TokenKind::Day(_) | TokenKind::Month(..), .. }));
     if is_dash && (stands_alone || after_day) {
-        tokens.push(token(Kind::Sign, "-"));
+        tokens.push(token(TokenKind::Sign, "-"));
     } else if matches!(c, '>' | '<' | '=' | '&' | '€' | '$' | '£' | '%' | '+' | '*' | '/') {
-        tokens.push(token(Kind::Sign, &c.to_string()));
+        tokens.push(token(TokenKind::Sign, &c.to_string()));
     } else if c == '≥' || c == '≤' {
-        tokens.push(token(Kind::Sign, if c == '≥' { ">=" } else { "<=" }));
+        tokens.push(token(TokenKind::Sign, if c == '≥' { ">=" } else { "<=" }));
     }
     at + 1
 }
 
-fn token(kind: Kind, original: &str) -> Token {
+fn token(kind: TokenKind, original: &str) -> Token {
     let text = original.to_lowercase();
     Token { kind, original: original.to_owned(), stem: stem(&text), text }
 }
@@ -128,14 +128,14 @@ fn words(text: &str, tokens: &mut Vec<Token>) {
     let lower = text.to_lowercase();
     if let Some(verb) = lower.strip_suffix("n't") {
         tokens.extend([
-            token(Kind::Word, if verb == "ca" { "can" } else { verb }),
-            token(Kind::Word, "not"),
+            token(TokenKind::Word, if verb == "ca" { "can" } else { verb }),
+            token(TokenKind::Word, "not"),
         ]);
         return;
     }
     let own = if lower.ends_with("'s") { &text[..text.len() - 2] } else { text.as_str() };
     for part in own.split(['\'', '_']).filter(|part| !part.is_empty()) {
-        tokens.push(token(Kind::Word, part));
+        tokens.push(token(TokenKind::Word, part));
     }
 }
 
@@ -171,17 +171,18 @@ fn number(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     // Two that a hyphen joins are read apart, unless they look like a day that there is not.
     let plain = text.split_once(['-', '/', ':']).filter(|_| text.len() < 8);
     let text = plain.map_or(text, |(first, _)| first);
-    let kind = decimal(text).map(Kind::Number).or_else(|| ordinal(text)).unwrap_or(Kind::Word);
+    let kind =
+        decimal(text).map(TokenKind::Number).or_else(|| ordinal(text)).unwrap_or(TokenKind::Word);
     tokens.push(token(kind, text));
     at + text.chars().count()
 }
 
-fn day(text: &str) -> Option<Kind> {
+fn day(text: &str) -> Option<TokenKind> {
     let text = text.strip_suffix("T00:00:00").unwrap_or(text);
     let formats = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y"];
     let read = |format: &&str| NaiveDate::parse_from_str(text, format).ok();
     let day = formats.iter().find_map(read).filter(|_| text.len() >= 8)?;
-    in_range(day).then_some(Kind::Day(day))
+    in_range(day).then_some(TokenKind::Day(day))
 }
 
 /// Whether a day is one that data may be about: far from what a date cannot hold.
@@ -190,11 +191,11 @@ fn in_range(day: NaiveDate) -> bool {
     (1900..2200).contains(&day.year())
 }
 
-fn year_month(text: &str) -> Option<Kind> {
+fn year_month(text: &str) -> Option<TokenKind> {
     let (year, month) =
         text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
     let (year, month) = (year.parse().ok()?, month.parse().ok()?);
-    in_range(NaiveDate::from_ymd_opt(year, month, 1)?).then_some(Kind::Month(year, month))
+    in_range(NaiveDate::from_ymd_opt(year, month, 1)?).then_some(TokenKind::Month(year, month))
 }
 
 /// `1,000.50` and `10k` as SQL writes them.
@@ -234,10 +235,10 @@ fn decimal(text: &str) -> Option<String> {
     }
 }
 
-fn ordinal(text: &str) -> Option<Kind> {
+fn ordinal(text: &str) -> Option<TokenKind> {
     let lower = text.to_ascii_lowercase();
     let digits = ["st", "nd", "rd", "th"].iter().find_map(|suffix| lower.strip_suffix(suffix))?;
-    digits.parse().ok().filter(|_| digits.len() <= 3).map(Kind::Ordinal)
+    digits.parse().ok().filter(|_| digits.len() <= 3).map(TokenKind::Ordinal)
 }
 
 #[cfg(test)]
@@ -246,12 +247,12 @@ mod tests {
 
     fn shape(sentence: &str) -> String {
         let shape = |token: &Token| match &token.kind {
-            Kind::Word | Kind::Sign => token.text.clone(),
-            Kind::Number(number) => format!("#{number}"),
-            Kind::Ordinal(number) => format!("#{number}."),
-            Kind::Day(day) => format!("@{day}"),
-            Kind::Month(year, month) => format!("@{year}-{month}"),
-            Kind::Quoted => format!("[{}]", token.original),
+            TokenKind::Word | TokenKind::Sign => token.text.clone(),
+            TokenKind::Number(number) => format!("#{number}"),
+            TokenKind::Ordinal(number) => format!("#{number}."),
+            TokenKind::Day(day) => format!("@{day}"),
+            TokenKind::Month(year, month) => format!("@{year}-{month}"),
+            TokenKind::Quoted => format!("[{}]", token.original),
         };
         tokens(sentence).iter().map(shape).collect::<Vec<_>>().join(" ")
     }

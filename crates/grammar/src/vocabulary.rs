@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use metricd_core::schema::{ColumnKind, Table};
 
-use super::{
+use crate::{
     lexicon::{Currency, lexicon},
-    tokens::{Kind, Token, stem, words_of},
+    tokens::{Token, TokenKind, stem, words_of},
 };
 
 /// The built-in table, whose rows have names of their own.
@@ -22,7 +22,7 @@ pub(crate) enum Name {
 }
 
 /// A phrase of a table.
-struct Phrase {
+struct NamePhrase {
     /// In order; each is the one that stands for its meaning.
     meanings: Vec<String>,
     /// The same stems as they are spelled.
@@ -55,7 +55,7 @@ const PART: u32 = 1;
 /// The phrases of one table.
 pub(crate) struct Vocabulary<'a> {
     pub(crate) table: &'a Table,
-    phrases: Vec<Phrase>,
+    phrases: Vec<NamePhrase>,
     /// The phrases that hold a meaning.
     by_meaning: HashMap<String, Vec<usize>>,
     /// Words of its name that a shorter name for it leaves out.
@@ -120,7 +120,7 @@ impl<'a> Vocabulary<'a> {
         let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
         let meanings: Vec<String> =
             stems.iter().map(|stem| lexicon().meaning(stem).to_owned()).collect();
-        let known = |phrase: &&Phrase| phrase.name == name && phrase.meanings == meanings;
+        let known = |phrase: &&NamePhrase| phrase.name == name && phrase.meanings == meanings;
         // Phrases of one name come one after the other, the best first.
         if stems.is_empty()
             || self.phrases.iter().rev().take_while(|p| p.name == name).any(|p| known(&p))
@@ -133,7 +133,7 @@ impl<'a> Vocabulary<'a> {
                 phrases.push(self.phrases.len());
             }
         }
-        self.phrases.push(Phrase { meanings, stems, name, quality });
+        self.phrases.push(NamePhrase { meanings, stems, name, quality });
     }
 
     /// Everything that `tokens` begin with a name of.
@@ -141,7 +141,7 @@ impl<'a> Vocabulary<'a> {
         let Some(first) = tokens.first() else {
             return Vec::new();
         };
-        if first.kind == Kind::Quoted {
+        if first.kind == TokenKind::Quoted {
             return self.quoted(&first.original);
         }
         let Some(candidates) = self.by_meaning.get(lexicon().meaning(&first.stem)) else {
@@ -213,14 +213,14 @@ impl<'a> Vocabulary<'a> {
     }
 }
 
-impl Phrase {
+impl NamePhrase {
     /// Whether `tokens` begin with the phrase: all of its words, in any order, with nothing between
     /// them but what means nothing.
     fn at(&self, tokens: &[Token]) -> Option<Found> {
         let mut left: Vec<usize> = (0..self.meanings.len()).collect();
         let mut is_literal = true;
         for (index, token) in tokens.iter().enumerate() {
-            let is_word = matches!(token.kind, Kind::Word | Kind::Number(_));
+            let is_word = matches!(token.kind, TokenKind::Word | TokenKind::Number(_));
             let meaning = lexicon().meaning(&token.stem);
             let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
             // "Tickets opened" are not the table of open tickets.

@@ -2,24 +2,24 @@
 
 use metricd_core::schema::Table;
 
-use super::{
-    dates::Period,
+use crate::{
     lexicon::{Aggregate, Bucket, Comparison, Direction},
+    periods::Period,
 };
 
-/// A question about one table. Columns are named by their place in it.
+/// A plan about one table. Columns are named by their place in it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Question<'a> {
+pub(crate) struct Plan<'a> {
     pub(crate) table: &'a Table,
     pub(crate) measures: Vec<Measure>,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) dimensions: Vec<Dimension>,
     /// What all rows that count fulfil.
-    pub(crate) filters: Vec<Filter>,
+    pub(crate) conditions: Vec<Condition>,
     /// What a share is of: the rows that fulfil these, among all that count.
-    pub(crate) share: Option<Vec<Filter>>,
+    pub(crate) share: Option<Vec<Condition>>,
     /// How many rows a group must have, at least or at most.
     pub(crate) having: Option<(Comparison, String)>,
-    pub(crate) rank: Option<Rank>,
+    pub(crate) ranking: Option<Ranking>,
     /// The rows themselves.
     pub(crate) is_list: bool,
     /// The column that days are told by.
@@ -35,13 +35,13 @@ pub(crate) enum Measure {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
+pub(crate) enum Dimension {
     Time(Bucket),
     Column(usize),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Filter {
+pub(crate) enum Condition {
     /// One of the values, or none of them.
     Values {
         column: usize,
@@ -71,12 +71,12 @@ pub(crate) enum Filter {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rank {
+pub(crate) struct Ranking {
     pub(crate) direction: Direction,
     pub(crate) limit: u32,
 }
 
-impl Question<'_> {
+impl Plan<'_> {
     pub(crate) fn column(&self, index: usize) -> &str {
         &self.table.columns[index].name
     }

@@ -6,9 +6,9 @@ use chrono::{Datelike, Days, Month, Months, NaiveDate};
 
 use metricd_core::window::MAX_DAYS;
 
-use super::{
+use crate::{
     lexicon::Bucket,
-    tokens::{Kind, Token},
+    tokens::{Token, TokenKind},
 };
 
 /// A period of whole days.
@@ -51,20 +51,20 @@ enum Length {
 
 /// The period that a sentence names at `at`, and how many tokens that takes.
 pub(crate) fn period(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(usize, Period)> {
-    let phrase = Phrase { tokens, today };
-    phrase.relative(at).or_else(|| phrase.absolute(at))
+    let parser = PeriodParser { tokens, today };
+    parser.relative(at).or_else(|| parser.absolute(at))
 }
 
-struct Phrase<'a> {
+struct PeriodParser<'a> {
     tokens: &'a [Token],
     today: NaiveDate,
 }
 
-impl Phrase<'_> {
+impl PeriodParser<'_> {
     fn text(&self, at: usize) -> &str {
         self.tokens
             .get(at)
-            .filter(|token| token.kind != Kind::Quoted)
+            .filter(|token| token.kind != TokenKind::Quoted)
             .map_or("", |token| &token.text)
     }
 
@@ -164,8 +164,8 @@ impl Phrase<'_> {
             "eleven", "twelve",
         ];
         match &self.tokens.get(at)?.kind {
-            Kind::Number(number) => number.parse().ok().filter(|count| *count <= 36_500),
-            Kind::Word => {
+            TokenKind::Number(number) => number.parse().ok().filter(|count| *count <= 36_500),
+            TokenKind::Word => {
                 let index = WORDS.iter().position(|word| *word == self.text(at))?;
                 u32::try_from(index + 1).ok()
             }
@@ -289,13 +289,13 @@ impl Phrase<'_> {
         let whole =
             |year, month, months| Span { year, first: (month, 1), length: Length::Months(months) };
         match &self.tokens.get(at)?.kind {
-            Kind::Day(day) => {
+            TokenKind::Day(day) => {
                 let first = (day.month(), day.day());
                 return Some((1, Span { year: Some(day.year()), first, length: Length::Day }));
             }
-            Kind::Month(year, month) => return Some((1, whole(Some(*year), *month, 1))),
-            Kind::Quoted | Kind::Sign => return None,
-            Kind::Word | Kind::Number(_) | Kind::Ordinal(_) => {}
+            TokenKind::Month(year, month) => return Some((1, whole(Some(*year), *month, 1))),
+            TokenKind::Quoted | TokenKind::Sign => return None,
+            TokenKind::Word | TokenKind::Number(_) | TokenKind::Ordinal(_) => {}
         }
         if let Some(year) = self.year(at) {
             return Some((1, whole(Some(year), 1, 12)));
@@ -343,7 +343,7 @@ impl Phrase<'_> {
 
     fn year(&self, at: usize) -> Option<i32> {
         match &self.tokens.get(at)?.kind {
-            Kind::Number(number) if number.len() == 4 && self.text(at).len() == 4 => {
+            TokenKind::Number(number) if number.len() == 4 && self.text(at).len() == 4 => {
                 number.parse().ok().filter(|year| (1970..2100).contains(year))
             }
             _ => None,
@@ -352,15 +352,15 @@ impl Phrase<'_> {
 
     fn day_of_month(&self, at: usize) -> Option<u32> {
         let day = match &self.tokens.get(at)?.kind {
-            Kind::Number(number) if number.len() <= 2 => number.parse().ok()?,
-            Kind::Ordinal(day) => *day,
+            TokenKind::Number(number) if number.len() <= 2 => number.parse().ok()?,
+            TokenKind::Ordinal(day) => *day,
             _ => return None,
         };
         (1..=31).contains(&day).then_some(day)
     }
 
     fn month(&self, at: usize) -> Option<u32> {
-        if self.tokens.get(at)?.kind != Kind::Word {
+        if self.tokens.get(at)?.kind != TokenKind::Word {
             return None;
         }
         let text = self.text(at);
@@ -388,7 +388,7 @@ impl Phrase<'_> {
             return Some((1, part));
         }
         let number = match self.tokens.get(at)?.kind {
-            Kind::Ordinal(number) => number,
+            TokenKind::Ordinal(number) => number,
             _ => ["first", "second", "third", "fourth"]
                 .iter()
                 .position(|word| *word == text)

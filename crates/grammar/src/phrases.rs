@@ -1,27 +1,27 @@
-//! Cuts a sentence into parts, as it reads with the names of one table: terms of questions, names,
+//! Cuts a sentence into phrases, as it reads with the names of one table: terms of questions, names,
 //! values, periods and numbers.
 
 use chrono::NaiveDate;
 use metricd_core::schema::ColumnKind;
 
-use super::{
-    dates::{Period, period},
+use crate::{
     lexicon::{Comparison, Term, lexicon},
-    tokens::{Kind, Token, stem},
+    periods::{Period, period},
+    tokens::{Token, TokenKind, stem},
     vocabulary::{Found, Name, Vocabulary, WHOLE},
 };
 
-/// A part of a sentence.
+/// A phrase of a sentence.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Part {
-    pub(crate) item: Item,
+pub(crate) struct Phrase {
+    pub(crate) kind: PhraseKind,
     /// The token that it begins with, and how many it takes.
     pub(crate) start: usize,
     pub(crate) taken: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Item {
+pub(crate) enum PhraseKind {
     Term(Term),
     /// The table, and how much of its name is said.
     Table(u32),
@@ -36,80 +36,88 @@ pub(crate) enum Item {
     Unknown,
 }
 
-/// The parts of `tokens`.
-pub(crate) fn parts(vocabulary: &Vocabulary<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+/// The phrases of `tokens`.
+pub(crate) fn phrases(
+    vocabulary: &Vocabulary<'_>,
+    tokens: &[Token],
+    today: NaiveDate,
+) -> Vec<Phrase> {
+    let mut phrases: Vec<Phrase> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        let cut = Cut { vocabulary, tokens, today, before: &parts };
-        let found = cut.at(at);
+        let cutter = Cutter { vocabulary, tokens, today, before: &phrases };
+        let found = cutter.at(at);
         at += found.iter().map(|(taken, _)| taken).sum::<usize>().max(1);
-        for (taken, item) in found {
-            let start = parts.last().map_or(0, |last| last.start + last.taken);
-            parts.push(Part { item, start, taken });
+        for (taken, kind) in found {
+            let start = phrases.last().map_or(0, |last| last.start + last.taken);
+            phrases.push(Phrase { kind, start, taken });
         }
     }
-    parts
+    phrases
 }
 
-struct Cut<'a> {
+struct Cutter<'a> {
     vocabulary: &'a Vocabulary<'a>,
     tokens: &'a [Token],
     today: NaiveDate,
-    before: &'a [Part],
+    before: &'a [Phrase],
 }
 
-impl Cut<'_> {
-    /// What begins at `at`: as a rule one part.
-    fn at(&self, at: usize) -> Vec<(usize, Item)> {
+impl Cutter<'_> {
+    /// What begins at `at`: as a rule one phrase.
+    fn at(&self, at: usize) -> Vec<(usize, PhraseKind)> {
         let rest = &self.tokens[at..];
         let name = self.name(rest);
-        let term = lexicon().term(rest).filter(|_| rest[0].kind != Kind::Quoted);
+        let term = lexicon().term(rest).filter(|_| rest[0].kind != TokenKind::Quoted);
         let period = self.period(at);
         let longest = name.as_ref().map_or(0, |(taken, ..)| *taken);
         if let Some((taken, period)) = period.filter(|(taken, _)| *taken >= longest) {
-            return vec![(taken, Item::Period(period))];
+            return vec![(taken, PhraseKind::Period(period))];
         }
         if let Some((taken, term)) = term
             && !name.as_ref().is_some_and(|name| self.prefers_name(name, taken, term))
         {
             return vec![(taken, self.meant(at + taken, term))];
         }
-        if let Some((taken, _, item)) = name {
-            return vec![(taken, item)];
+        if let Some((taken, _, kind)) = name {
+            return vec![(taken, kind)];
         }
-        let item = match &rest[0].kind {
-            Kind::Number(number) => Item::Number(number.clone()),
-            Kind::Quoted => Item::Text(rest[0].original.clone()),
+        let kind = match &rest[0].kind {
+            TokenKind::Number(number) => PhraseKind::Number(number.clone()),
+            TokenKind::Quoted => PhraseKind::Text(rest[0].original.clone()),
             // A sign of percent behind a number says nothing that the column does not.
-            Kind::Sign if rest[0].text == "%" && matches!(self.last(), Some(Item::Number(_))) => {
-                Item::Term(Term::Harmless)
+            TokenKind::Sign
+                if rest[0].text == "%" && matches!(self.last(), Some(PhraseKind::Number(_))) =>
+            {
+                PhraseKind::Term(Term::Harmless)
             }
-            _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, Item::Unknown)]),
+            _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, PhraseKind::Unknown)]),
         };
-        vec![(1, item)]
+        vec![(1, kind)]
     }
 
-    fn last(&self) -> Option<&Item> {
-        self.before.last().map(|part| &part.item)
+    fn last(&self) -> Option<&PhraseKind> {
+        self.before.last().map(|phrase| &phrase.kind)
     }
 
-    fn last_meant(&self) -> Option<&Item> {
-        let meant = |item: &&Item| !matches!(item, Item::Term(term) if term.is_filler());
-        self.before.iter().rev().map(|part| &part.item).find(meant)
+    fn last_meant(&self) -> Option<&PhraseKind> {
+        let meant =
+            |kind: &&PhraseKind| !matches!(kind, PhraseKind::Term(term) if term.is_filler());
+        self.before.iter().rev().map(|phrase| &phrase.kind).find(meant)
     }
 
     /// A period, unless its year is a number that something is compared with.
     fn period(&self, at: usize) -> Option<(usize, Period)> {
         let found = period(self.tokens, at, self.today)?;
-        let begins_with_number =
-            |at: usize| matches!(self.tokens.get(at), Some(Token { kind: Kind::Number(_), .. }));
+        let begins_with_number = |at: usize| {
+            matches!(self.tokens.get(at), Some(Token { kind: TokenKind::Number(_), .. }))
+        };
         let is_number = begins_with_number(at)
             || (begins_with_number(at + 1)
                 && matches!(self.tokens[at].text.as_str(), "between" | "up"));
         let compares = match self.last_meant() {
-            Some(Item::Term(Term::Compare(_) | Term::Between | Term::Top(_))) => true,
-            Some(Item::Columns(columns)) => {
+            Some(PhraseKind::Term(Term::Compare(_) | Term::Between | Term::Top(_))) => true,
+            Some(PhraseKind::Columns(columns)) => {
                 columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
                     && self.tokens[at].text != "from"
                     && !self.follows_in(at)
@@ -126,7 +134,7 @@ impl Cut<'_> {
     }
 
     /// The best names that `rest` begins with.
-    fn name(&self, rest: &[Token]) -> Option<(usize, u32, Item)> {
+    fn name(&self, rest: &[Token]) -> Option<(usize, u32, PhraseKind)> {
         let class = |found: &Found| match found.name {
             Name::Table => 3,
             Name::Column(_) => 2,
@@ -137,9 +145,9 @@ impl Cut<'_> {
         let best = found.iter().map(key).max()?;
         let best: Vec<&Found> = found.iter().filter(|found| key(found) == best).collect();
         let (taken, quality) = (best[0].taken, best[0].quality);
-        let item = match &best[0].name {
-            Name::Table => Item::Table(quality),
-            Name::Column(_) => Item::Columns(
+        let kind = match &best[0].name {
+            Name::Table => PhraseKind::Table(quality),
+            Name::Column(_) => PhraseKind::Columns(
                 best.iter()
                     .filter_map(|found| match found.name {
                         Name::Column(column) => Some(column),
@@ -147,7 +155,7 @@ impl Cut<'_> {
                     })
                     .collect(),
             ),
-            Name::Value(..) => Item::Values(
+            Name::Value(..) => PhraseKind::Values(
                 best.iter()
                     .filter_map(|found| match &found.name {
                         Name::Value(column, value) => Some((*column, value.clone())),
@@ -157,7 +165,7 @@ impl Cut<'_> {
                     .collect(),
             ),
         };
-        (item != Item::Values(Vec::new())).then_some((taken, quality, item))
+        (kind != PhraseKind::Values(Vec::new())).then_some((taken, quality, kind))
     }
 
     /// Whether a word is too little to tell a value from others: `approval` may be meant by `Approved`
@@ -168,19 +176,19 @@ impl Cut<'_> {
         };
         let said = token.text.trim_end_matches('s');
         let is_said = value.to_lowercase().contains(said);
-        token.kind != Kind::Quoted
+        token.kind != TokenKind::Quoted
             && !is_said
             && self.vocabulary.is_in_other_values(column, value, &token.stem)
     }
 
     fn prefers_name(
         &self,
-        (taken, quality, item): &(usize, u32, Item),
+        (taken, quality, kind): &(usize, u32, PhraseKind),
         term_taken: usize,
         term: Term,
     ) -> bool {
         // "Total amount of …" is about the column.
-        if let (Term::Count, Item::Columns(columns)) = (term, item)
+        if let (Term::Count, PhraseKind::Columns(columns)) = (term, kind)
             && *quality == WHOLE
             && term_taken > *taken
             && columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
@@ -190,13 +198,13 @@ impl Cut<'_> {
         if *taken != term_taken {
             return *taken > term_taken;
         }
-        let is_whole = *quality == WHOLE && !matches!(item, Item::Values(_));
+        let is_whole = *quality == WHOLE && !matches!(kind, PhraseKind::Values(_));
         match term {
             Term::Count | Term::Aggregate(_) | Term::Share => {
                 is_whole
                     && matches!(
                         self.last_meant(),
-                        Some(Item::Term(Term::Count | Term::Aggregate(_)))
+                        Some(PhraseKind::Term(Term::Count | Term::Aggregate(_)))
                     )
             }
             Term::BucketNoun(_)
@@ -212,39 +220,39 @@ impl Cut<'_> {
     }
 
     /// What a term means beside this table, before the token at `next`.
-    fn meant(&self, next: usize, term: Term) -> Item {
+    fn meant(&self, next: usize, term: Term) -> PhraseKind {
         let is_records = self.vocabulary.is_records();
         match term {
             // "Over the last week" compares nothing.
             Term::Compare(Comparison::Above | Comparison::AtMost)
                 if next < self.tokens.len() && self.period(next).is_some() =>
             {
-                Item::Term(Term::Harmless)
+                PhraseKind::Term(Term::Harmless)
             }
-            Term::Metric if is_records => Item::Table(WHOLE),
-            Term::Metric => Item::Term(Term::Harmless),
-            Term::Alert if !is_records => Item::Unknown,
-            Term::Rows if is_records => Item::Table(1),
-            term => Item::Term(term),
+            Term::Metric if is_records => PhraseKind::Table(WHOLE),
+            Term::Metric => PhraseKind::Term(Term::Harmless),
+            Term::Alert if !is_records => PhraseKind::Unknown,
+            Term::Rows if is_records => PhraseKind::Table(1),
+            term => PhraseKind::Term(term),
         }
     }
 
     /// `unpaid` as what is not `paid`, `unshipped` as what has no day of shipping.
-    fn opposite(&self, token: &Token) -> Option<Vec<(usize, Item)>> {
+    fn opposite(&self, token: &Token) -> Option<Vec<(usize, PhraseKind)>> {
         let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
         let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };
-        let (_, _, item) = self.name(std::slice::from_ref(&positive))?;
-        let is_flag = match &item {
-            Item::Columns(columns) => {
+        let (_, _, kind) = self.name(std::slice::from_ref(&positive))?;
+        let is_flag = match &kind {
+            PhraseKind::Columns(columns) => {
                 let can_lack = |column| {
                     self.vocabulary.kind(column) == ColumnKind::Boolean
                         || self.vocabulary.is_date(column)
                 };
                 columns.iter().all(|column| can_lack(*column))
             }
-            Item::Values(_) => true,
+            PhraseKind::Values(_) => true,
             _ => false,
         };
-        is_flag.then(|| vec![(0, Item::Term(Term::Not)), (1, item)])
+        is_flag.then(|| vec![(0, PhraseKind::Term(Term::Not)), (1, kind)])
     }
 }

@@ -1,0 +1,347 @@
+//! The pass that gives each phrase its role, and finds the dimensions on the way: which columns are
+//! grouped by decides what the phrases behind them can be.
+//!
+//! It walks the phrases from left to right, and joins those that say one thing together
+//! (`more than 5 orders`). Must never decide what depends on more than the phrases and the dimensions
+//! before: that is for the passes behind it.
+
+mod columns;
+mod comparisons;
+
+use crate::{
+    faults::Faults,
+    lexicon::{Aggregate, Bucket, Comparison, Direction, Term},
+    periods::Period,
+    phrases::PhraseKind,
+    plan::{Condition, Dimension},
+    sentence::Sentence,
+};
+
+/// The role of one phrase, or of several that say one thing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Role {
+    /// An aggregate of what follows; `None` counts.
+    Aggregate(Option<Aggregate>),
+    /// `highest`, where it does not rank what follows it.
+    Extreme(Direction),
+    Share,
+    Distinct,
+    /// `most orders`
+    Most(Direction),
+    /// `top 5`
+    Top(Direction),
+    /// `which region`
+    Which,
+    /// A dimension. What is grouped by days names the column of these days.
+    Dimension(Dimension, Option<usize>),
+    /// `weekly`
+    Each(Bucket),
+    /// `days`, before `with more than 5 orders`.
+    Subject(Bucket),
+    /// What rows are called.
+    Rows,
+    /// A name of columns that is neither a dimension nor a condition.
+    Columns(Vec<usize>),
+    Not,
+    Or,
+    /// `that are`, behind what it is about.
+    Clause,
+    Condition(Condition),
+    /// A condition that says `not` itself, in the phrase before.
+    Negated(Condition),
+    /// A text that a column is compared with.
+    Text {
+        column: usize,
+        text: String,
+    },
+    Value {
+        column: usize,
+        value: String,
+        /// Whether other values follow.
+        goes_on: bool,
+    },
+    /// How many rows a group must have.
+    Having(Comparison, String),
+    Period(Period),
+    /// The column that days are told by.
+    DateColumn(usize),
+}
+
+/// In which order rows are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListOrder {
+    /// By what they are ranked by, if anything.
+    Ranked,
+    /// The newest first.
+    Newest,
+}
+
+/// A role, with the phrase that has it.
+pub(crate) type Placed = (usize, Role);
+
+/// What the pass finds.
+#[derive(Default)]
+pub(crate) struct Roles {
+    /// In the order of the sentence.
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) dimensions: Vec<Dimension>,
+    /// What `top`, `bottom` and the like rank by.
+    pub(crate) top: Option<Direction>,
+    /// How many are ranked.
+    pub(crate) top_number: Option<u32>,
+    /// The rows themselves are asked for.
+    pub(crate) list: Option<ListOrder>,
+    /// Whether a dimension is one of `per` rather than `by`.
+    pub(crate) is_per: bool,
+    /// Whether several of what is ranked are asked for.
+    pub(crate) is_plural: bool,
+    /// How many names of columns and values are said.
+    pub(crate) grounds: usize,
+}
+
+/// Gives each phrase of `sentence` its role.
+pub(crate) fn roles(sentence: &Sentence<'_, '_>, faults: &mut Faults) -> Roles {
+    let mut walk = Walk { sentence, faults, found: Roles::default(), by: false };
+    let mut at = 0;
+    while let Some(kind) = sentence.kind(at) {
+        at = walk.phrase(at, kind);
+    }
+    walk.found
+}
+
+struct Walk<'s, 'v, 'a> {
+    sentence: &'s Sentence<'v, 'a>,
+    faults: &'s mut Faults,
+    found: Roles,
+    /// Whether what comes next is grouped by.
+    by: bool,
+}
+
+impl Walk<'_, '_, '_> {
+    fn place(&mut self, at: usize, role: Role) {
+        self.found.placed.push((at, role));
+    }
+
+    /// Gives the phrase at `at` its role, and returns where to go on.
+    fn phrase(&mut self, at: usize, kind: &PhraseKind) -> usize {
+        match kind {
+            PhraseKind::Term(term) => return self.term(at, *term),
+            PhraseKind::Table(_) => self.table(at),
+            PhraseKind::Columns(columns) => return self.columns(at, columns),
+            PhraseKind::Values(values) => return self.values(at, values),
+            PhraseKind::Period(period) => self.place(at, Role::Period(*period)),
+            PhraseKind::Number(number) => self.number(at, number),
+            PhraseKind::Text(_) | PhraseKind::Unknown => self.faults.unplaced(at),
+        }
+        at + 1
+    }
+
+    fn term(&mut self, at: usize, term: Term) -> usize {
+        match term {
+            Term::Count => self.place(at, Role::Aggregate(None)),
+            Term::Aggregate(aggregate) => self.place(at, Role::Aggregate(Some(aggregate))),
+            Term::Share => self.place(at, Role::Share),
+            Term::Distinct => self.place(at, Role::Distinct),
+            Term::Extreme(direction) => self.extreme(at, direction),
+            Term::Most(direction) => self.place(at, Role::Most(direction)),
+            Term::Common(direction) | Term::Top(direction) => self.top(at, direction),
+            Term::Recent => self.recent(at),
+            Term::By => self.by(at),
+            Term::BucketNoun(bucket) => self.bucket(at, bucket),
+            Term::BucketGrouping(bucket) => {
+                self.found.is_per = true;
+                self.place(at, Role::Each(bucket));
+                self.add_dimension(Dimension::Time(bucket));
+            }
+            Term::Not | Term::Without => self.place(at, Role::Not),
+            Term::Compare(comparison) => return self.comparison(at, comparison),
+            Term::Between => return self.range(at),
+            Term::And => self.by |= self.was_dimension(at) && self.can_be_dimension(at),
+            Term::Or => self.place(at, Role::Or),
+            Term::Which => {
+                if self.can_be_dimension(at) {
+                    self.place(at, Role::Which);
+                }
+                // "Which orders were cancelled" asks for them; "what were the orders" for their number.
+                if self.sentence.rows_from(at + 1).is_some() {
+                    self.found.list.get_or_insert(ListOrder::Ranked);
+                }
+            }
+            // "What is the share" has no clause yet: nothing was said of what it would be about.
+            Term::Clause if self.found.grounds > 0 => self.place(at, Role::Clause),
+            Term::List => self.list(at),
+            Term::Alert => self.table(at),
+            Term::Rows => self.place(at, Role::Rows),
+            Term::Currency(currency) => {
+                let known = self.sentence.vocabulary.currencies();
+                if !known.is_empty() && !known.contains(&currency) {
+                    self.faults.contradiction(at, "its numbers are of another currency");
+                }
+            }
+            Term::Clause | Term::With | Term::Have | Term::Metric | Term::Harmless => {}
+        }
+        at + 1
+    }
+
+    fn list(&mut self, at: usize) {
+        let can_be_listed = matches!(
+            self.sentence.kind_after(at),
+            Some(PhraseKind::Table(_) | PhraseKind::Values(_) | PhraseKind::Columns(_))
+        );
+        if can_be_listed {
+            self.found.list.get_or_insert(ListOrder::Ranked);
+        } else {
+            self.faults.unplaced(at);
+        }
+    }
+
+    /// `latest 5 orders`
+    fn recent(&mut self, at: usize) {
+        let next = self.sentence.after(at);
+        let number = next.filter(|next| self.sentence.number_at(*next).is_some());
+        let next = number.map_or(next, |number| self.sentence.after(number));
+        if let Some(rows) = next.and_then(|next| self.sentence.rows_from(next)) {
+            self.found.list = Some(ListOrder::Newest);
+            self.found.is_plural |= self.sentence.is_plural(rows);
+        } else {
+            self.faults.unplaced(at);
+        }
+    }
+
+    /// A number that says how many are ranked; numbers to compare with belong to the comparison.
+    fn number(&mut self, at: usize, number: &str) {
+        let ranks = |kind: Option<&PhraseKind>| {
+            matches!(
+                kind,
+                Some(PhraseKind::Term(
+                    Term::Top(_)
+                        | Term::Recent
+                        | Term::Extreme(_)
+                        | Term::Most(_)
+                        | Term::Common(_)
+                ))
+            )
+        };
+        let is_rank = ranks(self.sentence.kind_after(at)) || ranks(self.sentence.kind_before(at));
+        match number.parse::<u32>() {
+            Ok(number) if is_rank && (1..=1_000).contains(&number) => {
+                self.found.top_number = Some(number);
+            }
+            _ => self.faults.unplaced(at),
+        }
+    }
+
+    fn top(&mut self, at: usize, direction: Direction) {
+        self.found.top = Some(direction);
+        self.place(at, Role::Top(direction));
+    }
+
+    fn extreme(&mut self, at: usize, direction: Direction) {
+        let has_number = self.found.top_number.is_some();
+        if has_number || self.ranks(at) {
+            self.top(at, direction);
+        } else {
+            self.place(at, Role::Extreme(direction));
+        }
+    }
+
+    /// Whether `highest` at `at` ranks what follows it, rather than takes the highest of it.
+    fn ranks(&self, at: usize) -> bool {
+        match self.sentence.kind_after(at) {
+            Some(PhraseKind::Number(_) | PhraseKind::Term(Term::BucketNoun(_))) => true,
+            Some(PhraseKind::Columns(columns)) => !self.sentence.any_measure(columns),
+            // "Highest reading value": the table only says whose value.
+            Some(PhraseKind::Table(_)) => {
+                let behind =
+                    self.sentence.after(at).and_then(|next| self.sentence.kind_after(next));
+                !matches!(behind, Some(PhraseKind::Columns(columns)) if self.sentence.any_measure(columns))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether `top 5` or the like stands right before.
+    fn is_ranked(&self, at: usize) -> bool {
+        let is_rank = |kind: &PhraseKind| {
+            matches!(
+                kind,
+                PhraseKind::Term(Term::Top(_) | Term::Extreme(_) | Term::Common(_))
+                    | PhraseKind::Number(_)
+            )
+        };
+        self.found.top.is_some() && self.sentence.kind_before(at).is_some_and(is_rank)
+    }
+
+    fn table(&mut self, at: usize) {
+        if self.found.dimensions.is_empty() && self.is_ranked(at) {
+            self.found.list.get_or_insert(ListOrder::Ranked);
+            self.found.is_plural |= self.sentence.is_plural(at);
+        } else {
+            self.place(at, Role::Rows);
+        }
+    }
+
+    fn by(&mut self, at: usize) {
+        let ranks = self.found.top.is_some() || self.found.list.is_some();
+        self.by = match self.sentence.kind_after(at) {
+            Some(PhraseKind::Columns(columns)) => !(ranks && self.sentence.any_measure(columns)),
+            Some(PhraseKind::Term(Term::BucketNoun(_) | Term::Distinct)) => true,
+            Some(
+                PhraseKind::Term(Term::Count | Term::Aggregate(_) | Term::Share)
+                | PhraseKind::Table(_),
+            ) if ranks => false,
+            _ => {
+                self.faults.unplaced(at);
+                false
+            }
+        };
+        let mut words = self.sentence.tokens_of(&self.sentence.phrases[at]);
+        self.found.is_per |=
+            words.any(|word| ["per", "each", "every"].contains(&word.text.as_str()));
+    }
+
+    fn bucket(&mut self, at: usize, bucket: Bucket) {
+        let is_ranked = self.is_ranked(at);
+        if std::mem::take(&mut self.by) || is_ranked || self.is_which(at) {
+            self.found.is_plural |= is_ranked && self.sentence.is_plural(at);
+            self.place(at, Role::Dimension(Dimension::Time(bucket), None));
+            self.add_dimension(Dimension::Time(bucket));
+        } else if self.sentence.qualifies(at) {
+            self.place(at, Role::Subject(bucket));
+        } else {
+            self.faults.unplaced(at);
+        }
+    }
+
+    fn is_which(&self, at: usize) -> bool {
+        self.sentence.is_after_term(at, |term| term == Term::Which)
+    }
+
+    /// Whether the phrase behind `at` can be a dimension.
+    fn can_be_dimension(&self, at: usize) -> bool {
+        matches!(
+            self.sentence.kind_after(at),
+            Some(PhraseKind::Columns(_) | PhraseKind::Term(Term::BucketNoun(_)))
+        )
+    }
+
+    /// Whether the phrase before `at` is a dimension.
+    fn was_dimension(&self, at: usize) -> bool {
+        let is_dimension = |dimension| self.found.dimensions.contains(&dimension);
+        match self.sentence.kind_before(at) {
+            Some(PhraseKind::Columns(columns)) => {
+                columns.iter().any(|column| is_dimension(Dimension::Column(*column)))
+            }
+            Some(PhraseKind::Term(Term::BucketNoun(bucket))) => {
+                is_dimension(Dimension::Time(*bucket))
+            }
+            _ => false,
+        }
+    }
+
+    fn add_dimension(&mut self, dimension: Dimension) {
+        if !self.found.dimensions.contains(&dimension) {
+            self.found.dimensions.push(dimension);
+        }
+    }
+}
