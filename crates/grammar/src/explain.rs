@@ -1,4 +1,4 @@
-//! Says what was understood of a sentence, or what was not.
+//! Explains to the caller what was understood of a sentence, or what was not.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,10 @@ use crate::{
     plan::{Condition, Dimension, Measure, Plan},
 };
 
-/// The most tables that are named, and the most words.
+/// The limit on the tables, and on the words, that an explanation lists.
 const MOST_NAMED: usize = 8;
 
-/// What was understood.
+/// Explains a plan.
 pub(crate) fn understood(plan: &Plan<'_>) -> String {
     let mut text = if plan.is_list {
         "Lists rows".to_owned()
@@ -71,7 +71,7 @@ pub(crate) fn understood(plan: &Plan<'_>) -> String {
     text
 }
 
-/// What was not.
+/// Explains why a sentence was not understood.
 pub(crate) fn not_understood(misfit: &Misfit, schema: &Schema) -> String {
     let names: Vec<String> =
         schema.tables.iter().take(MOST_NAMED).map(|table| table.name.to_string()).collect();

@@ -1,5 +1,4 @@
-//! The words that questions are made of, from `words.txt`: what they mean, which mean the same, and
-//! which mean nothing.
+//! The lexicon, read from `words.txt`: the terms of questions, synonyms, and filler words.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,14 +7,14 @@ use std::{
 
 use super::tokens::{Token, stem};
 
-/// What a phrase does in a question.
+/// The function of a phrase in a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Term {
     Count,
     Aggregate(Aggregate),
     Share,
     Distinct,
-    /// `highest`: an aggregate, or what ranks.
+    /// `highest`: an aggregate, or a ranking.
     Extreme(Direction),
     /// `most orders`
     Most(Direction),
@@ -33,7 +32,7 @@ pub(crate) enum Term {
     Not,
     Without,
     With,
-    /// `have`, which as a rule means nothing.
+    /// `have`: mostly a filler.
     Have,
     Compare(Comparison),
     Between,
@@ -42,14 +41,14 @@ pub(crate) enum Term {
     Which,
     Clause,
     List,
-    /// What any table's rows are called.
+    /// A word for the rows of any table.
     Rows,
-    /// What the rows of the built-in table are called.
+    /// A word for the rows of the built-in table.
     Metric,
     Alert,
-    /// What a number may be of, which another one is not.
+    /// A unit of amounts: amounts in another one are not meant.
     Currency(Currency),
-    Harmless,
+    Filler,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,9 +59,9 @@ pub(crate) enum Currency {
 }
 
 impl Term {
-    /// Whether it says only how things are put, as a rule.
+    /// Whether it is a filler: it adds nothing to the meaning.
     pub(crate) fn is_filler(self) -> bool {
-        matches!(self, Self::Harmless | Self::Have | Self::Currency(_))
+        matches!(self, Self::Filler | Self::Have | Self::Currency(_))
     }
 }
 
@@ -99,7 +98,7 @@ pub(crate) enum Comparison {
 }
 
 impl Bucket {
-    /// The name of its column, and PostgreSQL's word for it.
+    /// Returns the output column's name, which is also PostgreSQL's field of `date_trunc`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
@@ -112,7 +111,7 @@ impl Bucket {
 }
 
 impl Comparison {
-    /// PostgreSQL's operator.
+    /// Returns PostgreSQL's operator.
     pub(crate) fn operator(self) -> &'static str {
         match self {
             Self::Above => ">",
@@ -124,18 +123,18 @@ impl Comparison {
     }
 }
 
-/// The words of `words.txt`.
+/// The contents of `words.txt`.
 pub(crate) struct Lexicon {
-    /// By their first stem, longest first.
+    /// The phrases of terms by their first stem, longest first.
     phrases: HashMap<String, Vec<TermPhrase>>,
-    /// A stem, and the one that stands for all of its meaning.
+    /// Maps a stem to the representative of its synonyms.
     same: HashMap<String, String>,
     pub(crate) suffixes: HashSet<String>,
     pub(crate) prefixes: HashSet<String>,
     pub(crate) participles: HashSet<String>,
-    /// Stems of measures that are averaged.
+    /// Stems of measures that are averaged by default.
     averaged: Vec<Vec<String>>,
-    /// Stems of what is said of sums.
+    /// Stems of measures that usually mean a sum.
     flows: HashSet<String>,
 }
 
@@ -145,7 +144,7 @@ struct TermPhrase {
     term: Term,
 }
 
-/// The one lexicon.
+/// Returns the lexicon, parsed once.
 pub(crate) fn lexicon() -> &'static Lexicon {
     static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(include_str!("words.txt")));
     &LEXICON
@@ -195,7 +194,7 @@ impl Lexicon {
         }
     }
 
-    /// The longest phrase that `tokens` begin with, and how many of them it takes.
+    /// Returns the longest phrase that `tokens` begin with: its length and term.
     pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
         let begins = |phrase: &&TermPhrase| {
@@ -203,7 +202,7 @@ impl Lexicon {
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
         };
         let found = phrases.iter().find(begins)?;
-        // `weekly` has the stem of `week`: of phrases that are alike, the one that is spelled so.
+        // `weekly` and `week` have one stem: among equals, prefer the exact spelling.
         let is_spelled = |phrase: &&TermPhrase| {
             phrase.words.len() == found.words.len()
                 && phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text)
@@ -212,12 +211,12 @@ impl Lexicon {
         Some((found.stems.len(), found.term))
     }
 
-    /// The stem that stands for all words of the same meaning.
+    /// Returns the representative of a stem's synonyms.
     pub(crate) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
         self.same.get(stem).map_or(stem, String::as_str)
     }
 
-    /// The currency that a word alone is.
+    /// Returns the currency that a single word means.
     pub(crate) fn currency(&self, stem: &str) -> Option<Currency> {
         self.phrases.get(stem)?.iter().find_map(|phrase| match phrase.term {
             Term::Currency(currency) => Some(currency),
@@ -225,8 +224,8 @@ impl Lexicon {
         })
     }
 
-    /// Whether a word alone means nothing to a question, or only how it is put.
-    pub(crate) fn is_harmless(&self, stem: &str) -> bool {
+    /// Whether a single word is a filler.
+    pub(crate) fn is_filler_word(&self, stem: &str) -> bool {
         self.phrases.get(stem).is_some_and(|phrases| {
             phrases.iter().any(|phrase| {
                 phrase.stems.len() == 1
@@ -235,12 +234,12 @@ impl Lexicon {
         })
     }
 
-    /// Whether a word is said of sums rather than of single rows.
+    /// Whether a word means a sum rather than single rows.
     pub(crate) fn is_flow(&self, stem: &str) -> bool {
         self.flows.iter().any(|flow| self.meaning(flow) == self.meaning(stem))
     }
 
-    /// Whether a measure of these stems is averaged rather than added up.
+    /// Whether a measure with these stems is averaged by default.
     pub(crate) fn is_averaged(&self, stems: &[String]) -> bool {
         self.averaged
             .iter()
@@ -308,7 +307,7 @@ fn term(name: &str) -> Option<Term> {
         "euro" => Term::Currency(Currency::Euro),
         "dollar" => Term::Currency(Currency::Dollar),
         "pound" => Term::Currency(Currency::Pound),
-        "harmless" => Term::Harmless,
+        "filler" => Term::Filler,
         _ => return None,
     })
 }

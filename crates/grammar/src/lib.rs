@@ -1,8 +1,13 @@
-//! metricd's own grammar of questions: a sentence, the schema and today give a query, or say what was
-//! not understood.
+//! Rule-based text-to-SQL: interprets an English sentence as a question about one table of a schema,
+//! and returns the query for it or what was not understood.
 //!
-//! Does no IO and reads no clock. Must never answer another question than the one that was asked: a
-//! word without a place in the question makes the sentence not understood.
+//! The passes, in order: `tokens` splits the sentence; for each table, `phrases` groups the tokens
+//! into names, values and terms, `roles` gives each phrase its role, `conditions`, `days` and
+//! `measures` each collect their part, and `reading` joins them into a `plan`. The table that fits
+//! best wins; `sql` and `explain` write its plan out.
+//!
+//! Does no IO, reads no clock, and is deterministic. Must never answer another question than the one
+//! that was asked: a word without a place in the plan makes the sentence not understood.
 
 #![warn(missing_docs)]
 
@@ -10,6 +15,7 @@ mod conditions;
 mod days;
 mod explain;
 mod faults;
+mod identifiers;
 mod lexicon;
 mod measures;
 mod periods;
@@ -32,10 +38,10 @@ use reading::{Candidate, read};
 use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
-/// What the grammar makes of a sentence.
+/// The result of interpreting a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interpretation {
-    /// The sentence is understood.
+    /// A query that answers the sentence.
     Query {
         /// The SQL, with placeholders for the window.
         sql: String,
@@ -49,10 +55,11 @@ pub enum Interpretation {
     },
 }
 
-/// The most tables, columns and values together that a sentence is compared with.
+/// The limit on tables, columns and values of a schema, counted together.
 const MAX_NAMES: usize = 100_000;
 
-/// Interprets a sentence as a question about one of the tables of `schema`, on the day `today`.
+/// Interprets a sentence as a question about one table of `schema`. Periods without a year are read as
+/// of `today`.
 #[must_use]
 pub fn interpret(sentence: &str, schema: &Schema, today: NaiveDate) -> Interpretation {
     let tokens = tokens(sentence);
@@ -96,19 +103,20 @@ pub fn interpret(sentence: &str, schema: &Schema, today: NaiveDate) -> Interpret
     Interpretation::NotUnderstood { explanation: explain::not_understood(&misfit, schema) }
 }
 
-/// The misfit of the table that the sentence is most likely about.
+/// Returns the misfit of the table that the sentence is most likely about.
 fn closest(misfits: Vec<Misfit>) -> Misfit {
     let distance = |misfit: &Misfit| (misfit.words.len(), Reverse((misfit.named, misfit.grounds)));
     misfits.into_iter().min_by_key(distance).unwrap_or_default()
 }
 
+/// Counts the tables, columns and values of a schema.
 fn names(schema: &Schema) -> usize {
     let columns =
         |table: &Table| table.columns.iter().map(|column| 1 + column.values.len()).sum::<usize>();
     schema.tables.iter().map(|table| 1 + columns(table)).sum()
 }
 
-/// The candidate that fits best; the tables' names when several fit as well.
+/// Returns the candidate that fits best, or the names of the tables if several fit equally well.
 fn best<'c, 'a>(
     candidates: &'c [(&Vocabulary<'a>, Candidate<'a>)],
 ) -> Result<Option<&'c Candidate<'a>>, Vec<String>> {

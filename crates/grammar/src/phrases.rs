@@ -1,5 +1,5 @@
-//! Cuts a sentence into phrases, as it reads with the names of one table: terms of questions, names,
-//! values, periods and numbers.
+//! The pass that groups tokens into phrases, given the vocabulary of one table: terms of the lexicon,
+//! names, values, periods and numbers.
 
 use chrono::NaiveDate;
 use metricd_core::schema::ColumnKind;
@@ -8,14 +8,14 @@ use crate::{
     lexicon::{Comparison, Term, lexicon},
     periods::{Period, period},
     tokens::{Token, TokenKind, stem},
-    vocabulary::{Found, Name, Vocabulary, WHOLE},
+    vocabulary::{Name, NameMatch, Vocabulary, WHOLE},
 };
 
-/// A phrase of a sentence.
+/// One or more tokens that have one meaning.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Phrase {
     pub(crate) kind: PhraseKind,
-    /// The token that it begins with, and how many it takes.
+    /// Its first token, and the number of its tokens.
     pub(crate) start: usize,
     pub(crate) taken: usize,
 }
@@ -23,20 +23,20 @@ pub(crate) struct Phrase {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PhraseKind {
     Term(Term),
-    /// The table, and how much of its name is said.
+    /// The table, and how much of its name is given.
     Table(u32),
-    /// The columns that go by this name.
+    /// The columns that this name may mean.
     Columns(Vec<usize>),
-    /// The values of this name, each with its column.
+    /// The values that this text may mean, each with its column.
     Values(Vec<(usize, String)>),
     Period(Period),
     Number(String),
-    /// What stood between quotation marks and is no known value.
+    /// A quoted text that is no known value.
     Text(String),
     Unknown,
 }
 
-/// The phrases of `tokens`.
+/// Groups `tokens` into phrases.
 pub(crate) fn phrases(
     vocabulary: &Vocabulary<'_>,
     tokens: &[Token],
@@ -45,8 +45,8 @@ pub(crate) fn phrases(
     let mut phrases: Vec<Phrase> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        let cutter = Cutter { vocabulary, tokens, today, before: &phrases };
-        let found = cutter.at(at);
+        let parser = PhraseParser { vocabulary, tokens, today, before: &phrases };
+        let found = parser.at(at);
         at += found.iter().map(|(taken, _)| taken).sum::<usize>().max(1);
         for (taken, kind) in found {
             let start = phrases.last().map_or(0, |last| last.start + last.taken);
@@ -56,15 +56,15 @@ pub(crate) fn phrases(
     phrases
 }
 
-struct Cutter<'a> {
+struct PhraseParser<'a> {
     vocabulary: &'a Vocabulary<'a>,
     tokens: &'a [Token],
     today: NaiveDate,
     before: &'a [Phrase],
 }
 
-impl Cutter<'_> {
-    /// What begins at `at`: as a rule one phrase.
+impl PhraseParser<'_> {
+    /// Returns the phrases that begin at `at`, with their lengths: nearly always one.
     fn at(&self, at: usize) -> Vec<(usize, PhraseKind)> {
         let rest = &self.tokens[at..];
         let name = self.name(rest);
@@ -77,7 +77,7 @@ impl Cutter<'_> {
         if let Some((taken, term)) = term
             && !name.as_ref().is_some_and(|name| self.prefers_name(name, taken, term))
         {
-            return vec![(taken, self.meant(at + taken, term))];
+            return vec![(taken, self.in_context(at + taken, term))];
         }
         if let Some((taken, _, kind)) = name {
             return vec![(taken, kind)];
@@ -85,11 +85,11 @@ impl Cutter<'_> {
         let kind = match &rest[0].kind {
             TokenKind::Number(number) => PhraseKind::Number(number.clone()),
             TokenKind::Quoted => PhraseKind::Text(rest[0].original.clone()),
-            // A sign of percent behind a number says nothing that the column does not.
+            // A percent sign after a number adds nothing to what the column says.
             TokenKind::Sign
                 if rest[0].text == "%" && matches!(self.last(), Some(PhraseKind::Number(_))) =>
             {
-                PhraseKind::Term(Term::Harmless)
+                PhraseKind::Term(Term::Filler)
             }
             _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, PhraseKind::Unknown)]),
         };
@@ -100,13 +100,13 @@ impl Cutter<'_> {
         self.before.last().map(|phrase| &phrase.kind)
     }
 
-    fn last_meant(&self) -> Option<&PhraseKind> {
+    fn last_content(&self) -> Option<&PhraseKind> {
         let meant =
             |kind: &&PhraseKind| !matches!(kind, PhraseKind::Term(term) if term.is_filler());
         self.before.iter().rev().map(|phrase| &phrase.kind).find(meant)
     }
 
-    /// A period, unless its year is a number that something is compared with.
+    /// Returns the period at `at`, unless its year is rather a number to compare with.
     fn period(&self, at: usize) -> Option<(usize, Period)> {
         let found = period(self.tokens, at, self.today)?;
         let begins_with_number = |at: usize| {
@@ -115,35 +115,35 @@ impl Cutter<'_> {
         let is_number = begins_with_number(at)
             || (begins_with_number(at + 1)
                 && matches!(self.tokens[at].text.as_str(), "between" | "up"));
-        let compares = match self.last_meant() {
+        let compares = match self.last_content() {
             Some(PhraseKind::Term(Term::Compare(_) | Term::Between | Term::Top(_))) => true,
             Some(PhraseKind::Columns(columns)) => {
                 columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
                     && self.tokens[at].text != "from"
-                    && !self.follows_in(at)
+                    && !self.follows_preposition(at)
             }
             _ => false,
         };
         (!is_number || !compares).then_some(found)
     }
 
-    /// `revenue in 2025` is about a year.
-    fn follows_in(&self, at: usize) -> bool {
+    /// Whether a preposition precedes: the number in `revenue in 2025` is a year.
+    fn follows_preposition(&self, at: usize) -> bool {
         let before = at.checked_sub(1).map_or("", |before| self.tokens[before].text.as_str());
         ["in", "during", "for", "of", "since", "from"].contains(&before)
     }
 
-    /// The best names that `rest` begins with.
+    /// Returns the best match among the names that `rest` begins with: its length, quality and kind.
     fn name(&self, rest: &[Token]) -> Option<(usize, u32, PhraseKind)> {
-        let class = |found: &Found| match found.name {
+        let class = |found: &NameMatch| match found.name {
             Name::Table => 3,
             Name::Column(_) => 2,
             Name::Value(..) => 1,
         };
-        let key = |found: &Found| (found.taken, found.quality, found.is_literal, class(found));
+        let key = |found: &NameMatch| (found.taken, found.quality, found.is_literal, class(found));
         let found = self.vocabulary.find(rest);
         let best = found.iter().map(key).max()?;
-        let best: Vec<&Found> = found.iter().filter(|found| key(found) == best).collect();
+        let best: Vec<&NameMatch> = found.iter().filter(|found| key(found) == best).collect();
         let (taken, quality) = (best[0].taken, best[0].quality);
         let kind = match &best[0].name {
             Name::Table => PhraseKind::Table(quality),
@@ -168,8 +168,7 @@ impl Cutter<'_> {
         (kind != PhraseKind::Values(Vec::new())).then_some((taken, quality, kind))
     }
 
-    /// Whether a word is too little to tell a value from others: `approval` may be meant by `Approved`
-    /// as by `Need approval`.
+    /// Whether a word is too ambiguous to mean this value: `approval` fits `Approved` and `Need approval`.
     fn is_vague(&self, tokens: &[Token], column: usize, value: &str) -> bool {
         let [token] = tokens else {
             return false;
@@ -187,7 +186,7 @@ impl Cutter<'_> {
         term_taken: usize,
         term: Term,
     ) -> bool {
-        // "Total amount of …" is about the column.
+        // "Total amount of …" means the column.
         if let (Term::Count, PhraseKind::Columns(columns)) = (term, kind)
             && *quality == WHOLE
             && term_taken > *taken
@@ -203,7 +202,7 @@ impl Cutter<'_> {
             Term::Count | Term::Aggregate(_) | Term::Share => {
                 is_whole
                     && matches!(
-                        self.last_meant(),
+                        self.last_content(),
                         Some(PhraseKind::Term(Term::Count | Term::Aggregate(_)))
                     )
             }
@@ -211,7 +210,7 @@ impl Cutter<'_> {
             | Term::Rows
             | Term::Metric
             | Term::Alert
-            | Term::Harmless
+            | Term::Filler
             | Term::Have
             | Term::Currency(_)
             | Term::List => is_whole,
@@ -219,25 +218,25 @@ impl Cutter<'_> {
         }
     }
 
-    /// What a term means beside this table, before the token at `next`.
-    fn meant(&self, next: usize, term: Term) -> PhraseKind {
+    /// Returns what a term means for this table, before the token at `next`.
+    fn in_context(&self, next: usize, term: Term) -> PhraseKind {
         let is_records = self.vocabulary.is_records();
         match term {
             // "Over the last week" compares nothing.
             Term::Compare(Comparison::Above | Comparison::AtMost)
                 if next < self.tokens.len() && self.period(next).is_some() =>
             {
-                PhraseKind::Term(Term::Harmless)
+                PhraseKind::Term(Term::Filler)
             }
             Term::Metric if is_records => PhraseKind::Table(WHOLE),
-            Term::Metric => PhraseKind::Term(Term::Harmless),
+            Term::Metric => PhraseKind::Term(Term::Filler),
             Term::Alert if !is_records => PhraseKind::Unknown,
             Term::Rows if is_records => PhraseKind::Table(1),
             term => PhraseKind::Term(term),
         }
     }
 
-    /// `unpaid` as what is not `paid`, `unshipped` as what has no day of shipping.
+    /// Reads `unpaid` as `not paid`, and `unshipped` as without a date of shipping.
     fn opposite(&self, token: &Token) -> Option<Vec<(usize, PhraseKind)>> {
         let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
         let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };

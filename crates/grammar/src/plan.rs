@@ -1,4 +1,4 @@
-//! What a sentence asks, once it is understood.
+//! The plan of a query: the last form of a sentence before it is written as SQL.
 
 use metricd_core::schema::Table;
 
@@ -7,26 +7,27 @@ use crate::{
     periods::Period,
 };
 
-/// A plan about one table. Columns are named by their place in it.
+/// A query over one table. Columns are identified by their index in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan<'a> {
     pub(crate) table: &'a Table,
     pub(crate) measures: Vec<Measure>,
     pub(crate) dimensions: Vec<Dimension>,
-    /// What all rows that count fulfil.
+    /// The conditions on all rows.
     pub(crate) conditions: Vec<Condition>,
-    /// What a share is of: the rows that fulfil these, among all that count.
+    /// For a share: the conditions on the rows of the numerator.
     pub(crate) share: Option<Vec<Condition>>,
-    /// How many rows a group must have, at least or at most.
+    /// The condition on the number of rows of a group.
     pub(crate) having: Option<(Comparison, String)>,
     pub(crate) ranking: Option<Ranking>,
-    /// The rows themselves.
+    /// Whether rows are listed instead of aggregated.
     pub(crate) is_list: bool,
-    /// The column that days are told by.
+    /// The column that periods apply to.
     pub(crate) date: Option<usize>,
     pub(crate) period: Option<Period>,
 }
 
+/// What is computed for each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
     Rows,
@@ -34,15 +35,17 @@ pub(crate) enum Measure {
     Of(Aggregate, usize),
 }
 
+/// What rows are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dimension {
     Time(Bucket),
     Column(usize),
 }
 
+/// A predicate on rows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
-    /// One of the values, or none of them.
+    /// The column is one of the values, or none of them.
     Values {
         column: usize,
         values: Vec<String>,
@@ -66,10 +69,11 @@ pub(crate) enum Condition {
         column: usize,
         negated: bool,
     },
-    /// The record bears an alert.
+    /// One of these columns is not null: the record has an alert.
     Alert(Vec<usize>),
 }
 
+/// The order by a measure, and the row limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ranking {
     pub(crate) direction: Direction,

@@ -1,29 +1,27 @@
 //! Writes a plan as SQL.
 //!
-//! Must never write a word of the sentence but into the leading comment, and as a quoted text or a checked number into a condition: names come from the schema,
-//! and values are quoted.
+//! Must never copy a word of the sentence except into the leading comment, or as a quoted text or a
+//! parsed number into a condition: names come from the schema, quoted where needed.
 
 use std::fmt::Write as _;
 
-use metricd_core::{
-    schema::ColumnKind,
-    sql::{quoted_name, quoted_text},
-};
+use metricd_core::{schema::ColumnKind, sql::quoted_text};
 
 use crate::{
+    identifiers::identifier,
     lexicon::{Aggregate, Bucket, Direction},
     periods::Period,
     plan::{Condition, Dimension, Measure, Plan},
     tokens::words_of,
 };
 
-/// The most characters of a sentence in the leading comment.
+/// The limit on the characters of the sentence in the leading comment.
 const TITLE_CHARS: usize = 120;
 
-/// The rows of a list that nobody said a number for.
+/// The default row limit of a list.
 pub(crate) const LIST_ROWS: u32 = 100;
 
-/// The query that answers `plan`.
+/// Writes the query of a plan.
 pub(crate) fn write(plan: &Plan<'_>, prompt: &str) -> String {
     let title: String = prompt.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
     let (outputs, tail) = if plan.is_list { list(plan) } else { aggregate(plan) };
@@ -43,7 +41,7 @@ pub(crate) fn write(plan: &Plan<'_>, prompt: &str) -> String {
     sql + &tail
 }
 
-/// The rows themselves, those with the highest or lowest measure first, else the newest.
+/// Returns the columns and the tail of a list: ranked by the measure, else the newest first.
 fn list(plan: &Plan<'_>) -> (Vec<String>, String) {
     let columns = &plan.table.columns;
     let outputs = columns.iter().map(|column| identifier(&column.name)).collect();
@@ -58,6 +56,7 @@ fn list(plan: &Plan<'_>) -> (Vec<String>, String) {
     (outputs, format!("\nORDER BY {}\nLIMIT {limit}", order.join(", ")))
 }
 
+/// Returns the columns and the tail of an aggregation.
 fn aggregate(plan: &Plan<'_>) -> (Vec<String>, String) {
     let mut outputs = Vec::new();
     let mut names = Names::default();
@@ -120,7 +119,7 @@ fn named(expression: &str, name: &str) -> String {
     if expression == name { name } else { format!("{expression} AS {name}") }
 }
 
-/// A measure over those rows that `filter` leaves.
+/// Writes a measure, with an optional `FILTER` clause.
 fn measured(plan: &Plan<'_>, measure: Measure, filter: &str) -> String {
     let call = match measure {
         Measure::Rows => "count(*)".to_owned(),
@@ -152,8 +151,8 @@ fn measure_name(plan: &Plan<'_>, measure: Measure) -> String {
     }
 }
 
-/// A share in percent: of the rows that fulfil `of`, or, where nothing is to be fulfilled, of the
-/// group's among all.
+/// Writes a share in percent: of the rows that match `of`, or, if that is empty, of each group in the
+/// total.
 fn share(plan: &Plan<'_>, measure: Measure, of: &[Condition]) -> String {
     let whole = measured(plan, measure, "");
     let (part, whole) = if of.is_empty() {
@@ -167,7 +166,7 @@ fn share(plan: &Plan<'_>, measure: Measure, of: &[Condition]) -> String {
     format!("round(CAST(100.0 * {part} / nullif({whole}, 0) AS numeric), 2)")
 }
 
-/// The first day of the bucket that a row is in.
+/// Writes the first day of a row's time bucket.
 fn time(plan: &Plan<'_>, bucket: Bucket) -> String {
     let Some(date) = plan.date else {
         return "NULL".to_owned();
@@ -189,7 +188,7 @@ fn predicate(plan: &Plan<'_>, condition: &Condition) -> String {
             let list: Vec<String> = values.iter().map(|value| quoted_text(value)).collect();
             match (list.as_slice(), negated) {
                 ([value], false) => format!("{column} = {value}"),
-                // A row without a value is none of those that are left out.
+                // A null is none of the excluded values.
                 ([value], true) => format!("{column} IS DISTINCT FROM {value}"),
                 (list, false) => format!("{column} IN ({})", list.join(", ")),
                 (list, true) => {
@@ -215,7 +214,7 @@ fn predicate(plan: &Plan<'_>, condition: &Condition) -> String {
     }
 }
 
-/// The conditions on the date column: both ends may be asked for otherwise, or so many days back.
+/// Writes the conditions on the date column. Callers can override either end, or the number of days.
 fn window(plan: &Plan<'_>) -> Vec<String> {
     let Some(date) = plan.date else {
         return Vec::new();
@@ -283,13 +282,13 @@ fn interval(count: u32, unit: &str) -> String {
     format!("INTERVAL '{count} {unit}{plural}'")
 }
 
-/// The names of a query's columns: no two alike.
+/// The names of the output columns, kept distinct.
 #[derive(Default)]
 struct Names(Vec<String>);
 
 impl Names {
     fn distinct(&mut self, name: &str) -> String {
-        // PostgreSQL cuts names off at 63 bytes: what tells two apart must stand before that.
+        // PostgreSQL truncates names to 63 bytes: the number must fit within.
         let name = &name[..name.floor_char_boundary(56)];
         let mut candidate = name.to_owned();
         let mut number = 2;
@@ -301,167 +300,3 @@ impl Names {
         candidate
     }
 }
-
-/// A name as SQL writes it: quoted unless it is plain and no word of SQL.
-fn identifier(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if begins && name.chars().all(plain) && !RESERVED.contains(&name) {
-        name.to_owned()
-    } else {
-        quoted_name(name)
-    }
-}
-
-/// The words that PostgreSQL does not take for the name of a column or table, or only sometimes.
-const RESERVED: [&str; 149] = [
-    "all",
-    "analyse",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "asymmetric",
-    "authorization",
-    "between",
-    "bigint",
-    "binary",
-    "bit",
-    "boolean",
-    "both",
-    "case",
-    "cast",
-    "char",
-    "character",
-    "check",
-    "coalesce",
-    "collate",
-    "collation",
-    "column",
-    "concurrently",
-    "constraint",
-    "create",
-    "cross",
-    "current_catalog",
-    "current_date",
-    "current_role",
-    "current_schema",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "dec",
-    "decimal",
-    "default",
-    "deferrable",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "extract",
-    "false",
-    "fetch",
-    "float",
-    "for",
-    "foreign",
-    "freeze",
-    "from",
-    "full",
-    "grant",
-    "greatest",
-    "group",
-    "grouping",
-    "having",
-    "ilike",
-    "in",
-    "initially",
-    "inner",
-    "inout",
-    "int",
-    "integer",
-    "intersect",
-    "interval",
-    "into",
-    "is",
-    "isnull",
-    "join",
-    "lateral",
-    "leading",
-    "least",
-    "left",
-    "like",
-    "limit",
-    "localtime",
-    "localtimestamp",
-    "national",
-    "natural",
-    "nchar",
-    "none",
-    "normalize",
-    "not",
-    "notnull",
-    "null",
-    "nullif",
-    "numeric",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "out",
-    "outer",
-    "overlaps",
-    "overlay",
-    "placing",
-    "position",
-    "precision",
-    "primary",
-    "real",
-    "references",
-    "returning",
-    "right",
-    "row",
-    "select",
-    "session_user",
-    "setof",
-    "similar",
-    "smallint",
-    "some",
-    "substring",
-    "symmetric",
-    "system_user",
-    "table",
-    "tablesample",
-    "then",
-    "time",
-    "timestamp",
-    "to",
-    "trailing",
-    "treat",
-    "trim",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "values",
-    "varchar",
-    "variadic",
-    "verbose",
-    "when",
-    "where",
-    "window",
-    "with",
-    "xmlattributes",
-    "xmlconcat",
-    "xmlelement",
-    "xmlexists",
-    "xmlforest",
-    "xmlparse",
-    "xmltable",
-    "json_table",
-];

@@ -23,7 +23,7 @@ fn table(schema: Option<&str>, name: &str, columns: Vec<TableColumn>) -> Table {
 }
 
 /// The records, and tables whose names and values need quoting.
-fn schema() -> Schema {
+pub(crate) fn schema() -> Schema {
     use ColumnKind::{Boolean, Date, Number, Other, Text, Timestamp, TimestampTz};
     Schema {
         tables: vec![
@@ -198,6 +198,17 @@ fn the_explanation_names_what_was_understood_and_what_was_not() {
     }
     let twice = explained("critical alerts in June 2025 and in May 2024");
     assert!(twice.contains("two periods"), "{twice}");
+}
+
+#[test]
+fn the_first_fault_of_the_sentence_is_told() {
+    for (sentence, reason) in [
+        ("critical alerts warning in 2024 and yesterday", "two values in one column"),
+        ("critical alerts in 2024 and yesterday, warning", "two periods"),
+    ] {
+        let explanation = explained(sentence);
+        assert!(explanation.contains(reason), "{sentence}: {explanation}");
+    }
 }
 
 /// The window that a sentence asks for on 2 August 2025, and what may be asked in its place.

@@ -1,18 +1,18 @@
-//! A sentence as words, numbers, days and signs.
+//! The tokenizer: splits a sentence into words, numbers, dates and signs.
 
 use std::borrow::Cow;
 
 use chrono::NaiveDate;
 use rust_stemmers::{Algorithm, Stemmer};
 
-/// The most tokens of a sentence that is looked at.
+/// The limit on the tokens of a sentence.
 pub(crate) const MAX_TOKENS: usize = 120;
 
-/// A part of a sentence.
+/// A word, number, date or sign of a sentence.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
-    /// As it was written.
+    /// As written.
     pub(crate) original: String,
     /// In lower case.
     pub(crate) text: String,
@@ -22,19 +22,19 @@ pub(crate) struct Token {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TokenKind {
     Word,
-    /// A plain decimal number, as SQL writes it.
+    /// A decimal number, in SQL's notation.
     Number(String),
     /// `1st`, `15th`
     Ordinal(u32),
     Day(NaiveDate),
     /// `2025-03`
     Month(i32, u32),
-    /// What stood between quotation marks.
+    /// A quoted text.
     Quoted,
     Sign,
 }
 
-/// The stem of a word of lower case.
+/// Returns the stem of a word in lower case.
 pub(crate) fn stem(word: &str) -> String {
     thread_local! {
         static ENGLISH: Stemmer = Stemmer::create(Algorithm::English);
@@ -45,7 +45,7 @@ pub(crate) fn stem(word: &str) -> String {
     })
 }
 
-/// The words of a name or value: `snake_case`, `camelCase` and everything else that parts words.
+/// Splits a name or value into words: `snake_case`, `camelCase`, blanks and punctuation.
 pub(crate) fn words_of(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
@@ -66,7 +66,7 @@ pub(crate) fn words_of(name: &str) -> Vec<String> {
     words
 }
 
-/// The tokens of a sentence. Punctuation that means nothing is left out.
+/// Splits a sentence into tokens. Punctuation without a meaning is dropped.
 pub(crate) fn tokens(sentence: &str) -> Vec<Token> {
     let chars: Vec<char> = sentence.chars().collect();
     let mut tokens = Vec::new();
@@ -77,7 +77,7 @@ pub(crate) fn tokens(sentence: &str) -> Vec<Token> {
     tokens
 }
 
-/// Reads what stands at `at`, and returns where it ends.
+/// Reads the token at `at`, and returns where it ends.
 fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     let c = chars[at];
     if let Some(end) = quoted(chars, at) {
@@ -101,7 +101,7 @@ fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
         return at + 2;
     }
     let is_dash = matches!(c, '-' | '–' | '—');
-    // A hyphen only joins words; a dash between blanks, or after a day, stands for "to".
+    // A hyphen only joins words; a dash between blanks, or after a date, means "to".
     let stands_alone = at > 0
         && chars[at - 1].is_whitespace()
         && chars.get(at + 1).is_some_and(|c| c.is_whitespace());
@@ -122,7 +122,7 @@ fn token(kind: TokenKind, original: &str) -> Token {
     Token { kind, original: original.to_owned(), stem: stem(&text), text }
 }
 
-/// The words in letters that stand together: `aren't` is two, `customer's` and `unit_price` too.
+/// Splits adjoining letters into words: `aren't` is `are not`, `customer's` is `customer`, `unit_price` is two.
 fn words(text: &str, tokens: &mut Vec<Token>) {
     let text = text.replace('’', "'");
     let lower = text.to_lowercase();
@@ -139,7 +139,7 @@ fn words(text: &str, tokens: &mut Vec<Token>) {
     }
 }
 
-/// Where the quotation that begins at `at` ends.
+/// Returns the index of the closing quotation mark for the one at `at`.
 fn quoted(chars: &[char], at: usize) -> Option<usize> {
     let close = match chars[at] {
         '\'' => '\'',
@@ -157,7 +157,7 @@ fn quoted(chars: &[char], at: usize) -> Option<usize> {
     (at + 2..chars.len()).find(ends)
 }
 
-/// Reads what begins with a digit.
+/// Reads a token that begins with a digit, and returns where it ends.
 fn number(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     let is_part = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '.' | ',' | ':');
     let length = chars[at..].iter().take_while(|c| is_part(c)).count();
@@ -168,7 +168,7 @@ fn number(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
         tokens.push(token(kind, text));
         return end;
     }
-    // Two that a hyphen joins are read apart, unless they look like a day that there is not.
+    // Hyphenated parts are separate tokens, unless they look like an invalid date.
     let plain = text.split_once(['-', '/', ':']).filter(|_| text.len() < 8);
     let text = plain.map_or(text, |(first, _)| first);
     let kind =
@@ -185,7 +185,7 @@ fn day(text: &str) -> Option<TokenKind> {
     in_range(day).then_some(TokenKind::Day(day))
 }
 
-/// Whether a day is one that data may be about: far from what a date cannot hold.
+/// Whether a date is plausible for data, and far from the limits of the date type.
 fn in_range(day: NaiveDate) -> bool {
     use chrono::Datelike;
     (1900..2200).contains(&day.year())
@@ -198,7 +198,7 @@ fn year_month(text: &str) -> Option<TokenKind> {
     in_range(NaiveDate::from_ymd_opt(year, month, 1)?).then_some(TokenKind::Month(year, month))
 }
 
-/// `1,000.50` and `10k` as SQL writes them.
+/// Converts `1,000.50` and `10k` into SQL's notation.
 fn decimal(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let (digits, zeros) = match lower.strip_suffix('k') {

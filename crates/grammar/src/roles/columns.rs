@@ -14,7 +14,7 @@ impl Walk<'_, '_, '_> {
     pub(super) fn columns(&mut self, at: usize, columns: &[usize]) -> usize {
         let sentence = self.sentence;
         self.found.grounds += 1;
-        let by = std::mem::take(&mut self.by)
+        let by = std::mem::take(&mut self.groups_next)
             || (self.was_dimension(at) && !sentence.any_measure(columns));
         if let Some(end) = self.compared(at, columns) {
             return end;

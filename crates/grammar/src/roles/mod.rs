@@ -101,7 +101,7 @@ pub(crate) struct Roles {
 
 /// Gives each phrase of `sentence` its role.
 pub(crate) fn roles(sentence: &Sentence<'_, '_>, faults: &mut Faults) -> Roles {
-    let mut walk = Walk { sentence, faults, found: Roles::default(), by: false };
+    let mut walk = Walk { sentence, faults, found: Roles::default(), groups_next: false };
     let mut at = 0;
     while let Some(kind) = sentence.kind(at) {
         at = walk.phrase(at, kind);
@@ -113,8 +113,8 @@ struct Walk<'s, 'v, 'a> {
     sentence: &'s Sentence<'v, 'a>,
     faults: &'s mut Faults,
     found: Roles,
-    /// Whether what comes next is grouped by.
-    by: bool,
+    /// Whether the next column or unit of time is grouped by.
+    groups_next: bool,
 }
 
 impl Walk<'_, '_, '_> {
@@ -156,7 +156,7 @@ impl Walk<'_, '_, '_> {
             Term::Not | Term::Without => self.place(at, Role::Not),
             Term::Compare(comparison) => return self.comparison(at, comparison),
             Term::Between => return self.range(at),
-            Term::And => self.by |= self.was_dimension(at) && self.can_be_dimension(at),
+            Term::And => self.groups_next |= self.was_dimension(at) && self.can_be_dimension(at),
             Term::Or => self.place(at, Role::Or),
             Term::Which => {
                 if self.can_be_dimension(at) {
@@ -178,7 +178,7 @@ impl Walk<'_, '_, '_> {
                     self.faults.contradiction(at, "its numbers are of another currency");
                 }
             }
-            Term::Clause | Term::With | Term::Have | Term::Metric | Term::Harmless => {}
+            Term::Clause | Term::With | Term::Have | Term::Metric | Term::Filler => {}
         }
         at + 1
     }
@@ -283,7 +283,7 @@ impl Walk<'_, '_, '_> {
 
     fn by(&mut self, at: usize) {
         let ranks = self.found.top.is_some() || self.found.list.is_some();
-        self.by = match self.sentence.kind_after(at) {
+        self.groups_next = match self.sentence.kind_after(at) {
             Some(PhraseKind::Columns(columns)) => !(ranks && self.sentence.any_measure(columns)),
             Some(PhraseKind::Term(Term::BucketNoun(_) | Term::Distinct)) => true,
             Some(
@@ -302,7 +302,7 @@ impl Walk<'_, '_, '_> {
 
     fn bucket(&mut self, at: usize, bucket: Bucket) {
         let is_ranked = self.is_ranked(at);
-        if std::mem::take(&mut self.by) || is_ranked || self.is_which(at) {
+        if std::mem::take(&mut self.groups_next) || is_ranked || self.is_which(at) {
             self.found.is_plural |= is_ranked && self.sentence.is_plural(at);
             self.place(at, Role::Dimension(Dimension::Time(bucket), None));
             self.add_dimension(Dimension::Time(bucket));
@@ -342,6 +342,51 @@ impl Walk<'_, '_, '_> {
     fn add_dimension(&mut self, dimension: Dimension) {
         if !self.found.dimensions.contains(&dimension) {
             self.found.dimensions.push(dimension);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{phrases::phrases, tests::schema, tokens::tokens, vocabulary::Vocabulary};
+
+    /// The roles of a sentence about the built-in table.
+    fn shown(sentence: &str) -> String {
+        let schema = schema();
+        let vocabulary = Vocabulary::of(&schema.tables[0]);
+        let tokens = tokens(sentence);
+        let today = "2025-08-02".parse().unwrap();
+        let phrases = phrases(&vocabulary, &tokens, today);
+        let sentence = Sentence { vocabulary: &vocabulary, tokens: &tokens, phrases };
+        let roles = roles(&sentence, &mut Faults::default());
+        let shown = |(at, role): &Placed| {
+            let role = format!("{role:?}");
+            let name = role.split([' ', '(', '{']).next().unwrap_or_default();
+            format!("{at} {name}")
+        };
+        roles.placed.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn phrases_that_say_one_thing_have_one_role() {
+        for (sentence, expected) in [
+            ("critical alerts", "0 Value, 1 Rows"),
+            ("alert type critical", "1 Value"),
+            ("obsolescence above 100", "0 Condition"),
+            ("categories with more than 5 alerts", "0 Columns, 2 Having"),
+            ("parts flagged by alert category", "0 Columns, 2 Dimension"),
+            (
+                "alerts that are not critical or without a category",
+                "0 Rows, 3 Not, 4 Value, 5 Or, 6 Not, 8 Negated",
+            ),
+            (
+                "top 5 categories by parts flagged in June 2025",
+                "0 Top, 2 Dimension, 4 Columns, 6 Period",
+            ),
+            ("highest obsolescence per month", "0 Extreme, 1 Columns, 3 Dimension"),
+        ] {
+            assert_eq!(shown(sentence), expected, "{sentence}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Sentences against a filled database: the offline generator's query must give what somebody's
-//! hand-written one gives, and what cannot be answered must be said not to be understood.
+//! Sentences against a filled database: the grammar's query must return the rows of the hand-written
+//! query, and a sentence that cannot be answered must be reported as not understood.
 //!
 //! The sentences, tables and hand-written queries stand in `tests/generation/`.
 
@@ -138,7 +138,7 @@ async fn the_schema_is_what_stored_sql_may_read() {
         assert_eq!(column("orders", "ordered_at").kind, ColumnKind::Timestamp);
         assert_eq!(column("support_tickets", "created").kind, ColumnKind::TimestampTz);
         let tickets = schema.tables.iter().find(|table| table.name.name == "open_tickets").unwrap();
-        assert!(tickets.comment.as_deref().unwrap().starts_with("Tickets that somebody"));
+        assert!(tickets.comment.as_deref().unwrap().starts_with("Tickets that still need work"));
     })
     .await;
 }
