@@ -1,4 +1,4 @@
-//! The pass that collects the conditions: what rows must fulfil, joined by "or" and negated by "not".
+//! The pass that collects the conditions on rows and groups, and resolves "or" and "not".
 
 use crate::{
     faults::Faults,
@@ -14,9 +14,9 @@ use crate::{
 /// What the pass finds.
 #[derive(Default)]
 pub(crate) struct Conditions {
-    /// Each with whether it stands in a clause: a share is of what the clause says.
+    /// Each with whether it is in a clause: the clause is the numerator of a share.
     all: Vec<(Condition, bool)>,
-    /// How many rows a group must have.
+    /// The condition on the number of rows of a group.
     pub(crate) having: Option<(Comparison, String)>,
 }
 
@@ -25,8 +25,8 @@ impl Conditions {
         self.all.into_iter().map(|(condition, _)| condition).collect()
     }
 
-    /// Takes out what a share is of: what the clause says, if something is said before it too, else
-    /// everything.
+    /// Removes and returns the numerator of a share: the conditions of the clause if there are others
+    /// too, else all.
     pub(crate) fn take_share(&mut self) -> Vec<Condition> {
         let is_split = self.all.iter().any(|(_, in_clause)| !in_clause)
             && self.all.iter().any(|(_, in_clause)| *in_clause);
@@ -100,7 +100,7 @@ impl Pass<'_, '_, '_> {
     }
 
     fn value(&mut self, at: usize, column: usize, value: &str, goes_on: bool) {
-        // "Not" holds for what follows it, and for other values of the same column.
+        // "Not" applies to the next value, and to further values of the same column.
         let negated = self.not.is_some() && self.not_of.is_none_or(|of| of == column);
         self.not_of = negated.then_some(column);
         self.add(Condition::Values { column, values: vec![value.to_owned()], negated }, at);
@@ -110,7 +110,7 @@ impl Pass<'_, '_, '_> {
         }
     }
 
-    /// Adds a condition. One value after another of the same column widens the choice.
+    /// Adds a condition. A further value of the same column is added to the list of its values.
     fn add(&mut self, condition: Condition, at: usize) {
         const OR_JOINS: &str = "“or” joins two values of one column only";
         let or = self.or.take();
@@ -140,7 +140,7 @@ impl Pass<'_, '_, '_> {
         }
     }
 
-    /// The condition on values of a column that there is already.
+    /// Returns the index of an existing condition on the values of a column.
     fn values_of(&self, of: usize, is_negated: bool) -> Option<usize> {
         self.found.all.iter().position(|(condition, _)| {
             matches!(condition, Condition::Values { column, negated, .. }
@@ -148,7 +148,7 @@ impl Pass<'_, '_, '_> {
         })
     }
 
-    /// Whether what stands at `at` can be the next of a list of values.
+    /// Whether the value at `at` can continue a list.
     fn follows_list(&self, at: usize) -> bool {
         self.sentence.follows_at_once(at)
             && matches!(
@@ -158,7 +158,7 @@ impl Pass<'_, '_, '_> {
     }
 }
 
-/// The condition that a record has an alert, unless another one says so already.
+/// Returns the condition that a record has an alert, unless another one implies it.
 pub(crate) fn alert(vocabulary: &Vocabulary<'_>, conditions: &[Condition]) -> Option<Condition> {
     let is_alert = |column: &usize| {
         let words = words_of(&vocabulary.table.columns[*column].name);

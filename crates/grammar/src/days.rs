@@ -1,4 +1,4 @@
-//! The pass that finds which days a sentence is about: its period, and the column that tells them.
+//! The pass that finds the period of a sentence, and the column of dates that it applies to.
 
 use crate::{
     faults::Faults,
@@ -12,11 +12,11 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Days {
     pub(crate) period: Option<Period>,
-    /// The column of dates: the one that is named, else the usual one.
+    /// The column of dates that is named, else the default.
     pub(crate) column: Option<usize>,
 }
 
-/// Finds the days that a sentence is about.
+/// Finds the period and its column.
 pub(crate) fn days(sentence: &Sentence<'_, '_>, placed: &[Placed], faults: &mut Faults) -> Days {
     let mut found = Days::default();
     for (at, role) in placed {
@@ -37,7 +37,7 @@ pub(crate) fn days(sentence: &Sentence<'_, '_>, placed: &[Placed], faults: &mut 
     found
 }
 
-/// The column of dates that is meant when none is named.
+/// Returns the default column of dates.
 fn usual_column(sentence: &Sentence<'_, '_>) -> Option<usize> {
     const USUAL: [&str; 9] =
         ["date", "day", "timestamp", "time", "ts", "created", "occurred", "happened", "recorded"];

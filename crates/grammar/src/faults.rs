@@ -1,23 +1,23 @@
-//! What keeps a sentence from being read with a table.
+//! The faults of a reading: why a sentence does not fit a table.
 
 use crate::sentence::Sentence;
 
-/// The phrases without a place, and the first contradiction.
+/// Collects the faults that the passes find.
 #[derive(Default)]
 pub(crate) struct Faults {
     unplaced: Vec<usize>,
-    /// With the phrase at which it is seen: the first one of the sentence is told.
+    /// The first contradiction in the sentence, with the index of its phrase.
     contradiction: Option<(usize, String)>,
 }
 
-/// Why a sentence cannot be read with a table.
+/// Why a sentence does not fit a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Misfit {
     /// The words without a place.
     pub(crate) words: Vec<String>,
-    /// What is wrong, when every word is known.
+    /// The contradiction, if there is one.
     pub(crate) reason: Option<String>,
-    /// How much of the table's name is said, and how many names of its columns and values.
+    /// How close it is: how much of the table's name is given, and how many names of its columns and values.
     pub(crate) named: u32,
     pub(crate) grounds: usize,
 }
@@ -28,13 +28,13 @@ impl Faults {
         self.unplaced.push(at);
     }
 
-    /// Records that a phrase contradicts the others, or could be read in two ways.
+    /// Records that a phrase contradicts others or is ambiguous.
     pub(crate) fn contradiction(&mut self, at: usize, reason: impl Into<String>) {
         self.unplaced(at);
         self.record(at, reason.into());
     }
 
-    /// Records what is wrong with the sentence as a whole. What is wrong with a phrase goes first.
+    /// Records a contradiction of the whole sentence. Those of single phrases take precedence.
     pub(crate) fn whole(&mut self, reason: impl Into<String>) {
         self.record(usize::MAX, reason.into());
     }

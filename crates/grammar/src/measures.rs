@@ -1,6 +1,6 @@
-//! The pass that finds what is measured: it brings aggregates together with what they are of.
+//! The pass that finds the measures: it pairs each aggregate with its column.
 //!
-//! It sees the roles from left to right. An aggregate waits for its measure, which stands behind it.
+//! It walks the roles from left to right. An aggregate is pending until its column follows.
 
 use crate::{
     faults::Faults,
@@ -14,20 +14,19 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Measures {
     pub(crate) all: Vec<Measure>,
-    /// Whether the sentence says what to do with the measure.
+    /// Whether an aggregate was named.
     pub(crate) is_explicit: bool,
-    /// What is asked for by what it has most of: `teams with more than …`.
-    /// With its phrase.
+    /// The dimension in `teams with more than …`, with the index of its phrase.
     pub(crate) subject: Option<(Dimension, usize)>,
-    /// Whether several of it are asked for.
+    /// Whether the subject is in the plural.
     pub(crate) is_plural: bool,
-    /// What `most`, `fewest` and the like rank by.
+    /// The direction of `most`, `fewest` and the like.
     pub(crate) most: Option<Direction>,
-    /// An average or extreme of what is said of sums.
+    /// Whether an average or extreme is of a word that usually means a sum.
     pub(crate) is_of_flow: bool,
 }
 
-/// Finds what a sentence measures.
+/// Finds the measures of a sentence.
 pub(crate) fn measures(
     sentence: &Sentence<'_, '_>,
     placed: &[Placed],
@@ -49,7 +48,7 @@ pub(crate) fn measures(
     pass.finish()
 }
 
-/// An aggregate that waits for its measure.
+/// An aggregate whose column has not followed yet.
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     /// `None` counts.
@@ -64,9 +63,9 @@ struct Pass<'s, 'v, 'a> {
     faults: &'s mut Faults,
     found: Measures,
     pending: Vec<Pending>,
-    /// The "distinct" that waits for its column.
+    /// The pending "distinct".
     distinct: Option<usize>,
-    /// What was said before: `which region`, `top 5`, `by region`.
+    /// What has preceded: `which region`, `top 5`, `by region`.
     is_which: bool,
     is_ranked: bool,
     has_dimension: bool,
@@ -155,7 +154,7 @@ impl Pass<'_, '_, '_> {
         self.pending.last().is_some_and(|pending| pending.aggregate.is_none())
     }
 
-    /// Counts rows, if something counts.
+    /// Counts rows, if a count is pending.
     fn rows(&mut self, at: usize) {
         if self.is_counting() && self.distinct.is_none() {
             self.pending.pop();
@@ -184,7 +183,7 @@ impl Pass<'_, '_, '_> {
         }
     }
 
-    /// The column whose distinct values are counted: `how many customers`.
+    /// Returns the column whose distinct values are counted: `how many customers`.
     fn counted(&mut self, columns: &[usize]) -> Option<usize> {
         let is_counting = self.is_counting();
         if !is_counting && self.distinct.is_none() {
@@ -199,7 +198,7 @@ impl Pass<'_, '_, '_> {
         Some(column)
     }
 
-    /// Gives a column to the aggregates that wait for it, or takes the usual one.
+    /// Applies the pending aggregates to a column, or the default one.
     fn measured(&mut self, at: usize, column: usize) {
         if self.distinct.take().is_some() {
             self.pending.clear();
@@ -229,7 +228,7 @@ impl Pass<'_, '_, '_> {
                     usual
                 }
                 (Some(aggregate), _) => aggregate,
-                // How many parts, how much revenue.
+                // "How many parts", "how much revenue"
                 (None, _) => Aggregate::Sum,
             };
             self.found.is_of_flow |= aggregate != Aggregate::Sum && self.sentence.is_flow(at);
@@ -243,7 +242,7 @@ impl Pass<'_, '_, '_> {
         }
     }
 
-    /// What still waits for a measure counts rows, if it can.
+    /// Lets pending aggregates count rows, where possible.
     fn finish(mut self) -> Measures {
         let is_named = self.sentence.named() > 0;
         for Pending { aggregate, extreme, at } in std::mem::take(&mut self.pending) {

@@ -1,8 +1,7 @@
-//! Reads a sentence as a question about one table: runs the passes, and puts what they find together
-//! as a plan.
+//! Reads a sentence as a question about one table: runs the passes, and joins their findings into a
+//! plan.
 //!
-//! Every word must have its place in the plan, or mean nothing: else the question that is answered
-//! would not be the one that was asked.
+//! Must never drop a word that has a meaning: the query would answer another question.
 
 use chrono::NaiveDate;
 
@@ -22,17 +21,17 @@ use crate::{
     vocabulary::Vocabulary,
 };
 
-/// The rows of a ranking whose number is not said.
+/// The default row limit of a ranking in the plural.
 const RANKED_ROWS: u32 = 10;
 
-/// How a sentence reads with one table.
+/// A possible reading of the sentence.
 pub(crate) struct Candidate<'a> {
     pub(crate) plan: Plan<'a>,
-    /// How much of the table's name is said: 0 when nothing is.
+    /// How much of the table's name is given: 0 for nothing.
     pub(crate) named: u32,
-    /// How many names of columns and values are said.
+    /// The number of names of columns and values.
     pub(crate) grounds: usize,
-    /// How many phrases the sentence was cut into: fewer say more.
+    /// The number of phrases: fewer are better, each covers more.
     pub(crate) phrases: usize,
 }
 
@@ -57,7 +56,7 @@ pub(crate) fn read<'a>(
     Ok(Candidate { plan, named: sentence.named(), grounds, phrases: sentence.phrases.len() })
 }
 
-/// What the passes found.
+/// The findings of all passes.
 struct Findings<'s, 'v, 'a> {
     sentence: &'s Sentence<'v, 'a>,
     roles: Roles,
@@ -67,7 +66,7 @@ struct Findings<'s, 'v, 'a> {
 }
 
 impl<'a> Findings<'_, '_, 'a> {
-    /// Puts the findings together. The plan counts only if there are no faults.
+    /// Joins the findings. The plan is valid only if there are no faults.
     fn plan(mut self, faults: &mut Faults) -> Plan<'a> {
         self.settle_subject(faults);
         if let Some(reason) = self.contradiction() {
@@ -106,7 +105,7 @@ impl<'a> Findings<'_, '_, 'a> {
         }
     }
 
-    /// Groups by the subject, if something is asked of its groups.
+    /// Makes the subject a dimension, if its groups are filtered or ranked.
     fn settle_subject(&mut self, faults: &mut Faults) {
         let Some((dimension, at)) = self.measures.subject else {
             return;
@@ -118,7 +117,7 @@ impl<'a> Findings<'_, '_, 'a> {
         }
     }
 
-    /// What the findings of one pass say against those of another.
+    /// Returns the first contradiction between the findings of different passes.
     fn contradiction(&self) -> Option<&'static str> {
         let Roles { dimensions, is_per, .. } = &self.roles;
         let is_list = self.roles.list.is_some();
@@ -172,7 +171,7 @@ impl<'a> Findings<'_, '_, 'a> {
             || !matches!(self.days.period, None | Some(Period::AllTime))
     }
 
-    /// What a share is of, taken out of the conditions.
+    /// Removes the numerator of a share from the conditions, and returns it.
     fn share(&mut self, faults: &mut Faults) -> Vec<Condition> {
         let of = self.conditions.take_share();
         if of.is_empty() && self.roles.dimensions.is_empty() {
@@ -188,7 +187,7 @@ impl<'a> Findings<'_, '_, 'a> {
     }
 
     fn ranking(&self) -> Option<Ranking> {
-        // By the days, which need no measure.
+        // Ranked by date, which needs no measure.
         let newest = self.is_newest_first().then_some(Direction::Highest);
         let direction = self.roles.top.or(self.measures.most).or(newest)?;
         let is_plural = self.roles.is_plural || self.measures.is_plural;
@@ -197,7 +196,7 @@ impl<'a> Findings<'_, '_, 'a> {
         Some(Ranking { direction, limit })
     }
 
-    /// All conditions: those that are said, and those that go without saying.
+    /// Returns all conditions, including the implied ones.
     fn conditions(&mut self, ranking: Option<Ranking>) -> Vec<Condition> {
         let mut all = std::mem::take(&mut self.conditions).into_all();
         if self.sentence.has_alert() {

@@ -1,6 +1,6 @@
-//! A sentence as it reads with the names of one table: its phrases, and look-ups among them.
+//! The phrases of a sentence, given the vocabulary of one table, and look-ups among them.
 //!
-//! Holds no state of a pass: every answer depends on the phrases alone.
+//! Must never hold the state of a pass: every result depends on the phrases alone.
 
 use metricd_core::schema::ColumnKind;
 
@@ -11,7 +11,7 @@ use crate::{
     vocabulary::Vocabulary,
 };
 
-/// The phrases of a sentence, with the table's vocabulary. Phrases are named by their index.
+/// A sentence, with the table's vocabulary. Phrases are identified by their index.
 pub(crate) struct Sentence<'v, 'a> {
     pub(crate) vocabulary: &'v Vocabulary<'a>,
     pub(crate) tokens: &'v [Token],
@@ -19,12 +19,12 @@ pub(crate) struct Sentence<'v, 'a> {
 }
 
 impl PhraseKind {
-    /// Whether a phrase is content, not only how things are put.
+    /// Whether a phrase is content rather than a filler.
     pub(crate) fn is_content(&self) -> bool {
         !matches!(self, Self::Term(term) if term.is_filler() || *term == Term::Clause)
     }
 
-    /// Whether a phrase is what rows are called.
+    /// Whether a phrase is a word for the rows.
     pub(crate) fn is_rows(&self) -> bool {
         matches!(self, Self::Table(_) | Self::Term(Term::Alert | Term::Rows))
     }
@@ -36,7 +36,7 @@ impl Sentence<'_, '_> {
         self.phrases.get(at).map(|phrase| &phrase.kind)
     }
 
-    /// The next phrase of content after `at`.
+    /// Returns the next phrase of content after `at`.
     pub(crate) fn after(&self, at: usize) -> Option<usize> {
         (at + 1..self.phrases.len()).find(|index| self.phrases[*index].kind.is_content())
     }
@@ -45,7 +45,7 @@ impl Sentence<'_, '_> {
         self.after(at).and_then(|index| self.kind(index))
     }
 
-    /// The phrases of content before `at`, the nearest first.
+    /// Returns the phrases of content before `at`, the nearest first.
     fn kinds_before(&self, at: usize) -> impl Iterator<Item = &PhraseKind> {
         self.phrases[..at].iter().rev().map(|phrase| &phrase.kind).filter(|kind| kind.is_content())
     }
@@ -66,7 +66,7 @@ impl Sentence<'_, '_> {
         }
     }
 
-    /// The tokens of a phrase.
+    /// Returns the tokens of a phrase.
     pub(crate) fn tokens_of(&self, phrase: &Phrase) -> impl Iterator<Item = &Token> {
         self.tokens.iter().skip(phrase.start).take(phrase.taken)
     }
@@ -77,12 +77,12 @@ impl Sentence<'_, '_> {
         last.is_some_and(|token| token.text.ends_with('s'))
     }
 
-    /// Whether a phrase is said of sums.
+    /// Whether a phrase usually means a sum.
     pub(crate) fn is_flow(&self, at: usize) -> bool {
         self.tokens_of(&self.phrases[at]).any(|token| lexicon().is_flow(&token.stem))
     }
 
-    /// How much of the table's name is said: 0 when nothing is.
+    /// Returns how much of the table's name is given: 0 for nothing.
     pub(crate) fn named(&self) -> u32 {
         let named = |phrase: &Phrase| match phrase.kind {
             PhraseKind::Table(quality) => quality,
@@ -99,7 +99,7 @@ impl Sentence<'_, '_> {
 
 /// Patterns of phrases.
 impl Sentence<'_, '_> {
-    /// The phrase that the rows are called by, from `at` on, behind nothing but what they are like.
+    /// Returns the word for the rows at or after `at`, if only attributes precede it: `paid express orders`.
     pub(crate) fn rows_from(&self, at: usize) -> Option<usize> {
         let is_attribute = |kind: &PhraseKind| match kind {
             PhraseKind::Values(_) => true,
@@ -113,7 +113,7 @@ impl Sentence<'_, '_> {
         self.phrases[found].kind.is_rows().then_some(found)
     }
 
-    /// Whether the table or its alerts are said before `at`.
+    /// Whether the table or its alerts are named before `at`.
     pub(crate) fn names_table_before(&self, at: usize) -> bool {
         let is_table = |phrase: &Phrase| {
             matches!(phrase.kind, PhraseKind::Table(_) | PhraseKind::Term(Term::Alert))
@@ -121,7 +121,7 @@ impl Sentence<'_, '_> {
         self.phrases[..at].iter().any(is_table)
     }
 
-    /// Whether `… rows and` stands right before.
+    /// Whether `… rows and` directly precedes.
     pub(crate) fn names_rows_before(&self, at: usize) -> bool {
         let mut before = self.kinds_before(at);
         before.next() == Some(&PhraseKind::Term(Term::And))
@@ -144,8 +144,7 @@ impl Sentence<'_, '_> {
         }
     }
 
-    /// Whether what the columns at `at` are called is said to be there: `with a discount`, `how many
-    /// orders have a discount`.
+    /// Whether the columns at `at` must not be null: `with a discount`, `how many orders have a discount`.
     pub(crate) fn is_had(&self, at: usize, columns: &[usize]) -> bool {
         let is_have = |phrase: &Phrase| phrase.kind == PhraseKind::Term(Term::Have);
         let mut fillers =
@@ -159,7 +158,7 @@ impl Sentence<'_, '_> {
         }
     }
 
-    /// The numbers behind `between`, and where they end.
+    /// Returns the numbers after `between`, and the index of the last.
     pub(crate) fn between(&self, at: usize) -> Option<(String, String, usize)> {
         let low = self.after(at)?;
         let is_and = |and: &usize| self.phrases[*and].kind == PhraseKind::Term(Term::And);
@@ -168,8 +167,8 @@ impl Sentence<'_, '_> {
         Some((self.number_at(low)?, self.number_at(high)?, high))
     }
 
-    /// Whether nothing stands between a phrase and the one before it but what leads up to a value:
-    /// "from EMEA to APAC" is no list of two.
+    /// Whether only words that introduce a value separate a phrase from the content before it: "from
+    /// EMEA to APAC" is no list of two.
     pub(crate) fn follows_at_once(&self, at: usize) -> bool {
         const LEADS: [&str; 8] = ["in", "from", "of", "for", "on", "the", "a", "an"];
         let between =
@@ -190,7 +189,7 @@ impl Sentence<'_, '_> {
         columns.map(|column| self.column(column)).collect()
     }
 
-    /// The one column that suits, if there is no other.
+    /// Returns the column that suits, if there is exactly one.
     pub(crate) fn one(
         &self,
         columns: &[usize],
@@ -207,7 +206,7 @@ impl Sentence<'_, '_> {
         self.vocabulary.kind(column) == ColumnKind::Number
     }
 
-    /// Whether a column is a number that can be added up.
+    /// Whether a column is a number that can be aggregated.
     pub(crate) fn is_measure(&self, column: usize) -> bool {
         self.is_number(column) && !self.vocabulary.is_key(column)
     }

@@ -122,7 +122,8 @@ fn token(kind: TokenKind, original: &str) -> Token {
     Token { kind, original: original.to_owned(), stem: stem(&text), text }
 }
 
-/// Splits adjoining letters into words: `aren't` is `are not`, `customer's` is `customer`, `unit_price` is two.
+/// Splits adjoining letters into words: `aren't` is `are not`, `customer's` is `customer`, and
+/// `unit_price` is two.
 fn words(text: &str, tokens: &mut Vec<Token>) {
     let text = text.replace('’', "'");
     let lower = text.to_lowercase();

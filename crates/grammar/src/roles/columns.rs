@@ -1,4 +1,4 @@
-//! Names of columns and values: the role that each has.
+//! The roles of columns and values.
 
 use metricd_core::schema::ColumnKind;
 
@@ -55,7 +55,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// The condition that a column is true, or that it has a value: `express`, `without a discount`.
+    /// Returns the condition that a column is true, or that it is not null: `express`, `with a discount`.
     fn presence(&mut self, at: usize, columns: &[usize]) -> Option<Role> {
         let sentence = self.sentence;
         let lacks = sentence.is_after_term(at, |term| matches!(term, Term::Not | Term::Without));
@@ -80,7 +80,7 @@ impl Walk<'_, '_, '_> {
         Some(role(Condition::Missing { column, negated: !lacks }))
     }
 
-    /// A value, perhaps with its column behind it: returns where that ends.
+    /// Reads a value, with its column if that follows; returns the index to continue at.
     pub(super) fn values(&mut self, at: usize, values: &[(usize, String)]) -> usize {
         self.found.grounds += 1;
         let next_columns: &[usize] = match self.sentence.kind(at + 1) {
@@ -104,7 +104,7 @@ impl Walk<'_, '_, '_> {
         end
     }
 
-    /// Whether a list of values goes on at `at`.
+    /// Whether a list of values continues at `at`.
     fn is_value_from(&self, at: usize) -> bool {
         let is_value = |at| matches!(self.sentence.kind(at), Some(PhraseKind::Values(_)));
         match self.sentence.kind(at) {

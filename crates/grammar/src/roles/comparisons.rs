@@ -1,4 +1,4 @@
-//! Comparisons with numbers: which phrases they take, and what they compare.
+//! Comparisons with numbers and texts: the phrases they consume, and what they compare.
 
 use super::{Role, Walk};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Walk<'_, '_, '_> {
-    /// `more than 5` before what there are more of.
+    /// Reads `more than 5`, with the column or rows after it.
     pub(super) fn comparison(&mut self, at: usize, comparison: Comparison) -> usize {
         let sentence = self.sentence;
         let found = sentence.after(at).and_then(|index| Some((index, sentence.number_at(index)?)));
@@ -38,7 +38,7 @@ impl Walk<'_, '_, '_> {
         index + 1
     }
 
-    /// `between 3 and 6` before what there are so many of.
+    /// Reads `between 3 and 6`, with the column after it.
     pub(super) fn range(&mut self, at: usize) -> usize {
         let sentence = self.sentence;
         let found = sentence.between(at).and_then(|(low, high, last)| {
@@ -58,7 +58,7 @@ impl Walk<'_, '_, '_> {
         last + 1
     }
 
-    /// A column with what it is compared with: returns where that ends.
+    /// Reads a column with the comparison after it; returns the index to continue at.
     pub(super) fn compared(&mut self, at: usize, columns: &[usize]) -> Option<usize> {
         let sentence = self.sentence;
         let next = sentence.after(at)?;
@@ -85,7 +85,7 @@ impl Walk<'_, '_, '_> {
                 self.place(at, Role::Text { column, text: text.clone() });
                 return Some(next + 1);
             }
-            // "Status paid": the column only says whose value it is.
+            // "Status paid": the column only qualifies the value.
             PhraseKind::Values(values) => {
                 let own: Vec<_> =
                     values.iter().filter(|(column, _)| columns.contains(column)).cloned().collect();

@@ -1,9 +1,9 @@
-//! The pass that gives each phrase its role, and finds the dimensions on the way: which columns are
-//! grouped by decides what the phrases behind them can be.
+//! The pass that assigns a role to each phrase. It also collects the dimensions, because the role of a
+//! phrase depends on the dimensions before it.
 //!
-//! It walks the phrases from left to right, and joins those that say one thing together
-//! (`more than 5 orders`). Must never decide what depends on more than the phrases and the dimensions
-//! before: that is for the passes behind it.
+//! It walks the phrases from left to right, and joins those that form one expression
+//! (`more than 5 orders`). Must never use other state than the phrases and the dimensions before:
+//! what depends on more belongs to a later pass.
 
 mod columns;
 mod comparisons;
@@ -17,7 +17,7 @@ use crate::{
     sentence::Sentence,
 };
 
-/// The role of one phrase, or of several that say one thing.
+/// The role of a phrase, or of several that form one expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Role {
     /// An aggregate of what follows; `None` counts.
@@ -32,24 +32,24 @@ pub(crate) enum Role {
     Top(Direction),
     /// `which region`
     Which,
-    /// A dimension. What is grouped by days names the column of these days.
+    /// A dimension, with the column of dates if it was named by one.
     Dimension(Dimension, Option<usize>),
     /// `weekly`
     Each(Bucket),
     /// `days`, before `with more than 5 orders`.
     Subject(Bucket),
-    /// What rows are called.
+    /// A word for the rows.
     Rows,
     /// A name of columns that is neither a dimension nor a condition.
     Columns(Vec<usize>),
     Not,
     Or,
-    /// `that are`, behind what it is about.
+    /// `that are`, after the first name.
     Clause,
     Condition(Condition),
-    /// A condition that says `not` itself, in the phrase before.
+    /// A condition that includes the `not` before it.
     Negated(Condition),
-    /// A text that a column is compared with.
+    /// A column, compared with a quoted text.
     Text {
         column: usize,
         text: String,
@@ -60,46 +60,46 @@ pub(crate) enum Role {
         /// Whether other values follow.
         goes_on: bool,
     },
-    /// How many rows a group must have.
+    /// A condition on the number of rows of a group.
     Having(Comparison, String),
     Period(Period),
-    /// The column that days are told by.
+    /// The column that periods apply to.
     DateColumn(usize),
 }
 
-/// In which order rows are listed.
+/// The order of listed rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListOrder {
-    /// By what they are ranked by, if anything.
+    /// By the measure, if one is named.
     Ranked,
     /// The newest first.
     Newest,
 }
 
-/// A role, with the phrase that has it.
+/// A role, with the index of its phrase.
 pub(crate) type Placed = (usize, Role);
 
 /// What the pass finds.
 #[derive(Default)]
 pub(crate) struct Roles {
-    /// In the order of the sentence.
+    /// The roles, in the order of the sentence.
     pub(crate) placed: Vec<Placed>,
     pub(crate) dimensions: Vec<Dimension>,
-    /// What `top`, `bottom` and the like rank by.
+    /// The direction of `top`, `bottom` and the like.
     pub(crate) top: Option<Direction>,
-    /// How many are ranked.
+    /// The number in `top 5`.
     pub(crate) top_number: Option<u32>,
-    /// The rows themselves are asked for.
+    /// Set if rows are listed instead of aggregated.
     pub(crate) list: Option<ListOrder>,
-    /// Whether a dimension is one of `per` rather than `by`.
+    /// Whether a dimension was introduced by `per` rather than `by`.
     pub(crate) is_per: bool,
-    /// Whether several of what is ranked are asked for.
+    /// Whether the ranked thing is in the plural.
     pub(crate) is_plural: bool,
-    /// How many names of columns and values are said.
+    /// The number of names of columns and values.
     pub(crate) grounds: usize,
 }
 
-/// Gives each phrase of `sentence` its role.
+/// Assigns a role to each phrase.
 pub(crate) fn roles(sentence: &Sentence<'_, '_>, faults: &mut Faults) -> Roles {
     let mut walk = Walk { sentence, faults, found: Roles::default(), groups_next: false };
     let mut at = 0;
@@ -122,7 +122,7 @@ impl Walk<'_, '_, '_> {
         self.found.placed.push((at, role));
     }
 
-    /// Gives the phrase at `at` its role, and returns where to go on.
+    /// Assigns the role of the phrase at `at`, and returns the index to continue at.
     fn phrase(&mut self, at: usize, kind: &PhraseKind) -> usize {
         match kind {
             PhraseKind::Term(term) => return self.term(at, *term),
@@ -167,7 +167,7 @@ impl Walk<'_, '_, '_> {
                     self.found.list.get_or_insert(ListOrder::Ranked);
                 }
             }
-            // "What is the share" has no clause yet: nothing was said of what it would be about.
+            // The "is" of "what is the share" begins no clause: no name precedes it.
             Term::Clause if self.found.grounds > 0 => self.place(at, Role::Clause),
             Term::List => self.list(at),
             Term::Alert => self.table(at),
@@ -208,7 +208,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// A number that says how many are ranked; numbers to compare with belong to the comparison.
+    /// Reads a number as the limit of a ranking. Numbers of comparisons are consumed by those.
     fn number(&mut self, at: usize, number: &str) {
         let ranks = |kind: Option<&PhraseKind>| {
             matches!(
@@ -245,12 +245,12 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Whether `highest` at `at` ranks what follows it, rather than takes the highest of it.
+    /// Whether `highest` ranks what follows, rather than aggregates it.
     fn ranks(&self, at: usize) -> bool {
         match self.sentence.kind_after(at) {
             Some(PhraseKind::Number(_) | PhraseKind::Term(Term::BucketNoun(_))) => true,
             Some(PhraseKind::Columns(columns)) => !self.sentence.any_measure(columns),
-            // "Highest reading value": the table only says whose value.
+            // "Highest reading value": the table's name only qualifies the measure.
             Some(PhraseKind::Table(_)) => {
                 let behind =
                     self.sentence.after(at).and_then(|next| self.sentence.kind_after(next));
@@ -260,7 +260,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Whether `top 5` or the like stands right before.
+    /// Whether `top 5` or the like directly precedes.
     fn is_ranked(&self, at: usize) -> bool {
         let is_rank = |kind: &PhraseKind| {
             matches!(
@@ -317,7 +317,7 @@ impl Walk<'_, '_, '_> {
         self.sentence.is_after_term(at, |term| term == Term::Which)
     }
 
-    /// Whether the phrase behind `at` can be a dimension.
+    /// Whether the phrase after `at` can be a dimension.
     fn can_be_dimension(&self, at: usize) -> bool {
         matches!(
             self.sentence.kind_after(at),
