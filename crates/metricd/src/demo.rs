@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use chrono::{Datelike, Days, NaiveDate};
 use metricd_application::{
     catalog::{CatalogFiles, ImportOptions, import, seed},
-    ports::{Context, MetricFilter},
+    context::Context,
+    ports::MetricFilter,
 };
 use metricd_core::{actor::Actor, metric::Metric};
 use metricd_infrastructure::loaders::{RecordFile, load_metrics, load_queries};
@@ -27,7 +28,7 @@ const SHOWN_METRIC: &str = "421d0584-0156-4737-91d0-1daba5eae531";
 /// Loads the sample catalog into an empty database, and made-up records for days without any. Later
 /// changes are kept.
 pub(crate) async fn load(data_dir: &Path, context: &Context) -> anyhow::Result<()> {
-    refuse_other_catalog(ports).await?;
+    refuse_other_catalog(context).await?;
     let dir = data_dir.join("demo");
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let write = |name: &str, text: &str| {

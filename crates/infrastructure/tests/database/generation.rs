@@ -1,22 +1,19 @@
-//! Sentences against a filled database: the offline generator's query must give what somebody's
-//! hand-written one gives, and what cannot be answered must be said not to be understood.
+//! Sentences against a filled database: the grammar's query must return the rows of the hand-written
+//! query, and a sentence that cannot be answered must be reported as not understood.
 //!
 //! The sentences, tables and hand-written queries stand in `tests/generation/`.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use chrono::NaiveDate;
-use metricd_application::{
-    compile::compile,
-    context::Context,
-    ports::{QueryRunner, Suggestion},
-};
+use metricd_application::{compile::compile, context::Context, ports::QueryRunner};
 use metricd_core::{
     actor::Actor,
     schema::{ColumnKind, Schema},
     window::{Window, WindowRequest},
 };
-use metricd_infrastructure::{db::Database, generation::offline::suggest};
+use metricd_grammar::{Interpretation, interpret};
+use metricd_infrastructure::db::Database;
 use serde_json::Value;
 
 use crate::support::*;
@@ -57,12 +54,12 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
         assert!(unanswerable.len() >= 20, "{} sentences are too few", unanswerable.len());
         let mut refused = 0;
         for sentence in &unanswerable {
-            match suggest(sentence, &schema, today(&context)) {
-                Suggestion::NotUnderstood { explanation } => {
+            match interpret(sentence, &schema, today(&context)) {
+                Interpretation::NotUnderstood { explanation } => {
                     assert!(explanation.contains("not understood"), "{explanation}");
                     refused += 1;
                 }
-                Suggestion::Query { sql, .. } => {
+                Interpretation::Query { sql, .. } => {
                     writeln!(wrong, "\n> {sentence}\nis not answerable, but became\n{sql}").unwrap();
                     failed.insert(sentence.as_str());
                 }
@@ -138,7 +135,7 @@ async fn the_schema_is_what_stored_sql_may_read() {
         assert_eq!(column("orders", "ordered_at").kind, ColumnKind::Timestamp);
         assert_eq!(column("support_tickets", "created").kind, ColumnKind::TimestampTz);
         let tickets = schema.tables.iter().find(|table| table.name.name == "open_tickets").unwrap();
-        assert!(tickets.comment.as_deref().unwrap().starts_with("Tickets that somebody"));
+        assert!(tickets.comment.as_deref().unwrap().starts_with("Tickets that still need work"));
     })
     .await;
 }
@@ -210,9 +207,9 @@ async fn answer(
     sentence: &str,
     by_hand: &str,
 ) -> Result<(), String> {
-    let sql = match suggest(sentence, schema, today(context)) {
-        Suggestion::Query { sql, .. } => sql,
-        Suggestion::NotUnderstood { explanation } => return Err(explanation),
+    let sql = match interpret(sentence, schema, today(context)) {
+        Interpretation::Query { sql, .. } => sql,
+        Interpretation::NotUnderstood { explanation } => return Err(explanation),
     };
     let (generated, _) = rows(context, &sql).await.map_err(|error| format!("{error}\n{sql}"))?;
     let (expected, is_ordered) = rows(context, by_hand).await.expect(sentence);

@@ -54,7 +54,7 @@ SELECT n, timestamptz '2024-06-01 00:00+00' + n * interval '10 hours',
 FROM generate_series(1, 1024) AS n;
 
 CREATE VIEW open_tickets AS SELECT * FROM support_tickets WHERE state <> 'Closed';
-COMMENT ON VIEW open_tickets IS 'Tickets that somebody still has to do something about';
+COMMENT ON VIEW open_tickets IS 'Tickets that still need work';
 
 CREATE TABLE "Machine Readings" (
     "Reading Day" date NOT NULL,

@@ -1,41 +1,41 @@
-//! A sentence as words, numbers, days and signs.
+//! The tokenizer: splits a sentence into words, numbers, dates and signs.
 
 use std::borrow::Cow;
 
 use chrono::NaiveDate;
 use rust_stemmers::{Algorithm, Stemmer};
 
-/// The most tokens of a sentence that is looked at.
-pub(super) const MAX_TOKENS: usize = 120;
+/// The limit on the tokens of a sentence.
+pub(crate) const MAX_TOKENS: usize = 120;
 
-/// A part of a sentence.
+/// A word, number, date or sign of a sentence.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    /// As it was written.
-    pub(super) original: String,
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    /// As written.
+    pub(crate) original: String,
     /// In lower case.
-    pub(super) text: String,
-    pub(super) stem: String,
+    pub(crate) text: String,
+    pub(crate) stem: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum TokenKind {
     Word,
-    /// A plain decimal number, as SQL writes it.
+    /// A decimal number, in SQL's notation.
     Number(String),
     /// `1st`, `15th`
     Ordinal(u32),
     Day(NaiveDate),
     /// `2025-03`
     Month(i32, u32),
-    /// What stood between quotation marks.
+    /// A quoted text.
     Quoted,
     Sign,
 }
 
-/// The stem of a word of lower case.
-pub(super) fn stem(word: &str) -> String {
+/// Returns the stem of a word in lower case.
+pub(crate) fn stem(word: &str) -> String {
     thread_local! {
         static ENGLISH: Stemmer = Stemmer::create(Algorithm::English);
     }
@@ -45,8 +45,8 @@ pub(super) fn stem(word: &str) -> String {
     })
 }
 
-/// The words of a name or value: `snake_case`, `camelCase` and everything else that parts words.
-pub(super) fn words_of(name: &str) -> Vec<String> {
+/// Splits a name or value into words: `snake_case`, `camelCase`, blanks and punctuation.
+pub(crate) fn words_of(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut before = ' ';
@@ -66,8 +66,8 @@ pub(super) fn words_of(name: &str) -> Vec<String> {
     words
 }
 
-/// The tokens of a sentence. Punctuation that means nothing is left out.
-pub(super) fn tokens(sentence: &str) -> Vec<Token> {
+/// Splits a sentence into tokens. Punctuation without a meaning is dropped.
+pub(crate) fn tokens(sentence: &str) -> Vec<Token> {
     let chars: Vec<char> = sentence.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -77,12 +77,12 @@ pub(super) fn tokens(sentence: &str) -> Vec<Token> {
     tokens
 }
 
-/// Reads what stands at `at`, and returns where it ends.
+/// Reads the token at `at`, and returns where it ends.
 fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     let c = chars[at];
     if let Some(end) = quoted(chars, at) {
         let text: String = chars[at + 1..end].iter().collect();
-        tokens.push(token(Kind::Quoted, &text));
+        tokens.push(token(TokenKind::Quoted, &text));
         return end + 1;
     }
     if c.is_ascii_digit() {
@@ -97,49 +97,50 @@ fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     }
     let pair: String = chars[at..chars.len().min(at + 2)].iter().collect();
     if [">=", "<=", "<>", "!="].contains(&pair.as_str()) {
-        tokens.push(token(Kind::Sign, &pair));
+        tokens.push(token(TokenKind::Sign, &pair));
         return at + 2;
     }
     let is_dash = matches!(c, '-' | '–' | '—');
-    // A hyphen only joins words; a dash between blanks, or after a day, stands for "to".
+    // A hyphen only joins words; a dash between blanks, or after a date, means "to".
     let stands_alone = at > 0
         && chars[at - 1].is_whitespace()
         && chars.get(at + 1).is_some_and(|c| c.is_whitespace());
     let after_day =
-        matches!(tokens.last(), Some(Token { kind: Kind::Day(_) | Kind::Month(..), .. }));
+        matches!(tokens.last(), Some(Token { kind: TokenKind::Day(_) | TokenKind::Month(..), .. }));
     if is_dash && (stands_alone || after_day) {
-        tokens.push(token(Kind::Sign, "-"));
+        tokens.push(token(TokenKind::Sign, "-"));
     } else if matches!(c, '>' | '<' | '=' | '&' | '€' | '$' | '£' | '%' | '+' | '*' | '/') {
-        tokens.push(token(Kind::Sign, &c.to_string()));
+        tokens.push(token(TokenKind::Sign, &c.to_string()));
     } else if c == '≥' || c == '≤' {
-        tokens.push(token(Kind::Sign, if c == '≥' { ">=" } else { "<=" }));
+        tokens.push(token(TokenKind::Sign, if c == '≥' { ">=" } else { "<=" }));
     }
     at + 1
 }
 
-fn token(kind: Kind, original: &str) -> Token {
+fn token(kind: TokenKind, original: &str) -> Token {
     let text = original.to_lowercase();
     Token { kind, original: original.to_owned(), stem: stem(&text), text }
 }
 
-/// The words in letters that stand together: `aren't` is two, `customer's` and `unit_price` too.
+/// Splits adjoining letters into words: `aren't` is `are not`, `customer's` is `customer`, and
+/// `unit_price` is two.
 fn words(text: &str, tokens: &mut Vec<Token>) {
     let text = text.replace('’', "'");
     let lower = text.to_lowercase();
     if let Some(verb) = lower.strip_suffix("n't") {
         tokens.extend([
-            token(Kind::Word, if verb == "ca" { "can" } else { verb }),
-            token(Kind::Word, "not"),
+            token(TokenKind::Word, if verb == "ca" { "can" } else { verb }),
+            token(TokenKind::Word, "not"),
         ]);
         return;
     }
     let own = if lower.ends_with("'s") { &text[..text.len() - 2] } else { text.as_str() };
     for part in own.split(['\'', '_']).filter(|part| !part.is_empty()) {
-        tokens.push(token(Kind::Word, part));
+        tokens.push(token(TokenKind::Word, part));
     }
 }
 
-/// Where the quotation that begins at `at` ends.
+/// Returns the index of the closing quotation mark for the one at `at`.
 fn quoted(chars: &[char], at: usize) -> Option<usize> {
     let close = match chars[at] {
         '\'' => '\'',
@@ -157,7 +158,7 @@ fn quoted(chars: &[char], at: usize) -> Option<usize> {
     (at + 2..chars.len()).find(ends)
 }
 
-/// Reads what begins with a digit.
+/// Reads a token that begins with a digit, and returns where it ends.
 fn number(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
     let is_part = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '.' | ',' | ':');
     let length = chars[at..].iter().take_while(|c| is_part(c)).count();
@@ -168,36 +169,37 @@ fn number(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
         tokens.push(token(kind, text));
         return end;
     }
-    // Two that a hyphen joins are read apart, unless they look like a day that there is not.
+    // Hyphenated parts are separate tokens, unless they look like an invalid date.
     let plain = text.split_once(['-', '/', ':']).filter(|_| text.len() < 8);
     let text = plain.map_or(text, |(first, _)| first);
-    let kind = decimal(text).map(Kind::Number).or_else(|| ordinal(text)).unwrap_or(Kind::Word);
+    let kind =
+        decimal(text).map(TokenKind::Number).or_else(|| ordinal(text)).unwrap_or(TokenKind::Word);
     tokens.push(token(kind, text));
     at + text.chars().count()
 }
 
-fn day(text: &str) -> Option<Kind> {
+fn day(text: &str) -> Option<TokenKind> {
     let text = text.strip_suffix("T00:00:00").unwrap_or(text);
     let formats = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y"];
     let read = |format: &&str| NaiveDate::parse_from_str(text, format).ok();
     let day = formats.iter().find_map(read).filter(|_| text.len() >= 8)?;
-    in_range(day).then_some(Kind::Day(day))
+    in_range(day).then_some(TokenKind::Day(day))
 }
 
-/// Whether a day is one that data may be about: far from what a date cannot hold.
+/// Whether a date is plausible for data, and far from the limits of the date type.
 fn in_range(day: NaiveDate) -> bool {
     use chrono::Datelike;
     (1900..2200).contains(&day.year())
 }
 
-fn year_month(text: &str) -> Option<Kind> {
+fn year_month(text: &str) -> Option<TokenKind> {
     let (year, month) =
         text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
     let (year, month) = (year.parse().ok()?, month.parse().ok()?);
-    in_range(NaiveDate::from_ymd_opt(year, month, 1)?).then_some(Kind::Month(year, month))
+    in_range(NaiveDate::from_ymd_opt(year, month, 1)?).then_some(TokenKind::Month(year, month))
 }
 
-/// `1,000.50` and `10k` as SQL writes them.
+/// Converts `1,000.50` and `10k` into SQL's notation.
 fn decimal(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let (digits, zeros) = match lower.strip_suffix('k') {
@@ -234,10 +236,10 @@ fn decimal(text: &str) -> Option<String> {
     }
 }
 
-fn ordinal(text: &str) -> Option<Kind> {
+fn ordinal(text: &str) -> Option<TokenKind> {
     let lower = text.to_ascii_lowercase();
     let digits = ["st", "nd", "rd", "th"].iter().find_map(|suffix| lower.strip_suffix(suffix))?;
-    digits.parse().ok().filter(|_| digits.len() <= 3).map(Kind::Ordinal)
+    digits.parse().ok().filter(|_| digits.len() <= 3).map(TokenKind::Ordinal)
 }
 
 #[cfg(test)]
@@ -246,12 +248,12 @@ mod tests {
 
     fn shape(sentence: &str) -> String {
         let shape = |token: &Token| match &token.kind {
-            Kind::Word | Kind::Sign => token.text.clone(),
-            Kind::Number(number) => format!("#{number}"),
-            Kind::Ordinal(number) => format!("#{number}."),
-            Kind::Day(day) => format!("@{day}"),
-            Kind::Month(year, month) => format!("@{year}-{month}"),
-            Kind::Quoted => format!("[{}]", token.original),
+            TokenKind::Word | TokenKind::Sign => token.text.clone(),
+            TokenKind::Number(number) => format!("#{number}"),
+            TokenKind::Ordinal(number) => format!("#{number}."),
+            TokenKind::Day(day) => format!("@{day}"),
+            TokenKind::Month(year, month) => format!("@{year}-{month}"),
+            TokenKind::Quoted => format!("[{}]", token.original),
         };
         tokens(sentence).iter().map(shape).collect::<Vec<_>>().join(" ")
     }

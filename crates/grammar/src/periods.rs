@@ -1,45 +1,45 @@
-//! Date phrases: what period a sentence asks for.
+//! Parses date phrases into periods.
 //!
-//! Fixed days stay those days; a period that is told from today stays true tomorrow.
+//! Fixed dates stay fixed; a period relative to today stays relative, so that it is still right tomorrow.
 
 use chrono::{Datelike, Days, Month, Months, NaiveDate};
 
 use metricd_core::window::MAX_DAYS;
 
-use super::{
+use crate::{
     lexicon::Bucket,
-    tokens::{Kind, Token},
+    tokens::{Token, TokenKind},
 };
 
 /// A period of whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Period {
-    /// These days, both included.
+pub(crate) enum Period {
+    /// From one day to another, both included.
     Fixed(NaiveDate, NaiveDate),
-    /// From so many days ago until today.
+    /// From this many days ago until today.
     LastDays(u32),
-    /// From so many months ago until today.
+    /// From this many months ago until today.
     LastMonths(u32),
-    /// The whole day, week, month, quarter or year of today, or so many before it.
+    /// The whole current unit, or the one that is `back` units before it.
     Whole {
         unit: Bucket,
         back: u32,
     },
-    /// The week, month, quarter or year of today, until today.
+    /// From the start of the current unit until today.
     ToDate(Bucket),
-    /// From a day on until today.
+    /// From a day until today.
     Since(NaiveDate),
-    /// Up to a day, which is included.
+    /// Up to and including a day.
     Until(NaiveDate),
     AllTime,
 }
 
-/// A span of days that a phrase names, perhaps without its year.
+/// A calendar span that a phrase names, possibly without a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     year: Option<i32>,
+    /// The month and day of its first day.
     first: (u32, u32),
-    /// Its length.
     length: Length,
 }
 
@@ -49,26 +49,26 @@ enum Length {
     Months(u32),
 }
 
-/// The period that a sentence names at `at`, and how many tokens that takes.
-pub(super) fn period(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(usize, Period)> {
-    let phrase = Phrase { tokens, today };
-    phrase.relative(at).or_else(|| phrase.absolute(at))
+/// Parses the period at `at`; returns its number of tokens and the period.
+pub(crate) fn period(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(usize, Period)> {
+    let parser = PeriodParser { tokens, today };
+    parser.relative(at).or_else(|| parser.absolute(at))
 }
 
-struct Phrase<'a> {
+struct PeriodParser<'a> {
     tokens: &'a [Token],
     today: NaiveDate,
 }
 
-impl Phrase<'_> {
+impl PeriodParser<'_> {
     fn text(&self, at: usize) -> &str {
         self.tokens
             .get(at)
-            .filter(|token| token.kind != Kind::Quoted)
+            .filter(|token| token.kind != TokenKind::Quoted)
             .map_or("", |token| &token.text)
     }
 
-    /// Whether these words stand at `at`.
+    /// Returns the number of `words` if exactly these stand at `at`.
     fn is(&self, at: usize, words: &str) -> Option<usize> {
         let mut count = 0;
         for word in words.split(' ') {
@@ -80,6 +80,7 @@ impl Phrase<'_> {
         Some(count)
     }
 
+    /// Returns the length of the longest of these phrases that stands at `at`.
     fn any(&self, at: usize, phrases: &[&str]) -> Option<usize> {
         phrases.iter().filter_map(|words| self.is(at, words)).max()
     }
@@ -118,7 +119,7 @@ impl Phrase<'_> {
         self.rolling(at)
     }
 
-    /// `last month`, `the past 3 weeks`
+    /// Parses `last month`, `the past 3 weeks`.
     fn rolling(&self, at: usize) -> Option<(usize, Period)> {
         let the = usize::from(self.text(at) == "the");
         let word = self.text(at + the).to_owned();
@@ -134,7 +135,7 @@ impl Phrase<'_> {
         }
         let unit = unit(self.text(next))?;
         let taken = next + 1 - at;
-        // "Last month" is the one before this; "the last month" and "past month" end today.
+        // "Last month" is the previous calendar month; "the last month" and "past month" end today.
         if count.is_none() && is_last && (the == 0 || word == "previous" || word == "preceding") {
             return Some((taken, Period::Whole { unit, back: 1 }));
         }
@@ -164,8 +165,8 @@ impl Phrase<'_> {
             "eleven", "twelve",
         ];
         match &self.tokens.get(at)?.kind {
-            Kind::Number(number) => number.parse().ok().filter(|count| *count <= 36_500),
-            Kind::Word => {
+            TokenKind::Number(number) => number.parse().ok().filter(|count| *count <= 36_500),
+            TokenKind::Word => {
                 let index = WORDS.iter().position(|word| *word == self.text(at))?;
                 u32::try_from(index + 1).ok()
             }
@@ -197,7 +198,7 @@ impl Phrase<'_> {
                 ],
             );
             let first = self.days(span)?.0;
-            // A window is not longer than that.
+            // A longer window is not allowed.
             let is_reached = (self.today - first).num_days() <= i64::from(MAX_DAYS);
             return is_reached.then_some((taken + on.unwrap_or(0), Period::Since(first)));
         }
@@ -225,7 +226,7 @@ impl Phrase<'_> {
         Some((taken, Period::Fixed(first, last)))
     }
 
-    /// `from March to April 2025`, `2025-06-01 - 2025-06-30`
+    /// Parses `from March to April 2025`, `2025-06-01 - 2025-06-30`.
     fn range(&self, at: usize) -> Option<(usize, Period)> {
         let lead = self.any(at, &["from", "between"]).unwrap_or(0);
         let (length, start) = self.span(at + lead)?;
@@ -238,7 +239,7 @@ impl Phrase<'_> {
         let (length, end) = self.span(at + taken)?;
         let (start, end) = self.with_years(start, end);
         let (first, last) = (self.days(start)?.0, self.days(end)?.1);
-        // "June and July" are one period, "June and August" are two.
+        // "June and July" is one period, "June and August" is two.
         let is_next = || Some(self.days(start)?.1.succ_opt()? == self.days(end)?.0);
         if self.text(joint) == "and" && self.text(at) != "between" && is_next() != Some(true) {
             return None;
@@ -246,8 +247,8 @@ impl Phrase<'_> {
         (first <= last).then_some((taken + length, Period::Fixed(first, last)))
     }
 
-    /// A range's ends with their years: one that lacks it takes it from the other, so that the range
-    /// ends after it begins.
+    /// Fills in the year that one end of a range lacks from the other end, so that the range ends after
+    /// it begins.
     fn with_years(&self, start: Span, end: Span) -> (Span, Span) {
         let (mut start, mut end) = (start, end);
         if end.year.is_none() {
@@ -260,7 +261,7 @@ impl Phrase<'_> {
         (start, end)
     }
 
-    /// The year in which the span last began.
+    /// Returns the year in which the span last began.
     fn recent_year(&self, span: Span) -> i32 {
         let begun = span.first <= (self.today.month(), self.today.day());
         if begun { self.today.year() } else { self.today.year() - 1 }
@@ -278,7 +279,7 @@ impl Phrase<'_> {
         Some((first, last))
     }
 
-    /// A day, month, quarter, half or year.
+    /// Parses a day, month, quarter, half or year.
     fn span(&self, at: usize) -> Option<(usize, Span)> {
         let the = usize::from(self.text(at) == "the");
         let (taken, span) = self.bare_span(at + the)?;
@@ -289,13 +290,13 @@ impl Phrase<'_> {
         let whole =
             |year, month, months| Span { year, first: (month, 1), length: Length::Months(months) };
         match &self.tokens.get(at)?.kind {
-            Kind::Day(day) => {
+            TokenKind::Day(day) => {
                 let first = (day.month(), day.day());
                 return Some((1, Span { year: Some(day.year()), first, length: Length::Day }));
             }
-            Kind::Month(year, month) => return Some((1, whole(Some(*year), *month, 1))),
-            Kind::Quoted | Kind::Sign => return None,
-            Kind::Word | Kind::Number(_) | Kind::Ordinal(_) => {}
+            TokenKind::Month(year, month) => return Some((1, whole(Some(*year), *month, 1))),
+            TokenKind::Quoted | TokenKind::Sign => return None,
+            TokenKind::Word | TokenKind::Number(_) | TokenKind::Ordinal(_) => {}
         }
         if let Some(year) = self.year(at) {
             return Some((1, whole(Some(year), 1, 12)));
@@ -312,7 +313,7 @@ impl Phrase<'_> {
             return Some((taken + year_taken, whole(year, month, months)));
         }
         let month = self.month(at)?;
-        // March 1, 2025: a number behind that is no year is the day.
+        // March 1, 2025: a number after the month that is no year is the day.
         if self.year(at + 1).is_none()
             && let Some(day) = self.day_of_month(at + 1)
         {
@@ -327,12 +328,12 @@ impl Phrase<'_> {
 
     fn dated(&self, at: usize, taken: usize, month: u32, day: u32) -> Option<(usize, Span)> {
         let (year_taken, year) = self.year_after(at + taken);
-        // A leap year, so that 29 February is a day at all; the year that counts comes later.
+        // A leap year, so that 29 February is valid; the actual year is resolved later.
         NaiveDate::from_ymd_opt(year.unwrap_or(2024), month, day)?;
         Some((taken + year_taken, Span { year, first: (month, day), length: Length::Day }))
     }
 
-    /// `2025`, `of 2025`
+    /// Parses `2025`, `of 2025`.
     fn year_after(&self, at: usize) -> (usize, Option<i32>) {
         if let Some(year) = self.year(at) {
             return (1, Some(year));
@@ -343,7 +344,7 @@ impl Phrase<'_> {
 
     fn year(&self, at: usize) -> Option<i32> {
         match &self.tokens.get(at)?.kind {
-            Kind::Number(number) if number.len() == 4 && self.text(at).len() == 4 => {
+            TokenKind::Number(number) if number.len() == 4 && self.text(at).len() == 4 => {
                 number.parse().ok().filter(|year| (1970..2100).contains(year))
             }
             _ => None,
@@ -352,15 +353,15 @@ impl Phrase<'_> {
 
     fn day_of_month(&self, at: usize) -> Option<u32> {
         let day = match &self.tokens.get(at)?.kind {
-            Kind::Number(number) if number.len() <= 2 => number.parse().ok()?,
-            Kind::Ordinal(day) => *day,
+            TokenKind::Number(number) if number.len() <= 2 => number.parse().ok()?,
+            TokenKind::Ordinal(day) => *day,
             _ => return None,
         };
         (1..=31).contains(&day).then_some(day)
     }
 
     fn month(&self, at: usize) -> Option<u32> {
-        if self.tokens.get(at)?.kind != Kind::Word {
+        if self.tokens.get(at)?.kind != TokenKind::Word {
             return None;
         }
         let text = self.text(at);
@@ -368,7 +369,7 @@ impl Phrase<'_> {
         text.parse::<Month>().ok().map(|month| month.number_from_month())
     }
 
-    /// Whether a `may` without a year is the month: it is written so, or a preposition says so.
+    /// Whether a `may` without a year is the month: a preposition precedes it.
     fn may_be_may(&self, at: usize) -> bool {
         let before = at.checked_sub(1).map_or("", |before| self.text(before));
         [
@@ -378,7 +379,7 @@ impl Phrase<'_> {
         .contains(&before)
     }
 
-    /// A quarter or half: the month that it begins with, and how many it has.
+    /// Parses a quarter or half: its first month, and its number of months.
     fn part_of_year(&self, at: usize) -> Option<(usize, (u32, u32))> {
         let quarter = |number: u32| (1..=4).contains(&number).then(|| (number * 3 - 2, 3));
         let half = |number: u32| (1..=2).contains(&number).then(|| (number * 6 - 5, 6));
@@ -388,7 +389,7 @@ impl Phrase<'_> {
             return Some((1, part));
         }
         let number = match self.tokens.get(at)?.kind {
-            Kind::Ordinal(number) => number,
+            TokenKind::Ordinal(number) => number,
             _ => ["first", "second", "third", "fourth"]
                 .iter()
                 .position(|word| *word == text)

@@ -1,78 +1,78 @@
-//! Says what was understood of a sentence, or what was not.
+//! Explains to the caller what was understood of a sentence, or what was not.
 
 use std::fmt::Write as _;
 
 use metricd_core::schema::Schema;
 
-use super::{
-    dates::Period,
+use crate::{
+    faults::Misfit,
     lexicon::{Aggregate, Bucket, Comparison, Direction},
-    question::{Filter, Group, Measure, Question},
-    reading::Gap,
+    periods::Period,
+    plan::{Condition, Dimension, Measure, Plan},
 };
 
-/// The most tables that are named, and the most words.
+/// The limit on the tables, and on the words, that an explanation lists.
 const MOST_NAMED: usize = 8;
 
-/// What was understood.
-pub(super) fn understood(question: &Question<'_>) -> String {
-    let mut text = if question.is_list {
+/// Explains a plan.
+pub(crate) fn understood(plan: &Plan<'_>) -> String {
+    let mut text = if plan.is_list {
         "Lists rows".to_owned()
     } else {
         let measures: Vec<String> =
-            question.measures.iter().map(|measure| measured(question, *measure)).collect();
-        match (&question.share, measures.join(" and ")) {
+            plan.measures.iter().map(|measure| measured(plan, *measure)).collect();
+        match (&plan.share, measures.join(" and ")) {
             (Some(of), measures) if of.is_empty() => {
                 format!("The share in percent that each group has in the {measures}")
             }
             (Some(of), measures) => {
-                format!("The share in percent of the {measures} where {}", all(question, of))
+                format!("The share in percent of the {measures} where {}", all(plan, of))
             }
             (None, measures) => format!("The {measures}"),
         }
     };
     // Writing to a String cannot fail.
-    let _ = write!(text, " of {}", question.table.name);
-    if !question.filters.is_empty() {
-        let _ = write!(text, " where {}", all(question, &question.filters));
+    let _ = write!(text, " of {}", plan.table.name);
+    if !plan.conditions.is_empty() {
+        let _ = write!(text, " where {}", all(plan, &plan.conditions));
     }
-    if !question.groups.is_empty() {
-        let groups: Vec<&str> = question
-            .groups
+    if !plan.dimensions.is_empty() {
+        let groups: Vec<&str> = plan
+            .dimensions
             .iter()
             .map(|group| match group {
-                Group::Time(bucket) => bucket.as_str(),
-                Group::Column(column) => question.column(*column),
+                Dimension::Time(bucket) => bucket.as_str(),
+                Dimension::Column(column) => plan.column(*column),
             })
             .collect();
         let _ = write!(text, ", for each {}", groups.join(" and "));
     }
-    if let Some((comparison, number)) = &question.having {
-        let _ = write!(text, " with {} {number} rows", worded(*comparison));
+    if let Some((comparison, number)) = &plan.having {
+        let _ = write!(text, " with {} {number} rows", comparison_words(*comparison));
     }
-    if let Some(rank) = question.rank {
+    if let Some(rank) = plan.ranking {
         let which = match rank.direction {
-            Direction::Highest if question.is_list && question.measures.is_empty() => "newest",
+            Direction::Highest if plan.is_list && plan.measures.is_empty() => "newest",
             Direction::Highest => "highest",
             Direction::Lowest => "lowest",
         };
-        let by = match question.measures.first() {
-            Some(Measure::Of(_, column)) if question.is_list => {
-                format!(" by {}", question.column(*column))
+        let by = match plan.measures.first() {
+            Some(Measure::Of(_, column)) if plan.is_list => {
+                format!(" by {}", plan.column(*column))
             }
             _ => String::new(),
         };
         let _ = write!(text, ", the {} {which}{by}", rank.limit);
     }
-    if let Some(date) = question.date {
-        let _ = write!(text, ", {} by {}", period(question.period), question.column(date));
+    if let Some(date) = plan.date {
+        let _ = write!(text, ", {} by {}", period(plan.period), plan.column(date));
     }
     text.push('.');
     text
 }
 
-/// What was not.
-pub(super) fn not_understood(gap: &Gap, schema: &Schema) -> String {
+/// Explains why a sentence was not understood.
+pub(crate) fn not_understood(misfit: &Misfit, schema: &Schema) -> String {
     let names: Vec<String> =
         schema.tables.iter().take(MOST_NAMED).map(|table| table.name.to_string()).collect();
     let more = if schema.tables.len() > MOST_NAMED { " and others" } else { "" };
@@ -81,8 +81,8 @@ pub(super) fn not_understood(gap: &Gap, schema: &Schema) -> String {
     } else {
         format!("the tables are {}{more}", names.join(", "))
     };
-    let reason = gap.reason.as_deref();
-    let words: Vec<String> = gap
+    let reason = misfit.reason.as_deref();
+    let words: Vec<String> = misfit
         .words
         .iter()
         .take(MOST_NAMED)
@@ -102,10 +102,10 @@ pub(super) fn not_understood(gap: &Gap, schema: &Schema) -> String {
     }
 }
 
-fn measured(question: &Question<'_>, measure: Measure) -> String {
+fn measured(plan: &Plan<'_>, measure: Measure) -> String {
     match measure {
         Measure::Rows => "number of rows".to_owned(),
-        Measure::Distinct(column) => format!("number of different {}", question.column(column)),
+        Measure::Distinct(column) => format!("number of different {}", plan.column(column)),
         Measure::Of(aggregate, column) => {
             let aggregate = match aggregate {
                 Aggregate::Sum => "sum",
@@ -113,41 +113,41 @@ fn measured(question: &Question<'_>, measure: Measure) -> String {
                 Aggregate::Minimum => "minimum",
                 Aggregate::Maximum => "maximum",
             };
-            format!("{aggregate} of {}", question.column(column))
+            format!("{aggregate} of {}", plan.column(column))
         }
     }
 }
 
-fn all(question: &Question<'_>, filters: &[Filter]) -> String {
-    filters.iter().map(|filter| condition(question, filter)).collect::<Vec<_>>().join(" and ")
+fn all(plan: &Plan<'_>, conditions: &[Condition]) -> String {
+    conditions.iter().map(|condition| worded(plan, condition)).collect::<Vec<_>>().join(" and ")
 }
 
-fn condition(question: &Question<'_>, filter: &Filter) -> String {
-    let name = |column: &usize| question.column(*column);
-    match filter {
-        Filter::Values { column, values, negated } => {
+fn worded(plan: &Plan<'_>, condition: &Condition) -> String {
+    let name = |column: &usize| plan.column(*column);
+    match condition {
+        Condition::Values { column, values, negated } => {
             let is = if *negated { "is not" } else { "is" };
             let values: Vec<String> = values.iter().map(|value| format!("“{value}”")).collect();
             format!("{} {is} {}", name(column), values.join(" or "))
         }
-        Filter::Flag { column, negated: false } => format!("{} is true", name(column)),
-        Filter::Flag { column, negated: true } => format!("{} is not true", name(column)),
-        Filter::Number { column, comparison, number } => {
-            format!("{} is {} {number}", name(column), worded(*comparison))
+        Condition::Flag { column, negated: false } => format!("{} is true", name(column)),
+        Condition::Flag { column, negated: true } => format!("{} is not true", name(column)),
+        Condition::Number { column, comparison, number } => {
+            format!("{} is {} {number}", name(column), comparison_words(*comparison))
         }
-        Filter::Range { column, low, high } => {
+        Condition::Range { column, low, high } => {
             format!("{} is between {low} and {high}", name(column))
         }
-        Filter::Missing { column, negated: false } => format!("{} is missing", name(column)),
-        Filter::Missing { column, negated: true } => format!("{} is there", name(column)),
-        Filter::Alert(columns) => {
+        Condition::Missing { column, negated: false } => format!("{} is missing", name(column)),
+        Condition::Missing { column, negated: true } => format!("{} is there", name(column)),
+        Condition::Alert(columns) => {
             let names: Vec<&str> = columns.iter().map(name).collect();
             format!("{} is there", names.join(" or "))
         }
     }
 }
 
-fn worded(comparison: Comparison) -> &'static str {
+fn comparison_words(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Above => "more than",
         Comparison::AtLeast => "at least",

@@ -1,5 +1,4 @@
-//! The words that questions are made of, from `words.txt`: what they mean, which mean the same, and
-//! which mean nothing.
+//! The lexicon, read from `words.txt`: the terms of questions, synonyms, and filler words.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,14 +7,14 @@ use std::{
 
 use super::tokens::{Token, stem};
 
-/// What a phrase does in a question.
+/// The function of a phrase in a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Term {
+pub(crate) enum Term {
     Count,
     Aggregate(Aggregate),
     Share,
     Distinct,
-    /// `highest`: an aggregate, or what ranks.
+    /// `highest`: an aggregate, or a ranking.
     Extreme(Direction),
     /// `most orders`
     Most(Direction),
@@ -33,7 +32,7 @@ pub(super) enum Term {
     Not,
     Without,
     With,
-    /// `have`, which as a rule means nothing.
+    /// `have`: mostly a filler.
     Have,
     Compare(Comparison),
     Between,
@@ -42,32 +41,32 @@ pub(super) enum Term {
     Which,
     Clause,
     List,
-    /// What any table's rows are called.
+    /// A word for the rows of any table.
     Rows,
-    /// What the rows of the built-in table are called.
+    /// A word for the rows of the built-in table.
     Metric,
     Alert,
-    /// What a number may be of, which another one is not.
+    /// A unit of amounts: amounts in another one are not meant.
     Currency(Currency),
-    Harmless,
+    Filler,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Currency {
+pub(crate) enum Currency {
     Euro,
     Dollar,
     Pound,
 }
 
 impl Term {
-    /// Whether it says only how things are put, as a rule.
-    pub(super) fn is_filler(self) -> bool {
-        matches!(self, Self::Harmless | Self::Have | Self::Currency(_))
+    /// Whether it is a filler: it adds nothing to the meaning.
+    pub(crate) fn is_filler(self) -> bool {
+        matches!(self, Self::Filler | Self::Have | Self::Currency(_))
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Aggregate {
+pub(crate) enum Aggregate {
     Sum,
     Average,
     Minimum,
@@ -75,13 +74,13 @@ pub(super) enum Aggregate {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Highest,
     Lowest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Bucket {
+pub(crate) enum Bucket {
     Day,
     Week,
     Month,
@@ -90,7 +89,7 @@ pub(super) enum Bucket {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Comparison {
+pub(crate) enum Comparison {
     Above,
     AtLeast,
     Below,
@@ -99,8 +98,8 @@ pub(super) enum Comparison {
 }
 
 impl Bucket {
-    /// The name of its column, and PostgreSQL's word for it.
-    pub(super) fn as_str(self) -> &'static str {
+    /// Returns the output column's name, which is also PostgreSQL's field of `date_trunc`.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -112,8 +111,8 @@ impl Bucket {
 }
 
 impl Comparison {
-    /// PostgreSQL's operator.
-    pub(super) fn operator(self) -> &'static str {
+    /// Returns PostgreSQL's operator.
+    pub(crate) fn operator(self) -> &'static str {
         match self {
             Self::Above => ">",
             Self::AtLeast => ">=",
@@ -124,29 +123,29 @@ impl Comparison {
     }
 }
 
-/// The words of `words.txt`.
-pub(super) struct Lexicon {
-    /// By their first stem, longest first.
-    phrases: HashMap<String, Vec<Phrase>>,
-    /// A stem, and the one that stands for all of its meaning.
+/// The contents of `words.txt`.
+pub(crate) struct Lexicon {
+    /// The phrases of terms by their first stem, longest first.
+    phrases: HashMap<String, Vec<TermPhrase>>,
+    /// Maps a stem to the representative of its synonyms.
     same: HashMap<String, String>,
-    pub(super) suffixes: HashSet<String>,
-    pub(super) prefixes: HashSet<String>,
-    pub(super) participles: HashSet<String>,
-    /// Stems of measures that are averaged.
+    pub(crate) suffixes: HashSet<String>,
+    pub(crate) prefixes: HashSet<String>,
+    pub(crate) participles: HashSet<String>,
+    /// Stems of measures that are averaged by default.
     averaged: Vec<Vec<String>>,
-    /// Stems of what is said of sums.
+    /// Stems of measures that usually mean a sum.
     flows: HashSet<String>,
 }
 
-struct Phrase {
+struct TermPhrase {
     words: Vec<String>,
     stems: Vec<String>,
     term: Term,
 }
 
-/// The one lexicon.
-pub(super) fn lexicon() -> &'static Lexicon {
+/// Returns the lexicon, parsed once.
+pub(crate) fn lexicon() -> &'static Lexicon {
     static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(include_str!("words.txt")));
     &LEXICON
 }
@@ -191,20 +190,20 @@ impl Lexicon {
         let stems = stems(phrase);
         if let Some(first) = stems.first() {
             let words = phrase.split(' ').map(str::to_owned).collect();
-            self.phrases.entry(first.clone()).or_default().push(Phrase { words, stems, term });
+            self.phrases.entry(first.clone()).or_default().push(TermPhrase { words, stems, term });
         }
     }
 
-    /// The longest phrase that `tokens` begin with, and how many of them it takes.
-    pub(super) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
+    /// Returns the longest phrase that `tokens` begin with: its length and term.
+    pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
-        let begins = |phrase: &&Phrase| {
+        let begins = |phrase: &&TermPhrase| {
             tokens.len() >= phrase.stems.len()
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
         };
         let found = phrases.iter().find(begins)?;
-        // `weekly` has the stem of `week`: of phrases that are alike, the one that is spelled so.
-        let is_spelled = |phrase: &&Phrase| {
+        // `weekly` and `week` have one stem: among equals, prefer the exact spelling.
+        let is_spelled = |phrase: &&TermPhrase| {
             phrase.words.len() == found.words.len()
                 && phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text)
         };
@@ -212,21 +211,21 @@ impl Lexicon {
         Some((found.stems.len(), found.term))
     }
 
-    /// The stem that stands for all words of the same meaning.
-    pub(super) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
+    /// Returns the representative of a stem's synonyms.
+    pub(crate) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
         self.same.get(stem).map_or(stem, String::as_str)
     }
 
-    /// The currency that a word alone is.
-    pub(super) fn currency(&self, stem: &str) -> Option<Currency> {
+    /// Returns the currency that a single word means.
+    pub(crate) fn currency(&self, stem: &str) -> Option<Currency> {
         self.phrases.get(stem)?.iter().find_map(|phrase| match phrase.term {
             Term::Currency(currency) => Some(currency),
             _ => None,
         })
     }
 
-    /// Whether a word alone means nothing to a question, or only how it is put.
-    pub(super) fn is_harmless(&self, stem: &str) -> bool {
+    /// Whether a single word is a filler.
+    pub(crate) fn is_filler_word(&self, stem: &str) -> bool {
         self.phrases.get(stem).is_some_and(|phrases| {
             phrases.iter().any(|phrase| {
                 phrase.stems.len() == 1
@@ -235,13 +234,13 @@ impl Lexicon {
         })
     }
 
-    /// Whether a word is said of sums rather than of single rows.
-    pub(super) fn is_flow(&self, stem: &str) -> bool {
+    /// Whether a word means a sum rather than single rows.
+    pub(crate) fn is_flow(&self, stem: &str) -> bool {
         self.flows.iter().any(|flow| self.meaning(flow) == self.meaning(stem))
     }
 
-    /// Whether a measure of these stems is averaged rather than added up.
-    pub(super) fn is_averaged(&self, stems: &[String]) -> bool {
+    /// Whether a measure with these stems is averaged by default.
+    pub(crate) fn is_averaged(&self, stems: &[String]) -> bool {
         self.averaged
             .iter()
             .any(|averaged| stems.windows(averaged.len()).any(|part| part == averaged))
@@ -308,7 +307,7 @@ fn term(name: &str) -> Option<Term> {
         "euro" => Term::Currency(Currency::Euro),
         "dollar" => Term::Currency(Currency::Dollar),
         "pound" => Term::Currency(Currency::Pound),
-        "harmless" => Term::Harmless,
+        "filler" => Term::Filler,
         _ => return None,
     })
 }

@@ -1,36 +1,34 @@
-//! Writes a question as SQL.
+//! Writes a plan as SQL.
 //!
-//! Must never write a word of the sentence but into the leading comment, and as a quoted text or a checked number into a condition: names come from the schema,
-//! and values are quoted.
+//! Must never copy a word of the sentence except into the leading comment, or as a quoted text or a
+//! parsed number into a condition: names come from the schema, quoted where needed.
 
 use std::fmt::Write as _;
 
-use metricd_core::{
-    schema::ColumnKind,
-    sql::{quoted_name, quoted_text},
-};
+use metricd_core::{schema::ColumnKind, sql::quoted_text};
 
-use super::{
-    dates::Period,
+use crate::{
+    identifiers::identifier,
     lexicon::{Aggregate, Bucket, Direction},
-    question::{Filter, Group, Measure, Question},
+    periods::Period,
+    plan::{Condition, Dimension, Measure, Plan},
     tokens::words_of,
 };
 
-/// The most characters of a sentence in the leading comment.
+/// The limit on the characters of the sentence in the leading comment.
 const TITLE_CHARS: usize = 120;
 
-/// The rows of a list that nobody said a number for.
-pub(super) const LIST_ROWS: u32 = 100;
+/// The default row limit of a list.
+pub(crate) const LIST_ROWS: u32 = 100;
 
-/// The query that answers `question`.
-pub(super) fn write(question: &Question<'_>, prompt: &str) -> String {
+/// Writes the query of a plan.
+pub(crate) fn write(plan: &Plan<'_>, prompt: &str) -> String {
     let title: String = prompt.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
-    let (outputs, tail) = if question.is_list { list(question) } else { aggregate(question) };
+    let (outputs, tail) = if plan.is_list { list(plan) } else { aggregate(plan) };
     let mut conditions: Vec<String> =
-        question.filters.iter().map(|filter| condition(question, filter)).collect();
-    conditions.extend(window(question));
-    let name = &question.table.name;
+        plan.conditions.iter().map(|condition| predicate(plan, condition)).collect();
+    conditions.extend(window(plan));
+    let name = &plan.table.name;
     let from = match &name.schema {
         Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
         None => identifier(&name.name),
@@ -43,39 +41,40 @@ pub(super) fn write(question: &Question<'_>, prompt: &str) -> String {
     sql + &tail
 }
 
-/// The rows themselves, those with the highest or lowest measure first, else the newest.
-fn list(question: &Question<'_>) -> (Vec<String>, String) {
-    let columns = &question.table.columns;
+/// Returns the columns and the tail of a list: ranked by the measure, else the newest first.
+fn list(plan: &Plan<'_>) -> (Vec<String>, String) {
+    let columns = &plan.table.columns;
     let outputs = columns.iter().map(|column| identifier(&column.name)).collect();
     let mut order = Vec::new();
-    if let (Some(rank), Some(Measure::Of(_, column))) = (question.rank, question.measures.first()) {
-        order.push(ranked(&identifier(question.column(*column)), rank.direction));
-    } else if let Some(date) = question.date {
-        order.push(ranked(&identifier(question.column(date)), Direction::Highest));
+    if let (Some(rank), Some(Measure::Of(_, column))) = (plan.ranking, plan.measures.first()) {
+        order.push(ranked(&identifier(plan.column(*column)), rank.direction));
+    } else if let Some(date) = plan.date {
+        order.push(ranked(&identifier(plan.column(date)), Direction::Highest));
     }
     order.push("1".to_owned());
-    let limit = question.rank.map_or(LIST_ROWS, |rank| rank.limit);
+    let limit = plan.ranking.map_or(LIST_ROWS, |rank| rank.limit);
     (outputs, format!("\nORDER BY {}\nLIMIT {limit}", order.join(", ")))
 }
 
-fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
+/// Returns the columns and the tail of an aggregation.
+fn aggregate(plan: &Plan<'_>) -> (Vec<String>, String) {
     let mut outputs = Vec::new();
     let mut names = Names::default();
-    for group in &question.groups {
+    for group in &plan.dimensions {
         let (expression, name) = match group {
-            Group::Time(bucket) => (time(question, *bucket), names.distinct(bucket.as_str())),
-            Group::Column(column) => {
-                let name = question.column(*column);
+            Dimension::Time(bucket) => (time(plan, *bucket), names.distinct(bucket.as_str())),
+            Dimension::Column(column) => {
+                let name = plan.column(*column);
                 (identifier(name), names.distinct(name))
             }
         };
         outputs.push(named(&expression, &name));
     }
     let groups = outputs.len();
-    for measure in &question.measures {
-        let (expression, name) = match &question.share {
-            Some(of) => (share(question, *measure, of), "percent".to_owned()),
-            None => (measured(question, *measure, ""), measure_name(question, *measure)),
+    for measure in &plan.measures {
+        let (expression, name) = match &plan.share {
+            Some(of) => (share(plan, *measure, of), "percent".to_owned()),
+            None => (measured(plan, *measure, ""), measure_name(plan, *measure)),
         };
         outputs.push(named(&expression, &names.distinct(&name)));
     }
@@ -86,22 +85,22 @@ fn aggregate(question: &Question<'_>) -> (Vec<String>, String) {
     let ordinals: Vec<String> = (1..=groups).map(|number| number.to_string()).collect();
     tail.push_str("\nGROUP BY ");
     tail.push_str(&ordinals.join(", "));
-    if let Some((comparison, number)) = &question.having {
+    if let Some((comparison, number)) = &plan.having {
         // Writing to a String cannot fail.
         let _ = write!(tail, "\nHAVING count(*) {} {number}", comparison.operator());
     }
-    let is_time = |group: &Group| matches!(group, Group::Time(_));
+    let is_time = |group: &Dimension| matches!(group, Dimension::Time(_));
     let mut order = ordinals.clone();
-    if let Some(rank) = question.rank {
+    if let Some(rank) = plan.ranking {
         order.insert(0, ranked(&(groups + 1).to_string(), rank.direction));
-    } else if let Some(at) = question.groups.iter().position(is_time) {
+    } else if let Some(at) = plan.dimensions.iter().position(is_time) {
         let time = order.remove(at);
         order.insert(0, time);
     } else {
         order.insert(0, ranked(&(groups + 1).to_string(), Direction::Highest));
     }
     let _ = write!(tail, "\nORDER BY {}", order.join(", "));
-    if let Some(rank) = question.rank {
+    if let Some(rank) = plan.ranking {
         let _ = write!(tail, "\nLIMIT {}", rank.limit);
     }
     (outputs, tail)
@@ -120,12 +119,12 @@ fn named(expression: &str, name: &str) -> String {
     if expression == name { name } else { format!("{expression} AS {name}") }
 }
 
-/// A measure over those rows that `filter` leaves.
-fn measured(question: &Question<'_>, measure: Measure, filter: &str) -> String {
+/// Writes a measure, with an optional `FILTER` clause.
+fn measured(plan: &Plan<'_>, measure: Measure, filter: &str) -> String {
     let call = match measure {
         Measure::Rows => "count(*)".to_owned(),
         Measure::Distinct(column) => {
-            format!("count(DISTINCT {})", identifier(question.column(column)))
+            format!("count(DISTINCT {})", identifier(plan.column(column)))
         }
         Measure::Of(aggregate, column) => {
             let function = match aggregate {
@@ -134,14 +133,14 @@ fn measured(question: &Question<'_>, measure: Measure, filter: &str) -> String {
                 Aggregate::Minimum => "min",
                 Aggregate::Maximum => "max",
             };
-            format!("{function}({})", identifier(question.column(column)))
+            format!("{function}({})", identifier(plan.column(column)))
         }
     };
     format!("{call}{filter}")
 }
 
-fn measure_name(question: &Question<'_>, measure: Measure) -> String {
-    let word = |column: usize| words_of(question.column(column)).join("_");
+fn measure_name(plan: &Plan<'_>, measure: Measure) -> String {
+    let word = |column: usize| words_of(plan.column(column)).join("_");
     match measure {
         Measure::Rows => "count".to_owned(),
         Measure::Distinct(column) => format!("distinct_{}", word(column)),
@@ -152,27 +151,28 @@ fn measure_name(question: &Question<'_>, measure: Measure) -> String {
     }
 }
 
-/// A share in percent: of the rows that fulfil `of`, or, where nothing is to be fulfilled, of the
-/// group's among all.
-fn share(question: &Question<'_>, measure: Measure, of: &[Filter]) -> String {
-    let whole = measured(question, measure, "");
+/// Writes a share in percent: of the rows that match `of`, or, if that is empty, of each group in the
+/// total.
+fn share(plan: &Plan<'_>, measure: Measure, of: &[Condition]) -> String {
+    let whole = measured(plan, measure, "");
     let (part, whole) = if of.is_empty() {
         (whole.clone(), format!("sum({whole}) OVER ()"))
     } else {
-        let conditions: Vec<String> = of.iter().map(|filter| condition(question, filter)).collect();
+        let conditions: Vec<String> =
+            of.iter().map(|condition| predicate(plan, condition)).collect();
         let filter = format!(" FILTER (WHERE {})", conditions.join(" AND "));
-        (format!("coalesce({}, 0)", measured(question, measure, &filter)), whole)
+        (format!("coalesce({}, 0)", measured(plan, measure, &filter)), whole)
     };
     format!("round(CAST(100.0 * {part} / nullif({whole}, 0) AS numeric), 2)")
 }
 
-/// The first day of the bucket that a row is in.
-fn time(question: &Question<'_>, bucket: Bucket) -> String {
-    let Some(date) = question.date else {
+/// Writes the first day of a row's time bucket.
+fn time(plan: &Plan<'_>, bucket: Bucket) -> String {
+    let Some(date) = plan.date else {
         return "NULL".to_owned();
     };
-    let column = identifier(question.column(date));
-    let is_day = question.table.columns[date].kind == ColumnKind::Date;
+    let column = identifier(plan.column(date));
+    let is_day = plan.table.columns[date].kind == ColumnKind::Date;
     match bucket {
         Bucket::Day if is_day => column,
         Bucket::Day => format!("CAST({column} AS date)"),
@@ -180,15 +180,15 @@ fn time(question: &Question<'_>, bucket: Bucket) -> String {
     }
 }
 
-fn condition(question: &Question<'_>, filter: &Filter) -> String {
-    let name = |column: &usize| identifier(question.column(*column));
-    match filter {
-        Filter::Values { column, values, negated } => {
+fn predicate(plan: &Plan<'_>, condition: &Condition) -> String {
+    let name = |column: &usize| identifier(plan.column(*column));
+    match condition {
+        Condition::Values { column, values, negated } => {
             let column = name(column);
             let list: Vec<String> = values.iter().map(|value| quoted_text(value)).collect();
             match (list.as_slice(), negated) {
                 ([value], false) => format!("{column} = {value}"),
-                // A row without a value is none of those that are left out.
+                // A null is none of the excluded values.
                 ([value], true) => format!("{column} IS DISTINCT FROM {value}"),
                 (list, false) => format!("{column} IN ({})", list.join(", ")),
                 (list, true) => {
@@ -196,17 +196,17 @@ fn condition(question: &Question<'_>, filter: &Filter) -> String {
                 }
             }
         }
-        Filter::Flag { column, negated: false } => format!("{} IS TRUE", name(column)),
-        Filter::Flag { column, negated: true } => format!("{} IS NOT TRUE", name(column)),
-        Filter::Number { column, comparison, number } => {
+        Condition::Flag { column, negated: false } => format!("{} IS TRUE", name(column)),
+        Condition::Flag { column, negated: true } => format!("{} IS NOT TRUE", name(column)),
+        Condition::Number { column, comparison, number } => {
             format!("{} {} {number}", name(column), comparison.operator())
         }
-        Filter::Range { column, low, high } => {
+        Condition::Range { column, low, high } => {
             format!("{} BETWEEN {low} AND {high}", name(column))
         }
-        Filter::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
-        Filter::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
-        Filter::Alert(columns) => {
+        Condition::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
+        Condition::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
+        Condition::Alert(columns) => {
             let present: Vec<String> =
                 columns.iter().map(|column| format!("{} IS NOT NULL", name(column))).collect();
             format!("({})", present.join(" OR "))
@@ -214,12 +214,12 @@ fn condition(question: &Question<'_>, filter: &Filter) -> String {
     }
 }
 
-/// The conditions on the date column: both ends may be asked for otherwise, or so many days back.
-fn window(question: &Question<'_>) -> Vec<String> {
-    let Some(date) = question.date else {
+/// Writes the conditions on the date column. Callers can override either end, or the number of days.
+fn window(plan: &Plan<'_>) -> Vec<String> {
+    let Some(date) = plan.date else {
         return Vec::new();
     };
-    let column = identifier(question.column(date));
+    let column = identifier(plan.column(date));
     let day = |day: chrono::NaiveDate| quoted_text(&day.to_string());
     let from = |default: String| format!("{column} >= coalesce(:start_date, {default})");
     let through = |default: String| format!("{column} < coalesce(:end_date, {default}) + 1");
@@ -227,7 +227,7 @@ fn window(question: &Question<'_>) -> Vec<String> {
     let through_today = || format!("{column} < :end_date + 1");
     let moved = |of: &str, moved: String| format!("CAST({of}{moved} AS date)");
     let start_of = |unit: Bucket| format!("date_trunc('{}', CURRENT_DATE)", unit.as_str());
-    match question.period {
+    match plan.period {
         None => vec![from_usual(), through_today()],
         Some(Period::Fixed(first, last)) => {
             let next = last.succ_opt().unwrap_or(last);
@@ -282,13 +282,13 @@ fn interval(count: u32, unit: &str) -> String {
     format!("INTERVAL '{count} {unit}{plural}'")
 }
 
-/// The names of a query's columns: no two alike.
+/// The names of the output columns, kept distinct.
 #[derive(Default)]
 struct Names(Vec<String>);
 
 impl Names {
     fn distinct(&mut self, name: &str) -> String {
-        // PostgreSQL cuts names off at 63 bytes: what tells two apart must stand before that.
+        // PostgreSQL truncates names to 63 bytes: the number must fit within.
         let name = &name[..name.floor_char_boundary(56)];
         let mut candidate = name.to_owned();
         let mut number = 2;
@@ -300,167 +300,3 @@ impl Names {
         candidate
     }
 }
-
-/// A name as SQL writes it: quoted unless it is plain and no word of SQL.
-fn identifier(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if begins && name.chars().all(plain) && !RESERVED.contains(&name) {
-        name.to_owned()
-    } else {
-        quoted_name(name)
-    }
-}
-
-/// The words that PostgreSQL does not take for the name of a column or table, or only sometimes.
-const RESERVED: [&str; 149] = [
-    "all",
-    "analyse",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "asymmetric",
-    "authorization",
-    "between",
-    "bigint",
-    "binary",
-    "bit",
-    "boolean",
-    "both",
-    "case",
-    "cast",
-    "char",
-    "character",
-    "check",
-    "coalesce",
-    "collate",
-    "collation",
-    "column",
-    "concurrently",
-    "constraint",
-    "create",
-    "cross",
-    "current_catalog",
-    "current_date",
-    "current_role",
-    "current_schema",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "dec",
-    "decimal",
-    "default",
-    "deferrable",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "extract",
-    "false",
-    "fetch",
-    "float",
-    "for",
-    "foreign",
-    "freeze",
-    "from",
-    "full",
-    "grant",
-    "greatest",
-    "group",
-    "grouping",
-    "having",
-    "ilike",
-    "in",
-    "initially",
-    "inner",
-    "inout",
-    "int",
-    "integer",
-    "intersect",
-    "interval",
-    "into",
-    "is",
-    "isnull",
-    "join",
-    "lateral",
-    "leading",
-    "least",
-    "left",
-    "like",
-    "limit",
-    "localtime",
-    "localtimestamp",
-    "national",
-    "natural",
-    "nchar",
-    "none",
-    "normalize",
-    "not",
-    "notnull",
-    "null",
-    "nullif",
-    "numeric",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "out",
-    "outer",
-    "overlaps",
-    "overlay",
-    "placing",
-    "position",
-    "precision",
-    "primary",
-    "real",
-    "references",
-    "returning",
-    "right",
-    "row",
-    "select",
-    "session_user",
-    "setof",
-    "similar",
-    "smallint",
-    "some",
-    "substring",
-    "symmetric",
-    "system_user",
-    "table",
-    "tablesample",
-    "then",
-    "time",
-    "timestamp",
-    "to",
-    "trailing",
-    "treat",
-    "trim",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "values",
-    "varchar",
-    "variadic",
-    "verbose",
-    "when",
-    "where",
-    "window",
-    "with",
-    "xmlattributes",
-    "xmlconcat",
-    "xmlelement",
-    "xmlexists",
-    "xmlforest",
-    "xmlparse",
-    "xmltable",
-    "json_table",
-];

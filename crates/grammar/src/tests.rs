@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use metricd_application::ports::Suggestion;
 use metricd_core::{
     schema::{ColumnKind, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
@@ -11,7 +10,7 @@ use metricd_core::{
 };
 use proptest::prelude::*;
 
-use super::suggest;
+use super::{Interpretation, interpret};
 
 fn column(name: &str, ty: &str, kind: ColumnKind, values: &[&str]) -> TableColumn {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
@@ -24,7 +23,7 @@ fn table(schema: Option<&str>, name: &str, columns: Vec<TableColumn>) -> Table {
 }
 
 /// The records, and tables whose names and values need quoting.
-fn schema() -> Schema {
+pub(crate) fn schema() -> Schema {
     use ColumnKind::{Boolean, Date, Number, Other, Text, Timestamp, TimestampTz};
     Schema {
         tables: vec![
@@ -81,12 +80,12 @@ fn day(text: &str) -> NaiveDate {
 /// Whatever is suggested parses, and reads one table of the schema.
 fn holds(prompt: &str) -> bool {
     let schema = schema();
-    match suggest(prompt, &schema, day("2025-08-02")) {
-        Suggestion::NotUnderstood { explanation } => {
+    match interpret(prompt, &schema, day("2025-08-02")) {
+        Interpretation::NotUnderstood { explanation } => {
             assert!(!explanation.is_empty());
             false
         }
-        Suggestion::Query { sql, explanation } => {
+        Interpretation::Query { sql, explanation } => {
             assert!(!explanation.is_empty());
             let draft = Draft::parse(&sql, &Gate::default())
                 .unwrap_or_else(|error| panic!("{prompt:?}: {error}\n{sql}"));
@@ -101,10 +100,9 @@ fn holds(prompt: &str) -> bool {
 }
 
 fn explained(prompt: &str) -> String {
-    match suggest(prompt, &schema(), day("2025-08-02")) {
-        Suggestion::NotUnderstood { explanation } | Suggestion::Query { explanation, .. } => {
-            explanation
-        }
+    match interpret(prompt, &schema(), day("2025-08-02")) {
+        Interpretation::NotUnderstood { explanation }
+        | Interpretation::Query { explanation, .. } => explanation,
     }
 }
 
@@ -169,15 +167,15 @@ fn a_schema_without_end_is_not_read() {
         .tables
         .extend((0..97).map(|number| table(None, &format!("wide_{number}"), columns.clone())));
     let on = day("2025-08-02");
-    assert!(matches!(suggest("critical alerts", &large, on), Suggestion::Query { .. }));
+    assert!(matches!(interpret("critical alerts", &large, on), Interpretation::Query { .. }));
     large
         .tables
         .extend((0..2).map(|number| table(None, &format!("more_{number}"), columns.clone())));
-    match suggest("critical alerts", &large, on) {
-        Suggestion::NotUnderstood { explanation } => {
+    match interpret("critical alerts", &large, on) {
+        Interpretation::NotUnderstood { explanation } => {
             assert!(explanation.contains("more than 100000 tables"), "{explanation}");
         }
-        Suggestion::Query { sql, .. } => panic!("{sql}"),
+        Interpretation::Query { sql, .. } => panic!("{sql}"),
     }
 }
 
@@ -202,9 +200,21 @@ fn the_explanation_names_what_was_understood_and_what_was_not() {
     assert!(twice.contains("two periods"), "{twice}");
 }
 
+#[test]
+fn the_first_fault_of_the_sentence_is_told() {
+    for (sentence, reason) in [
+        ("critical alerts warning in 2024 and yesterday", "two values in one column"),
+        ("critical alerts in 2024 and yesterday, warning", "two periods"),
+    ] {
+        let explanation = explained(sentence);
+        assert!(explanation.contains(reason), "{sentence}: {explanation}");
+    }
+}
+
 /// The window that a sentence asks for on 2 August 2025, and what may be asked in its place.
 fn window(sentence: &str) -> String {
-    let Suggestion::Query { sql, .. } = suggest(sentence, &schema(), day("2025-08-02")) else {
+    let Interpretation::Query { sql, .. } = interpret(sentence, &schema(), day("2025-08-02"))
+    else {
         panic!("{sentence} is not understood");
     };
     let slots = Draft::parse(&sql, &Gate::default()).unwrap().assume().unwrap().slots;

@@ -1,69 +1,68 @@
-//! What a table and its columns are called, and the values that stand in them, as stems to find in a
-//! sentence.
+//! The vocabulary of a table: its names, those of its columns, and their values, indexed by stems.
 
 use std::collections::HashMap;
 
 use metricd_core::schema::{ColumnKind, Table};
 
-use super::{
+use crate::{
     lexicon::{Currency, lexicon},
-    tokens::{Kind, Token, stem, words_of},
+    tokens::{Token, TokenKind, stem, words_of},
 };
 
-/// The built-in table, whose rows have names of their own.
+/// The built-in table, which has synonyms of its own for its rows.
 const RECORDS: &str = "metrics";
 
-/// What a phrase names.
+/// What a name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     Table,
     Column(usize),
     Value(usize, String),
 }
 
-/// A phrase of a table.
-struct Phrase {
-    /// In order; each is the one that stands for its meaning.
+/// A name of the table, of a column or of a value.
+struct NamePhrase {
+    /// Its stems in order, each replaced by the representative of its synonyms.
     meanings: Vec<String>,
-    /// The same stems as they are spelled.
+    /// Its stems as spelled.
     stems: Vec<String>,
     name: Name,
-    /// How much of its name the phrase is: more is better.
+    /// How much of the full name it is: more is better.
     quality: u32,
 }
 
-/// A phrase that was found in a sentence.
+/// A name that tokens begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// How many tokens it takes.
-    pub(super) taken: usize,
-    pub(super) quality: u32,
-    pub(super) name: Name,
-    /// Whether it is spelled as in the schema, not only of the same meaning.
-    pub(super) is_literal: bool,
+pub(crate) struct NameMatch {
+    /// Its number of tokens.
+    pub(crate) taken: usize,
+    pub(crate) quality: u32,
+    pub(crate) name: Name,
+    /// Whether it is spelled as in the schema, without synonyms.
+    pub(crate) is_literal: bool,
 }
 
 /// The whole name.
-pub(super) const WHOLE: u32 = 4;
-/// The name without what only says what kind of thing it is.
+pub(crate) const WHOLE: u32 = 4;
+/// The name without generic prefixes and suffixes.
 const CORE: u32 = 3;
-/// What its comment calls it.
+/// A noun phrase of its comment.
 const COMMENT: u32 = 2;
-/// The last words of it.
+/// The last words of the name.
 const PART: u32 = 1;
 
-/// The phrases of one table.
-pub(super) struct Vocabulary<'a> {
-    pub(super) table: &'a Table,
-    phrases: Vec<Phrase>,
-    /// The phrases that hold a meaning.
+/// The names of one table, its columns and their values.
+pub(crate) struct Vocabulary<'a> {
+    pub(crate) table: &'a Table,
+    phrases: Vec<NamePhrase>,
+    /// The indices of the phrases that contain a stem.
     by_meaning: HashMap<String, Vec<usize>>,
-    /// Words of its name that a shorter name for it leaves out.
-    pub(super) modifiers: Vec<String>,
+    /// The words of the table's name before the last: a shorter name omits them.
+    pub(crate) modifiers: Vec<String>,
 }
 
 impl<'a> Vocabulary<'a> {
-    pub(super) fn of(table: &'a Table) -> Self {
+    pub(crate) fn of(table: &'a Table) -> Self {
         let mut vocabulary =
             Self { table, phrases: Vec::new(), by_meaning: HashMap::new(), modifiers: Vec::new() };
         let words = words_of(&table.name.name);
@@ -112,7 +111,7 @@ impl<'a> Vocabulary<'a> {
         let words = words_of(value);
         let name = Name::Value(column, value.to_owned());
         let content: Vec<String> =
-            words.iter().filter(|word| !lexicon().is_harmless(&stem(word))).cloned().collect();
+            words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
         self.add(if content.is_empty() { &words } else { &content }, name, WHOLE);
     }
 
@@ -120,8 +119,8 @@ impl<'a> Vocabulary<'a> {
         let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
         let meanings: Vec<String> =
             stems.iter().map(|stem| lexicon().meaning(stem).to_owned()).collect();
-        let known = |phrase: &&Phrase| phrase.name == name && phrase.meanings == meanings;
-        // Phrases of one name come one after the other, the best first.
+        let known = |phrase: &&NamePhrase| phrase.name == name && phrase.meanings == meanings;
+        // The phrases of one name are adjacent, the best first.
         if stems.is_empty()
             || self.phrases.iter().rev().take_while(|p| p.name == name).any(|p| known(&p))
         {
@@ -133,15 +132,15 @@ impl<'a> Vocabulary<'a> {
                 phrases.push(self.phrases.len());
             }
         }
-        self.phrases.push(Phrase { meanings, stems, name, quality });
+        self.phrases.push(NamePhrase { meanings, stems, name, quality });
     }
 
-    /// Everything that `tokens` begin with a name of.
-    pub(super) fn find(&self, tokens: &[Token]) -> Vec<Found> {
+    /// Returns all names that `tokens` begin with.
+    pub(crate) fn find(&self, tokens: &[Token]) -> Vec<NameMatch> {
         let Some(first) = tokens.first() else {
             return Vec::new();
         };
-        if first.kind == Kind::Quoted {
+        if first.kind == TokenKind::Quoted {
             return self.quoted(&first.original);
         }
         let Some(candidates) = self.by_meaning.get(lexicon().meaning(&first.stem)) else {
@@ -150,9 +149,9 @@ impl<'a> Vocabulary<'a> {
         candidates.iter().filter_map(|index| self.phrases[*index].at(tokens)).collect()
     }
 
-    /// The values, columns and the table of exactly this name.
-    fn quoted(&self, text: &str) -> Vec<Found> {
-        let found = |name| Found { taken: 1, quality: WHOLE, name, is_literal: true };
+    /// Returns the values that equal a quoted text, ignoring case.
+    fn quoted(&self, text: &str) -> Vec<NameMatch> {
+        let found = |name| NameMatch { taken: 1, quality: WHOLE, name, is_literal: true };
         let columns = self.table.columns.iter().enumerate();
         let values = columns.flat_map(|(index, column)| {
             let same = |value: &&String| value.to_lowercase() == text.to_lowercase();
@@ -161,16 +160,16 @@ impl<'a> Vocabulary<'a> {
         values.map(found).collect()
     }
 
-    /// Whether the word stands in a value of a text column.
-    pub(super) fn has_value_word(&self, word: &str) -> bool {
+    /// Whether a value of a text column contains the word.
+    pub(crate) fn has_value_word(&self, word: &str) -> bool {
         let meaning = stem(word);
         self.by_meaning.get(lexicon().meaning(&meaning)).is_some_and(|phrases| {
             phrases.iter().any(|index| matches!(self.phrases[*index].name, Name::Value(..)))
         })
     }
 
-    /// Whether another value of the column holds a word of this stem too.
-    pub(super) fn is_in_other_values(&self, column: usize, value: &str, stem: &str) -> bool {
+    /// Whether another value of the column contains a word of this stem too.
+    pub(crate) fn is_in_other_values(&self, column: usize, value: &str, stem: &str) -> bool {
         self.by_meaning.get(lexicon().meaning(stem)).is_some_and(|phrases| {
             phrases.iter().any(|index| {
                 matches!(&self.phrases[*index].name, Name::Value(c, v) if *c == column && v != value)
@@ -178,57 +177,57 @@ impl<'a> Vocabulary<'a> {
         })
     }
 
-    /// The column's own words, for what it is measured by.
-    pub(super) fn stems_of(&self, column: usize) -> Vec<String> {
+    /// Returns the stems of the column's names.
+    pub(crate) fn stems_of(&self, column: usize) -> Vec<String> {
         let named =
             self.phrases.iter().filter(|p| p.name == Name::Column(column) && p.quality != PART);
         named.flat_map(|phrase| phrase.stems.clone()).collect()
     }
 
-    pub(super) fn kind(&self, column: usize) -> ColumnKind {
+    pub(crate) fn kind(&self, column: usize) -> ColumnKind {
         self.table.columns[column].kind
     }
 
-    pub(super) fn is_date(&self, column: usize) -> bool {
+    pub(crate) fn is_date(&self, column: usize) -> bool {
         use ColumnKind::{Date, Timestamp, TimestampTz};
         matches!(self.kind(column), Date | Timestamp | TimestampTz)
     }
 
-    /// The currencies that the columns' names and comments tell of.
-    pub(super) fn currencies(&self) -> Vec<Currency> {
+    /// Returns the currencies that the columns' names and comments mention.
+    pub(crate) fn currencies(&self) -> Vec<Currency> {
         let columns = self.table.columns.iter();
         let texts = columns.flat_map(|column| [Some(&column.name), column.comment.as_ref()]);
         let words = texts.flatten().flat_map(|text| words_of(text));
         words.filter_map(|word| lexicon().currency(&stem(&word))).collect()
     }
 
-    pub(super) fn is_records(&self) -> bool {
+    pub(crate) fn is_records(&self) -> bool {
         self.table.name.schema.is_none() && self.table.name.name == RECORDS
     }
 
-    /// Whether a number is a name: adding it up means nothing.
-    pub(super) fn is_key(&self, column: usize) -> bool {
+    /// Whether a column is an identifier: its sum means nothing.
+    pub(crate) fn is_key(&self, column: usize) -> bool {
         let words = words_of(&self.table.columns[column].name);
         words.last().is_some_and(|last| ["id", "key", "no", "nr", "code"].contains(&last.as_str()))
     }
 }
 
-impl Phrase {
-    /// Whether `tokens` begin with the phrase: all of its words, in any order, with nothing between
-    /// them but what means nothing.
-    fn at(&self, tokens: &[Token]) -> Option<Found> {
+impl NamePhrase {
+    /// Matches the phrase at the start of `tokens`: all of its words, in any order, with only filler words
+    /// between them.
+    fn at(&self, tokens: &[Token]) -> Option<NameMatch> {
         let mut left: Vec<usize> = (0..self.meanings.len()).collect();
         let mut is_literal = true;
         for (index, token) in tokens.iter().enumerate() {
-            let is_word = matches!(token.kind, Kind::Word | Kind::Number(_));
+            let is_word = matches!(token.kind, TokenKind::Word | TokenKind::Number(_));
             let meaning = lexicon().meaning(&token.stem);
             let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
-            // "Tickets opened" are not the table of open tickets.
+            // Word order matters for tables: "tickets opened" does not mean `open_tickets`.
             match next.filter(|position| *position == 0 || self.name != Name::Table) {
                 Some(position) => {
                     is_literal &= self.stems[left.remove(position)] == token.stem;
                     if left.is_empty() {
-                        return Some(Found {
+                        return Some(NameMatch {
                             taken: index + 1,
                             quality: self.quality,
                             name: self.name.clone(),
@@ -236,7 +235,7 @@ impl Phrase {
                         });
                     }
                 }
-                None if index > 0 && lexicon().is_harmless(&token.stem) => {}
+                None if index > 0 && lexicon().is_filler_word(&token.stem) => {}
                 None => return None,
             }
         }
@@ -244,7 +243,7 @@ impl Phrase {
     }
 }
 
-/// A name without what only says what kind of thing it is: `is_…`, `…_at`, `…_name`.
+/// Strips generic prefixes and suffixes: `is_…`, `…_at`, `…_name`.
 fn core(words: &[String]) -> &[String] {
     let lexicon = lexicon();
     let mut words = words;
@@ -263,7 +262,7 @@ fn core(words: &[String]) -> &[String] {
     words
 }
 
-/// `parts` of `parts flagged`.
+/// Strips participles from the end: `parts flagged` becomes `parts`.
 fn without_participles(words: &[String]) -> &[String] {
     match words {
         [rest @ .., last] if !rest.is_empty() && is_participle(last) => without_participles(rest),
@@ -275,7 +274,7 @@ fn is_participle(word: &str) -> bool {
     (word.len() > 4 && word.ends_with("ed")) || lexicon().participles.contains(word)
 }
 
-/// What a comment calls its object: the nouns that it begins with, and those behind a comma.
+/// Returns the noun phrases at the start of a comment and after its commas.
 fn noun_phrases(comment: Option<&str>) -> Vec<Vec<String>> {
     const ENDS: [&str; 22] = [
         "in", "of", "for", "from", "with", "without", "that", "which", "when", "where", "at", "by",
