@@ -261,7 +261,7 @@ impl AnswerCache {
     }
 
     fn keeps(&self, question: &Question) -> bool {
-        let validity = question.key.validity(&question.definition.compiled);
+        let validity = question.key.validity();
         !self.ttl(&question.definition).is_zero() && validity != Validity::Moment
     }
 
@@ -333,7 +333,7 @@ impl AnswerCache {
     fn written(&self, question: &Question, rows: &[u8], made: Made) -> Arc<Answer> {
         let written = self.writer.write(AnswerDraft {
             compiled: &question.definition.compiled,
-            window: question.key.window(),
+            parameters: question.key.parameters(),
             rows,
             truncated: made.truncated,
             as_of: made.as_of,
@@ -389,7 +389,7 @@ impl AnswerCache {
     ) -> Filled {
         let at = Instant::now();
         let Fetched { rows, as_of } = read.await?;
-        let end = match question.key.validity(&question.definition.compiled) {
+        let end = match question.key.validity() {
             Validity::Until(end) => Some(end),
             // A view may look at the clock, which is UTC's in the database.
             Validity::Always if !is_whole => Some(next_day(as_of)),
@@ -486,7 +486,7 @@ mod tests {
     use metricd_core::{
         actor::Actor,
         changes::{Change, Changed, TransactionId},
-        window::{Window, WindowRequest},
+        parameters::{ParameterRequest, Parameters},
     };
     use tokio::sync::oneshot;
 
@@ -517,9 +517,10 @@ mod tests {
     async fn question(answers: &AnswerCache) -> Question {
         let definition = answers.definitions.find(id(1)).await.unwrap().unwrap();
         let template = &definition.compiled.query.template;
-        let window = Window::resolve(&template.slots, &WindowRequest::default(), Utc::now());
+        let (request, now) = (ParameterRequest::default(), Utc::now());
+        let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
         let scope = Actor::operator().scope(&template.claims).unwrap();
-        let key = AnswerKey::new(&definition.compiled, window.unwrap(), scope);
+        let key = AnswerKey::new(&definition.compiled, parameters, scope).unwrap();
         Question { key, definition, max_age: None }
     }
 

@@ -8,9 +8,9 @@ use metricd_core::{
     audit::AuditedObject,
     ids::QueryId,
     metric::Column,
+    parameters::{ParameterRequest, Parameters},
     schema::Schema,
     sql::Template,
-    window::{Window, WindowRequest},
 };
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
@@ -53,8 +53,8 @@ pub struct Trial {
     pub template: Template,
     /// The columns of its answer.
     pub columns: Vec<Column>,
-    /// The window that it was run for.
-    pub window: Window,
+    /// The parameters that it was run with.
+    pub parameters: Parameters,
     /// The first rows.
     pub rows: Rows,
 }
@@ -289,15 +289,15 @@ pub(super) async fn attempt(
     (template, columns): (Template, Vec<Column>),
 ) -> Result<Trial, RunError> {
     let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
-        .map_err(|_| RunError::Rejected {
-        message: "its default window makes no sense".into(),
-    })?;
-    let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    let (request, now) = (ParameterRequest::default(), context.clock.now());
+    let parameters = Parameters::resolve(&template.slots, &request, now)
+        .map_err(|_| RunError::Rejected { message: "its default window makes no sense".into() })?;
+    let values =
+        template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let runner = context.runner.session().await?;
-    context.admission.admit(runner.as_ref(), &template, &window, &values).await?;
+    context.admission.admit(runner.as_ref(), &template, &parameters, &values).await?;
     let rows = runner.run(&template, &values, TRIAL_ROWS).await?;
-    Ok(Trial { template, columns, window, rows })
+    Ok(Trial { template, columns, parameters, rows })
 }
 
 /// An error with what caused it, on one line.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricd_core::{actor::Actor, ids::MetricId, window::WindowRequest};
+use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use super::get::{AnswerRequest, GetError, admitted, ask};
 use crate::{
@@ -29,14 +29,14 @@ pub async fn export_metric(
     actor: &Actor,
     context: &Context,
     id: MetricId,
-    window: WindowRequest,
+    parameters: ParameterRequest,
 ) -> Result<Export, GetError> {
-    let request = AnswerRequest { window, ..AnswerRequest::default() };
+    let request = AnswerRequest { parameters, ..AnswerRequest::default() };
     let Question { key, definition, .. } = ask(actor, context, id, &request).await?;
     let run = async {
         let runner = &*context.runner;
-        let (runner, values) = admitted(runner, &context.admission, &definition, &key).await?;
-        runner.stream(&definition.compiled.query.template, &values).await
+        let runner = admitted(runner, &context.admission, &definition, &key).await?;
+        runner.stream(&definition.compiled.query.template, key.values()).await
     };
     let rows = run.await.map_err(|error: RunError| Arc::new(error))?;
     Ok(Export { definition, rows })

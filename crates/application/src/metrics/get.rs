@@ -1,4 +1,4 @@
-//! AnswerCache a metric for a window.
+//! Answers a metric.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,8 +7,8 @@ use metricd_core::{
     answer_key::AnswerKey,
     ids::MetricId,
     metric::Review,
-    sql::Value,
-    window::{Window, WindowFault, WindowRequest},
+    parameters::{ParameterRequest, Parameters},
+    window::WindowFault,
 };
 use thiserror::Error;
 use tracing::info;
@@ -27,8 +27,8 @@ use crate::{
 /// What somebody asks a metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnswerRequest {
-    /// For which window.
-    pub window: WindowRequest,
+    /// With which parameters.
+    pub parameters: ParameterRequest,
     /// How old the answer may be at most, if the caller minds; zero asks for a new one.
     pub max_age: Option<Duration>,
 }
@@ -62,7 +62,7 @@ impl From<StoreError> for GetError {
     }
 }
 
-/// AnswerCache the metric `id` as `request` asks: from memory, as long as that is as good, else by running
+/// Answers the metric `id` as `request` asks: from memory, as long as that is as good, else by running
 /// its query.
 ///
 /// # Errors
@@ -79,29 +79,27 @@ pub async fn get_metric(
         let (runner, admission) = (Arc::clone(&context.runner), context.admission.clone());
         let (clock, max_rows) = (Arc::clone(&context.clock), context.max_rows);
         async move {
-            let (runner, values) = admitted(&*runner, &admission, &definition, &key).await?;
+            let runner = admitted(&*runner, &admission, &definition, &key).await?;
             let as_of = clock.now();
             let template = &definition.compiled.query.template;
-            let rows = runner.run(template, &values, max_rows).await?;
+            let rows = runner.run(template, key.values(), max_rows).await?;
             Ok(Fetched { rows, as_of })
         }
     };
     context.answers.get(question, read).await
 }
 
-/// A runner that may run the query now, and the values of its parameters.
+/// Returns a runner that may run the query now.
 pub(super) async fn admitted(
     runner: &dyn QueryRunner,
     admission: &Admission,
     definition: &Definition,
     key: &AnswerKey,
-) -> Result<(Box<dyn QueryRunner>, Vec<Value>), RunError> {
+) -> Result<Box<dyn QueryRunner>, RunError> {
     let template = &definition.compiled.query.template;
-    let values =
-        key.values(&definition.compiled).map_err(|fault| RunError::Failed(fault.into()))?;
     let runner = runner.session().await?;
-    admission.admit(runner.as_ref(), template, key.window(), &values).await?;
-    Ok((runner, values))
+    admission.admit(runner.as_ref(), template, key.parameters(), key.values()).await?;
+    Ok(runner)
 }
 
 /// What `request` asks, if the caller may ask it.
@@ -125,26 +123,27 @@ pub(super) async fn ask(
         }
     };
     let now = context.clock.now();
-    let window =
-        Window::resolve(&query.template.slots, &request.window, now).map_err(GetError::Window)?;
-    record_window(&window);
-    let key = AnswerKey::new(&definition.compiled, window, scope);
+    let parameters = Parameters::resolve(&query.template.slots, &request.parameters, now)
+        .map_err(GetError::Window)?;
+    record(&parameters);
+    let key = AnswerKey::new(&definition.compiled, parameters, scope)
+        .map_err(|fault| Arc::new(RunError::Failed(fault.into())))?;
     Ok(Question { key, definition, max_age: request.max_age })
 }
 
-/// Writes the window into the request's span, so that every later log line carries it.
-fn record_window(window: &Window) {
-    let span = tracing::Span::current();
-    if let Some(day) = window.start_date {
+/// Records the parameters in the request's span, so that every later log line carries them.
+fn record(parameters: &Parameters) {
+    let (span, shown) = (tracing::Span::current(), parameters.shown());
+    if let Some(day) = shown.start_date {
         span.record("start_date", tracing::field::display(day));
     }
-    if let Some(day) = window.end_date {
+    if let Some(day) = shown.end_date {
         span.record("end_date", tracing::field::display(day));
     }
-    if let Some(days) = window.day_range {
+    if let Some(days) = shown.day_range {
         span.record("day_range", days);
     }
-    if window.uses_timezone {
-        span.record("timezone", window.timezone.name());
+    if let Some(timezone) = shown.timezone {
+        span.record("timezone", timezone.name());
     }
 }

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use metricd_core::{metric::CompiledMetric, window::Window};
+use metricd_core::{metric::CompiledMetric, parameters::Parameters};
 
 /// Writes answers as the bodies that callers get.
 pub trait AnswerWriter: Send + Sync {
@@ -18,7 +18,7 @@ pub struct AnswerDraft<'a> {
     /// The metric and its query.
     pub compiled: &'a CompiledMetric,
     /// What its query was run with.
-    pub window: &'a Window,
+    pub parameters: &'a Parameters,
     /// A JSON array of objects.
     pub rows: &'a [u8],
     /// Whether rows were left out because there were more than allowed.

@@ -29,7 +29,7 @@ use metricd_core::{
     actor::Actor,
     ids::{MetricId, QueryId, RecordId},
     record::RecordValues,
-    sql::{Callable, FieldName, TableName, Template, Value},
+    sql::{BoundValue, Callable, FieldName, TableName, Template},
 };
 use metricd_infrastructure::db::{Database, Target};
 use proptest::{
@@ -273,14 +273,14 @@ impl QueryRunner for Gated {
         self.runner.callable(fields).await
     }
 
-    async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
+    async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
         self.runner.cost(template, values).await
     }
 
     async fn run(
         &self,
         template: &Template,
-        values: &[Value],
+        values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
         let rows = self.runner.run(template, values, max_rows).await;
@@ -290,7 +290,11 @@ impl QueryRunner for Gated {
         rows
     }
 
-    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError> {
+    async fn stream(
+        &self,
+        template: &Template,
+        values: &[BoundValue],
+    ) -> Result<RowStream, RunError> {
         self.runner.stream(template, values).await
     }
 
