@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use metricd_core::{
-    sql::{Contents, FieldName, Gate, SqlError, TableName, Template, Value},
-    window::Window,
+    parameters::Parameters,
+    sql::{BoundValue, Contents, FieldName, Gate, SqlError, TableName, Template},
 };
 use moka::sync::Cache;
 use thiserror::Error;
@@ -81,7 +81,7 @@ impl Admission {
         &self.gate
     }
 
-    /// Lets `template` run with `values`, which are those of `window`. The planner is asked once for
+    /// Lets `template` run with `values`, which `parameters` bind. The planner is asked once for
     /// windows whose lengths lie between the same powers of two.
     ///
     /// # Errors
@@ -90,8 +90,8 @@ impl Admission {
         &self,
         runner: &dyn QueryRunner,
         template: &Template,
-        window: &Window,
-        values: &[Value],
+        parameters: &Parameters,
+        values: &[BoundValue],
     ) -> Result<(), RunError> {
         let sql = key(template);
         if self.gated.get(&sql).is_none() {
@@ -104,7 +104,7 @@ impl Admission {
             self.check_fields(runner, &fields).await?.map_err(Refused::Gate)?;
             self.gated.insert(Arc::clone(&sql), ());
         }
-        self.afford(runner, template, window, values).await
+        self.afford(runner, template, parameters, values).await
     }
 
     /// Asks the database what it would call by the names behind a query's dots. The inner error is the
@@ -124,10 +124,10 @@ impl Admission {
         &self,
         runner: &dyn QueryRunner,
         template: &Template,
-        window: &Window,
-        values: &[Value],
+        parameters: &Parameters,
+        values: &[BoundValue],
     ) -> Result<(), RunError> {
-        let length = length_class(window);
+        let length = length_class(parameters);
         let key = (key(template), length);
         let cost = if let Some(cost) = self.costs.get(&key) {
             cost
@@ -155,7 +155,7 @@ fn key(template: &Template) -> Arc<str> {
 }
 
 /// The power of two that a window's length in days lies below: the same for 4 to 7 days, say.
-fn length_class(window: &Window) -> u32 {
+fn length_class(Parameters { window }: &Parameters) -> u32 {
     let between = match (window.start_date, window.end_date) {
         (Some(start), Some(end)) => (end - start).num_days().unsigned_abs() + 1,
         _ => 0,
@@ -170,6 +170,7 @@ mod tests {
 
     use async_trait::async_trait;
     use metricd_core::{
+        parameters::ParameterRequest,
         sql::{Callable, CallableKind, Draft},
         window::WindowRequest,
     };
@@ -183,7 +184,7 @@ mod tests {
 
     #[async_trait]
     impl QueryRunner for Planner {
-        async fn cost(&self, _: &Template, _: &[Value]) -> Result<f64, RunError> {
+        async fn cost(&self, _: &Template, _: &[BoundValue]) -> Result<f64, RunError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Ok(1_000.0)
         }
@@ -213,11 +214,11 @@ mod tests {
             unreachable!("admission is given a runner")
         }
 
-        async fn run(&self, _: &Template, _: &[Value], _: u32) -> Result<Rows, RunError> {
+        async fn run(&self, _: &Template, _: &[BoundValue], _: u32) -> Result<Rows, RunError> {
             unreachable!("admission runs nothing")
         }
 
-        async fn stream(&self, _: &Template, _: &[Value]) -> Result<RowStream, RunError> {
+        async fn stream(&self, _: &Template, _: &[BoundValue]) -> Result<RowStream, RunError> {
             unreachable!("admission runs nothing")
         }
     }
@@ -234,14 +235,15 @@ mod tests {
         let mut admitted = Vec::new();
         for days in lengths {
             let end = chrono::NaiveDate::from_ymd_opt(2025, 6, 30);
-            let request = WindowRequest {
+            let window = WindowRequest {
                 start_date: end.map(|end| end - chrono::Days::new(u64::from(*days) - 1)),
                 end_date: end,
                 day_range: Some(*days),
                 ..WindowRequest::default()
             };
-            let window = Window::resolve(&template.slots, &request, now).unwrap();
-            let done = admission.admit(&planner, &template, &window, &[]).await;
+            let request = ParameterRequest { window };
+            let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
+            let done = admission.admit(&planner, &template, &parameters, &[]).await;
             assert!(matches!(done, Ok(()) | Err(RunError::TooExpensive { .. })), "{done:?}");
             admitted.push(done.is_ok());
         }
@@ -267,8 +269,9 @@ mod tests {
         let now = "2025-06-30T12:00:00Z".parse().unwrap();
         let run = async |sql: &str| {
             let template = template(sql);
-            let window = Window::resolve(&template.slots, &WindowRequest::default(), now).unwrap();
-            match admission.admit(&planner, &template, &window, &[]).await {
+            let request = ParameterRequest::default();
+            let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
+            match admission.admit(&planner, &template, &parameters, &[]).await {
                 Err(RunError::Failed(refused)) => {
                     let cause = refused.source().map(ToString::to_string).unwrap_or_default();
                     format!("{refused} {cause}")

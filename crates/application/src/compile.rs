@@ -8,8 +8,9 @@ use metricd_core::{
     audit::AuditedObject,
     claim::{ClaimName, Scope},
     metric::Column,
+    parameters::{ParameterRequest, Parameters},
     sql::{Draft, SqlError, TableName, Template},
-    window::{Window, WindowFault, WindowRequest},
+    window::WindowFault,
 };
 use thiserror::Error;
 
@@ -117,14 +118,15 @@ async fn finish(
     // What will run: a literal that is no slot after all may not fit where it stands.
     let columns = runner.describe(&template.sql).await?.columns;
     check_columns(&columns)?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
-        .map_err(CompileError::Window)?;
+    let (request, now) = (ParameterRequest::default(), context.clock.now());
+    let parameters =
+        Parameters::resolve(&template.slots, &request, now).map_err(CompileError::Window)?;
     if let Ok(scope) = actor.scope(&template.claims) {
-        afford(context, &template, &window, &scope).await?;
+        afford(context, &template, &parameters, &scope).await?;
     } else {
         let anybodys = template.with_unknown_claims()?;
         let nobody = actor.scope(&anybodys.claims).map_err(|e| RunError::Failed(e.into()))?;
-        afford(context, &anybodys, &window, &nobody).await?;
+        afford(context, &anybodys, &parameters, &nobody).await?;
     }
     Ok((template, columns))
 }
@@ -132,11 +134,12 @@ async fn finish(
 async fn afford(
     context: &Context,
     template: &Template,
-    window: &Window,
+    parameters: &Parameters,
     scope: &Scope,
 ) -> Result<(), RunError> {
-    let values = template.bind(window, scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    context.admission.afford(context.runner.as_ref(), template, window, &values).await
+    let values =
+        template.bind(parameters, scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    context.admission.afford(context.runner.as_ref(), template, parameters, &values).await
 }
 
 /// Rows are objects: each column needs a name, and one of its own.

@@ -11,8 +11,9 @@ use metricd_core::{
     actor::{Action, Actor},
     ids::MetricId,
     metric::Review,
-    sql::{Template, Value},
-    window::{Window, WindowFault, WindowRequest},
+    parameters::{ParameterRequest, Parameters},
+    sql::{BoundValue, Template},
+    window::{Window, WindowFault},
 };
 use thiserror::Error;
 use tracing::info;
@@ -72,7 +73,7 @@ impl From<FetchError> for ReadError {
     }
 }
 
-/// Binds the query of the metric `id` to `window` for `actor`, and returns it with the token to read its answer with.
+/// Binds the query of the metric `id` to `request` for `actor`, and returns it with the token to read its answer with.
 ///
 /// # Errors
 /// See [`ReadError`].
@@ -80,7 +81,7 @@ pub(crate) async fn bind(
     actor: &Actor,
     context: &Context,
     id: MetricId,
-    window: &WindowRequest,
+    request: &ParameterRequest,
 ) -> Result<(BoundQuery, Fresh), ReadError> {
     authorize(actor, context, Action::Read, id.into()).await?;
     let found = find_definition(actor, context, id).await?;
@@ -97,9 +98,11 @@ pub(crate) async fn bind(
         }
     };
     let now = context.clock.now();
-    let window = Window::resolve(&query.template.slots, window, now).map_err(ReadError::Window)?;
-    record_window(&window);
-    Ok((BoundQuery::new(definition, window, scope), fresh))
+    let parameters =
+        Parameters::resolve(&query.template.slots, request, now).map_err(ReadError::Window)?;
+    record_window(&parameters.window);
+    let query = BoundQuery::new(definition, parameters, scope);
+    Ok((query.map_err(|fault| RunError::Failed(fault.into()))?, fresh))
 }
 
 /// Records the window in the request's span, so that every later log line carries it.
@@ -123,10 +126,10 @@ fn record_window(window: &Window) {
 pub(crate) struct OpenRows<'a> {
     session: Box<dyn QueryRunner>,
     template: &'a Template,
-    values: Vec<Value>,
+    values: &'a [BoundValue],
 }
 
-/// Waits for a session and admits `template` to it with `values`, which are those of `window`.
+/// Waits for a session and admits `template` to it with `values`, which `parameters` bind.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -134,11 +137,11 @@ pub(crate) async fn open<'a>(
     runner: &dyn QueryRunner,
     admission: &Admission,
     template: &'a Template,
-    window: &Window,
-    values: Vec<Value>,
+    parameters: &Parameters,
+    values: &'a [BoundValue],
 ) -> Result<OpenRows<'a>, RunError> {
     let session = runner.session().await?;
-    admission.admit(session.as_ref(), template, window, &values).await?;
+    admission.admit(session.as_ref(), template, parameters, values).await?;
     Ok(OpenRows { session, template, values })
 }
 
@@ -151,8 +154,7 @@ pub(crate) async fn open_query<'a>(
     admission: &Admission,
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
-    let values = query.values().map_err(|fault| RunError::Failed(fault.into()))?;
-    open(runner, admission, query.template(), query.window(), values).await
+    open(runner, admission, query.template(), query.parameters(), query.values()).await
 }
 
 impl OpenRows<'_> {
@@ -161,7 +163,7 @@ impl OpenRows<'_> {
     /// # Errors
     /// See [`RunError`].
     pub(crate) async fn all(&self, limit: u32) -> Result<Rows, RunError> {
-        self.session.run(self.template, &self.values, limit).await
+        self.session.run(self.template, self.values, limit).await
     }
 
     /// Streams every row.
@@ -169,7 +171,7 @@ impl OpenRows<'_> {
     /// # Errors
     /// See [`RunError`].
     pub(crate) async fn stream(&self) -> Result<RowStream, RunError> {
-        self.session.stream(self.template, &self.values).await
+        self.session.stream(self.template, self.values).await
     }
 }
 

@@ -5,10 +5,7 @@ use std::hint::black_box;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Europe::Berlin;
 use criterion::{Criterion, criterion_group, criterion_main};
-use metricd_core::{
-    sql::{DateDefault, Slots},
-    window::{Window, WindowRequest},
-};
+use metricd_core::window::{DateDefault, Slots, Window, WindowRequest};
 
 fn resolve(criterion: &mut Criterion) {
     let now = DateTime::<Utc>::UNIX_EPOCH;

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use thiserror::Error;
@@ -76,7 +77,7 @@ pub type Claims = BTreeMap<ClaimName, ClaimValue>;
 /// let scope = metricd_core::claim::Scope(Default::default());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Scope(BTreeMap<ClaimName, String>);
+pub struct Scope(BTreeMap<ClaimName, Arc<str>>);
 
 /// A caller's token lacks what a template needs. The text is for logs: a caller may not know which
 /// claims a metric asks for.
@@ -93,7 +94,7 @@ pub enum ScopeFault {
 impl Scope {
     pub(crate) fn of(claims: &Claims, asked: &BTreeSet<ClaimName>) -> Result<Self, ScopeFault> {
         let value = |name: &ClaimName| match claims.get(name) {
-            Some(ClaimValue::Text(text)) => Ok((name.clone(), text.clone())),
+            Some(ClaimValue::Text(text)) => Ok((name.clone(), text.as_str().into())),
             Some(ClaimValue::Unusable) => Err(ScopeFault::Unusable(name.clone())),
             None => Err(ScopeFault::Missing(name.clone())),
         };
@@ -102,16 +103,16 @@ impl Scope {
 
     /// How much memory the claims take, about, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let entry = |(name, value): (&ClaimName, &String)| {
-            size_of::<(ClaimName, String)>() + name.0.len() + value.len()
+        let entry = |(name, value): (&ClaimName, &Arc<str>)| {
+            size_of::<(ClaimName, Arc<str>)>() + name.0.len() + value.len()
         };
         self.0.iter().map(entry).sum()
     }
 
     /// The value of a claim that was asked for.
     #[must_use]
-    pub fn value(&self, name: &ClaimName) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    pub fn value(&self, name: &ClaimName) -> Option<&Arc<str>> {
+        self.0.get(name)
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
         let of =
             |asked: &[&'static str]| Scope::of(&claims, &asked.iter().copied().map(name).collect());
         let scope = of(&["tenant"]).unwrap();
-        assert_eq!(scope.value(&name("tenant")), Some("acme"));
+        assert_eq!(scope.value(&name("tenant")), Some(&"acme".into()));
         assert_eq!(scope.value(&name("region")), None);
         assert_eq!(of(&[]).unwrap(), Scope(BTreeMap::new()));
         assert_eq!(of(&["team"]), Err(ScopeFault::Missing(name("team"))));

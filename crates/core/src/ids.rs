@@ -1,6 +1,6 @@
 //! Identifiers, each a type of its own so that one cannot be passed for another.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ impl fmt::Display for RecordId {
 
 /// Identifies a query: free text chosen by its author, 1 to 200 characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueryId(String);
+pub struct QueryId(Arc<str>);
 
 /// Why a text is not a [`QueryId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -60,7 +60,7 @@ impl QueryId {
         } else if text.chars().any(char::is_control) || text.trim() != text {
             Err(InvalidQueryId::Unprintable)
         } else {
-            Ok(Self(text))
+            Ok(Self(text.into()))
         }
     }
 
@@ -73,7 +73,7 @@ impl QueryId {
 
 impl From<Uuid> for QueryId {
     fn from(id: Uuid) -> Self {
-        Self(id.to_string())
+        Self(id.to_string().into())
     }
 }
 

@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod layout;
 pub mod metric;
+pub mod parameters;
 pub mod record;
 pub mod schema;
 pub mod sql;

@@ -8,7 +8,7 @@ use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use metricd_application::ports::{RowPiece, RunError};
-use metricd_core::sql::{Template, Value};
+use metricd_core::sql::{BoundValue, Template};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use thiserror::Error;
 use tokio::sync::mpsc::Sender;
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The rows of one statement, and who takes them.
 pub(crate) struct Export {
     statement: String,
-    values: Vec<Value>,
+    values: Vec<BoundValue>,
     limits: RunLimits,
     taker: Sender<RowPiece>,
 }
@@ -50,7 +50,7 @@ impl Export {
     /// The rows of `template` with the values of its parameters, for `taker`.
     pub(crate) fn new(
         template: &Template,
-        values: &[Value],
+        values: &[BoundValue],
         limits: RunLimits,
         taker: Sender<RowPiece>,
     ) -> Self {

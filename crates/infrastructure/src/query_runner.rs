@@ -18,7 +18,7 @@ use metricd_core::sql::Gate;
 use metricd_core::{
     changes::Snapshot,
     metric::Column,
-    sql::{Callable, CallableKind, FieldName, ParameterType, TableName, Template, Value},
+    sql::{BoundValue, Callable, CallableKind, FieldName, ParameterType, TableName, Template},
 };
 use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, Postgres, SqlSafeStr,
@@ -383,7 +383,7 @@ impl QueryRunner for PgQueryRunner {
         .await
     }
 
-    async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
+    async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
         let sql =
             &format!("EXPLAIN (FORMAT JSON) {}", self.wrapped(template, self.limits.max_rows));
         let (plan,): (serde_json::Value,) = self
@@ -400,7 +400,7 @@ impl QueryRunner for PgQueryRunner {
     async fn run(
         &self,
         template: &Template,
-        values: &[Value],
+        values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
         let sql = &self.wrapped(template, max_rows);
@@ -411,7 +411,11 @@ impl QueryRunner for PgQueryRunner {
         rows.await?.ok_or(RunError::RowTooLarge { max_bytes: self.limits.max_bytes })
     }
 
-    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError> {
+    async fn stream(
+        &self,
+        template: &Template,
+        values: &[BoundValue],
+    ) -> Result<RowStream, RunError> {
         let exports = Arc::clone(&self.exports);
         let turn = exports.try_acquire_owned().map_err(|_| RunError::QueueFull)?;
         let place = self.place().await?;
@@ -435,7 +439,7 @@ impl QueryRunner for PgQueryRunner {
 async fn fetch(
     connection: &mut PgConnection,
     sql: &str,
-    values: &[Value],
+    values: &[BoundValue],
 ) -> Result<Option<Rows>, sqlx::Error> {
     let query = sqlx::query_as::<_, (Option<String>, bool, bool, String)>(AssertSqlSafe(sql));
     let (rows, truncated, is_too_large, snapshot) =
@@ -449,14 +453,15 @@ async fn fetch(
 /// `query` with the values of its parameters.
 pub(crate) fn bound<'q, T>(
     query: QueryAs<'q, Postgres, T, PgArguments>,
-    values: &'q [Value],
+    values: &'q [BoundValue],
 ) -> QueryAs<'q, Postgres, T, PgArguments> {
     values.iter().fold(query, |query, value| match value {
-        Value::Date(day) => query.bind(*day),
-        Value::Timestamp(time) => query.bind(*time),
-        Value::TimestampTz(instant) => query.bind(*instant),
-        Value::Text(text) => query.bind(text),
-        Value::Int(number) => query.bind(*number),
+        BoundValue::Date(day) => query.bind(*day),
+        BoundValue::Timestamp(time) => query.bind(*time),
+        BoundValue::TimestampTz(instant) | BoundValue::Now(instant) => query.bind(*instant),
+        BoundValue::Text(text) => query.bind(&**text),
+        BoundValue::Timezone(timezone) => query.bind(timezone.name()),
+        BoundValue::Int(number) => query.bind(*number),
     })
 }
 

@@ -22,7 +22,7 @@ use metricd_application::{
     freshness::{Answer, AnswerSource, BoundQuery, MissReason, SourcedAnswer},
     ports::{AnswerDraft, AnswerWriter, RenderedAnswer},
 };
-use metricd_core::window::Window;
+use metricd_core::parameters::Parameters;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -69,14 +69,15 @@ pub(crate) struct Params {
     ignored: Vec<&'static str>,
 }
 
-impl From<&Window> for Params {
-    fn from(window: &Window) -> Self {
+impl From<&Parameters> for Params {
+    fn from(parameters: &Parameters) -> Self {
+        let shown = parameters.shown();
         Self {
-            start_date: window.start_date,
-            end_date: window.end_date,
-            day_range: window.day_range,
-            timezone: window.uses_timezone.then(|| window.timezone.name()),
-            ignored: window.ignored.iter().map(|param| param.as_str()).collect(),
+            start_date: shown.start_date,
+            end_date: shown.end_date,
+            day_range: shown.day_range,
+            timezone: shown.timezone.map(|timezone| timezone.name()),
+            ignored: shown.ignored.iter().map(|param| param.as_str()).collect(),
         }
     }
 }
@@ -91,7 +92,7 @@ impl AnswerWriter for JsonAnswers {
             metric: (&answer.compiled.metric).into(),
             columns: answer.compiled.query.columns.iter().map(Into::into).collect(),
         };
-        let tail = AnswerTail { truncated: answer.truncated, params: answer.window.into() };
+        let tail = AnswerTail { truncated: answer.truncated, params: answer.parameters.into() };
         let mut body = json(&head);
         body.pop();
         body.extend_from_slice(b",\"records\":");

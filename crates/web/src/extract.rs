@@ -16,6 +16,7 @@ use metricd_core::{
     claim::ClaimName,
     idempotency::{IdempotencyKey, InvalidKey},
     ids::MetricId,
+    parameters::ParameterRequest,
     sql::{InvalidTableName, TableName},
     window::{self, ParamName, WindowRequest},
 };
@@ -137,8 +138,8 @@ impl QueryParams {
         }
     }
 
-    /// The window that is asked for.
-    pub(crate) fn window(&self) -> Checked<WindowRequest> {
+    /// Reads the parameters of a metric.
+    pub(crate) fn parameters(&self) -> Checked<ParameterRequest> {
         let mut faults = Faults::default();
         let date = |name: ParamName, faults: &mut Faults| {
             self.read(name.as_str(), "date_parsing", faults, window::parse_date)
@@ -153,7 +154,8 @@ impl QueryParams {
             let message = "is taken from the caller's token and cannot be given";
             Fault::at(&["query", name], "claim", message)
         }));
-        let request = WindowRequest { start_date, end_date, day_range, timezone };
+        let window = WindowRequest { start_date, end_date, day_range, timezone };
+        let request = ParameterRequest { window };
         if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
     }
 

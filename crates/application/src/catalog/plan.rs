@@ -273,7 +273,7 @@ mod tests {
     use metricd_core::{
         layout::Breakpoint,
         metric::{Chart, Tag},
-        sql::Slots,
+        window::Slots,
     };
     use uuid::Uuid;
 

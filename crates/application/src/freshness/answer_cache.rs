@@ -275,7 +275,7 @@ impl AnswerCache {
     fn render(&self, query: &BoundQuery, rows: &[u8], provenance: Provenance) -> Arc<Answer> {
         let rendered = self.writer.write(AnswerDraft {
             compiled: &query.definition().compiled,
-            window: query.window(),
+            parameters: query.parameters(),
             rows,
             truncated: provenance.truncated,
             as_of: provenance.as_of,
@@ -378,7 +378,7 @@ mod tests {
     use metricd_core::{
         actor::Actor,
         changes::{Change, Changed, TransactionId},
-        window::{Window, WindowRequest},
+        parameters::{ParameterRequest, Parameters},
     };
     use tokio::sync::oneshot;
 
@@ -459,9 +459,10 @@ mod tests {
         let (definition, fresh) = cache.definitions.find(id(1), fresh).await.unwrap();
         let definition = definition.unwrap();
         let template = &definition.compiled.query.template;
-        let window = Window::resolve(&template.slots, &WindowRequest::default(), Utc::now());
+        let (request, now) = (ParameterRequest::default(), Utc::now());
+        let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
         let scope = Actor::operator().scope(&template.claims).unwrap();
-        (BoundQuery::new(definition, window.unwrap(), scope), fresh)
+        (BoundQuery::new(definition, parameters, scope).unwrap(), fresh)
     }
 
     async fn get(cache: &AnswerCache) -> SourcedAnswer {

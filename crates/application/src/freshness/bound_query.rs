@@ -5,8 +5,8 @@ use std::sync::Arc;
 use metricd_core::{
     answer_key::{AnswerKey, Validity},
     claim::{Scope, ScopeFault},
-    sql::{Template, Value},
-    window::Window,
+    parameters::Parameters,
+    sql::{BoundValue, Template},
 };
 
 use super::definition_cache::Definition;
@@ -20,11 +20,17 @@ pub struct BoundQuery {
 }
 
 impl BoundQuery {
-    /// Binds the query of `definition`. The window and the scope were resolved for its template.
-    #[must_use]
-    pub fn new(definition: Arc<Definition>, window: Window, scope: Scope) -> Self {
-        let key = AnswerKey::new(&definition.compiled, window, scope);
-        Self { definition, key }
+    /// Binds the query of `definition`. The parameters and the scope were resolved for its template.
+    ///
+    /// # Errors
+    /// When the scope was made for another template.
+    pub fn new(
+        definition: Arc<Definition>,
+        parameters: Parameters,
+        scope: Scope,
+    ) -> Result<Self, ScopeFault> {
+        let key = AnswerKey::new(&definition.compiled, parameters, scope)?;
+        Ok(Self { definition, key })
     }
 
     /// The metric that was asked.
@@ -45,22 +51,20 @@ impl BoundQuery {
         &self.definition.compiled.query.template
     }
 
-    /// The dates that it is bound to.
+    /// The parameters that it is bound to.
     #[must_use]
-    pub fn window(&self) -> &Window {
-        self.key.window()
+    pub fn parameters(&self) -> &Parameters {
+        self.key.parameters()
     }
 
-    /// The values of the statement's parameters, in order.
-    ///
-    /// # Errors
-    /// When the scope was made for another template.
-    pub fn values(&self) -> Result<Vec<Value>, ScopeFault> {
-        self.key.values(&self.definition.compiled)
+    /// The values of the statement's `$1`, `$2`, …, in order.
+    #[must_use]
+    pub fn values(&self) -> &[BoundValue] {
+        self.key.values()
     }
 
     /// How long an answer can be right, whatever becomes of the data.
     pub(crate) fn validity(&self) -> Validity {
-        self.key.validity(&self.definition.compiled)
+        self.key.validity()
     }
 }

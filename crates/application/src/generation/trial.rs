@@ -3,8 +3,8 @@
 use metricd_core::{
     actor::Actor,
     metric::Column,
+    parameters::{ParameterRequest, Parameters},
     sql::Template,
-    window::{Window, WindowRequest},
 };
 
 use crate::{
@@ -23,8 +23,8 @@ pub struct Trial {
     pub template: Template,
     /// The columns of its answer.
     pub columns: Vec<Column>,
-    /// The window that it was run for.
-    pub window: Window,
+    /// The parameters that it was run with.
+    pub parameters: Parameters,
     /// The first rows.
     pub rows: Rows,
 }
@@ -39,13 +39,14 @@ pub(crate) async fn try_query(
     (template, columns): (Template, Vec<Column>),
 ) -> Result<Trial, RunError> {
     let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
-    let window =
-        Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
-            .map_err(|_| RunError::Rejected { message: "its default window is invalid".into() })?;
-    let values = template.bind(&window, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    let (request, now) = (ParameterRequest::default(), context.clock.now());
+    let parameters = Parameters::resolve(&template.slots, &request, now)
+        .map_err(|_| RunError::Rejected { message: "its default window is invalid".into() })?;
+    let values =
+        template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let (runner, admission) = (context.runner.as_ref(), &context.admission);
-    let open = rows::open(runner, admission, &template, &window, values).await?;
+    let open = rows::open(runner, admission, &template, &parameters, &values).await?;
     let rows = open.all(TRIAL_ROWS).await?;
     drop(open);
-    Ok(Trial { template, columns, window, rows })
+    Ok(Trial { template, columns, parameters, rows })
 }

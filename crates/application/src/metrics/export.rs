@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricd_core::{actor::Actor, ids::MetricId, window::WindowRequest};
+use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
     context::Context,
@@ -20,7 +20,7 @@ pub struct MetricExport {
     pub rows: RowStream,
 }
 
-/// Runs the query of the metric `id` for a window and streams its rows. It takes the same permission as the metric's
+/// Runs the query of the metric `id` and streams its rows. It takes the same permission as the metric's
 /// answer.
 ///
 /// # Errors
@@ -29,9 +29,9 @@ pub async fn export_metric(
     actor: &Actor,
     context: &Context,
     id: MetricId,
-    window: WindowRequest,
+    parameters: ParameterRequest,
 ) -> Result<MetricExport, ReadError> {
-    let (query, _) = rows::bind(actor, context, id, &window).await?;
+    let (query, _) = rows::bind(actor, context, id, &parameters).await?;
     let open = rows::open_query(context.runner.as_ref(), &context.admission, &query).await?;
     let rows = open.stream().await?;
     Ok(MetricExport { definition: Arc::clone(query.definition()), rows })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metricd_core::{actor::Actor, ids::MetricId, window::WindowRequest};
+use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
     context::Context,
@@ -13,8 +13,8 @@ use crate::{
 /// What a caller asks of a metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnswerRequest {
-    /// The window.
-    pub window: WindowRequest,
+    /// The parameters.
+    pub parameters: ParameterRequest,
     /// The greatest age of the answer that the caller accepts; zero asks for a new one.
     pub max_age: Option<Duration>,
 }
@@ -29,6 +29,6 @@ pub async fn get_metric(
     id: MetricId,
     request: &AnswerRequest,
 ) -> Result<SourcedAnswer, ReadError> {
-    let (query, fresh) = rows::bind(actor, context, id, &request.window).await?;
+    let (query, fresh) = rows::bind(actor, context, id, &request.parameters).await?;
     Ok(context.answers.get(query, request.max_age, fresh).await?)
 }

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use metricd_core::{metric::CompiledMetric, window::Window};
+use metricd_core::{metric::CompiledMetric, parameters::Parameters};
 
 /// Renders answers as the bodies of responses.
 pub trait AnswerWriter: Send + Sync {
@@ -20,8 +20,8 @@ pub trait AnswerWriter: Send + Sync {
 pub struct AnswerDraft<'a> {
     /// The metric and its query.
     pub compiled: &'a CompiledMetric,
-    /// The window that its query was bound to.
-    pub window: &'a Window,
+    /// The parameters that its query was bound to.
+    pub parameters: &'a Parameters,
     /// A JSON array of objects.
     pub rows: &'a [u8],
     /// Whether rows were left out because there were more than allowed.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use metricd_core::{
     changes::Snapshot,
     metric::Column,
-    sql::{Callable, FieldName, ParameterType, TableName, Template, Value},
+    sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template},
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -42,7 +42,7 @@ pub trait QueryRunner: Send + Sync {
     ///
     /// # Errors
     /// See [`RunError`].
-    async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError>;
+    async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError>;
 
     /// Runs `template` with the values of its parameters, read-only, and gives at most `max_rows`
     /// rows.
@@ -52,7 +52,7 @@ pub trait QueryRunner: Send + Sync {
     async fn run(
         &self,
         template: &Template,
-        values: &[Value],
+        values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError>;
 
@@ -62,7 +62,11 @@ pub trait QueryRunner: Send + Sync {
     ///
     /// # Errors
     /// See [`RunError`]; [`RunError::QueueFull`] when as many as may be are given all rows already.
-    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError>;
+    async fn stream(
+        &self,
+        template: &Template,
+        values: &[BoundValue],
+    ) -> Result<RowStream, RunError>;
 
     /// Waits for a place in the line, and gives a runner that asks everything from there and has one
     /// deadline for all of it.

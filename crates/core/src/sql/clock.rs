@@ -11,7 +11,7 @@ use pg_query::{
 use super::{
     error::Fault,
     holes::Holes,
-    template::{Parameter, ParameterSource, ParameterType},
+    parameter::{Parameter, ParameterSource, ParameterType},
     tree::{builtin_name, cast, cast_parts, integer, operation, plain_call, string_constant},
     walk::{Part, Visitor, walk},
 };

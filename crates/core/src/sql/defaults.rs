@@ -10,12 +10,12 @@ use super::{
     error::Fault,
     holes::Holes,
     literals::DayLiteral,
+    parameter::ParameterSource,
     slots::Note,
-    template::{DateDefault, ParameterSource},
     tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
     walk::{Visitor, walk},
 };
-use crate::window::{CalendarUnit, MAX_DAYS, RelativeDay};
+use crate::window::{CalendarUnit, DateDefault, MAX_DAYS, RelativeDay};
 
 /// The defaults that a query gives its window, where it does.
 #[derive(Debug, Clone, Copy, Default)]
@@ -194,8 +194,8 @@ mod tests {
     use chrono::NaiveDate;
 
     use crate::{
-        sql::{DateDefault, Draft, Gate, SlotNote, Template},
-        window::{RelativeDay, Window, WindowRequest},
+        sql::{Draft, Gate, SlotNote, Template},
+        window::{DateDefault, RelativeDay, Window, WindowRequest},
     };
 
     fn compiled(sql: &str) -> Result<Template, String> {

@@ -11,7 +11,8 @@ use pg_query::{
 use super::{
     error::Fault,
     grammar, stack,
-    template::{TableName, Template},
+    table_name::TableName,
+    template::Template,
     tree::{binary, cast_parts, string_constant, sval},
     walk::{Part, Visitor, walk},
 };

@@ -17,20 +17,19 @@ use super::{
     holes::{Holes, Printed},
     literals::DayLiteral,
     names::ColumnNames,
+    parameter::{Parameter, ParameterSource, ParameterType},
     scan::{self, Filler, Placeholder},
     slots::{self, Candidates, Note, Range},
     stack,
-    template::{
-        DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
-        Template,
-    },
+    table_name::TableName,
+    template::{SlotNote, Template},
     tree::{binary, cast_parts, param_number},
     walk::{Visitor, walk},
     words::{self, Word},
 };
 use crate::{
     claim::ClaimName,
-    window::{DEFAULT_DAYS, ParamName},
+    window::{DEFAULT_DAYS, DateDefault, ParamName, Slots},
 };
 
 /// A parsed and gated query whose literals are still candidates for slots.

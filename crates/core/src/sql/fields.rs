@@ -13,9 +13,9 @@ use pg_query::{
 };
 
 use super::{
-    TableName,
     error::{Offset, place},
     names::column_name,
+    table_name::TableName,
     tree::{sval, target},
 };
 

@@ -23,14 +23,15 @@ use pg_query::{
 };
 
 use super::{
-    TableName, Template,
     bounds::{self, Filled},
     error::{Fault, SqlError},
     fields::{FieldName, Fields},
     grammar,
     lists::LISTS,
+    parameter::ParameterSource,
     stack,
-    template::ParameterSource,
+    table_name::TableName,
+    template::Template,
     tree::sval,
     walk::{Part, Visitor, walk},
 };

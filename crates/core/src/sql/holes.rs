@@ -13,8 +13,8 @@ use pg_query::{
 use super::{
     error::Fault,
     grammar,
+    parameter::{Parameter, ParameterType},
     scan::{slice, tokens},
-    template::{Parameter, ParameterType},
     tree::{cast, operation, param, param_number, string},
     walk::{Visitor, walk},
 };

@@ -7,7 +7,7 @@ use pg_query::{Node, NodeEnum};
 
 use super::{
     holes::Holes,
-    template::{ParameterSource, ParameterType},
+    parameter::{ParameterSource, ParameterType},
     tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
 };
 use crate::window::{MAX_DAYS, parse_date};

@@ -19,10 +19,12 @@ mod holes;
 mod lists;
 mod literals;
 mod names;
+mod parameter;
 mod quoting;
 mod scan;
 mod slots;
 mod stack;
+mod table_name;
 mod template;
 mod tree;
 mod walk;
@@ -34,8 +36,7 @@ pub use draft::Draft;
 pub use error::SqlError;
 pub use fields::FieldName;
 pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
+pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
 pub use quoting::{quoted_name, quoted_text};
-pub use template::{
-    DateDefault, InvalidTableName, Parameter, ParameterSource, ParameterType, SlotNote, Slots,
-    TableName, Template, Value,
-};
+pub use table_name::{InvalidTableName, TableName};
+pub use template::{SlotNote, Template};

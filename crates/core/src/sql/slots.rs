@@ -17,8 +17,8 @@ use super::{
     grammar::without_places,
     holes::{Filling, Holes},
     literals::{DayLiteral, DaysBack, looks_like_a_date, subtracted, subtracted_mut},
+    parameter::{Parameter, ParameterSource, ParameterType},
     scan::{Filler, Placeholder},
-    template::{Parameter, ParameterSource, ParameterType},
     tree::{binary, cast_parts, string_constant},
     walk::{Part, Visitor, walk},
 };
@@ -641,7 +641,10 @@ fn first_place(node: &Node) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{DateDefault, Draft, Gate, Template};
+    use crate::{
+        sql::{Draft, Gate, Template},
+        window::DateDefault,
+    };
 
     fn template(sql: &str) -> Template {
         Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap()

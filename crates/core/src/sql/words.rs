@@ -14,7 +14,7 @@ use super::{
     error::Fault,
     grammar::without_places,
     holes::{Filling, Holes},
-    template::{Parameter, ParameterSource, ParameterType},
+    parameter::{Parameter, ParameterSource, ParameterType},
     tree::{builtin_name, cast, param, string_constant, sval},
     walk::{Part, Visitor, walk},
 };

@@ -7,11 +7,8 @@ use chrono::NaiveDate;
 use metricd_core::{
     claim::ClaimName,
     metric::Column,
-    sql::{
-        DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
-        Template,
-    },
-    window::{CalendarUnit, RelativeDay},
+    sql::{Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
+    window::{CalendarUnit, DateDefault, RelativeDay, Slots},
 };
 use sea_orm::JsonValue;
 use serde::{Deserialize, Serialize};

@@ -30,7 +30,7 @@ use metricd_core::{
     actor::Actor,
     ids::{MetricId, QueryId, RecordId},
     record::RecordValues,
-    sql::{Callable, FieldName, TableName, Template, Value},
+    sql::{BoundValue, Callable, FieldName, TableName, Template},
 };
 use metricd_infrastructure::db::{Database, Target};
 use proptest::{
@@ -274,14 +274,14 @@ impl QueryRunner for Gated {
         self.runner.callable(fields).await
     }
 
-    async fn cost(&self, template: &Template, values: &[Value]) -> Result<f64, RunError> {
+    async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
         self.runner.cost(template, values).await
     }
 
     async fn run(
         &self,
         template: &Template,
-        values: &[Value],
+        values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
         let rows = self.runner.run(template, values, max_rows).await;
@@ -291,7 +291,11 @@ impl QueryRunner for Gated {
         rows
     }
 
-    async fn stream(&self, template: &Template, values: &[Value]) -> Result<RowStream, RunError> {
+    async fn stream(
+        &self,
+        template: &Template,
+        values: &[BoundValue],
+    ) -> Result<RowStream, RunError> {
         self.runner.stream(template, values).await
     }
 
@@ -547,5 +551,6 @@ async fn a_metric_that_one_server_makes_is_found_on_another_at_once() {
         work.insert_metric(&metric(id, "q")).await.unwrap();
     })
     .await;
-    assert!(other.context.definitions.find(id).await.unwrap().is_some());
+    let fresh = other.context.change_feed.ensure_fresh().await.unwrap();
+    assert!(other.context.definitions.find(id, fresh).await.unwrap().0.is_some());
 }

@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use metricd_application::{compile::compile, context::Context, ports::QueryRunner};
 use metricd_core::{
     actor::Actor,
+    parameters::{ParameterRequest, Parameters},
     schema::{ColumnKind, Schema},
-    window::{Window, WindowRequest},
 };
 use metricd_grammar::{Interpretation, interpret};
 use metricd_infrastructure::db::Database;
@@ -238,10 +238,11 @@ async fn answer(
 async fn rows(context: &Context, sql: &str) -> Result<(Vec<String>, bool), String> {
     let (template, columns) =
         compile(&Actor::operator(), context, sql).await.map_err(|error| error.to_string())?;
-    let window = Window::resolve(&template.slots, &WindowRequest::default(), context.clock.now())
+    let (request, now) = (ParameterRequest::default(), context.clock.now());
+    let parameters = Parameters::resolve(&template.slots, &request, now)
         .map_err(|error| format!("{error:?}"))?;
     let scope = Actor::operator().scope(&template.claims).unwrap();
-    let values = template.bind(&window, &scope).unwrap();
+    let values = template.bind(&parameters, &scope).unwrap();
     let runner: &dyn QueryRunner = context.runner.as_ref();
     let rows =
         runner.run(&template, &values, 10_000).await.map_err(|error| format!("{error:?}"))?;

@@ -4,7 +4,7 @@ use metricd_application::ports::{QueryRunner, RowStream, Rows, RunError, StoreEr
 use metricd_core::{
     ids::RecordId,
     metric::Column,
-    sql::{ParameterType, TableName, Value},
+    sql::{BoundValue, ParameterType, TableName},
 };
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use tempfile::TempDir;
@@ -98,11 +98,11 @@ async fn values_are_bound_by_their_types() {
             "SELECT $1 AS d, $2 AS t, $3 AS z, $4 AS s, $5 AS i, date '2025-06-10' - $5 AS before",
         );
         let values = [
-            Value::Date(day("2025-06-01")),
-            Value::Timestamp(moment("2025-06-01T00:00:00")),
-            Value::TimestampTz(moment("2025-06-01T00:00:00").and_utc()),
-            Value::Text("'; DROP TABLE metrics; --".into()),
-            Value::Int(7),
+            BoundValue::Date(day("2025-06-01")),
+            BoundValue::Timestamp(moment("2025-06-01T00:00:00")),
+            BoundValue::TimestampTz(moment("2025-06-01T00:00:00").and_utc()),
+            BoundValue::Text("'; DROP TABLE metrics; --".into()),
+            BoundValue::Int(7),
         ];
         let rows = db.runner().run(&all, &values, 10).await.unwrap();
         let expected = concat!(
@@ -461,7 +461,7 @@ async fn all_rows_come_however_many() {
     on_each_engine_migrated(async |db, _| {
         let runner = db.runner();
         let many = template("SELECT $1 - n AS a, 'b' AS a FROM generate_series(1, 3000) n");
-        let mut rows = runner.stream(&many, &[Value::Int(0)]).await.unwrap();
+        let mut rows = runner.stream(&many, &[BoundValue::Int(0)]).await.unwrap();
         let expected = (1..=3_000).map(|n| format!("-{n},b\r\n")).collect::<Vec<_>>().concat();
         assert_eq!(lines(&mut rows).await.unwrap(), expected);
 

@@ -8,8 +8,9 @@ use metricd_application::{compile::compile, ports::QueryRunner};
 use metricd_core::{
     actor::Actor,
     claim::Scope,
-    sql::{DateDefault, Template},
-    window::{Window, WindowRequest},
+    parameters::{ParameterRequest, Parameters},
+    sql::Template,
+    window::{DateDefault, WindowRequest},
 };
 use metricd_infrastructure::{
     db::{Database, Target},
@@ -53,9 +54,9 @@ async fn a_template_gives_what_psql_prints() {
         // Around midnight, both are asked again.
         let (answered, printed) = loop {
             let before = now(&db).await;
-            let window =
-                Window::resolve(&template.slots, &WindowRequest::default(), before).unwrap();
-            let values = template.bind(&window, &nobody(&template)).unwrap();
+            let request = ParameterRequest::default();
+            let parameters = Parameters::resolve(&template.slots, &request, before).unwrap();
+            let values = template.bind(&parameters, &nobody(&template)).unwrap();
             let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
             let written = sql.trim_end().trim_end_matches(';');
             let printed = server.psql(&format!(
@@ -85,16 +86,17 @@ async fn a_template_with_placeholders_runs_for_any_window() {
                 day_range: Some(400),
                 timezone: Some("America/St_Johns".parse().unwrap()),
             },
-        ];
+        ]
+        .map(|window| ParameterRequest { window });
         for (name, sql) in files(&Path::new(CORPUS).join("placeholders")) {
             let (template, _) = compile(&Actor::operator(), &context(db), &sql)
                 .await
                 .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
             for request in &requests {
-                let window = Window::resolve(&template.slots, request, now(db).await).unwrap();
-                let rows = runner
-                    .run(&template, &template.bind(&window, &nobody(&template)).unwrap(), MAX_ROWS)
-                    .await;
+                let parameters =
+                    Parameters::resolve(&template.slots, request, now(db).await).unwrap();
+                let values = template.bind(&parameters, &nobody(&template)).unwrap();
+                let rows = runner.run(&template, &values, MAX_ROWS).await;
                 rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
             }
         }
@@ -160,8 +162,9 @@ async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
     // The two runs must see the same day: around midnight, they are made again.
     let (answered, written) = loop {
         let before = now(db).await;
-        let window = Window::resolve(&template.slots, &WindowRequest::default(), before).unwrap();
-        let values = template.bind(&window, &nobody(&template)).unwrap();
+        let request = ParameterRequest::default();
+        let parameters = Parameters::resolve(&template.slots, &request, before).unwrap();
+        let values = template.bind(&parameters, &nobody(&template)).unwrap();
         let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
         let written = as_written(runner.as_ref(), sql).await;
         if now(db).await.date_naive() == before.date_naive() {

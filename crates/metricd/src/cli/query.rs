@@ -13,7 +13,8 @@ use metricd_core::{
     actor::Actor,
     claim::ClaimName,
     ids::MetricId,
-    window::{ParamName, Window, WindowRequest, parse_date, parse_day_range, parse_timezone},
+    parameters::{ParameterRequest, Parameters},
+    window::{ParamName, WindowRequest, parse_date, parse_day_range, parse_timezone},
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -52,7 +53,8 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         day_range: args.day_range,
         timezone: args.timezone,
     };
-    let request = AnswerRequest { window, max_age: Some(Duration::ZERO) };
+    let parameters = ParameterRequest { window };
+    let request = AnswerRequest { parameters, max_age: Some(Duration::ZERO) };
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
     let answer = super::with_database(config, async |context| {
@@ -102,7 +104,7 @@ fn table(SourcedAnswer { query, answer, .. }: &SourcedAnswer) -> anyhow::Result<
     let cut = if answer.is_truncated() { ", cut off" } else { "" };
     let count = rows.len();
     let plural = if count == 1 { "" } else { "s" };
-    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", window(query.window())))
+    Ok(format!("{name}\n{table}\n{count} row{plural}{cut}{}\n", shown(query.parameters())))
 }
 
 /// Formats a cell: a string without quotes, null as nothing, anything else as PostgreSQL wrote it.
@@ -113,12 +115,13 @@ fn cell(value: &RawValue) -> String {
     }
 }
 
-fn window(window: &Window) -> String {
+fn shown(parameters: &Parameters) -> String {
+    let shown = parameters.shown();
     let parts = [
-        (ParamName::StartDate, window.start_date.map(|day| day.to_string())),
-        (ParamName::EndDate, window.end_date.map(|day| day.to_string())),
-        (ParamName::DayRange, window.day_range.map(|days| days.to_string())),
-        (ParamName::Timezone, window.uses_timezone.then(|| window.timezone.to_string())),
+        (ParamName::StartDate, shown.start_date.map(|day| day.to_string())),
+        (ParamName::EndDate, shown.end_date.map(|day| day.to_string())),
+        (ParamName::DayRange, shown.day_range.map(|days| days.to_string())),
+        (ParamName::Timezone, shown.timezone.map(|timezone| timezone.to_string())),
     ];
     parts
         .into_iter()

@@ -26,10 +26,8 @@ use metricd_core::{
         Tag,
     },
     record::{MetricRecord, RecordValues},
-    sql::{
-        DateDefault, Parameter, ParameterSource, ParameterType, SlotNote, Slots, TableName,
-        Template,
-    },
+    sql::{Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
+    window::{DateDefault, Slots},
 };
 use metricd_infrastructure::{
     db::Database,

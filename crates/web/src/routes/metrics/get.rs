@@ -78,12 +78,13 @@ pub(crate) async fn handler(
     query: QueryParams,
     Headers(headers): Headers,
 ) -> Result<Response, Problem> {
-    let (id, window) = id.and(query.window()).accept(&actor, &context, Action::Read).await?;
+    let (id, parameters) =
+        id.and(query.parameters()).accept(&actor, &context, Action::Read).await?;
     if export::is_wanted(&headers) {
-        let export = Box::pin(export_metric(&actor, &context, id, window)).await?;
+        let export = Box::pin(export_metric(&actor, &context, id, parameters)).await?;
         return Ok(export::respond(export));
     }
-    let request = AnswerRequest { window, max_age: answer::max_age(&headers) };
+    let request = AnswerRequest { parameters, max_age: answer::max_age(&headers) };
     let answer = get_metric(&actor, &context, id, &request).await?;
     Ok(answer::respond(&context, answer, &headers).await)
 }

@@ -72,7 +72,7 @@ impl TryFrom<Preview> for PreviewBody {
             columns: trial.columns.iter().map(Into::into).collect(),
             records: RawValue::from_string(trial.rows.json)?,
             truncated: trial.rows.truncated,
-            params: (&trial.window).into(),
+            params: (&trial.parameters).into(),
         })
     }
 }

@@ -8,7 +8,8 @@ use metricd_application::{context::Context, metrics::get_query};
 use metricd_core::{
     actor::Action,
     metric::CompiledMetric,
-    sql::{DateDefault, SlotNote, Slots},
+    sql::SlotNote,
+    window::{DateDefault, Slots},
 };
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,236 +1,15 @@
-//! The one date algebra: from what a caller asked and what a template defaults to, the window that
-//! its SQL runs for.
+//! Resolves the window that a statement runs for, from a caller's request and a template's slots.
 //!
 //! `end_date` is inclusive for callers. A day's name depends on the time zone; an instant does not.
 
-use std::fmt;
-
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
-use thiserror::Error;
 
-use crate::sql::{DateDefault, Slots};
-
-/// Days between the default start and end of a window, and the default `day_range`.
-pub const DEFAULT_DAYS: u32 = 30;
-/// The longest window and the largest `day_range`, in days.
-pub const MAX_DAYS: u32 = 36_500;
-
-/// The parameters that a caller may give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ParamName {
-    /// First day of the window.
-    StartDate,
-    /// Last day of the window, inclusive.
-    EndDate,
-    /// A number of days back from today.
-    DayRange,
-    /// IANA time zone that decides which day is today.
-    Timezone,
-}
-
-impl ParamName {
-    /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 4] = [Self::StartDate, Self::EndDate, Self::DayRange, Self::Timezone];
-
-    /// The name in URLs, in answers and, behind a colon, in SQL.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StartDate => "start_date",
-            Self::EndDate => "end_date",
-            Self::DayRange => "day_range",
-            Self::Timezone => "timezone",
-        }
-    }
-}
-
-impl fmt::Display for ParamName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a caller gave, each part already a value of its type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WindowRequest {
-    /// First day.
-    pub start_date: Option<NaiveDate>,
-    /// Last day, inclusive.
-    pub end_date: Option<NaiveDate>,
-    /// Days back from today, 0 to [`MAX_DAYS`].
-    pub day_range: Option<u32>,
-    /// Time zone that decides which day is today.
-    pub timezone: Option<Tz>,
-}
-
-/// Why a parameter, or a pair of them, is refused. The text is for the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum InvalidParam {
-    /// Not a day of the calendar.
-    #[error("must be a real date written as YYYY-MM-DD, such as 2025-06-30")]
-    Date,
-    /// Not a whole number of days within bounds.
-    #[error("must be a whole number from 0 to {MAX_DAYS}")]
-    DayRange,
-    /// Not a zone of the IANA time zone database.
-    #[error("must be a time zone of the IANA database, such as Europe/Berlin")]
-    Timezone,
-    /// The window ends before it begins.
-    #[error("the window must not end before it begins: start_date {start}, end_date {end}")]
-    EndsBeforeStart {
-        /// The window's first day.
-        start: NaiveDate,
-        /// The window's last day.
-        end: NaiveDate,
-    },
-    /// The window is longer than [`MAX_DAYS`].
-    #[error(
-        "the window must not span more than {MAX_DAYS} days: start_date {start}, end_date {end}"
-    )]
-    TooLong {
-        /// The window's first day.
-        start: NaiveDate,
-        /// The window's last day.
-        end: NaiveDate,
-    },
-}
-
-/// A refused parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{param}: {reason}")]
-pub struct WindowFault {
-    /// The parameter that the caller gave.
-    pub param: ParamName,
-    /// Why it is refused.
-    pub reason: InvalidParam,
-}
-
-/// Reads a date as callers write it: `YYYY-MM-DD`, with an optional `T00:00:00` behind it.
-///
-/// # Errors
-/// When it is no day of the calendar between the years 1 and 9999.
-pub fn parse_date(text: &str) -> Result<NaiveDate, InvalidParam> {
-    let day = text.strip_suffix("T00:00:00").unwrap_or(text);
-    let number = |range: std::ops::Range<usize>| {
-        let digits = day.get(range).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
-        digits.parse::<u32>().ok()
-    };
-    let is_parted = day.len() == 10 && day.as_bytes()[4] == b'-' && day.as_bytes()[7] == b'-';
-    let parts = is_parted.then(|| (number(0..4), number(5..7), number(8..10)));
-    let date = match parts {
-        Some((Some(year), Some(month), Some(day))) => {
-            NaiveDate::from_ymd_opt(year.cast_signed(), month, day)
-        }
-        _ => None,
-    };
-    date.filter(|date| *date >= FIRST_DAY).ok_or(InvalidParam::Date)
-}
-
-/// Reads a number of days, 0 to [`MAX_DAYS`], written with digits alone.
-///
-/// # Errors
-/// When it is anything else.
-pub fn parse_day_range(text: &str) -> Result<u32, InvalidParam> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let days = digits.then(|| text.parse::<u32>().ok()).flatten();
-    days.filter(|days| *days <= MAX_DAYS).ok_or(InvalidParam::DayRange)
-}
-
-/// Reads the name of an IANA time zone, in its exact spelling.
-///
-/// # Errors
-/// When the zone is not known.
-pub fn parse_timezone(text: &str) -> Result<Tz, InvalidParam> {
-    text.parse().map_err(|_| InvalidParam::Timezone)
-}
-
-const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of year 1");
-
-/// A span of the calendar that has a first day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CalendarUnit {
-    /// From Monday on.
-    Week,
-    /// A month.
-    Month,
-    /// Three months.
-    Quarter,
-    /// Twelve months.
-    Year,
-}
-
-impl CalendarUnit {
-    /// PostgreSQL's word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Quarter => "quarter",
-            Self::Year => "year",
-        }
-    }
-
-    fn first_day(self, day: NaiveDate) -> Option<NaiveDate> {
-        match self {
-            Self::Week => Some(day.week(Weekday::Mon).first_day()),
-            Self::Month => day.with_day(1),
-            Self::Quarter => NaiveDate::from_ymd_opt(day.year(), day.month0() / 3 * 3 + 1, 1),
-            Self::Year => NaiveDate::from_ymd_opt(day.year(), 1, 1),
-        }
-    }
-}
-
-/// A day told from today: moved by months, then by days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RelativeDay {
-    /// It is told from the first day of today's week, month, quarter or year, not from today.
-    pub start_of: Option<CalendarUnit>,
-    /// Months later. Where the month is too short for the day, its last day is meant.
-    pub months: i32,
-    /// Days later.
-    pub days: i32,
-}
-
-impl RelativeDay {
-    /// Today itself.
-    pub const TODAY: Self = Self { start_of: None, months: 0, days: 0 };
-
-    /// The day that it is on `today`; the calendar's first where there is none.
-    #[must_use]
-    pub fn on(self, today: NaiveDate) -> NaiveDate {
-        let first = self.start_of.map_or(Some(today), |unit| unit.first_day(today));
-        let months = Months::new(self.months.unsigned_abs());
-        let moved = first.and_then(|day| match self.months {
-            0.. => day.checked_add_months(months),
-            _ => day.checked_sub_months(months),
-        });
-        let days = Days::new(self.days.unsigned_abs().into());
-        let moved = moved.and_then(|day| match self.days {
-            0.. => day.checked_add_days(days),
-            _ => day.checked_sub_days(days),
-        });
-        moved.unwrap_or(FIRST_DAY).max(FIRST_DAY)
-    }
-}
-
-impl fmt::Display for RelativeDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.start_of {
-            Some(unit) => write!(f, "the first day of this {}", unit.as_str())?,
-            None => f.write_str("today")?,
-        }
-        for (count, unit) in [(self.months, "month"), (self.days, "day")] {
-            if count != 0 {
-                let sign = if count < 0 { "minus" } else { "plus" };
-                let plural = if count.unsigned_abs() == 1 { "" } else { "s" };
-                write!(f, " {sign} {} {unit}{plural}", count.unsigned_abs())?;
-            }
-        }
-        Ok(())
-    }
-}
+use super::{
+    calendar::FIRST_DAY,
+    request::{DEFAULT_DAYS, InvalidParam, MAX_DAYS, ParamName, WindowFault, WindowRequest},
+    slots::{DateDefault, Slots},
+};
 
 /// The window that a template runs for. A part that the template has no slot for is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -354,17 +133,6 @@ impl Window {
     }
 }
 
-impl DateDefault {
-    /// The day, unless it follows from the window's end.
-    fn on(self, today: NaiveDate) -> Option<NaiveDate> {
-        match self {
-            Self::Fixed(day) => Some(day),
-            Self::Relative(day) => Some(day.on(today)),
-            Self::FromToday => None,
-        }
-    }
-}
-
 /// Days between start and end when nothing is asked.
 fn default_length(slots: &Slots, today: NaiveDate) -> u32 {
     let start = slots.start_date.and_then(|default| default.on(today));
@@ -402,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::window::{CalendarUnit, RelativeDay, parse_date};
 
     fn day(text: &str) -> NaiveDate {
         parse_date(text).unwrap()
@@ -533,13 +302,6 @@ mod tests {
     }
 
     #[test]
-    fn a_day_told_from_today_is_one_of_the_calendar() {
-        let none = RelativeDay { months: i32::MIN, days: i32::MIN, ..RelativeDay::TODAY };
-        assert_eq!(none.on(day("2025-06-15")), FIRST_DAY);
-        assert_eq!(RelativeDay { months: i32::MAX, ..none }.on(day("2025-06-15")), FIRST_DAY);
-    }
-
-    #[test]
     fn a_wrong_window_names_what_was_given() {
         assert_eq!(
             span(&relative(), &asked("2025-06-02", "2025-06-01")),
@@ -620,32 +382,6 @@ mod tests {
             let window = Window::resolve(&clock, &request, now.parse().unwrap()).unwrap();
             let expected = midnight.parse::<DateTime<Utc>>().unwrap();
             assert_eq!(window.next_midnight(), expected, "{zone} {now}");
-        }
-    }
-
-    #[test]
-    fn parameters_are_read_strictly() {
-        assert_eq!(parse_date("2025-06-30T00:00:00"), parse_date("2025-06-30"));
-        for wrong in [
-            "2025-02-29",
-            "2025-6-30",
-            "25-06-30",
-            "2025-06-30T00:00:01",
-            "2025-06-30 ",
-            "0000-01-01",
-            "",
-            "+025-06-30",
-            "２０２５-06-30",
-        ] {
-            assert_eq!(parse_date(wrong), Err(InvalidParam::Date), "{wrong}");
-        }
-        assert_eq!(parse_day_range("36500"), Ok(36_500));
-        for wrong in ["36501", "-1", "+1", "", "1.0", " 1", "99999999999"] {
-            assert_eq!(parse_day_range(wrong), Err(InvalidParam::DayRange), "{wrong}");
-        }
-        assert_eq!(parse_timezone("Europe/Berlin"), Ok(chrono_tz::Europe::Berlin));
-        for wrong in ["europe/berlin", "Mars", "", "+02:00"] {
-            assert_eq!(parse_timezone(wrong), Err(InvalidParam::Timezone), "{wrong}");
         }
     }
 
