@@ -3,6 +3,7 @@
 
 mod catalog;
 mod command;
+mod extent;
 mod ground;
 mod machine;
 mod pgbench;
@@ -17,7 +18,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::{Context as _, Result};
 use clap::{Parser as _, ValueEnum};
 
-use crate::{ground::Ground, machine::Cores, report::Findings};
+use crate::{extent::Extent, ground::Ground, machine::Cores, report::Findings};
 
 /// Measures metricd, and writes what was found into bench/RESULTS.md
 #[derive(clap::Parser)]
@@ -52,32 +53,6 @@ enum Section {
     Bound,
     /// More metrics, records and connections
     Growth,
-}
-
-/// How much is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Full,
-    Quick,
-}
-
-impl Extent {
-    /// How often each contender has its turn.
-    fn rounds(self) -> u32 {
-        self.of(5, 2)
-    }
-
-    /// How long a turn takes.
-    fn seconds(self) -> u32 {
-        self.of(4, 2)
-    }
-
-    fn of<T>(self, full: T, quick: T) -> T {
-        match self {
-            Self::Full => full,
-            Self::Quick => quick,
-        }
-    }
 }
 
 // What a run starts takes cores from nobody but who is measured.

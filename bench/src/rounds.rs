@@ -5,7 +5,7 @@ use std::array;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    Extent,
+    extent::Extent,
     ground::Ground,
     pgbench,
     server::Server,

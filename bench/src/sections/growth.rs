@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::{
-    Extent,
     catalog::{self, METRICS, WINDOW},
+    extent::Extent,
     ground::Ground,
     report::{Findings, Target},
     rounds::{Contender, many_in_turns},

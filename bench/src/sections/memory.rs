@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::{
-    Extent,
     catalog::{self, WINDOW},
+    extent::Extent,
     ground::Ground,
     report::{Findings, Table, megabytes, number},
     server::Server,

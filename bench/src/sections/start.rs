@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Instant};
 use anyhow::Result;
 
 use crate::{
-    Extent,
     catalog::{self, WINDOW},
+    extent::Extent,
     ground::{Ground, IMPORT},
     report::{Findings, Table, micros},
     rounds::median,

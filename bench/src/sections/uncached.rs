@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 
 use crate::{
-    Extent,
     catalog::{self, WINDOW},
+    extent::Extent,
     ground::Ground,
     report::{Findings, Target},
     rounds::{Contender, in_turns},

@@ -1,32 +1,41 @@
-//! What stands between a stored query and its run: today's gate, and what the planner thinks that it
-//! costs.
+//! Admission: the checks between a stored query and its run. Today's gate, the tables that may be read, and the
+//! planner's cost.
+//!
+//! Never admits by a query's id: what has passed is remembered by the statement itself, so that a query that was
+//! changed in whatever way is checked again.
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use metricd_core::{
     parameters::Parameters,
-    sql::{BoundValue, Contents, FieldName, Gate, SqlError, TableName, Template},
+    sql::{BoundValue, Contents, FieldName, Gate, Parameter, SqlError, TableName, Template},
 };
-use moka::sync::Cache;
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 use thiserror::Error;
 use tracing::warn;
 
 use crate::ports::{QueryRunner, RunError};
 
-/// How much of what has passed is remembered, in bytes of SQL.
-const MEMORY: u64 = 16 * 1024 * 1024;
+/// The bound of each of the two memories, in bytes of SQL.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long a cost is believed: tables grow.
-const COST_TTL: std::time::Duration = std::time::Duration::from_hours(1);
+/// The size of a usual statement, from which the caches estimate how many there will be.
+const USUAL_BYTES: u64 = 1_000;
 
-/// Lets templates run. What has passed is remembered by the template's own text, so that whatever
-/// changes a stored query, metricd or not, it is looked at again.
+/// How long a cost is used: tables grow.
+const COST_TTL: Duration = Duration::from_hours(1);
+
+/// Admits templates to a run.
 #[derive(Clone)]
 pub struct Admission {
     gate: Arc<Gate>,
     ceiling: f64,
-    gated: Cache<Arc<str>, ()>,
-    costs: Cache<(Arc<str>, u32), f64>,
+    gated: Arc<Cache<Statement, (), StatementWeight>>,
+    costs: Arc<Cache<CostKey, Cost, StatementWeight>>,
 }
 
 impl std::fmt::Debug for Admission {
@@ -35,10 +44,10 @@ impl std::fmt::Debug for Admission {
     }
 }
 
-/// A stored query holds what is not let through any more.
+/// Why a stored query is not admitted any more.
 #[derive(Debug, Error)]
 enum Refused {
-    #[error("the gate does not let the stored query through")]
+    #[error("the gate refuses the stored query")]
     Gate(#[source] SqlError),
     #[error("stored SQL may not read {} any more", name_all(.0))]
     Tables(Vec<TableName>),
@@ -50,39 +59,29 @@ impl From<Refused> for RunError {
     }
 }
 
-/// Tables as a sentence names them.
+/// Lists tables as a sentence names them.
 pub(crate) fn name_all(tables: &[TableName]) -> String {
     tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Admission {
-    /// Lets through what `gate` does and what costs no more than `ceiling`, in the planner's units.
+    /// Admits what `gate` accepts and what costs no more than `ceiling`, in the planner's units.
     #[must_use]
     pub fn new(gate: Arc<Gate>, ceiling: f64) -> Self {
-        let weight = |sql: &str| u32::try_from(sql.len() + 64).unwrap_or(u32::MAX);
-        Self {
-            gate,
-            ceiling,
-            gated: Cache::builder()
-                .max_capacity(MEMORY)
-                .weigher(move |sql: &Arc<str>, ()| weight(sql))
-                .build(),
-            costs: Cache::builder()
-                .max_capacity(MEMORY)
-                .weigher(move |(sql, _): &(Arc<str>, u32), _| weight(sql))
-                .time_to_live(COST_TTL)
-                .build(),
-        }
+        let items = usize::try_from(MAX_BYTES / USUAL_BYTES).unwrap_or(usize::MAX);
+        let gated = Arc::new(Cache::with_weighter(items, MAX_BYTES, StatementWeight));
+        let costs = Arc::new(Cache::with_weighter(items, MAX_BYTES, StatementWeight));
+        Self { gate, ceiling, gated, costs }
     }
 
-    /// What a query may hold.
+    /// The gate.
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Lets `template` run with `values`, which `parameters` bind. The planner is asked once for
-    /// windows whose lengths lie between the same powers of two.
+    /// Admits `template` with `values`, which `parameters` bind. The planner is asked once for windows whose
+    /// lengths lie between the same powers of two.
     ///
     /// # Errors
     /// [`RunError::Failed`] when the gate refuses it, [`RunError::TooExpensive`] when it costs too much.
@@ -93,8 +92,7 @@ impl Admission {
         parameters: &Parameters,
         values: &[BoundValue],
     ) -> Result<(), RunError> {
-        let sql = key(template);
-        if self.gated.get(&sql).is_none() {
+        if self.gated.get(&StatementRef::of(template)).is_none() {
             let Contents { tables, fields } = self.gate.recheck(template).map_err(Refused::Gate)?;
             let tables: Vec<TableName> = tables.into_iter().collect();
             let unreadable = runner.unreadable(&tables).await?;
@@ -102,9 +100,9 @@ impl Admission {
                 return Err(Refused::Tables(unreadable).into());
             }
             self.check_fields(runner, &fields).await?.map_err(Refused::Gate)?;
-            self.gated.insert(Arc::clone(&sql), ());
+            self.gated.insert(Statement::of(template), ());
         }
-        self.afford(runner, template, parameters, values).await
+        self.check_cost(runner, template, parameters, values).await
     }
 
     /// Asks the database what it would call by the names behind a query's dots. The inner error is the
@@ -119,8 +117,8 @@ impl Admission {
         Ok(checks.find(Result::is_err).unwrap_or(Ok(())))
     }
 
-    /// Lets through what is cheap enough, and does not look at what `template` holds.
-    pub(crate) async fn afford(
+    /// Checks the cost alone, not what `template` holds.
+    pub(crate) async fn check_cost(
         &self,
         runner: &dyn QueryRunner,
         template: &Template,
@@ -128,30 +126,118 @@ impl Admission {
         values: &[BoundValue],
     ) -> Result<(), RunError> {
         let length = length_class(parameters);
-        let key = (key(template), length);
-        let cost = if let Some(cost) = self.costs.get(&key) {
-            cost
-        } else {
-            let cost = runner.cost(template, values).await?;
-            self.costs.insert(key, cost);
-            cost
+        let known = self.costs.get(&CostKeyRef { statement: StatementRef::of(template), length });
+        let cost = match known.filter(|cost| cost.asked_at.elapsed() < COST_TTL) {
+            Some(cost) => cost.units,
+            None => {
+                let units = runner.cost(template, values).await?;
+                let cost = Cost { units, asked_at: Instant::now() };
+                self.costs.insert(CostKey { statement: Statement::of(template), length }, cost);
+                units
+            }
         };
         if cost > self.ceiling {
-            warn!(cost, ceiling = self.ceiling, "Query too dear");
-            return Err(RunError::TooExpensive {
-                cost,
-                ceiling: self.ceiling,
-                has_days: length > 0,
-            });
+            warn!(cost, ceiling = self.ceiling, "Query too expensive");
+            let (ceiling, has_days) = (self.ceiling, length > 0);
+            return Err(RunError::TooExpensive { cost, ceiling, has_days });
         }
         Ok(())
     }
 }
 
-/// What a template is remembered by. What fills a `$n` matters too: the same text may be bound to other
-/// parts of a window.
-fn key(template: &Template) -> Arc<str> {
-    format!("{:?} {}", template.parameters, template.sql).into()
+/// What the planner estimated.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    /// In its own units.
+    units: f64,
+    asked_at: Instant,
+}
+
+/// The identity of a statement: its text and what is bound to its `$1`, `$2`, …, because the same text may be bound to
+/// other parts of a window.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Statement {
+    sql: Box<str>,
+    parameters: Box<[Parameter]>,
+}
+
+/// The same, borrowed, so that a look-up allocates nothing.
+#[derive(Clone, Copy)]
+struct StatementRef<'a> {
+    sql: &'a str,
+    parameters: &'a [Parameter],
+}
+
+impl Statement {
+    fn of(template: &Template) -> Self {
+        let sql = template.sql.as_str().into();
+        Self { sql, parameters: template.parameters.as_slice().into() }
+    }
+}
+
+impl<'a> StatementRef<'a> {
+    fn of(template: &'a Template) -> Self {
+        Self { sql: &template.sql, parameters: &template.parameters }
+    }
+
+    fn is(self, statement: &Statement) -> bool {
+        self.sql == &*statement.sql && self.parameters == &*statement.parameters
+    }
+}
+
+impl Hash for StatementRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As the derived one of `Statement`, field by field.
+        self.sql.hash(state);
+        self.parameters.hash(state);
+    }
+}
+
+impl Equivalent<Statement> for StatementRef<'_> {
+    fn equivalent(&self, statement: &Statement) -> bool {
+        self.is(statement)
+    }
+}
+
+/// What a cost is remembered by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct CostKey {
+    statement: Statement,
+    length: u32,
+}
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct CostKeyRef<'a> {
+    statement: StatementRef<'a>,
+    length: u32,
+}
+
+impl Equivalent<CostKey> for CostKeyRef<'_> {
+    fn equivalent(&self, key: &CostKey) -> bool {
+        self.length == key.length && self.statement.is(&key.statement)
+    }
+}
+
+#[derive(Clone)]
+struct StatementWeight;
+
+impl StatementWeight {
+    fn of(statement: &Statement) -> u64 {
+        (statement.sql.len() + size_of_val(&*statement.parameters) + 128) as u64
+    }
+}
+
+impl Weighter<Statement, ()> for StatementWeight {
+    fn weight(&self, statement: &Statement, (): &()) -> u64 {
+        Self::of(statement)
+    }
+}
+
+impl Weighter<CostKey, Cost> for StatementWeight {
+    fn weight(&self, key: &CostKey, _: &Cost) -> u64 {
+        Self::of(&key.statement)
+    }
 }
 
 /// The power of two that a window's length in days lies below: the same for 4 to 7 days, say.
@@ -294,7 +380,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_dear_stays_so_without_asking_again() {
+    async fn an_expensive_query_stays_so_without_asking_again() {
         assert_eq!(admitted(999.0, DAYS, &[4, 5, 8]).await, (2, vec![false, false, false]));
         assert_eq!(admitted(1_000.0, DAYS, &[4, 5, 8]).await, (2, vec![true, true, true]));
     }

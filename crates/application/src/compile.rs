@@ -122,16 +122,16 @@ async fn finish(
     let parameters =
         Parameters::resolve(&template.slots, &request, now).map_err(CompileError::Window)?;
     if let Ok(scope) = actor.scope(&template.claims) {
-        afford(context, &template, &parameters, &scope).await?;
+        check_cost(context, &template, &parameters, &scope).await?;
     } else {
         let anybodys = template.with_unknown_claims()?;
         let nobody = actor.scope(&anybodys.claims).map_err(|e| RunError::Failed(e.into()))?;
-        afford(context, &anybodys, &parameters, &nobody).await?;
+        check_cost(context, &anybodys, &parameters, &nobody).await?;
     }
     Ok((template, columns))
 }
 
-async fn afford(
+async fn check_cost(
     context: &Context,
     template: &Template,
     parameters: &Parameters,
@@ -139,7 +139,7 @@ async fn afford(
 ) -> Result<(), RunError> {
     let values =
         template.bind(parameters, scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    context.admission.afford(context.runner.as_ref(), template, parameters, &values).await
+    context.admission.check_cost(context.runner.as_ref(), template, parameters, &values).await
 }
 
 /// Rows are objects: each column needs a name, and one of its own.

@@ -12,6 +12,7 @@ mod policies;
 mod query_runner;
 mod schema;
 mod store;
+mod store_error;
 
 pub use answers::{AnswerDraft, AnswerWriter, RenderedAnswer};
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
@@ -31,5 +32,6 @@ pub use query_runner::{Description, QueryRunner, RowPiece, RowStream, Rows, RunE
 pub use schema::SchemaSource;
 pub use store::{
     Catalog, CatalogCounts, DuplicateRecord, MetricFilter, Metrics, Queries, Records, StagedRecord,
-    StagingOutcome, Store, StoreError, UnitOfWork, UnknownQuery,
+    StagingOutcome, Store, UnitOfWork, UnknownQuery,
 };
+pub use store_error::StoreError;

@@ -9,10 +9,9 @@ use metricd_core::{
     metric::{CompiledMetric, Metric, Query, QueryVersion},
     record::MetricRecord,
 };
-use thiserror::Error;
 use uuid::Uuid;
 
-use super::{IdempotencyKeys, Loading, Watching};
+use super::{IdempotencyKeys, Loading, StoreError, Watching};
 
 /// Reads of the catalog, each one statement.
 #[async_trait]
@@ -215,39 +214,4 @@ pub struct UnknownQuery {
     pub first_index: u64,
     /// The first one's line, from 1.
     pub first_line: u64,
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// Something of that identity is there already.
-    #[error("a {what} with this id exists already")]
-    Duplicate {
-        /// `metric`, `query` or `record`.
-        what: &'static str,
-    },
-    /// Something else refers to it, or it refers to something that is not there.
-    #[error("the {what} is in use or refers to something that does not exist")]
-    Reference {
-        /// `metric` or `query`.
-        what: &'static str,
-    },
-    /// The stored row cannot be read as what it should be.
-    #[error("the stored {what} {id} is damaged")]
-    Damaged {
-        /// `metric` or `query`.
-        what: &'static str,
-        /// Its id.
-        id: String,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The database cannot be reached, or no connection came free in time, or another writer came
-    /// between: a later attempt may do better.
-    #[error("the database is not reachable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Anything else that the database reports.
-    #[error("the database reports an error")]
-    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

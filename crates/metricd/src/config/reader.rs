@@ -5,8 +5,6 @@ use std::fmt;
 use figment::{Figment, error::Kind, providers::Serialized, value::Dict};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::declare::SettingsSection;
-
 /// Reads values from the merged sources.
 pub(super) struct SettingsReader {
     figment: Figment,
@@ -52,14 +50,18 @@ impl SettingsReader {
         self.value::<OneOrMore>(key).map(OneOrMore::into_vec)
     }
 
-    /// Reads each table of a list as a section of its own.
-    pub(super) fn tables<S: SettingsSection>(&mut self, key: &str) -> Vec<S> {
-        let known: Vec<_> = S::declarations().into_iter().flat_map(|part| part.settings).collect();
+    /// Reads each table of a list by a reader of its own. `accepts` tells whether a field is known.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &str,
+        accepts: impl Fn(&str) -> bool,
+        read: impl Fn(&mut Self) -> T,
+    ) -> Vec<T> {
         let tables = self.value::<Vec<Dict>>(key).unwrap_or_default();
         let mut sections = Vec::new();
         for (index, table) in tables.into_iter().enumerate() {
             let place = format!("{key}[{index}]");
-            for field in table.keys().filter(|key| !known.iter().any(|one| one.accepts(key))) {
+            for field in table.keys().filter(|field| !accepts(field)) {
                 self.reject(&place, format_args!("there is no setting `{field}`"));
             }
             let mut reader = Self {
@@ -67,7 +69,7 @@ impl SettingsReader {
                 prefix: format!("{place}."),
                 faults: Vec::new(),
             };
-            sections.push(S::read(&mut reader));
+            sections.push(read(&mut reader));
             self.faults.append(&mut reader.faults);
         }
         sections

@@ -10,7 +10,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    declare::{SettingsSection, TypeDescription},
+    declare::{Setting, SettingsSection, TypeDescription},
     reader::SettingsReader,
 };
 
@@ -330,13 +330,19 @@ pub(super) fn tables(unset: &'static str) -> Tables {
 
 impl<S: SettingsSection> SettingType<Vec<S>> for Tables {
     fn describe(&self) -> TypeDescription {
-        let fields = S::declarations().into_iter().flat_map(|part| part.settings).collect();
+        let fields = fields::<S>();
         TypeDescription { fields, ..described("list of tables", self.0.to_owned()) }
     }
 
     fn read(&self, key: &str, reader: &mut SettingsReader) -> Vec<S> {
-        reader.tables(key)
+        let known = fields::<S>();
+        reader.tables(key, |field| known.iter().any(|setting| setting.accepts(field)), S::read)
     }
+}
+
+/// The settings of each table of a list.
+fn fields<S: SettingsSection>() -> Vec<Setting> {
+    S::declarations().into_iter().flat_map(|part| part.settings).collect()
 }
 
 fn described(values: &str, default: String) -> TypeDescription {

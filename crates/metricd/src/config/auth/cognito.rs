@@ -2,7 +2,7 @@
 
 use metricd_infrastructure::auth::{IssuerConfig, IssuerKind, KeySource, RoleRules, Url};
 
-use super::{DEFAULT_SCOPE, TrustedIssuer, url};
+use super::trusted_issuer::{DEFAULT_SCOPE, TrustedIssuer, url};
 use crate::config::{
     declare::settings,
     reader::SettingsReader,

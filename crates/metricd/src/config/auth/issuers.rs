@@ -2,7 +2,7 @@
 
 use metricd_infrastructure::auth::{ClaimPath, IssuerConfig, IssuerKind, KeySource, RoleRules};
 
-use super::{TrustedIssuer, url};
+use super::trusted_issuer::{TrustedIssuer, url};
 use crate::config::{
     declare::settings,
     reader::SettingsReader,

@@ -4,11 +4,12 @@ mod claims;
 mod cognito;
 mod issuers;
 mod roles;
+mod trusted_issuer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use metricd_core::claim::ClaimName;
-use metricd_infrastructure::auth::{ClaimPath, IssuerConfig, RoleRules, Url};
+use metricd_infrastructure::auth::{ClaimPath, RoleRules};
 
 use super::{
     declare::{SectionDeclaration, SettingsSection},
@@ -18,10 +19,7 @@ use claims::ClaimSettings;
 use cognito::CognitoSettings;
 use issuers::IssuerSettings;
 use roles::RoleSettings;
-
-/// The scope that tokens of Cognito need unless another one is set, and that makes an editor where no
-/// roles are set.
-const DEFAULT_SCOPE: &str = "api/backend_access";
+pub(crate) use trusted_issuer::TrustedIssuer;
 
 /// Who the callers are.
 #[derive(Debug, Clone)]
@@ -33,14 +31,6 @@ pub(crate) struct AuthSettings {
     pub(crate) roles: RoleRules,
     /// The claim that fills the slot `:claim_<name>` of a template.
     pub(crate) claims: BTreeMap<ClaimName, ClaimPath>,
-}
-
-/// An issuer, and what a browser needs to sign in there.
-#[derive(Debug, Clone)]
-pub(crate) struct TrustedIssuer {
-    pub(crate) config: IssuerConfig,
-    /// The application that a browser signs in as.
-    pub(crate) client_id: Option<String>,
 }
 
 impl AuthSettings {
@@ -68,11 +58,6 @@ impl SettingsSection for AuthSettings {
         let issuers = pool.into_iter().chain(others).collect();
         Self { issuers, roles, claims: ClaimSettings::read(reader).paths(reader) }
     }
-}
-
-fn url(text: &str) -> Result<Url, String> {
-    // The text is not repeated: it may hold a password.
-    text.parse().map_err(|error| format!("the address cannot be read: {error}"))
 }
 
 #[cfg(test)]

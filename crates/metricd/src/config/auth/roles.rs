@@ -3,7 +3,7 @@
 use metricd_core::actor::Role;
 use metricd_infrastructure::auth::RoleRules;
 
-use super::DEFAULT_SCOPE;
+use super::trusted_issuer::DEFAULT_SCOPE;
 use crate::config::{declare::settings, reader::SettingsReader, types::optional_strings};
 
 settings! {

@@ -1,0 +1,38 @@
+//! How reads and writes of the database fail.
+
+use thiserror::Error;
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A row with this id exists already.
+    #[error("a {what} with this id exists already")]
+    Duplicate {
+        /// `metric`, `query` or `record`.
+        what: &'static str,
+    },
+    /// The row is referred to, or refers to a row that does not exist.
+    #[error("the {what} is in use or refers to something that does not exist")]
+    Reference {
+        /// `metric` or `query`.
+        what: &'static str,
+    },
+    /// The stored row is corrupt.
+    #[error("the stored {what} {id} is damaged")]
+    Damaged {
+        /// `metric` or `query`.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database cannot be reached, no connection came free in time, or the transaction lost to a concurrent one:
+    /// a later attempt may succeed.
+    #[error("the database is not reachable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Any other error of the database.
+    #[error("the database reports an error")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
