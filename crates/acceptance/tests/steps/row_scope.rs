@@ -59,44 +59,32 @@ async fn own_rows(world: &mut World, tenants: usize, times: usize) -> Step {
             alike.unwrap_or_else(|| format!("tenant-{}", random.below(1 << 40)))
         })
         .collect();
-    let marker = |tenant: usize, day: usize| format!("row-of-{tenant}-{day}-{SEED:x}");
     let mut metrics = Vec::new();
     for query in [OWN_ROWS, OWN_WINDOW, OWN_REGION, OF_ALL] {
         metrics.push((query, make(world, json!({ "query": query })).await?));
     }
-    for (index, tenant) in tenants.iter().enumerate() {
-        for day in 1..=RECORDS {
-            let record = json!({
-                "alert_type": tenant, "alert_category": marker(index, day),
-                "date": format!("2025-06-{day:02}T12:00:00"),
-            });
-            let path = format!("/metrics/{}/metric-records", metrics[0].1);
-            let record = record.to_string();
-            let answer = world.send_json_as(admin(), Method::POST, &path, &record).await?;
-            ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
-        }
-    }
+    add_records(world, &metrics[0].1, &tenants).await?;
     let callers = callers(world, &tenants).await?;
 
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let mut asked = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut sent = JoinSet::new();
     for _ in 0..times {
         let who = random.below(callers.len());
         let (query, id) = random.one_of(&metrics).clone();
         let first = 1 + random.below(RECORDS + 1);
         let url = world.server.url(&format!("/metrics/{id}?start_date=2025-06-{first:02}"))?;
         let request = client.get(url).bearer_auth(&callers[who].token);
-        let turns = Arc::clone(&turns);
-        asked.spawn(async move {
-            let _turn = turns.acquire().await?;
+        let permits = Arc::clone(&permits);
+        sent.spawn(async move {
+            let _permit = permits.acquire().await?;
             let answer = HttpAnswer::read(request.send().await?).await?;
             anyhow::Ok((who, query, first, answer))
         });
     }
     let count = tenants.len() * RECORDS;
-    for asked in asked.join_all().await {
-        let (who, query, first, answer) = asked?;
+    for sent in sent.join_all().await {
+        let (who, query, first, answer) = sent?;
         let ScopedCaller { tenant, region, .. } = &callers[who];
         let place = format!("seed {SEED}: {tenant:?} {region:?} {query} from {first}");
         let text = answer.text();
@@ -125,6 +113,28 @@ async fn own_rows(world: &mut World, tenants: usize, times: usize) -> Step {
         let others = (0..tenants.len()).filter(|other| Some(*other) != *tenant);
         let leaked = others.map(|other| format!("row-of-{other}-")).find(|row| text.contains(row));
         ensure!(leaked.is_none(), "{place}: it holds {leaked:?}: {text}");
+    }
+    Ok(())
+}
+
+/// A text that is found in one record of one tenant, and nowhere else.
+fn marker(tenant: usize, day: usize) -> String {
+    format!("row-of-{tenant}-{day}-{SEED:x}")
+}
+
+/// Adds the records of all tenants to the data of one metric.
+async fn add_records(world: &mut World, metric: &str, tenants: &[String]) -> Result<()> {
+    let path = format!("/metrics/{metric}/metric-records");
+    for (index, tenant) in tenants.iter().enumerate() {
+        for day in 1..=RECORDS {
+            let record = json!({
+                "alert_type": tenant, "alert_category": marker(index, day),
+                "date": format!("2025-06-{day:02}T12:00:00"),
+            });
+            let record = record.to_string();
+            let answer = world.send_json_as(admin(), Method::POST, &path, &record).await?;
+            anyhow::ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
+        }
     }
     Ok(())
 }
