@@ -12,7 +12,7 @@ export RUSTUP_TOOLCHAIN := $(toolchain)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz
+.PHONY: help run test steady check bench fuzz
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -24,6 +24,10 @@ run: ## Start metricd with the example catalog (ARGS="--listen 127.0.0.1:9000" t
 test: ## Run every test: unit, property, documentation, acceptance
 	@scripts/setup test
 	@scripts/test
+
+steady: ## Repeat the tests on a busy machine, for hours (ARGS="--times 5 --only timing": less)
+	@scripts/setup test
+	@scripts/steady $(ARGS)
 
 bench: ## Measure metricd beside limits and a reference (ARGS="--quick" or ARGS="cached uncached")
 	@scripts/setup bench
@@ -48,4 +52,4 @@ check: ## Check format, lints, docs, dependencies, spelling, scripts
 	cargo fetch --locked
 	cargo deny --offline check --allow no-license-field bans licenses sources
 	typos
-	shellcheck scripts/setup scripts/test scripts/toolchain .ci/run
+	shellcheck scripts/setup scripts/steady scripts/test scripts/toolchain .ci/run

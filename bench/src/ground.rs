@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use metricd_acceptance::{
-    native::Postgres, process, stage::short_temporary_folder, watchdog::Watchdog,
+    native::Postgres, process, test_run::short_temporary_folder, watchdog::Watchdog,
 };
 use reqwest::{Client, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl Ground {
         let watchdog = Arc::new(Watchdog::start(folder.path())?);
         let postgres = Postgres::start(&folder.path().join("pg"), Arc::clone(&watchdog)).await?;
         let metricd = binary()?;
-        let client = Client::builder().no_proxy().timeout(process::PATIENCE).build()?;
+        let client = Client::builder().no_proxy().timeout(process::TIMEOUT).build()?;
         let started = AtomicU32::new(0);
         let token = String::new();
         let mut ground =

@@ -78,7 +78,7 @@ impl Server {
 
     /// Waits until it takes connections.
     pub(crate) async fn wait_until_up(&mut self) -> Result<()> {
-        process::until(async || {
+        process::poll_until(async || {
             self.check()?;
             Ok(match TcpStream::connect(self.address).await {
                 Ok(_) => Break(()),
@@ -118,7 +118,7 @@ impl Server {
     /// Stops it.
     pub(crate) async fn stop(mut self) -> Result<()> {
         process::signal(self.pid, "TERM").await?;
-        tokio::time::timeout(process::PATIENCE, self.process.wait())
+        tokio::time::timeout(process::TIMEOUT, self.process.wait())
             .await
             .context("a server hangs")??;
         self.watchdog.leave(self.pid);

@@ -401,10 +401,10 @@ Feature: Audit
         """
 
     Scenario: An event stays as it was written
-      Then in the database, nobody may run "UPDATE metricd.audit_events SET subject = 'somebody'"
-      And in the database, nobody may run "DELETE FROM metricd.audit_events"
-      And in the database, nobody may run "DELETE FROM metricd.audit_events WHERE false"
-      And in the database, nobody may run "TRUNCATE metricd.audit_events"
+      Then the database refuses to run "UPDATE metricd.audit_events SET subject = 'somebody'"
+      And the database refuses to run "DELETE FROM metricd.audit_events"
+      And the database refuses to run "DELETE FROM metricd.audit_events WHERE false"
+      And the database refuses to run "TRUNCATE metricd.audit_events"
       And the audit of "action=create" has 1 event
 
     Scenario: Stored SQL does not read it
@@ -415,7 +415,7 @@ Feature: Audit
       Then the answer is 422
 
     Scenario: What cannot be written down is not done
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
           $$ BEGIN RAISE EXCEPTION 'no room for an event'; END $$;
@@ -461,7 +461,7 @@ Feature: Audit
 
     # Whoever may not do it may not, whether or not it can be written down.
     Scenario: A denial that cannot be written down is one, and the log says what the audit lacks
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
           $$ BEGIN RAISE EXCEPTION 'no room for an event'; END $$;
@@ -477,7 +477,7 @@ Feature: Audit
       Then the answer is 200
 
     Scenario: What was not done is not written down
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
           $$ BEGIN RAISE EXCEPTION 'no room for a metric'; END $$;

@@ -9,7 +9,7 @@ Feature: Changes
       Given "ann" is an editor
       And "bob" is a viewer
       And metricd is running
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE SCHEMA sales;
         CREATE TABLE sales.orders (n int);
@@ -28,7 +28,7 @@ Feature: Changes
         """
         [{"kind": "metric"}, {"kind": "query"}]
         """
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         TRUNCATE metricd.changes
         """
@@ -41,7 +41,7 @@ Feature: Changes
         """
         [{"kind": "table", "table_schema": "public", "table_name": "metrics", "ids": true}]
         """
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         TRUNCATE metricd.changes
         """
@@ -119,7 +119,7 @@ Feature: Changes
 
     Background:
       Given metricd is running
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE TABLE orders (n int) PARTITION BY RANGE (n);
         CREATE TABLE orders_few PARTITION OF orders FOR VALUES FROM (0) TO (10);
@@ -134,7 +134,7 @@ Feature: Changes
       When I run "metricd watch public.orders"
       Then it succeeds
       And it prints "public.orders was watched already"
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         TRUNCATE metricd.changes;
         INSERT INTO orders_few VALUES (1)
@@ -149,7 +149,7 @@ Feature: Changes
       When I run "metricd unwatch orders"
       Then it succeeds
       And it prints "public.orders was not watched"
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         TRUNCATE metricd.changes;
         INSERT INTO orders VALUES (2)

@@ -180,7 +180,7 @@ Feature: All rows as CSV
         """
         [{"n": 1}]
         """
-      When I hang up
+      When I disconnect
       Then in the database, "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'metricd reader' AND query LIKE 'FETCH%' AND xact_start IS NOT NULL AND datname = current_database()" soon gives
         """
         [{"n": 0}]

@@ -17,7 +17,7 @@ Feature: Limits of callers
       And the answer has the header "X-Request-Id"
       And "bob" is answered 200 each of 3 times by "/metrics"
       And "ann" is answered 200 each of 20 times by "/health"
-      And "nobody" is answered 200 each of 20 times by "/openapi.json"
+      And "anonymous" is answered 200 each of 20 times by "/openapi.json"
       # Whoever waits is served again.
       When I ask for "/metrics" until the answer is 200
 
@@ -67,7 +67,7 @@ Feature: Limits of callers
       And "ann" is a viewer
       And metricd is running
       Then "ann" is answered 200 each of 60 times by "/metrics"
-      And "nobody" is answered 401 each of 60 times by "/metrics"
+      And "anonymous" is answered 401 each of 60 times by "/metrics"
 
   # What follows is decided before any database is asked.
   @native
@@ -118,23 +118,23 @@ Feature: Limits of callers
 
     Scenario: Browsers are told what not to do, whatever the answer
       Then these answers, too, tell browsers what not to do
-        | caller | method | path                                          | status |
-        | admin  | GET    | /metrics                                      | 200    |
-        | admin  | HEAD   | /metrics                                      | 200    |
-        | nobody | GET    | /metrics                                      | 401    |
-        | admin  | GET    | /nowhere                                      | 404    |
-        | nobody | GET    | /nowhere                                      | 401    |
-        | admin  | DELETE | /metrics                                      | 405    |
-        | admin  | GET    | /metrics?limit=0                              | 422    |
-        | admin  | GET    | /metrics/00000000-0000-4000-8000-000000000000 | 404    |
-        | nobody | GET    | /health                                       | 200    |
-        | nobody | GET    | /health/                                      | 200    |
-        | nobody | GET    | /openapi.json                                 | 200    |
-        | nobody | GET    | /auth/config                                  | 200    |
-        | nobody | GET    | /.well-known/jwks.json                        | 200    |
-        | nobody | GET    | /                                             | 307    |
-        | nobody | GET    | /docs/                                        | 200    |
-        | nobody | GET    | /docs/swagger-ui.css                          | 200    |
+        | caller    | method | path                                          | status |
+        | admin     | GET    | /metrics                                      | 200    |
+        | admin     | HEAD   | /metrics                                      | 200    |
+        | anonymous | GET    | /metrics                                      | 401    |
+        | admin     | GET    | /nowhere                                      | 404    |
+        | anonymous | GET    | /nowhere                                      | 401    |
+        | admin     | DELETE | /metrics                                      | 405    |
+        | admin     | GET    | /metrics?limit=0                              | 422    |
+        | admin     | GET    | /metrics/00000000-0000-4000-8000-000000000000 | 404    |
+        | anonymous | GET    | /health                                       | 200    |
+        | anonymous | GET    | /health/                                      | 200    |
+        | anonymous | GET    | /openapi.json                                 | 200    |
+        | anonymous | GET    | /auth/config                                  | 200    |
+        | anonymous | GET    | /.well-known/jwks.json                        | 200    |
+        | anonymous | GET    | /                                             | 307    |
+        | anonymous | GET    | /docs/                                        | 200    |
+        | anonymous | GET    | /docs/swagger-ui.css                          | 200    |
 
     Scenario: An answer for one caller is kept for no other
       When I ask for "/metrics"

@@ -127,7 +127,7 @@ Feature: Operations
     Scenario: The data folder is metricd's own
       Given a database that metricd has never seen
       When metricd starts
-      Then nobody else may look into the folder "data"
+      Then only its owner may look into the folder "data"
 
     Scenario: A password is never printed
       Given the setting "DATABASE_URL" is "postgres://metricd:s3cr3t-w0rd@127.0.0.1:1/metricd"
@@ -140,7 +140,7 @@ Feature: Operations
     @native
     Scenario Outline: A database with somebody else's tables is left alone
       Given a database that metricd has never seen
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE TABLE metrics (theirs int);
         INSERT INTO metrics VALUES (7);

@@ -8,7 +8,7 @@ Feature: The reader
 
     Background:
       Given metricd is running
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE TABLE orders (n int);
         INSERT INTO orders VALUES (7)
@@ -23,7 +23,7 @@ Feature: The reader
       And the body mentions "`orders`"
       And the body mentions "not granted to the reader role"
 
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         GRANT SELECT ON orders TO metricd_reader
         """
@@ -35,7 +35,7 @@ Feature: The reader
       Then the answer is 200
       And its records are [{"n": 7}]
 
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         REVOKE SELECT ON orders FROM metricd_reader
         """
@@ -60,7 +60,7 @@ Feature: The reader
   Rule: A reader that could do more
 
     Scenario: metricd does not start, and says what to do
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         GRANT INSERT ON metrics TO PUBLIC;
         GRANT USAGE ON SCHEMA metricd TO metricd_reader
@@ -78,7 +78,7 @@ Feature: The reader
       Then it fails
       And it says "REVOKE INSERT ON public.metrics FROM PUBLIC"
 
-      Given in the database, somebody has run
+      Given this SQL was run in the database
         """
         REVOKE INSERT ON public.metrics FROM PUBLIC;
         REVOKE USAGE ON SCHEMA metricd FROM metricd_reader
@@ -89,7 +89,7 @@ Feature: The reader
 
     Scenario: A role that somebody else may be using is left alone
       Given a database that metricd has never seen
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE ROLE of_somebody_else LOGIN PASSWORD 'theirs'
         """

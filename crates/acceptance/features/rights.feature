@@ -13,24 +13,24 @@ Feature: Rights
         """
       And metricd is running
       Then every operation of the API answers as follows, and names its security
-        | operation                    | body                                                                | nobody | viewer      | editor      | admin       |
-        | get_health                   |                                                                     | 200    | 200         | 200         | 200         |
-        | get_auth_config              |                                                                     | 200    | 200         | 200         | 200         |
-        | get_development_keys         |                                                                     | 200    | 200         | 200         | 200         |
-        | list_metrics                 |                                                                     | 401    | 200         | 200         | 200         |
-        | create_metrics_configuration | {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"}      | 401    | 403         | 201         | 201         |
-        | get_metrics                  |                                                                     | 401    | 200 404 404 | 200 404 404 | 200 404 404 |
-        | preview_metric               | {"query": "SELECT 1 AS x"}                                          | 401    | 403         | 200         | 200         |
-        | approve_metric               |                                                                     | 401    | 403         | 200 404 404 | 200 404 404 |
-        | rollback_metric              | {"version": 1}                                                      | 401    | 403         | 200 404 404 | 200 404 404 |
-        | list_metric_versions         |                                                                     | 401    | 403         | 200 404 404 | 200 404 404 |
-        | update_metrics_configuration | {"name": "Changed", "query": "SELECT 2 AS y", "is_editable": false} | 401    | 403         | 200 404 404 | 200 404 404 |
-        | delete_metrics_configuration |                                                                     | 401    | 403         | 204 404 404 | 204 404 404 |
-        | get_metric_query             |                                                                     | 401    | 403         | 200 404 404 | 200 404 404 |
-        | replace_metric_layouts       | [{"breakpoint": "lg", "x": 0, "y": 0, "w": 1, "h": 1}]              | 401    | 403         | 200 404 404 | 200 404 404 |
-        | create_metric_record         | {"parts_flagged": 1}                                                | 401    | 403         | 201 404 404 | 201 404 404 |
-        | announce_table_change        |                                                                     | 401    | 403         | 204         | 204         |
-        | list_audit_events            |                                                                     | 401    | 403         | 403         | 200         |
+        | operation                    | body                                                                | anonymous | viewer      | editor      | admin       |
+        | get_health                   |                                                                     | 200       | 200         | 200         | 200         |
+        | get_auth_config              |                                                                     | 200       | 200         | 200         | 200         |
+        | get_development_keys         |                                                                     | 200       | 200         | 200         | 200         |
+        | list_metrics                 |                                                                     | 401       | 200         | 200         | 200         |
+        | create_metrics_configuration | {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"}      | 401       | 403         | 201         | 201         |
+        | get_metrics                  |                                                                     | 401       | 200 404 404 | 200 404 404 | 200 404 404 |
+        | preview_metric               | {"query": "SELECT 1 AS x"}                                          | 401       | 403         | 200         | 200         |
+        | approve_metric               |                                                                     | 401       | 403         | 200 404 404 | 200 404 404 |
+        | rollback_metric              | {"version": 1}                                                      | 401       | 403         | 200 404 404 | 200 404 404 |
+        | list_metric_versions         |                                                                     | 401       | 403         | 200 404 404 | 200 404 404 |
+        | update_metrics_configuration | {"name": "Changed", "query": "SELECT 2 AS y", "is_editable": false} | 401       | 403         | 200 404 404 | 200 404 404 |
+        | delete_metrics_configuration |                                                                     | 401       | 403         | 204 404 404 | 204 404 404 |
+        | get_metric_query             |                                                                     | 401       | 403         | 200 404 404 | 200 404 404 |
+        | replace_metric_layouts       | [{"breakpoint": "lg", "x": 0, "y": 0, "w": 1, "h": 1}]              | 401       | 403         | 200 404 404 | 200 404 404 |
+        | create_metric_record         | {"parts_flagged": 1}                                                | 401       | 403         | 201 404 404 | 201 404 404 |
+        | announce_table_change        |                                                                     | 401       | 403         | 204         | 204         |
+        | list_audit_events            |                                                                     | 401       | 403         | 403         | 200         |
 
     # What a role has no right to on anything at all is refused before anything is looked up.
     @native
@@ -42,24 +42,24 @@ Feature: Rights
         """
       And metricd is running
       Then every operation of the API answers as follows, and names its security
-        | operation                    | body                                                           | nobody | viewer | editor      | admin       |
-        | get_health                   |                                                                | 200    | 200    | 200         | 200         |
-        | get_auth_config              |                                                                | 200    | 200    | 200         | 200         |
-        | get_development_keys         |                                                                | 200    | 200    | 200         | 200         |
-        | list_metrics                 |                                                                | 401    | 403    | 403         | 200         |
-        | create_metrics_configuration | {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"} | 401    | 403    | 403         | 201         |
-        | get_metrics                  |                                                                | 401    | 403    | 403         | 200 200 404 |
-        | preview_metric               | {"query": "SELECT 1 AS x"}                                     | 401    | 403    | 403         | 200         |
-        | approve_metric               |                                                                | 401    | 403    | 403         | 200 200 404 |
-        | rollback_metric              | {"version": 1}                                                 | 401    | 403    | 403         | 200 200 404 |
-        | list_metric_versions         |                                                                | 401    | 403    | 403         | 200 200 404 |
-        | update_metrics_configuration | {"name": "Changed"}                                            | 401    | 403    | 403         | 200 200 404 |
-        | delete_metrics_configuration |                                                                | 401    | 403    | 403         | 204 204 404 |
-        | get_metric_query             |                                                                | 401    | 403    | 403         | 200 200 404 |
-        | replace_metric_layouts       | []                                                             | 401    | 403    | 403         | 200 200 404 |
-        | create_metric_record         | {}                                                             | 401    | 403    | 404 404 404 | 201 201 404 |
-        | announce_table_change        |                                                                | 401    | 403    | 403         | 204         |
-        | list_audit_events            |                                                                | 401    | 403    | 403         | 200         |
+        | operation                    | body                                                           | anonymous | viewer | editor      | admin       |
+        | get_health                   |                                                                | 200       | 200    | 200         | 200         |
+        | get_auth_config              |                                                                | 200       | 200    | 200         | 200         |
+        | get_development_keys         |                                                                | 200       | 200    | 200         | 200         |
+        | list_metrics                 |                                                                | 401       | 403    | 403         | 200         |
+        | create_metrics_configuration | {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x"} | 401       | 403    | 403         | 201         |
+        | get_metrics                  |                                                                | 401       | 403    | 403         | 200 200 404 |
+        | preview_metric               | {"query": "SELECT 1 AS x"}                                     | 401       | 403    | 403         | 200         |
+        | approve_metric               |                                                                | 401       | 403    | 403         | 200 200 404 |
+        | rollback_metric              | {"version": 1}                                                 | 401       | 403    | 403         | 200 200 404 |
+        | list_metric_versions         |                                                                | 401       | 403    | 403         | 200 200 404 |
+        | update_metrics_configuration | {"name": "Changed"}                                            | 401       | 403    | 403         | 200 200 404 |
+        | delete_metrics_configuration |                                                                | 401       | 403    | 403         | 204 204 404 |
+        | get_metric_query             |                                                                | 401       | 403    | 403         | 200 200 404 |
+        | replace_metric_layouts       | []                                                             | 401       | 403    | 403         | 200 200 404 |
+        | create_metric_record         | {}                                                             | 401       | 403    | 404 404 404 | 201 201 404 |
+        | announce_table_change        |                                                                | 401       | 403    | 403         | 204         |
+        | list_audit_events            |                                                                | 401       | 403    | 403         | 200         |
 
     @idp @native
     Scenario: A good token that gives no role
@@ -146,7 +146,7 @@ Feature: Rights
     @native
     Scenario: Very many metrics that may not be read
       Given 4 metrics tagged "secret" and 2 tagged "open"
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE TEMPORARY TABLE more AS
           SELECT m.* FROM metricd.metric_configurations m, generate_series(1, 2000)

@@ -241,7 +241,7 @@ Feature: Row scope
 
     Scenario: Orders of two tenants
       Given the setting "METRICD_DATABASE__READER_ROLE" is "reader_of_orders"
-      And in the database, somebody has run
+      And this SQL was run in the database
         """
         CREATE ROLE reader_of_orders;
         CREATE TABLE orders (tenant_id text, item text, day date);
@@ -269,4 +269,4 @@ Feature: Row scope
       Given the setting "METRICD_CLAIMS__TENANT_ID" is "tenant"
       And the setting "METRICD_CLAIMS__REGION" is "region"
       And metricd is running
-      Then callers of 12 tenants who ask 500 times at once get their own rows and nobody else's
+      Then callers of 12 tenants who ask 500 times at once get their own rows and no others

@@ -122,7 +122,7 @@ Feature: Versions
   # Only on a server is there anybody else who could take a table away meanwhile.
   @native
   Scenario: A table that is gone stands in the way back
-    Given in the database, somebody has run
+    Given this SQL was run in the database
       """
       CREATE TABLE orders (n int);
       GRANT SELECT ON orders TO metricd_reader
@@ -136,7 +136,7 @@ Feature: Versions
       {"query": "SELECT 2 AS y"}
       """
     Then the answer is 200
-    Given in the database, somebody has run
+    Given this SQL was run in the database
       """
       DROP TABLE orders
       """

@@ -1,4 +1,4 @@
-//! The operations that a server says it has.
+//! The operations of an OpenAPI document.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct Operation {
     pub method: Method,
     /// The path, with the names of its parameters in braces.
     pub path: String,
-    /// The names of the ways to sign in, one of which it needs; `None` where the document is silent.
+    /// The names of the security schemes, one of which it needs; `None` where the document has none.
     pub security: Option<Vec<String>>,
     /// The statuses that it may answer with.
     pub statuses: BTreeSet<u16>,
@@ -33,16 +33,16 @@ const METHODS: [Method; 8] = [
     Method::TRACE,
 ];
 
-/// All operations of an OpenAPI document.
+/// Returns all operations of an OpenAPI document.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not one.
 pub fn operations(document: &Json) -> Result<Vec<Operation>> {
     let paths = members(document.at("paths").context("the document has no paths")?)?;
     let mut operations = Vec::new();
     for (path, methods) in paths {
         for (method, operation) in members(methods)? {
-            // What else stands beside the methods is about all of them.
+            // Other members apply to all methods.
             let Some(method) =
                 METHODS.iter().find(|known| known.as_str().eq_ignore_ascii_case(method))
             else {
@@ -62,7 +62,7 @@ fn read(method: Method, path: &str, operation: &Json) -> Result<Operation> {
     let security = match operation.at("security") {
         Some(needed) => {
             let mut names = Vec::new();
-            for one in needed.as_list().context("its security is no list")? {
+            for one in needed.as_list().context("its security is not a list")? {
                 names.extend(members(one)?.keys().cloned());
             }
             Some(names)
@@ -75,7 +75,7 @@ fn read(method: Method, path: &str, operation: &Json) -> Result<Operation> {
 fn members(value: &Json) -> Result<&BTreeMap<String, Json>> {
     match value {
         Json::Object(members) => Ok(members),
-        _ => anyhow::bail!("{value} is no object"),
+        _ => anyhow::bail!("{value} is not an object"),
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_tells_operations_with_their_security_and_statuses() {
+    fn operations_are_read_with_their_security_and_statuses() {
         let document = r#"{"paths": {"/things/{id}": {
             "parameters": [],
             "get": {"operationId": "get_thing", "security": [{"bearer": []}],

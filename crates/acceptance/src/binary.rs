@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::Command;
 
-/// The path in `ACCEPTANCE_BINARY`, else what `cargo build -p metricd` makes.
+/// Returns the path in `ACCEPTANCE_BINARY`, else of what `cargo build -p metricd` makes.
 ///
 /// # Errors
 /// When the build fails or makes no such binary.

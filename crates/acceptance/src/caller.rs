@@ -1,34 +1,34 @@
-//! Who asks: the callers of a scenario and the tokens that they show.
+//! The callers of a scenario, and the tokens that they show.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// Somebody with a token, or without one.
+/// A caller with a token, or without one.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Caller {
+pub enum TestCaller {
     /// Shows no token.
-    Nobody,
-    /// Shows this token, whatever it is.
+    Anonymous,
+    /// Shows this text as its token.
     Bearer(String),
-    /// Shows a token of metricd's own development issuer.
-    Person(Person),
+    /// Shows a token of metricd's development issuer.
+    User(TestUser),
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for TestCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody => f.write_str("Nobody"),
+            Self::Anonymous => f.write_str("Anonymous"),
             Self::Bearer(_) => f.write_str("Bearer"),
-            Self::Person(person) => person.fmt(f),
+            Self::User(user) => user.fmt(f),
         }
     }
 }
 
-/// Somebody whom the development issuer gives a token.
+/// A user to whom the development issuer gives a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct TestUser {
     /// `viewer`, `editor` or `admin`.
     pub role: String,
     /// The token's subject, unless it is the issuer's choice.
@@ -40,14 +40,14 @@ pub struct Person {
 /// Outlives every clock that a scenario sets while its server runs.
 const LIFETIME: &str = "720h";
 
-impl Person {
-    /// Somebody with this role and nothing else.
+impl TestUser {
+    /// A user with this role and nothing else.
     #[must_use]
     pub fn new(role: &str) -> Self {
         Self { role: role.to_owned(), name: None, claims: BTreeMap::new() }
     }
 
-    /// The arguments of `metricd` that print such a token.
+    /// Returns the arguments of `metricd` that print the user's token.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> =
@@ -77,19 +77,19 @@ const SHORTEST_SECRET: usize = 20;
 
 impl Secrets {
     /// Adds a token, or a header with one.
-    pub fn keep(&mut self, token: &str) {
+    pub fn add(&mut self, token: &str) {
         let parts = token.split(['.', ' ']).filter(|part| part.len() >= SHORTEST_SECRET);
         self.0.extend(parts.map(str::to_owned));
     }
 
     /// Whether any part of any token is in a text.
     #[must_use]
-    pub fn are_told_in(&self, text: &str) -> bool {
+    pub fn are_in(&self, text: &str) -> bool {
         self.0.iter().any(|part| text.contains(part))
     }
 }
 
-/// Whether metricd answers a path to anybody.
+/// Whether metricd answers a path without a token.
 #[must_use]
 pub fn is_open(path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -106,12 +106,12 @@ mod tests {
         let parts =
             ["header", "claims", "signature"].map(|name| format!("{name}-{}", "x".repeat(20)));
         let mut secrets = Secrets::default();
-        secrets.keep(&format!("Bearer {}", parts.join(".")));
+        secrets.add(&format!("Bearer {}", parts.join(".")));
         for part in &parts {
-            assert!(secrets.are_told_in(&format!("a request with {part} in it")), "{part}");
+            assert!(secrets.are_in(&format!("a request with {part} in it")), "{part}");
             assert!(!format!("{secrets:?}").contains(part), "{part}");
         }
-        assert!(!secrets.are_told_in("Bearer of nothing"));
+        assert!(!secrets.are_in("Bearer of nothing"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A scenario's own copy of the sample catalog, to be broken in every way.
+//! A scenario's own copy of the sample catalog, which steps change and damage.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ const SAMPLE: [(&str, &str); 3] = [
 
 /// Three files in a folder: `metrics.json`, `queries.csv` and `metric_records.json`.
 #[derive(Debug, Clone)]
-pub struct Catalog {
+pub struct TestCatalog {
     folder: PathBuf,
 }
 
-impl Catalog {
+impl TestCatalog {
     /// Writes the sample into a folder.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Catalog {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// The arguments of `metricd import` for the three files.
+    /// Returns the arguments of `metricd import` for the three files.
     #[must_use]
     pub fn arguments(&self) -> String {
         let path = |name| self.folder.join(name).display().to_string();
@@ -76,7 +76,7 @@ impl Catalog {
         Ok(text)
     }
 
-    /// The text of a query of `queries.csv`.
+    /// Returns the text of a query of `queries.csv`.
     ///
     /// # Errors
     /// When the query is not in the file.
@@ -84,11 +84,11 @@ impl Catalog {
         let start = format!("{id},\"");
         let text = self.read_with("queries.csv", &start)?;
         let (_, rest) = text.split_once(&start).context("no such query")?;
-        let (sql, _) = rest.split_once("\"\n").context("the query has no end")?;
+        let (sql, _) = rest.split_once("\"\n").context("the query does not end")?;
         Ok(sql.replace("\"\"", "\""))
     }
 
-    /// Gives a query of `queries.csv` another text.
+    /// Replaces the text of a query of `queries.csv`.
     ///
     /// # Errors
     /// When the query is not in the file.
@@ -96,22 +96,22 @@ impl Catalog {
         let start = format!("{id},\"");
         let text = self.read_with("queries.csv", &start)?;
         let (before, rest) = text.split_once(&start).context("no such query")?;
-        let (_, after) = rest.split_once("\"\n").context("the query has no end")?;
+        let (_, after) = rest.split_once("\"\n").context("the query does not end")?;
         let sql = sql.replace('"', "\"\"");
         self.write("queries.csv", format!("{before}{start}{sql}\"\n{after}"))
     }
 
-    /// Puts a byte that no UTF-8 text holds behind the first `part` of a file.
+    /// Inserts a byte that is not valid UTF-8 after the first `part` of a file.
     ///
     /// # Errors
     /// When the file does not hold it.
-    pub fn spoil_after(&self, file: &str, part: &str) -> Result<()> {
+    pub fn corrupt_after(&self, file: &str, part: &str) -> Result<()> {
         let text = self.read_with(file, part)?;
         let (before, after) = text.split_once(part).context("no such text")?;
         self.write(file, [before.as_bytes(), part.as_bytes(), &[0xff], after.as_bytes()].concat())
     }
 
-    /// Takes a metric and its layouts out of `metrics.json`.
+    /// Removes a metric and its layouts from `metrics.json`.
     ///
     /// # Errors
     /// When the metric is not in the file.
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_copy_is_changed_and_the_sample_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::sample(folder.path()).unwrap();
+        let catalog = TestCatalog::sample(folder.path()).unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
 
         catalog.set_query("cmcw3crxh0001poqkt5ctjjb0", "SELECT \"a\"").unwrap();

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-/// Where metricd keeps its data.
+/// The database engine of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub enum TestEngine {
     /// The PostgreSQL inside metricd.
     Embedded,
     /// A PostgreSQL server that metricd is pointed at.
     Native,
 }
 
-impl Engine {
+impl TestEngine {
     /// Both, in the order in which they are run.
     pub const ALL: [Self; 2] = [Self::Embedded, Self::Native];
 
@@ -26,7 +26,7 @@ impl Engine {
     }
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for TestEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Embedded => "embedded",
@@ -35,7 +35,7 @@ impl fmt::Display for Engine {
     }
 }
 
-/// What a scenario finds in its database.
+/// The content of a scenario's database before its first step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Content {
     /// Nothing at all: metricd has never seen it.
@@ -47,9 +47,9 @@ pub enum Content {
     Sample,
 }
 
-/// A scenario's own database.
+/// Where a scenario's database is.
 #[derive(Debug, Clone)]
-pub enum Database {
+pub enum DatabaseLocation {
     /// A data folder.
     Embedded {
         /// The folder, which metricd makes when it does not exist.
@@ -67,8 +67,8 @@ pub enum Database {
     },
 }
 
-impl Database {
-    /// The settings that point metricd at it.
+impl DatabaseLocation {
+    /// Returns the settings that point metricd at it.
     #[must_use]
     pub fn settings(&self) -> BTreeMap<String, String> {
         match self {
@@ -81,7 +81,7 @@ impl Database {
         }
     }
 
-    /// The arguments that point metricd at it.
+    /// Returns the arguments that point metricd at it.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         match self {
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn a_tag_keeps_a_scenario_to_one_engine() {
-        let runs = |engine: Engine, tag: &str| engine.runs(&[tag.to_owned()]);
-        assert!(runs(Engine::Native, "native") && !runs(Engine::Embedded, "native"));
-        assert!(runs(Engine::Embedded, "embedded") && !runs(Engine::Native, "embedded"));
-        assert!(runs(Engine::Native, "slow") && runs(Engine::Embedded, "slow"));
+        let runs = |engine: TestEngine, tag: &str| engine.runs(&[tag.to_owned()]);
+        assert!(runs(TestEngine::Native, "native") && !runs(TestEngine::Embedded, "native"));
+        assert!(runs(TestEngine::Embedded, "embedded") && !runs(TestEngine::Native, "embedded"));
+        assert!(runs(TestEngine::Native, "slow") && runs(TestEngine::Embedded, "slow"));
     }
 }

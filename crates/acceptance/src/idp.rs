@@ -2,7 +2,7 @@
 //! `scripts/setup test` has installed.
 //!
 //! Their secrets protect nothing, and they forget everything when they end. Nothing here reads a
-//! token: that is for metricd alone.
+//! token: only metricd does.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,19 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use reqwest::{Client, Url, redirect::Policy};
+use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
 };
 
-use crate::{answer::Answer, json::Json, process, watchdog::Watchdog};
+use crate::{
+    http::{self, HttpAnswer},
+    json::Json,
+    process,
+    watchdog::Watchdog,
+};
 
 /// The scope that opens metricd, unless it is told another.
 pub const SCOPE: &str = "api/backend_access";
@@ -31,16 +36,16 @@ const REGION: &str = "eu-central-1";
 const PASSWORD: &str = "Corr3ct-horse-battery!";
 const LOOPBACK: &str = "http://127.0.0.1:";
 
-/// What a person who has signed in gets.
+/// The tokens of a person who has signed in.
 #[derive(Clone)]
 pub struct Tokens {
     /// For APIs.
     pub access: String,
-    /// For the application that has signed the person in, and for nobody else.
+    /// For the application that has signed the person in, and for no API.
     pub id: String,
 }
 
-/// An AWS Cognito with two user pools: metricd's own, and one that is none of its business.
+/// An AWS Cognito with two user pools: one that metricd trusts, and one that it does not.
 ///
 /// Of the clients, `machine` and `stranger` belong to the first pool and `foreign` to the second;
 /// people sign in to the first through `people`.
@@ -62,7 +67,7 @@ impl Cognito {
     /// Starts it in `folder`, which must not exist yet, and makes its pools and clients.
     ///
     /// # Errors
-    /// When it is not installed or does not come up; the text says what it said.
+    /// When it is not installed or does not come up; the text is its log.
     pub async fn start(folder: &Path, watchdog: Arc<Watchdog>) -> Result<Self> {
         let python = installed()?.join("python/bin/python");
         let own = |name: &str| (name.to_owned(), folder.display().to_string());
@@ -83,8 +88,12 @@ impl Cognito {
         let mut command = process::command(&python, folder, &settings);
         command.args(["-m", "ministack"]);
         let program = Program::start(command, folder, watchdog).await?;
-        let mut cognito =
-            Self { program, client: client()?, pool: String::new(), clients: BTreeMap::new() };
+        let mut cognito = Self {
+            program,
+            client: http::client()?,
+            pool: String::new(),
+            clients: BTreeMap::new(),
+        };
         let prepared = cognito.prepare().await;
         prepared.with_context(|| format!("Cognito has logged:\n{}", cognito.log()))?;
         Ok(cognito)
@@ -137,12 +146,12 @@ impl Cognito {
         let request = request
             .header("Content-Type", "application/x-amz-json-1.1")
             .header("X-Amz-Target", format!("AWSCognitoIdentityProviderService.{operation}"));
-        let answer = Answer::read(request.send().await?).await?;
+        let answer = HttpAnswer::read(request.send().await?).await?;
         ensure!(answer.status == 200, "{operation}: {}: {}", answer.status, answer.text());
         Ok(serde_json::from_slice(&answer.body)?)
     }
 
-    /// The settings with which metricd trusts one client of the first pool.
+    /// Returns the settings with which metricd trusts one client of the first pool.
     ///
     /// # Errors
     /// When there is no such client.
@@ -163,7 +172,7 @@ impl Cognito {
         self.clients.get(name).with_context(|| format!("Cognito has no client {name}"))
     }
 
-    /// The id of a client, which is also the subject of its tokens.
+    /// Returns the id of a client, which is also the subject of its tokens.
     ///
     /// # Errors
     /// When there is no such client.
@@ -171,11 +180,17 @@ impl Cognito {
         Ok(&self.client_of(name)?.id)
     }
 
-    /// What a client is answered that asks for a token, with its own secret unless another is given.
+    /// Requests a token for a client, with its own secret unless another is given, and returns the
+    /// answer.
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn grant(&self, client: &str, secret: Option<&str>, scope: &str) -> Result<Answer> {
+    pub async fn grant(
+        &self,
+        client: &str,
+        secret: Option<&str>,
+        scope: &str,
+    ) -> Result<HttpAnswer> {
         let client = self.client_of(client)?;
         let form = [("grant_type", "client_credentials"), ("scope", scope)];
         let url = format!("{}/oauth2/token", self.program.root);
@@ -183,7 +198,7 @@ impl Cognito {
         post(&self.client, &url, (&client.id, secret), &form).await
     }
 
-    /// Signs somebody in with a password.
+    /// Signs a person in with a password.
     ///
     /// # Errors
     /// When Cognito refuses.
@@ -209,7 +224,7 @@ impl Cognito {
         })
     }
 
-    /// What it has logged.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.program.log()
@@ -243,32 +258,32 @@ impl OpenId {
     /// Starts it in `folder`, which must not exist yet.
     ///
     /// # Errors
-    /// When it is not installed or does not come up; the text says what it said.
+    /// When it is not installed or does not come up; the text is its log.
     pub async fn start(folder: &Path, watchdog: Arc<Watchdog>) -> Result<Self> {
         let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/idp/provider.mjs"));
         fs::create_dir(folder)?;
         let mut command = process::command(Path::new("node"), folder, &BTreeMap::new());
         command.arg(script).arg(installed()?);
         let program = Program::start(command, folder, watchdog).await?;
-        Ok(Self { program, client: client()? })
+        Ok(Self { program, client: http::client()? })
     }
 
-    /// Its name, which is also its address.
+    /// Returns its issuer URL, which is also its address.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.program.root
     }
 
-    /// What a client is answered that asks for a token of this audience.
+    /// Requests a token of this audience for a client, and returns the answer.
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn grant(&self, client: &str, scope: &str, audience: &str) -> Result<Answer> {
+    pub async fn grant(&self, client: &str, scope: &str, audience: &str) -> Result<HttpAnswer> {
         let form = [("grant_type", "client_credentials"), ("scope", scope), ("resource", audience)];
         self.post("token", client, &form).await
     }
 
-    /// Signs somebody in who confirms it on another device.
+    /// Signs a person in who confirms it on another device.
     ///
     /// # Errors
     /// When the provider refuses.
@@ -283,13 +298,13 @@ impl OpenId {
         Ok(Tokens { access: member(&answer, "access_token")?, id: member(&answer, "id_token")? })
     }
 
-    async fn post(&self, path: &str, client: &str, form: &[(&str, &str)]) -> Result<Answer> {
+    async fn post(&self, path: &str, client: &str, form: &[(&str, &str)]) -> Result<HttpAnswer> {
         let url = format!("{}/{path}", self.program.root);
         let secret = format!("secret-of-{client}");
         post(&self.client, &url, (client, &secret), form).await
     }
 
-    /// What it has logged.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.program.log()
@@ -304,22 +319,18 @@ impl OpenId {
     }
 }
 
-/// The access token in a provider's answer.
+/// Returns the access token in a provider's answer.
 ///
 /// # Errors
 /// When it holds none.
-pub fn token_in(answer: &Answer) -> Result<String> {
+pub fn token_in(answer: &HttpAnswer) -> Result<String> {
     member(answer, "access_token")
 }
 
-fn member(answer: &Answer, name: &str) -> Result<String> {
+fn member(answer: &HttpAnswer, name: &str) -> Result<String> {
     let body = answer.json()?;
     let value = body.at(name).and_then(Json::as_text).map(str::to_owned);
     value.with_context(|| format!("no {name}: {} {}", answer.status, answer.text()))
-}
-
-fn client() -> Result<Client> {
-    Ok(Client::builder().no_proxy().redirect(Policy::none()).timeout(process::PATIENCE).build()?)
 }
 
 async fn post(
@@ -327,17 +338,17 @@ async fn post(
     url: &str,
     (id, secret): (&str, &str),
     form: &[(&str, &str)],
-) -> Result<Answer> {
+) -> Result<HttpAnswer> {
     let encoded = Url::parse_with_params(url, form)?;
     let request = client
         .post(url)
         .basic_auth(id, Some(secret))
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(encoded.query().unwrap_or_default().to_owned());
-    Answer::read(request.send().await?).await
+    HttpAnswer::read(request.send().await?).await
 }
 
-/// Where `scripts/setup test` has put the providers.
+/// Returns the folder in which `scripts/setup test` installs the providers.
 fn installed() -> Result<PathBuf> {
     let below = |name: &str, path: &str| Some(PathBuf::from(env::var_os(name)?).join(path));
     let tools = below("TOOLS_DIR", "")
@@ -353,7 +364,7 @@ fn installed() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A server that tells its address in its log.
+/// A server that logs its address.
 #[derive(Debug)]
 struct Program {
     child: Mutex<Child>,
@@ -374,7 +385,7 @@ impl Program {
         watchdog.watch(pid);
         let mut program =
             Self { child: Mutex::new(child), pid, log, root: String::new(), watchdog };
-        program.root = process::until(async || {
+        program.root = process::poll_until(async || {
             let logged = program.log();
             if let Some(root) = address_in(&logged) {
                 return Ok(Break(root));
@@ -401,7 +412,7 @@ impl Program {
     }
 }
 
-/// The first address on the loopback whose end was written too.
+/// Returns the first loopback address in a log, unless its end is still to be written.
 fn address_in(log: &str) -> Option<String> {
     let (_, rest) = log.split_once(LOOPBACK)?;
     let end = rest.find(|c: char| !c.is_ascii_digit())?;
@@ -422,7 +433,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cognito_gives_tokens_to_whoever_knows_the_secret() {
+    async fn cognito_gives_tokens_to_clients_that_know_the_secret() {
         let folder = tempfile::tempdir().unwrap();
         let watchdog = Arc::new(Watchdog::start(&folder.path().join("none")).unwrap());
         let cognito = Cognito::start(&folder.path().join("cognito"), watchdog).await.unwrap();

@@ -22,10 +22,10 @@ pub enum Json {
     Object(BTreeMap<String, Json>),
 }
 
-/// How an expected value is held against an actual one.
+/// How an expected value is compared with an actual one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// Nothing more and nothing less.
+    /// The same members.
     Exact,
     /// Objects may have more members than expected, at any depth; lists may not.
     Contains,
@@ -63,7 +63,7 @@ impl Json {
         })
     }
 
-    /// The value at a dotted path such as `generation.grounded` or `layouts.0.x`.
+    /// Returns the value at a dotted path such as `generation.grounded` or `layouts.0.x`.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Self> {
         path.split('.').filter(|step| !step.is_empty()).try_fold(self, |value, step| match value {
@@ -73,7 +73,7 @@ impl Json {
         })
     }
 
-    /// The text of a string.
+    /// Returns the text of a string.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -82,7 +82,7 @@ impl Json {
         }
     }
 
-    /// The items of an array.
+    /// Returns the items of an array.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Self]> {
         match self {
@@ -91,7 +91,7 @@ impl Json {
         }
     }
 
-    /// The first place at which `self` is not what `expected` asks for. The expected strings
+    /// Returns the first place at which `self` differs from `expected`, if any. The expected strings
     /// `<any>`, `<something>`, `<text>`, `<number>`, `<uuid>` and `<instant>` stand for any value
     /// of their kind.
     #[must_use]
@@ -140,7 +140,7 @@ impl Json {
         }
     }
 
-    /// A list without its order: its items sorted by their own text.
+    /// Sorts the items of a list by their text, to compare it without its order.
     #[must_use]
     pub fn sorted(self) -> Self {
         match self {

@@ -1,27 +1,33 @@
-//! What the acceptance tests stand on: the binary under test, the two database engines, identity
-//! providers, and one [`TestApp`] for each scenario.
+//! The harness of the acceptance tests: the binary under test, the two database engines, identity
+//! providers, and for each scenario a [`World`] of a [`Server`] and a [`Client`].
 //!
 //! Nothing here links metricd's own crates: a scenario sees what a user sees, which is the command
 //! line, HTTP, the logs and the files.
 
-pub mod answer;
 pub mod api;
-pub mod app;
 pub mod binary;
 pub mod caller;
 pub mod catalog;
-pub mod dice;
+pub mod client;
+pub mod database;
 pub mod engine;
+pub mod http;
 pub mod idp;
 pub mod json;
 pub mod logs;
 pub mod model;
 pub mod native;
 pub mod process;
+pub mod random;
 pub mod report;
-pub mod stage;
+pub mod server;
+pub mod test_run;
+pub mod variables;
 pub mod watchdog;
+pub mod world;
 
-pub use app::TestApp;
-pub use engine::Engine;
-pub use stage::Stage;
+pub use client::Client;
+pub use engine::TestEngine;
+pub use server::Server;
+pub use test_run::TestRun;
+pub use world::World;

@@ -17,7 +17,7 @@ use crate::json::Json;
 pub struct LogLine {
     /// As written.
     pub raw: String,
-    /// As JSON, unless it is none.
+    /// As JSON, if it is a JSON object.
     pub json: Option<Json>,
 }
 
@@ -27,7 +27,7 @@ impl LogLine {
         Self { raw, json }
     }
 
-    /// A field as plain text: a string without its quotes, anything else as written.
+    /// Returns a field as plain text: a string without its quotes, anything else as written.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<String> {
         match self.json.as_ref()?.at(name)? {
@@ -50,7 +50,7 @@ impl fmt::Display for LogLine {
     }
 }
 
-/// All lines so far; clones share them.
+/// The lines so far; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Logs(Arc<Mutex<Vec<LogLine>>>);
 
@@ -66,19 +66,19 @@ impl Logs {
         })
     }
 
-    /// The lines that were read so far.
+    /// Returns the lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets the lines of one request.
+    /// Removes the lines of one request.
     pub fn forget_request(&self, id: &str) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|line| line.field("request_id").as_deref() != Some(id));
     }
 
-    /// All lines as one text.
+    /// Returns all lines as one text.
     #[must_use]
     pub fn text(&self) -> String {
         let lines: Vec<_> = self.lines().into_iter().map(|line| line.raw).collect();

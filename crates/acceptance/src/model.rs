@@ -1,5 +1,5 @@
-//! A server on loopback that speaks the chat-completions protocol in place of a model, and writes
-//! what a scenario says.
+//! A server on loopback that speaks the chat-completions protocol in place of a model, with replies
+//! that a scenario scripts.
 
 use std::{
     collections::VecDeque,
@@ -15,25 +15,25 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What metricd shows to the model's server.
+/// The API key that metricd sends.
 pub const API_KEY: &str = "sk-0123456789abcdef-of-the-model";
 
-/// What the model does with a sentence.
+/// A reply of the model to one request.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// It writes this query.
     Query(String),
-    /// It does not understand, and says this.
+    /// It does not understand, for this reason.
     NotUnderstood(String),
     /// Its server refuses with this status.
     Status(u16),
-    /// Nothing ever comes.
+    /// It never replies.
     Silence,
 }
 
-/// A model's server. It ends when it is dropped.
+/// A server with scripted replies. It ends when it is dropped.
 #[derive(Debug)]
-pub struct Model {
+pub struct ScriptedModel {
     address: SocketAddr,
     state: Arc<State>,
     serving: JoinHandle<()>,
@@ -46,7 +46,7 @@ struct State {
     requests: Mutex<Vec<String>>,
 }
 
-impl Model {
+impl ScriptedModel {
     /// Starts a server on a free port.
     ///
     /// # Errors
@@ -64,31 +64,31 @@ impl Model {
         Ok(Self { address, state, serving })
     }
 
-    /// Where it is asked.
+    /// Returns the base URL of its API.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// What it does next; when nothing more was said, it goes on like this.
-    pub fn then(&self, reply: Reply) {
+    /// Adds a reply. The last one is repeated.
+    pub fn add(&self, reply: Reply) {
         self.state.replies.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply);
     }
 
-    /// The requests that it got, header and body.
+    /// Returns the requests so far, header and body.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.state.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Drop for Model {
+impl Drop for ScriptedModel {
     fn drop(&mut self) {
         self.serving.abort();
     }
 }
 
-/// Answers one request. Whoever asks may leave at any time.
+/// Answers one request. The client may disconnect at any time.
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let Some(request) = read(&mut stream).await else { return };
     state.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the run's own, from the server programs installed on this machine.
+//! A PostgreSQL server of the run's own, from the server programs installed on this machine.
 //!
 //! It lives in a folder of its own, listens on a Unix socket only, and touches no service of the
 //! machine. It trades durability for speed: no scenario kills it, only metricd.
@@ -40,7 +40,7 @@ impl Postgres {
     /// Makes a cluster in `folder`, which must not exist yet, and starts it.
     ///
     /// # Errors
-    /// When no server programs are installed, or they refuse to work; the text says what they said.
+    /// When no server programs are installed, or they fail; the text is their output.
     pub async fn start(folder: &Path, watchdog: Arc<Watchdog>) -> Result<Self> {
         let programs = programs()?;
         let owner = owner().await?;
@@ -98,7 +98,7 @@ impl Postgres {
     }
 
     async fn wait_until_up(&self) -> Result<()> {
-        process::until(async || {
+        process::poll_until(async || {
             if let Some(status) = self.server.lock().await.try_wait()? {
                 let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 bail!("postgres has ended ({status}): {log}");
@@ -111,7 +111,7 @@ impl Postgres {
         .await
     }
 
-    /// The `DATABASE_URL` of a database.
+    /// Returns the `DATABASE_URL` of a database.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let folder: String = self.folder.display().to_string().replace('/', "%2F");
@@ -128,7 +128,7 @@ impl Postgres {
         Ok(PgConnection::connect_with(&options.database(database)).await?)
     }
 
-    /// Makes a database as a copy of `template`, to which nobody may be connected.
+    /// Makes a database as a copy of `template`, to which no session may be connected.
     ///
     /// # Errors
     /// When the server refuses.
@@ -139,7 +139,7 @@ impl Postgres {
         Ok(connection.close().await?)
     }
 
-    /// Removes a database, whoever is connected to it.
+    /// Removes a database, and ends the sessions in it.
     ///
     /// # Errors
     /// When the server refuses.
@@ -168,15 +168,13 @@ impl Postgres {
     pub async fn stop(&self) -> Result<()> {
         process::signal(self.pid, "INT").await?;
         let mut server = self.server.lock().await;
-        tokio::time::timeout(process::PATIENCE, server.wait())
-            .await
-            .context("postgres hangs")??;
+        tokio::time::timeout(process::TIMEOUT, server.wait()).await.context("postgres hangs")??;
         self.watchdog.leave(self.pid);
         Ok(())
     }
 }
 
-/// A program that belongs to the server, such as `psql`.
+/// Returns the path of a program that belongs to the server, such as `psql`.
 ///
 /// # Errors
 /// When no server programs are installed.
@@ -184,7 +182,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(programs()?.join(name))
 }
 
-/// The folder of `initdb` and `postgres`: what `pg_config` says, else the newest that Debian or Red
+/// Returns the folder of `initdb` and `postgres`: what `pg_config` says, else the newest that Debian or Red
 /// Hat has installed, else on the path.
 fn programs() -> Result<PathBuf> {
     let asked = std::process::Command::new("pg_config").arg("--bindir").output();
@@ -202,7 +200,7 @@ fn programs() -> Result<PathBuf> {
         )
 }
 
-/// The folders of programs by their versions, the newest first.
+/// Returns the installed folders of programs, the newest version first.
 fn installed() -> impl Iterator<Item = PathBuf> {
     let mut versions = BTreeSet::new();
     for (folder, prefix) in [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")] {
@@ -215,7 +213,7 @@ fn installed() -> impl Iterator<Item = PathBuf> {
     versions.into_iter().rev().map(|(_, folder)| folder)
 }
 
-/// Whom to run the server as: initdb refuses root, so root lends it to an unprivileged user.
+/// Returns the user and group to run the server as: initdb refuses root.
 async fn owner() -> Result<Option<(u32, u32)>> {
     if id(&["-u"]).await? != Some(0) {
         return Ok(None);
@@ -236,10 +234,10 @@ async fn id(args: &[&str]) -> Result<Option<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::short_temporary_folder;
+    use crate::test_run::short_temporary_folder;
 
     #[tokio::test]
-    async fn a_server_of_our_own_starts_copies_databases_and_stops() {
+    async fn a_server_starts_copies_databases_and_stops() {
         let folder = short_temporary_folder().unwrap();
         let watchdog = Arc::new(Watchdog::start(&folder.path().join("none")).unwrap());
         let postgres = Postgres::start(&folder.path().join("pg"), watchdog).await.unwrap();

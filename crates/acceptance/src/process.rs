@@ -1,4 +1,4 @@
-//! Programs that a scenario runs.
+//! Programs that a scenario runs, and waiting for what they do.
 
 use std::{
     collections::BTreeMap,
@@ -15,31 +15,31 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// A program that runs longer than this hangs.
-pub const PATIENCE: Duration = Duration::from_mins(2);
-const PAUSE: Duration = Duration::from_millis(10);
+/// The longest wait for anything: a program that takes longer hangs.
+pub const TIMEOUT: Duration = Duration::from_mins(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What a program said before it ended.
+/// The output of a program that has ended.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it logged or complained of.
+    /// Its standard error: logs and errors.
     pub stderr: String,
 }
 
 impl Output {
-    /// Everything it wrote.
+    /// Returns all of it.
     #[must_use]
     pub fn text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 }
 
-/// The program with nothing of this machine's environment but what every program needs, so that a
-/// developer's own settings do not reach the tests.
+/// Returns a command with no more of this machine's environment than every program needs, so that
+/// a developer's own settings do not reach the tests.
 #[must_use]
 pub fn command(program: &Path, folder: &Path, settings: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(program);
@@ -65,7 +65,7 @@ pub fn command(program: &Path, folder: &Path, settings: &BTreeMap<String, String
 /// When it cannot be started or hangs.
 pub async fn run(mut command: Command) -> Result<Output> {
     let name = command.as_std().get_program().display().to_string();
-    let output = tokio::time::timeout(PATIENCE, command.output());
+    let output = tokio::time::timeout(TIMEOUT, command.output());
     let output = output.await.with_context(|| format!("{name} hangs"))?;
     let output = output.with_context(|| format!("cannot start {name}"))?;
     Ok(Output {
@@ -75,7 +75,7 @@ pub async fn run(mut command: Command) -> Result<Output> {
     })
 }
 
-/// Sends a signal such as `TERM` to a process of ours.
+/// Sends a signal such as `TERM` to a process.
 ///
 /// # Errors
 /// When there is no such process.
@@ -86,17 +86,19 @@ pub async fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Looks again and again until there is what was looked for.
+/// Polls until a condition holds, and returns what was found.
 ///
 /// # Errors
-/// When a look fails, or with what the last one was left with when patience ends.
-pub async fn until<T>(mut look: impl AsyncFnMut() -> Result<ControlFlow<T, String>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+/// When the condition fails, or with its last message after [`TIMEOUT`].
+pub async fn poll_until<T>(
+    mut condition: impl AsyncFnMut() -> Result<ControlFlow<T, String>>,
+) -> Result<T> {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        match look().await? {
+        match condition().await? {
             ControlFlow::Break(found) => return Ok(found),
-            ControlFlow::Continue(instead) => ensure!(Instant::now() < deadline, instead),
+            ControlFlow::Continue(message) => ensure!(Instant::now() < deadline, message),
         }
-        sleep(PAUSE).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

@@ -4,13 +4,13 @@ use anyhow::{Context as _, Result};
 
 use crate::{json::Json, process::Output};
 
-/// What a load did, or would have done.
+/// The report of an import or a validation.
 #[derive(Debug, Clone)]
-pub struct Report(Json);
+pub struct LoadReport(Json);
 
-/// One thing that the report says about the files.
+/// A finding about the files.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct ReportFinding {
     /// `note`, `warning`, `repair` or `rejection`.
     pub severity: String,
     /// The file as it was named on the command line.
@@ -19,39 +19,39 @@ pub struct Finding {
     pub line: Option<u64>,
     /// The JSON path in the file.
     pub path: Option<String>,
-    /// What it is, and what to do.
+    /// The message and the advice.
     pub text: String,
 }
 
-impl Report {
-    /// Reads what `--format json` printed.
+impl LoadReport {
+    /// Reads the output of `--format json`.
     ///
     /// # Errors
-    /// When it is no JSON.
+    /// When it is not JSON.
     pub fn read(output: &Output) -> Result<Self> {
         Json::parse(output.stdout.trim())
             .map(Self)
-            .with_context(|| format!("no report; it said: {}", output.stderr))
+            .with_context(|| format!("no report: {}", output.stderr))
     }
 
-    /// The whole report.
+    /// Returns the whole report.
     #[must_use]
     pub fn json(&self) -> &Json {
         &self.0
     }
 
-    /// How many `queries`, `metrics`, `layouts` or `records` were `created`, `updated`, `unchanged`
-    /// or `removed`.
+    /// Returns how many `queries`, `metrics`, `layouts` or `records` were `created`, `updated`,
+    /// `unchanged` or `removed`.
     #[must_use]
     pub fn count(&self, what: &str, outcome: &str) -> Option<u64> {
         number(self.0.at("counts")?.at(what)?.at(outcome)?)
     }
 
-    /// All findings, in the order of the report.
+    /// Returns all findings, in the order of the report.
     ///
     /// # Errors
-    /// When the report has none of their shape.
-    pub fn findings(&self) -> Result<Vec<Finding>> {
+    /// When the report does not hold a list of findings.
+    pub fn findings(&self) -> Result<Vec<ReportFinding>> {
         let findings = self.0.at("findings").and_then(Json::as_list).context("no findings")?;
         findings
             .iter()
@@ -59,7 +59,7 @@ impl Report {
                 let text = |name| finding.at(name).and_then(Json::as_text).map(str::to_owned);
                 let message = text("message").context("a finding without a message")?;
                 let advice = text("advice").unwrap_or_default();
-                Ok(Finding {
+                Ok(ReportFinding {
                     severity: text("severity").context("a finding without a severity")?,
                     file: text("file").unwrap_or_default(),
                     line: finding.at("line").and_then(number),

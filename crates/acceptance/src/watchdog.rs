@@ -1,7 +1,7 @@
 //! Ends the processes of a run that can no longer end them itself.
 //!
-//! A run that is killed drops no guards. A small shell outlives it, holding the list of process ids
-//! that the run told it; when its input ends, it ends them and removes the run's folder.
+//! A run that is killed drops no guards. A small shell outlives it with the list of process ids that
+//! the run gave it; when its input ends, it ends them and removes the run's folder.
 
 use std::{
     io::Write as _,
@@ -36,7 +36,7 @@ rm -rf "$1"
 #[derive(Debug)]
 pub struct Watchdog {
     shell: Child,
-    orders: Mutex<Option<ChildStdin>>,
+    input: Mutex<Option<ChildStdin>>,
 }
 
 impl Watchdog {
@@ -53,32 +53,32 @@ impl Watchdog {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start `sh`")?;
-        let orders = Mutex::new(shell.stdin.take());
-        Ok(Self { shell, orders })
+        let input = Mutex::new(shell.stdin.take());
+        Ok(Self { shell, input })
     }
 
-    /// Has the process ended if this run dies before it.
+    /// Adds a process, which is ended if this run dies before it.
     pub fn watch(&self, pid: u32) {
-        self.order("watch", pid);
+        self.write("watch", pid);
     }
 
-    /// Forgets a process that has ended: its id may be given to another.
+    /// Removes a process that has ended: its id may be given to another.
     pub fn leave(&self, pid: u32) {
-        self.order("leave", pid);
+        self.write("leave", pid);
     }
 
-    fn order(&self, verb: &str, pid: u32) {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(orders) = orders.as_mut() {
-            // A shell that somebody killed leaves nothing to do but to go on without it.
-            let _ = writeln!(orders, "{verb} {pid}");
+    fn write(&self, verb: &str, pid: u32) {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(input) = input.as_mut() {
+            // The run goes on without a shell that was killed.
+            let _ = writeln!(input, "{verb} {pid}");
         }
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.input.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ = self.shell.wait();
     }
 }

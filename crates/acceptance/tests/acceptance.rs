@@ -19,7 +19,7 @@ use cucumber::{
     World as _, cli, event::ScenarioFinished, parser, runner, tag::Ext as _, writer,
     writer::Stats as _,
 };
-use metricd_acceptance::{Engine, Stage, TestApp, binary};
+use metricd_acceptance::{TestEngine, TestRun, World, binary};
 
 mod steps;
 
@@ -42,8 +42,8 @@ async fn main() -> Result<ExitCode> {
     }
     let options = Options::parsed();
     let binary = binary::find().await?;
-    for engine in Engine::ALL {
-        let stage = Stage::set(engine, binary.clone()).await?;
+    for engine in TestEngine::ALL {
+        let stage = TestRun::set(engine, binary.clone()).await?;
         run(engine, options.clone()).await;
         stage.end().await?;
     }
@@ -55,11 +55,11 @@ async fn main() -> Result<ExitCode> {
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn run(engine: Engine, mut options: Options) {
+async fn run(engine: TestEngine, mut options: Options) {
     say(&format!("\n=== {engine} PostgreSQL ==="));
     // Given on the command line, these two would take the place of the filter by engine.
     let (name, tags) = (options.re_filter.take(), options.tags_filter.take());
-    let finished = TestApp::cucumber()
+    let finished = World::cucumber()
         .with_cli(options)
         .max_concurrent_scenarios(AT_ONCE)
         .after(move |_, _, scenario, outcome, app| {

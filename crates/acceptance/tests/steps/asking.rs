@@ -1,63 +1,62 @@
-//! Requests, and what is in their answers.
+//! Requests and their answers.
 
 use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
-    TestApp,
-    caller::Caller,
+    World,
+    caller::TestCaller,
     json::{Json, Match},
 };
-use reqwest::Method;
 
 use super::{Step, items, json_document, matches, pages, rows};
 
 #[given(expr = "the next request has the header {string} {string}")]
 #[when(expr = "the next request has the header {string} {string}")]
-fn header(app: &mut TestApp, name: String, value: String) {
-    app.headers.push((name, value));
+fn header(world: &mut World, name: String, value: String) {
+    world.client.headers.push((name, value));
 }
 
 #[when(expr = "I ask for {string}")]
-async fn get(app: &mut TestApp, path: String) -> Step {
-    app.request(Method::GET, &path, None).await?;
+async fn get(world: &mut World, path: String) -> Step {
+    world.get(&path).await?;
     Ok(())
 }
 
 #[when(expr = "I ask for the metric {string}")]
-async fn metric(app: &mut TestApp, id: String) -> Step {
-    app.request(Method::GET, &format!("/metrics/{id}"), None).await?;
+async fn metric(world: &mut World, id: String) -> Step {
+    world.get(&format!("/metrics/{id}")).await?;
     Ok(())
 }
 
 #[when(expr = "I ask for the metric {string} with {string}")]
-async fn metric_with(app: &mut TestApp, id: String, parameters: String) -> Step {
-    app.request(Method::GET, &format!("/metrics/{id}?{parameters}"), None).await?;
+async fn metric_with(world: &mut World, id: String, parameters: String) -> Step {
+    world.get(&format!("/metrics/{id}?{parameters}")).await?;
     Ok(())
 }
 
 #[when(expr = "I ask for the metric {string} from {string} to {string}")]
-async fn metric_between(app: &mut TestApp, id: String, start: String, end: String) -> Step {
+async fn metric_between(world: &mut World, id: String, start: String, end: String) -> Step {
     let path = format!("/metrics/{id}?start_date={start}&end_date={end}");
-    app.request(Method::GET, &path, None).await?;
+    world.get(&path).await?;
     Ok(())
 }
 
 #[when(expr = "I ask for the metric {string} in the background")]
-async fn metric_in_background(app: &mut TestApp, id: String) -> Step {
-    Ok(app.ask_in_background(&format!("/metrics/{id}")).await?)
+async fn metric_in_background(world: &mut World, id: String) -> Step {
+    Ok(world.client.get_in_background(&mut world.server, &format!("/metrics/{id}")).await?)
 }
 
 /// A machine may be busy for a while: one attempt in time is enough. Where nothing ends the query, none
 /// is.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 10;
 
-#[then(expr = "the server is rid of the metric {string} within a second of my hanging up")]
-async fn rid_after_hanging_up(app: &mut TestApp, id: String) -> Step {
+#[then(expr = "the query of the metric {string} ends within a second of my disconnecting")]
+async fn ends_after_disconnecting(world: &mut World, id: String) -> Step {
     for _ in 0..ATTEMPTS {
-        app.ask_in_background(&format!("/metrics/{id}")).await?;
-        app.until_it_runs().await?;
-        app.leave()?;
-        if app.is_rid_within_a_second().await? {
+        world.client.get_in_background(&mut world.server, &format!("/metrics/{id}")).await?;
+        world.server.database.wait_for_query().await?;
+        world.client.disconnect()?;
+        if world.server.database.is_idle_within_a_second().await? {
             return Ok(());
         }
     }
@@ -65,13 +64,13 @@ async fn rid_after_hanging_up(app: &mut TestApp, id: String) -> Step {
     Ok(())
 }
 
-#[then(expr = "the server is rid of the metric {string} within a second of the answer {int}")]
-async fn rid_after_answer(app: &mut TestApp, id: String, status: u16) -> Step {
+#[then(expr = "the query of the metric {string} ends within a second of the answer {int}")]
+async fn ends_after_answer(world: &mut World, id: String, status: u16) -> Step {
     for _ in 0..ATTEMPTS {
-        app.request(Method::GET, &format!("/metrics/{id}"), None).await?;
-        let answered = app.answer()?.status;
+        world.get(&format!("/metrics/{id}")).await?;
+        let answered = world.client.answer()?.status;
         ensure!(answered == status, "the answer is {answered}");
-        if app.is_rid_within_a_second().await? {
+        if world.server.database.is_idle_within_a_second().await? {
             return Ok(());
         }
     }
@@ -79,60 +78,60 @@ async fn rid_after_answer(app: &mut TestApp, id: String, status: u16) -> Step {
     Ok(())
 }
 
-/// One that waits in a queue may be faster than the one that it should wait for: it asks again.
+/// A request that should wait in the queue may overtake the one that it should wait for.
 #[when(expr = "I ask for the metric {string} until the answer is {int}")]
-async fn metric_until(app: &mut TestApp, id: String, status: u16) -> Step {
-    Ok(app.ask_until(&format!("/metrics/{id}"), status).await?)
+async fn metric_until(world: &mut World, id: String, status: u16) -> Step {
+    Ok(world.client.get_until(&mut world.server, &format!("/metrics/{id}"), status).await?)
 }
 
 #[when(expr = "I ask for {string} until the answer is {int}")]
-async fn get_until(app: &mut TestApp, path: String, status: u16) -> Step {
-    Ok(app.ask_until(&path, status).await?)
+async fn get_until(world: &mut World, path: String, status: u16) -> Step {
+    Ok(world.client.get_until(&mut world.server, &path, status).await?)
 }
 
 #[then("what I asked in the background has no answer yet")]
-fn no_answer_yet(app: &mut TestApp) -> Step {
-    ensure!(app.is_waiting()?, "it has one");
+fn no_answer_yet(world: &mut World) -> Step {
+    ensure!(world.client.is_waiting()?, "it has one");
     Ok(())
 }
 
 #[when(expr = "I browse to {string}")]
-async fn browse(app: &mut TestApp, path: String) -> Step {
+async fn browse(world: &mut World, path: String) -> Step {
     let mut path = path;
     for _ in 0..5 {
-        let answer = app.request(Method::GET, &path, None).await?;
+        let answer = world.get(&path).await?;
         match answer.header("location") {
             Some(next) if (300..400).contains(&answer.status) => next.clone_into(&mut path),
             _ => return Ok(()),
         }
     }
-    Err(anyhow::anyhow!("it redirects without an end").into())
+    Err(anyhow::anyhow!("it redirects endlessly").into())
 }
 
-/// The line is ready to be pasted: its address is this server's, and it carries what is needed.
+/// The line is ready to be pasted: its address is this server's, and it has the token.
 #[when("I run the curl line that it has printed")]
-async fn printed_curl(app: &mut TestApp) -> Step {
-    let line = app.printed_line("curl ").await?;
+async fn printed_curl(world: &mut World) -> Step {
+    let line = world.server.printed_line("curl ").await?;
     let words: Vec<_> = line.split('\'').collect();
     let ["curl -H ", header, " ", address, ""] = words.as_slice() else {
         return Err(anyhow::anyhow!("it is not `curl -H '…' '…'`").into());
     };
     let (name, value) = header.split_once(": ").context("it has no header")?;
-    let path = address.strip_prefix(&app.url("")?).context("it asks another server")?;
-    app.headers.push((name.to_owned(), value.to_owned()));
-    app.request_as(Caller::Nobody, Method::GET, path, None).await?;
+    let path = address.strip_prefix(&world.server.url("")?).context("it names another server")?;
+    world.client.headers.push((name.to_owned(), value.to_owned()));
+    world.get_as(TestCaller::Anonymous, path).await?;
     Ok(())
 }
 
 #[when(expr = "I send {word} to {string}")]
-async fn send(app: &mut TestApp, method: String, path: String) -> Step {
-    app.request(method.parse()?, &path, None).await?;
+async fn send(world: &mut World, method: String, path: String) -> Step {
+    world.send(method.parse()?, &path, None).await?;
     Ok(())
 }
 
 #[when(expr = "I page through {string}")]
-async fn page_through(app: &mut TestApp, path: String) -> Step {
-    let pages = pages(app, None, &path).await?;
+async fn page_through(world: &mut World, path: String) -> Step {
+    let pages = pages(world, None, &path).await?;
     let mut seen = Vec::new();
     for page in &pages {
         seen.extend(items(page)?.iter().filter_map(|item| item.at("id")?.as_text()));
@@ -140,132 +139,132 @@ async fn page_through(app: &mut TestApp, path: String) -> Step {
     let in_all = seen.len();
     seen.sort_unstable();
     seen.dedup();
-    app.remember("pages", pages.len().to_string());
-    app.remember("seen", in_all.to_string());
-    app.remember("different", seen.len().to_string());
+    world.variables.set("pages", pages.len().to_string());
+    world.variables.set("seen", in_all.to_string());
+    world.variables.set("different", seen.len().to_string());
     Ok(())
 }
 
 #[then(expr = "I have seen {int} different metrics on {int} pages")]
-fn paged(app: &mut TestApp, metrics: usize, pages: usize) -> Step {
-    let actual = app.fill("{seen} seen, {different} different, {pages} pages");
+fn paged(world: &mut World, metrics: usize, pages: usize) -> Step {
+    let actual = world.variables.expand("{seen} seen, {different} different, {pages} pages");
     let expected = format!("{metrics} seen, {metrics} different, {pages} pages");
     ensure!(actual == expected, "{actual}");
     Ok(())
 }
 
 #[then(expr = "the answer is {int}")]
-fn status_is(app: &mut TestApp, status: u16) -> Step {
-    let answer = app.answer()?;
+fn status_is(world: &mut World, status: u16) -> Step {
+    let answer = world.client.answer()?;
     ensure!(answer.status == status, "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 
 #[then("the answer is a success")]
-fn success(app: &mut TestApp) -> Step {
-    let answer = app.answer()?;
+fn success(world: &mut World) -> Step {
+    let answer = world.client.answer()?;
     ensure!((200..300).contains(&answer.status), "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 
 #[then("the answer is not a success")]
-fn no_success(app: &mut TestApp) -> Step {
-    let answer = app.answer()?;
+fn no_success(world: &mut World) -> Step {
+    let answer = world.client.answer()?;
     ensure!(answer.status >= 400, "it is {}: {}", answer.status, answer.text());
     Ok(())
 }
 
 #[then(expr = "the answer's header {string} is {string}")]
-fn header_is(app: &mut TestApp, name: String, value: String) -> Step {
-    let (actual, value) = (app.answer()?.header(&name), app.fill(&value));
+fn header_is(world: &mut World, name: String, value: String) -> Step {
+    let (actual, value) = (world.client.answer()?.header(&name), world.variables.expand(&value));
     ensure!(actual == Some(value.as_str()), "it is {actual:?}");
     Ok(())
 }
 
 #[then(expr = "the answer's header {string} contains {string}")]
-fn header_contains(app: &mut TestApp, name: String, part: String) -> Step {
-    let (actual, part) = (app.answer()?.header(&name), app.fill(&part));
+fn header_contains(world: &mut World, name: String, part: String) -> Step {
+    let (actual, part) = (world.client.answer()?.header(&name), world.variables.expand(&part));
     ensure!(actual.is_some_and(|actual| actual.contains(&part)), "it is {actual:?}");
     Ok(())
 }
 
 #[then(expr = "the answer's header {string} is a UUID")]
-fn header_is_uuid(app: &mut TestApp, name: String) -> Step {
-    let value = app.answer()?.header(&name).context("there is no such header")?;
+fn header_is_uuid(world: &mut World, name: String) -> Step {
+    let value = world.client.answer()?.header(&name).context("there is no such header")?;
     uuid::Uuid::parse_str(value).with_context(|| value.to_owned())?;
     Ok(())
 }
 
 #[then(expr = "the answer has the header {string}")]
-fn has_header(app: &mut TestApp, name: String) -> Step {
-    let headers = &app.answer()?.headers;
+fn has_header(world: &mut World, name: String) -> Step {
+    let headers = &world.client.answer()?.headers;
     ensure!(headers.contains_key(&name), "it has {headers:?}");
     Ok(())
 }
 
 #[then(expr = "the answer has no header {string}")]
-fn no_header(app: &mut TestApp, name: String) -> Step {
-    let actual = app.answer()?.header(&name);
+fn no_header(world: &mut World, name: String) -> Step {
+    let actual = world.client.answer()?.header(&name);
     ensure!(actual.is_none(), "it is {actual:?}");
     Ok(())
 }
 
 #[then("the body is empty")]
-fn body_is_empty(app: &mut TestApp) -> Step {
-    let answer = app.answer()?;
+fn body_is_empty(world: &mut World) -> Step {
+    let answer = world.client.answer()?;
     ensure!(answer.body.is_empty(), "it is {}", answer.text());
     Ok(())
 }
 
 #[then("the body is")]
-fn body_is(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    compare(app, "", step, Match::Exact)
+fn body_is(world: &mut World, step: &gherkin::Step) -> Step {
+    compare(world, "", step, Match::Exact)
 }
 
 #[then("the body contains")]
-fn body_contains(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    compare(app, "", step, Match::Contains)
+fn body_contains(world: &mut World, step: &gherkin::Step) -> Step {
+    compare(world, "", step, Match::Contains)
 }
 
 #[then(expr = "the body mentions {string}")]
-fn body_mentions(app: &mut TestApp, part: String) -> Step {
-    let (text, part) = (app.answer()?.text(), app.fill(&part));
+fn body_mentions(world: &mut World, part: String) -> Step {
+    let (text, part) = (world.client.answer()?.text(), world.variables.expand(&part));
     ensure!(text.to_lowercase().contains(&part.to_lowercase()), "it is {text}");
     Ok(())
 }
 
 #[then(expr = "the body does not mention {string}")]
-fn body_does_not_mention(app: &mut TestApp, part: String) -> Step {
-    let (text, part) = (app.answer()?.text(), app.fill(&part));
+fn body_does_not_mention(world: &mut World, part: String) -> Step {
+    let (text, part) = (world.client.answer()?.text(), world.variables.expand(&part));
     ensure!(!text.to_lowercase().contains(&part.to_lowercase()), "it is {text}");
     Ok(())
 }
 
 #[then(regex = r"^its (\S+) (?:is|are)$")]
-fn part_is(app: &mut TestApp, part: String, step: &gherkin::Step) -> Step {
-    compare(app, &part, step, Match::Exact)
+fn part_is(world: &mut World, part: String, step: &gherkin::Step) -> Step {
+    compare(world, &part, step, Match::Exact)
 }
 
 #[then(regex = r"^its (\S+) contains?$")]
-fn part_contains(app: &mut TestApp, part: String, step: &gherkin::Step) -> Step {
-    compare(app, &part, step, Match::Contains)
+fn part_contains(world: &mut World, part: String, step: &gherkin::Step) -> Step {
+    compare(world, &part, step, Match::Contains)
 }
 
 #[then(regex = r"^its (\S+) (?:is|are) (.+)$")]
-fn part_is_value(app: &mut TestApp, part: String, value: String) -> Step {
-    let expected = Json::parse(&app.fill(&value))?;
-    Ok(matches(&at(app, &part)?, &expected, Match::Exact)?)
+fn part_is_value(world: &mut World, part: String, value: String) -> Step {
+    let expected = Json::parse(&world.variables.expand(&value))?;
+    Ok(matches(&at(world, &part)?, &expected, Match::Exact)?)
 }
 
 #[then(regex = r"^its (\S+), in any order, are$")]
-fn part_is_unordered(app: &mut TestApp, part: String, step: &gherkin::Step) -> Step {
-    let expected = json_document(step, |text| app.fill(text))?.sorted();
-    Ok(matches(&at(app, &part)?.sorted(), &expected, Match::Exact)?)
+fn part_is_unordered(world: &mut World, part: String, step: &gherkin::Step) -> Step {
+    let expected = json_document(step, |text| world.variables.expand(text))?.sorted();
+    Ok(matches(&at(world, &part)?.sorted(), &expected, Match::Exact)?)
 }
 
 #[then(regex = r"^its (\S+) has (\d+) items?$")]
-fn part_has(app: &mut TestApp, part: String, count: usize) -> Step {
-    let items = at(app, &part)?.as_list().context("it is no list")?.len();
+fn part_has(world: &mut World, part: String, count: usize) -> Step {
+    let items = at(world, &part)?.as_list().context("it is no list")?.len();
     ensure!(items == count, "it has {items}");
     Ok(())
 }
@@ -273,41 +272,42 @@ fn part_has(app: &mut TestApp, part: String, count: usize) -> Step {
 #[given(expr = "I remember its {word} as {string}")]
 #[when(expr = "I remember its {word} as {string}")]
 #[then(expr = "I remember its {word} as {string}")]
-fn remember(app: &mut TestApp, part: String, name: String) -> Step {
-    let value = match at(app, &part)? {
+fn remember(world: &mut World, part: String, name: String) -> Step {
+    let value = match at(world, &part)? {
         Json::Text(text) => text,
         other => other.to_string(),
     };
-    app.remember(&name, value);
+    world.variables.set(&name, value);
     Ok(())
 }
 
 #[then(regex = r"^its (\S+) has some items$")]
-fn part_has_some(app: &mut TestApp, part: String) -> Step {
-    let part = at(app, &part)?;
+fn part_has_some(world: &mut World, part: String) -> Step {
+    let part = at(world, &part)?;
     ensure!(part.as_list().is_some_and(|items| !items.is_empty()), "it is {part}");
     Ok(())
 }
 
 #[when(expr = "I remember the header {string} as {string}")]
 #[then(expr = "I remember the header {string} as {string}")]
-fn remember_header(app: &mut TestApp, header: String, name: String) -> Step {
-    let value = app.answer()?.header(&header).context("there is no such header")?.to_owned();
-    app.remember(&name, value);
+fn remember_header(world: &mut World, header: String, name: String) -> Step {
+    let value =
+        world.client.answer()?.header(&header).context("there is no such header")?.to_owned();
+    world.variables.set(&name, value);
     Ok(())
 }
 
-/// The query runs as it was written, past metricd.
+/// The query runs as it was written, and past metricd.
 #[then(expr = "the records are what PostgreSQL gives for the query {string} of the file")]
-async fn same_as_sql(app: &mut TestApp, query: String) -> Step {
-    let sql = app.catalog.query(&query)?;
-    let expected = app.sql(&sql).await?.sorted();
-    Ok(matches(&at(app, "records")?.sorted(), &expected, Match::Exact)?)
+async fn same_as_sql(world: &mut World, query: String) -> Step {
+    let sql = world.catalog.query(&query)?;
+    let expected = world.server.database.rows(&sql).await?.sorted();
+    Ok(matches(&at(world, "records")?.sorted(), &expected, Match::Exact)?)
 }
 
 #[then(expr = "it is a problem: {string}")]
-fn is_problem(app: &mut TestApp, detail: String) -> Step {
-    let answer = app.answer()?;
+fn is_problem(world: &mut World, detail: String) -> Step {
+    let answer = world.client.answer()?;
     let media_type = answer.header("content-type").unwrap_or_default();
     ensure!(media_type.starts_with("application/problem+json"), "it is {media_type:?}");
     let body = answer.json()?;
@@ -323,8 +323,8 @@ fn is_problem(app: &mut TestApp, detail: String) -> Step {
 
 /// Each row is one fault: its place as `body.layouts.0.x`, its type, and a part of its message.
 #[then("the faults are")]
-fn faults_are(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let answer = app.answer()?;
+fn faults_are(world: &mut World, step: &gherkin::Step) -> Step {
+    let answer = world.client.answer()?;
     ensure!(answer.status == 422, "it is {}: {}", answer.status, answer.text());
     let body = answer.json()?;
     let errors = body.at("errors").and_then(Json::as_list).context("there are no errors")?;
@@ -361,12 +361,12 @@ fn faults_are(app: &mut TestApp, step: &gherkin::Step) -> Step {
     Ok(())
 }
 
-fn compare(app: &TestApp, part: &str, step: &gherkin::Step, how: Match) -> Step {
-    let expected = json_document(step, |text| app.fill(text))?;
-    Ok(matches(&at(app, part)?, &expected, how)?)
+fn compare(world: &World, part: &str, step: &gherkin::Step, how: Match) -> Step {
+    let expected = json_document(step, |text| world.variables.expand(text))?;
+    Ok(matches(&at(world, part)?, &expected, how)?)
 }
 
-fn at(app: &TestApp, part: &str) -> anyhow::Result<Json> {
-    let body = app.answer()?.json()?;
+fn at(world: &World, part: &str) -> anyhow::Result<Json> {
+    let body = world.client.answer()?.json()?;
     body.at(part).cloned().with_context(|| format!("there is no {part} in {body}"))
 }

@@ -1,57 +1,56 @@
-//! What the audit says.
+//! The audit log.
 
 use anyhow::{Context as _, Result};
 use cucumber::{gherkin, then};
 use metricd_acceptance::{
-    TestApp,
+    World,
     json::{Json, Match},
 };
-use reqwest::Method;
 
 use super::{Step, admin, items, known, matches, pages};
 
-/// What an admin finds in the audit of one request: each event of it, and no other.
+/// All audit events of one request, as an admin reads them.
 #[then(expr = "the audit of the request {string} contains")]
-async fn audit_contains(app: &mut TestApp, request: String, step: &gherkin::Step) -> Step {
-    let expected = super::json_document(step, |text| app.fill(text))?;
-    let actual = audit(app, &format!("request_id={request}")).await?;
+async fn audit_contains(world: &mut World, request: String, step: &gherkin::Step) -> Step {
+    let expected = super::json_document(step, |text| world.variables.expand(text))?;
+    let actual = audit(world, &format!("request_id={request}")).await?;
     Ok(matches(&actual, &Json::List(vec![expected]), Match::Contains)?)
 }
 
 #[then(expr = "the audit says nothing of the request {string}")]
-async fn audit_silent(app: &mut TestApp, request: String) -> Step {
-    let actual = audit(app, &format!("request_id={request}")).await?;
+async fn audit_silent(world: &mut World, request: String) -> Step {
+    let actual = audit(world, &format!("request_id={request}")).await?;
     ensure!(actual == Json::List(Vec::new()), "it says {actual}");
     Ok(())
 }
 
 #[then(regex = r#"^the audit of "([^"]*)" has (\d+) events?$"#)]
-async fn audit_has(app: &mut TestApp, filter: String, count: usize) -> Step {
-    let actual = audit(app, &filter).await?;
+async fn audit_has(world: &mut World, filter: String, count: usize) -> Step {
+    let actual = audit(world, &filter).await?;
     let events = actual.as_list().context("no items")?.len();
     ensure!(events == count, "it has {events}: {actual}");
     Ok(())
 }
 
-async fn audit(app: &mut TestApp, filter: &str) -> Result<Json> {
+async fn audit(world: &mut World, filter: &str) -> Result<Json> {
     let path = format!("/audit?{filter}");
-    let answer = app.request_as(admin(), Method::GET, &path, None).await?;
+    let answer = world.get_as(admin(), &path).await?;
     anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
     answer.json()?.at("items").cloned().context("no items")
 }
 
-/// Goes through all pages of the audit: no event is there twice or left out, the latest is first.
+/// Reads all pages of the audit: no event is repeated or missing, the latest is first.
 #[then(expr = "{string} reads {int} events of {string} in pages of {int}")]
 async fn audit_pages(
-    app: &mut TestApp,
+    world: &mut World,
     name: String,
     count: usize,
     filter: String,
     limit: usize,
 ) -> Step {
-    let caller = known(app, &name)?;
+    let caller = known(world, &name)?;
     let mut seen: Vec<u64> = Vec::new();
-    for page in pages(app, Some(caller), &format!("/audit?limit={limit}&{filter}")).await? {
+    for page in pages(world, Some(caller), &format!("/audit?limit={limit}&{filter}")).await? {
         let events = items(&page)?;
         ensure!(events.len() <= limit, "a page holds {} events", events.len());
         for event in events {
@@ -64,10 +63,10 @@ async fn audit_pages(
     Ok(())
 }
 
-/// Past metricd, as the owner of everything.
-#[then(expr = "in the database, nobody may run {string}")]
-async fn refused_by_database(app: &mut TestApp, statement: String) -> Step {
-    let run = app.execute(&statement).await;
+/// Past metricd, as the superuser.
+#[then(expr = "the database refuses to run {string}")]
+async fn refused_by_database(world: &mut World, statement: String) -> Step {
+    let run = world.server.database.execute(&statement).await;
     let refusal = run.err().context("the database has run it")?;
     ensure!(format!("{refusal:#}").contains("append-only"), "{refusal:#}");
     Ok(())

@@ -1,9 +1,9 @@
-//! The command line: what is run, how it ends, and what it prints.
+//! The command line: commands, their exit codes and their output.
 
 use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
-    TestApp,
+    World,
     json::{Json, Match},
     process::Output,
 };
@@ -13,85 +13,85 @@ use super::{Step, matches, rows};
 /// Words are split at spaces; no argument of a scenario holds one.
 #[given(expr = "I run {string}")]
 #[when(expr = "I run {string}")]
-async fn run(app: &mut TestApp, line: String) -> Step {
-    let line = app.fill(&line);
+async fn run(world: &mut World, line: String) -> Step {
+    let line = world.variables.expand(&line);
     let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "metricd").collect();
-    app.run(&arguments).await?;
+    world.run(&arguments).await?;
     Ok(())
 }
 
 #[when(regex = r"^I (import|validate) the catalog$")]
-async fn load(app: &mut TestApp, command: String) -> Step {
-    load_with(app, command, String::new()).await
+async fn load(world: &mut World, command: String) -> Step {
+    load_with(world, command, String::new()).await
 }
 
 #[when(regex = r#"^I (import|validate) the catalog with "([^"]+)"$"#)]
-async fn load_with(app: &mut TestApp, command: String, options: String) -> Step {
-    let line = format!("{command} {} --format json {options}", app.catalog.arguments());
+async fn load_with(world: &mut World, command: String, options: String) -> Step {
+    let line = format!("{command} {} --format json {options}", world.catalog.arguments());
     let arguments: Vec<_> = line.split_whitespace().collect();
-    app.run(&arguments).await?;
+    world.run(&arguments).await?;
     Ok(())
 }
 
 #[then("it succeeds")]
-fn succeeds(app: &mut TestApp) -> Step {
-    ends_with(app, 0)
+fn succeeds(world: &mut World) -> Step {
+    ends_with(world, 0)
 }
 
 #[then("it fails")]
-fn fails(app: &mut TestApp) -> Step {
-    let output = app.output()?;
+fn fails(world: &mut World) -> Step {
+    let output = world.output()?;
     ensure!(!output.status.success(), "it succeeds: {}", output.text());
     ensure!(output.status.code().is_some(), "it crashed: {}", output.text());
     Ok(())
 }
 
 #[then(expr = "it exits with {int}")]
-fn ends_with(app: &mut TestApp, code: i32) -> Step {
-    let output = app.output()?;
+fn ends_with(world: &mut World, code: i32) -> Step {
+    let output = world.output()?;
     ensure!(output.status.code() == Some(code), "{}: {}", output.status, output.text());
     Ok(())
 }
 
 #[then(expr = "it says {string}")]
-fn says(app: &mut TestApp, part: String) -> Step {
-    let (text, part) = (app.output()?.text(), app.fill(&part));
+fn says(world: &mut World, part: String) -> Step {
+    let (text, part) = (world.output()?.text(), world.variables.expand(&part));
     ensure!(text.to_lowercase().contains(&part.to_lowercase()), "it says {text}");
     Ok(())
 }
 
 #[then(expr = "it does not say {string}")]
-fn does_not_say(app: &mut TestApp, part: String) -> Step {
-    let text = app.output()?.text();
+fn does_not_say(world: &mut World, part: String) -> Step {
+    let text = world.output()?.text();
     ensure!(!text.contains(&part), "it says {text}");
     Ok(())
 }
 
 #[then("it prints")]
-fn prints(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let expected = super::json_document(step, |text| app.fill(text))?;
-    let actual = Json::parse(app.output()?.stdout.trim())?;
+fn prints(world: &mut World, step: &gherkin::Step) -> Step {
+    let expected = super::json_document(step, |text| world.variables.expand(text))?;
+    let actual = Json::parse(world.output()?.stdout.trim())?;
     Ok(matches(&actual, &expected, Match::Contains)?)
 }
 
 #[then("it prints nothing")]
-fn prints_nothing(app: &mut TestApp) -> Step {
-    let Output { stdout, .. } = app.output()?;
+fn prints_nothing(world: &mut World) -> Step {
+    let Output { stdout, .. } = world.output()?;
     ensure!(stdout.is_empty(), "it prints {stdout}");
     Ok(())
 }
 
 #[then(expr = "it prints {string}")]
-fn prints_text(app: &mut TestApp, part: String) -> Step {
-    let Output { stdout, .. } = app.output()?;
+fn prints_text(world: &mut World, part: String) -> Step {
+    let Output { stdout, .. } = world.output()?;
     ensure!(stdout.contains(&part), "it prints {stdout}");
     Ok(())
 }
 
 /// Each row names a kind of thing and how many of it were created, updated, unchanged and removed.
 #[then("the report counts")]
-fn counts(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let report = app.report()?;
+fn counts(world: &mut World, step: &gherkin::Step) -> Step {
+    let report = world.report()?;
     for row in rows(step)? {
         let [what, numbers @ ..] = row.as_slice() else {
             continue;
@@ -109,11 +109,11 @@ fn counts(app: &mut TestApp, step: &gherkin::Step) -> Step {
 
 /// Each row is one finding; there are no others.
 #[then("the report finds exactly")]
-fn finds_exactly(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    let findings = app.report()?.findings()?;
+fn finds_exactly(world: &mut World, step: &gherkin::Step) -> Step {
+    let findings = world.report()?.findings()?;
     let expected = rows(step)?;
     for row in expected {
-        find(app, row)?;
+        find(world, row)?;
     }
     ensure!(findings.len() == expected.len(), "it finds {findings:#?}");
     Ok(())
@@ -121,29 +121,29 @@ fn finds_exactly(app: &mut TestApp, step: &gherkin::Step) -> Step {
 
 /// Each row is one finding among others.
 #[then("the report finds")]
-fn finds(app: &mut TestApp, step: &gherkin::Step) -> Step {
+fn finds(world: &mut World, step: &gherkin::Step) -> Step {
     for row in rows(step)? {
-        find(app, row)?;
+        find(world, row)?;
     }
     Ok(())
 }
 
 #[then(regex = r"^the report says that it (wrote|wrote nothing)$")]
-fn written(app: &mut TestApp, what: String) -> Step {
-    let report = app.report()?;
+fn written(world: &mut World, what: String) -> Step {
+    let report = world.report()?;
     let written = report.json().at("written").context("no `written`")?.to_string();
     ensure!(written == (what == "wrote").to_string(), "written is {written}");
     Ok(())
 }
 
 #[then("the report contains")]
-fn report_contains(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    prints(app, step)
+fn report_contains(world: &mut World, step: &gherkin::Step) -> Step {
+    prints(world, step)
 }
 
 #[then("the report says of each query what may vary in it")]
-fn slots(app: &mut TestApp) -> Step {
-    let report = app.report()?;
+fn slots(world: &mut World) -> Step {
+    let report = world.report()?;
     let slots = report.json().at("slots").and_then(Json::as_list).context("no slots")?;
     for query in [
         "cmcw1zaxw0003p1qk1fo9ss8m",
@@ -163,11 +163,11 @@ fn slots(app: &mut TestApp) -> Step {
 
 /// `severity | file | place | message`: the place is a line, the beginning of a JSON path, a line
 /// and such a path, or `?` for any place at all.
-fn find(app: &TestApp, row: &[String]) -> anyhow::Result<()> {
+fn find(world: &World, row: &[String]) -> anyhow::Result<()> {
     let [severity, file, place, message] = row else {
         anyhow::bail!("a finding has a severity, a file, a place and a message");
     };
-    let findings = app.report()?.findings()?;
+    let findings = world.report()?.findings()?;
     let matches = findings.iter().any(|finding| {
         let placed = place.split_whitespace().all(|place| match place.parse::<u64>() {
             Ok(line) => finding.line == Some(line),

@@ -1,29 +1,29 @@
-//! How often one may ask, and how much; and what answers tell browsers.
+//! Rate limits, limits of requests, and the headers that restrict browsers.
 
 use anyhow::{Context as _, Result};
 use cucumber::{gherkin, then, when};
-use metricd_acceptance::{TestApp, answer::Answer, caller::Caller};
-use reqwest::{Method, header::HeaderMap};
+use metricd_acceptance::{World, caller::TestCaller, http::HttpAnswer};
+use reqwest::header::HeaderMap;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
-use super::{Step, admin, known, rows};
+use super::{ANONYMOUS, Step, admin, known, rows};
 
 #[then(regex = r#"^"([^"]+)" is answered (\d+) (each|once or more) of (\d+) times by "([^"]+)"$"#)]
 async fn each_time(
-    app: &mut TestApp,
+    world: &mut World,
     name: String,
     status: u16,
     how_often: String,
     times: usize,
     path: String,
 ) -> Step {
-    let caller = known(app, &name)?;
+    let caller = known(world, &name)?;
     let mut statuses = Vec::new();
     for _ in 0..times {
-        let answer = app.request_as(caller.clone(), Method::GET, &path, None).await?;
+        let answer = world.get_as(caller.clone(), &path).await?;
         statuses.push(answer.status);
     }
     let count = statuses.iter().filter(|actual| **actual == status).count();
@@ -33,35 +33,38 @@ async fn each_time(
 }
 
 #[when(expr = "the next request has {int} bytes in the header {string}")]
-fn long_header(app: &mut TestApp, bytes: usize, name: String) {
-    app.headers.push((name, "x".repeat(bytes)));
+fn long_header(world: &mut World, bytes: usize, name: String) {
+    world.client.headers.push((name, "x".repeat(bytes)));
 }
 
 #[when(expr = "the next request has {int} header fields")]
-fn many_headers(app: &mut TestApp, count: usize) {
-    app.headers.extend((0..count).map(|index| (format!("x-filler-{index}"), "x".to_owned())));
+fn many_headers(world: &mut World, count: usize) {
+    world
+        .client
+        .headers
+        .extend((0..count).map(|index| (format!("x-filler-{index}"), "x".to_owned())));
 }
 
 #[when(expr = "I ask for an address of {int} bytes")]
-async fn long_address(app: &mut TestApp, bytes: usize) -> Step {
+async fn long_address(world: &mut World, bytes: usize) -> Step {
     let beginning = "/metrics?q=";
     let filler = "x".repeat(bytes.saturating_sub(beginning.len()));
     let address = format!("{beginning}{filler}");
     if bytes <= LONGEST_URL {
-        app.request(Method::GET, &address, None).await?;
+        world.get(&address).await?;
     } else {
-        let answer = by_hand(app, &address).await?;
-        app.keep(answer);
+        let answer = raw_get(world, &address).await?;
+        world.client.keep(answer);
     }
     Ok(())
 }
 
-/// Our own client refuses to send a longer one.
+/// The HTTP client refuses to send a longer one.
 const LONGEST_URL: usize = 60_000;
 
-/// Only the status of the answer: whoever sends such a thing may find the connection closed soon.
-async fn by_hand(app: &TestApp, address: &str) -> Result<Answer> {
-    let server = app.url("")?;
+/// Sends a GET request over TCP, and reads only the status: the connection may be closed early.
+async fn raw_get(world: &World, address: &str) -> Result<HttpAnswer> {
+    let server = world.server.url("")?;
     let server = server.trim_start_matches("http://");
     let mut stream = TcpStream::connect(server).await?;
     let request = format!("GET {address} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
@@ -69,19 +72,19 @@ async fn by_hand(app: &TestApp, address: &str) -> Result<Answer> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).await?;
     let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let status = status.with_context(|| format!("it is no answer: {line:?}"))?;
-    Ok(Answer { status, headers: HeaderMap::new(), body: Vec::new() })
+    let status = status.with_context(|| format!("it is not an answer: {line:?}"))?;
+    Ok(HttpAnswer { status, headers: HeaderMap::new(), body: Vec::new() })
 }
 
 /// A row is a method, an address, and the status of the answer.
 #[then("these answers, too, tell browsers what not to do")]
-async fn guarded(app: &mut TestApp, step: &gherkin::Step) -> Step {
+async fn guarded(world: &mut World, step: &gherkin::Step) -> Step {
     for row in rows(step)? {
         let [caller, method, path, status] = row.as_slice() else {
             return Err(anyhow::anyhow!("a row has a caller, method, path and status").into());
         };
-        let caller = if caller == "nobody" { Caller::Nobody } else { admin() };
-        let answer = app.request_as(caller, method.parse()?, path, None).await?;
+        let caller = if caller == ANONYMOUS { TestCaller::Anonymous } else { admin() };
+        let answer = world.send_as(caller, method.parse()?, path, None).await?;
         ensure!(answer.status.to_string() == *status, "{method} {path}: {}", answer.status);
         for (name, part) in [
             ("x-content-type-options", "nosniff"),

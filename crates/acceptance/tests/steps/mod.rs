@@ -1,7 +1,7 @@
-//! The words that features are written in.
+//! The steps that features are written in.
 //!
-//! In every quoted text and in every document, `{name}` stands for a remembered value: `{folder}`
-//! is the scenario's own folder, `{id}` the metric that was made last.
+//! In every quoted text and in every document, `{name}` stands for a variable: `{folder}` is the
+//! scenario's own folder, `{id}` the metric that was created last.
 
 /// Fails the step unless something holds.
 macro_rules! ensure {
@@ -32,12 +32,15 @@ use std::fmt;
 use anyhow::{Context as _, Result};
 use cucumber::gherkin;
 use metricd_acceptance::{
-    TestApp,
-    caller::{Caller, Person},
+    World,
+    caller::{TestCaller, TestUser},
     json::{Json, Match},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+
+/// What features call a caller without a token.
+const ANONYMOUS: &str = "anonymous";
 
 /// A step's result. A failure is printed with its whole chain of causes.
 type Step = std::result::Result<(), Failure>;
@@ -81,43 +84,42 @@ fn matches(actual: &Json, expected: &Json, how: Match) -> Result<()> {
     }
 }
 
-/// Somebody whom an earlier step has named, or nobody.
-fn known(app: &TestApp, name: &str) -> Result<Caller> {
-    match app.callers.get(name) {
+/// Returns the caller that an earlier step has named, or an anonymous one.
+fn known(world: &World, name: &str) -> Result<TestCaller> {
+    match world.callers.get(name) {
         Some(caller) => Ok(caller.clone()),
-        None if name == "nobody" => Ok(Caller::Nobody),
-        None => anyhow::bail!("nobody has said who {name} is"),
+        None if name == ANONYMOUS => Ok(TestCaller::Anonymous),
+        None => anyhow::bail!("no step has said who {name} is"),
     }
 }
 
-fn named(role: &str, name: &str) -> Person {
-    Person { name: Some(name.to_owned()), ..Person::new(role) }
+fn named(role: &str, name: &str) -> TestUser {
+    TestUser { name: Some(name.to_owned()), ..TestUser::new(role) }
 }
 
-fn admin() -> Caller {
-    Caller::Person(Person::new("admin"))
+fn admin() -> TestCaller {
+    TestCaller::User(TestUser::new("admin"))
 }
 
-/// Makes a metric of a body that need not say what is the same in all; gives its id.
-async fn make(app: &mut TestApp, mut metric: Value) -> Result<String> {
+/// Creates a metric from a body without the members that all of them share, and returns its id.
+async fn make(world: &mut World, mut metric: Value) -> Result<String> {
     metric["is_editable"] = true.into();
     metric["layouts"] = json!([]);
     let metric = metric.to_string();
-    let answer = app.send_json_as(admin(), Method::POST, "/metrics", &metric).await?;
+    let answer = world.send_json_as(admin(), Method::POST, "/metrics", &metric).await?;
     anyhow::ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
     let body = answer.json()?;
     Ok(body.at("id").and_then(Json::as_text).context("no id")?.to_owned())
 }
 
-/// All pages of a list whose address has a query, as `caller` sees them, or else as the one who asks
-/// anyway.
-async fn pages(app: &mut TestApp, caller: Option<Caller>, first: &str) -> Result<Vec<Json>> {
+/// Returns all pages of a list whose path has a query, as `caller` sees them, or else the client.
+async fn pages(world: &mut World, caller: Option<TestCaller>, first: &str) -> Result<Vec<Json>> {
     let mut pages = Vec::new();
     let mut next = first.to_owned();
     loop {
         let answer = match &caller {
-            Some(caller) => app.request_as(caller.clone(), Method::GET, &next, None).await?,
-            None => app.request(Method::GET, &next, None).await?,
+            Some(caller) => world.get_as(caller.clone(), &next).await?,
+            None => world.get(&next).await?,
         };
         let count = pages.len();
         anyhow::ensure!(answer.status == 200, "page {count}: {} {}", answer.status, answer.text());

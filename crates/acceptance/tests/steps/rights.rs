@@ -1,29 +1,29 @@
-//! Who may do what, and what one sees of what there is.
+//! Permissions: which operations a caller may use, and which metrics it sees.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
 use cucumber::{gherkin, given, then};
 use metricd_acceptance::{
-    TestApp,
-    answer::Answer,
+    World,
     api::{self, Operation},
-    caller::Caller,
+    caller::TestCaller,
+    http::HttpAnswer,
     json::Json,
 };
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Step, admin, items, known, make, named, pages, rows};
+use super::{ANONYMOUS, Step, admin, items, known, make, named, pages, rows};
 
 /// A row names an operation, a body that it takes, and the statuses that callers get: one, or three
-/// for a metric that the caller may read, one that is there for somebody else, and one that is not
-/// there. Whoever has no right to the operation is told so whatever the request's faults.
+/// for a metric that the caller may read, one that only another caller may read, and one that does
+/// not exist. A caller without the permission is refused whatever the request's faults.
 #[then("every operation of the API answers as follows, and names its security")]
-async fn matrix(app: &mut TestApp, step: &gherkin::Step) -> Step {
-    app.request_as(Caller::Nobody, Method::GET, "/openapi.json", None).await?;
-    let operations = api::operations(&app.answer()?.json()?)?;
+async fn matrix(world: &mut World, step: &gherkin::Step) -> Step {
+    world.get_as(TestCaller::Anonymous, "/openapi.json").await?;
+    let operations = api::operations(&world.client.answer()?.json()?)?;
     let table = step.table.as_ref().context("the step needs a table")?;
     let heading = table.rows.first().context("the table has no heading")?;
     let callers = heading.get(2..).context("the table names no callers")?;
@@ -47,7 +47,7 @@ async fn matrix(app: &mut TestApp, step: &gherkin::Step) -> Step {
         for (caller, cell) in callers.iter().zip(&row[2..]) {
             let statuses = cell.split(' ').map(str::parse).collect::<Result<Vec<u16>, _>>()?;
             let cell = Cell { operation, body: &row[1], caller, statuses: &statuses };
-            cell.check(app, &mut wrong).await.with_context(|| cell.name())?;
+            cell.check(world, &mut wrong).await.with_context(|| cell.name())?;
         }
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -61,8 +61,8 @@ struct Cell<'a> {
     statuses: &'a [u16],
 }
 
-/// Owns what is nobody else's.
-const SOMEBODY_ELSE: &str = "somebody-else";
+/// Owns the metrics that no caller of the matrix owns.
+const OTHER_OWNER: &str = "other-owner";
 const PLACES: [&str; 3] = ["own", "foreign", "unknown"];
 
 impl Cell<'_> {
@@ -70,34 +70,34 @@ impl Cell<'_> {
         format!("{} by {}", self.operation.id, self.caller)
     }
 
-    fn caller(&self) -> Caller {
+    fn caller(&self) -> TestCaller {
         match self.caller {
-            "nobody" => Caller::Nobody,
-            role => Caller::Person(named(role, role)),
+            ANONYMOUS => TestCaller::Anonymous,
+            role => TestCaller::User(named(role, role)),
         }
     }
 
-    async fn check(&self, app: &mut TestApp, wrong: &mut Vec<String>) -> Result<()> {
+    async fn check(&self, world: &mut World, wrong: &mut Vec<String>) -> Result<()> {
         if self.operation.path.contains("{id}") {
-            self.check_places(app, wrong).await?;
+            self.check_places(world, wrong).await?;
         } else {
             let [status] = self.statuses else { bail!("it has no id: one status is enough") };
-            let answer = self.ask(app, "").await?;
+            let answer = self.ask(world, "").await?;
             self.compare("", &answer, *status, wrong);
         }
-        self.check_faults(app, wrong).await
+        self.check_faults(world, wrong).await
     }
 
-    async fn check_places(&self, app: &mut TestApp, wrong: &mut Vec<String>) -> Result<()> {
+    async fn check_places(&self, world: &mut World, wrong: &mut Vec<String>) -> Result<()> {
         let mut answers = Vec::new();
         for (index, place) in PLACES.into_iter().enumerate() {
             let status = self.statuses.get(index).or(self.statuses.first());
             let status = *status.context("the cell is empty")?;
-            let (id, owner) = self.target(app, place).await?;
-            let before = look(app, owner.as_deref(), &id).await?;
-            let answer = self.ask(app, &id).await?;
+            let (id, owner) = self.target(world, place).await?;
+            let before = look(world, owner.as_deref(), &id).await?;
+            let answer = self.ask(world, &id).await?;
             self.compare(place, &answer, status, wrong);
-            if status >= 400 && look(app, owner.as_deref(), &id).await? != before {
+            if status >= 400 && look(world, owner.as_deref(), &id).await? != before {
                 wrong.push(format!("{} {place}: the metric has changed", self.name()));
             }
             answers.push(shown(&answer));
@@ -111,12 +111,12 @@ impl Cell<'_> {
         Ok(())
     }
 
-    /// Faults are for those who have the right.
-    async fn check_faults(&self, app: &mut TestApp, wrong: &mut Vec<String>) -> Result<()> {
+    /// Faults are reported to callers with the permission only.
+    async fn check_faults(&self, world: &mut World, wrong: &mut Vec<String>) -> Result<()> {
         match self.statuses {
-            [status @ (401 | 403)] => self.check_refusal(app, *status, wrong).await,
+            [status @ (401 | 403)] => self.check_refusal(world, *status, wrong).await,
             _ if self.operation.path.contains("{id}") => {
-                let answer = self.ask(app, "no-uuid").await?;
+                let answer = self.ask(world, "no-uuid").await?;
                 self.compare("with a faulty id", &answer, 422, wrong);
                 Ok(())
             }
@@ -126,7 +126,7 @@ impl Cell<'_> {
 
     async fn check_refusal(
         &self,
-        app: &mut TestApp,
+        world: &mut World,
         status: u16,
         wrong: &mut Vec<String>,
     ) -> Result<()> {
@@ -137,30 +137,30 @@ impl Cell<'_> {
         for (content_type, body) in
             [(json, "{"), (json, "[]"), (json, "\0"), (Some("text/plain"), ""), (None, "{")]
         {
-            app.headers.extend(content_type.map(|it| ("Content-Type".into(), it.into())));
-            app.headers.push(("If-Match".into(), "x".into()));
+            world.client.headers.extend(content_type.map(|it| ("Content-Type".into(), it.into())));
+            world.client.headers.push(("If-Match".into(), "x".into()));
             let sent = (!self.body.is_empty()).then(|| body.as_bytes().to_vec());
             let method = self.operation.method.clone();
-            let answer = app.request_as(self.caller(), method, &faulty, sent).await?.clone();
+            let answer = world.send_as(self.caller(), method, &faulty, sent).await?.clone();
             self.compare(&format!("with the body {body:?}"), &answer, status, wrong);
         }
         Ok(())
     }
 
-    async fn ask(&self, app: &mut TestApp, id: &str) -> Result<Answer> {
+    async fn ask(&self, world: &mut World, id: &str) -> Result<HttpAnswer> {
         let path = self.operation.path.replace("{id}", id).replace("{name}", "metrics");
         let body = (!self.body.is_empty()).then(|| self.body.as_bytes().to_vec());
         if body.is_some() {
-            app.headers.push(("Content-Type".into(), "application/json".into()));
+            world.client.headers.push(("Content-Type".into(), "application/json".into()));
         }
         let method = self.operation.method.clone();
-        Ok(app.request_as(self.caller(), method, &path, body).await?.clone())
+        Ok(world.send_as(self.caller(), method, &path, body).await?.clone())
     }
 
-    fn compare(&self, place: &str, answer: &Answer, status: u16, wrong: &mut Vec<String>) {
+    fn compare(&self, place: &str, answer: &HttpAnswer, status: u16, wrong: &mut Vec<String>) {
         let name = self.name();
         if answer.status != status {
-            let Answer { status: actual, .. } = answer;
+            let actual = answer.status;
             wrong.push(format!("{name} {place}: {actual}, not {status}: {}", answer.text()));
         }
         if !self.operation.statuses.contains(&answer.status) {
@@ -168,42 +168,42 @@ impl Cell<'_> {
         }
     }
 
-    /// A fresh metric, or the id of none, and who may read it.
-    async fn target(&self, app: &mut TestApp, place: &str) -> Result<(String, Option<String>)> {
+    /// Creates a metric, or only an id, and returns it with the owner.
+    async fn target(&self, world: &mut World, place: &str) -> Result<(String, Option<String>)> {
         let owner = match (place, self.caller) {
             ("unknown", _) => return Ok((Uuid::new_v4().to_string(), None)),
-            ("own", "nobody") | ("foreign", _) => SOMEBODY_ELSE,
+            ("own", ANONYMOUS) | ("foreign", _) => OTHER_OWNER,
             _ => self.caller,
         };
-        // What policies go by is given last: before, it is everybody's.
-        let id = make(app, json!({"query": "SELECT count(*) AS n FROM metrics"})).await?;
+        // The owner and tags that policies look at are set last: before, every caller may read it.
+        let id = make(world, json!({"query": "SELECT count(*) AS n FROM metrics"})).await?;
         let body = json!({"owner": owner, "tags": ["secret"]}).to_string();
         let path = format!("/metrics/{id}");
-        let answer = app.send_json_as(admin(), Method::PATCH, &path, &body).await?;
+        let answer = world.send_json_as(admin(), Method::PATCH, &path, &body).await?;
         anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
         Ok((id, Some(owner.to_owned())))
     }
 }
 
-/// The metric as an admin of its owner's name sees it, with the number of records that there are.
-async fn look(app: &mut TestApp, owner: Option<&str>, id: &str) -> Result<Option<String>> {
+/// Returns the metric as an admin of its owner's name sees it, with the number of records.
+async fn look(world: &mut World, owner: Option<&str>, id: &str) -> Result<Option<String>> {
     let Some(owner) = owner else { return Ok(None) };
-    let caller = Caller::Person(named("admin", owner));
-    let answer = app.request_as(caller, Method::GET, &format!("/metrics/{id}"), None).await?;
+    let caller = TestCaller::User(named("admin", owner));
+    let answer = world.get_as(caller, &format!("/metrics/{id}")).await?;
     anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
     Ok(Some(answer.text()))
 }
 
-/// All of an answer that could tell one thing from another.
-fn shown(answer: &Answer) -> (u16, String, Vec<String>) {
+/// Returns everything of an answer that could reveal a difference.
+fn shown(answer: &HttpAnswer) -> (u16, String, Vec<String>) {
     let names = answer.headers.keys().map(ToString::to_string).collect();
     (answer.status, answer.text(), names)
 }
 
-/// Made in turns, so that neither kind stands together.
+/// Creates them alternately, so that a page holds both kinds.
 #[given(expr = "{int} metrics tagged {string} and {int} tagged {string}")]
 async fn tagged(
-    app: &mut TestApp,
+    world: &mut World,
     many: usize,
     tag: String,
     few: usize,
@@ -216,39 +216,39 @@ async fn tagged(
             "query": "SELECT 1 AS x", "name": format!("{tag} {index}"), "tags": [tag],
             "description": "One of them",
         });
-        make(app, metric).await?;
+        make(world, metric).await?;
         if left > 0 && index % every == 0 {
             left -= 1;
             let metric = json!({
                 "query": "SELECT 1 AS x", "name": format!("{other_tag} {left}"),
                 "tags": [other_tag], "description": "One of them",
             });
-            make(app, metric).await?;
+            make(world, metric).await?;
         }
     }
     ensure!(left == 0, "{left} were not made");
     Ok(())
 }
 
-/// Goes through all pages: nothing is there twice, and no page holds a word of anything else.
+/// Reads all pages: no metric is repeated, and no page mentions another one.
 #[then(
     regex = r#"^"([^"]+)" sees exactly the (\d+) metrics tagged "([^"]+)" in pages of (\d+)(?: of the search for "([^"]+)")?$"#
 )]
 async fn sees_exactly(
-    app: &mut TestApp,
+    world: &mut World,
     name: String,
     count: usize,
     tag: String,
     limit: usize,
     search: String,
 ) -> Step {
-    let caller = known(app, &name)?;
+    let caller = known(world, &name)?;
     let mut hidden = Vec::new();
-    for page in pages(app, Some(admin()), "/metrics?limit=200").await? {
+    for page in pages(world, Some(admin()), "/metrics?limit=200").await? {
         hidden.extend(tagged_items(&page)?.into_iter().filter(|(_, tags)| !tags.contains(&tag)));
     }
     let mut seen = BTreeSet::new();
-    for page in pages(app, Some(caller), &format!("/metrics?limit={limit}&q={search}")).await? {
+    for page in pages(world, Some(caller), &format!("/metrics?limit={limit}&q={search}")).await? {
         let items = tagged_items(&page)?;
         ensure!(items.len() <= limit, "a page holds {} metrics", items.len());
         for (id, tags) in items {
@@ -263,7 +263,7 @@ async fn sees_exactly(
     Ok(())
 }
 
-/// The ids and tags of a page's metrics.
+/// Returns the ids and tags of a page's metrics.
 fn tagged_items(page: &Json) -> Result<Vec<(String, Vec<String>)>> {
     let mut all = Vec::new();
     for item in items(page)? {

@@ -1,18 +1,18 @@
-//! Whose rows one gets when many ask at once.
+//! Row scope under concurrent requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Result;
 use cucumber::then;
-use metricd_acceptance::{TestApp, answer::Answer, caller::Person, dice::Dice};
+use metricd_acceptance::{World, caller::TestUser, http::HttpAnswer, random::SeededRandom};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{Step, admin, make, named};
 
-/// Somebody whose token names a tenant and a region, or does not.
-struct Asker {
+/// A caller whose token names a tenant and a region, or does not.
+struct ScopedCaller {
     token: String,
     tenant: Option<usize>,
     region: Option<String>,
@@ -32,7 +32,7 @@ const OWN_REGION: &str = "SELECT :claim_region || ' ' || alert_category AS marke
                           WHERE alert_type = :claim_tenant_id AND date >= :start_date ORDER BY date";
 const OF_ALL: &str = "SELECT count(*) AS marker FROM metrics";
 
-/// Names of tenants that are nearly alike, or would be more than a name if they were not bound.
+/// Names of tenants that are nearly alike, or would change the query if they were not bound.
 const NEARLY_ALIKE: [&str; 10] = [
     "acme",
     "acme ",
@@ -46,59 +46,46 @@ const NEARLY_ALIKE: [&str; 10] = [
     "ácme",
 ];
 
-/// Callers of many tenants and regions, some of whom have no claim, ask for metrics with windows, as
-/// the dice fall. Everything that others may see of a tenant has a text in it that is found nowhere
-/// else.
+/// Callers of many tenants and regions, some without a claim, ask for metrics with windows, at random.
+/// Every value of a tenant's rows has a text in it that is found nowhere else.
 #[then(
-    expr = "callers of {int} tenants who ask {int} times at once get their own rows and nobody else's"
+    expr = "callers of {int} tenants who ask {int} times at once get their own rows and no others"
 )]
-async fn own_rows(app: &mut TestApp, tenants: usize, times: usize) -> Step {
-    let mut dice = Dice::new(SEED);
+async fn own_rows(world: &mut World, tenants: usize, times: usize) -> Step {
+    let mut random = SeededRandom::new(SEED);
     let tenants: Vec<String> = (0..tenants)
         .map(|index| {
             let alike = NEARLY_ALIKE.get(index).map(|name| (*name).to_owned());
-            alike.unwrap_or_else(|| format!("tenant-{}", dice.below(1 << 40)))
+            alike.unwrap_or_else(|| format!("tenant-{}", random.below(1 << 40)))
         })
         .collect();
-    let marker = |tenant: usize, day: usize| format!("row-of-{tenant}-{day}-{SEED:x}");
     let mut metrics = Vec::new();
     for query in [OWN_ROWS, OWN_WINDOW, OWN_REGION, OF_ALL] {
-        metrics.push((query, make(app, json!({ "query": query })).await?));
+        metrics.push((query, make(world, json!({ "query": query })).await?));
     }
-    for (index, tenant) in tenants.iter().enumerate() {
-        for day in 1..=RECORDS {
-            let record = json!({
-                "alert_type": tenant, "alert_category": marker(index, day),
-                "date": format!("2025-06-{day:02}T12:00:00"),
-            });
-            let path = format!("/metrics/{}/metric-records", metrics[0].1);
-            let record = record.to_string();
-            let answer = app.send_json_as(admin(), Method::POST, &path, &record).await?;
-            ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
-        }
-    }
-    let askers = askers(app, &tenants).await?;
+    add_records(world, &metrics[0].1, &tenants).await?;
+    let callers = callers(world, &tenants).await?;
 
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let mut asked = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut sent = JoinSet::new();
     for _ in 0..times {
-        let who = dice.below(askers.len());
-        let (query, id) = dice.one_of(&metrics).clone();
-        let first = 1 + dice.below(RECORDS + 1);
-        let url = app.url(&format!("/metrics/{id}?start_date=2025-06-{first:02}"))?;
-        let request = client.get(url).bearer_auth(&askers[who].token);
-        let turns = Arc::clone(&turns);
-        asked.spawn(async move {
-            let _turn = turns.acquire().await?;
-            let answer = Answer::read(request.send().await?).await?;
+        let who = random.below(callers.len());
+        let (query, id) = random.one_of(&metrics).clone();
+        let first = 1 + random.below(RECORDS + 1);
+        let url = world.server.url(&format!("/metrics/{id}?start_date=2025-06-{first:02}"))?;
+        let request = client.get(url).bearer_auth(&callers[who].token);
+        let permits = Arc::clone(&permits);
+        sent.spawn(async move {
+            let _permit = permits.acquire().await?;
+            let answer = HttpAnswer::read(request.send().await?).await?;
             anyhow::Ok((who, query, first, answer))
         });
     }
     let count = tenants.len() * RECORDS;
-    for asked in asked.join_all().await {
-        let (who, query, first, answer) = asked?;
-        let Asker { tenant, region, .. } = &askers[who];
+    for sent in sent.join_all().await {
+        let (who, query, first, answer) = sent?;
+        let ScopedCaller { tenant, region, .. } = &callers[who];
         let place = format!("seed {SEED}: {tenant:?} {region:?} {query} from {first}");
         let text = answer.text();
         let own = |day: usize| {
@@ -130,18 +117,40 @@ async fn own_rows(app: &mut TestApp, tenants: usize, times: usize) -> Step {
     Ok(())
 }
 
-/// Two for each tenant, of different regions, and some whose claims fill no slot.
-async fn askers(app: &mut TestApp, tenants: &[String]) -> Result<Vec<Asker>> {
-    let mut askers = Vec::new();
+/// A text that is found in one record of one tenant, and nowhere else.
+fn marker(tenant: usize, day: usize) -> String {
+    format!("row-of-{tenant}-{day}-{SEED:x}")
+}
+
+/// Adds the records of all tenants to the data of one metric.
+async fn add_records(world: &mut World, metric: &str, tenants: &[String]) -> Result<()> {
+    let path = format!("/metrics/{metric}/metric-records");
+    for (index, tenant) in tenants.iter().enumerate() {
+        for day in 1..=RECORDS {
+            let record = json!({
+                "alert_type": tenant, "alert_category": marker(index, day),
+                "date": format!("2025-06-{day:02}T12:00:00"),
+            });
+            let record = record.to_string();
+            let answer = world.send_json_as(admin(), Method::POST, &path, &record).await?;
+            anyhow::ensure!(answer.status == 201, "{}: {}", answer.status, answer.text());
+        }
+    }
+    Ok(())
+}
+
+/// Returns two callers for each tenant, of different regions, and some without the claims.
+async fn callers(world: &mut World, tenants: &[String]) -> Result<Vec<ScopedCaller>> {
+    let mut callers = Vec::new();
     let mut add =
         async |tenant: Option<usize>, region: Option<String>, claims: Vec<(&str, String)>| {
             let claims: BTreeMap<_, _> =
                 claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let name = format!("asker-{}", askers.len());
-            let person = Person { claims, ..named("viewer", &name) };
-            let token = app.token_of(&person).await?;
-            app.keep_out_of_logs(&token);
-            askers.push(Asker { token, tenant, region });
+            let name = format!("caller-{}", callers.len());
+            let person = TestUser { claims, ..named("viewer", &name) };
+            let token = world.server.token_of(&person).await?;
+            world.client.protect(&token);
+            callers.push(ScopedCaller { token, tenant, region });
             anyhow::Ok(())
         };
     for (index, tenant) in tenants.iter().enumerate() {
@@ -154,5 +163,5 @@ async fn askers(app: &mut TestApp, tenants: &[String]) -> Result<Vec<Asker>> {
     add(Some(0), None, vec![("tenant", tenants[0].clone())]).await?;
     add(None, Some("north".into()), vec![("tenant", listed), ("region", "north".into())]).await?;
     add(None, None, Vec::new()).await?;
-    Ok(askers)
+    Ok(callers)
 }

@@ -397,7 +397,7 @@ async fn whoever_listens_is_told_by_others_and_when_listening_was_interrupted() 
     let listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
     // What came before it listened.
     hint().await;
-    assert_eq!(number(db.pool(), listening).await, 1);
+    wait_for_number(db.pool(), listening, 1).await;
 
     let other = connect(Target::Url(server.url())).await;
     let mut seen = now(log.as_ref()).await;
@@ -412,13 +412,14 @@ async fn whoever_listens_is_told_by_others_and_when_listening_was_interrupted() 
     assert!(quiet.is_err(), "a hint without a cause");
 
     for _ in 0..2 {
-        let killed = "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) \
-                      FROM pg_stat_activity WHERE query LIKE 'LISTEN%') AS killed";
-        assert_eq!(number(db.pool(), killed).await, 1);
+        let listener = "SELECT max(pid)::int8 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+        let killed = number(db.pool(), listener).await;
+        execute(db.pool(), &format!("SELECT pg_terminate_backend({killed})")).await;
         hint().await;
-        while number(db.pool(), listening).await == 0 {
-            hint().await;
-        }
+        let others = format!("{listening} AND pid <> {killed}");
+        wait_for_number(db.pool(), &others, 1).await;
+        let left = format!("{listening} AND pid = {killed}");
+        wait_for_number(db.pool(), &left, 0).await;
         // The hint that follows upon listening again may be there still.
         while tokio::time::timeout(Duration::from_millis(500), log.hint()).await.is_ok() {}
         commit(other.uncached_store().as_ref(), async |work| work.note(any_rows_of("c"))).await;
@@ -426,9 +427,7 @@ async fn whoever_listens_is_told_by_others_and_when_listening_was_interrupted() 
         assert_eq!(since(log.as_ref(), &seen).await.last(), Some(&any_rows_of("c")));
     }
     drop(log);
-    while number(db.pool(), listening).await > 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_for_number(db.pool(), listening, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

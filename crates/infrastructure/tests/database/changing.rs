@@ -39,10 +39,11 @@ fn new_sql(sql: String) -> Patch {
 /// Waits until so many sessions wait for a lock that another one holds.
 async fn until_waiting<T>(db: &Database, sessions: i64, updates: &[&JoinHandle<T>]) {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    while number(db.pool(), waiting).await < sessions {
+    wait_until(async || {
         assert!(updates.iter().all(|update| !update.is_finished()), "one did not wait");
-        tokio::task::yield_now().await;
-    }
+        number(db.pool(), waiting).await >= sessions
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use std::{
 use metricd_application::ports::{QueryRunner, Rows, RunError};
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use crate::support::*;
 
@@ -47,10 +48,22 @@ const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity \
                         AND pid <> pg_backend_pid()";
 const ENDLESS: &str = "SELECT pg_sleep(600)";
 
-async fn until(db: &Database, sql: &str, expected: i64) {
-    while number(db.pool(), sql).await != expected {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+/// What sleeps by now: a session that is `active` may still parse, and is idle before it executes.
+const ASLEEP: &str = "SELECT count(*) FROM pg_stat_activity \
+                      WHERE query LIKE '%pg_sleep(600)%' AND wait_event = 'PgSleep'";
+
+/// Starts the endless query, and returns when the server executes it.
+async fn started(db: &Database) -> JoinHandle<Result<Rows, RunError>> {
+    let runner = db.runner();
+    let running = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
+    wait_for_number(db.pool(), ASLEEP, 1).await;
+    running
+}
+
+/// Aborts what was started, as a client that disconnects does.
+async fn abandon(running: JoinHandle<Result<Rows, RunError>>) {
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +93,7 @@ async fn a_session_is_used_again_unless_it_had_trouble() {
     let server = NativeServer::start();
     let one = DatabaseConfig {
         max_connections: 1,
-        query_deadline: Duration::from_secs(2),
+        query_deadline: Duration::from_secs(5),
         ..DatabaseConfig::new(Target::Url(server.url()))
     };
     let db = migrated(one).await;
@@ -94,18 +107,17 @@ async fn a_session_is_used_again_unless_it_had_trouble() {
         assert_eq!(pid(runner.as_ref()).await, first, "{fault}");
     }
 
-    let abandoned = tokio::time::timeout(Duration::from_millis(100), run(runner.as_ref(), ENDLESS));
-    assert!(abandoned.await.is_err());
-    // It has the place until the server is rid of it.
+    abandon(started(&db).await).await;
+    // It has the place until the server was told to end it.
     let second = pid(runner.as_ref()).await;
     assert_ne!(second, first, "abandoned");
-    assert_eq!(number(db.pool(), SLEEPING).await, 0);
+    wait_for_number(db.pool(), SLEEPING, 0).await;
 
     let late = run(runner.as_ref(), ENDLESS).await;
     assert!(matches!(late, Err(RunError::Deadline)), "{late:?}");
     let third = pid(runner.as_ref()).await;
     assert_ne!(third, second, "past the deadline");
-    assert_eq!(number(db.pool(), SLEEPING).await, 0);
+    wait_for_number(db.pool(), SLEEPING, 0).await;
 
     // The server's own timeout: the caller is told the same, and the session is not trusted.
     let own = "SELECT set_config('statement_timeout', '50', false), current_setting('role')";
@@ -135,17 +147,18 @@ async fn a_run_that_nobody_waits_for_is_ended_at_whatever_moment() {
         let abandoned = tokio::time::timeout(wait, run(runner.as_ref(), ENDLESS)).await;
         assert!(abandoned.is_err());
     }
-    until(&db, SLEEPING, 0).await;
+    wait_for_number(db.pool(), SLEEPING, 0).await;
     assert_eq!(run(runner.as_ref(), "SELECT 1 AS n").await.unwrap().json, r#"[{"n":1}]"#);
 
     // Describing waits for a lock, too, and is ended like a run.
     let mut held = db.pool().begin().await.unwrap();
     sqlx::raw_sql("LOCK TABLE metrics").execute(&mut *held).await.unwrap();
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    let abandoned =
-        tokio::time::timeout(Duration::from_millis(300), runner.describe("SELECT id FROM metrics"));
-    assert!(abandoned.await.is_err());
-    until(&db, waiting, 0).await;
+    let describing = tokio::spawn(async move { runner.describe("SELECT id FROM metrics").await });
+    wait_for_number(db.pool(), waiting, 1).await;
+    describing.abort();
+    assert!(describing.await.unwrap_err().is_cancelled());
+    wait_for_number(db.pool(), waiting, 0).await;
     drop(held);
     db.close().await;
 }
@@ -159,17 +172,19 @@ async fn is_gone_within_a_second(db: &Database) -> bool {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    execute(db.pool(), END_SLEEPING).await;
-    until(db, SLEEPING, 0).await;
+    wait_until(async || {
+        execute(db.pool(), END_SLEEPING).await;
+        number(db.pool(), SLEEPING).await == 0
+    })
+    .await;
     false
 }
 
 const END_SLEEPING: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                            WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' \
-                            AND pid <> pg_backend_pid()";
+                            WHERE query LIKE '%pg_sleep(600)%' AND wait_event = 'PgSleep'";
 
 /// A machine may be busy for a while. Where nothing ends the query, none of them is in time.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_rid_of_a_query_within_a_second_of_the_callers_leaving() {
@@ -181,11 +196,7 @@ async fn the_server_is_rid_of_a_query_within_a_second_of_the_callers_leaving() {
     };
     let db = migrated(config).await;
     for attempt in 1..=ATTEMPTS {
-        let runner = db.runner();
-        let asking = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
-        until(&db, SLEEPING, 1).await;
-        asking.abort();
-        assert!(asking.await.unwrap_err().is_cancelled());
+        abandon(started(&db).await).await;
         if is_gone_within_a_second(&db).await {
             break;
         }
@@ -224,14 +235,13 @@ async fn a_query_that_somebody_ended_is_not_run_again() {
     let db = migrated(config).await;
     for _ in 0..3 {
         // In a session that was used before, and in a fresh one after it was ended.
-        let runner = db.runner();
-        let asking = tokio::spawn(async move { run(runner.as_ref(), ENDLESS).await });
-        until(&db, SLEEPING, 1).await;
-        assert_eq!(number(db.pool(), END_SLEEPING).await, 1);
+        let asking = started(&db).await;
+        // Found and ended in one statement: a sleeping process wakes up now and then.
+        wait_for_number(db.pool(), END_SLEEPING, 1).await;
         let answer = tokio::time::timeout(Duration::from_mins(1), asking).await;
         let answer = answer.expect("it was run again").unwrap();
         assert!(matches!(answer, Err(RunError::Unavailable(_))), "{answer:?}");
-        until(&db, SLEEPING, 0).await;
+        wait_for_number(db.pool(), SLEEPING, 0).await;
         assert_eq!(run(db.runner().as_ref(), "SELECT 1 AS n").await.unwrap().json, r#"[{"n":1}]"#);
     }
     db.close().await;
@@ -241,11 +251,12 @@ async fn a_query_that_somebody_ended_is_not_run_again() {
 async fn what_is_asked_together_has_one_deadline() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
-        query_deadline: Duration::from_secs(6),
+        query_deadline: Duration::from_secs(8),
         ..DatabaseConfig::new(Target::Url(server.url()))
     };
     let db = migrated(config).await;
-    let pause = "SELECT pg_sleep(3.5)::text AS s";
+    // Two of them are past the deadline; one leaves a busy machine more than three seconds.
+    let pause = "SELECT pg_sleep(4.5)::text AS s";
     let runner = db.runner().session().await.unwrap();
     assert!(run(runner.as_ref(), pause).await.is_ok());
     let late = run(runner.as_ref(), pause).await;
@@ -318,8 +329,19 @@ async fn settings_hold_on_every_session() {
                     current_setting('lock_timeout') || ' ' || \
                     current_setting('idle_in_transaction_session_timeout') || ' ' || \
                     current_setting('work_mem') || ' ' || current_setting('search_path') || ' ' || \
-                    current_setting('TimeZone') AS s, pg_sleep(0.1)::text AS pause";
-    let all = futures::future::join_all((0..10).map(|_| run(runner.as_ref(), settings))).await;
+                    current_setting('TimeZone') AS s, \
+                    pg_advisory_xact_lock_shared(1)::text AS pause";
+    // All of them wait until each has a session of its own.
+    let mut held = db.pool().acquire().await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut *held).await.unwrap();
+    let release = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'";
+        wait_for_number(db.pool(), waiting, 10).await;
+        sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut *held).await.unwrap();
+    };
+    let all = futures::future::join_all((0..10).map(|_| run(runner.as_ref(), settings)));
+    let (all, ()) = futures::join!(all, release);
+    drop(held);
     for rows in all {
         let expected = r#"[{"s":"on on 27s 5s 10s 16MB public UTC","pause":""}]"#;
         assert_eq!(rows.unwrap().json, expected);
@@ -340,20 +362,21 @@ async fn some_run_some_wait_and_the_rest_are_sent_away() {
     };
     with_limits(config, async |db, engine| {
         let runner = db.runner();
-        // What runs: a query on a server, somebody's unit of work where there is one connection.
-        let asked = |sql: &'static str| {
+        // The first poll takes a permit or a position in the queue.
+        let asked = async |sql: &'static str| {
             let runner = Arc::clone(&runner);
-            tokio::spawn(async move { run(runner.as_ref(), sql).await })
+            let mut asking = Box::pin(async move { run(runner.as_ref(), sql).await });
+            assert!(futures::poll!(&mut asking).is_pending(), "{engine:?}: {sql}");
+            tokio::spawn(asking)
         };
+        // What runs: a query on a server, a unit of work where there is one connection.
         let held = db.uncached_store().begin().await.unwrap();
         let first = if engine == Engine::Native {
-            asked("SELECT pg_sleep(600)")
+            asked("SELECT pg_sleep(600)").await
         } else {
-            asked("SELECT 1 AS n")
+            asked("SELECT 1 AS n").await
         };
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let waiting = asked("SELECT 2 AS n");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting = asked("SELECT 2 AS n").await;
         assert!(!first.is_finished() && !waiting.is_finished(), "{engine:?}");
         for _ in 0..3 {
             let answer = run(runner.as_ref(), "SELECT 3 AS n").await;

@@ -375,7 +375,7 @@ const LONG: &str =
 #[tokio::test(flavor = "multi_thread")]
 async fn past_the_deadline_a_server_stops_the_query() {
     let server = NativeServer::start();
-    let db = connect_with_deadline(Target::Url(server.url()), Duration::from_millis(300)).await;
+    let db = connect_with_deadline(Target::Url(server.url()), Duration::from_secs(2)).await;
     let runner = db.runner();
     let endless = "SELECT pg_sleep(600)";
     let answer = run(runner.as_ref(), endless).await;
@@ -391,9 +391,7 @@ async fn past_the_deadline_a_server_stops_the_query() {
     }
     let sleeping = "SELECT count(*) FROM pg_stat_activity \
                     WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid()";
-    while number(db.pool(), sleeping).await > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait_for_number(db.pool(), sleeping, 0).await;
     assert_eq!(json(runner.as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
     db.close().await;
 }
@@ -434,15 +432,21 @@ async fn who_waits_too_long_for_the_embedded_engine_is_told() {
     let held = db.uncached_store().begin().await.unwrap();
     assert_all_busy().await;
     drop(held);
-    assert_eq!(json(db.runner().as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
-
-    // The one who asked is gone, and the engine goes on.
     let runner = db.runner();
-    let long = "SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 800) b";
-    let asking = tokio::time::timeout(Duration::from_millis(50), run(runner.as_ref(), long));
-    assert!(asking.await.is_err());
+    wait_until(async || run(runner.as_ref(), "SELECT 1 AS n").await.is_ok()).await;
+
+    // The caller is gone, and the engine goes on. It is given more time to start where it has not.
+    let long = "SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 1600) b";
+    let mut wait = Duration::from_millis(50);
+    wait_until(async || {
+        let asking = tokio::time::timeout(wait, run(runner.as_ref(), long));
+        assert!(asking.await.is_err());
+        wait *= 2;
+        db.uncached_store().begin().await.is_err()
+    })
+    .await;
     assert_all_busy().await;
-    while db.uncached_store().begin().await.is_err() {}
+    wait_until(async || db.uncached_store().begin().await.is_ok()).await;
     assert_eq!(db.catalog().find(metric_id(1)).await.unwrap(), None);
     db.close().await;
 }

@@ -239,9 +239,7 @@ async fn who_waited_for_a_metric_sees_it_as_the_other_left_it() {
         })
     };
     let waiters = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    while number(db.pool(), waiters).await == 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_for_number(db.pool(), waiters, 1).await;
     changed.layouts = vec![tile("sm", 1, Some(false))];
     changed.layout_version += 1;
     first.update_metric(&changed).await.unwrap();

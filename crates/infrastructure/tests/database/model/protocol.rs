@@ -189,10 +189,11 @@ async fn a_server_that_does_not_answer_as_it_should_is_unavailable() {
 async fn nobody_there_is_unavailable() {
     let server = ModelServer::that([Act::Silent]).await;
     let config = server.config();
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let free = format!("http://{}/v1", taken.local_addr().unwrap());
-    drop(taken);
-    let endpoint = metricd_infrastructure::generation::model::Endpoint::parse(&free).unwrap();
+    // Held until the end, so that no other process listens there meanwhile.
+    let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let deaf_url = format!("http://{}/v1", deaf.local_addr().unwrap());
+    let endpoint = metricd_infrastructure::generation::model::Endpoint::parse(&deaf_url).unwrap();
     let generator = ModelGenerator::new(ModelConfig { endpoint, ..config }).unwrap();
     let error = suggest(&generator).await.unwrap_err();
     assert!(matches!(error, GenerateError::Unavailable(_)), "{error:?}");

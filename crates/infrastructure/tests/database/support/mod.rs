@@ -8,11 +8,13 @@ use std::{
     path::Path,
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
 pub(crate) use native::NativeServer;
 pub(crate) use samples::*;
@@ -68,6 +70,23 @@ pub(crate) async fn number(pool: &PgPool, sql: &str) -> i64 {
 /// The texts that a statement gives.
 pub(crate) async fn texts(pool: &PgPool, sql: &str) -> Vec<String> {
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
+}
+
+/// Longer than anything here takes, so that a test fails rather than hangs.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// Polls until the condition holds, on a machine that may be busy.
+pub(crate) async fn wait_until(mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "it does not come to pass");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Runs a statement until the one number that it gives is `expected`.
+pub(crate) async fn wait_for_number(pool: &PgPool, sql: &str, expected: i64) {
+    wait_until(async || number(pool, sql).await == expected).await;
 }
 
 /// Polls `future` so many times, then drops it, unless it is done before.

@@ -1,11 +1,11 @@
-//! Chance that repeats itself: the same seed gives the same scenario on every machine.
+//! Pseudo-random numbers: the same seed gives the same scenario on every machine.
 
-/// Numbers that look random (`SplitMix64`).
+/// A pseudo-random generator (`SplitMix64`).
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct SeededRandom(u64);
 
-impl Dice {
-    /// Dice that fall the same way for the same seed.
+impl SeededRandom {
+    /// A generator whose numbers depend on the seed alone.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -19,13 +19,13 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to `count - 1`.
+    /// Returns a number from 0 to `count - 1`.
     pub fn below(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % count).unwrap_or_default()
     }
 
-    /// One of these, which are not none.
+    /// Returns one of the items, of which there is at least one.
     pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
@@ -38,13 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dice_of_one_seed_fall_alike_and_on_every_side() {
-        let thrown = |seed| {
-            let mut dice = Dice::new(seed);
-            (0..60).map(|_| dice.below(6)).collect::<Vec<_>>()
+    fn one_seed_gives_the_same_numbers_and_all_of_them_occur() {
+        let numbers = |seed| {
+            let mut random = SeededRandom::new(seed);
+            (0..60).map(|_| random.below(6)).collect::<Vec<_>>()
         };
-        assert_eq!(thrown(1), thrown(1));
-        assert_ne!(thrown(1), thrown(2));
-        assert_eq!(thrown(1).into_iter().collect::<BTreeSet<_>>(), (0..6).collect());
+        assert_eq!(numbers(1), numbers(1));
+        assert_ne!(numbers(1), numbers(2));
+        assert_eq!(numbers(1).into_iter().collect::<BTreeSet<_>>(), (0..6).collect());
     }
 }

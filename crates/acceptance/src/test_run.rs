@@ -1,5 +1,5 @@
-//! What all scenarios of one run on one engine share: the binary, the server, and the databases
-//! that each scenario's own is copied from.
+//! One run on one engine, and what its scenarios share: the binary, the PostgreSQL server, identity
+//! providers, and the template databases that each scenario's own is copied from.
 
 use std::{
     env,
@@ -16,25 +16,25 @@ use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
-    app::usual_settings,
-    catalog::Catalog,
-    engine::{Content, Database, Engine},
+    catalog::TestCatalog,
+    engine::{Content, DatabaseLocation, TestEngine},
     idp::{Cognito, OpenId},
     native::Postgres,
     process,
+    server::usual_settings,
     watchdog::Watchdog,
 };
 
-/// Cucumber makes each scenario's world without arguments, so the run stands here.
-static CURRENT: Mutex<Option<Arc<Stage>>> = Mutex::new(None);
+/// Cucumber makes each scenario's world without arguments, so the run is found here.
+static CURRENT: Mutex<Option<Arc<TestRun>>> = Mutex::new(None);
 
-/// Whether a template is there, or why not: it is not tried again.
+/// The outcome of preparing something once: a failure is not tried again.
 type Prepared<T = ()> = std::result::Result<T, String>;
 
 /// One run on one engine.
 #[derive(Debug)]
-pub struct Stage {
-    engine: Engine,
+pub struct TestRun {
+    engine: TestEngine,
     binary: PathBuf,
     postgres: Option<Postgres>,
     watchdog: Arc<Watchdog>,
@@ -46,21 +46,21 @@ pub struct Stage {
     openid: OnceCell<Prepared<Arc<OpenId>>>,
 }
 
-impl Stage {
+impl TestRun {
     /// Sets up a run and makes it the current one.
     ///
     /// # Errors
     /// When the native PostgreSQL cannot be started.
-    pub async fn set(engine: Engine, binary: PathBuf) -> Result<Arc<Self>> {
+    pub async fn set(engine: TestEngine, binary: PathBuf) -> Result<Arc<Self>> {
         let folder = short_temporary_folder()?;
         let watchdog = Arc::new(Watchdog::start(folder.path())?);
         let postgres = match engine {
-            Engine::Embedded => None,
-            Engine::Native => {
+            TestEngine::Embedded => None,
+            TestEngine::Native => {
                 Some(Postgres::start(&folder.path().join("pg"), Arc::clone(&watchdog)).await?)
             }
         };
-        let stage = Arc::new(Self {
+        let run = Arc::new(Self {
             engine,
             binary,
             postgres,
@@ -72,8 +72,8 @@ impl Stage {
             cognito: OnceCell::new(),
             openid: OnceCell::new(),
         });
-        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&stage));
-        Ok(stage)
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&run));
+        Ok(run)
     }
 
     /// The run that scenarios are made for.
@@ -103,25 +103,25 @@ impl Stage {
         }
     }
 
-    /// The engine of this run.
+    /// Returns the engine.
     #[must_use]
-    pub fn engine(&self) -> Engine {
+    pub fn engine(&self) -> TestEngine {
         self.engine
     }
 
-    /// The binary under test.
+    /// Returns the path of the binary under test.
     #[must_use]
     pub fn binary(&self) -> &Path {
         &self.binary
     }
 
-    /// Ends what a run leaves behind.
+    /// Returns the watchdog, which ends the processes that a run leaves behind.
     #[must_use]
     pub fn watchdog(&self) -> &Watchdog {
         &self.watchdog
     }
 
-    /// The run's Cognito, started on first use. Scenarios share it and change nothing in it.
+    /// Returns the run's Cognito, started on first use. Scenarios share it and change nothing in it.
     ///
     /// # Errors
     /// When it does not come up.
@@ -133,7 +133,7 @@ impl Stage {
         Box::pin(once(&self.cognito, start)).await
     }
 
-    /// The run's generic provider, started on first use. Scenarios share it.
+    /// Returns the run's generic provider, started on first use. Scenarios share it.
     ///
     /// # Errors
     /// When it does not come up.
@@ -142,7 +142,7 @@ impl Stage {
         Box::pin(once(&self.openid, start)).await
     }
 
-    /// A generic provider for whoever means to stop it, in a folder below `parent`.
+    /// Starts a generic provider that a scenario may stop, in a folder below `parent`.
     ///
     /// # Errors
     /// When it does not come up.
@@ -151,7 +151,7 @@ impl Stage {
         Ok(Arc::new(OpenId::start(&folder, Arc::clone(&self.watchdog)).await?))
     }
 
-    /// An empty folder for one scenario, and a name that no other scenario has.
+    /// Makes an empty folder for one scenario, and a name that no other scenario has.
     ///
     /// # Errors
     /// When the disk is full.
@@ -163,16 +163,20 @@ impl Stage {
         Ok((folder, name))
     }
 
-    /// A database with this content that nobody else uses: `name` on the server, or a folder `data`
-    /// in `folder`.
+    /// Makes a database with this content: `name` on the server, or a folder `data` in `folder`.
     ///
     /// # Errors
     /// When metricd cannot prepare the content.
-    pub async fn database(&self, content: Content, folder: &Path, name: &str) -> Result<Database> {
+    pub async fn database(
+        &self,
+        content: Content,
+        folder: &Path,
+        name: &str,
+    ) -> Result<DatabaseLocation> {
         let template = match content {
             Content::Untouched => {
                 let mut database = self.copy(None, folder.join("data"), name).await?;
-                if let Database::Native { reader_role, .. } = &mut database {
+                if let DatabaseLocation::Native { reader_role, .. } = &mut database {
                     *reader_role = Some(format!("{name}_reader"));
                 }
                 return Ok(database);
@@ -202,14 +206,19 @@ impl Stage {
             self.migrated().await?;
             let folder = self.folder.path();
             let database = self.copy(Some("migrated"), folder.join("sample"), "sample").await?;
-            let files = Catalog::sample(folder)?.arguments();
+            let files = TestCatalog::sample(folder)?.arguments();
             let arguments: Vec<_> = ["import"].into_iter().chain(files.split(' ')).collect();
             self.run(&arguments, &database).await
         };
         Box::pin(once(&self.sample, prepare)).await
     }
 
-    async fn copy(&self, template: Option<&str>, folder: PathBuf, name: &str) -> Result<Database> {
+    async fn copy(
+        &self,
+        template: Option<&str>,
+        folder: PathBuf,
+        name: &str,
+    ) -> Result<DatabaseLocation> {
         let Some(postgres) = &self.postgres else {
             if let Some(template) = template {
                 let mut copy = Command::new("cp");
@@ -217,14 +226,14 @@ impl Stage {
                 let copied = process::run(copy).await?;
                 ensure!(copied.status.success(), "{}", copied.text());
             }
-            return Ok(Database::Embedded { data_dir: folder });
+            return Ok(DatabaseLocation::Embedded { data_dir: folder });
         };
         postgres.create_database(name, template.unwrap_or("template0")).await?;
         let url = postgres.url(name);
-        Ok(Database::Native { name: name.to_owned(), url, reader_role: None })
+        Ok(DatabaseLocation::Native { name: name.to_owned(), url, reader_role: None })
     }
 
-    async fn run(&self, arguments: &[&str], database: &Database) -> Result<()> {
+    async fn run(&self, arguments: &[&str], database: &DatabaseLocation) -> Result<()> {
         let folder = self.folder.path();
         let mut command = process::command(&self.binary, folder, &usual_settings());
         command.args(arguments).args(database.arguments()).envs(database.settings());
@@ -237,9 +246,9 @@ impl Stage {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn discard(&self, database: &Database) -> Result<()> {
+    pub async fn discard(&self, database: &DatabaseLocation) -> Result<()> {
         match (&self.postgres, database) {
-            (Some(postgres), Database::Native { name, reader_role, .. }) => {
+            (Some(postgres), DatabaseLocation::Native { name, reader_role, .. }) => {
                 postgres.drop_database(name).await?;
                 match reader_role {
                     Some(role) => postgres.drop_role(role).await,
@@ -254,9 +263,9 @@ impl Stage {
     ///
     /// # Errors
     /// On the embedded engine, which only metricd can open.
-    pub async fn connect(&self, database: &Database) -> Result<PgConnection> {
+    pub async fn connect(&self, database: &DatabaseLocation) -> Result<PgConnection> {
         match (&self.postgres, database) {
-            (Some(postgres), Database::Native { name, .. }) => postgres.connect(name).await,
+            (Some(postgres), DatabaseLocation::Native { name, .. }) => postgres.connect(name).await,
             _ => anyhow::bail!("only metricd can open an embedded database: tag it @native"),
         }
     }
@@ -270,7 +279,7 @@ async fn once<T: Clone>(
     prepared.clone().map_err(anyhow::Error::msg)
 }
 
-/// A temporary folder whose path leaves room for the paths of Unix sockets.
+/// Makes a temporary folder whose path leaves room for the paths of Unix sockets.
 ///
 /// # Errors
 /// When it cannot be made.

@@ -1,13 +1,26 @@
-//! What a server answered to one request.
+//! HTTP as the harness speaks it: a client without conveniences, and answers as they came.
 
 use anyhow::{Context as _, Result};
-use reqwest::header::HeaderMap;
+use reqwest::{header::HeaderMap, redirect::Policy};
 
-use crate::json::Json;
+use crate::{json::Json, process};
 
-/// Status, headers and the whole body, as they came.
+/// Makes a client that follows no redirects, decompresses nothing and uses no proxy.
+///
+/// # Errors
+/// When there is no TLS on this machine.
+pub fn client() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .gzip(false)
+        .redirect(Policy::none())
+        .timeout(process::TIMEOUT)
+        .build()?)
+}
+
+/// An answer to one request: status, headers and the whole body.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status code.
     pub status: u16,
     /// The headers.
@@ -16,7 +29,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Reads a response to its end.
     ///
     /// # Errors
@@ -28,22 +41,22 @@ impl Answer {
         Ok(Self { status, headers, body })
     }
 
-    /// The first header of this name.
+    /// Returns the first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not JSON.
     pub fn json(&self) -> Result<Json> {
         Json::parse(&self.text())
     }

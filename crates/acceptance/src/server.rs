@@ -1,0 +1,328 @@
+//! metricd under test: its settings, its database, its processes and what they write.
+//!
+//! A server knows nothing of the answers that its clients get.
+
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow::{Break, Continue},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::{
+    process::{Child, Command},
+    task::JoinHandle,
+};
+
+use crate::{
+    TestRun,
+    caller::TestUser,
+    database::ScenarioDatabase,
+    http,
+    logs::{LogLine, Logs},
+    process::{self, Output},
+    variables::Variables,
+};
+
+/// The current time of every scenario that sets no other.
+pub const USUAL_CLOCK: &str = "2025-08-05T12:00:00Z";
+
+/// What every scenario sets. Nothing here is about speed: a busy machine is no fault of metricd's.
+pub(crate) fn usual_settings() -> BTreeMap<String, String> {
+    [
+        ("METRICD_CLOCK", USUAL_CLOCK),
+        ("METRICD_DATABASE__ACQUIRE_TIMEOUT", "60s"),
+        ("METRICD_LIMITS__QUERY_TIMEOUT", "60s"),
+        ("METRICD_LIMITS__REQUEST_TIMEOUT", "90s"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// metricd with a scenario's settings. Nothing runs until a step starts it.
+#[derive(Debug)]
+pub struct Server {
+    /// Settings from the environment, in which variables are expanded.
+    pub settings: BTreeMap<String, String>,
+    /// Its database.
+    pub database: ScenarioDatabase,
+    /// The log lines since the scenario began.
+    pub logs: Logs,
+    /// The lines on standard output since the scenario began.
+    pub printed: Logs,
+    process: Option<ServerProcess>,
+    standby: Option<ServerProcess>,
+    tokens: BTreeMap<TokenRequest, String>,
+    variables: Variables,
+    folder: PathBuf,
+    run: Arc<TestRun>,
+}
+
+/// What a token of the development issuer depends on: the command line, which names the data folder,
+/// and the clock.
+type TokenRequest = (Vec<String>, Option<String>);
+
+#[derive(Debug)]
+struct ServerProcess {
+    child: Child,
+    pid: u32,
+    address: String,
+    data_dir: Vec<String>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn new(
+        run: Arc<TestRun>,
+        folder: &Path,
+        name: String,
+        variables: Variables,
+    ) -> Self {
+        Self {
+            settings: usual_settings(),
+            database: ScenarioDatabase::new(Arc::clone(&run), folder, name),
+            logs: Logs::default(),
+            printed: Logs::default(),
+            process: None,
+            standby: None,
+            tokens: BTreeMap::new(),
+            variables,
+            folder: folder.to_owned(),
+            run,
+        }
+    }
+
+    async fn command(&mut self, arguments: &[&str]) -> Result<Command> {
+        let location = self.database.location().await?;
+        let mut settings = location.settings();
+        let own = self.settings.iter();
+        settings.extend(own.map(|(name, value)| (name.clone(), self.variables.expand(value))));
+        let mut command = process::command(self.run.binary(), &self.folder, &settings);
+        command.args(arguments);
+        if data_dir_in(arguments).is_empty() {
+            command.args(location.arguments());
+        }
+        Ok(command)
+    }
+
+    /// Runs one of metricd's commands to its end.
+    ///
+    /// # Errors
+    /// When it hangs; a refusal is no error but an [`Output`].
+    pub async fn run(&mut self, arguments: &[&str]) -> Result<Output> {
+        process::run(self.command(arguments).await?).await
+    }
+
+    /// Starts the server with more arguments, if any, and waits until it listens.
+    ///
+    /// # Errors
+    /// When it ends instead; the text is its output.
+    pub async fn start(&mut self, options: &[&str]) -> Result<()> {
+        ensure!(self.process.is_none(), "metricd is running already");
+        let listen = ["--listen", "127.0.0.1:0"].as_slice();
+        let listen = if options.contains(&"--listen") { &[] } else { listen };
+        let arguments = [&["serve"], listen, options].concat();
+        let mut child = self.command(&arguments).await?.spawn().context("cannot start metricd")?;
+        let pid = child.id().context("metricd has ended")?;
+        self.run.watchdog().watch(pid);
+
+        let seen = self.logs.lines().len();
+        let readers = vec![
+            self.logs.follow(child.stderr.take().context("no standard error")?),
+            self.printed.follow(child.stdout.take().context("no standard output")?),
+        ];
+        let data_dir = data_dir_in(options);
+        let mut process = ServerProcess { child, pid, address: String::new(), data_dir, readers };
+        match self.wait_for_address(&mut process, seen).await? {
+            Ok(address) => {
+                process.address = address;
+                self.process = Some(process);
+                Ok(())
+            }
+            Err(status) => {
+                self.reap(process).await;
+                bail!("metricd ended ({status}):\n{}{}", self.printed.text(), self.logs.text());
+            }
+        }
+    }
+
+    /// Polls for the address in the log lines after the first `seen`, or for the end of the process.
+    async fn wait_for_address(
+        &self,
+        process: &mut ServerProcess,
+        seen: usize,
+    ) -> Result<std::result::Result<String, ExitStatus>> {
+        process::poll_until(async || {
+            let lines = self.logs.lines();
+            let started =
+                lines.iter().skip(seen).find(|line| line.says("INFO", "Starting service"));
+            if let Some(started) = started {
+                let address = started.field("listen").context("the line has no `listen`")?;
+                return Ok(Break(Ok(address)));
+            }
+            Ok(match process.child.try_wait()? {
+                Some(status) => Break(Err(status)),
+                None => Continue(format!("metricd does not start:\n{}", self.logs.text())),
+            })
+        })
+        .await
+    }
+
+    /// Switches to the other one of two processes on one database.
+    pub fn switch(&mut self) {
+        std::mem::swap(&mut self.process, &mut self.standby);
+    }
+
+    fn process(&self) -> Result<&ServerProcess> {
+        self.process.as_ref().context("metricd is not running")
+    }
+
+    fn take_process(&mut self) -> Result<ServerProcess> {
+        self.process.take().context("metricd is not running")
+    }
+
+    /// Tells the server to read its files again.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub async fn reload(&self) -> Result<()> {
+        process::signal(self.process()?.pid, "HUP").await
+    }
+
+    /// Asks the server to stop, and waits for it.
+    ///
+    /// # Errors
+    /// When it hangs or ends with a failure.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut process = self.take_process()?;
+        process::signal(process.pid, "TERM").await?;
+        let status = tokio::time::timeout(process::TIMEOUT, process.child.wait());
+        let status = status.await.context("metricd does not stop")??;
+        self.reap(process).await;
+        ensure!(status.success(), "metricd ended with {status}");
+        Ok(())
+    }
+
+    /// Ends the server at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut process = self.take_process()?;
+        process.child.kill().await?;
+        self.reap(process).await;
+        Ok(())
+    }
+
+    async fn reap(&self, process: ServerProcess) {
+        self.run.watchdog().leave(process.pid);
+        for reader in process.readers {
+            let _ = reader.await;
+        }
+    }
+
+    /// Ends all processes, and removes the database.
+    ///
+    /// # Errors
+    /// When either is refused.
+    pub async fn close(&mut self) -> Result<()> {
+        for _ in 0..2 {
+            if self.process.is_some() {
+                self.kill().await?;
+            }
+            self.switch();
+        }
+        self.database.discard().await
+    }
+
+    /// Returns the URL of a path.
+    ///
+    /// # Errors
+    /// When the server is not running.
+    pub fn url(&self, path: &str) -> Result<String> {
+        Ok(format!("http://{}{}", self.process()?.address, self.variables.expand(path)))
+    }
+
+    /// Whether it is set to trust other issuers than its own.
+    #[must_use]
+    pub fn trusts_other_issuers(&self) -> bool {
+        ["USER_POOL_ID", "METRICD_AUTH__ISSUERS"]
+            .iter()
+            .any(|name| self.settings.contains_key(*name))
+    }
+
+    /// Returns a token of the development issuer, at the running server's clock and from its data
+    /// folder.
+    ///
+    /// # Errors
+    /// When metricd refuses; the text is its output.
+    pub async fn token_of(&mut self, user: &TestUser) -> Result<String> {
+        let mut arguments = user.arguments();
+        arguments.extend(self.process.iter().flat_map(|process| process.data_dir.iter().cloned()));
+        let clock = self.settings.get("METRICD_CLOCK").cloned();
+        let request = (arguments, clock);
+        if let Some(token) = self.tokens.get(&request) {
+            return Ok(token.clone());
+        }
+        let arguments: Vec<_> = request.0.iter().map(String::as_str).collect();
+        let output = self.run(&arguments).await?;
+        ensure!(output.status.success(), "metricd gives no token: {}", output.stderr);
+        let token = output.stdout.trim().to_owned();
+        self.tokens.insert(request, token.clone());
+        Ok(token)
+    }
+
+    /// Waits until everything that was done so far is in the log: the server writes lines in order,
+    /// so one more request marks the place.
+    ///
+    /// # Errors
+    /// When that request is not logged.
+    pub async fn settle(&self) -> Result<()> {
+        if self.process.is_none() {
+            return Ok(());
+        }
+        let mark = uuid::Uuid::new_v4().to_string();
+        let client = http::client()?;
+        client.get(self.url("/health")?).header("X-Request-Id", &mark).send().await?;
+        let is_mark = |line: &LogLine| {
+            line.says("INFO", "Endpoint called") && line.field("request_id").as_ref() == Some(&mark)
+        };
+        process::poll_until(async || {
+            Ok(if self.logs.lines().iter().any(is_mark) {
+                Break(())
+            } else {
+                Continue(format!("request {mark} is not logged:\n{}", self.logs.text()))
+            })
+        })
+        .await?;
+        self.logs.forget_request(&mark);
+        Ok(())
+    }
+
+    /// Waits for the line on standard output that begins like this.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub async fn printed_line(&self, beginning: &str) -> Result<String> {
+        process::poll_until(async || {
+            let lines = self.printed.lines();
+            let line = lines.iter().find(|line| line.raw.trim().starts_with(beginning));
+            Ok(match line {
+                Some(line) => Break(line.raw.trim().to_owned()),
+                None => Continue(format!("it has printed:\n{}", self.printed.text())),
+            })
+        })
+        .await
+    }
+}
+
+/// The arguments that name a data folder.
+fn data_dir_in(arguments: &[&str]) -> Vec<String> {
+    let Some(at) = arguments.iter().position(|argument| argument.starts_with("--data-dir")) else {
+        return Vec::new();
+    };
+    let words = if arguments[at].contains('=') { 1 } else { 2 };
+    arguments[at..].iter().take(words).map(|&word| word.to_owned()).collect()
+}
