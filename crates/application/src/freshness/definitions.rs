@@ -181,7 +181,7 @@ impl DefinitionCache {
         let (mut keys, mut is_whole) = (Vec::new(), true);
         for reading in dependencies {
             let table = reading.table.clone().qualified();
-            if let Some(ids) = &reading.only {
+            if let Some(ids) = &reading.query_ids {
                 keys.push(DependencyKey::SomeRows(table.clone()));
                 keys.extend(ids.iter().map(|id| DependencyKey::Rows(table.clone(), id.clone())));
             } else {

@@ -15,9 +15,10 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
+    error::SqlFault,
+    parameter::ParameterSource,
     tree::{binary, builtin_name, cast_parts, param_number, plain_call, string_constant, sval},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 use crate::window::MAX_DAYS;
 
@@ -38,9 +39,9 @@ const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 const HOUR: f64 = 1.0 / 24.0;
 
-/// What fills a `$n`.
+/// The kind of value that a `$n` has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Filled {
+pub(super) enum ParameterKind {
     /// The first or last day of a window, or the day after.
     WindowDay,
     /// The present day or instant.
@@ -49,16 +50,30 @@ pub(super) enum Filled {
     DayRange,
     /// The time zone's name.
     Timezone,
-    /// What the caller's token says: anything.
+    /// A claim of the caller's token: anything.
     Claim,
 }
 
+impl ParameterKind {
+    pub(super) fn of(source: &ParameterSource) -> Self {
+        match source {
+            ParameterSource::StartDate
+            | ParameterSource::EndDate
+            | ParameterSource::DayAfterEnd => Self::WindowDay,
+            ParameterSource::Today | ParameterSource::Now => Self::Present,
+            ParameterSource::DayRange => Self::DayRange,
+            ParameterSource::Timezone => Self::Timezone,
+            ParameterSource::Claim(_) => Self::Claim,
+        }
+    }
+}
+
 /// Checks a call of a function whose arguments bound its cost; of any other it has nothing to say.
-pub(super) fn check(call: &FuncCall, filled: &[Filled]) -> Result<(), Fault> {
+pub(super) fn check(call: &FuncCall, parameters: &[ParameterKind]) -> Result<(), SqlFault> {
     let Some(name) = builtin_name(&call.funcname) else {
         return Ok(());
     };
-    let known = Known { filled };
+    let known = Known { parameters };
     match (name, call.args.as_slice()) {
         ("repeat" | "lpad" | "rpad", args) => {
             let length = args.get(1).and_then(|arg| known.number(arg));
@@ -66,7 +81,7 @@ pub(super) fn check(call: &FuncCall, filled: &[Filled]) -> Result<(), Fault> {
                 return once(name, call, args);
             }
             let message = format!("the length that {name}() is given is not a small constant");
-            Err(Fault::new(call.location, message)
+            Err(SqlFault::new(call.location, message)
                 .hint(format!("write a number of at most {MAX_LENGTH}")))
         }
         ("format", args) => format_width(call, args).and_then(|()| once(name, call, args)),
@@ -76,10 +91,10 @@ pub(super) fn check(call: &FuncCall, filled: &[Filled]) -> Result<(), Fault> {
 }
 
 /// Checks that a call is not given what another one has made long.
-fn once(name: &str, call: &FuncCall, args: &[Node]) -> Result<(), Fault> {
+fn once(name: &str, call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
     if args.iter().any(grows) {
         let message = format!("{name}() is given what another call has made long");
-        return Err(Fault::new(call.location, message).hint("repeat or pad once"));
+        return Err(SqlFault::new(call.location, message).hint("repeat or pad once"));
     }
     Ok(())
 }
@@ -88,8 +103,8 @@ fn once(name: &str, call: &FuncCall, args: &[Node]) -> Result<(), Fault> {
 fn grows(node: &Node) -> bool {
     struct Finds(bool);
     impl Visitor for Finds {
-        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-            if let Part::FuncCall(call) = part {
+        fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+            if let SqlNode::FuncCall(call) = part {
                 let name = builtin_name(&call.funcname);
                 self.0 |= matches!(name, Some("repeat" | "lpad" | "rpad" | "format"));
             }
@@ -103,21 +118,21 @@ fn grows(node: &Node) -> bool {
 }
 
 /// Checks the length of a type that pads its values.
-pub(super) fn check_type(ty: &TypeName) -> Result<(), Fault> {
+pub(super) fn check_type(ty: &TypeName) -> Result<(), SqlFault> {
     let pads = matches!(builtin_name(&ty.names), Some("bpchar" | "char" | "bit" | "varbit"));
-    let known = Known { filled: &[] };
+    let known = Known { parameters: &[] };
     let small = |length: &Node| known.number(length).is_some_and(|n| n.high <= MAX_LENGTH);
     if !pads || ty.typmods.iter().all(small) {
         return Ok(());
     }
-    Err(Fault::new(ty.location, "the length of this type is not a small constant")
+    Err(SqlFault::new(ty.location, "the length of this type is not a small constant")
         .hint(format!("write a number of at most {MAX_LENGTH}, or text")))
 }
 
 /// Checks that `format` pads to constant and small widths.
-fn format_width(call: &FuncCall, args: &[Node]) -> Result<(), Fault> {
+fn format_width(call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
     let refuse = |what: &str| {
-        Err(Fault::new(call.location, format!("format() is given {what}"))
+        Err(SqlFault::new(call.location, format!("format() is given {what}"))
             .hint(format!("write its text as one constant, with widths of at most {MAX_LENGTH}")))
     };
     let Some(text) = args.first().and_then(text_constant) else {
@@ -192,13 +207,13 @@ impl Span {
 
 /// What is known of an expression before anything runs.
 struct Known<'a> {
-    filled: &'a [Filled],
+    parameters: &'a [ParameterKind],
 }
 
 impl Known<'_> {
-    fn series(&self, call: &FuncCall, args: &[Node]) -> Result<(), Fault> {
+    fn series(&self, call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
         let refuse =
-            |message: &str, hint: String| Err(Fault::new(call.location, message).hint(hint));
+            |message: &str, hint: String| Err(SqlFault::new(call.location, message).hint(hint));
         let (from, to, step) = match args {
             [from, to] => (from, to, None),
             [from, to, step] | [from, to, step, _] => (from, to, Some(step)),
@@ -268,9 +283,9 @@ impl Known<'_> {
             let number = ["int2", "int4", "int8", "numeric", "float4", "float8"].contains(&ty);
             return self.number(arg).filter(|_| number);
         }
-        if let Some(number) = self.filled(node) {
+        if let Some(number) = self.kind(node) {
             let days = Span::of_window(0.0, longest_window());
-            return (number == Filled::DayRange).then_some(days);
+            return (number == ParameterKind::DayRange).then_some(days);
         }
         match (binary(node), &node.node) {
             (Some((left, "-", right)), _)
@@ -310,8 +325,8 @@ impl Known<'_> {
             return self.day(arg).filter(|_| ["date", "timestamp", "timestamptz"].contains(&ty));
         }
         let at = |known: bool| known.then_some(0.0);
-        if let Some(filled) = self.filled(node) {
-            return at(matches!(filled, Filled::WindowDay | Filled::Present));
+        if let Some(kind) = self.kind(node) {
+            return at(matches!(kind, ParameterKind::WindowDay | ParameterKind::Present));
         }
         if let Some((text, _)) = string_constant(node) {
             return at(is_day(text));
@@ -385,20 +400,22 @@ impl Known<'_> {
     fn zone(&self, node: &Node) -> bool {
         match cast_parts(node) {
             Some((arg, _, "text")) => self.zone(arg),
-            _ => string_constant(node).is_some() || self.filled(node) == Some(Filled::Timezone),
+            _ => {
+                string_constant(node).is_some() || self.kind(node) == Some(ParameterKind::Timezone)
+            }
         }
     }
 
     fn is_window_day(&self, node: &Node) -> bool {
         match cast_parts(node) {
             Some((arg, _, "date")) => self.is_window_day(arg),
-            _ => self.filled(node) == Some(Filled::WindowDay),
+            _ => self.kind(node) == Some(ParameterKind::WindowDay),
         }
     }
 
-    fn filled(&self, node: &Node) -> Option<Filled> {
+    fn kind(&self, node: &Node) -> Option<ParameterKind> {
         let index = usize::try_from(param_number(node)? - 1).ok()?;
-        self.filled.get(index).copied()
+        self.parameters.get(index).copied()
     }
 }
 
@@ -431,7 +448,7 @@ fn interval(node: &Node) -> Option<f64> {
     if let Some((text, _)) = string_constant(node) {
         return in_words(text);
     }
-    let constants = Known { filled: &[] };
+    let constants = Known { parameters: &[] };
     if let Some((left, "*", right)) = binary(node) {
         let (count, unit) = match constants.number(left) {
             Some(count) => (count, right),

@@ -9,16 +9,16 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
-    holes::Holes,
+    error::SqlFault,
     parameter::{Parameter, ParameterSource, ParameterType},
+    placeholders::Placeholders,
     tree::{builtin_name, cast, cast_parts, integer, operation, plain_call, string_constant},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
 /// Replaces `CURRENT_DATE`, `now()` and their kin.
-pub(super) fn replace(tree: &mut Node, holes: &mut Holes) -> Result<(), Fault> {
-    walk(tree, &mut Clock { holes })
+pub(super) fn replace(tree: &mut Node, placeholders: &mut Placeholders) -> Result<(), SqlFault> {
+    walk(tree, &mut Clock { placeholders })
 }
 
 /// A day or instant that an expression stands for.
@@ -30,19 +30,19 @@ pub(super) enum Moment {
 }
 
 struct Clock<'a> {
-    holes: &'a mut Holes,
+    placeholders: &'a mut Placeholders,
 }
 
 impl Visitor for Clock<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
-            Part::RangeFunction(function) => {
+            SqlNode::RangeFunction(function) => {
                 let mut items = function.functions.iter().flat_map(|list| match &list.node {
                     Some(NodeEnum::List(list)) => list.items.as_slice(),
                     _ => &[],
                 });
                 match items.find_map(present) {
-                    Some((_, location)) => Err(Fault::new(
+                    Some((_, location)) => Err(SqlFault::new(
                         location,
                         "the present day or time is not supported as a table",
                     )
@@ -51,7 +51,7 @@ impl Visitor for Clock<'_> {
                 }
             }
             // Before its argument: `now()::date` is today in the caller's zone.
-            Part::TypeCast(whole) => {
+            SqlNode::TypeCast(whole) => {
                 let Some(arg) = whole.arg.as_deref_mut() else {
                     return Ok(());
                 };
@@ -61,14 +61,14 @@ impl Visitor for Clock<'_> {
                 let ty = whole.type_name.as_ref().and_then(super::tree::type_called);
                 self.cast(arg, ty)
             }
-            Part::FuncCall(call) => {
+            SqlNode::FuncCall(call) => {
                 match (builtin_name(&call.funcname), call.args.as_mut_slice()) {
                     // The same as a cast.
                     (Some(ty @ ("date" | "timestamp" | "timestamptz")), [arg]) => {
                         self.cast(arg, Some(ty))
                     }
                     (Some("timeofday"), _) => {
-                        Err(Fault::new(call.location, "timeofday() is not supported here")
+                        Err(SqlFault::new(call.location, "timeofday() is not supported here")
                             .hint("write now()"))
                     }
                     _ => Ok(()),
@@ -78,13 +78,13 @@ impl Visitor for Clock<'_> {
         }
     }
 
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         if let Some((moment, location)) = present(node) {
             let original = match &node.node {
                 Some(NodeEnum::SqlvalueFunction(function)) => original_type(function),
                 _ => None,
             };
-            let value = value(self.holes, moment, location);
+            let value = value(self.placeholders, moment, location);
             *node = match original {
                 Some((ty, modifiers)) => cast(value, ty, modifiers),
                 None => value,
@@ -96,7 +96,7 @@ impl Visitor for Clock<'_> {
             && builtin_name(&call.funcname) == Some("age")
         {
             // With one argument it subtracts from today's midnight.
-            let today = value(self.holes, Moment::Day(0), call.location);
+            let today = value(self.placeholders, Moment::Day(0), call.location);
             call.args.insert(0, cast(today, "timestamp", Vec::new()));
         }
         Ok(())
@@ -105,24 +105,24 @@ impl Visitor for Clock<'_> {
 
 impl Clock<'_> {
     /// Replaces the argument of a cast to `ty`.
-    fn cast(&mut self, arg: &mut Node, ty: Option<&str>) -> Result<(), Fault> {
+    fn cast(&mut self, arg: &mut Node, ty: Option<&str>) -> Result<(), SqlFault> {
         if let Some((moment, location)) = moment_cast(arg, ty)? {
-            *arg = value(self.holes, moment, location);
+            *arg = value(self.placeholders, moment, location);
         }
         Ok(())
     }
 }
 
 /// A moment as a parameter: a `timestamptz` or a `date`.
-pub(super) fn value(holes: &mut Holes, moment: Moment, location: i32) -> Node {
+pub(super) fn value(placeholders: &mut Placeholders, moment: Moment, location: i32) -> Node {
     let today = Parameter { source: ParameterSource::Today, ty: ParameterType::Date };
     let now = Parameter { source: ParameterSource::Now, ty: ParameterType::TimestampTz };
     match moment {
-        Moment::Now => holes.fixed(now, location),
-        Moment::Day(0) => holes.fixed(today, location),
+        Moment::Now => placeholders.fixed(now, location),
+        Moment::Day(0) => placeholders.fixed(today, location),
         Moment::Day(days) => {
             let operator = if days < 0 { "-" } else { "+" };
-            operation(holes.fixed(today, location), operator, integer(days.abs()))
+            operation(placeholders.fixed(today, location), operator, integer(days.abs()))
         }
     }
 }
@@ -143,7 +143,7 @@ fn present(node: &Node) -> Option<(Moment, i32)> {
 }
 
 /// The moment that the argument of a cast to `ty` stands for.
-fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, Fault> {
+fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, SqlFault> {
     let Some(ty) = ty else { return Ok(None) };
     if let Some((_, location)) = present(arg) {
         return Ok((ty == "date").then_some((Moment::Day(0), location)));
@@ -155,7 +155,7 @@ fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, Fa
 }
 
 /// The moment that a string of the date or time type `ty` spells.
-pub(super) fn spelled(text: &str, ty: &str, location: i32) -> Result<Option<Moment>, Fault> {
+pub(super) fn spelled(text: &str, ty: &str, location: i32) -> Result<Option<Moment>, SqlFault> {
     let dated = ["date", "timestamp", "timestamptz"].contains(&ty);
     Ok(Some(match text.trim().to_ascii_lowercase().as_str() {
         "now" if ty == "date" => Moment::Day(0),
@@ -176,7 +176,7 @@ pub(super) fn is_of_the_clock(text: &str) -> bool {
 }
 
 /// Refuses an array's words, in `'{today}'::date[]` or `ARRAY['today']::date[]`.
-fn element_cast(arg: &Node, ty: &str) -> Result<(), Fault> {
+fn element_cast(arg: &Node, ty: &str) -> Result<(), SqlFault> {
     if let Some(NodeEnum::AArrayExpr(array)) = &arg.node {
         return array.elements.iter().try_for_each(|element| element_cast(element, ty));
     }
@@ -192,8 +192,8 @@ fn is_temporal(ty: &str) -> bool {
     ["date", "timestamp", "timestamptz", "time", "timetz"].contains(&ty)
 }
 
-fn unsupported(text: &str, location: i32) -> Fault {
-    Fault::new(location, format!("'{text}' is not supported here"))
+fn unsupported(text: &str, location: i32) -> SqlFault {
+    SqlFault::new(location, format!("'{text}' is not supported here"))
         .hint("write CURRENT_DATE or now(), plus or minus an interval")
 }
 

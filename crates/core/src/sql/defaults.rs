@@ -7,11 +7,11 @@
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    error::Fault,
-    holes::Holes,
+    error::SqlFault,
     literals::DayLiteral,
+    notes::Note,
     parameter::ParameterSource,
-    slots::Note,
+    placeholders::Placeholders,
     tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
     walk::{Visitor, walk},
 };
@@ -24,34 +24,37 @@ pub(super) struct Defaults {
     pub(super) end_date: Option<DateDefault>,
 }
 
-/// Takes the defaults out of the tree, whose clock already is made of holes.
-pub(super) fn take(tree: &mut Node, holes: &Holes) -> Result<(Defaults, Vec<Note>), Fault> {
-    let mut taker = Taker { holes, found: Defaults::default(), notes: Vec::new() };
+/// Takes the defaults out of the tree, whose clock already is made of placeholders.
+pub(super) fn take(
+    tree: &mut Node,
+    placeholders: &Placeholders,
+) -> Result<(Defaults, Vec<Note>), SqlFault> {
+    let mut taker = Taker { placeholders, found: Defaults::default(), notes: Vec::new() };
     walk(tree, &mut taker)?;
     Ok((taker.found, taker.notes))
 }
 
 struct Taker<'a> {
-    holes: &'a Holes,
+    placeholders: &'a Placeholders,
     found: Defaults,
     notes: Vec<Note>,
 }
 
 impl Visitor for Taker<'_> {
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         let Some(NodeEnum::CoalesceExpr(coalesce)) = &node.node else {
             return Ok(());
         };
         let [placeholder, rest @ ..] = coalesce.args.as_slice() else {
             return Ok(());
         };
-        let found = match source(placeholder, self.holes) {
+        let found = match source(placeholder, self.placeholders) {
             Some(ParameterSource::StartDate) => &mut self.found.start_date,
             Some(ParameterSource::EndDate) => &mut self.found.end_date,
             _ => return Ok(()),
         };
         let default = match rest {
-            [day] => default(day, self.holes),
+            [day] => default(day, self.placeholders),
             _ => None,
         };
         let unused = match (default, *found) {
@@ -76,17 +79,17 @@ impl Visitor for Taker<'_> {
 }
 
 /// What fills `$n` or `$n::date`.
-fn source(node: &Node, holes: &Holes) -> Option<ParameterSource> {
+fn source(node: &Node, placeholders: &Placeholders) -> Option<ParameterSource> {
     let node = cast_parts(node).filter(|(_, _, ty)| *ty == "date").map_or(node, |(arg, ..)| arg);
-    Some(holes.fixed_parameter(param_number(node)?)?.source)
+    Some(placeholders.fixed_parameter(param_number(node)?)?.source)
 }
 
-fn default(node: &Node, holes: &Holes) -> Option<DateDefault> {
+fn default(node: &Node, placeholders: &Placeholders) -> Option<DateDefault> {
     if let Some(day) = DayLiteral::read(node) {
         let is_date = cast_parts(node).is_none_or(|(_, _, ty)| ty == "date");
         return is_date.then_some(DateDefault::Fixed(day.date));
     }
-    match Told::read(node, holes)? {
+    match Told::read(node, placeholders)? {
         Told::Date(day) => Some(DateDefault::Relative(day)),
         Told::Midnight(_) => None,
     }
@@ -100,12 +103,12 @@ enum Told {
 }
 
 impl Told {
-    fn read(node: &Node, holes: &Holes) -> Option<Self> {
-        if source(node, holes) == Some(ParameterSource::Today) {
+    fn read(node: &Node, placeholders: &Placeholders) -> Option<Self> {
+        if source(node, placeholders) == Some(ParameterSource::Today) {
             return Some(Self::Date(RelativeDay::TODAY));
         }
         if let Some((arg, ty, name)) = cast_parts(node) {
-            let day = Self::read(arg, holes).filter(|_| ty.typmods.is_empty())?.day();
+            let day = Self::read(arg, placeholders).filter(|_| ty.typmods.is_empty())?.day();
             return match name {
                 "date" => Some(Self::Date(day)),
                 "timestamp" | "timestamptz" => Some(Self::Midnight(day)),
@@ -114,7 +117,7 @@ impl Told {
         }
         if let Some((left, operator @ ("+" | "-"), right)) = binary(node) {
             let sign = if operator == "-" { -1 } else { 1 };
-            let left = Self::read(left, holes)?;
+            let left = Self::read(left, placeholders)?;
             if let (Self::Date(day), Some(days)) = (left, integer_constant(right)) {
                 return Some(Self::Date(plus_days(day, days.checked_mul(sign)?)?));
             }
@@ -129,7 +132,7 @@ impl Told {
             return None;
         };
         let unit = unit_called(string_constant(unit)?.0)?;
-        let day = Self::read(day, holes)?.day();
+        let day = Self::read(day, placeholders)?.day();
         (day == RelativeDay::TODAY)
             .then_some(Self::Midnight(RelativeDay { start_of: unit, ..RelativeDay::TODAY }))
     }

@@ -1,4 +1,4 @@
-//! Which rows an answer can depend on: the tables that a statement reads, and of the records only
+//! The rows that an answer can depend on: the tables that a statement reads, and of the records only
 //! those of the queries that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +9,12 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
+    error::SqlFault,
     grammar, stack,
     table_name::TableName,
     template::Template,
     tree::{binary, cast_parts, string_constant, sval},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
 /// The table of the records, and its column of query ids.
@@ -25,18 +25,19 @@ const RECORDS: (&str, &str, &str) = ("public", "metrics", "id");
 pub struct TableDependency {
     /// The table or view, as the statement names it.
     pub table: TableName,
-    /// The query ids of the only records that the answer can depend on. `None`: any row may count.
-    pub only: Option<BTreeSet<String>>,
+    /// The queries whose records alone the answer can depend on. `None`: any row may count.
+    pub query_ids: Option<BTreeSet<String>>,
 }
 
 impl Template {
-    /// What the statement reads. Whatever cannot be told for certain counts as the whole table.
+    /// Returns what the statement reads. In doubt it is the whole table.
     #[must_use]
     pub fn dependencies(&self) -> Vec<TableDependency> {
         let narrowed = stack::deep(|| narrowed(self)).unwrap_or_default();
         let reading = |table: &TableName| {
-            let only = narrowed.get(&table.name).filter(|_| is_records(table)).cloned().flatten();
-            TableDependency { table: table.clone(), only }
+            let query_ids =
+                narrowed.get(&table.name).filter(|_| is_records(table)).cloned().flatten();
+            TableDependency { table: table.clone(), query_ids }
         };
         self.tables.iter().map(reading).collect()
     }
@@ -46,13 +47,13 @@ fn is_records(table: &TableName) -> bool {
     table.schema() == RECORDS.0 && table.name == RECORDS.1
 }
 
-/// The ids, where every reference to the table of the records is held to one.
-fn narrowed(template: &Template) -> Result<BTreeMap<String, Option<BTreeSet<String>>>, Fault> {
+/// Returns the ids, if every reference to the table of the records is restricted to one.
+fn narrowed(template: &Template) -> Result<BTreeMap<String, Option<BTreeSet<String>>>, SqlFault> {
     let mut tree = grammar::parse_printed(&template.sql)?;
     let mut found = References::default();
     walk(&mut tree, &mut found)?;
-    let only = (found.all > 0 && found.all == found.held).then_some(found.ids);
-    Ok(BTreeMap::from([(RECORDS.1.to_owned(), only)]))
+    let query_ids = (found.all > 0 && found.all == found.held).then_some(found.ids);
+    Ok(BTreeMap::from([(RECORDS.1.to_owned(), query_ids)]))
 }
 
 /// References to the table of the records.
@@ -65,10 +66,10 @@ struct References {
 }
 
 impl Visitor for References {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
-            Part::RangeVar(table) if table.relname == RECORDS.1 => self.all += 1,
-            Part::SelectStmt(select) => {
+            SqlNode::RangeVar(table) if table.relname == RECORDS.1 => self.all += 1,
+            SqlNode::SelectStmt(select) => {
                 let mut level = Level::default();
                 for item in &select.from_clause {
                     level.add(item);
@@ -179,7 +180,7 @@ mod tests {
 
     fn dependencies(sql: &str) -> String {
         let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
-        let one = |reading: super::TableDependency| match reading.only {
+        let one = |reading: super::TableDependency| match reading.query_ids {
             Some(ids) => format!("{}{ids:?}", reading.table),
             None => reading.table.to_string(),
         };

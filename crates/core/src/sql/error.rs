@@ -20,13 +20,13 @@ pub struct SqlError {
 
 /// A fault whose place is still a byte offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct SqlFault {
     pub(super) message: String,
     pub(super) offset: usize,
     pub(super) hint: Option<String>,
 }
 
-impl Fault {
+impl SqlFault {
     pub(super) fn new(offset: impl Into<Offset>, message: impl Into<String>) -> Self {
         Self { message: message.into(), offset: offset.into().0, hint: None }
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_error_reads_as_one_line() {
-        let fault = Fault::new(3_usize, "no").hint("write yes");
+        let fault = SqlFault::new(3_usize, "no").hint("write yes");
         assert_eq!(fault.in_text("a\nbc").to_string(), "line 2, column 2: no (write yes)");
     }
 }

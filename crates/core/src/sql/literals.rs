@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    holes::Holes,
     parameter::{ParameterSource, ParameterType},
+    placeholders::Placeholders,
     tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
 };
 use crate::window::{MAX_DAYS, parse_date};
@@ -67,14 +67,14 @@ pub(super) struct DaysBack {
 }
 
 /// What is subtracted in `today - amount`, with casts around it.
-pub(super) fn subtracted<'a>(node: &'a Node, holes: &Holes) -> Option<&'a Node> {
+pub(super) fn subtracted<'a>(node: &'a Node, placeholders: &Placeholders) -> Option<&'a Node> {
     let mut expression = node;
     while let Some((arg, ty, name)) = cast_parts(expression) {
         temporal(name).filter(|_| ty.typmods.is_empty())?;
         expression = arg;
     }
     let (left, operator, right) = binary(expression)?;
-    (operator == "-" && is_present(left, holes)).then_some(right)
+    (operator == "-" && is_present(left, placeholders)).then_some(right)
 }
 
 /// As [`subtracted`], to be replaced.
@@ -99,11 +99,11 @@ impl DaysBack {
 }
 
 /// `CURRENT_DATE`, `now()` or one of them cast to a date or timestamp.
-fn is_present(node: &Node, holes: &Holes) -> bool {
+fn is_present(node: &Node, placeholders: &Placeholders) -> bool {
     if let Some((arg, ty, name)) = cast_parts(node) {
-        return ty.typmods.is_empty() && temporal(name).is_some() && is_present(arg, holes);
+        return ty.typmods.is_empty() && temporal(name).is_some() && is_present(arg, placeholders);
     }
-    let parameter = param_number(node).and_then(|number| holes.fixed_parameter(number));
+    let parameter = param_number(node).and_then(|number| placeholders.fixed_parameter(number));
     parameter.is_some_and(|p| matches!(p.source, ParameterSource::Today | ParameterSource::Now))
 }
 

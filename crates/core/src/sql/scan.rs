@@ -5,13 +5,13 @@
 
 use pg_query::protobuf::{ScanToken, Token};
 
-use super::error::Fault;
+use super::error::SqlFault;
 use crate::{claim::ClaimName, window::ParamName};
 
 /// A placeholder in the author's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Placeholder {
-    pub(super) filler: Filler,
+pub(super) struct NamedPlaceholder {
+    pub(super) source: PlaceholderSource,
     /// As it is written, without its colon.
     pub(super) name: String,
     /// Byte offset of its colon.
@@ -20,14 +20,14 @@ pub(super) struct Placeholder {
 
 /// Who fills a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Filler {
+pub(super) enum PlaceholderSource {
     /// The window that a caller asks for.
     Window(ParamName),
     /// The caller's token.
     Claim(ClaimName),
 }
 
-impl Filler {
+impl PlaceholderSource {
     fn of(name: &str) -> Option<Self> {
         if let Some(claim) = name.strip_prefix(ClaimName::PREFIX) {
             return ClaimName::parse(claim).ok().map(Self::Claim);
@@ -41,13 +41,13 @@ impl Filler {
 pub(super) struct Scanned {
     /// As long as the author's text, byte for byte.
     pub(super) sql: String,
-    pub(super) placeholders: Vec<Placeholder>,
+    pub(super) placeholders: Vec<NamedPlaceholder>,
 }
 
-pub(super) fn placeholders(text: &str) -> Result<Scanned, Fault> {
+pub(super) fn placeholders(text: &str) -> Result<Scanned, SqlFault> {
     let tokens = tokens(text)?;
     if tokens.iter().all(|token| is_comment(token) || slice(text, token) == ";") {
-        return Err(Fault::new(0_usize, "there is no SQL here").hint("write one SELECT"));
+        return Err(SqlFault::new(0_usize, "there is no SQL here").hint("write one SELECT"));
     }
     let mut sql = text.to_owned();
     let mut placeholders = Vec::new();
@@ -55,15 +55,15 @@ pub(super) fn placeholders(text: &str) -> Result<Scanned, Fault> {
         let offset = range(token).start;
         if token.token() == Token::Param {
             let message = format!("{} is not available here", slice(text, token));
-            return Err(Fault::new(offset, message).hint(known_names()));
+            return Err(SqlFault::new(offset, message).hint(known_names()));
         }
         let name = tokens.get(at + 1).filter(|next| {
             token.token() == Token::Ascii58 && next.start == token.end && is_word(slice(text, next))
         });
         let Some(name) = name else { continue };
         let written = slice(text, name);
-        let filler = Filler::of(written).ok_or_else(|| unknown(offset, written))?;
-        placeholders.push(Placeholder { filler, name: written.to_owned(), offset });
+        let source = PlaceholderSource::of(written).ok_or_else(|| unknown(offset, written))?;
+        placeholders.push(NamedPlaceholder { source, name: written.to_owned(), offset });
         let width = range(name).end - offset;
         let marker = format!("${:<fill$}", placeholders.len(), fill = width - 1);
         sql.replace_range(offset..offset + width, &marker);
@@ -72,14 +72,14 @@ pub(super) fn placeholders(text: &str) -> Result<Scanned, Fault> {
 }
 
 /// The tokens of `text`, comments included.
-pub(super) fn tokens(text: &str) -> Result<Vec<ScanToken>, Fault> {
+pub(super) fn tokens(text: &str) -> Result<Vec<ScanToken>, SqlFault> {
     // Not `scan_tokens`: it aborts on a text without tokens.
     let scanned = pg_query::scan(text).map_err(|error| {
         let message = match error {
             pg_query::Error::Scan(message) => message,
             other => other.to_string(),
         };
-        Fault::new(unfinished(text, &message), message)
+        SqlFault::new(unfinished(text, &message), message)
     })?;
     Ok(scanned.tokens)
 }
@@ -108,8 +108,8 @@ fn unfinished(text: &str, message: &str) -> usize {
     tail.map_or(0, |near| text.len() - near.len())
 }
 
-fn unknown(offset: usize, name: &str) -> Fault {
-    Fault::new(offset, format!(":{name} is not a placeholder")).hint(format!(
+fn unknown(offset: usize, name: &str) -> SqlFault {
+    SqlFault::new(offset, format!(":{name} is not a placeholder")).hint(format!(
         "{}; in an array slice, put spaces around the colon: [1 : {name}]",
         known_names()
     ))

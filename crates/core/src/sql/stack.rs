@@ -5,17 +5,19 @@
 
 use std::{panic, thread};
 
-use super::error::Fault;
+use super::error::SqlFault;
 
 /// Enough for the deepest tree, more than twice over; memory that is not touched costs nothing.
 const BYTES: usize = 32 * 1024 * 1024;
 
 /// Runs `work` on a stack of its own.
-pub(super) fn deep<T: Send>(work: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
+pub(super) fn deep<T: Send>(
+    work: impl FnOnce() -> Result<T, SqlFault> + Send,
+) -> Result<T, SqlFault> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(BYTES).spawn_scoped(scope, work);
         let thread = thread.map_err(|error| {
-            Fault::new(0_usize, format!("there is no memory to read this query: {error}"))
+            SqlFault::new(0_usize, format!("there is no memory to read this query: {error}"))
         })?;
         thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
     })

@@ -11,29 +11,29 @@ use pg_query::{
 
 use super::{
     clock::{self, Moment},
-    error::Fault,
+    error::SqlFault,
     grammar::without_places,
-    holes::{Filling, Holes},
     parameter::{Parameter, ParameterSource, ParameterType},
+    placeholders::{LiteralKind, Placeholders},
     tree::{builtin_name, cast, param, string_constant, sval},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
 /// A string that is the clock's if its type is a date's.
 #[derive(Debug, Clone)]
-pub(super) struct Word {
-    pub(super) hole: i32,
+pub(super) struct SpecialDateLiteral {
+    pub(super) number: i32,
     text: String,
     location: i32,
 }
 
-impl Word {
+impl SpecialDateLiteral {
     /// What stands in its place when PREPARE finds this type; nothing if it is no date's.
     pub(super) fn typed(
         &self,
         found: Option<ParameterType>,
-        holes: &mut Holes,
-    ) -> Result<Option<Node>, Fault> {
+        placeholders: &mut Placeholders,
+    ) -> Result<Option<Node>, SqlFault> {
         let ty = match found {
             Some(ParameterType::Date) => "date",
             Some(ParameterType::Timestamp) => "timestamp",
@@ -43,7 +43,7 @@ impl Word {
         let Some(moment) = clock::spelled(&self.text, ty, self.location)? else {
             return Ok(None);
         };
-        let value = clock::value(holes, moment, self.location);
+        let value = clock::value(placeholders, moment, self.location);
         Ok(Some(match (moment, ty) {
             (Moment::Now, "timestamptz") | (Moment::Day(_), "date") => value,
             _ => cast(value, ty, Vec::new()),
@@ -51,48 +51,56 @@ impl Word {
     }
 }
 
-/// Makes holes of the strings that may be the clock's.
-pub(super) fn find(tree: &mut Node, holes: &mut Holes) -> Result<Vec<Word>, Fault> {
-    let mut finder =
-        Finder { holes, found: Vec::new(), selects: 0, inside: Vec::new(), known: Vec::new() };
+/// Makes placeholders of the strings that may be the clock's.
+pub(super) fn find(
+    tree: &mut Node,
+    placeholders: &mut Placeholders,
+) -> Result<Vec<SpecialDateLiteral>, SqlFault> {
+    let mut finder = Finder {
+        placeholders,
+        found: Vec::new(),
+        selects: 0,
+        inside: Vec::new(),
+        known: Vec::new(),
+    };
     walk(tree, &mut finder)?;
     Ok(finder.found)
 }
 
 struct Finder<'a> {
-    holes: &'a mut Holes,
-    found: Vec<Word>,
+    placeholders: &'a mut Placeholders,
+    found: Vec<SpecialDateLiteral>,
     selects: usize,
     /// The SELECTs under way, by number, outermost first.
     inside: Vec<usize>,
     known: Vec<Known>,
 }
 
-/// An expression with holes. The same expression of the same SELECT has the same holes: PostgreSQL
+/// An expression with placeholders. The same expression of the same SELECT has the same placeholders: PostgreSQL
 /// would not see otherwise that a GROUP BY repeats it.
 struct Known {
     select: Option<usize>,
     expression: Node,
-    holes: Vec<i32>,
+    placeholders: Vec<i32>,
 }
 
 impl Visitor for Finder<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if matches!(part, Part::SelectStmt(_)) {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(part, SqlNode::SelectStmt(_)) {
             self.inside.push(self.selects);
             self.selects += 1;
         }
         Ok(())
     }
 
-    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if matches!(part, Part::SelectStmt(_)) {
+    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(part, SqlNode::SelectStmt(_)) {
             self.inside.pop();
         }
         Ok(())
     }
 
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         if typed_words(node).is_empty() {
             return Ok(());
         }
@@ -100,27 +108,28 @@ impl Visitor for Finder<'_> {
         let expression = without_places(node)?;
         let same = |known: &&Known| known.select == select && known.expression == expression;
         if let Some(known) = self.known.iter().find(same) {
-            for (word, hole) in typed_words(node).into_iter().zip(&known.holes) {
+            for (word, number) in typed_words(node).into_iter().zip(&known.placeholders) {
                 let location = string_constant(word).map_or(-1, |(_, location)| location);
-                *word = param(*hole, location);
+                *word = param(*number, location);
             }
             return Ok(());
         }
-        let holes = typed_words(node).into_iter().filter_map(|word| self.hole(word)).collect();
-        self.known.push(Known { select, expression, holes });
+        let placeholders =
+            typed_words(node).into_iter().filter_map(|word| self.number(word)).collect();
+        self.known.push(Known { select, expression, placeholders });
         Ok(())
     }
 }
 
 impl Finder<'_> {
-    fn hole(&mut self, word: &mut Node) -> Option<i32> {
+    fn number(&mut self, word: &mut Node) -> Option<i32> {
         let (text, location) = string_constant(word)?;
         let text = text.to_owned();
         // A text until PREPARE says otherwise.
         let parameter = Parameter { source: ParameterSource::Now, ty: ParameterType::Text };
-        let hole = self.holes.literal(word, location, Filling::Value(parameter));
-        self.found.push(Word { hole, text, location });
-        Some(hole)
+        let number = self.placeholders.literal(word, location, LiteralKind::Value(parameter));
+        self.found.push(SpecialDateLiteral { number, text, location });
+        Some(number)
     }
 }
 
