@@ -1,6 +1,6 @@
 //! Finds the literals that mean the same as a placeholder.
 //!
-//! Only where moving them cannot change the query's sense: AND-ed conditions of a WHERE or ON, one
+//! Only where replacing them cannot change the meaning of the query: AND-ed conditions of a WHERE or ON, one
 //! range, one number of days in all, and neither of them repeated where it could not move along. In
 //! doubt a literal stays, with a note saying why.
 
@@ -49,7 +49,7 @@ pub(super) struct DaysSlot {
 }
 
 impl Range {
-    /// First and last day.
+    /// Returns the first and last day.
     pub(super) fn days(&self) -> (NaiveDate, NaiveDate) {
         inclusive(&self.start, &self.end, self.is_half_open)
     }
@@ -75,31 +75,31 @@ pub(super) fn find(
     };
     walk(tree, &mut survey)?;
     let range_obstacle = if has(&[ParamName::StartDate, ParamName::EndDate]) {
-        Some("the query says :start_date or :end_date where its window is meant")
+        Some("the query uses :start_date or :end_date for its window")
     } else if survey.ranges.len() > 1 {
         Some(
-            "the query holds different ranges of days; write :start_date and :end_date where its \
-             window is meant",
+            "the query contains different ranges of days; use :start_date and :end_date for its \
+             window",
         )
     } else if survey.range_stays_elsewhere() {
         Some(
-            "its range begins or ends with a day that also stands where it cannot move; write \
-             :start_date and :end_date where the query's window is meant",
+            "its range begins or ends with a day that also occurs where it cannot change; use \
+             :start_date and :end_date for the query's window",
         )
     } else {
         None
     };
     let days_obstacle = if has(&[ParamName::DayRange]) {
-        Some("the query says :day_range where its number of days is meant")
+        Some("the query uses :day_range for its number of days")
     } else if survey.days.len() > 1 {
         Some(
-            "the query holds different numbers of days; write :day_range * INTERVAL '1 day' where \
-             its number of days is meant",
+            "the query contains different numbers of days; use :day_range * INTERVAL '1 day' for its \
+             number of days",
         )
     } else if survey.days_stay_elsewhere() {
         Some(
-            "as many days are also subtracted where they cannot move; write :day_range * INTERVAL \
-             '1 day' where the query's number of days is meant",
+            "the same number of days is also subtracted where it cannot change; use :day_range * \
+             INTERVAL '1 day' for the query's number of days",
         )
     } else {
         None
@@ -117,17 +117,17 @@ pub(super) fn find(
     Ok((found, notes))
 }
 
-/// What a template holds of ranges and numbers of days, wherever they stand: a FILTER for another
+/// Collects the ranges and numbers of days of a template, wherever they occur: a FILTER for another
 /// period than the WHERE's would lose its rows if the WHERE moved, and so would one for the same.
 struct Survey<'a> {
     placeholders: &'a Placeholders,
     ranges: BTreeSet<(NaiveDate, NaiveDate)>,
     days: BTreeSet<u32>,
-    /// The places of what may become slots.
+    /// The locations of what may become slots.
     movable: BTreeSet<i32>,
-    /// By place, all whole days.
+    /// All whole days, by location.
     day_literals: BTreeMap<i32, NaiveDate>,
-    /// By place, all days that are subtracted from the present.
+    /// All numbers of days that are subtracted from the present, by location.
     amounts: BTreeMap<i32, u32>,
 }
 
@@ -160,7 +160,7 @@ impl Visitor for Survey<'_> {
 }
 
 impl Survey<'_> {
-    /// Learns what may become slots, as [`CandidateFinder::condition`] makes them.
+    /// Collects what may become slots, as [`CandidateFinder::condition`] makes them.
     fn condition(&mut self, condition: Option<&Node>) -> Result<(), SqlFault> {
         let Some(condition) = condition else {
             return Ok(());
@@ -194,7 +194,7 @@ struct CandidateFinder<'a> {
     range_obstacle: Option<&'static str>,
     days_obstacle: Option<&'static str>,
     found: SlotCandidates,
-    /// By place, why a literal that could be a slot is none.
+    /// Why a literal that could be a slot is none, by location.
     reasons: BTreeMap<i32, String>,
 }
 
@@ -259,7 +259,7 @@ impl CandidateFinder<'_> {
         Some(self.placeholders.literal(DayLiteral::constant(node)?, day.location, kind))
     }
 
-    /// Makes a number of the days that a lower bound lies back.
+    /// Replaces the days that a lower bound lies back.
     fn days(&mut self, condition: &mut Node) {
         let Some((side, bound)) = lower_bound(condition) else {
             return;
@@ -284,10 +284,10 @@ impl CandidateFinder<'_> {
     }
 }
 
-/// The days that an expression lies before the present, and their place in the author's words.
+/// Reads the days that an expression lies before the present, and their location in the author's SQL.
 fn days_back(expression: &Node, placeholders: &Placeholders) -> Option<(DaysBack, i32)> {
     let amount = subtracted(expression, placeholders)?;
-    // Without a place it is not the author's: `'yesterday'::date` is today minus 1 by now.
+    // Without a location it is not the author's: `'yesterday'::date` is already today minus 1.
     let location = Some(first_location(amount)).filter(|location| *location >= 0)?;
     Some((DaysBack::read(amount)?, location))
 }
@@ -366,9 +366,9 @@ mod tests {
     fn what_may_mean_something_else_stays_with_a_reason() {
         let range = "x BETWEEN '2025-06-01' AND '2025-06-30'";
         let cases = [
-            (format!("SELECT 1 FROM t WHERE a OR {range}"), "it stands under OR"),
-            (format!("SELECT 1 FROM t WHERE NOT ({range})"), "it stands under NOT"),
-            (format!("SELECT 1 FROM t WHERE CASE WHEN {range} THEN a END"), "it stands in CASE"),
+            (format!("SELECT 1 FROM t WHERE a OR {range}"), "it is under OR"),
+            (format!("SELECT 1 FROM t WHERE NOT ({range})"), "it is under NOT"),
+            (format!("SELECT 1 FROM t WHERE CASE WHEN {range} THEN a END"), "it is in CASE"),
             (format!("SELECT count(*) FILTER (WHERE {range}) FROM t"), "only `x BETWEEN"),
             (format!("SELECT 1 FROM t GROUP BY x HAVING {range}"), "only `x BETWEEN"),
             (format!("SELECT {range} FROM t"), "only `x BETWEEN"),
@@ -389,11 +389,11 @@ mod tests {
                 "SELECT 1 FROM t WHERE x BETWEEN '2025-06-01' AND '2025-06-30' UNION SELECT 1 FROM t \
                  WHERE x BETWEEN '2025-05-01' AND '2025-05-31'"
                     .into(),
-                "the query holds different ranges",
+                "the query contains different ranges",
             ),
             (
                 format!("SELECT 1 FROM t WHERE {range} AND y <= :end_date"),
-                "the query says :start_date or :end_date",
+                "the query uses :start_date or :end_date",
             ),
         ];
         for (sql, reason) in cases {
@@ -450,8 +450,8 @@ mod tests {
         let stays = [
             ("x < CURRENT_DATE - 7", "only in a lower bound"),
             ("x = CURRENT_DATE - 7", "only in a lower bound"),
-            ("a OR x >= CURRENT_DATE - 7", "it stands under OR"),
-            ("NOT x >= CURRENT_DATE - 7", "it stands under NOT"),
+            ("a OR x >= CURRENT_DATE - 7", "it is under OR"),
+            ("NOT x >= CURRENT_DATE - 7", "it is under NOT"),
             ("x >= date_trunc('day', now() - INTERVAL '7 days')", "only in a lower bound"),
             ("x >= CURRENT_DATE - INTERVAL '3 months'", "only a number of whole days"),
             ("x >= now() - INTERVAL '36 hours'", "only a number of whole days"),
@@ -463,10 +463,10 @@ mod tests {
             ("x >= CURRENT_DATE - 99999", "only a number of whole days"),
             (
                 "x >= CURRENT_DATE - 7 AND y >= CURRENT_DATE - 8",
-                "the query holds different numbers",
+                "the query contains different numbers",
             ),
             ("x >= CURRENT_DATE - 14 AND x < CURRENT_DATE - 7", ""),
-            ("x >= CURRENT_DATE - 7 AND y > :day_range", "the query says :day_range"),
+            ("x >= CURRENT_DATE - 7 AND y > :day_range", "the query uses :day_range"),
         ];
         for (condition, reason) in stays {
             let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
@@ -511,8 +511,8 @@ mod tests {
             let template = template(&sql);
             assert_eq!(slots(&template), "..", "{sql}");
             assert!(template.parameters.is_empty(), "{}", template.sql);
-            let reason = "stays as written: its range begins or ends with a day that also stands \
-                          where it cannot move";
+            let reason = "stays as written: its range begins or ends with a day that also occurs \
+                          where it cannot change";
             let moved = |note: &&crate::sql::SlotNote| note.message.contains(reason);
             assert_eq!(template.notes.iter().filter(moved).count() % 2, 0, "{sql}");
             assert!(template.notes.iter().any(|note| moved(&note)), "{:?}", template.notes);
@@ -548,8 +548,7 @@ mod tests {
         for sql in elsewhere {
             let template = template(&sql);
             assert_eq!(slots(&template), "..", "{sql}");
-            let reason =
-                "stays as written: as many days are also subtracted where they cannot move";
+            let reason = "stays as written: the same number of days is also subtracted where it cannot change";
             assert!(template.notes.iter().any(|n| n.message.contains(reason)), "{sql}");
         }
         let sql = format!("SELECT CURRENT_DATE - 7 AS week FROM t WHERE {bound}");

@@ -1,7 +1,7 @@
-//! Turns every function and cast that reads the clock into a parameter.
+//! Replaces every function and cast that reads the clock by a parameter.
 //!
-//! What it cannot turn of these, it refuses: a query must not read PostgreSQL's clock behind
-//! metricd's back. Strings whose type only PREPARE knows are left to `words`.
+//! Refuses those that it cannot replace: a query must not read PostgreSQL's clock unnoticed. Strings
+//! whose type only PREPARE knows are left to `special_dates`.
 
 use pg_query::{
     Node, NodeEnum,
@@ -16,12 +16,12 @@ use super::{
     walk::{SqlNode, Visitor, walk},
 };
 
-/// Replaces `CURRENT_DATE`, `now()` and their kin.
+/// Replaces `CURRENT_DATE`, `now()` and the like.
 pub(super) fn replace(tree: &mut Node, placeholders: &mut Placeholders) -> Result<(), SqlFault> {
-    walk(tree, &mut Clock { placeholders })
+    walk(tree, &mut ClockReplacer { placeholders })
 }
 
-/// A day or instant that an expression stands for.
+/// The day or instant that an expression means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     Now,
@@ -29,11 +29,11 @@ pub(super) enum Moment {
     Day(i32),
 }
 
-struct Clock<'a> {
+struct ClockReplacer<'a> {
     placeholders: &'a mut Placeholders,
 }
 
-impl Visitor for Clock<'_> {
+impl Visitor for ClockReplacer<'_> {
     fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
             SqlNode::RangeFunction(function) => {
@@ -103,7 +103,7 @@ impl Visitor for Clock<'_> {
     }
 }
 
-impl Clock<'_> {
+impl ClockReplacer<'_> {
     /// Replaces the argument of a cast to `ty`.
     fn cast(&mut self, arg: &mut Node, ty: Option<&str>) -> Result<(), SqlFault> {
         if let Some((moment, location)) = moment_cast(arg, ty)? {
@@ -113,7 +113,7 @@ impl Clock<'_> {
     }
 }
 
-/// A moment as a parameter: a `timestamptz` or a `date`.
+/// Returns a moment as a parameter: a `timestamptz` or a `date`.
 pub(super) fn value(placeholders: &mut Placeholders, moment: Moment, location: i32) -> Node {
     let today = Parameter { source: ParameterSource::Today, ty: ParameterType::Date };
     let now = Parameter { source: ParameterSource::Now, ty: ParameterType::TimestampTz };
@@ -127,7 +127,7 @@ pub(super) fn value(placeholders: &mut Placeholders, moment: Moment, location: i
     }
 }
 
-/// The moment that a function of the clock stands for.
+/// Reads the moment that a function of the clock means.
 fn present(node: &Node) -> Option<(Moment, i32)> {
     if let Some(NodeEnum::SqlvalueFunction(function)) = &node.node {
         let moment = match function.op() {
@@ -142,7 +142,7 @@ fn present(node: &Node) -> Option<(Moment, i32)> {
     (clock.contains(&name) && call.args.is_empty()).then_some((Moment::Now, call.location))
 }
 
-/// The moment that the argument of a cast to `ty` stands for.
+/// Reads the moment that the argument of a cast to `ty` means.
 fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, SqlFault> {
     let Some(ty) = ty else { return Ok(None) };
     if let Some((_, location)) = present(arg) {
@@ -154,7 +154,7 @@ fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, Sq
     Ok(spelled(text, ty, location)?.map(|moment| (moment, location)))
 }
 
-/// The moment that a string of the date or time type `ty` spells.
+/// Reads the moment that a string of the date or time type `ty` spells.
 pub(super) fn spelled(text: &str, ty: &str, location: i32) -> Result<Option<Moment>, SqlFault> {
     let dated = ["date", "timestamp", "timestamptz"].contains(&ty);
     Ok(Some(match text.trim().to_ascii_lowercase().as_str() {
@@ -175,7 +175,7 @@ pub(super) fn is_of_the_clock(text: &str) -> bool {
     words.any(|word| special.iter().any(|special| word.eq_ignore_ascii_case(special)))
 }
 
-/// Refuses an array's words, in `'{today}'::date[]` or `ARRAY['today']::date[]`.
+/// Refuses special dates in arrays, as in `'{today}'::date[]` or `ARRAY['today']::date[]`.
 fn element_cast(arg: &Node, ty: &str) -> Result<(), SqlFault> {
     if let Some(NodeEnum::AArrayExpr(array)) = &arg.node {
         return array.elements.iter().try_for_each(|element| element_cast(element, ty));
@@ -197,7 +197,7 @@ fn unsupported(text: &str, location: i32) -> SqlFault {
         .hint("write CURRENT_DATE or now(), plus or minus an interval")
 }
 
-/// The type of `CURRENT_TIME` and its kin, where it is not plain `timestamptz` or `date`.
+/// Returns the type of `CURRENT_TIME` and the like, where it is not plain `timestamptz` or `date`.
 fn original_type(function: &SqlValueFunction) -> Option<(&'static str, Vec<Node>)> {
     let ty = time_type(function.op())?;
     let modifiers = if function.typmod >= 0 { vec![integer(function.typmod)] } else { Vec::new() };

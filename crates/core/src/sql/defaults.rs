@@ -1,8 +1,8 @@
 //! Finds the defaults that an author gives to the ends of a window: `coalesce(:start_date, day)` is
-//! what the caller says, else that day.
+//! the caller's day, else that day.
 //!
-//! A default must be a day that [`crate::window`] can tell as PostgreSQL would: the window says what
-//! it was before anything runs. Any other stays in the query, with a note that it is never used.
+//! A default must be a day that [`crate::window`] computes as PostgreSQL would, before anything runs.
+//! Any other stays in the query, with a note that it is never used.
 
 use pg_query::{Node, NodeEnum};
 
@@ -17,14 +17,14 @@ use super::{
 };
 use crate::window::{CalendarUnit, DateDefault, MAX_DAYS, RelativeDay};
 
-/// The defaults that a query gives its window, where it does.
+/// The defaults that a query gives its window, if any.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Defaults {
     pub(super) start_date: Option<DateDefault>,
     pub(super) end_date: Option<DateDefault>,
 }
 
-/// Takes the defaults out of the tree, whose clock already is made of placeholders.
+/// Removes the defaults from the tree, whose clock is already replaced by placeholders.
 pub(super) fn take(
     tree: &mut Node,
     placeholders: &Placeholders,
@@ -59,16 +59,16 @@ impl Visitor for Taker<'_> {
         };
         let unused = match (default, *found) {
             (None, _) => Some(
-                "a caller's window can have no such default; write a day such as '2025-01-31', \
+                "a window cannot have this default; write a day such as '2025-01-31', \
                  CURRENT_DATE - 7 or CAST(date_trunc('quarter', CURRENT_DATE) AS date)",
             ),
             (Some(default), Some(other)) if default != other => {
-                Some("the query gives the same end of its window another default before")
+                Some("the query already gives this end of its window another default")
             }
             _ => None,
         };
         if let Some(reason) = unused {
-            let message = format!("what is behind the placeholder is never used: {reason}");
+            let message = format!("the fallback after the placeholder is never used: {reason}");
             self.notes.push(Note { location: coalesce.location, is_slot: false, message });
             return Ok(());
         }
@@ -78,7 +78,7 @@ impl Visitor for Taker<'_> {
     }
 }
 
-/// What fills `$n` or `$n::date`.
+/// Returns the source of `$n` or `$n::date`.
 fn source(node: &Node, placeholders: &Placeholders) -> Option<ParameterSource> {
     let node = cast_parts(node).filter(|(_, _, ty)| *ty == "date").map_or(node, |(arg, ..)| arg);
     Some(placeholders.fixed_parameter(param_number(node)?)?.source)
@@ -89,20 +89,20 @@ fn default(node: &Node, placeholders: &Placeholders) -> Option<DateDefault> {
         let is_date = cast_parts(node).is_none_or(|(_, _, ty)| ty == "date");
         return is_date.then_some(DateDefault::Fixed(day.date));
     }
-    match Told::read(node, placeholders)? {
-        Told::Date(day) => Some(DateDefault::Relative(day)),
-        Told::Midnight(_) => None,
+    match Relative::read(node, placeholders)? {
+        Relative::Date(day) => Some(DateDefault::Relative(day)),
+        Relative::Midnight(_) => None,
     }
 }
 
-/// A day told from today, and its type: PostgreSQL adds numbers to dates alone.
+/// A day relative to today, and its type: PostgreSQL adds numbers to dates alone.
 #[derive(Clone, Copy)]
-enum Told {
+enum Relative {
     Date(RelativeDay),
     Midnight(RelativeDay),
 }
 
-impl Told {
+impl Relative {
     fn read(node: &Node, placeholders: &Placeholders) -> Option<Self> {
         if source(node, placeholders) == Some(ParameterSource::Today) {
             return Some(Self::Date(RelativeDay::TODAY));
@@ -149,7 +149,7 @@ fn plus_days(day: RelativeDay, days: i32) -> Option<RelativeDay> {
     Some(RelativeDay { days, ..day })
 }
 
-/// Months are added before days, and once, unless all are whole: the 31st has no place in some.
+/// Months are added before days, and once, unless all are whole: some have no 31st.
 fn plus_months(day: RelativeDay, months: i32) -> Option<RelativeDay> {
     const MOST: u32 = MAX_DAYS / 30;
     let is_first_of_month = matches!(
@@ -161,7 +161,7 @@ fn plus_months(day: RelativeDay, months: i32) -> Option<RelativeDay> {
     may.then_some(RelativeDay { months, ..day })
 }
 
-/// What `date_trunc` cuts a day to; of a day alone, nothing.
+/// Returns the unit that `date_trunc` truncates to; `None` inside for a day.
 #[expect(clippy::option_option, reason = "the unit of a day is none, and of anything else unknown")]
 fn unit_called(name: &str) -> Option<Option<CalendarUnit>> {
     Some(match name.to_ascii_lowercase().as_str() {
@@ -174,7 +174,7 @@ fn unit_called(name: &str) -> Option<Option<CalendarUnit>> {
     })
 }
 
-/// The months and days of `INTERVAL '3 months'`.
+/// Reads the months and days of `INTERVAL '3 months'`.
 fn interval(node: &Node) -> Option<(i32, i32)> {
     let (arg, ty, "interval") = cast_parts(node)? else {
         return None;
@@ -286,7 +286,7 @@ mod tests {
             assert!(template.sql.contains("COALESCE($1::date, "), "{default}: {}", template.sql);
             let is_said = |note: &SlotNote| {
                 (note.column, note.is_slot) == (33, false)
-                    && note.message.contains("no such default")
+                    && note.message.contains("cannot have this default")
             };
             assert!(template.notes.iter().any(is_said), "{default}: {:?}", template.notes);
         }
@@ -294,7 +294,7 @@ mod tests {
             "SELECT coalesce(:end_date, CURRENT_DATE) AS a, coalesce(:end_date, CURRENT_DATE - 1)";
         let template = compiled(other).unwrap();
         assert_eq!(template.slots.end_date, Some(DateDefault::Relative(RelativeDay::TODAY)));
-        let is_said = |note: &SlotNote| note.message.contains("another default before");
+        let is_said = |note: &SlotNote| note.message.contains("already gives this end");
         assert!(template.notes.iter().any(is_said), "{:?}", template.notes);
     }
 

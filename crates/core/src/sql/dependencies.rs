@@ -88,12 +88,12 @@ impl Visitor for References {
     }
 }
 
-/// One FROM, and what must be true of every row that comes through it.
+/// One FROM, and the conditions that every row of it meets.
 #[derive(Default)]
 struct Level {
-    /// The names by which it knows the table of the records.
+    /// Its names of the table of the records.
     references: Vec<String>,
-    /// The id that the reference of a name is held to; without a name, the only one.
+    /// The id that a reference is restricted to, by its name; the key is empty for the only one.
     ids: BTreeMap<String, String>,
 }
 
@@ -109,7 +109,7 @@ impl Level {
                 for side in [&join.larg, &join.rarg].into_iter().flatten() {
                     self.add(side);
                 }
-                // What an outer join asks is not asked of the rows that it keeps.
+                // The rows that an outer join keeps need not meet its condition.
                 if join.jointype() == JoinType::JoinInner {
                     self.condition(join.quals.as_deref());
                 }
@@ -140,7 +140,7 @@ impl Level {
     }
 }
 
-/// The name by which a FROM knows the table of the records, if its columns keep their names.
+/// Returns the name of the table of the records in a FROM, if its columns keep their names.
 fn reference(table: &RangeVar) -> Option<String> {
     let is_ours = table.relname == RECORDS.1
         && (table.schemaname.is_empty() || table.schemaname == RECORDS.0);
@@ -152,7 +152,7 @@ fn reference(table: &RangeVar) -> Option<String> {
     }
 }
 
-/// The table that a reference to the column of ids is qualified with; empty when it is not.
+/// Returns the table that qualifies a reference to the column of ids; empty when there is none.
 fn id_column(node: &Node) -> Option<&str> {
     let Some(NodeEnum::ColumnRef(column)) = &node.node else {
         return None;
@@ -164,7 +164,7 @@ fn id_column(node: &Node) -> Option<&str> {
     }
 }
 
-/// A text that is written out.
+/// Returns the text of a constant.
 fn constant(node: &Node) -> Option<&str> {
     match cast_parts(node) {
         // A narrower type could cut it.

@@ -1,19 +1,19 @@
-//! From an author's SQL to a template, in two steps: what the text alone says, and what PREPARE
-//! says about the types of its literals.
+//! Compiles an author's SQL to a template, in two steps: by the text alone, and by the types that
+//! PREPARE infers for its literals.
 //!
-//! Asks no database: the caller prepares [`Draft::sql`] and hands the types back.
+//! Never asks a database: the caller prepares [`Draft::sql`] and hands back the types.
 
 use std::{collections::BTreeSet, fmt};
 
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    bounds::ParameterKind,
     candidates::{self, Range, SlotCandidates},
     clock,
     defaults::{self, Defaults},
     error::{Offset, SqlError, SqlFault, place},
-    fields::{FieldName, Fields},
+    estimates::ParameterKind,
+    fields::{FieldCollector, FieldName},
     gate::Gate,
     grammar,
     inspection::Inspected,
@@ -43,16 +43,16 @@ pub struct Draft {
     tree: Node,
     placeholders: Placeholders,
     tables: BTreeSet<TableName>,
-    fields: Fields,
+    fields: FieldCollector,
     named: Vec<NamedPlaceholder>,
     defaults: Defaults,
-    words: Vec<SpecialDateLiteral>,
+    special_dates: Vec<SpecialDateLiteral>,
     candidates: SlotCandidates,
     notes: Vec<Note>,
     printed: Printed,
 }
 
-// Not derived: a tree in print would need the stack that `stack` gives.
+// Not derived: to print a tree needs the stack that `stack` gives.
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft").field("sql", &self.printed.sql).finish_non_exhaustive()
@@ -60,7 +60,7 @@ impl fmt::Debug for Draft {
 }
 
 impl Draft {
-    /// Parses an author's SQL and finds the places that a window may fill.
+    /// Parses an author's SQL and finds its placeholders and the literals that may become slots.
     ///
     /// # Errors
     /// When it is not one SELECT of PostgreSQL's grammar, holds an unknown placeholder, or anything
@@ -69,25 +69,25 @@ impl Draft {
         stack::deep(|| parse(sql, gate)).map_err(|fault| fault.in_text(sql))
     }
 
-    /// The statement with a `$n` for every slot and candidate: prepare it to learn their types.
+    /// Returns the statement with a `$n` for every slot and candidate: prepare it to infer their types.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.printed.sql
     }
 
-    /// The tables and views that it reads, other than its own WITH queries.
+    /// Returns the tables and views that it reads, other than its own WITH queries.
     #[must_use]
     pub fn tables(&self) -> &BTreeSet<TableName> {
         &self.tables
     }
 
-    /// The names behind its dots that may be calls.
+    /// Returns the names after its dots that may be calls.
     #[must_use]
     pub fn fields(&self) -> Vec<FieldName> {
         self.fields.in_text(&self.text)
     }
 
-    /// The claims that it asks of a caller's token.
+    /// Returns the claims that it reads from a caller's token.
     #[must_use]
     pub fn claims(&self) -> BTreeSet<ClaimName> {
         let claim = |placeholder: &NamedPlaceholder| match &placeholder.source {
@@ -97,8 +97,8 @@ impl Draft {
         self.named.iter().filter_map(claim).collect()
     }
 
-    /// Makes the template, given the types of `$1` … `$n` of [`Self::sql`] as PREPARE inferred
-    /// them (`None` for any other type). Literals of unsuitable types stay as written.
+    /// Builds the template from the types of `$1` … `$n` of [`Self::sql`] as PREPARE inferred them
+    /// (`None` for any other type). Literals of unsuitable types stay as written.
     ///
     /// # Errors
     /// When `inferred` has not one entry for each `$n`.
@@ -112,8 +112,8 @@ impl Draft {
         stack::deep(|| self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
     }
 
-    /// Makes the template without a database: every literal is taken for the type of its cast, else
-    /// for a date, and words such as `'today'` for texts.
+    /// Builds the template without a database: every literal has the type of its cast, else `date`,
+    /// and a special date literal such as `'today'` is a text.
     ///
     /// # Errors
     /// As [`Self::finish`].
@@ -139,7 +139,7 @@ impl Draft {
                 Some((start, end))
             })
             .collect();
-        // All are the same range: one of them alone would not move with the others.
+        // All are the same range: one alone would not move with the others.
         let all_suitable = types.iter().all(Option::is_some);
         for (range, types) in self.candidates.ranges.iter().zip(types) {
             let Some((start, end)) = types.filter(|_| all_suitable) else {
@@ -166,9 +166,10 @@ impl Draft {
                 ),
             });
         }
-        for word in &self.words {
-            if let Some(clock) = word.typed(type_of(word.number), &mut self.placeholders)? {
-                self.placeholders.set_original(word.number, clock);
+        for literal in &self.special_dates {
+            let inferred = type_of(literal.number);
+            if let Some(clock) = literal.typed(inferred, &mut self.placeholders)? {
+                self.placeholders.set_original(literal.number, clock);
             }
         }
         self.placeholders.restore(&mut self.tree, |number| kept.contains(&number))?;
@@ -184,7 +185,7 @@ impl Draft {
             tables: self.tables,
             notes: in_text(self.notes, &self.text),
         };
-        // What passed must pass as it is stored: the places in it are not the author's.
+        // The template must pass as it is stored; its locations are not the author's.
         self.gate
             .recheck_on_this_stack(&template)
             .map_err(|fault| SqlFault { offset: 0, ..fault })?;
@@ -212,7 +213,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
         return Err(SqlFault::new(0_usize, message));
     }
     if let Some(at) = sql.find('\0') {
-        return Err(SqlFault::new(at, "the SQL holds a NUL character"));
+        return Err(SqlFault::new(at, "the SQL contains a NUL character"));
     }
     let scanned = scan::placeholders(sql)?;
     let mut tree = grammar::parse(sql, &scanned)?;
@@ -229,7 +230,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     notes.extend(unused);
     names.keep(&mut tree)?;
     walk(&mut tree, &mut EndNotes { placeholders: &placeholders, notes: &mut notes })?;
-    let words = special_dates::find(&mut tree, &mut placeholders)?;
+    let special_dates = special_dates::find(&mut tree, &mut placeholders)?;
     let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named)?;
     notes.extend(rest);
 
@@ -244,7 +245,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
         fields,
         named,
         defaults,
-        words,
+        special_dates,
         candidates,
         notes,
         printed,
@@ -269,7 +270,7 @@ impl Visitor for Bind<'_> {
     }
 }
 
-/// What fills a placeholder, and the type that it is bound as.
+/// Returns the parameter that a named placeholder becomes.
 fn parameter(placeholder: &NamedPlaceholder) -> Parameter {
     let (source, ty) = match &placeholder.source {
         PlaceholderSource::Window(ParamName::StartDate) => {
@@ -315,7 +316,7 @@ fn placeholder_notes(named: &[NamedPlaceholder], defaults: Defaults) -> Vec<Note
                 "the time zone's name, by default UTC".to_owned()
             }
             PlaceholderSource::Claim(name) => format!(
-                "the claim `{name}` of the caller's token, as text; whoever has none gets no answer"
+                "the claim `{name}` of the caller's token, as text; callers without it are refused"
             ),
         };
         Note {
@@ -327,7 +328,7 @@ fn placeholder_notes(named: &[NamedPlaceholder], defaults: Defaults) -> Vec<Note
     named.iter().map(note).collect()
 }
 
-/// Notes the upper bounds that `:end_date` makes shorter than the author may think.
+/// Notes upper bounds that end earlier with `:end_date` than the author may think.
 struct EndNotes<'a> {
     placeholders: &'a Placeholders,
     notes: &'a mut Vec<Note>,
@@ -358,7 +359,7 @@ impl Visitor for EndNotes<'_> {
 }
 
 impl EndNotes<'_> {
-    /// The place of `:end_date`, if that is all that `bound` is.
+    /// Returns the location of `:end_date`, if `bound` is nothing else.
     fn end_date(&self, bound: &Node) -> Option<i32> {
         let (value, _, "date") = cast_parts(bound)? else {
             return None;
@@ -371,7 +372,7 @@ impl EndNotes<'_> {
     }
 }
 
-/// The type that a literal is bound as, if it may be.
+/// Returns the type that a literal is bound as, if it may be.
 fn suitable(inferred: Option<ParameterType>, is_plain: bool) -> Option<ParameterType> {
     inferred.filter(|ty| match ty {
         ParameterType::Date | ParameterType::Timestamp | ParameterType::TimestampTz => true,
@@ -381,13 +382,13 @@ fn suitable(inferred: Option<ParameterType>, is_plain: bool) -> Option<Parameter
     })
 }
 
-/// Why a range stays: by its own type, or by another's.
+/// Notes why a range stays: by its own type, or by another's.
 fn unsuitable(range: &Range, by_another: bool) -> impl Iterator<Item = Note> {
     let reason = if by_another {
-        "the same range also stands where it is compared with no date, timestamp or text of that \
-         form; write :start_date and :end_date where the query's window is meant"
+        "the same range is also compared with a value that is not a date, timestamp or text of that \
+         form; use :start_date and :end_date for the query's window"
     } else {
-        "what its range is compared with is no date, timestamp or text of that form"
+        "its range is compared with a value that is not a date, timestamp or text of that form"
     };
     let note = move |day: &DayLiteral| Note {
         location: day.location,
@@ -508,7 +509,7 @@ mod tests {
             assert!(template.notes.iter().all(|note| !note.is_slot));
             let mut messages = notes(&template);
             assert_eq!(messages.len(), 4);
-            messages.retain(|message| message.contains("the same range also stands where"));
+            messages.retain(|message| message.contains("the same range is also compared with"));
             assert_eq!(messages.len(), 2);
         }
     }

@@ -8,8 +8,8 @@ use pg_query::Node;
 
 use super::{
     additions::{Additions, GateExtension},
-    bounds::ParameterKind,
     error::{SqlError, SqlFault},
+    estimates::ParameterKind,
     fields::FieldName,
     grammar,
     inspection::{Inspected, inspect},
@@ -83,8 +83,8 @@ impl Gate {
         };
         Err(SqlError {
             message: format!(
-                "{} is not a column of every table or subquery that it may belong to, so that it \
-                 {what}, which is not allowed in queries",
+                "without a column {} of a table or subquery that is named here it {what}, which is not \
+                 allowed in queries",
                 field.name
             ),
             line: field.line,

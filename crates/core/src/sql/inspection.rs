@@ -21,9 +21,10 @@ use pg_query::{
 
 use super::{
     additions::Additions,
-    bounds::{self, ParameterKind},
+    bounds,
     error::SqlFault,
-    fields::Fields,
+    estimates::ParameterKind,
+    fields::FieldCollector,
     grammar,
     lists::LISTS,
     qualified::{is_builtin, qualified, written},
@@ -38,7 +39,7 @@ const MAX_NODES: usize = 20_000;
 /// The references of a tree that only the database can judge.
 pub(super) struct Inspected {
     pub(super) tables: BTreeSet<TableName>,
-    pub(super) fields: Fields,
+    pub(super) fields: FieldCollector,
 }
 
 /// Checks every node of `tree`, and collects what only the database can judge. `parameters` tells the kind
@@ -51,7 +52,7 @@ pub(super) fn inspect(
     tree: &mut Node,
     parameters: &[ParameterKind],
 ) -> Result<Inspected, SqlFault> {
-    let found = Inspected { tables: BTreeSet::new(), fields: Fields::default() };
+    let found = Inspected { tables: BTreeSet::new(), fields: FieldCollector::default() };
     let mut inspector =
         Inspector { additions, parameters, nodes: 0, depth: 0, scopes: Vec::new(), found };
     walk(tree, &mut inspector)?;
@@ -115,7 +116,7 @@ impl Visitor for Inspector<'_> {
             SqlNode::ParamRef(param) => {
                 let index = usize::try_from(param.number).unwrap_or(0);
                 if index == 0 || index > self.parameters.len() {
-                    let message = format!("${} stands for nothing", param.number);
+                    let message = format!("there is no parameter ${}", param.number);
                     return Err(SqlFault::new(param.location, message));
                 }
             }
@@ -149,9 +150,11 @@ impl Inspector<'_> {
         let RangeVar { catalogname, schemaname, relname, location, .. } = table;
         let refuse = |message: String| Err(SqlFault::new(*location, message));
         if !catalogname.is_empty() {
-            return refuse(format!(
-                "{catalogname}.{schemaname}.{relname}: leave the database's name out"
-            ));
+            let message =
+                format!("{catalogname}.{schemaname}.{relname}: a database cannot be named here");
+            return Err(
+                SqlFault::new(*location, message).hint("leave out the name of the database")
+            );
         }
         let in_scope = || self.scopes.iter().flatten().any(|name| name == relname);
         let of_with = schemaname.is_empty() && in_scope();
@@ -168,7 +171,7 @@ impl Inspector<'_> {
         if LISTS.schemas_refused.has(schemaname) || (unqualified && relname.starts_with("pg_")) {
             let name = if unqualified { String::new() } else { format!("{schemaname}.") };
             return refuse(format!(
-                "{name}{relname} belongs to PostgreSQL's own catalogs, which queries may not read"
+                "{name}{relname} belongs to PostgreSQL's system catalogs, which queries may not read"
             ));
         }
         let schema = Some(schemaname.clone()).filter(|schema| !schema.is_empty());
@@ -184,13 +187,13 @@ impl Inspector<'_> {
             return Err(SqlFault::new(call.location, message).hint_if(instead_of(name)));
         }
         let builtin = is_builtin(schema);
-        // As a cast is written: `date(x)`.
+        // `date(x)` is a cast, too.
         let is_cast = || call.args.len() == 1 && self.knows_type(schema, name);
         let known = (builtin && LISTS.functions.has(name))
             || self.additions.has_function(schema, name)
             || is_cast();
         if !known {
-            let message = format!("the function {written}() is not one that a query may call");
+            let message = format!("the function {written}() is not allowed in queries");
             return Err(SqlFault::new(call.location, message)
                 .hint("an operator can allow it with sql.functions in the settings"));
         }
@@ -210,7 +213,7 @@ impl Inspector<'_> {
             return Err(SqlFault::new(ty.location, message));
         }
         if !self.knows_type(schema, name) {
-            let message = format!("the type {written} is not one that a query may cast to");
+            let message = format!("the type {written} is not allowed in queries");
             let hint = match name.strip_prefix('_').filter(|element| LISTS.types.has(element)) {
                 Some(element) => format!("write {element}[]"),
                 None => "an operator can allow it with sql.types in the settings".to_owned(),
@@ -224,8 +227,7 @@ impl Inspector<'_> {
         (is_builtin(schema) && LISTS.types.has(name)) || self.additions.has_type(schema, name)
     }
 
-    /// `(arg).field`, which calls the function `field` where what stands in parentheses has no such
-    /// field.
+    /// Checks `(arg).field`, which calls the function `field` where `arg` has no such field.
     fn selection(&mut self, selection: &AIndirection) -> Result<(), SqlFault> {
         let mut fields = selection.indirection.iter().filter_map(sval).peekable();
         if fields.peek().is_none() {
@@ -264,7 +266,7 @@ impl Inspector<'_> {
     }
 }
 
-/// What to write in place of some refused functions.
+/// Suggests what to write in place of some refused functions.
 fn instead_of(name: &str) -> Option<&'static str> {
     Some(match name {
         "nextval" | "currval" | "lastval" => "write row_number() OVER ()",
@@ -281,7 +283,7 @@ fn column_ref(column: &ColumnRef) -> Result<(), SqlFault> {
     column.fields.iter().skip(1).filter_map(sval).try_for_each(|name| field(name, column.location))
 }
 
-/// A field's name, which must not be that of a refused function.
+/// Checks that a field does not have the name of a refused function.
 fn field(name: &str, location: i32) -> Result<(), SqlFault> {
     let Some(reason) = LISTS.refused_field(name) else {
         return Ok(());
@@ -301,11 +303,11 @@ fn operator(names: &[Node], location: i32) -> Result<(), SqlFault> {
     if is_builtin(schema) && LISTS.operators.has(name) {
         return Ok(());
     }
-    let message = format!("the operator {} is not one that a query may use", written(schema, name));
+    let message = format!("the operator {} is not allowed in queries", written(schema, name));
     Err(SqlFault::new(location, message).hint("call a function that does the same"))
 }
 
-/// Whether an expression's name is no operator's: `BETWEEN` stands for comparisons.
+/// Whether the name of an expression is not an operator: `BETWEEN` stands for comparisons.
 fn is_between(expr: &AExpr) -> bool {
     use AExprKind::{AexprBetween, AexprBetweenSym, AexprNotBetween, AexprNotBetweenSym};
     matches!(expr.kind(), AexprBetween | AexprNotBetween | AexprBetweenSym | AexprNotBetweenSym)
@@ -330,7 +332,7 @@ fn collation(clause: &CollateClause) -> Result<(), SqlFault> {
         .hint("write \"C\", or the name of a locale such as \"de-x-icu\""))
 }
 
-/// `CURRENT_USER` and its kin. Those of the clock stay, to become parameters.
+/// Checks `CURRENT_USER` and the like. Those of the clock stay, to become parameters.
 fn value_function(function: &SqlValueFunction) -> Result<(), SqlFault> {
     let name = match function.op() {
         Op::SvfopCurrentRole => "current_role",
@@ -341,7 +343,7 @@ fn value_function(function: &SqlValueFunction) -> Result<(), SqlFault> {
         Op::SvfopCurrentSchema => "current_schema",
         _ => return Ok(()),
     };
-    let reason = LISTS.refused_function(name).unwrap_or("it tells about the session");
+    let reason = LISTS.refused_function(name).unwrap_or("it reveals the session");
     let message = format!("{} can never be used here: {reason}", name.to_uppercase());
     Err(SqlFault::new(function.location, message).hint_if(instead_of(name)))
 }
@@ -406,7 +408,10 @@ mod tests {
             ("SELECT * FROM pg_temp_3.t", "line 1, column 15: pg_temp_3.t belongs"),
             ("SELECT * FROM metricd.queries", "line 1, column 15: metricd.queries belongs"),
             ("SELECT * FROM U&\"pg\\005Fclass\"", "line 1, column 15: pg_class belongs"),
-            ("SELECT * FROM db.public.t", "line 1, column 15: db.public.t: leave"),
+            (
+                "SELECT * FROM db.public.t",
+                "line 1, column 15: db.public.t: a database cannot be named",
+            ),
             ("WITH t AS (TABLE pg_class) TABLE t", "line 1, column 18: pg_class belongs"),
         ];
         for (sql, expected) in cases {

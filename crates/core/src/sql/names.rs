@@ -1,4 +1,4 @@
-//! Keeps a result's column names while expressions are replaced.
+//! Preserves the column names of a result while expressions are replaced.
 //!
 //! PostgreSQL names an unnamed column after its expression (`FigureColname` in `parse_target.c`);
 //! a replaced expression would rename it.
@@ -15,18 +15,18 @@ use super::{
     walk::{SqlNode, Visitor, walk},
 };
 
-/// Names that the author left to PostgreSQL, in the order of a walk.
+/// The names of unnamed columns, in the order of a walk.
 pub(super) struct ColumnNames(Vec<String>);
 
 impl ColumnNames {
-    /// The names as they are now. A placeholder counts as a column of its name.
+    /// Collects the current names. A placeholder counts as a column of its name.
     pub(super) fn of(tree: &mut Node, placeholders: &[NamedPlaceholder]) -> Result<Self, SqlFault> {
         let mut seen = Seen { placeholders, names: Vec::new() };
         walk(tree, &mut seen)?;
         Ok(Self(seen.names))
     }
 
-    /// Writes out the names that the tree's replaced expressions no longer give.
+    /// Writes out the names that the replaced expressions no longer produce.
     pub(super) fn keep(self, tree: &mut Node) -> Result<(), SqlFault> {
         walk(tree, &mut Keep { names: self.0.into_iter() })
     }
@@ -65,7 +65,7 @@ impl Visitor for Keep {
     }
 }
 
-/// The name that PostgreSQL gives a column after its expression.
+/// Returns the name that PostgreSQL derives from a column's expression.
 pub(super) fn column_name(value: Option<&Node>, placeholders: &[NamedPlaceholder]) -> String {
     value
         .and_then(|value| figure(value, placeholders))
@@ -73,10 +73,10 @@ pub(super) fn column_name(value: Option<&Node>, placeholders: &[NamedPlaceholder
         .to_owned()
 }
 
-/// How a column comes by a name.
+/// The name of a column, and how strong it is.
 enum Name<'a> {
     Strong(&'a str),
-    /// Gives way to that of a cast around it.
+    /// Yields to that of a cast around it.
     Weak(&'a str),
 }
 
@@ -137,7 +137,7 @@ fn first_column<'a>(select: &'a Node, placeholders: &'a [NamedPlaceholder]) -> O
     let Some(NodeEnum::SelectStmt(select)) = &select.node else {
         return None;
     };
-    // Of a UNION, the leftmost arm names the columns, but PostgreSQL looks no further than here.
+    // Of a UNION, the leftmost arm names the columns, but PostgreSQL looks no further.
     let first = target(select.target_list.first()?)?;
     if first.name.is_empty() {
         figure(first.val.as_deref()?, placeholders)

@@ -36,7 +36,7 @@ pub(super) fn on_literals(
 struct RemainingLiterals<'a> {
     placeholders: &'a Placeholders,
     reasons: BTreeMap<i32, String>,
-    /// The surroundings that rule slots out, innermost last.
+    /// The contexts that rule slots out, innermost last.
     inside: Vec<Surroundings>,
     notes: Vec<Note>,
 }
@@ -75,7 +75,7 @@ impl Visitor for RemainingLiterals<'_> {
                 Some(_) => None,
                 None => Some("only a number of whole days or weeks becomes a slot"),
             };
-            self.note(first_location(amount), "what is subtracted here", reason, DAYS_RULE);
+            self.note(first_location(amount), "the amount subtracted here", reason, DAYS_RULE);
         }
         Ok(())
     }
@@ -89,13 +89,13 @@ const DAYS_RULE: &str = "only in a lower bound, such as `x >= CURRENT_DATE - 30`
 impl RemainingLiterals<'_> {
     fn note(&mut self, location: i32, what: &str, reason: Option<&str>, rule: &str) {
         if location < 0 {
-            return; // Not the author's words: `'yesterday'` is today minus 1 by now.
+            return; // Not the author's: `'yesterday'` is already today minus 1.
         }
         let inside = self.inside.last().and_then(|surroundings| match surroundings {
             Surroundings::Excluding(inside) => Some(inside),
             Surroundings::Query => None,
         });
-        let inside = inside.map(|inside| format!("it stands {inside}; {rule}"));
+        let inside = inside.map(|inside| format!("it is {inside}; {rule}"));
         let reason = self
             .reasons
             .get(&location)
@@ -108,11 +108,11 @@ impl RemainingLiterals<'_> {
     }
 }
 
-/// What a part means for the literals inside it.
+/// The effect of a node on the literals inside it.
 enum Surroundings {
-    /// No literal in there becomes a slot.
+    /// No literal inside it becomes a slot.
     Excluding(&'static str),
-    /// A subquery, whose own WHERE counts anew.
+    /// A subquery: its own WHERE counts again.
     Query,
 }
 

@@ -35,7 +35,7 @@ pub(super) fn lower_bound(condition: &Node) -> Option<(Side, &Node)> {
     }
 }
 
-/// Where in a condition an operand stands.
+/// The position of an operand in a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Left,
@@ -66,7 +66,7 @@ pub(super) fn operand(condition: &mut Node, side: Side) -> Option<&mut Node> {
     }
 }
 
-/// `x`, `low` and `high` of `x BETWEEN low AND high`.
+/// Reads `x`, `low` and `high` of `x BETWEEN low AND high`.
 pub(super) fn between(node: &Node) -> Option<(&Node, &Node, &Node)> {
     let Some(NodeEnum::AExpr(expr)) = &node.node else {
         return None;
@@ -105,7 +105,7 @@ pub(super) fn is_and(node: &Node) -> bool {
     matches!(&node.node, Some(NodeEnum::BoolExpr(expr)) if expr.boolop() == BoolExprType::AndExpr)
 }
 
-/// Two literals that enclose a range, and where among the conditions they stand.
+/// Two literals that enclose a range, and their positions among the conditions.
 pub(super) struct Pair {
     pub(super) start: DayLiteral,
     pub(super) end: DayLiteral,
@@ -207,7 +207,7 @@ impl Pairs {
     }
 }
 
-/// `x`, operator and day of `x >= 'd'`, read from left to right whichever way it is written.
+/// Reads `x`, operator and day of `x >= 'd'`, in either direction.
 fn comparison(condition: &Node) -> Option<(&Node, &'static str, DayLiteral, Side)> {
     let (left, operator, right) = binary(condition)?;
     let (straight, mirrored) = match operator {

@@ -1,14 +1,14 @@
-//! Finds the placeholders in an author's text and gives them to the grammar as `$n`.
+//! Finds the named placeholders in an author's text and replaces them by `$n` for the grammar.
 //!
-//! Looks at PostgreSQL's own tokens, so that strings, comments, quoted identifiers and `::` casts
-//! are never touched. The text keeps its length: every place in it stays the author's.
+//! Reads PostgreSQL's own tokens, so that strings, comments, quoted identifiers and `::` casts are
+//! never touched. The text keeps its length: every offset in it stays the author's.
 
 use pg_query::protobuf::{ScanToken, Token};
 
 use super::error::SqlFault;
 use crate::{claim::ClaimName, window::ParamName};
 
-/// A placeholder in the author's text.
+/// A named placeholder in the author's text, such as `:start_date`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NamedPlaceholder {
     pub(super) source: PlaceholderSource,
@@ -18,10 +18,10 @@ pub(super) struct NamedPlaceholder {
     pub(super) offset: usize,
 }
 
-/// Who fills a placeholder.
+/// The source of a named placeholder's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PlaceholderSource {
-    /// The window that a caller asks for.
+    /// The window of the request.
     Window(ParamName),
     /// The caller's token.
     Claim(ClaimName),
@@ -36,7 +36,7 @@ impl PlaceholderSource {
     }
 }
 
-/// An author's text whose placeholders have become `$1` … `$n`, in text order.
+/// An author's text with `$1` … `$n` for its named placeholders, in text order.
 #[derive(Debug)]
 pub(super) struct Scanned {
     /// As long as the author's text, byte for byte.
@@ -47,14 +47,14 @@ pub(super) struct Scanned {
 pub(super) fn placeholders(text: &str) -> Result<Scanned, SqlFault> {
     let tokens = tokens(text)?;
     if tokens.iter().all(|token| is_comment(token) || slice(text, token) == ";") {
-        return Err(SqlFault::new(0_usize, "there is no SQL here").hint("write one SELECT"));
+        return Err(SqlFault::new(0_usize, "the query is empty").hint("write one SELECT"));
     }
     let mut sql = text.to_owned();
     let mut placeholders = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let offset = range(token).start;
         if token.token() == Token::Param {
-            let message = format!("{} is not available here", slice(text, token));
+            let message = format!("{} is not supported here", slice(text, token));
             return Err(SqlFault::new(offset, message).hint(known_names()));
         }
         let name = tokens.get(at + 1).filter(|next| {
@@ -71,7 +71,7 @@ pub(super) fn placeholders(text: &str) -> Result<Scanned, SqlFault> {
     Ok(Scanned { sql, placeholders })
 }
 
-/// The tokens of `text`, comments included.
+/// Returns the tokens of `text`, including comments.
 pub(super) fn tokens(text: &str) -> Result<Vec<ScanToken>, SqlFault> {
     // Not `scan_tokens`: it aborts on a text without tokens.
     let scanned = pg_query::scan(text).map_err(|error| {
@@ -101,7 +101,7 @@ fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// The place of a string, comment or quoted name that is never closed: the scanner quotes all of it.
+/// Returns the offset of a string, comment or quoted name that is never closed: the scanner quotes all of it.
 fn unfinished(text: &str, message: &str) -> usize {
     let quoted = message.split_once("at or near \"").and_then(|(_, near)| near.strip_suffix('"'));
     let tail = quoted.filter(|near| !near.is_empty() && text.ends_with(near));
@@ -119,7 +119,7 @@ fn known_names() -> String {
     let of_window = ParamName::ALL.map(|param| format!(":{param}")).join(", ");
     format!(
         "the placeholders are {of_window}, and :claim_name for a claim of the caller's token, in \
-         small letters"
+         lower case"
     )
 }
 
@@ -173,10 +173,10 @@ mod tests {
             ("SELECT :claim_", "line 1, column 8: :claim_ is not a placeholder"),
             ("SELECT :claim_Tenant", "line 1, column 8: :claim_Tenant is not a placeholder"),
             ("SELECT :CLAIM_tenant", "line 1, column 8: :CLAIM_tenant is not a placeholder"),
-            ("SELECT $1", "line 1, column 8: $1 is not available here"),
+            ("SELECT $1", "line 1, column 8: $1 is not supported here"),
             ("SELECT 1,\n 'abc", "line 2, column 2: unterminated quoted string"),
-            ("", "line 1, column 1: there is no SQL here"),
-            (" -- nothing\n ; ;", "line 1, column 1: there is no SQL here"),
+            ("", "line 1, column 1: the query is empty"),
+            (" -- nothing\n ; ;", "line 1, column 1: the query is empty"),
         ];
         for (text, expected) in cases {
             let error = placeholders(text).unwrap_err().in_text(text).to_string();

@@ -1,8 +1,7 @@
-//! The one way through a parse tree: every kind of node that a query may hold, each with all of
-//! its fields.
+//! Walks a parse tree: every kind of node that a query may hold, each with all of its fields.
 //!
 //! A kind that is not listed is refused by name, and a listed kind that gains a field does not
-//! compile until the field is listed: nothing in a tree can go unseen.
+//! compile until the field is listed: no node can be missed.
 
 use pg_query::{
     Node, NodeEnum,
@@ -11,24 +10,24 @@ use pg_query::{
 
 use super::error::SqlFault;
 
-/// What a pass does on its way. Parts come in the order of the text, as far as SQL has one.
+/// A visitor of a tree. Nodes come in the order of the text, as far as SQL has one.
 pub(super) trait Visitor {
-    /// Before a part's own parts.
+    /// Called before the children of a node.
     fn enter(&mut self, _part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         Ok(())
     }
 
-    /// After a part's own parts.
+    /// Called after the children of a node.
     fn leave(&mut self, _part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         Ok(())
     }
 
-    /// After everything in `node`: the place to put another node there.
+    /// Called after everything in `node`, which may be replaced here.
     fn replace(&mut self, _node: &mut Node) -> Result<(), SqlFault> {
         Ok(())
     }
 
-    /// A number of the part entered last, such as its `location`.
+    /// Called for a number of the node entered last, such as its `location`.
     fn number(&mut self, _field: &'static str, _value: &mut i32) {}
 }
 
@@ -57,10 +56,10 @@ impl Visitor for FirstLocation {
     }
 }
 
-/// A walk under way.
+/// The state of a walk.
 struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
-    /// The last place known, for nodes that have none.
+    /// The last known location, for nodes that have none.
     place: i32,
 }
 
@@ -68,7 +67,7 @@ trait Visit {
     fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault>;
 }
 
-/// Node types by the names of their variants: three are spelled apart.
+/// Node types by the names of their variants: three are spelled differently.
 mod types {
     pub(super) use pg_query::protobuf::{
         CteCycleClause as CtecycleClause, CteSearchClause as CtesearchClause,
@@ -90,7 +89,7 @@ macro_rules! parts {
                 match self { $(Self::$kind(_) => stringify!($kind),)* }
             }
 
-            /// Its byte offset, where the grammar knows it.
+            /// Returns its byte offset, where the grammar knows it.
             pub(super) fn location(&self) -> Option<i32> {
                 let location: Option<i32> = match self {
                     $(Self::$kind(_node) => None$(.or(Some(_node.$location)))?,)*
@@ -294,7 +293,7 @@ macro_rules! plain {
 
 plain!(u32, bool, std::string::String);
 
-/// What to tell the author about a kind of node that is not listed.
+/// Returns the fault of a kind of node that is not listed.
 fn refusal(node: &NodeEnum, place: i32) -> SqlFault {
     let table = |table: &Option<protobuf::RangeVar>| table.as_ref().map_or(place, |t| t.location);
     let changes = |verb: &str, at: i32| {
