@@ -1,4 +1,6 @@
-//! Who is calling, and what is done in their name.
+//! The caller of an operation, and the actions that need permission.
+//!
+//! Never verifies a token: an [`Actor`] is made from a verified one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,40 +15,40 @@ use crate::{
     sql::TableName,
 };
 
-/// Whom a verified token stands for, and all that rights are decided by. Two tokens that say the
-/// same of their bearer give equal identities.
+/// The identity that a verified token states, and the input of authorization. Two tokens that state
+/// the same give equal identities.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// Who vouches for the caller: the token's `iss`.
+    /// The issuer of the token: its `iss`.
     pub issuer: String,
-    /// The caller's name there: unique for its issuer.
+    /// The subject: unique for its issuer.
     pub subject: String,
-    /// The application that the token was given to, if it says so.
+    /// The client application that the token was issued to, if it says so.
     pub client: Option<String>,
-    /// What the caller is to metricd.
+    /// The caller's roles.
     pub roles: BTreeSet<Role>,
     /// The token's scopes.
     pub scopes: BTreeSet<String>,
-    /// The claims that metricd was told to read.
+    /// The claims that metricd is configured to read.
     pub claims: Claims,
 }
 
-/// What a caller is to metricd. A later role may do whatever an earlier one may.
+/// The role of a caller. A later role may do everything that an earlier one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Reads metrics.
     Viewer,
-    /// Makes and changes them, and writes SQL.
+    /// Creates and changes metrics, and writes SQL.
     Editor,
     /// May do everything.
     Admin,
 }
 
 impl Role {
-    /// All of them, the least first.
+    /// All roles, the least first.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
 
-    /// The role as settings, policies and the command line write it.
+    /// Returns the role as settings, policies and the command line write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +58,7 @@ impl Role {
         }
     }
 
-    /// The role of this name.
+    /// Parses a role.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
@@ -69,19 +71,19 @@ impl fmt::Display for Role {
     }
 }
 
-/// Where a call came from.
+/// The origin of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
-    /// The id of the request, if it came as one.
+    /// The id of the request, if it was one.
     pub request_id: Option<String>,
-    /// The machine that sent it, if it came over a network.
+    /// The client's address, if it came over a network.
     pub address: Option<IpAddr>,
 }
 
-/// A caller in one call: an identity that was verified, or the machine's operator.
+/// The caller in one call: a verified identity, or the machine's operator.
 ///
-/// Everything that depends on who is asking (a cache key, a stream topic, an export) is made from
-/// one of these, by way of [`Self::scope`].
+/// Everything that depends on the caller (a cache key, a stream topic, an export) is made from an
+/// actor, through [`Self::scope`].
 #[derive(Debug, Clone)]
 pub struct Actor {
     identity: Arc<Identity>,
@@ -90,20 +92,20 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A caller whose token was verified.
+    /// Creates the actor of a verified token.
     #[must_use]
     pub fn verified(identity: Arc<Identity>, call: Call) -> Self {
         Self { identity, call, is_operator: false }
     }
 
-    /// The machine's operator, acting through the command line.
+    /// Creates the machine's operator, who uses the command line.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "one of the two ways to make one")]
     pub fn operator() -> Self {
         Self::operator_claiming(BTreeMap::new())
     }
 
-    /// The operator, asking for the rows of a caller who has these claims.
+    /// Creates the operator with the claims of a caller whose rows to read.
     #[must_use]
     pub fn operator_claiming(claims: BTreeMap<ClaimName, String>) -> Self {
         let claims =
@@ -119,37 +121,37 @@ impl Actor {
         Self { identity: Arc::new(identity), call: Call::default(), is_operator: true }
     }
 
-    /// Who it is.
+    /// Returns the identity.
     #[must_use]
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
     }
 
-    /// A stable name of the caller, for logs and audit.
+    /// Returns a stable name of the caller, for logs and audit.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.identity.subject
     }
 
-    /// Where the call came from.
+    /// Returns the origin of the call.
     #[must_use]
     pub fn call(&self) -> &Call {
         &self.call
     }
 
-    /// Whether it is the machine's operator, whom no policy binds: whoever runs the binary holds the
-    /// database and the policies as well.
+    /// Whether it is the machine's operator, to whom no policy applies: the user of the binary controls
+    /// the database and the policies as well.
     #[must_use]
     pub fn is_operator(&self) -> bool {
         self.is_operator
     }
 
-    /// The values of the claims that a template asks for.
+    /// Returns the values of the claims that a template needs.
     ///
     /// # Errors
     /// When the caller's token lacks one.
-    pub fn scope(&self, asked: &BTreeSet<ClaimName>) -> Result<Scope, ScopeFault> {
-        Scope::of(&self.identity.claims, asked)
+    pub fn scope(&self, needed: &BTreeSet<ClaimName>) -> Result<Scope, ScopeFault> {
+        Scope::of(&self.identity.claims, needed)
     }
 }
 
@@ -159,10 +161,10 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What a use case asks leave for.
+/// An action that a use case authorizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// See a metric and its rows. Whoever may not does not learn that it exists.
+    /// See a metric and its rows. Without it, a metric does not exist for the caller.
     Read,
     /// See a metric's SQL.
     ReadSql,
@@ -170,7 +172,7 @@ pub enum Action {
     Create,
     /// Change a metric.
     Edit,
-    /// Let what a sentence became answer.
+    /// Approve a generated query, so that it may run.
     Approve,
     /// Move a metric's tiles.
     Arrange,
@@ -180,22 +182,22 @@ pub enum Action {
     Delete,
     /// Add a record to a metric's data.
     Record,
-    /// Write SQL that reads a table: a right over all of its rows, whosever they are.
+    /// Write SQL that reads a table: a permission over all of its rows.
     WriteSql,
-    /// Say that others have written to a table.
+    /// Announce that a table was written from outside.
     AnnounceChange,
-    /// Have what others write to a table noted.
+    /// Record the writes to a table from outside.
     Watch,
-    /// Have it noted no longer.
+    /// Stop recording them.
     Unwatch,
     /// Load a catalog from files.
     Import,
-    /// Read what was done and denied.
+    /// Read the audit log.
     Audit,
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 15] = [
         Self::Read,
         Self::ReadSql,
@@ -214,7 +216,7 @@ impl Action {
         Self::Audit,
     ];
 
-    /// The action as policies and the audit write it.
+    /// Returns the action as policies and the audit log write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -236,7 +238,7 @@ impl Action {
         }
     }
 
-    /// The action of this name.
+    /// Parses an action.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == word)
@@ -249,10 +251,10 @@ impl fmt::Display for Action {
     }
 }
 
-/// What an action is done to.
+/// The object of an action.
 #[derive(Debug, Clone, Copy)]
 pub enum Object<'a> {
-    /// Everything together: where metrics are made, files loaded, the audit read.
+    /// The whole catalog: to create metrics, load files, read the audit log.
     Catalog,
     /// One metric.
     Metric(&'a Metric),

@@ -1,4 +1,4 @@
-//! What was done, and what was denied, for whoever answers for the data.
+//! The audit log: what was done and what was denied.
 
 use std::net::IpAddr;
 
@@ -9,41 +9,41 @@ use crate::{
     ids::MetricId,
 };
 
-/// One line of the audit. It is written once and never changed.
+/// An event of the audit log. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// Who vouches for the caller.
+    /// The issuer of the caller's token.
     pub issuer: String,
-    /// The caller's name there.
+    /// The subject of the caller's token.
     pub subject: String,
-    /// What was done or tried.
+    /// The action that was done or denied.
     pub action: AuditedAction,
-    /// What it was done to.
+    /// Its object.
     pub object: AuditedObject,
-    /// The object's version after it: of the layouts for [`Action::Arrange`], of the query for every
-    /// other action; `None` where nothing was written or nothing has a version.
+    /// The version of the object after it: of the layouts for [`Action::Arrange`], of the query for
+    /// every other action; `None` if nothing was written or nothing has a version.
     pub version: Option<i64>,
-    /// The machine that asked.
+    /// The client's address.
     pub address: Option<IpAddr>,
     /// The id of the request.
     pub request_id: Option<String>,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// The outcome.
+    pub outcome: AuditOutcome,
 }
 
-/// What was done or tried.
+/// An action in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditedAction {
-    /// What a use case asks leave for.
+    /// An action that a use case authorizes.
     Asked(Action),
-    /// Coming in at all, with a token that was not made for metricd.
+    /// Authentication, with a token that was not issued for metricd.
     Enter,
 }
 
 impl AuditedAction {
-    /// The action as the audit writes it.
+    /// Returns the action as the audit log writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl AuditedAction {
         }
     }
 
-    /// The action of this name.
+    /// Parses an action.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         match Action::from_word(word) {
@@ -68,10 +68,10 @@ impl From<Action> for AuditedAction {
     }
 }
 
-/// What an audited action was done to.
+/// The object of an audited action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditedObject {
-    /// No single thing.
+    /// The whole catalog.
     Catalog,
     /// A metric.
     Metric(MetricId),
@@ -79,17 +79,17 @@ pub enum AuditedObject {
     Table(String),
 }
 
-/// How an audited action ended.
+/// The outcome of an audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// It was done.
     Done,
-    /// The caller had no right to it.
+    /// The caller had no permission.
     Denied,
 }
 
-impl Outcome {
-    /// The outcome as the audit writes it.
+impl AuditOutcome {
+    /// Returns the outcome as the audit log writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of this name.
+    /// Parses an outcome.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Done, Self::Denied].into_iter().find(|outcome| outcome.as_str() == word)
@@ -106,7 +106,7 @@ impl Outcome {
 }
 
 impl AuditEvent {
-    /// `actor` has done `action` to `object`, which has `version` now.
+    /// Creates the event of an `action` that `actor` has done to `object`, which has `version` now.
     #[must_use]
     pub fn done(
         actor: &Actor,
@@ -115,10 +115,10 @@ impl AuditEvent {
         object: AuditedObject,
         version: Option<i64>,
     ) -> Self {
-        Self { version, ..Self::new(actor, at, action.into(), object, Outcome::Done) }
+        Self { version, ..Self::new(actor, at, action.into(), object, AuditOutcome::Done) }
     }
 
-    /// `actor` had no right to do `action` to `object`.
+    /// Creates the event of an `action` on `object` that `actor` was denied.
     #[must_use]
     pub fn denied(
         actor: &Actor,
@@ -126,7 +126,7 @@ impl AuditEvent {
         action: AuditedAction,
         object: AuditedObject,
     ) -> Self {
-        Self::new(actor, at, action, object, Outcome::Denied)
+        Self::new(actor, at, action, object, AuditOutcome::Denied)
     }
 
     fn new(
@@ -134,7 +134,7 @@ impl AuditEvent {
         at: DateTime<Utc>,
         action: AuditedAction,
         object: AuditedObject,
-        outcome: Outcome,
+        outcome: AuditOutcome,
     ) -> Self {
         let (identity, call) = (actor.identity(), actor.call());
         Self {

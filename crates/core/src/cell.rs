@@ -1,5 +1,5 @@
-//! What the cells of a file can be: from texts as they stand in it to the types of a table's columns. A
-//! type takes a text only if PostgreSQL reads it as a value of that type and no digit is lost.
+//! The types of a file's cells: infers the types of a table's columns from texts. A type accepts a text
+//! only if PostgreSQL parses it as a value of that type and no digit is lost.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub enum CellType {
 }
 
 impl CellType {
-    /// All of them. Of those that take every cell of a column, the first is its type.
+    /// All types. The type of a column is the first that accepts every cell.
     pub const ALL: [Self; 9] = [
         Self::Bool,
         Self::Int8,
@@ -44,7 +44,7 @@ impl CellType {
         Self::Text,
     ];
 
-    /// PostgreSQL's name of it.
+    /// Returns PostgreSQL's name of the type.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,13 +60,13 @@ impl CellType {
         }
     }
 
-    /// The type of this name.
+    /// Parses a type.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ty| ty.as_str() == word)
     }
 
-    /// Whether a cell can be a value of this type.
+    /// Whether this type accepts a cell.
     #[must_use]
     pub fn takes(self, cell: Cell<'_>) -> bool {
         match cell {
@@ -91,7 +91,7 @@ impl CellType {
         }
     }
 
-    /// Of a text that is no number and no truth value.
+    /// Whether this type accepts a text that is neither a number nor a truth value.
     fn takes_words(self, text: &str) -> bool {
         match self {
             Self::Date => is_date(text),
@@ -110,12 +110,12 @@ impl fmt::Display for CellType {
     }
 }
 
-/// What stands in a file where a value is.
+/// A cell of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {
-    /// A text of a file that knows nothing else, such as CSV: it may mean a number.
+    /// A text of a file that has only texts, such as CSV: it may be a number.
     Plain(&'a str),
-    /// A text of a file that writes numbers differently, such as JSON: it means none.
+    /// A text of a file that has numbers of its own, such as JSON: it is not one.
     Quoted(&'a str),
     /// A number, as it is written.
     Number(&'a str),
@@ -126,7 +126,7 @@ pub enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// The text that PostgreSQL reads.
+    /// Returns the text that PostgreSQL parses.
     #[must_use]
     pub fn text(self) -> &'a str {
         match self {
@@ -139,7 +139,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// The types that take every cell seen so far.
+/// The types that accept every cell so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidates(u16);
 
@@ -154,7 +154,7 @@ impl Candidates {
         1 << ty as u16
     }
 
-    /// Keeps those that take `cell` too.
+    /// Retains the types that accept `cell`, too.
     pub fn see(&mut self, cell: Cell<'_>) {
         for ty in CellType::ALL {
             if self.0 & Self::bit(ty) != 0 && !ty.takes(cell) {
@@ -163,7 +163,7 @@ impl Candidates {
         }
     }
 
-    /// The type of a column of such cells: the narrowest, and `text` where there was none.
+    /// Returns the type of the column: the narrowest, and `text` if there were no cells.
     #[must_use]
     pub fn narrowest(self) -> CellType {
         if self == Self::default() {
@@ -174,15 +174,15 @@ impl Candidates {
     }
 }
 
-/// A header is no name for a column.
+/// A header that is not a name for a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("holds no letter or digit")]
 pub struct Nameless;
 
-/// The column that a header names: small letters, digits and `_`, at most 63 bytes.
+/// Returns the column that a header names: lower-case letters, digits and `_`, at most 63 bytes.
 ///
 /// # Errors
-/// [`Nameless`] when nothing of it is left.
+/// [`Nameless`] when no character of it is allowed.
 pub fn column_name(header: &str) -> Result<String, Nameless> {
     let mut name = String::with_capacity(header.len());
     for letter in header.trim().chars().flat_map(char::to_lowercase) {
@@ -204,7 +204,7 @@ pub fn column_name(header: &str) -> Result<String, Nameless> {
     Ok(name)
 }
 
-/// `007` is the name of somebody: as a number it would lose its zeros.
+/// Whether a text has leading zeros, as in `007`: it is a name, and a number would lose them.
 fn has_idle_zero(text: &str) -> bool {
     let digits = text.trim_start_matches(['-', '+']);
     digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit()

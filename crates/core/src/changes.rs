@@ -1,6 +1,5 @@
-//! What was written, and who can know of it. A change is told by the transaction that made it: whoever
-//! read with a snapshot that does not see that transaction has read without the change, whatever any
-//! clock said.
+//! Changes of the data, ordered by transaction. A read whose snapshot does not see a transaction does not
+//! contain its change, whatever any clock said.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -11,7 +10,7 @@ use crate::{
     sql::TableName,
 };
 
-/// A transaction, by PostgreSQL's `xid8`: later ones began to write later, and may commit earlier.
+/// The id of a transaction, PostgreSQL's `xid8`: later ones began to write later, and may commit earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub u64);
 
@@ -21,7 +20,7 @@ impl fmt::Display for TransactionId {
     }
 }
 
-/// Which transactions had ended when something was read: PostgreSQL's `pg_snapshot`.
+/// A snapshot, PostgreSQL's `pg_snapshot`: which transactions had ended at a read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     /// Every transaction before this one had ended.
@@ -32,21 +31,21 @@ pub struct Snapshot {
     in_progress: Box<[TransactionId]>,
 }
 
-/// A text is not a [`Snapshot`].
+/// A text that is not a [`Snapshot`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a snapshot is written xmin:xmax:xip,xip…")]
 pub struct InvalidSnapshot;
 
 impl Snapshot {
-    /// Whether `transaction` had ended when the snapshot was taken. What it wrote was then seen,
-    /// unless it was undone.
+    /// Whether `transaction` had ended when the snapshot was taken. Its writes were then seen, unless it
+    /// was rolled back.
     #[must_use]
     pub fn sees(&self, transaction: TransactionId) -> bool {
         transaction < self.xmin
             || transaction < self.xmax && self.in_progress.binary_search(&transaction).is_err()
     }
 
-    /// The first transaction that may not have ended: all before it are seen.
+    /// Returns the first transaction that may not have ended: all before it are seen.
     #[must_use]
     pub fn xmin(&self) -> TransactionId {
         self.xmin
@@ -56,7 +55,7 @@ impl Snapshot {
 impl FromStr for Snapshot {
     type Err = InvalidSnapshot;
 
-    /// Reads what PostgreSQL writes: `xmin:xmax:xip,xip…`.
+    /// Parses PostgreSQL's text: `xmin:xmax:xip,xip…`.
     fn from_str(text: &str) -> Result<Self, InvalidSnapshot> {
         let id = |text: &str| text.parse().map(TransactionId).map_err(|_| InvalidSnapshot);
         let mut parts = text.split(':');
@@ -90,16 +89,16 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// Something that was written.
+/// A write that was recorded in the change log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Change {
     /// The transaction that wrote it.
     pub by: TransactionId,
-    /// What was written.
+    /// The object of a write.
     pub what: Changed,
 }
 
-/// What was written.
+/// The object of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Changed {
     /// Rows of a table.
@@ -110,9 +109,9 @@ pub enum Changed {
         /// `None`: any row may have been.
         ids: Option<BTreeSet<String>>,
     },
-    /// A metric's definition or layouts, or whether it is there.
+    /// A metric's definition or layouts, or its existence.
     Metric(MetricId),
-    /// A query, or whether it is there.
+    /// A query, or its existence.
     Query(QueryId),
 }
 

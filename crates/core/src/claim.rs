@@ -1,5 +1,5 @@
-//! Claims of a verified token, as far as metricd was told to read them, and the part of them that
-//! decides which rows a caller gets.
+//! The claims of a verified token that metricd is configured to read, and the scope that they give a
+//! caller's rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,15 +9,15 @@ use std::{
 
 use thiserror::Error;
 
-/// The name of a claim slot: what stands behind `:claim_` in a template. 1 to 40 of `a` to `z`,
-/// digits and `_`, a letter first.
+/// The name of a claim slot, after `:claim_` in a template: 1 to 40 of `a` to `z`, digits and `_`,
+/// starting with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClaimName(String);
 
-/// A text that names no claim slot.
+/// A text that is not the name of a claim slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "a claim is named by 1 to {} small letters, digits and `_`, a letter first",
+    "a claim name is 1 to {} lower-case letters, digits or `_`, starting with a letter",
     ClaimName::MAX_CHARS
 )]
 pub struct InvalidClaimName;
@@ -25,13 +25,13 @@ pub struct InvalidClaimName;
 impl ClaimName {
     /// The most characters that a name may have: with `claim_` it is still an identifier.
     pub const MAX_CHARS: usize = 40;
-    /// What stands before the name in SQL and would stand before it in a URL.
+    /// The prefix of the name in SQL; parameters in URLs must not have it.
     pub const PREFIX: &str = "claim_";
 
     /// Checks and wraps `text`.
     ///
     /// # Errors
-    /// When it is anything but such a name.
+    /// When it is not such a name.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidClaimName> {
         let text = text.into();
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
@@ -41,7 +41,7 @@ impl ClaimName {
         if fits { Ok(Self(text)) } else { Err(InvalidClaimName) }
     }
 
-    /// The name without `claim_`.
+    /// Returns the name without `claim_`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,24 +54,23 @@ impl fmt::Display for ClaimName {
     }
 }
 
-/// What a token says under a claim.
+/// The value of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClaimValue {
     /// A text, or a whole number or truth value in its JSON spelling.
     Text(String),
-    /// Something that cannot fill a slot: a list, an object, a fraction, null.
+    /// A value that cannot be bound: a list, an object, a fraction, null.
     Unusable,
 }
 
-/// The claims of a caller, by the names of their slots. A claim that the token does not have is not
-/// in it.
+/// The claims of a caller, by the names of their slots, without those that the token does not have.
 pub type Claims = BTreeMap<ClaimName, ClaimValue>;
 
-/// Which rows a caller gets: the values of the claims that a template asks for, and of no others,
-/// so that callers who differ in nothing else may share an answer.
+/// The scope of a caller's rows: the values of the claims that a template needs, and of no others, so
+/// that callers who differ in nothing else share an answer.
 ///
-/// Only an [`Actor`](crate::actor::Actor) makes one, so whatever is kept or sent by such a value
-/// cannot forget who is calling:
+/// Only an [`Actor`](crate::actor::Actor) creates one, so that a cache or topic keyed by it cannot
+/// forget the caller:
 ///
 /// ```compile_fail,E0423
 /// let scope = metricd_core::claim::Scope(Default::default());
@@ -79,14 +78,14 @@ pub type Claims = BTreeMap<ClaimName, ClaimValue>;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope(BTreeMap<ClaimName, Arc<str>>);
 
-/// A caller's token lacks what a template needs. The text is for logs: a caller may not know which
-/// claims a metric asks for.
+/// A claim that a template needs and the caller's token lacks. The text is for logs: a caller may not
+/// know which claims a metric needs.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScopeFault {
-    /// There is no such claim.
+    /// The token does not have the claim.
     #[error("the token has no claim for `:claim_{0}`")]
     Missing(ClaimName),
-    /// The claim is no single value.
+    /// The claim is not a single value.
     #[error("the token's claim for `:claim_{0}` is not a text")]
     Unusable(ClaimName),
 }
@@ -101,7 +100,7 @@ impl Scope {
         asked.iter().map(value).collect::<Result<_, _>>().map(Self)
     }
 
-    /// How much memory the claims take, about, in bytes.
+    /// Estimates the memory that the claims take, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let entry = |(name, value): (&ClaimName, &Arc<str>)| {
             size_of::<(ClaimName, Arc<str>)>() + name.0.len() + value.len()
@@ -109,7 +108,7 @@ impl Scope {
         self.0.iter().map(entry).sum()
     }
 
-    /// The value of a claim that was asked for.
+    /// Returns the value of a claim that the template needs.
     #[must_use]
     pub fn value(&self, name: &ClaimName) -> Option<&Arc<str>> {
         self.0.get(name)

@@ -1,18 +1,18 @@
-//! What a caller calls a request that is to take effect once, however often it is sent.
+//! The idempotency key of a request that takes effect once, however often it is sent.
 
 use thiserror::Error;
 
-/// A caller's name for a request: one of a caller stands for one request only.
+/// An idempotency key: it names one request of one caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// A text is no key.
+/// A text that is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be 1 to 255 visible ASCII characters")]
 pub struct InvalidKey;
 
 impl IdempotencyKey {
-    /// Reads what stands in the header, bare or as a quoted text.
+    /// Parses the header's value, bare or as a quoted string.
     ///
     /// # Errors
     /// [`InvalidKey`] when it is empty, too long, or holds anything but visible ASCII.
@@ -25,7 +25,7 @@ impl IdempotencyKey {
         Ok(Self(bare.to_owned()))
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,14 +1,14 @@
-//! Where a metric's tile stands on the dashboard: react-grid-layout's model.
+//! The position of a metric's tile on the dashboard: react-grid-layout's model.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// The screen width class that a layout is for, such as `lg`.
+/// The screen width class of a layout, such as `lg`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Breakpoint(String);
 
-/// A text that cannot name a breakpoint.
+/// A text that is not the name of a breakpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a breakpoint is 1 to {} letters, digits, `-` or `_`", Breakpoint::MAX_CHARS)]
 pub struct InvalidBreakpoint;
@@ -29,7 +29,7 @@ impl Breakpoint {
         if fits { Ok(Self(text)) } else { Err(InvalidBreakpoint) }
     }
 
-    /// The name as written.
+    /// Returns the name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -42,25 +42,25 @@ impl fmt::Display for Breakpoint {
     }
 }
 
-/// One place of a metric's tile, in grid units. A metric may have several for one breakpoint; their
-/// order is the author's.
+/// A position of a metric's tile, in grid units. A metric may have several for one breakpoint, in the
+/// author's order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayoutItem {
-    /// The width class that this place is for.
+    /// The width class.
     pub breakpoint: Breakpoint,
     /// Columns from the left, at least 0.
     pub x: i32,
-    /// Rows from the top, at least 0; `9999999` asks for the bottom.
+    /// Rows from the top, at least 0; `9999999` is the bottom.
     pub y: i32,
     /// Width in columns, at least 1.
     pub w: i32,
     /// Height in rows, at least 1.
     pub h: i32,
-    /// Whether the tile may not be dragged; the author may leave it open.
+    /// Whether the tile may not be dragged; `None` if the author does not say.
     pub is_static: Option<bool>,
 }
 
-/// A side or position that is no place on a grid.
+/// A position or size that is not valid on a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("`{field}` must be at least {least}")]
 pub struct OffGrid {
@@ -76,7 +76,7 @@ impl LayoutItem {
     /// The least `w` and `h`.
     pub const LEAST_SIZE: i32 = 1;
 
-    /// Every fault of the four numbers, in the order x, y, w, h.
+    /// Returns every fault of the four numbers, in the order x, y, w, h.
     #[must_use]
     pub fn faults(&self) -> Vec<OffGrid> {
         let positions = [("x", self.x), ("y", self.y)].map(|(f, v)| (f, v, Self::LEAST_POSITION));

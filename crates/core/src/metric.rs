@@ -1,4 +1,4 @@
-//! Metrics and the queries behind them.
+//! Metrics and their queries.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -9,14 +9,14 @@ use crate::{
     sql::Template,
 };
 
-/// A metric: a named question to the database, and where its answer stands on the dashboard.
+/// A metric: a named query, and its position on the dashboard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
     /// Its identity.
     pub id: MetricId,
     /// The query that answers it.
     pub query_id: QueryId,
-    /// What people call it and how it is shown.
+    /// Its name and how it is shown.
     pub details: MetricDetails,
     /// Whether it may be changed; `false` locks it.
     pub is_editable: bool,
@@ -24,17 +24,16 @@ pub struct Metric {
     pub layouts: Vec<LayoutItem>,
     /// Counts changes of the layouts; a client sends it back to move a tile.
     pub layout_version: i64,
-    /// Counts changes of the query; only this one invalidates rows.
+    /// Counts changes of the query; only these invalidate cached rows.
     pub query_version: i64,
-    /// Whether its query may answer.
+    /// Whether its query may run.
     pub review: Review,
-    /// Who made it: only an import's metrics may be pruned by an import.
-    pub origin: Origin,
+    /// Where it comes from: only an import's metrics may be pruned by an import.
+    pub origin: MetricOrigin,
 }
 
 impl Metric {
-    /// A metric as the API makes one where nothing else is said: editable, without tiles, and at its
-    /// first version.
+    /// Creates a metric as the API does by default: editable, without tiles, and at its first version.
     #[must_use]
     pub fn new(id: MetricId, query_id: QueryId, details: MetricDetails) -> Self {
         Self {
@@ -46,30 +45,30 @@ impl Metric {
             layout_version: 1,
             query_version: 1,
             review: Review::NotNeeded,
-            origin: Origin::Api,
+            origin: MetricOrigin::Api,
         }
     }
 }
 
-/// What people call a metric and how it is shown.
+/// The name of a metric and how it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricDetails {
     /// A short name.
     pub name: MetricName,
     /// A longer explanation.
     pub description: Option<String>,
-    /// Who answers for it.
+    /// The owner.
     pub owner: Option<String>,
-    /// Words to find it by.
+    /// Tags to find it by.
     pub tags: Vec<Tag>,
     /// How the dashboard draws it.
     pub display: Display,
-    /// How long its answers are used again, where that is not the same for all metrics.
+    /// The time to live of its cached answers, if not that of all metrics.
     pub cache_ttl: Option<CacheTtl>,
 }
 
 impl MetricDetails {
-    /// Details with nothing but a name.
+    /// Creates details with nothing but a name.
     #[must_use]
     pub fn named(name: MetricName) -> Self {
         Self {
@@ -83,7 +82,7 @@ impl MetricDetails {
     }
 }
 
-/// How long an answer is used again: whole seconds up to a week, or not at all.
+/// The time to live of a cached answer: whole seconds up to a week, or zero for no cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CacheTtl(u32);
 
@@ -96,7 +95,7 @@ impl CacheTtl {
     /// The longest time: a week.
     pub const MAX_SECONDS: u32 = 7 * 24 * 60 * 60;
 
-    /// Checks and wraps a number of seconds; none at all means that every answer is read anew.
+    /// Checks and wraps a number of seconds; with 0 no answer is cached.
     ///
     /// # Errors
     /// When it is negative or more than a week.
@@ -105,7 +104,7 @@ impl CacheTtl {
         fits.map(Self).ok_or(InvalidCacheTtl)
     }
 
-    /// The number of seconds.
+    /// Returns the number of seconds.
     #[must_use]
     pub fn seconds(self) -> u32 {
         self.0
@@ -116,7 +115,7 @@ impl CacheTtl {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MetricName(String);
 
-/// A word to find a metric by: 1 to 50 characters without control characters.
+/// A tag to find a metric by: 1 to 50 characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(String);
 
@@ -173,8 +172,8 @@ impl MetricName {
         one_line(text, Self::MAX_CHARS).map(Self)
     }
 
-    /// The name of a metric whose author gave none: the first line of the SQL's leading comment,
-    /// else the query's id.
+    /// Returns the default name of a metric: the first line of the SQL's leading comment, else the
+    /// query's id.
     #[must_use]
     pub fn from_query(sql: &str, query_id: &QueryId) -> Self {
         let comment = crate::sql::leading_comment(sql)
@@ -183,7 +182,7 @@ impl MetricName {
         comment.unwrap_or_else(|| Self(query_id.as_str().to_owned()))
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -202,7 +201,7 @@ impl Tag {
         one_line(text, Self::MAX_CHARS).map(Self)
     }
 
-    /// The tag.
+    /// Returns the tag.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -239,11 +238,11 @@ pub enum Chart {
 }
 
 impl Chart {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 7] =
         [Self::Auto, Self::Line, Self::Area, Self::Bar, Self::Pie, Self::Number, Self::Table];
 
-    /// The word for it in files and in the database.
+    /// Returns the kind as files and the database write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -257,59 +256,58 @@ impl Chart {
         }
     }
 
-    /// The kind of chart that `word` names.
+    /// Parses a kind of chart.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|chart| chart.as_str() == word)
     }
 }
 
-/// Who made a metric.
+/// The origin of a metric or query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum MetricOrigin {
     /// A file, through `import` or seeding.
     Import,
     /// A caller, through the API.
     Api,
 }
 
-/// The SQL behind a metric.
+/// The query of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// Its identity; records name it.
     pub id: QueryId,
     /// The author's text, verbatim.
     pub sql: String,
-    /// What it compiled to.
+    /// The template that it compiled to.
     pub template: Template,
-    /// The columns of its answer, as the database described them when it was compiled.
+    /// The columns of its result, as the database described them when it was compiled.
     pub columns: Vec<Column>,
     /// Counts changes of the text, from 1.
     pub version: i64,
-    /// Whether it may answer.
+    /// Whether it may run.
     pub review: Review,
-    /// Who made it.
-    pub origin: Origin,
+    /// Where it comes from.
+    pub origin: MetricOrigin,
 }
 
-/// Whether a query may answer. What a sentence became can be made to wait until somebody has looked
-/// at it.
+/// The review of a query. A generated one can be required to wait for approval before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Review {
-    /// It was never asked for.
+    /// No approval is needed.
     #[default]
     NotNeeded,
-    /// It answers nobody before it is approved.
+    /// It does not run before it is approved.
     Waiting,
     /// It was approved as it is.
     Approved,
 }
 
 impl Review {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 3] = [Self::NotNeeded, Self::Waiting, Self::Approved];
 
-    /// The word for it.
+    /// Returns the review as files and the database write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -319,14 +317,14 @@ impl Review {
         }
     }
 
-    /// The one that `word` names.
+    /// Parses a review.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|review| review.as_str() == word)
     }
 
-    /// What an edit leaves of it, where what sentences become has to be approved or has not. An
-    /// approval is of one text: it does not outlive it.
+    /// Returns the review after an edit, where generated queries need approval or do not. An approval is
+    /// of one text: an edit ends it.
     #[must_use]
     pub fn after_edit(self, is_required: bool) -> Self {
         match self {
@@ -337,21 +335,21 @@ impl Review {
     }
 }
 
-/// What a query was before it was changed.
+/// An earlier version of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryVersion {
-    /// Which version it was.
+    /// The version.
     pub version: i64,
     /// The author's text, verbatim.
     pub sql: String,
-    /// When another took its place.
+    /// When it was replaced.
     pub replaced_at: DateTime<Utc>,
-    /// The subject of whoever replaced it.
+    /// The subject of the caller who replaced it.
     pub replaced_by: String,
 }
 
 impl Query {
-    /// A query as the API makes one where nothing else is said, with columns still to be told.
+    /// Creates a query as the API does by default; its columns are not known yet.
     #[must_use]
     pub fn new(id: QueryId, sql: String, template: Template) -> Self {
         Self {
@@ -361,11 +359,11 @@ impl Query {
             columns: Vec::new(),
             version: 1,
             review: Review::NotNeeded,
-            origin: Origin::Api,
+            origin: MetricOrigin::Api,
         }
     }
 
-    /// What is kept of this version when `subject` puts another in its place.
+    /// Returns this version for the history, when `subject` replaces it.
     #[must_use]
     pub fn replaced(&self, at: DateTime<Utc>, subject: &str) -> QueryVersion {
         QueryVersion {
@@ -377,7 +375,7 @@ impl Query {
     }
 }
 
-/// A column of a query's answer.
+/// A column of a query's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its name.

@@ -1,4 +1,4 @@
-//! A row of the built-in table `metrics`.
+//! Records: rows of the built-in table `metrics`.
 
 use std::ops::Range;
 
@@ -33,14 +33,14 @@ pub struct RecordValues {
     pub alert_category: Option<String>,
 }
 
-/// A text that is no moment.
+/// A text that is not a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "must be a date or a date and time of the years 1 to 9999, such as 2025-06-30 or 2025-06-30T12:00:00Z"
 )]
 pub struct InvalidMoment;
 
-/// Reads when a record happened: a date, or a date and time with or without an offset from UTC.
+/// Parses when a record happened: a date, or a date and time with or without an offset from UTC.
 /// Without one it is UTC wall time already.
 ///
 /// # Errors
@@ -60,7 +60,7 @@ pub fn parse_moment(text: &str) -> Result<NaiveDateTime, InvalidMoment> {
             .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.naive_utc()))
             .map_err(|_| InvalidMoment)?,
     };
-    // PostgreSQL keeps microseconds; the digits behind them would make equal records differ.
+    // PostgreSQL stores microseconds; further digits would make equal records differ.
     let micros = moment.and_utc().timestamp_micros();
     let kept = DateTime::from_timestamp_micros(micros).map(|instant| instant.naive_utc());
     let first = NaiveDate::from_ymd_opt(1, 1, 1).ok_or(InvalidMoment)?.and_time(NaiveTime::MIN);

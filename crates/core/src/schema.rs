@@ -1,5 +1,4 @@
-//! What stored SQL may read, as a sentence is grounded in it: tables, their columns, and the words
-//! that stand in them.
+//! The schema that stored SQL may read, for generators: tables, their columns, and common values.
 
 use crate::sql::TableName;
 
@@ -13,9 +12,9 @@ pub struct Schema {
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// What a query calls it: tables of `public` without their schema.
+    /// Its name in a query: tables of `public` without their schema.
     pub name: TableName,
-    /// What its owner says of it (`COMMENT ON TABLE`).
+    /// Its comment (`COMMENT ON TABLE`).
     pub comment: Option<String>,
     /// Its columns, in their order.
     pub columns: Vec<TableColumn>,
@@ -28,23 +27,23 @@ pub struct TableColumn {
     pub name: String,
     /// PostgreSQL's name of its type, such as `int8` or `timestamptz`.
     pub ty: String,
-    /// What kind of value it holds.
+    /// The kind of its values.
     pub kind: ColumnKind,
-    /// What its owner says of it (`COMMENT ON COLUMN`).
+    /// Its comment (`COMMENT ON COLUMN`).
     pub comment: Option<String>,
-    /// Of a text column with few distinct values: those values, sorted. Else empty. They are data of
-    /// the table's rows.
+    /// The distinct values of a text column with few, sorted; else empty. They are data of the table's
+    /// rows.
     pub values: Vec<String>,
 }
 
-/// What a sentence can do with a column.
+/// The kind of a column's values, by what a generated query can do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// Add it up.
     Number,
     /// Compare and group it.
     Text,
-    /// Ask whether.
+    /// Filter by it.
     Boolean,
     /// A day.
     Date,

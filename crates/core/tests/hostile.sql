@@ -870,37 +870,37 @@ SELECT regclass('orders') AS a;
 -- function pg_lsn() can never
 SELECT TREAT('0/0' AS pg_lsn) AS a;
 
--- type orders is not one
+-- type orders is not allowed
 SELECT NULL::orders AS a;
 
--- type public.orders is not one
+-- type public.orders is not allowed
 SELECT '(1)'::public.orders AS a;
 
--- type customers is not one
+-- type customers is not allowed
 SELECT json_populate_record(NULL::customers, '{}') AS a;
 
--- type _int4 is not one
+-- type _int4 is not allowed
 SELECT '{1}'::_int4 AS a;
 
--- type app.mood is not one
+-- type app.mood is not allowed
 SELECT 'a'::app.mood AS a;
 
--- type mood is not one
+-- type mood is not allowed
 SELECT mood 'a' AS a;
 
--- type information_schema.cardinal_number is not one
+-- type information_schema.cardinal_number is not allowed
 SELECT 1::information_schema.cardinal_number AS a;
 
--- type metricd.queries is not one
+-- type metricd.queries is not allowed
 SELECT NULL::metricd.queries AS a;
 
--- type public.int4 is not one
+-- type public.int4 is not allowed
 SELECT 1::public.int4 AS a;
 
 -- SETOF is not supported
 SELECT CAST(1 AS SETOF int) AS a;
 
--- leave the database's name out
+-- a database cannot be named
 SELECT 1::db.public.t AS a;
 
 -- length of this type
@@ -912,118 +912,118 @@ SELECT bpchar(10000000) 'a' AS a;
 -- length of this type
 SELECT B'1'::bit(80000000) AS a;
 
--- operator public.+ is not one
+-- operator public.+ is not allowed
 SELECT 1 OPERATOR(public.+) 2 AS a;
 
--- operator app.= is not one
+-- operator app.= is not allowed
 SELECT 1 OPERATOR(app.=) 2 AS a;
 
--- operator === is not one
+-- operator === is not allowed
 SELECT 1 === 2 AS a;
 
--- operator !! is not one
+-- operator !! is not allowed
 SELECT !! 100000 AS a;
 
--- operator @#@ is not one
+-- operator @#@ is not allowed
 SELECT 1 OPERATOR(@#@) 2 AS a;
 
--- operator public.= is not one
+-- operator public.= is not allowed
 SELECT 1 = ANY (ARRAY[1]) OR 1 OPERATOR(public.=) ANY (ARRAY[1]) AS a;
 
--- operator public.< is not one
+-- operator public.< is not allowed
 SELECT id FROM orders ORDER BY id USING OPERATOR(public.<);
 
--- operator <<< is not one
+-- operator <<< is not allowed
 SELECT id FROM orders ORDER BY id USING <<<;
 
--- operator public.= is not one
+-- operator public.= is not allowed
 SELECT 1 OPERATOR(public.=) ALL (SELECT 1) AS a;
 
--- operator <%> is not one
+-- operator <%> is not allowed
 SELECT 1 <%> ALL (SELECT 1) AS a;
 
--- operator app.- is not one
+-- operator app.- is not allowed
 SELECT - OPERATOR(app.-) 1 AS a;
 
--- operator ~<~~ is not one
+-- operator ~<~~ is not allowed
 SELECT string_agg('a', 'b' ORDER BY 1 USING ~<~~) AS a;
 
--- leave the database's name out
+-- a database cannot be named
 SELECT 1 OPERATOR(a.b.+) 2 AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', 1000000000) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', id) AS a FROM orders;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', (SELECT 9)) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', 99999 * 99999) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', '1000000000') AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', 1e9::int) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', :day_range) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', :day_range * 30000) AS a;
 
--- repeat() is given what another call has made long
+-- repeat() is called on text that another call has made long
 SELECT repeat(repeat('a', 10001), 2) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT pg_catalog.repeat('a', 20000) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT "repeat"('a', 20000) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat('a', length(repeat('a', 100))) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT a FROM repeat('a', 20000) AS a;
 
--- length that repeat() is given
+-- length argument of repeat()
 SELECT repeat(VARIADIC ARRAY['a']) AS a;
 
--- length that lpad() is given
+-- length argument of lpad()
 SELECT lpad('a', 1000000000) AS a;
 
--- length that lpad() is given
+-- length argument of lpad()
 SELECT lpad('a', id, 'b') AS a FROM orders;
 
--- length that rpad() is given
+-- length argument of rpad()
 SELECT rpad('a', 100000, 'b') AS a;
 
--- length that rpad() is given
+-- length argument of rpad()
 SELECT rpad('a', - -100000) AS a;
 
--- format() is given a width that is too large
+-- format() is called with a width that is too large
 SELECT format('%1000000000s', 'a') AS a;
 
--- format() is given a width that is too large
+-- format() is called with a width that is too large
 SELECT format('%-1000000s', 'a') AS a;
 
--- format() is given a width that is too large
+-- format() is called with a width that is too large
 SELECT format('%1$900000s', 'a') AS a;
 
--- format() is given a width that is no constant
+-- format() is called with a width that is not a constant
 SELECT format('%*s', 1000000000, 'a') AS a;
 
--- format() is given a text that is not
+-- format() is called with a text that is not
 SELECT format('%' || '1000000000s', 'a') AS a;
 
--- format() is given a text that is not
+-- format() is called with a text that is not
 SELECT format(status, 1) AS a FROM orders;
 
--- format() is given a text that is not
+-- format() is called with a text that is not
 SELECT format(VARIADIC ARRAY['%1000000000s', 'a']) AS a;
 
 -- generate_series() has too many rows
@@ -1155,52 +1155,52 @@ SELECT n FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, 0.001 * interval 
 -- takes two or three arguments
 SELECT n FROM generate_series(1) AS n;
 
--- function sneak() is not one
+-- function sneak() is not allowed
 SELECT sneak() AS a;
 
--- function public.sneak() is not one
+-- function public.sneak() is not allowed
 SELECT public.sneak() AS a;
 
--- function app.sneak() is not one
+-- function app.sneak() is not allowed
 SELECT app.sneak(id) AS a FROM orders;
 
--- function public.lower() is not one
+-- function public.lower() is not allowed
 SELECT public.lower('a') AS a;
 
--- function similarity() is not one
+-- function similarity() is not allowed
 SELECT similarity('a', 'b') AS a;
 
--- function gen_random_bytes() is not one
+-- function gen_random_bytes() is not allowed
 SELECT gen_random_bytes(1000000) AS a;
 
--- function LOWER() is not one
+-- function LOWER() is not allowed
 SELECT "LOWER"('a') AS a;
 
--- function metricd.f() is not one
+-- function metricd.f() is not allowed
 SELECT metricd.f() AS a;
 
--- function information_schema._pg_truetypid() is not one
+-- function information_schema._pg_truetypid() is not allowed
 SELECT information_schema._pg_truetypid(NULL, NULL) AS a;
 
--- function bpchar() is not one
+-- function bpchar() is not allowed
 SELECT bpchar('a', 1000, true) AS a;
 
--- function int4send() is not one
+-- function int4send() is not allowed
 SELECT int4send(1) AS a;
 
--- function textin() is not one
+-- function textin() is not allowed
 SELECT textin('a') AS a;
 
--- function bit() is not one
+-- function bit() is not allowed
 SELECT "bit"(1, 80000000) AS a;
 
--- function pglogical_x() is not one
+-- function pglogical_x() is not allowed
 SELECT pglogical_x() AS a;
 
--- leave the database's name out
+-- a database cannot be named
 SELECT db.pg_catalog.lower('a') AS a;
 
--- leave the database's name out
+-- a database cannot be named
 SELECT a.b.c.d() AS a;
 
 -- TABLESAMPLE system_rows
@@ -1215,64 +1215,64 @@ SELECT 'a' COLLATE app.mine AS a;
 -- collation mine
 SELECT 'a' COLLATE mine AS a;
 
--- pg_stat_activity belongs to PostgreSQL's own
+-- pg_stat_activity belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_stat_activity;
 
--- pg_settings belongs to PostgreSQL's own
+-- pg_settings belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_settings;
 
--- pg_roles belongs to PostgreSQL's own
+-- pg_roles belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_roles;
 
--- pg_proc belongs to PostgreSQL's own
+-- pg_proc belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_proc;
 
--- pg_authid belongs to PostgreSQL's own [reader]
+-- pg_authid belongs to PostgreSQL's system [reader]
 SELECT 1 AS a FROM pg_authid;
 
--- pg_shadow belongs to PostgreSQL's own [reader]
+-- pg_shadow belongs to PostgreSQL's system [reader]
 SELECT 1 AS a FROM pg_shadow;
 
--- pg_user belongs to PostgreSQL's own
+-- pg_user belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_user;
 
--- pg_class belongs to PostgreSQL's own
+-- pg_class belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_class;
 
--- pg_catalog.pg_class belongs to PostgreSQL's own
+-- pg_catalog.pg_class belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_catalog.pg_class;
 
--- information_schema.tables belongs to PostgreSQL's own
+-- information_schema.tables belongs to PostgreSQL's system
 SELECT 1 AS a FROM information_schema.tables;
 
--- pg_hba_file_rules belongs to PostgreSQL's own
+-- pg_hba_file_rules belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_hba_file_rules;
 
--- pg_file_settings belongs to PostgreSQL's own
+-- pg_file_settings belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_file_settings;
 
--- pg_stat_ssl belongs to PostgreSQL's own
+-- pg_stat_ssl belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_stat_ssl;
 
--- pg_largeobject belongs to PostgreSQL's own
+-- pg_largeobject belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_largeobject;
 
--- pg_user_mapping belongs to PostgreSQL's own
+-- pg_user_mapping belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_user_mapping;
 
--- pg_subscription belongs to PostgreSQL's own
+-- pg_subscription belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_subscription;
 
--- pg_statistic belongs to PostgreSQL's own [reader]
+-- pg_statistic belongs to PostgreSQL's system [reader]
 SELECT 1 AS a FROM pg_statistic;
 
--- pg_toast.pg_toast_1255 belongs to PostgreSQL's own
+-- pg_toast.pg_toast_1255 belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_toast.pg_toast_1255;
 
--- pg_temp.t belongs to PostgreSQL's own
+-- pg_temp.t belongs to PostgreSQL's system
 SELECT 1 AS a FROM pg_temp.t;
 
--- pg_authid belongs to PostgreSQL's own
+-- pg_authid belongs to PostgreSQL's system
 SELECT 1 AS a FROM U&"pg\005Fauthid";
 
 -- metricd.queries belongs to metricd [reader]
@@ -1287,7 +1287,7 @@ TABLE metricd.audit_events;
 -- metricd.queries belongs to metricd [reader]
 WITH w AS (SELECT * FROM "metricd".queries) SELECT * FROM w;
 
--- leave the database's name out
+-- a database cannot be named
 SELECT * FROM postgres.public.orders;
 
 -- INSERT is not supported [reader]
@@ -1548,7 +1548,7 @@ SELECT count(*) AS a FROM generate_series(1, (0 * 1e400 + 2000000000)::int);
 -- generate_series
 SELECT count(*) AS a FROM generate_series(1e30, 1e30 + 1000000000000);
 
--- repeat() is given what another call has made long
+-- repeat() is called on text that another call has made long
 SELECT repeat(repeat('x', 10000), 10000) AS a;
 
 -- generate_series

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use metricd_core::{
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Review},
+    metric::{Column, Display, Metric, MetricDetails, MetricName, MetricOrigin, Query, Review},
     sql::Template,
 };
 
@@ -93,7 +93,7 @@ impl Plan {
                 columns: query.columns.clone(),
                 version: found.map_or(1, |found| found.version),
                 review: found.map_or(Review::NotNeeded, |found| found.review),
-                origin: found.map_or(Origin::Import, |found| found.origin),
+                origin: found.map_or(MetricOrigin::Import, |found| found.origin),
             };
             match found {
                 None => {
@@ -113,9 +113,9 @@ impl Plan {
         }
         if prune {
             let wanted: BTreeSet<_> = queries.iter().map(|query| &query.loaded.id).collect();
-            let gone = stored
-                .iter()
-                .filter(|query| query.origin == Origin::Import && !wanted.contains(&query.id));
+            let gone = stored.iter().filter(|query| {
+                query.origin == MetricOrigin::Import && !wanted.contains(&query.id)
+            });
             self.pruned_queries = gone.map(|query| query.id.clone()).collect();
         }
     }
@@ -140,7 +140,7 @@ impl Plan {
         {
             let from_file: BTreeSet<_> = metrics.iter().map(|metric| metric.id).collect();
             let staying = stored.metrics.iter().filter(|metric| {
-                let pruned = prune && metric.origin == Origin::Import;
+                let pruned = prune && metric.origin == MetricOrigin::Import;
                 !pruned && !from_file.contains(&metric.id)
             });
             let used = staying.map(|metric| &metric.query_id);
@@ -191,7 +191,7 @@ impl Plan {
         if prune {
             let wanted: BTreeSet<_> = metrics.iter().map(|metric| metric.id).collect();
             for metric in &stored.metrics {
-                if metric.origin == Origin::Import && !wanted.contains(&metric.id) {
+                if metric.origin == MetricOrigin::Import && !wanted.contains(&metric.id) {
                     self.counts.metrics.removed += 1;
                     self.counts.layouts.removed += metric.layouts.len() as u64;
                     self.pruned_metrics.push(metric.id);
@@ -212,7 +212,7 @@ fn created(metric: &CatalogMetric, query: &Query) -> Metric {
         layout_version: 1,
         query_version: query.version,
         review: query.review,
-        origin: Origin::Import,
+        origin: MetricOrigin::Import,
     }
 }
 
@@ -425,7 +425,7 @@ mod tests {
             vec![metric(1, "a"), metric(2, "b"), metric(3, "b")],
         );
         let mut stored = loaded(&both);
-        stored.metrics[2].origin = Origin::Api;
+        stored.metrics[2].origin = MetricOrigin::Api;
         let fewer = files(vec![query("a", "SELECT 1")], vec![metric(1, "a")]);
         let (plan, _) = planned(&stored, &fewer, true);
         assert_eq!(plan.pruned_metrics, [MetricId(Uuid::from_u128(2))]);

@@ -1,7 +1,7 @@
 //! The audit: what was done and denied. There is no way to change or remove what it holds.
 
 use async_trait::async_trait;
-use metricd_core::audit::{AuditEvent, AuditedAction, AuditedObject, Outcome};
+use metricd_core::audit::{AuditEvent, AuditOutcome, AuditedAction, AuditedObject};
 
 use super::StoreError;
 
@@ -40,7 +40,7 @@ pub struct AuditFilter {
     /// Only events of this object.
     pub object: Option<AuditedObject>,
     /// Only events that ended like this.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<AuditOutcome>,
     /// Only events of the request of this id.
     pub request_id: Option<String>,
     /// Only events at or after this instant.

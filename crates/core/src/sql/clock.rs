@@ -1,7 +1,7 @@
-//! Turns every function and cast that reads the clock into a parameter.
+//! Replaces every function and cast that reads the clock by a parameter.
 //!
-//! What it cannot turn of these, it refuses: a query must not read PostgreSQL's clock behind
-//! metricd's back. Strings whose type only PREPARE knows are left to `words`.
+//! Refuses those that it cannot replace: a query must not read PostgreSQL's clock unnoticed. Strings
+//! whose type only PREPARE knows are left to `special_dates`.
 
 use pg_query::{
     Node, NodeEnum,
@@ -9,19 +9,19 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
-    holes::Holes,
+    error::SqlFault,
     parameter::{Parameter, ParameterSource, ParameterType},
+    placeholders::Placeholders,
     tree::{builtin_name, cast, cast_parts, integer, operation, plain_call, string_constant},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
-/// Replaces `CURRENT_DATE`, `now()` and their kin.
-pub(super) fn replace(tree: &mut Node, holes: &mut Holes) -> Result<(), Fault> {
-    walk(tree, &mut Clock { holes })
+/// Replaces `CURRENT_DATE`, `now()` and the like.
+pub(super) fn replace(tree: &mut Node, placeholders: &mut Placeholders) -> Result<(), SqlFault> {
+    walk(tree, &mut ClockReplacer { placeholders })
 }
 
-/// A day or instant that an expression stands for.
+/// The day or instant that an expression means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     Now,
@@ -29,20 +29,20 @@ pub(super) enum Moment {
     Day(i32),
 }
 
-struct Clock<'a> {
-    holes: &'a mut Holes,
+struct ClockReplacer<'a> {
+    placeholders: &'a mut Placeholders,
 }
 
-impl Visitor for Clock<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+impl Visitor for ClockReplacer<'_> {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
-            Part::RangeFunction(function) => {
+            SqlNode::RangeFunction(function) => {
                 let mut items = function.functions.iter().flat_map(|list| match &list.node {
                     Some(NodeEnum::List(list)) => list.items.as_slice(),
                     _ => &[],
                 });
                 match items.find_map(present) {
-                    Some((_, location)) => Err(Fault::new(
+                    Some((_, location)) => Err(SqlFault::new(
                         location,
                         "the present day or time is not supported as a table",
                     )
@@ -51,7 +51,7 @@ impl Visitor for Clock<'_> {
                 }
             }
             // Before its argument: `now()::date` is today in the caller's zone.
-            Part::TypeCast(whole) => {
+            SqlNode::TypeCast(whole) => {
                 let Some(arg) = whole.arg.as_deref_mut() else {
                     return Ok(());
                 };
@@ -61,14 +61,14 @@ impl Visitor for Clock<'_> {
                 let ty = whole.type_name.as_ref().and_then(super::tree::type_called);
                 self.cast(arg, ty)
             }
-            Part::FuncCall(call) => {
+            SqlNode::FuncCall(call) => {
                 match (builtin_name(&call.funcname), call.args.as_mut_slice()) {
                     // The same as a cast.
                     (Some(ty @ ("date" | "timestamp" | "timestamptz")), [arg]) => {
                         self.cast(arg, Some(ty))
                     }
                     (Some("timeofday"), _) => {
-                        Err(Fault::new(call.location, "timeofday() is not supported here")
+                        Err(SqlFault::new(call.location, "timeofday() is not supported here")
                             .hint("write now()"))
                     }
                     _ => Ok(()),
@@ -78,13 +78,13 @@ impl Visitor for Clock<'_> {
         }
     }
 
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         if let Some((moment, location)) = present(node) {
             let original = match &node.node {
                 Some(NodeEnum::SqlvalueFunction(function)) => original_type(function),
                 _ => None,
             };
-            let value = value(self.holes, moment, location);
+            let value = value(self.placeholders, moment, location);
             *node = match original {
                 Some((ty, modifiers)) => cast(value, ty, modifiers),
                 None => value,
@@ -96,38 +96,38 @@ impl Visitor for Clock<'_> {
             && builtin_name(&call.funcname) == Some("age")
         {
             // With one argument it subtracts from today's midnight.
-            let today = value(self.holes, Moment::Day(0), call.location);
+            let today = value(self.placeholders, Moment::Day(0), call.location);
             call.args.insert(0, cast(today, "timestamp", Vec::new()));
         }
         Ok(())
     }
 }
 
-impl Clock<'_> {
+impl ClockReplacer<'_> {
     /// Replaces the argument of a cast to `ty`.
-    fn cast(&mut self, arg: &mut Node, ty: Option<&str>) -> Result<(), Fault> {
+    fn cast(&mut self, arg: &mut Node, ty: Option<&str>) -> Result<(), SqlFault> {
         if let Some((moment, location)) = moment_cast(arg, ty)? {
-            *arg = value(self.holes, moment, location);
+            *arg = value(self.placeholders, moment, location);
         }
         Ok(())
     }
 }
 
-/// A moment as a parameter: a `timestamptz` or a `date`.
-pub(super) fn value(holes: &mut Holes, moment: Moment, location: i32) -> Node {
+/// Returns a moment as a parameter: a `timestamptz` or a `date`.
+pub(super) fn value(placeholders: &mut Placeholders, moment: Moment, location: i32) -> Node {
     let today = Parameter { source: ParameterSource::Today, ty: ParameterType::Date };
     let now = Parameter { source: ParameterSource::Now, ty: ParameterType::TimestampTz };
     match moment {
-        Moment::Now => holes.fixed(now, location),
-        Moment::Day(0) => holes.fixed(today, location),
+        Moment::Now => placeholders.fixed(now, location),
+        Moment::Day(0) => placeholders.fixed(today, location),
         Moment::Day(days) => {
             let operator = if days < 0 { "-" } else { "+" };
-            operation(holes.fixed(today, location), operator, integer(days.abs()))
+            operation(placeholders.fixed(today, location), operator, integer(days.abs()))
         }
     }
 }
 
-/// The moment that a function of the clock stands for.
+/// Reads the moment that a function of the clock means.
 fn present(node: &Node) -> Option<(Moment, i32)> {
     if let Some(NodeEnum::SqlvalueFunction(function)) = &node.node {
         let moment = match function.op() {
@@ -142,8 +142,8 @@ fn present(node: &Node) -> Option<(Moment, i32)> {
     (clock.contains(&name) && call.args.is_empty()).then_some((Moment::Now, call.location))
 }
 
-/// The moment that the argument of a cast to `ty` stands for.
-fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, Fault> {
+/// Reads the moment that the argument of a cast to `ty` means.
+fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, SqlFault> {
     let Some(ty) = ty else { return Ok(None) };
     if let Some((_, location)) = present(arg) {
         return Ok((ty == "date").then_some((Moment::Day(0), location)));
@@ -154,8 +154,8 @@ fn moment_cast(arg: &Node, ty: Option<&str>) -> Result<Option<(Moment, i32)>, Fa
     Ok(spelled(text, ty, location)?.map(|moment| (moment, location)))
 }
 
-/// The moment that a string of the date or time type `ty` spells.
-pub(super) fn spelled(text: &str, ty: &str, location: i32) -> Result<Option<Moment>, Fault> {
+/// Reads the moment that a string of the date or time type `ty` spells.
+pub(super) fn spelled(text: &str, ty: &str, location: i32) -> Result<Option<Moment>, SqlFault> {
     let dated = ["date", "timestamp", "timestamptz"].contains(&ty);
     Ok(Some(match text.trim().to_ascii_lowercase().as_str() {
         "now" if ty == "date" => Moment::Day(0),
@@ -175,8 +175,8 @@ pub(super) fn is_of_the_clock(text: &str) -> bool {
     words.any(|word| special.iter().any(|special| word.eq_ignore_ascii_case(special)))
 }
 
-/// Refuses an array's words, in `'{today}'::date[]` or `ARRAY['today']::date[]`.
-fn element_cast(arg: &Node, ty: &str) -> Result<(), Fault> {
+/// Refuses special dates in arrays, as in `'{today}'::date[]` or `ARRAY['today']::date[]`.
+fn element_cast(arg: &Node, ty: &str) -> Result<(), SqlFault> {
     if let Some(NodeEnum::AArrayExpr(array)) = &arg.node {
         return array.elements.iter().try_for_each(|element| element_cast(element, ty));
     }
@@ -192,12 +192,12 @@ fn is_temporal(ty: &str) -> bool {
     ["date", "timestamp", "timestamptz", "time", "timetz"].contains(&ty)
 }
 
-fn unsupported(text: &str, location: i32) -> Fault {
-    Fault::new(location, format!("'{text}' is not supported here"))
+fn unsupported(text: &str, location: i32) -> SqlFault {
+    SqlFault::new(location, format!("'{text}' is not supported here"))
         .hint("write CURRENT_DATE or now(), plus or minus an interval")
 }
 
-/// The type of `CURRENT_TIME` and its kin, where it is not plain `timestamptz` or `date`.
+/// Returns the type of `CURRENT_TIME` and the like, where it is not plain `timestamptz` or `date`.
 fn original_type(function: &SqlValueFunction) -> Option<(&'static str, Vec<Node>)> {
     let ty = time_type(function.op())?;
     let modifiers = if function.typmod >= 0 { vec![integer(function.typmod)] } else { Vec::new() };

@@ -2,7 +2,7 @@
 //!
 //! Works on any text, SQL or not, and never fails.
 
-/// The first line with words of the comments that `sql` begins with, without comment markers and
+/// Returns the first line of the leading comments of `sql` that is not blank, without comment markers and
 /// white space at its ends.
 #[must_use]
 pub fn leading_comment(sql: &str) -> Option<String> {

@@ -1,71 +1,74 @@
 //! Finds the defaults that an author gives to the ends of a window: `coalesce(:start_date, day)` is
-//! what the caller says, else that day.
+//! the caller's day, else that day.
 //!
-//! A default must be a day that [`crate::window`] can tell as PostgreSQL would: the window says what
-//! it was before anything runs. Any other stays in the query, with a note that it is never used.
+//! A default must be a day that [`crate::window`] computes as PostgreSQL would, before anything runs.
+//! Any other stays in the query, with a note that it is never used.
 
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    error::Fault,
-    holes::Holes,
+    error::SqlFault,
     literals::DayLiteral,
+    notes::Note,
     parameter::ParameterSource,
-    slots::Note,
+    placeholders::Placeholders,
     tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
     walk::{Visitor, walk},
 };
 use crate::window::{CalendarUnit, DateDefault, MAX_DAYS, RelativeDay};
 
-/// The defaults that a query gives its window, where it does.
+/// The defaults that a query gives its window, if any.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Defaults {
     pub(super) start_date: Option<DateDefault>,
     pub(super) end_date: Option<DateDefault>,
 }
 
-/// Takes the defaults out of the tree, whose clock already is made of holes.
-pub(super) fn take(tree: &mut Node, holes: &Holes) -> Result<(Defaults, Vec<Note>), Fault> {
-    let mut taker = Taker { holes, found: Defaults::default(), notes: Vec::new() };
+/// Removes the defaults from the tree, whose clock is already replaced by placeholders.
+pub(super) fn take(
+    tree: &mut Node,
+    placeholders: &Placeholders,
+) -> Result<(Defaults, Vec<Note>), SqlFault> {
+    let mut taker = Taker { placeholders, found: Defaults::default(), notes: Vec::new() };
     walk(tree, &mut taker)?;
     Ok((taker.found, taker.notes))
 }
 
 struct Taker<'a> {
-    holes: &'a Holes,
+    placeholders: &'a Placeholders,
     found: Defaults,
     notes: Vec<Note>,
 }
 
 impl Visitor for Taker<'_> {
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         let Some(NodeEnum::CoalesceExpr(coalesce)) = &node.node else {
             return Ok(());
         };
         let [placeholder, rest @ ..] = coalesce.args.as_slice() else {
             return Ok(());
         };
-        let found = match source(placeholder, self.holes) {
+        let found = match source(placeholder, self.placeholders) {
             Some(ParameterSource::StartDate) => &mut self.found.start_date,
             Some(ParameterSource::EndDate) => &mut self.found.end_date,
             _ => return Ok(()),
         };
         let default = match rest {
-            [day] => default(day, self.holes),
+            [day] => default(day, self.placeholders),
             _ => None,
         };
         let unused = match (default, *found) {
             (None, _) => Some(
-                "a caller's window can have no such default; write a day such as '2025-01-31', \
+                "a window cannot have this default; write a day such as '2025-01-31', \
                  CURRENT_DATE - 7 or CAST(date_trunc('quarter', CURRENT_DATE) AS date)",
             ),
             (Some(default), Some(other)) if default != other => {
-                Some("the query gives the same end of its window another default before")
+                Some("the query already gives this end of its window another default")
             }
             _ => None,
         };
         if let Some(reason) = unused {
-            let message = format!("what is behind the placeholder is never used: {reason}");
+            let message = format!("the fallback after the placeholder is never used: {reason}");
             self.notes.push(Note { location: coalesce.location, is_slot: false, message });
             return Ok(());
         }
@@ -75,37 +78,37 @@ impl Visitor for Taker<'_> {
     }
 }
 
-/// What fills `$n` or `$n::date`.
-fn source(node: &Node, holes: &Holes) -> Option<ParameterSource> {
+/// Returns the source of `$n` or `$n::date`.
+fn source(node: &Node, placeholders: &Placeholders) -> Option<ParameterSource> {
     let node = cast_parts(node).filter(|(_, _, ty)| *ty == "date").map_or(node, |(arg, ..)| arg);
-    Some(holes.fixed_parameter(param_number(node)?)?.source)
+    Some(placeholders.fixed_parameter(param_number(node)?)?.source)
 }
 
-fn default(node: &Node, holes: &Holes) -> Option<DateDefault> {
+fn default(node: &Node, placeholders: &Placeholders) -> Option<DateDefault> {
     if let Some(day) = DayLiteral::read(node) {
         let is_date = cast_parts(node).is_none_or(|(_, _, ty)| ty == "date");
         return is_date.then_some(DateDefault::Fixed(day.date));
     }
-    match Told::read(node, holes)? {
-        Told::Date(day) => Some(DateDefault::Relative(day)),
-        Told::Midnight(_) => None,
+    match Relative::read(node, placeholders)? {
+        Relative::Date(day) => Some(DateDefault::Relative(day)),
+        Relative::Midnight(_) => None,
     }
 }
 
-/// A day told from today, and its type: PostgreSQL adds numbers to dates alone.
+/// A day relative to today, and its type: PostgreSQL adds numbers to dates alone.
 #[derive(Clone, Copy)]
-enum Told {
+enum Relative {
     Date(RelativeDay),
     Midnight(RelativeDay),
 }
 
-impl Told {
-    fn read(node: &Node, holes: &Holes) -> Option<Self> {
-        if source(node, holes) == Some(ParameterSource::Today) {
+impl Relative {
+    fn read(node: &Node, placeholders: &Placeholders) -> Option<Self> {
+        if source(node, placeholders) == Some(ParameterSource::Today) {
             return Some(Self::Date(RelativeDay::TODAY));
         }
         if let Some((arg, ty, name)) = cast_parts(node) {
-            let day = Self::read(arg, holes).filter(|_| ty.typmods.is_empty())?.day();
+            let day = Self::read(arg, placeholders).filter(|_| ty.typmods.is_empty())?.day();
             return match name {
                 "date" => Some(Self::Date(day)),
                 "timestamp" | "timestamptz" => Some(Self::Midnight(day)),
@@ -114,7 +117,7 @@ impl Told {
         }
         if let Some((left, operator @ ("+" | "-"), right)) = binary(node) {
             let sign = if operator == "-" { -1 } else { 1 };
-            let left = Self::read(left, holes)?;
+            let left = Self::read(left, placeholders)?;
             if let (Self::Date(day), Some(days)) = (left, integer_constant(right)) {
                 return Some(Self::Date(plus_days(day, days.checked_mul(sign)?)?));
             }
@@ -129,7 +132,7 @@ impl Told {
             return None;
         };
         let unit = unit_called(string_constant(unit)?.0)?;
-        let day = Self::read(day, holes)?.day();
+        let day = Self::read(day, placeholders)?.day();
         (day == RelativeDay::TODAY)
             .then_some(Self::Midnight(RelativeDay { start_of: unit, ..RelativeDay::TODAY }))
     }
@@ -146,7 +149,7 @@ fn plus_days(day: RelativeDay, days: i32) -> Option<RelativeDay> {
     Some(RelativeDay { days, ..day })
 }
 
-/// Months are added before days, and once, unless all are whole: the 31st has no place in some.
+/// Months are added before days, and once, unless all are whole: some have no 31st.
 fn plus_months(day: RelativeDay, months: i32) -> Option<RelativeDay> {
     const MOST: u32 = MAX_DAYS / 30;
     let is_first_of_month = matches!(
@@ -158,7 +161,7 @@ fn plus_months(day: RelativeDay, months: i32) -> Option<RelativeDay> {
     may.then_some(RelativeDay { months, ..day })
 }
 
-/// What `date_trunc` cuts a day to; of a day alone, nothing.
+/// Returns the unit that `date_trunc` truncates to; `None` inside for a day.
 #[expect(clippy::option_option, reason = "the unit of a day is none, and of anything else unknown")]
 fn unit_called(name: &str) -> Option<Option<CalendarUnit>> {
     Some(match name.to_ascii_lowercase().as_str() {
@@ -171,7 +174,7 @@ fn unit_called(name: &str) -> Option<Option<CalendarUnit>> {
     })
 }
 
-/// The months and days of `INTERVAL '3 months'`.
+/// Reads the months and days of `INTERVAL '3 months'`.
 fn interval(node: &Node) -> Option<(i32, i32)> {
     let (arg, ty, "interval") = cast_parts(node)? else {
         return None;
@@ -283,7 +286,7 @@ mod tests {
             assert!(template.sql.contains("COALESCE($1::date, "), "{default}: {}", template.sql);
             let is_said = |note: &SlotNote| {
                 (note.column, note.is_slot) == (33, false)
-                    && note.message.contains("no such default")
+                    && note.message.contains("cannot have this default")
             };
             assert!(template.notes.iter().any(is_said), "{default}: {:?}", template.notes);
         }
@@ -291,7 +294,7 @@ mod tests {
             "SELECT coalesce(:end_date, CURRENT_DATE) AS a, coalesce(:end_date, CURRENT_DATE - 1)";
         let template = compiled(other).unwrap();
         assert_eq!(template.slots.end_date, Some(DateDefault::Relative(RelativeDay::TODAY)));
-        let is_said = |note: &SlotNote| note.message.contains("another default before");
+        let is_said = |note: &SlotNote| note.message.contains("already gives this end");
         assert!(template.notes.iter().any(is_said), "{:?}", template.notes);
     }
 

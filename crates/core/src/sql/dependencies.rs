@@ -1,4 +1,4 @@
-//! Which rows an answer can depend on: the tables that a statement reads, and of the records only
+//! The rows that an answer can depend on: the tables that a statement reads, and of the records only
 //! those of the queries that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +9,12 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
+    error::SqlFault,
     grammar, stack,
     table_name::TableName,
     template::Template,
     tree::{binary, cast_parts, string_constant, sval},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
 /// The table of the records, and its column of query ids.
@@ -25,12 +25,12 @@ const RECORDS: (&str, &str, &str) = ("public", "metrics", "id");
 pub struct TableDependency {
     /// The table or view, as the statement names it.
     pub table: TableName,
-    /// The query ids of the only records that the answer can depend on. `None`: any row may count.
+    /// The queries whose records alone the answer can depend on. `None`: any row may count.
     pub query_ids: Option<BTreeSet<String>>,
 }
 
 impl Template {
-    /// What the statement reads. Whatever cannot be told for certain counts as the whole table.
+    /// Returns what the statement reads. In doubt it is the whole table.
     #[must_use]
     pub fn dependencies(&self) -> Vec<TableDependency> {
         let narrowed = stack::deep(|| narrowed(self)).unwrap_or_default();
@@ -47,8 +47,8 @@ fn is_records(table: &TableName) -> bool {
     table.schema() == RECORDS.0 && table.name == RECORDS.1
 }
 
-/// The ids, where every reference to the table of the records is held to one.
-fn narrowed(template: &Template) -> Result<BTreeMap<String, Option<BTreeSet<String>>>, Fault> {
+/// Returns the ids, if every reference to the table of the records is restricted to one.
+fn narrowed(template: &Template) -> Result<BTreeMap<String, Option<BTreeSet<String>>>, SqlFault> {
     let mut tree = grammar::parse_printed(&template.sql)?;
     let mut found = References::default();
     walk(&mut tree, &mut found)?;
@@ -66,10 +66,10 @@ struct References {
 }
 
 impl Visitor for References {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
-            Part::RangeVar(table) if table.relname == RECORDS.1 => self.all += 1,
-            Part::SelectStmt(select) => {
+            SqlNode::RangeVar(table) if table.relname == RECORDS.1 => self.all += 1,
+            SqlNode::SelectStmt(select) => {
                 let mut level = Level::default();
                 for item in &select.from_clause {
                     level.add(item);
@@ -88,12 +88,12 @@ impl Visitor for References {
     }
 }
 
-/// One FROM, and what must be true of every row that comes through it.
+/// One FROM, and the conditions that every row of it meets.
 #[derive(Default)]
 struct Level {
-    /// The names by which it knows the table of the records.
+    /// Its names of the table of the records.
     references: Vec<String>,
-    /// The id that the reference of a name is held to; without a name, the only one.
+    /// The id that a reference is restricted to, by its name; the key is empty for the only one.
     ids: BTreeMap<String, String>,
 }
 
@@ -109,7 +109,7 @@ impl Level {
                 for side in [&join.larg, &join.rarg].into_iter().flatten() {
                     self.add(side);
                 }
-                // What an outer join asks is not asked of the rows that it keeps.
+                // The rows that an outer join keeps need not meet its condition.
                 if join.jointype() == JoinType::JoinInner {
                     self.condition(join.quals.as_deref());
                 }
@@ -140,7 +140,7 @@ impl Level {
     }
 }
 
-/// The name by which a FROM knows the table of the records, if its columns keep their names.
+/// Returns the name of the table of the records in a FROM, if its columns keep their names.
 fn reference(table: &RangeVar) -> Option<String> {
     let is_ours = table.relname == RECORDS.1
         && (table.schemaname.is_empty() || table.schemaname == RECORDS.0);
@@ -152,7 +152,7 @@ fn reference(table: &RangeVar) -> Option<String> {
     }
 }
 
-/// The table that a reference to the column of ids is qualified with; empty when it is not.
+/// Returns the table that qualifies a reference to the column of ids; empty when there is none.
 fn id_column(node: &Node) -> Option<&str> {
     let Some(NodeEnum::ColumnRef(column)) = &node.node else {
         return None;
@@ -164,7 +164,7 @@ fn id_column(node: &Node) -> Option<&str> {
     }
 }
 
-/// A text that is written out.
+/// Returns the text of a constant.
 fn constant(node: &Node) -> Option<&str> {
     match cast_parts(node) {
         // A narrower type could cut it.

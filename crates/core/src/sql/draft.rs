@@ -1,31 +1,35 @@
-//! From an author's SQL to a template, in two steps: what the text alone says, and what PREPARE
-//! says about the types of its literals.
+//! Compiles an author's SQL to a template, in two steps: by the text alone, and by the types that
+//! PREPARE infers for its literals.
 //!
-//! Asks no database: the caller prepares [`Draft::sql`] and hands the types back.
+//! Never asks a database: the caller prepares [`Draft::sql`] and hands back the types.
 
 use std::{collections::BTreeSet, fmt};
 
 use pg_query::{Node, NodeEnum};
 
 use super::{
+    candidates::{self, Range, SlotCandidates},
     clock,
     defaults::{self, Defaults},
-    error::{Fault, Offset, SqlError, place},
-    fields::{FieldName, Fields},
-    gate::{self, Gate, Passed},
+    error::{Offset, SqlError, SqlFault, place},
+    estimates::ParameterKind,
+    fields::{FieldCollector, FieldName},
+    gate::Gate,
     grammar,
-    holes::{Holes, Printed},
+    inspection::Inspected,
     literals::DayLiteral,
     names::ColumnNames,
+    notes::Note,
     parameter::{Parameter, ParameterSource, ParameterType},
-    scan::{self, Filler, Placeholder},
-    slots::{self, Candidates, Note, Range},
+    placeholders::{Placeholders, Printed},
+    ranges,
+    scan::{self, NamedPlaceholder, PlaceholderSource},
+    special_dates::{self, SpecialDateLiteral},
     stack,
     table_name::TableName,
     template::{SlotNote, Template},
     tree::{binary, cast_parts, param_number},
     walk::{Visitor, walk},
-    words::{self, Word},
 };
 use crate::{
     claim::ClaimName,
@@ -37,18 +41,18 @@ pub struct Draft {
     text: String,
     gate: Gate,
     tree: Node,
-    holes: Holes,
+    placeholders: Placeholders,
     tables: BTreeSet<TableName>,
-    fields: Fields,
-    placeholders: Vec<Placeholder>,
+    fields: FieldCollector,
+    named: Vec<NamedPlaceholder>,
     defaults: Defaults,
-    words: Vec<Word>,
-    candidates: Candidates,
+    special_dates: Vec<SpecialDateLiteral>,
+    candidates: SlotCandidates,
     notes: Vec<Note>,
     printed: Printed,
 }
 
-// Not derived: a tree in print would need the stack that `stack` gives.
+// Not derived: to print a tree needs the stack that `stack` gives.
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft").field("sql", &self.printed.sql).finish_non_exhaustive()
@@ -56,7 +60,7 @@ impl fmt::Debug for Draft {
 }
 
 impl Draft {
-    /// Parses an author's SQL and finds the places that a window may fill.
+    /// Parses an author's SQL and finds its placeholders and the literals that may become slots.
     ///
     /// # Errors
     /// When it is not one SELECT of PostgreSQL's grammar, holds an unknown placeholder, or anything
@@ -65,51 +69,51 @@ impl Draft {
         stack::deep(|| parse(sql, gate)).map_err(|fault| fault.in_text(sql))
     }
 
-    /// The statement with a `$n` for every slot and candidate: prepare it to learn their types.
+    /// Returns the statement with a `$n` for every slot and candidate: prepare it to infer their types.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.printed.sql
     }
 
-    /// The tables and views that it reads, other than its own WITH queries.
+    /// Returns the tables and views that it reads, other than its own WITH queries.
     #[must_use]
     pub fn tables(&self) -> &BTreeSet<TableName> {
         &self.tables
     }
 
-    /// The names behind its dots that may be calls.
+    /// Returns the names after its dots that may be calls.
     #[must_use]
     pub fn fields(&self) -> Vec<FieldName> {
         self.fields.in_text(&self.text)
     }
 
-    /// The claims that it asks of a caller's token.
+    /// Returns the claims that it reads from a caller's token.
     #[must_use]
     pub fn claims(&self) -> BTreeSet<ClaimName> {
-        let claim = |placeholder: &Placeholder| match &placeholder.filler {
-            Filler::Claim(name) => Some(name.clone()),
-            Filler::Window(_) => None,
+        let claim = |placeholder: &NamedPlaceholder| match &placeholder.source {
+            PlaceholderSource::Claim(name) => Some(name.clone()),
+            PlaceholderSource::Window(_) => None,
         };
-        self.placeholders.iter().filter_map(claim).collect()
+        self.named.iter().filter_map(claim).collect()
     }
 
-    /// Makes the template, given the types of `$1` … `$n` of [`Self::sql`] as PREPARE inferred
-    /// them (`None` for any other type). Literals of unsuitable types stay as written.
+    /// Builds the template from the types of `$1` … `$n` of [`Self::sql`] as PREPARE inferred them
+    /// (`None` for any other type). Literals of unsuitable types stay as written.
     ///
     /// # Errors
     /// When `inferred` has not one entry for each `$n`.
     pub fn finish(self, inferred: &[Option<ParameterType>]) -> Result<Template, SqlError> {
-        let expected = self.printed.holes.len();
+        let expected = self.printed.numbers.len();
         if inferred.len() != expected {
             let message = format!("{} types were given for {expected} parameters", inferred.len());
-            return Err(Fault::new(0_usize, message).in_text(&self.text));
+            return Err(SqlFault::new(0_usize, message).in_text(&self.text));
         }
         let text = self.text.clone();
         stack::deep(|| self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
     }
 
-    /// Makes the template without a database: every literal is taken for the type of its cast, else
-    /// for a date, and words such as `'today'` for texts.
+    /// Builds the template without a database: every literal has the type of its cast, else `date`,
+    /// and a special date literal such as `'today'` is a text.
     ///
     /// # Errors
     /// As [`Self::finish`].
@@ -118,9 +122,9 @@ impl Draft {
         self.finish(&inferred)
     }
 
-    fn with_types(mut self, inferred: &[Option<ParameterType>]) -> Result<Template, Fault> {
-        let type_of = |hole| {
-            let index = self.printed.holes.iter().position(|number| *number == hole);
+    fn with_types(mut self, inferred: &[Option<ParameterType>]) -> Result<Template, SqlFault> {
+        let type_of = |number| {
+            let index = self.printed.numbers.iter().position(|printed| *printed == number);
             index.and_then(|index| inferred.get(index).copied().flatten())
         };
         let mut slots = self.fixed_slots();
@@ -130,28 +134,28 @@ impl Draft {
             .ranges
             .iter()
             .map(|range| {
-                let start = suitable(type_of(range.start_hole), range.start.is_plain())?;
-                let end = suitable(type_of(range.end_hole), range.end.is_plain())?;
+                let start = suitable(type_of(range.start_number), range.start.is_plain())?;
+                let end = suitable(type_of(range.end_number), range.end.is_plain())?;
                 Some((start, end))
             })
             .collect();
-        // All are the same range: one of them alone would not move with the others.
+        // All are the same range: one alone would not move with the others.
         let all_suitable = types.iter().all(Option::is_some);
         for (range, types) in self.candidates.ranges.iter().zip(types) {
             let Some((start, end)) = types.filter(|_| all_suitable) else {
                 self.notes.extend(unsuitable(range, types.is_some()));
                 continue;
             };
-            kept.extend([range.start_hole, range.end_hole]);
-            self.holes.set_type(range.start_hole, start);
-            self.holes.set_type(range.end_hole, end);
+            kept.extend([range.start_number, range.end_number]);
+            self.placeholders.set_type(range.start_number, start);
+            self.placeholders.set_type(range.end_number, end);
             let (first, last) = range.days();
             slots.start_date = Some(DateDefault::Fixed(first));
             slots.end_date = Some(DateDefault::Fixed(last));
             self.notes.extend(range_notes(range, end));
         }
         for days in &self.candidates.days {
-            kept.insert(days.hole);
+            kept.insert(days.number);
             slots.day_range = Some(days.days);
             self.notes.push(Note {
                 location: days.location,
@@ -162,13 +166,14 @@ impl Draft {
                 ),
             });
         }
-        for word in &self.words {
-            if let Some(clock) = word.typed(type_of(word.hole), &mut self.holes)? {
-                self.holes.set_original(word.hole, clock);
+        for literal in &self.special_dates {
+            let inferred = type_of(literal.number);
+            if let Some(clock) = literal.typed(inferred, &mut self.placeholders)? {
+                self.placeholders.set_original(literal.number, clock);
             }
         }
-        self.holes.restore(&mut self.tree, |number| kept.contains(&number))?;
-        let printed = self.holes.print(&self.tree)?;
+        self.placeholders.restore(&mut self.tree, |number| kept.contains(&number))?;
+        let printed = self.placeholders.print(&self.tree)?;
         let clock =
             |p: &Parameter| matches!(p.source, ParameterSource::Today | ParameterSource::Now);
         slots.clock = printed.parameters.iter().any(clock);
@@ -180,14 +185,16 @@ impl Draft {
             tables: self.tables,
             notes: in_text(self.notes, &self.text),
         };
-        // What passed must pass as it is stored: the places in it are not the author's.
-        gate::recheck(&self.gate, &template).map_err(|fault| Fault { offset: 0, ..fault })?;
+        // The template must pass as it is stored; its locations are not the author's.
+        self.gate
+            .recheck_on_this_stack(&template)
+            .map_err(|fault| SqlFault { offset: 0, ..fault })?;
         Ok(template)
     }
 
-    /// The placeholders' slots, which are certain before any type is known.
+    /// Returns the slots of the named placeholders, which are certain before any type is known.
     fn fixed_slots(&self) -> Slots {
-        let has = |param| self.placeholders.iter().any(|p| p.filler == Filler::Window(param));
+        let has = |param| self.named.iter().any(|p| p.source == PlaceholderSource::Window(param));
         Slots {
             start_date: has(ParamName::StartDate)
                 .then_some(self.defaults.start_date.unwrap_or(DateDefault::FromToday)),
@@ -200,107 +207,116 @@ impl Draft {
     }
 }
 
-fn parse(sql: &str, gate: &Gate) -> Result<Draft, Fault> {
+fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     if sql.len() > grammar::MAX_BYTES {
         let message = format!("the SQL is longer than {} KiB", grammar::MAX_BYTES / 1024);
-        return Err(Fault::new(0_usize, message));
+        return Err(SqlFault::new(0_usize, message));
     }
     if let Some(at) = sql.find('\0') {
-        return Err(Fault::new(at, "the SQL holds a NUL character"));
+        return Err(SqlFault::new(at, "the SQL contains a NUL character"));
     }
     let scanned = scan::placeholders(sql)?;
     let mut tree = grammar::parse(sql, &scanned)?;
-    let placeholders = scanned.placeholders;
-    let filled: Vec<_> =
-        placeholders.iter().map(|p| gate::filled_by(&parameter(p).source)).collect();
-    let Passed { tables, fields } = gate::pass(gate, &mut tree, &filled)?;
+    let named = scanned.placeholders;
+    let kinds: Vec<_> = named.iter().map(|p| ParameterKind::of(&parameter(p).source)).collect();
+    let Inspected { tables, fields } = gate.inspect(&mut tree, &kinds)?;
 
-    let names = ColumnNames::of(&mut tree, &placeholders)?;
-    let mut holes = Holes::default();
-    walk(&mut tree, &mut Bind { placeholders: &placeholders, holes: &mut holes })?;
-    clock::replace(&mut tree, &mut holes)?;
-    let (defaults, unused) = defaults::take(&mut tree, &holes)?;
-    let mut notes = placeholder_notes(&placeholders, defaults);
+    let names = ColumnNames::of(&mut tree, &named)?;
+    let mut placeholders = Placeholders::default();
+    walk(&mut tree, &mut Bind { named: &named, placeholders: &mut placeholders })?;
+    clock::replace(&mut tree, &mut placeholders)?;
+    let (defaults, unused) = defaults::take(&mut tree, &placeholders)?;
+    let mut notes = placeholder_notes(&named, defaults);
     notes.extend(unused);
     names.keep(&mut tree)?;
-    walk(&mut tree, &mut EndNotes { holes: &holes, notes: &mut notes })?;
-    let words = words::find(&mut tree, &mut holes)?;
-    let (candidates, rest) = slots::find(&mut tree, &mut holes, &placeholders)?;
+    walk(&mut tree, &mut EndNotes { placeholders: &placeholders, notes: &mut notes })?;
+    let special_dates = special_dates::find(&mut tree, &mut placeholders)?;
+    let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named)?;
     notes.extend(rest);
 
-    let printed = holes.print(&tree)?;
+    let printed = placeholders.print(&tree)?;
     let (text, gate) = (sql.to_owned(), gate.clone());
     Ok(Draft {
         text,
         gate,
         tree,
-        holes,
+        placeholders,
         tables,
         fields,
-        placeholders,
+        named,
         defaults,
-        words,
+        special_dates,
         candidates,
         notes,
         printed,
     })
 }
 
-/// Makes holes of the placeholders, which the parser knows as `$1` … `$n`.
+/// Replaces the named placeholders, which the parser knows as `$1` … `$n`.
 struct Bind<'a> {
-    placeholders: &'a [Placeholder],
-    holes: &'a mut Holes,
+    named: &'a [NamedPlaceholder],
+    placeholders: &'a mut Placeholders,
 }
 
 impl Visitor for Bind<'_> {
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         let index = param_number(node).and_then(|number| usize::try_from(number - 1).ok());
-        let Some(placeholder) = index.and_then(|index| self.placeholders.get(index)) else {
+        let Some(placeholder) = index.and_then(|index| self.named.get(index)) else {
             return Ok(());
         };
         let location = i32::try_from(placeholder.offset).unwrap_or(-1);
-        *node = self.holes.fixed(parameter(placeholder), location);
+        *node = self.placeholders.fixed(parameter(placeholder), location);
         Ok(())
     }
 }
 
-/// What fills a placeholder, and the type that it is bound as.
-fn parameter(placeholder: &Placeholder) -> Parameter {
-    let (source, ty) = match &placeholder.filler {
-        Filler::Window(ParamName::StartDate) => (ParameterSource::StartDate, ParameterType::Date),
-        Filler::Window(ParamName::EndDate) => (ParameterSource::EndDate, ParameterType::Date),
-        Filler::Window(ParamName::DayRange) => (ParameterSource::DayRange, ParameterType::Int),
-        Filler::Window(ParamName::Timezone) => (ParameterSource::Timezone, ParameterType::Text),
-        Filler::Claim(name) => (ParameterSource::Claim(name.clone()), ParameterType::Text),
+/// Returns the parameter that a named placeholder becomes.
+fn parameter(placeholder: &NamedPlaceholder) -> Parameter {
+    let (source, ty) = match &placeholder.source {
+        PlaceholderSource::Window(ParamName::StartDate) => {
+            (ParameterSource::StartDate, ParameterType::Date)
+        }
+        PlaceholderSource::Window(ParamName::EndDate) => {
+            (ParameterSource::EndDate, ParameterType::Date)
+        }
+        PlaceholderSource::Window(ParamName::DayRange) => {
+            (ParameterSource::DayRange, ParameterType::Int)
+        }
+        PlaceholderSource::Window(ParamName::Timezone) => {
+            (ParameterSource::Timezone, ParameterType::Text)
+        }
+        PlaceholderSource::Claim(name) => {
+            (ParameterSource::Claim(name.clone()), ParameterType::Text)
+        }
     };
     Parameter { source, ty }
 }
 
-fn placeholder_notes(placeholders: &[Placeholder], defaults: Defaults) -> Vec<Note> {
+fn placeholder_notes(named: &[NamedPlaceholder], defaults: Defaults) -> Vec<Note> {
     let by_default = |given: Option<DateDefault>, usual: String| match given {
         Some(DateDefault::Fixed(day)) => day.to_string(),
         Some(DateDefault::Relative(day)) => day.to_string(),
         Some(DateDefault::FromToday) | None => usual,
     };
-    let note = |placeholder: &Placeholder| {
-        let what = match &placeholder.filler {
-            Filler::Window(ParamName::StartDate) => {
+    let note = |placeholder: &NamedPlaceholder| {
+        let what = match &placeholder.source {
+            PlaceholderSource::Window(ParamName::StartDate) => {
                 let usual = format!("{DEFAULT_DAYS} days before end_date");
                 let day = by_default(defaults.start_date, usual);
                 format!("the first day of the window, by default {day}")
             }
-            Filler::Window(ParamName::EndDate) => {
+            PlaceholderSource::Window(ParamName::EndDate) => {
                 let day = by_default(defaults.end_date, "today".to_owned());
                 format!("the last day of the window, inclusive, by default {day}")
             }
-            Filler::Window(ParamName::DayRange) => {
+            PlaceholderSource::Window(ParamName::DayRange) => {
                 format!("a number of days, by default {DEFAULT_DAYS}")
             }
-            Filler::Window(ParamName::Timezone) => {
+            PlaceholderSource::Window(ParamName::Timezone) => {
                 "the time zone's name, by default UTC".to_owned()
             }
-            Filler::Claim(name) => format!(
-                "the claim `{name}` of the caller's token, as text; whoever has none gets no answer"
+            PlaceholderSource::Claim(name) => format!(
+                "the claim `{name}` of the caller's token, as text; callers without it are refused"
             ),
         };
         Note {
@@ -309,18 +325,18 @@ fn placeholder_notes(placeholders: &[Placeholder], defaults: Defaults) -> Vec<No
             message: format!(":{} is {what}", placeholder.name),
         }
     };
-    placeholders.iter().map(note).collect()
+    named.iter().map(note).collect()
 }
 
-/// Notes the upper bounds that `:end_date` makes shorter than the author may think.
+/// Notes upper bounds that end earlier with `:end_date` than the author may think.
 struct EndNotes<'a> {
-    holes: &'a Holes,
+    placeholders: &'a Placeholders,
     notes: &'a mut Vec<Note>,
 }
 
 impl Visitor for EndNotes<'_> {
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
-        let high = slots::between(node).map(|(_, _, high)| high);
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
+        let high = ranges::between(node).map(|(_, _, high)| high);
         let (bound, is_open) = match (high, binary(node)) {
             (Some(high), _) => (high, false),
             (None, Some((_, "<", bound) | (bound, ">", _))) => (bound, true),
@@ -343,7 +359,7 @@ impl Visitor for EndNotes<'_> {
 }
 
 impl EndNotes<'_> {
-    /// The place of `:end_date`, if that is all that `bound` is.
+    /// Returns the location of `:end_date`, if `bound` is nothing else.
     fn end_date(&self, bound: &Node) -> Option<i32> {
         let (value, _, "date") = cast_parts(bound)? else {
             return None;
@@ -351,12 +367,12 @@ impl EndNotes<'_> {
         let Some(NodeEnum::ParamRef(param)) = &value.node else {
             return None;
         };
-        let parameter = self.holes.fixed_parameter(param.number)?;
+        let parameter = self.placeholders.fixed_parameter(param.number)?;
         (parameter.source == ParameterSource::EndDate).then_some(param.location)
     }
 }
 
-/// The type that a literal is bound as, if it may be.
+/// Returns the type that a literal is bound as, if it may be.
 fn suitable(inferred: Option<ParameterType>, is_plain: bool) -> Option<ParameterType> {
     inferred.filter(|ty| match ty {
         ParameterType::Date | ParameterType::Timestamp | ParameterType::TimestampTz => true,
@@ -366,13 +382,13 @@ fn suitable(inferred: Option<ParameterType>, is_plain: bool) -> Option<Parameter
     })
 }
 
-/// Why a range stays: by its own type, or by another's.
+/// Notes why a range stays: by its own type, or by another's.
 fn unsuitable(range: &Range, by_another: bool) -> impl Iterator<Item = Note> {
     let reason = if by_another {
-        "the same range also stands where it is compared with no date, timestamp or text of that \
-         form; write :start_date and :end_date where the query's window is meant"
+        "the same range is also compared with a value that is not a date, timestamp or text of that \
+         form; use :start_date and :end_date for the query's window"
     } else {
-        "what its range is compared with is no date, timestamp or text of that form"
+        "its range is compared with a value that is not a date, timestamp or text of that form"
     };
     let note = move |day: &DayLiteral| Note {
         location: day.location,
@@ -419,10 +435,10 @@ fn in_text(mut notes: Vec<Note>, text: &str) -> Vec<SlotNote> {
 mod tests {
     use super::*;
 
-    /// What PREPARE would say: every literal's hole has the type `ty`.
+    /// What PREPARE would say: every literal has the type `ty`.
     fn with_type(sql: &str, ty: Option<ParameterType>) -> Template {
         let draft = Draft::parse(sql, &Gate::default()).unwrap();
-        let types = vec![ty; draft.printed.holes.len()];
+        let types = vec![ty; draft.printed.numbers.len()];
         draft.finish(&types).unwrap()
     }
 
@@ -493,7 +509,7 @@ mod tests {
             assert!(template.notes.iter().all(|note| !note.is_slot));
             let mut messages = notes(&template);
             assert_eq!(messages.len(), 4);
-            messages.retain(|message| message.contains("the same range also stands where"));
+            messages.retain(|message| message.contains("the same range is also compared with"));
             assert_eq!(messages.len(), 2);
         }
     }

@@ -1,10 +1,10 @@
-//! Faults in an author's SQL, with their place in the author's text.
+//! Errors in an author's SQL, with their position in the author's text.
 //!
-//! A place is never guessed: where it is not known, it is the text's beginning.
+//! A position is never guessed: where it is not known, it is the beginning of the text.
 
 use thiserror::Error;
 
-/// Why SQL is not a query template. The text is for its author.
+/// An error in SQL. The text is for its author.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}, column {column}: {message}{}", .hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default())]
 pub struct SqlError {
@@ -18,15 +18,15 @@ pub struct SqlError {
     pub hint: Option<String>,
 }
 
-/// A fault whose place is still a byte offset.
+/// An error whose position is still a byte offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct SqlFault {
     pub(super) message: String,
     pub(super) offset: usize,
     pub(super) hint: Option<String>,
 }
 
-impl Fault {
+impl SqlFault {
     pub(super) fn new(offset: impl Into<Offset>, message: impl Into<String>) -> Self {
         Self { message: message.into(), offset: offset.into().0, hint: None }
     }
@@ -48,7 +48,7 @@ impl Fault {
     }
 }
 
-/// A byte offset into the author's text; what the grammar does not know (-1) is the beginning.
+/// A byte offset into the author's text; unknown to the grammar (-1) is the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Offset(pub(super) usize);
 
@@ -64,7 +64,8 @@ impl From<i32> for Offset {
     }
 }
 
-/// Line and column, both from 1, of a byte offset; an offset inside a character is that character.
+/// Returns the line and column, both from 1, of a byte offset. An offset inside a character is that
+/// character.
 pub(super) fn place(text: &str, offset: usize) -> (u32, u32) {
     let before =
         text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= offset).map(|(_, c)| c);
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_error_reads_as_one_line() {
-        let fault = Fault::new(3_usize, "no").hint("write yes");
+        let fault = SqlFault::new(3_usize, "no").hint("write yes");
         assert_eq!(fault.in_text("a\nbc").to_string(), "line 2, column 2: no (write yes)");
     }
 }

@@ -1,9 +1,9 @@
-//! What stands behind a dot: `x.name`, `(x).name`.
+//! Names after a dot: `x.name`, `(x).name`.
 //!
-//! PostgreSQL takes it for a column where `x` has one, else for a call of a function or a cast to a type
-//! of that name. Which it is only the database knows; this says which names it has to be asked about,
-//! and of which tables they may be columns. In doubt it asks: a column is told from a call only where
-//! every `x` of the query that could be meant has it.
+//! PostgreSQL reads one as a column where `x` has it, else as a call of a function or a cast to a type
+//! of that name. Only the database knows which; this collects the names that it has to be asked about,
+//! and the tables of which they may be columns. In doubt it is asked: a name is a column for certain
+//! only where every `x` of the query that could be meant has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use super::{
     tree::{sval, target},
 };
 
-/// A name behind a dot that is no column for certain.
+/// A name after a dot that is not certain to be a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldName {
     /// The name.
@@ -28,19 +28,19 @@ pub struct FieldName {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// It is a column if each of these tables has a column of its name. If there are none, nobody
-    /// knows.
+    /// It is a column if each of these tables has a column of its name. If there are none, it is
+    /// unknown.
     pub tables: BTreeSet<TableName>,
 }
 
-/// Collects them on a walk.
+/// Collects the names after dots on a walk.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
-    /// What a query calls by a name, wherever it does: tables and what stands for them.
+pub(super) struct FieldCollector {
+    /// The tables, subqueries and functions that a query refers to by a name.
     sources: BTreeMap<String, Vec<Source>>,
     /// The columns of WITH queries that are known, by the queries' names.
     with: BTreeMap<String, Vec<BTreeSet<String>>>,
-    /// Whether something in FROM has a name that only PostgreSQL knows.
+    /// Whether an item in FROM has a name that only PostgreSQL knows.
     has_unnamed: bool,
     used: Vec<Used>,
 }
@@ -54,7 +54,7 @@ struct Used {
 
 #[derive(Debug)]
 enum Of {
-    /// What the query calls by this name.
+    /// The item in FROM of this name.
     Source(String),
     /// This very table.
     Table(TableName),
@@ -69,7 +69,7 @@ enum Source {
     Columns(BTreeSet<String>),
 }
 
-impl Fields {
+impl FieldCollector {
     /// `x.name`, `schema.x.name`.
     pub(super) fn column(&mut self, column: &ColumnRef) {
         let parts: Vec<Option<&str>> = column.fields.iter().map(sval).collect();
@@ -135,7 +135,7 @@ impl Fields {
         self.sources.entry(alias.aliasname.clone()).or_default().push(Source::Columns(columns));
     }
 
-    /// A join with a name of its own, whose columns nobody has counted.
+    /// A join with a name of its own; its columns are not known.
     pub(super) fn join(&mut self, alias: Option<&Alias>) {
         if let Some(alias) = alias.filter(|alias| alias.colnames.is_empty()) {
             let unknown = Source::Columns(BTreeSet::new());
@@ -143,7 +143,7 @@ impl Fields {
         }
     }
 
-    /// A name that gives names to columns, too. What it stands for is not told here otherwise.
+    /// An alias that names columns, too.
     pub(super) fn alias(&mut self, alias: &Alias) {
         if !alias.colnames.is_empty() {
             let columns = Source::Columns(texts(&alias.colnames));
@@ -151,7 +151,7 @@ impl Fields {
         }
     }
 
-    /// Those that may be calls, with their places in `text`, in its order.
+    /// Returns the names that may be calls, with their positions in `text`, in its order.
     pub(super) fn in_text(&self, text: &str) -> Vec<FieldName> {
         let field = |used: &Used| {
             let tables = self.tables(used)?;
@@ -161,8 +161,8 @@ impl Fields {
         self.used.iter().filter_map(field).collect()
     }
 
-    /// The tables that must have it as a column; none if nobody knows. Not there if it is a column for
-    /// certain.
+    /// Returns the tables that must have it as a column; an empty set if unknown, `None` if it is a
+    /// column for certain.
     fn tables(&self, used: &Used) -> Option<BTreeSet<TableName>> {
         let sources = match &used.of {
             Of::Table(table) => return Some(BTreeSet::from([table.clone()])),
@@ -193,7 +193,7 @@ impl Fields {
     }
 }
 
-/// The names of a query's columns, as far as it spells them out.
+/// Returns the names of a query's columns, as far as it spells them out.
 fn output(query: Option<&Node>) -> BTreeSet<String> {
     let mut select = match query.and_then(|query| query.node.as_ref()) {
         Some(NodeEnum::SelectStmt(select)) => &**select,

@@ -1,7 +1,7 @@
-//! PostgreSQL's own parser and printer, and what the two must agree on.
+//! PostgreSQL's own parser and printer.
 //!
-//! The only file that calls them. A tree is printed only together with the proof that its text
-//! means the same tree again.
+//! The only file that calls them. Never prints a tree without checking that the text parses back to
+//! the same tree.
 
 use pg_query::{
     Node, NodeEnum,
@@ -9,7 +9,7 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
+    error::SqlFault,
     scan::{Scanned, range, slice, tokens},
     walk::{Visitor, walk},
 };
@@ -17,22 +17,22 @@ use super::{
 /// The most bytes of SQL.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// The most levels of a parse tree. What the parser hands over has twice as many and ends at 100.
+/// The most levels of a parse tree. The parser's own messages have twice as many and end at 100.
 pub(super) const MAX_DEPTH: usize = 45;
 
-/// Parses the author's text, in which placeholders have become `$n`, to its one SELECT.
-pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, Fault> {
+/// Parses the author's text, with `$n` for its placeholders, to its one SELECT.
+pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, SqlFault> {
     let parsed = pg_query::parse(&scanned.sql, 0);
     let statements = parsed.map_err(|error| syntax_fault(text, scanned, &error))?.protobuf.stmts;
     let mut statements = statements.into_iter();
     let first = statements.next().and_then(|statement| statement.stmt);
     let Some(select) = first else {
-        return Err(Fault::new(0_usize, "there is no SQL here"));
+        return Err(SqlFault::new(0_usize, "the query is empty"));
     };
     if let Some(second) = statements.next() {
         let at = usize::try_from(second.stmt_location).unwrap_or(0);
         let blank = text.get(at..).map_or(0, |rest| rest.len() - rest.trim_start().len());
-        return Err(Fault::new(at + blank, "a second statement begins here")
+        return Err(SqlFault::new(at + blank, "a second statement begins here")
             .hint("a query is one SELECT; remove everything after its semicolon"));
     }
     match &select.node {
@@ -42,12 +42,12 @@ pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, Fault> {
 }
 
 /// Parses the text of a template.
-pub(super) fn parse_printed(sql: &str) -> Result<Node, Fault> {
+pub(super) fn parse_printed(sql: &str) -> Result<Node, SqlFault> {
     parse(sql, &Scanned { sql: sql.to_owned(), placeholders: Vec::new() })
 }
 
-/// Prints `tree`, sure that the text parses to the same tree and prints to the same text again.
-pub(super) fn print(tree: &Node) -> Result<String, Fault> {
+/// Prints `tree`, and checks that the text parses to the same tree and prints to the same text.
+pub(super) fn print(tree: &Node) -> Result<String, SqlFault> {
     let sql = deparse(tree)?;
     let reread = pg_query::parse(&sql, 0)
         .map_err(|error| if too_deep(&error.to_string()) { depth_fault() } else { unstable() })?;
@@ -59,8 +59,8 @@ pub(super) fn print(tree: &Node) -> Result<String, Fault> {
     Ok(sql)
 }
 
-/// `tree` without byte offsets: what two spellings of the same have in common.
-pub(super) fn without_places(tree: &Node) -> Result<Node, Fault> {
+/// Returns `tree` without byte offsets: two spellings of the same are then equal.
+pub(super) fn without_places(tree: &Node) -> Result<Node, SqlFault> {
     let mut tree = tree.clone();
     walk(&mut tree, &mut Strip)?;
     Ok(tree)
@@ -77,22 +77,25 @@ impl Visitor for Strip {
     }
 }
 
-pub(super) fn deparse(tree: &Node) -> Result<String, Fault> {
+pub(super) fn deparse(tree: &Node) -> Result<String, SqlFault> {
     let statement = RawStmt { stmt: Some(Box::new(tree.clone())), stmt_location: 0, stmt_len: 0 };
     let result = ParseResult { version: 0, stmts: vec![statement] };
     pg_query::deparse(&result, pg_query::DeparseOptions::default())
         .map_err(|error| if too_deep(&error.to_string()) { depth_fault() } else { unstable() })
 }
 
-fn unstable() -> Fault {
-    Fault::new(0_usize, "this query cannot be stored: it does not read back as it was written")
-        .hint("simplify it, or put parentheses around its expressions")
+fn unstable() -> SqlFault {
+    SqlFault::new(
+        0_usize,
+        "this query cannot be stored: its printed form does not parse back to the same query",
+    )
+    .hint("simplify it, or put parentheses around its expressions")
 }
 
-/// What a query is told whose tree is deeper than [`MAX_DEPTH`].
-pub(super) fn depth_fault() -> Fault {
+/// Returns the fault of a tree deeper than [`MAX_DEPTH`].
+pub(super) fn depth_fault() -> SqlFault {
     let message = format!("this query is nested too deeply: more than {MAX_DEPTH} levels");
-    Fault::new(0_usize, message).hint(
+    SqlFault::new(0_usize, message).hint(
         "about 15 subqueries, or 40 operators, joins or CASE branches in a row, are the most; \
          split it into CTEs",
     )
@@ -104,15 +107,15 @@ fn too_deep(message: &str) -> bool {
         .any(|sign| message.contains(sign))
 }
 
-fn not_a_select(text: &str) -> Fault {
+fn not_a_select(text: &str) -> SqlFault {
     let tokens = tokens(text).unwrap_or_default();
     let first = tokens.iter().find(|t| !matches!(t.token(), Token::SqlComment | Token::CComment));
     let (at, word) = first.map_or((0, ""), |token| (range(token).start, slice(text, token)));
-    Fault::new(at, format!("a query must be a SELECT, not {}", word.to_uppercase()))
+    SqlFault::new(at, format!("a query must be a SELECT, not {}", word.to_uppercase()))
 }
 
-/// Turns the parser's message, which comes without a place, into one with the author's words.
-fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> Fault {
+/// Converts the parser's message, which has no position, into one about the author's text.
+fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> SqlFault {
     let message = match error {
         pg_query::Error::Parse(message) => message.clone(),
         other => other.to_string(),
@@ -121,20 +124,20 @@ fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> Fault
         return depth_fault();
     }
     if message == "syntax error at end of input" {
-        return Fault::new(text.trim_end().len(), "syntax error at the end of the query");
+        return SqlFault::new(text.trim_end().len(), "syntax error at the end of the query");
     }
     let Some(offset) = offending_token(&scanned.sql, &message) else {
-        return Fault::new(0_usize, message);
+        return SqlFault::new(0_usize, message);
     };
     match scanned.placeholders.iter().find(|placeholder| placeholder.offset == offset) {
         Some(placeholder) => {
             let message = format!("syntax error at or near \":{}\"", placeholder.name);
-            Fault::new(offset, message).hint(
+            SqlFault::new(offset, message).hint(
                 "a placeholder stands where a value may stand; write `:start_date` alone, not \
                  `DATE :start_date`, and `:day_range * INTERVAL '1 day'`",
             )
         }
-        None => Fault::new(offset, message),
+        None => SqlFault::new(offset, message),
     }
 }
 
@@ -244,7 +247,7 @@ mod tests {
             error(&format!("SELECT {}1", many(10_000, "1, "))).contains("more than 20000 parts")
         );
         assert!(error(&format!("SELECT '{}'", many(70_000, "x"))).contains("longer than 64 KiB"));
-        assert_eq!(error("SELECT\n '\0'"), "line 2, column 3: the SQL holds a NUL character");
+        assert_eq!(error("SELECT\n '\0'"), "line 2, column 3: the SQL contains a NUL character");
         let long = [
             format!("SELECT {}1{}", many(2_000, "("), many(2_000, ")")),
             format!("SELECT a{}", many(35, "+a")),

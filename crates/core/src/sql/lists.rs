@@ -1,6 +1,6 @@
-//! The lists of what a query may hold, as `lists.txt` beside this file writes them down.
+//! The lists of what a query may hold, parsed from `lists.txt` beside this file.
 //!
-//! Data and how to look it up, no rule: what follows from a name being listed is the gate's.
+//! Holds data and no rule: what follows from a name being listed is the gate's decision.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -10,22 +10,22 @@ pub(super) static LISTS: LazyLock<Lists> =
 
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    pub(super) functions: Names,
-    pub(super) row_functions: Names,
-    pub(super) operators: Names,
-    pub(super) types: Names,
-    pub(super) sampling: Names,
-    pub(super) collations: Names,
-    pub(super) schemas_refused: Names,
+    pub(super) functions: NameList,
+    pub(super) row_functions: NameList,
+    pub(super) operators: NameList,
+    pub(super) types: NameList,
+    pub(super) sampling: NameList,
+    pub(super) collations: NameList,
+    pub(super) schemas_refused: NameList,
     /// Refused functions' names that columns may have all the same.
-    pub(super) columns: Names,
+    pub(super) columns: NameList,
     functions_refused: Vec<Reason>,
     types_refused: Vec<Reason>,
 }
 
-/// Names, some with a `*` that stands for any text.
+/// NameList, some with a `*` that stands for any text.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameList {
     whole: BTreeSet<&'static str>,
     patterns: Vec<&'static str>,
 }
@@ -33,22 +33,22 @@ pub(super) struct Names {
 #[derive(Debug)]
 struct Reason {
     reason: &'static str,
-    names: Names,
+    names: NameList,
 }
 
 impl Lists {
-    /// Why a function is never allowed, unless it may be.
+    /// Returns why a function is never allowed; `None` if it may be.
     pub(super) fn refused_function(&self, name: &str) -> Option<&'static str> {
         let reason = || reason(&self.functions_refused, name);
         if self.functions.has(name) { None } else { reason() }
     }
 
-    /// Why a type is never allowed, unless it may be.
+    /// Returns why a type is never allowed; `None` if it may be.
     pub(super) fn refused_type(&self, name: &str) -> Option<&'static str> {
         reason(&self.types_refused, name)
     }
 
-    /// Why `t.name` is never allowed: where `t` has no column of that name, it calls the function.
+    /// Returns why `t.name` is never allowed: without a column of that name it calls the function.
     pub(super) fn refused_field(&self, name: &str) -> Option<&'static str> {
         self.refused_function(name).filter(|_| !self.columns.has(name))
     }
@@ -81,13 +81,13 @@ impl Lists {
             }
         };
         if let Some((reason, words)) = line.split_once(": ") {
-            let mut names = Names::default();
+            let mut names = NameList::default();
             names.add(words);
             reasons.push(Reason { reason, names });
         }
     }
 
-    fn names(&mut self, section: &str) -> Option<&mut Names> {
+    fn names(&mut self, section: &str) -> Option<&mut NameList> {
         Some(match section {
             "functions" => &mut self.functions,
             "row functions" => &mut self.row_functions,
@@ -102,7 +102,7 @@ impl Lists {
     }
 }
 
-impl Names {
+impl NameList {
     pub(super) fn has(&self, name: &str) -> bool {
         self.whole.contains(name) || self.patterns.iter().any(|pattern| fits(pattern, name))
     }

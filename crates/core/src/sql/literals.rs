@@ -1,13 +1,13 @@
 //! Reads the literals that may become slots: whole days, and whole days back from today.
 //!
-//! Reads only what can mean one thing; everything else stays the author's.
+//! Reads only what can mean one thing; everything else stays as written.
 
 use chrono::NaiveDate;
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    holes::Holes,
     parameter::{ParameterSource, ParameterType},
+    placeholders::Placeholders,
     tree::{binary, cast_parts, integer_constant, param_number, plain_call, string_constant},
 };
 use crate::window::{MAX_DAYS, parse_date};
@@ -23,7 +23,7 @@ pub(super) struct DayLiteral {
 }
 
 impl DayLiteral {
-    /// Reads `'2025-06-01'`, with or without midnight behind it or a cast around it.
+    /// Reads `'2025-06-01'`, with or without a midnight after it or a cast around it.
     pub(super) fn read(node: &Node) -> Option<Self> {
         let (constant, cast) = match cast_parts(node) {
             Some((arg, ty, name)) if ty.typmods.is_empty() => (arg, Some(temporal(name)?)),
@@ -36,7 +36,7 @@ impl DayLiteral {
         Some(Self { text: text.to_owned(), date, cast, location })
     }
 
-    /// Whether it may stand for a text: only there is its spelling part of its meaning.
+    /// Whether it may be bound as text: only there is its spelling part of its meaning.
     pub(super) fn is_plain(&self) -> bool {
         self.cast.is_none() && self.text.len() == "2025-06-01".len()
     }
@@ -53,7 +53,7 @@ impl DayLiteral {
     }
 }
 
-/// Whether a text begins like a date: worth a word to the author when it is no slot.
+/// Whether a text begins like a date: the author gets a note when it is not a slot.
 pub(super) fn looks_like_a_date(text: &str) -> bool {
     text.get(..10).is_some_and(|day| parse_date(day).is_ok())
 }
@@ -66,18 +66,18 @@ pub(super) struct DaysBack {
     pub(super) is_interval: bool,
 }
 
-/// What is subtracted in `today - amount`, with casts around it.
-pub(super) fn subtracted<'a>(node: &'a Node, holes: &Holes) -> Option<&'a Node> {
+/// Returns the amount of `today - amount`, with casts around it.
+pub(super) fn subtracted<'a>(node: &'a Node, placeholders: &Placeholders) -> Option<&'a Node> {
     let mut expression = node;
     while let Some((arg, ty, name)) = cast_parts(expression) {
         temporal(name).filter(|_| ty.typmods.is_empty())?;
         expression = arg;
     }
     let (left, operator, right) = binary(expression)?;
-    (operator == "-" && is_present(left, holes)).then_some(right)
+    (operator == "-" && is_present(left, placeholders)).then_some(right)
 }
 
-/// As [`subtracted`], to be replaced.
+/// As [`subtracted`], mutable.
 pub(super) fn subtracted_mut(node: &mut Node) -> Option<&mut Node> {
     match &mut node.node {
         Some(NodeEnum::TypeCast(cast)) => subtracted_mut(cast.arg.as_deref_mut()?),
@@ -99,11 +99,11 @@ impl DaysBack {
 }
 
 /// `CURRENT_DATE`, `now()` or one of them cast to a date or timestamp.
-fn is_present(node: &Node, holes: &Holes) -> bool {
+fn is_present(node: &Node, placeholders: &Placeholders) -> bool {
     if let Some((arg, ty, name)) = cast_parts(node) {
-        return ty.typmods.is_empty() && temporal(name).is_some() && is_present(arg, holes);
+        return ty.typmods.is_empty() && temporal(name).is_some() && is_present(arg, placeholders);
     }
-    let parameter = param_number(node).and_then(|number| holes.fixed_parameter(number));
+    let parameter = param_number(node).and_then(|number| placeholders.fixed_parameter(number));
     parameter.is_some_and(|p| matches!(p.source, ParameterSource::Today | ParameterSource::Now))
 }
 

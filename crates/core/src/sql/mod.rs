@@ -1,41 +1,50 @@
-//! Query templates: an author's SELECT, parsed by PostgreSQL's own grammar, with slots for the
-//! window that a caller asks for.
+//! Query templates: an author's SELECT, parsed by PostgreSQL's own grammar, with slots for what a
+//! request may vary.
 //!
-//! `pg_query` stays private to this module: nothing outside sees a parse tree. On its way from text
-//! to [`Template`] a query passes `scan` (placeholders), `grammar` (parse), `gate` (what it may not
-//! be), `clock`, `defaults`, `words`, `slots` and `holes` (what a window fills) and `grammar` again (print).
+//! `pg_query` stays private to this module: no parse tree leaves it. On its way from text to
+//! [`Template`] a query passes `scan` (named placeholders), `grammar` (parse), `gate` (what it may
+//! hold), `clock`, `defaults`, `special_dates` and `candidates` (what becomes a placeholder),
+//! `placeholders` (what becomes a parameter) and `grammar` again (print).
 
+mod additions;
 mod bounds;
+mod candidates;
 mod clock;
 mod comment;
 mod defaults;
 mod dependencies;
 mod draft;
 mod error;
+mod estimates;
 mod fields;
 mod gate;
 mod grammar;
-mod holes;
+mod inspection;
+mod intervals;
 mod lists;
 mod literals;
 mod names;
+mod notes;
 mod parameter;
+mod placeholders;
+mod qualified;
 mod quoting;
+mod ranges;
 mod scan;
-mod slots;
+mod special_dates;
 mod stack;
 mod table_name;
 mod template;
 mod tree;
 mod walk;
-mod words;
 
+pub use additions::GateExtension;
 pub use comment::leading_comment;
 pub use dependencies::TableDependency;
 pub use draft::Draft;
 pub use error::SqlError;
 pub use fields::FieldName;
-pub use gate::{Callable, CallableKind, Contents, Gate, GateExtension};
+pub use gate::{Callable, CallableKind, Contents, Gate};
 pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
 pub use quoting::{quoted_name, quoted_text};
 pub use table_name::{InvalidTableName, TableName};

@@ -1,4 +1,4 @@
-//! Keeps a result's column names while expressions are replaced.
+//! Preserves the column names of a result while expressions are replaced.
 //!
 //! PostgreSQL names an unnamed column after its expression (`FigureColname` in `parse_target.c`);
 //! a replaced expression would rename it.
@@ -9,37 +9,37 @@ use pg_query::{
 };
 
 use super::{
-    error::Fault,
-    scan::Placeholder,
+    error::SqlFault,
+    scan::NamedPlaceholder,
     tree::{sval, target},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
-/// Names that the author left to PostgreSQL, in the order of a walk.
+/// The names of unnamed columns, in the order of a walk.
 pub(super) struct ColumnNames(Vec<String>);
 
 impl ColumnNames {
-    /// The names as they are now. A placeholder counts as a column of its name.
-    pub(super) fn of(tree: &mut Node, placeholders: &[Placeholder]) -> Result<Self, Fault> {
+    /// Collects the current names. A placeholder counts as a column of its name.
+    pub(super) fn of(tree: &mut Node, placeholders: &[NamedPlaceholder]) -> Result<Self, SqlFault> {
         let mut seen = Seen { placeholders, names: Vec::new() };
         walk(tree, &mut seen)?;
         Ok(Self(seen.names))
     }
 
-    /// Writes out the names that the tree's replaced expressions no longer give.
-    pub(super) fn keep(self, tree: &mut Node) -> Result<(), Fault> {
+    /// Writes out the names that the replaced expressions no longer produce.
+    pub(super) fn keep(self, tree: &mut Node) -> Result<(), SqlFault> {
         walk(tree, &mut Keep { names: self.0.into_iter() })
     }
 }
 
 struct Seen<'a> {
-    placeholders: &'a [Placeholder],
+    placeholders: &'a [NamedPlaceholder],
     names: Vec<String>,
 }
 
 impl Visitor for Seen<'_> {
-    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if let Part::ResTarget(target) = part
+    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if let SqlNode::ResTarget(target) = part
             && target.name.is_empty()
         {
             self.names.push(column_name(target.val.as_deref(), self.placeholders));
@@ -53,8 +53,8 @@ struct Keep {
 }
 
 impl Visitor for Keep {
-    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if let Part::ResTarget(target) = part
+    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if let SqlNode::ResTarget(target) = part
             && target.name.is_empty()
             && let Some(name) = self.names.next()
             && name != column_name(target.val.as_deref(), &[])
@@ -65,22 +65,22 @@ impl Visitor for Keep {
     }
 }
 
-/// The name that PostgreSQL gives a column after its expression.
-pub(super) fn column_name(value: Option<&Node>, placeholders: &[Placeholder]) -> String {
+/// Returns the name that PostgreSQL derives from a column's expression.
+pub(super) fn column_name(value: Option<&Node>, placeholders: &[NamedPlaceholder]) -> String {
     value
         .and_then(|value| figure(value, placeholders))
         .map_or("?column?", |(Name::Strong(name) | Name::Weak(name))| name)
         .to_owned()
 }
 
-/// How a column comes by a name.
+/// The name of a column, and how strong it is.
 enum Name<'a> {
     Strong(&'a str),
-    /// Gives way to that of a cast around it.
+    /// Yields to that of a cast around it.
     Weak(&'a str),
 }
 
-fn figure<'a>(value: &'a Node, placeholders: &'a [Placeholder]) -> Option<Name<'a>> {
+fn figure<'a>(value: &'a Node, placeholders: &'a [NamedPlaceholder]) -> Option<Name<'a>> {
     use Name::{Strong, Weak};
     let inner = |node: &'a Option<Box<Node>>| figure(node.as_deref()?, placeholders);
     let strong = |name: &'a Option<Box<Node>>| match inner(name) {
@@ -133,11 +133,11 @@ fn figure<'a>(value: &'a Node, placeholders: &'a [Placeholder]) -> Option<Name<'
     })
 }
 
-fn first_column<'a>(select: &'a Node, placeholders: &'a [Placeholder]) -> Option<Name<'a>> {
+fn first_column<'a>(select: &'a Node, placeholders: &'a [NamedPlaceholder]) -> Option<Name<'a>> {
     let Some(NodeEnum::SelectStmt(select)) = &select.node else {
         return None;
     };
-    // Of a UNION, the leftmost arm names the columns, but PostgreSQL looks no further than here.
+    // Of a UNION, the leftmost arm names the columns, but PostgreSQL looks no further.
     let first = target(select.target_list.first()?)?;
     if first.name.is_empty() {
         figure(first.val.as_deref()?, placeholders)

@@ -1,12 +1,12 @@
-//! Names and texts as SQL writes them.
+//! Quotes names and texts for SQL.
 
-/// A name between quotation marks: it means exactly this object, whatever it is called.
+/// Quotes a name: it means exactly this object, whatever it is called.
 #[must_use]
 pub fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as a constant.
+/// Quotes a text as a constant.
 #[must_use]
 pub fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))

@@ -1,33 +1,33 @@
-//! Finds the placeholders in an author's text and gives them to the grammar as `$n`.
+//! Finds the named placeholders in an author's text and replaces them by `$n` for the grammar.
 //!
-//! Looks at PostgreSQL's own tokens, so that strings, comments, quoted identifiers and `::` casts
-//! are never touched. The text keeps its length: every place in it stays the author's.
+//! Reads PostgreSQL's own tokens, so that strings, comments, quoted identifiers and `::` casts are
+//! never touched. The text keeps its length: every offset in it stays the author's.
 
 use pg_query::protobuf::{ScanToken, Token};
 
-use super::error::Fault;
+use super::error::SqlFault;
 use crate::{claim::ClaimName, window::ParamName};
 
-/// A placeholder in the author's text.
+/// A named placeholder in the author's text, such as `:start_date`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Placeholder {
-    pub(super) filler: Filler,
+pub(super) struct NamedPlaceholder {
+    pub(super) source: PlaceholderSource,
     /// As it is written, without its colon.
     pub(super) name: String,
     /// Byte offset of its colon.
     pub(super) offset: usize,
 }
 
-/// Who fills a placeholder.
+/// The source of a named placeholder's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Filler {
-    /// The window that a caller asks for.
+pub(super) enum PlaceholderSource {
+    /// The window of the request.
     Window(ParamName),
     /// The caller's token.
     Claim(ClaimName),
 }
 
-impl Filler {
+impl PlaceholderSource {
     fn of(name: &str) -> Option<Self> {
         if let Some(claim) = name.strip_prefix(ClaimName::PREFIX) {
             return ClaimName::parse(claim).ok().map(Self::Claim);
@@ -36,34 +36,34 @@ impl Filler {
     }
 }
 
-/// An author's text whose placeholders have become `$1` … `$n`, in text order.
+/// An author's text with `$1` … `$n` for its named placeholders, in text order.
 #[derive(Debug)]
 pub(super) struct Scanned {
     /// As long as the author's text, byte for byte.
     pub(super) sql: String,
-    pub(super) placeholders: Vec<Placeholder>,
+    pub(super) placeholders: Vec<NamedPlaceholder>,
 }
 
-pub(super) fn placeholders(text: &str) -> Result<Scanned, Fault> {
+pub(super) fn placeholders(text: &str) -> Result<Scanned, SqlFault> {
     let tokens = tokens(text)?;
     if tokens.iter().all(|token| is_comment(token) || slice(text, token) == ";") {
-        return Err(Fault::new(0_usize, "there is no SQL here").hint("write one SELECT"));
+        return Err(SqlFault::new(0_usize, "the query is empty").hint("write one SELECT"));
     }
     let mut sql = text.to_owned();
     let mut placeholders = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let offset = range(token).start;
         if token.token() == Token::Param {
-            let message = format!("{} is not available here", slice(text, token));
-            return Err(Fault::new(offset, message).hint(known_names()));
+            let message = format!("{} is not supported here", slice(text, token));
+            return Err(SqlFault::new(offset, message).hint(known_names()));
         }
         let name = tokens.get(at + 1).filter(|next| {
             token.token() == Token::Ascii58 && next.start == token.end && is_word(slice(text, next))
         });
         let Some(name) = name else { continue };
         let written = slice(text, name);
-        let filler = Filler::of(written).ok_or_else(|| unknown(offset, written))?;
-        placeholders.push(Placeholder { filler, name: written.to_owned(), offset });
+        let source = PlaceholderSource::of(written).ok_or_else(|| unknown(offset, written))?;
+        placeholders.push(NamedPlaceholder { source, name: written.to_owned(), offset });
         let width = range(name).end - offset;
         let marker = format!("${:<fill$}", placeholders.len(), fill = width - 1);
         sql.replace_range(offset..offset + width, &marker);
@@ -71,15 +71,15 @@ pub(super) fn placeholders(text: &str) -> Result<Scanned, Fault> {
     Ok(Scanned { sql, placeholders })
 }
 
-/// The tokens of `text`, comments included.
-pub(super) fn tokens(text: &str) -> Result<Vec<ScanToken>, Fault> {
+/// Returns the tokens of `text`, including comments.
+pub(super) fn tokens(text: &str) -> Result<Vec<ScanToken>, SqlFault> {
     // Not `scan_tokens`: it aborts on a text without tokens.
     let scanned = pg_query::scan(text).map_err(|error| {
         let message = match error {
             pg_query::Error::Scan(message) => message,
             other => other.to_string(),
         };
-        Fault::new(unfinished(text, &message), message)
+        SqlFault::new(unfinished(text, &message), message)
     })?;
     Ok(scanned.tokens)
 }
@@ -101,15 +101,15 @@ fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// The place of a string, comment or quoted name that is never closed: the scanner quotes all of it.
+/// Returns the offset of a string, comment or quoted name that is never closed: the scanner quotes all of it.
 fn unfinished(text: &str, message: &str) -> usize {
     let quoted = message.split_once("at or near \"").and_then(|(_, near)| near.strip_suffix('"'));
     let tail = quoted.filter(|near| !near.is_empty() && text.ends_with(near));
     tail.map_or(0, |near| text.len() - near.len())
 }
 
-fn unknown(offset: usize, name: &str) -> Fault {
-    Fault::new(offset, format!(":{name} is not a placeholder")).hint(format!(
+fn unknown(offset: usize, name: &str) -> SqlFault {
+    SqlFault::new(offset, format!(":{name} is not a placeholder")).hint(format!(
         "{}; in an array slice, put spaces around the colon: [1 : {name}]",
         known_names()
     ))
@@ -119,7 +119,7 @@ fn known_names() -> String {
     let of_window = ParamName::ALL.map(|param| format!(":{param}")).join(", ");
     format!(
         "the placeholders are {of_window}, and :claim_name for a claim of the caller's token, in \
-         small letters"
+         lower case"
     )
 }
 
@@ -173,10 +173,10 @@ mod tests {
             ("SELECT :claim_", "line 1, column 8: :claim_ is not a placeholder"),
             ("SELECT :claim_Tenant", "line 1, column 8: :claim_Tenant is not a placeholder"),
             ("SELECT :CLAIM_tenant", "line 1, column 8: :CLAIM_tenant is not a placeholder"),
-            ("SELECT $1", "line 1, column 8: $1 is not available here"),
+            ("SELECT $1", "line 1, column 8: $1 is not supported here"),
             ("SELECT 1,\n 'abc", "line 2, column 2: unterminated quoted string"),
-            ("", "line 1, column 1: there is no SQL here"),
-            (" -- nothing\n ; ;", "line 1, column 1: there is no SQL here"),
+            ("", "line 1, column 1: the query is empty"),
+            (" -- nothing\n ; ;", "line 1, column 1: the query is empty"),
         ];
         for (text, expected) in cases {
             let error = placeholders(text).unwrap_err().in_text(text).to_string();

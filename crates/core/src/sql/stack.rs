@@ -1,21 +1,23 @@
-//! Room to work on deep trees, whatever the caller's stack.
+//! A stack that is deep enough for deep trees, whatever the caller's.
 //!
 //! The grammar bounds a tree's depth at 100 messages, but what is generated for its 270 kinds of
 //! node takes tens of kilobytes a level where it is not optimized.
 
 use std::{panic, thread};
 
-use super::error::Fault;
+use super::error::SqlFault;
 
-/// Enough for the deepest tree, more than twice over; memory that is not touched costs nothing.
+/// More than twice what the deepest tree takes; memory that is not touched costs nothing.
 const BYTES: usize = 32 * 1024 * 1024;
 
 /// Runs `work` on a stack of its own.
-pub(super) fn deep<T: Send>(work: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
+pub(super) fn deep<T: Send>(
+    work: impl FnOnce() -> Result<T, SqlFault> + Send,
+) -> Result<T, SqlFault> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(BYTES).spawn_scoped(scope, work);
         let thread = thread.map_err(|error| {
-            Fault::new(0_usize, format!("there is no memory to read this query: {error}"))
+            SqlFault::new(0_usize, format!("cannot allocate memory to parse this query: {error}"))
         })?;
         thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
     })

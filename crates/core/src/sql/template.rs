@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    error::{Fault, SqlError},
+    error::{SqlError, SqlFault},
     grammar,
     parameter::{BoundValue, Parameter, ParameterSource},
     stack,
@@ -82,7 +82,7 @@ impl Template {
     }
 }
 
-fn unknown_claims(template: &Template) -> Result<(String, Vec<Parameter>), Fault> {
+fn unknown_claims(template: &Template) -> Result<(String, Vec<Parameter>), SqlFault> {
     let mut tree = grammar::parse_printed(&template.sql)?;
     // The planner does not look into a subquery, even if it is a constant.
     let unknown = first_target(&grammar::parse_printed("SELECT (SELECT ''::text)")?);
@@ -114,7 +114,7 @@ struct Renumber {
 }
 
 impl Visitor for Renumber {
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         let index = param_number(node).and_then(|number| usize::try_from(number - 1).ok());
         match index.and_then(|index| self.numbers.get(index)) {
             Some(Some(number)) => *node = param(*number, -1),

@@ -1,6 +1,6 @@
-//! Small pieces of parse tree: how to build and how to recognize them.
+//! Builders and matchers of small parse trees.
 //!
-//! Knows the grammar's shapes and nothing of windows or slots.
+//! Knows the shapes of the grammar and nothing of windows or slots.
 
 use pg_query::{
     Node, NodeEnum,

@@ -1,54 +1,73 @@
-//! The one way through a parse tree: every kind of node that a query may hold, each with all of
-//! its fields.
+//! Walks a parse tree: every kind of node that a query may hold, each with all of its fields.
 //!
 //! A kind that is not listed is refused by name, and a listed kind that gains a field does not
-//! compile until the field is listed: nothing in a tree can go unseen.
+//! compile until the field is listed: no node can be missed.
 
 use pg_query::{
     Node, NodeEnum,
     protobuf::{self, a_const::Val},
 };
 
-use super::error::Fault;
+use super::error::SqlFault;
 
-/// What a pass does on its way. Parts come in the order of the text, as far as SQL has one.
+/// A visitor of a tree. Nodes come in the order of the text, as far as SQL has one.
 pub(super) trait Visitor {
-    /// Before a part's own parts.
-    fn enter(&mut self, _part: &mut Part<'_>) -> Result<(), Fault> {
+    /// Called before the children of a node.
+    fn enter(&mut self, _part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         Ok(())
     }
 
-    /// After a part's own parts.
-    fn leave(&mut self, _part: &mut Part<'_>) -> Result<(), Fault> {
+    /// Called after the children of a node.
+    fn leave(&mut self, _part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         Ok(())
     }
 
-    /// After everything in `node`: the place to put another node there.
-    fn replace(&mut self, _node: &mut Node) -> Result<(), Fault> {
+    /// Called after everything in `node`, which may be replaced here.
+    fn replace(&mut self, _node: &mut Node) -> Result<(), SqlFault> {
         Ok(())
     }
 
-    /// A number of the part entered last, such as its `location`.
+    /// Called for a number of the node entered last, such as its `location`.
     fn number(&mut self, _field: &'static str, _value: &mut i32) {}
 }
 
 /// Visits `tree` and everything in it.
-pub(super) fn walk(tree: &mut Node, visitor: &mut dyn Visitor) -> Result<(), Fault> {
+pub(super) fn walk(tree: &mut Node, visitor: &mut dyn Visitor) -> Result<(), SqlFault> {
     tree.visit("", &mut Walk { visitor, place: 0 })
 }
 
-/// A walk under way.
+/// Returns the first known byte offset inside `node`, or -1.
+pub(super) fn first_location(node: &Node) -> i32 {
+    let mut first = FirstLocation(None);
+    // A node that the walk refuses is refused again where it stands.
+    let _ = walk(&mut node.clone(), &mut first);
+    first.0.unwrap_or(-1)
+}
+
+struct FirstLocation(Option<i32>);
+
+impl Visitor for FirstLocation {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        self.0 = match (self.0, node.location()) {
+            (Some(first), Some(here)) => Some(first.min(here)),
+            (first, here) => first.or(here),
+        };
+        Ok(())
+    }
+}
+
+/// The state of a walk.
 struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
-    /// The last place known, for nodes that have none.
+    /// The last known location, for nodes that have none.
     place: i32,
 }
 
 trait Visit {
-    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault>;
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault>;
 }
 
-/// Node types by the names of their variants: three are spelled apart.
+/// Node types by the names of their variants: three are spelled differently.
 mod types {
     pub(super) use pg_query::protobuf::{
         CteCycleClause as CtecycleClause, CteSearchClause as CtesearchClause,
@@ -59,18 +78,18 @@ mod types {
 macro_rules! parts {
     ($($kind:ident $(at $location:ident)? { $($field:ident),* })*) => {
         /// A node that a query may hold, by its kind.
-        pub(super) enum Part<'a> {
+        pub(super) enum SqlNode<'a> {
             $($kind(&'a mut types::$kind),)*
         }
 
-        impl Part<'_> {
+        impl SqlNode<'_> {
             /// The kind's name.
             #[cfg(test)]
             pub(super) fn kind(&self) -> &'static str {
                 match self { $(Self::$kind(_) => stringify!($kind),)* }
             }
 
-            /// Its byte offset, where the grammar knows it.
+            /// Returns its byte offset, where the grammar knows it.
             pub(super) fn location(&self) -> Option<i32> {
                 let location: Option<i32> = match self {
                     $(Self::$kind(_node) => None$(.or(Some(_node.$location)))?,)*
@@ -78,7 +97,7 @@ macro_rules! parts {
                 location.filter(|location| *location >= 0)
             }
 
-            fn visit_fields(&mut self, walk: &mut Walk<'_>) -> Result<(), Fault> {
+            fn visit_fields(&mut self, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
                 match self {
                     $(Self::$kind(node) => {
                         let types::$kind { $($field),* } = &mut **node;
@@ -89,16 +108,16 @@ macro_rules! parts {
             }
         }
 
-        fn admitted(node: &mut NodeEnum) -> Option<Part<'_>> {
+        fn admitted(node: &mut NodeEnum) -> Option<SqlNode<'_>> {
             match node {
-                $(NodeEnum::$kind(node) => Some(Part::$kind(node)),)*
+                $(NodeEnum::$kind(node) => Some(SqlNode::$kind(node)),)*
                 _ => None,
             }
         }
 
         $(impl Visit for types::$kind {
-            fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
-                visit_part(Part::$kind(self), walk)
+            fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
+                visit_part(SqlNode::$kind(self), walk)
             }
         })*
     };
@@ -197,7 +216,7 @@ parts! {
     BitString { bsval }
 }
 
-fn visit_part(mut part: Part<'_>, walk: &mut Walk<'_>) -> Result<(), Fault> {
+fn visit_part(mut part: SqlNode<'_>, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
     walk.place = part.location().unwrap_or(walk.place);
     walk.visitor.enter(&mut part)?;
     part.visit_fields(walk)?;
@@ -205,7 +224,7 @@ fn visit_part(mut part: Part<'_>, walk: &mut Walk<'_>) -> Result<(), Fault> {
 }
 
 impl Visit for Node {
-    fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         // The grammar itself leaves empty nodes, for a plain DISTINCT for one.
         let Some(node) = &mut self.node else {
             return Ok(());
@@ -219,14 +238,14 @@ impl Visit for Node {
 }
 
 impl Visit for protobuf::IntoClause {
-    fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         let place = self.rel.as_ref().map_or(walk.place, |table| table.location);
-        Err(Fault::new(place, "SELECT INTO is not supported here: a query must not change data"))
+        Err(SqlFault::new(place, "SELECT INTO is not supported here: a query must not change data"))
     }
 }
 
 impl Visit for Val {
-    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         match self {
             Self::Ival(value) => value.visit(field, walk),
             Self::Fval(value) => value.visit(field, walk),
@@ -238,25 +257,25 @@ impl Visit for Val {
 }
 
 impl<T: Visit> Visit for Option<T> {
-    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         self.as_mut().map_or(Ok(()), |part| part.visit(field, walk))
     }
 }
 
 impl<T: Visit> Visit for Box<T> {
-    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         (**self).visit(field, walk)
     }
 }
 
 impl<T: Visit> Visit for Vec<T> {
-    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         self.iter_mut().try_for_each(|part| part.visit(field, walk))
     }
 }
 
 impl Visit for i32 {
-    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
         walk.visitor.number(field, self);
         Ok(())
     }
@@ -265,7 +284,7 @@ impl Visit for i32 {
 macro_rules! plain {
     ($($type:ty),*) => {
         $(impl Visit for $type {
-            fn visit(&mut self, _: &'static str, _: &mut Walk<'_>) -> Result<(), Fault> {
+            fn visit(&mut self, _: &'static str, _: &mut Walk<'_>) -> Result<(), SqlFault> {
                 Ok(())
             }
         })*
@@ -274,13 +293,14 @@ macro_rules! plain {
 
 plain!(u32, bool, std::string::String);
 
-/// What to tell the author about a kind of node that is not listed.
-fn refusal(node: &NodeEnum, place: i32) -> Fault {
+/// Returns the fault of a kind of node that is not listed.
+fn refusal(node: &NodeEnum, place: i32) -> SqlFault {
     let table = |table: &Option<protobuf::RangeVar>| table.as_ref().map_or(place, |t| t.location);
     let changes = |verb: &str, at: i32| {
-        Fault::new(at, format!("{verb} is not supported here: a query must not change data"))
+        SqlFault::new(at, format!("{verb} is not supported here: a query must not change data"))
     };
-    let unsupported = |what: &str, at: i32| Fault::new(at, format!("{what} is not supported here"));
+    let unsupported =
+        |what: &str, at: i32| SqlFault::new(at, format!("{what} is not supported here"));
     match node {
         NodeEnum::InsertStmt(insert) => changes("INSERT", table(&insert.relation)),
         NodeEnum::UpdateStmt(update) => changes("UPDATE", table(&update.relation)),
@@ -317,7 +337,7 @@ mod tests {
     struct Kinds(Counts);
 
     impl Visitor for Kinds {
-        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+        fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
             *self.0.entry(part.kind().to_owned()).or_default() += 1;
             Ok(())
         }

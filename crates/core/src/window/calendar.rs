@@ -10,7 +10,7 @@ use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
 pub(super) const FIRST_DAY: NaiveDate =
     NaiveDate::from_ymd_opt(1, 1, 1).expect("the first day of year 1");
 
-/// A span of the calendar that has a first day.
+/// A unit of the calendar that has a first day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CalendarUnit {
     /// From Monday on.
@@ -24,7 +24,7 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
-    /// PostgreSQL's word for it.
+    /// Returns PostgreSQL's name of the unit.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,12 +45,12 @@ impl CalendarUnit {
     }
 }
 
-/// A day told from today: moved by months, then by days.
+/// A day relative to today: moved by months, then by days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RelativeDay {
-    /// It is told from the first day of today's week, month, quarter or year, not from today.
+    /// The unit from whose first day it counts, instead of from today.
     pub start_of: Option<CalendarUnit>,
-    /// Months later. Where the month is too short for the day, its last day is meant.
+    /// Months later. If the month is too short for the day, it is the month's last day.
     pub months: i32,
     /// Days later.
     pub days: i32,
@@ -60,7 +60,7 @@ impl RelativeDay {
     /// Today itself.
     pub const TODAY: Self = Self { start_of: None, months: 0, days: 0 };
 
-    /// The day that it is on `today`; the calendar's first where there is none.
+    /// Returns the day that it is on `today`; the calendar's first if there is none.
     #[must_use]
     pub fn on(self, today: NaiveDate) -> NaiveDate {
         let first = self.start_of.map_or(Some(today), |unit| unit.first_day(today));
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_told_from_today_is_one_of_the_calendar() {
+    fn a_relative_day_is_one_of_the_calendar() {
         let june = || NaiveDate::from_ymd_opt(2025, 6, 15).unwrap();
         let none = RelativeDay { months: i32::MIN, days: i32::MIN, ..RelativeDay::TODAY };
         assert_eq!(none.on(june()), FIRST_DAY);

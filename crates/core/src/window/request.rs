@@ -1,4 +1,4 @@
-//! What a caller may send about the window, and how each part of it is read.
+//! The window as a caller requests it, and how each part of it is parsed.
 //!
 //! Knows no template: what the parts mean together is decided in `resolve`.
 
@@ -15,7 +15,7 @@ pub const DEFAULT_DAYS: u32 = 30;
 /// The longest window and the largest `day_range`, in days.
 pub const MAX_DAYS: u32 = 36_500;
 
-/// The parameters that a caller may give.
+/// The parameters that a caller may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ParamName {
     /// First day of the window.
@@ -29,10 +29,10 @@ pub enum ParamName {
 }
 
 impl ParamName {
-    /// All of them, in the order in which they are documented.
+    /// All parameters, in the order in which they are documented.
     pub const ALL: [Self; 4] = [Self::StartDate, Self::EndDate, Self::DayRange, Self::Timezone];
 
-    /// The name in URLs, in answers and, behind a colon, in SQL.
+    /// Returns the name in URLs, in answers and, after a colon, in SQL.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl fmt::Display for ParamName {
     }
 }
 
-/// What a caller gave, each part already a value of its type.
+/// The window as a caller sent it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowRequest {
     /// First day.
@@ -63,7 +63,7 @@ pub struct WindowRequest {
     pub timezone: Option<Tz>,
 }
 
-/// Why a parameter, or a pair of them, is refused. The text is for the caller.
+/// The reason why a parameter is invalid. The text is for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidParam {
     /// Not a day of the calendar.
@@ -95,20 +95,20 @@ pub enum InvalidParam {
     },
 }
 
-/// A refused parameter.
+/// An invalid parameter of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{param}: {reason}")]
 pub struct WindowFault {
-    /// The parameter that the caller gave.
+    /// The parameter that the caller sent.
     pub param: ParamName,
-    /// Why it is refused.
+    /// The reason.
     pub reason: InvalidParam,
 }
 
-/// Reads a date as callers write it: `YYYY-MM-DD`, with an optional `T00:00:00` behind it.
+/// Parses a date as callers write it: `YYYY-MM-DD`, with an optional `T00:00:00` after it.
 ///
 /// # Errors
-/// When it is no day of the calendar between the years 1 and 9999.
+/// When it is not a day of the calendar between the years 1 and 9999.
 pub fn parse_date(text: &str) -> Result<NaiveDate, InvalidParam> {
     let day = text.strip_suffix("T00:00:00").unwrap_or(text);
     let number = |range: std::ops::Range<usize>| {
@@ -126,7 +126,7 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, InvalidParam> {
     date.filter(|date| *date >= FIRST_DAY).ok_or(InvalidParam::Date)
 }
 
-/// Reads a number of days, 0 to [`MAX_DAYS`], written with digits alone.
+/// Parses a number of days, 0 to [`MAX_DAYS`], written with digits alone.
 ///
 /// # Errors
 /// When it is anything else.
@@ -136,7 +136,7 @@ pub fn parse_day_range(text: &str) -> Result<u32, InvalidParam> {
     days.filter(|days| *days <= MAX_DAYS).ok_or(InvalidParam::DayRange)
 }
 
-/// Reads the name of an IANA time zone, in its exact spelling.
+/// Parses the name of an IANA time zone, in its exact spelling.
 ///
 /// # Errors
 /// When the zone is not known.

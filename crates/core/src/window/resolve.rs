@@ -11,7 +11,7 @@ use super::{
     slots::{DateDefault, Slots},
 };
 
-/// The window that a template runs for. A part that the template has no slot for is `None`.
+/// The window that a template runs for. A part without a slot in the template is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
     /// First day.
@@ -20,26 +20,26 @@ pub struct Window {
     pub end_date: Option<NaiveDate>,
     /// Days back from today.
     pub day_range: Option<u32>,
-    /// Zone that decides which day is today; UTC unless given.
+    /// Zone that decides which day is today; UTC by default.
     pub timezone: Tz,
     /// Whether anything in the answer depends on `timezone`.
     pub uses_timezone: bool,
     /// Today in `timezone`.
     pub today: NaiveDate,
-    /// Whether the answer holds only until `timezone`'s next midnight.
+    /// Whether the answer is valid only until the next midnight in `timezone`.
     pub depends_on_today: bool,
-    /// The instant that the SQL's `now()` stands for.
+    /// The instant that is bound for `now()`.
     pub now: DateTime<Utc>,
-    /// Parameters that were given and have no slot.
+    /// Parameters that the caller sent and that have no slot.
     pub ignored: Vec<ParamName>,
 }
 
 impl Window {
-    /// Fills a template's slots from what was asked, its defaults, and the present instant.
+    /// Resolves `request` against a template's slots, their defaults and the present instant.
     ///
     /// # Errors
     /// When the window would end before it begins or span more than [`MAX_DAYS`]; the fault names
-    /// the parameters that were given.
+    /// the parameters that the caller sent.
     pub fn resolve(
         slots: &Slots,
         request: &WindowRequest,
@@ -61,7 +61,7 @@ impl Window {
         });
 
         let is_asked = asked_start.is_some() || asked_end.is_some();
-        // Nobody is to blame for a default that has grown too long.
+        // A default that has grown too long is no fault of the caller.
         let start = if is_asked { start } else { start.max(days_before(end, MAX_DAYS)) };
         let start_date = slots.start_date.map(|_| start);
         let end_date = slots.end_date.map(|_| end);
@@ -76,29 +76,19 @@ impl Window {
 
         let moves = |default| !matches!(default, Some(DateDefault::Fixed(_)) | None);
         let end_follows_today = asked_end.is_none() && (begins.is_some() || moves(slots.end_date));
-        // The start follows the end; without a place for one, the end is today.
+        // The start follows the end; without a slot for one, the end is today.
         let start_follows_today = asked_start.is_none()
             && match slots.start_date {
                 Some(DateDefault::FromToday) => {
                     asked_end.is_none() && (slots.end_date.is_none() || end_follows_today)
                 }
-                // Before it, the start lies as far from the end as by default.
+                // Before that day, the start is as far from the end as by default.
                 Some(DateDefault::Fixed(day)) => end < day && moves(slots.end_date),
                 default => moves(default),
             };
         let depends_on_today =
             slots.clock || slots.end_date.is_some() && end_follows_today || start_follows_today;
         let uses_timezone = slots.timezone || depends_on_today;
-        let ignored = ParamName::ALL
-            .into_iter()
-            .filter(|param| match param {
-                ParamName::StartDate => request.start_date.is_some() && start_date.is_none(),
-                ParamName::EndDate => request.end_date.is_some() && end_date.is_none(),
-                ParamName::DayRange => request.day_range.is_some() && slots.day_range.is_none(),
-                ParamName::Timezone => request.timezone.is_some() && !uses_timezone,
-            })
-            .collect();
-
         Ok(Self {
             start_date,
             end_date,
@@ -108,12 +98,12 @@ impl Window {
             today,
             depends_on_today,
             now,
-            ignored,
+            ignored: ignored(slots, request, uses_timezone),
         })
     }
 
-    /// The instant at which `timezone`'s next day begins, at which an answer that depends on today
-    /// ends being right.
+    /// Returns the instant at which the next day in `timezone` begins: an answer that depends on today is
+    /// valid until then.
     #[must_use]
     pub fn next_midnight(&self) -> DateTime<Utc> {
         let midnight = (self.today + Days::new(1)).and_time(NaiveTime::MIN);
@@ -133,7 +123,7 @@ impl Window {
     }
 }
 
-/// Days between start and end when nothing is asked.
+/// Returns the days between start and end when the caller sends neither.
 fn default_length(slots: &Slots, today: NaiveDate) -> u32 {
     let start = slots.start_date.and_then(|default| default.on(today));
     let end = slots.end_date.map(|default| default.on(today).unwrap_or(today));
@@ -158,7 +148,18 @@ fn invalid_span(start: NaiveDate, end: NaiveDate) -> Option<InvalidParam> {
     }
 }
 
-/// The ends of the window that the caller gave.
+/// Returns the parameters that the caller sent and that have no effect.
+fn ignored(slots: &Slots, request: &WindowRequest, uses_timezone: bool) -> Vec<ParamName> {
+    let is_ignored = |param: &ParamName| match param {
+        ParamName::StartDate => request.start_date.is_some() && slots.start_date.is_none(),
+        ParamName::EndDate => request.end_date.is_some() && slots.end_date.is_none(),
+        ParamName::DayRange => request.day_range.is_some() && slots.day_range.is_none(),
+        ParamName::Timezone => request.timezone.is_some() && !uses_timezone,
+    };
+    ParamName::ALL.into_iter().filter(is_ignored).collect()
+}
+
+/// Returns the ends of the window that the caller sent.
 fn given(request: &WindowRequest) -> Vec<ParamName> {
     let start = request.start_date.map(|_| ParamName::StartDate);
     let end = request.end_date.map(|_| ParamName::EndDate);
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_told_from_today_are_defaults_like_others() {
+    fn relative_ends_are_defaults_like_others() {
         let quarter = RelativeDay { start_of: Some(CalendarUnit::Quarter), ..RelativeDay::TODAY };
         let this_quarter = Slots {
             start_date: Some(DateDefault::Relative(quarter)),

@@ -7,7 +7,7 @@ use metricd_application::{
 };
 use metricd_core::{
     actor::{Action, Actor},
-    audit::{AuditEvent, AuditedAction, AuditedObject, Outcome},
+    audit::{AuditEvent, AuditOutcome, AuditedAction, AuditedObject},
 };
 use metricd_infrastructure::db::Database;
 
@@ -91,7 +91,7 @@ async fn pages_hold_what_is_asked_for_the_latest_first() {
         let all = AuditFilter::default;
         let edits = AuditFilter { action: Some(AuditedAction::Asked(Action::Edit)), ..all() };
         assert_eq!(count(edits).await, 13);
-        let denied = AuditFilter { outcome: Some(Outcome::Denied), ..all() };
+        let denied = AuditFilter { outcome: Some(AuditOutcome::Denied), ..all() };
         assert_eq!(count(denied).await, 9);
         let orders = AuditedObject::Table("public.orders".into());
         assert_eq!(count(AuditFilter { object: Some(orders), ..all() }).await, 5);

@@ -1,7 +1,7 @@
 //! Each index is there for a query: with a million records, the query uses it.
 
 use metricd_application::ports::{AuditFilter, MetricFilter};
-use metricd_core::{actor::Action, audit::Outcome, ids::MetricId};
+use metricd_core::{actor::Action, audit::AuditOutcome, ids::MetricId};
 use metricd_infrastructure::db::Target;
 use sqlx::PgPool;
 
@@ -63,7 +63,7 @@ async fn every_index_is_used_by_the_query_that_it_is_for() {
     ask(&["audit_events_object_id_sequence_idx"], &["'metric'", &id_text, "101"]).await;
     audit.page(&AuditFilter { request_id: Some("r7".into()), ..page() }).await.unwrap();
     ask(&["audit_events_request_id_sequence_idx"], &["'r7'", "101"]).await;
-    audit.page(&AuditFilter { outcome: Some(Outcome::Denied), ..page() }).await.unwrap();
+    audit.page(&AuditFilter { outcome: Some(AuditOutcome::Denied), ..page() }).await.unwrap();
     ask(&["audit_events_outcome_sequence_idx"], &["'denied'", "101"]).await;
     let (since, until) = ("2025-06-01T00:00:00Z", "2025-06-01T01:00:00Z");
     let hour = [since, until].map(|instant| Some(instant.parse().unwrap()));

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Mutex};
 use metricd_application::catalog::{
     CatalogFiles, Counts, Finding, ImportOptions, Progress, Report, Severity, Tally, import, seed,
 };
-use metricd_core::{actor::Actor, metric::Origin};
+use metricd_core::{actor::Actor, metric::MetricOrigin};
 use metricd_infrastructure::{
     db::Database,
     loaders::{RecordFile, load_metrics, load_queries},
@@ -144,7 +144,7 @@ async fn the_sample_loads_once_and_again_changes_nothing() {
             found.metric.details.name.as_str(),
             "Total obsolescence cost avoided over the last 30 days"
         );
-        assert_eq!(found.metric.origin, Origin::Import);
+        assert_eq!(found.metric.origin, MetricOrigin::Import);
     })
     .await;
 }

@@ -2,7 +2,7 @@
 
 use metricd_application::ports::StoredEvent;
 use metricd_core::{
-    audit::{AuditEvent, AuditedAction, AuditedObject, Outcome},
+    audit::{AuditEvent, AuditOutcome, AuditedAction, AuditedObject},
     ids::MetricId,
 };
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
@@ -98,7 +98,7 @@ impl TryFrom<Model> for StoredEvent {
                 version: row.version,
                 address: address.map_err(|fault| Damage::of("address", fault))?,
                 request_id: row.request_id,
-                outcome: Outcome::from_word(&row.outcome)
+                outcome: AuditOutcome::from_word(&row.outcome)
                     .ok_or_else(|| unknown("outcome", &row.outcome))?,
             },
         })

@@ -1,6 +1,6 @@
 //! The rows of metricd's tables, one file each, with the ways to and from the domain beside them.
 
-use metricd_core::metric::{Origin, Review};
+use metricd_core::metric::{MetricOrigin, Review};
 use thiserror::Error;
 
 pub mod audit_events;
@@ -26,17 +26,17 @@ fn review_of(word: &str) -> Result<Review, Damage> {
     Review::from_word(word).ok_or_else(|| Damage::of("review", format!("unknown word `{word}`")))
 }
 
-fn origin_word(origin: Origin) -> &'static str {
+fn origin_word(origin: MetricOrigin) -> &'static str {
     match origin {
-        Origin::Import => "import",
-        Origin::Api => "api",
+        MetricOrigin::Import => "import",
+        MetricOrigin::Api => "api",
     }
 }
 
-fn origin_of(word: &str) -> Result<Origin, Damage> {
+fn origin_of(word: &str) -> Result<MetricOrigin, Damage> {
     match word {
-        "import" => Ok(Origin::Import),
-        "api" => Ok(Origin::Api),
+        "import" => Ok(MetricOrigin::Import),
+        "api" => Ok(MetricOrigin::Api),
         other => Err(Damage::of("origin", format!("unknown word `{other}`"))),
     }
 }

@@ -22,8 +22,8 @@ use metricd_core::{
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
     metric::{
-        CacheTtl, Chart, Column, Display, Metric, MetricDetails, MetricName, Origin, Query, Review,
-        Tag,
+        CacheTtl, Chart, Column, Display, Metric, MetricDetails, MetricName, MetricOrigin, Query,
+        Review, Tag,
     },
     record::{MetricRecord, RecordValues},
     sql::{Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
@@ -95,7 +95,7 @@ pub(crate) fn query(id: &str) -> Query {
         columns: vec![Column { name: "date".into(), ty: "timestamp".into() }],
         version: 3,
         review: Review::NotNeeded,
-        origin: Origin::Import,
+        origin: MetricOrigin::Import,
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn metric(id: MetricId, query: &str) -> Metric {
         layout_version: 7,
         query_version: 3,
         review: Review::NotNeeded,
-        origin: Origin::Api,
+        origin: MetricOrigin::Api,
     }
 }
 

@@ -11,7 +11,7 @@ use metricd_application::{
 };
 use metricd_core::{
     actor::Action,
-    audit::{AuditedAction, AuditedObject, Outcome},
+    audit::{AuditOutcome, AuditedAction, AuditedObject},
     ids::MetricId,
 };
 use serde::Serialize;
@@ -164,7 +164,7 @@ fn read(query: &QueryParams) -> Checked<AuditFilter> {
         faults.0.push(Fault::at(&["query", "table"], "value_error", message));
     }
     let outcome = query.read("outcome", "value_error", &mut faults, |text| {
-        Outcome::from_word(text).ok_or("must be done or denied")
+        AuditOutcome::from_word(text).ok_or("must be done or denied")
     });
     let filter = AuditFilter {
         limit: limit.unwrap_or(DEFAULT_LIMIT),

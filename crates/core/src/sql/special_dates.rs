@@ -1,8 +1,9 @@
-//! Finds the strings without a type that PostgreSQL may read as the present: `d >= 'today'`.
+//! Finds the special date literals without a type, which PostgreSQL may read as the present:
+//! `d >= 'today'`.
 //!
-//! Only where `$n` in their place gets the type that the string would get, so that PREPARE tells
-//! it and never fails over it. A string that stands elsewhere (in an array's text, a range's, a
-//! column of VALUES or UNION) stays, whatever it says, and PostgreSQL's own clock may decide it.
+//! Only where `$n` in their place gets the type that the string would get, so that PREPARE infers
+//! it and never fails over it. A string elsewhere (in an array's text, a range's, a column of VALUES
+//! or UNION) stays, whatever it says, and PostgreSQL's own clock may decide it.
 
 use pg_query::{
     Node, NodeEnum,
@@ -11,29 +12,30 @@ use pg_query::{
 
 use super::{
     clock::{self, Moment},
-    error::Fault,
+    error::SqlFault,
     grammar::without_places,
-    holes::{Filling, Holes},
     parameter::{Parameter, ParameterSource, ParameterType},
+    placeholders::{LiteralKind, Placeholders},
     tree::{builtin_name, cast, param, string_constant, sval},
-    walk::{Part, Visitor, walk},
+    walk::{SqlNode, Visitor, walk},
 };
 
-/// A string that is the clock's if its type is a date's.
+/// A string such as `'today'`: a special date if its type is a date's.
 #[derive(Debug, Clone)]
-pub(super) struct Word {
-    pub(super) hole: i32,
+pub(super) struct SpecialDateLiteral {
+    pub(super) number: i32,
     text: String,
     location: i32,
 }
 
-impl Word {
-    /// What stands in its place when PREPARE finds this type; nothing if it is no date's.
+impl SpecialDateLiteral {
+    /// Returns the expression that replaces it when PREPARE infers this type; `None` if it is not a
+    /// date or timestamp.
     pub(super) fn typed(
         &self,
         found: Option<ParameterType>,
-        holes: &mut Holes,
-    ) -> Result<Option<Node>, Fault> {
+        placeholders: &mut Placeholders,
+    ) -> Result<Option<Node>, SqlFault> {
         let ty = match found {
             Some(ParameterType::Date) => "date",
             Some(ParameterType::Timestamp) => "timestamp",
@@ -43,7 +45,7 @@ impl Word {
         let Some(moment) = clock::spelled(&self.text, ty, self.location)? else {
             return Ok(None);
         };
-        let value = clock::value(holes, moment, self.location);
+        let value = clock::value(placeholders, moment, self.location);
         Ok(Some(match (moment, ty) {
             (Moment::Now, "timestamptz") | (Moment::Day(_), "date") => value,
             _ => cast(value, ty, Vec::new()),
@@ -51,76 +53,86 @@ impl Word {
     }
 }
 
-/// Makes holes of the strings that may be the clock's.
-pub(super) fn find(tree: &mut Node, holes: &mut Holes) -> Result<Vec<Word>, Fault> {
-    let mut finder =
-        Finder { holes, found: Vec::new(), selects: 0, inside: Vec::new(), known: Vec::new() };
+/// Replaces the strings that may be special dates by placeholders.
+pub(super) fn find(
+    tree: &mut Node,
+    placeholders: &mut Placeholders,
+) -> Result<Vec<SpecialDateLiteral>, SqlFault> {
+    let mut finder = Finder {
+        placeholders,
+        found: Vec::new(),
+        selects: 0,
+        inside: Vec::new(),
+        known: Vec::new(),
+    };
     walk(tree, &mut finder)?;
     Ok(finder.found)
 }
 
 struct Finder<'a> {
-    holes: &'a mut Holes,
-    found: Vec<Word>,
+    placeholders: &'a mut Placeholders,
+    found: Vec<SpecialDateLiteral>,
     selects: usize,
-    /// The SELECTs under way, by number, outermost first.
+    /// The SELECTs being visited, by number, outermost first.
     inside: Vec<usize>,
-    known: Vec<Known>,
+    known: Vec<KnownExpression>,
 }
 
-/// An expression with holes. The same expression of the same SELECT has the same holes: PostgreSQL
-/// would not see otherwise that a GROUP BY repeats it.
-struct Known {
+/// An expression with placeholders. The same expression of the same SELECT has the same placeholders:
+/// PostgreSQL would not see otherwise that a GROUP BY repeats it.
+struct KnownExpression {
     select: Option<usize>,
     expression: Node,
-    holes: Vec<i32>,
+    placeholders: Vec<i32>,
 }
 
 impl Visitor for Finder<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if matches!(part, Part::SelectStmt(_)) {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(part, SqlNode::SelectStmt(_)) {
             self.inside.push(self.selects);
             self.selects += 1;
         }
         Ok(())
     }
 
-    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if matches!(part, Part::SelectStmt(_)) {
+    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(part, SqlNode::SelectStmt(_)) {
             self.inside.pop();
         }
         Ok(())
     }
 
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
-        if typed_words(node).is_empty() {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
+        if typed_literals(node).is_empty() {
             return Ok(());
         }
         let select = self.inside.last().copied();
         let expression = without_places(node)?;
-        let same = |known: &&Known| known.select == select && known.expression == expression;
+        let same =
+            |known: &&KnownExpression| known.select == select && known.expression == expression;
         if let Some(known) = self.known.iter().find(same) {
-            for (word, hole) in typed_words(node).into_iter().zip(&known.holes) {
-                let location = string_constant(word).map_or(-1, |(_, location)| location);
-                *word = param(*hole, location);
+            for (literal, number) in typed_literals(node).into_iter().zip(&known.placeholders) {
+                let location = string_constant(literal).map_or(-1, |(_, location)| location);
+                *literal = param(*number, location);
             }
             return Ok(());
         }
-        let holes = typed_words(node).into_iter().filter_map(|word| self.hole(word)).collect();
-        self.known.push(Known { select, expression, holes });
+        let placeholders =
+            typed_literals(node).into_iter().filter_map(|literal| self.number(literal)).collect();
+        self.known.push(KnownExpression { select, expression, placeholders });
         Ok(())
     }
 }
 
 impl Finder<'_> {
-    fn hole(&mut self, word: &mut Node) -> Option<i32> {
-        let (text, location) = string_constant(word)?;
+    fn number(&mut self, literal: &mut Node) -> Option<i32> {
+        let (text, location) = string_constant(literal)?;
         let text = text.to_owned();
         // A text until PREPARE says otherwise.
         let parameter = Parameter { source: ParameterSource::Now, ty: ParameterType::Text };
-        let hole = self.holes.literal(word, location, Filling::Value(parameter));
-        self.found.push(Word { hole, text, location });
-        Some(hole)
+        let number = self.placeholders.literal(literal, location, LiteralKind::Value(parameter));
+        self.found.push(SpecialDateLiteral { number, text, location });
+        Some(number)
     }
 }
 
@@ -128,37 +140,37 @@ impl Finder<'_> {
 const FUNCTIONS: [&str; 7] =
     ["age", "date_bin", "date_part", "date_trunc", "extract", "generate_series", "timezone"];
 
-/// The words in an expression whose type its other operands tell.
-fn typed_words(node: &mut Node) -> Vec<&mut Node> {
+/// Returns the special dates in an expression whose type follows from its other operands.
+fn typed_literals(node: &mut Node) -> Vec<&mut Node> {
     match &mut node.node {
         Some(NodeEnum::AExpr(expr)) => compared(expr),
         Some(NodeEnum::CoalesceExpr(expr)) => among(expr.args.iter_mut()),
         Some(NodeEnum::MinMaxExpr(expr)) => among(expr.args.iter_mut()),
         Some(NodeEnum::CaseExpr(case)) => {
             let arg = case.arg.as_deref();
-            let mut words = Vec::new();
+            let mut literals = Vec::new();
             let mut results = Vec::new();
             for when in &mut case.args {
                 let Some(NodeEnum::CaseWhen(when)) = &mut when.node else {
                     continue;
                 };
                 if let (Some(arg), Some(expr)) = (arg, when.expr.as_deref_mut()) {
-                    words.extend(against(arg, expr));
+                    literals.extend(against(arg, expr));
                 }
                 results.extend(when.result.as_deref_mut());
             }
-            words.extend(among(results.into_iter().chain(case.defresult.as_deref_mut())));
-            words
+            literals.extend(among(results.into_iter().chain(case.defresult.as_deref_mut())));
+            literals
         }
         // A subquery's column always has a type.
         Some(NodeEnum::SubLink(sublink)) => match sublink.testexpr.as_deref_mut() {
-            Some(Node { node: Some(NodeEnum::RowExpr(row)) }) => words(row.args.iter_mut()),
-            test => words(test.into_iter()),
+            Some(Node { node: Some(NodeEnum::RowExpr(row)) }) => literals(row.args.iter_mut()),
+            test => literals(test.into_iter()),
         },
         Some(NodeEnum::FuncCall(call))
             if builtin_name(&call.funcname).is_some_and(|name| FUNCTIONS.contains(&name)) =>
         {
-            words(call.args.iter_mut())
+            literals(call.args.iter_mut())
         }
         _ => Vec::new(),
     }
@@ -191,7 +203,7 @@ fn compared(expr: &mut AExpr) -> Vec<&mut Node> {
             };
             // On the left of IN, it might be asked to have several types at once.
             let is_between = kind != AExprKind::AexprIn;
-            if is_between && is_word(left) && !list.items.iter().any(is_untyped) {
+            if is_between && is_special(left) && !list.items.iter().any(is_untyped) {
                 return vec![left];
             }
             list.items.iter_mut().flat_map(|item| against(left, item)).collect()
@@ -200,7 +212,7 @@ fn compared(expr: &mut AExpr) -> Vec<&mut Node> {
     }
 }
 
-/// The words on one side that the other side gives a type, of two values or rows.
+/// Returns the special dates on one side that get a type from the other, of two values or rows.
 fn pair<'a>(left: &'a mut Node, right: &'a mut Node) -> Vec<&'a mut Node> {
     if is_row(left) && is_row(right) {
         let values = row(left).iter_mut().zip(row(right));
@@ -209,33 +221,33 @@ fn pair<'a>(left: &'a mut Node, right: &'a mut Node) -> Vec<&'a mut Node> {
     among([left, right].into_iter())
 }
 
-/// The words of `right` that `left` gives a type.
+/// Returns the special dates of `right` that get a type from `left`.
 fn against<'a>(left: &Node, right: &'a mut Node) -> Vec<&'a mut Node> {
     if let Some(NodeEnum::RowExpr(left)) = &left.node {
         let values = left.args.iter().zip(row(right));
         return values.flat_map(|(left, right)| against(left, right)).collect();
     }
-    if !is_untyped(left) && is_word(right) { vec![right] } else { Vec::new() }
+    if !is_untyped(left) && is_special(right) { vec![right] } else { Vec::new() }
 }
 
-/// The words among values that all take one type, if one of the others tells it.
+/// Returns the special dates among values of one type, if another of them has it.
 fn among<'a>(values: impl Iterator<Item = &'a mut Node>) -> Vec<&'a mut Node> {
     let values: Vec<_> = values.collect();
     if values.iter().all(|value| is_untyped(value)) {
         return Vec::new();
     }
-    words(values.into_iter())
+    literals(values.into_iter())
 }
 
-fn words<'a>(values: impl Iterator<Item = &'a mut Node>) -> Vec<&'a mut Node> {
-    values.filter(|value| is_word(value)).collect()
+fn literals<'a>(values: impl Iterator<Item = &'a mut Node>) -> Vec<&'a mut Node> {
+    values.filter(|value| is_special(value)).collect()
 }
 
-fn is_word(node: &Node) -> bool {
+fn is_special(node: &Node) -> bool {
     string_constant(node).is_some_and(|(text, _)| clock::is_of_the_clock(text))
 }
 
-/// Whether a value leaves its type to its surroundings.
+/// Whether a value gets its type from its context.
 fn is_untyped(node: &Node) -> bool {
     matches!(&node.node, Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_)))
 }
@@ -264,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_the_clock_where_it_is_compared_with_a_date() {
+    fn a_special_date_is_the_clock_where_it_is_compared_with_a_date() {
         let cases = [
             ("d >= 'today'", "d >= $1::date"),
             ("d < ' Tomorrow '", "d < ($1::date + 1)"),
@@ -308,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_has_the_type_that_prepare_infers() {
+    fn a_special_date_has_the_type_that_prepare_infers() {
         use ParameterType::{Timestamp, TimestampTz};
         let cases = [
             ("today", Timestamp, "$1::date::timestamp"),
@@ -318,15 +330,15 @@ mod tests {
             ("tomorrow", TimestampTz, "($1::date + 1)::timestamptz"),
             ("\tNow ", TimestampTz, "$1::timestamptz"),
         ];
-        for (word, ty, expected) in cases {
-            let template = with_type(&format!("SELECT 1 FROM t WHERE d >= '{word}'"), Some(ty));
+        for (literal, ty, expected) in cases {
+            let template = with_type(&format!("SELECT 1 FROM t WHERE d >= '{literal}'"), Some(ty));
             assert_eq!(template.sql, format!("SELECT 1 FROM t WHERE d >= {expected}"));
             assert!(template.slots.clock);
         }
     }
 
     #[test]
-    fn as_anything_else_a_word_stays() {
+    fn as_anything_else_a_special_date_stays() {
         let conditions =
             ["kind = 'today'", "kind IN ('now', 'Today 10:00')", "kind >= 'all of today'"];
         for condition in conditions {
@@ -343,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn each_word_has_its_own_type() {
+    fn each_special_date_has_its_own_type() {
         let sql = "SELECT 1 FROM t WHERE kind = 'today' AND d >= 'today' AND e < CURRENT_DATE";
         let draft = Draft::parse(sql, &Gate::default()).unwrap();
         assert_eq!(draft.sql(), "SELECT 1 FROM t WHERE kind = $1 AND d >= $2 AND e < $3::date");
@@ -384,14 +396,14 @@ mod tests {
         let draft = Draft::parse(sql, &Gate::default()).unwrap();
         let expected = "SELECT d >= $1 AS a FROM t GROUP BY d >= $1 HAVING d >= $2";
         assert_eq!(draft.sql(), expected);
-        // In another SELECT, the same words may mean another column.
+        // In another SELECT, the same expression may mean another column.
         let sql = "SELECT d >= 'today' AS a FROM t UNION SELECT d >= 'today' FROM u";
         let draft = Draft::parse(sql, &Gate::default()).unwrap();
         assert_eq!(draft.sql(), "SELECT d >= $1 AS a FROM t UNION SELECT d >= $2 FROM u");
     }
 
     #[test]
-    fn a_word_with_more_to_it_is_refused_as_a_date() {
+    fn a_special_date_with_more_to_it_is_refused_as_a_date() {
         for ty in [ParameterType::Date, ParameterType::Timestamp, ParameterType::TimestampTz] {
             let draft = Draft::parse("SELECT 1 FROM t\nWHERE d >= 'today 10:00'", &Gate::default())
                 .unwrap();

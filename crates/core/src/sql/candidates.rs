@@ -1,32 +1,30 @@
 //! Finds the literals that mean the same as a placeholder.
 //!
-//! Only where moving them cannot change the query's sense: AND-ed conditions of a WHERE or ON, one
+//! Only where replacing them cannot change the meaning of the query: AND-ed conditions of a WHERE or ON, one
 //! range, one number of days in all, and neither of them repeated where it could not move along. In
 //! doubt a literal stays, with a note saying why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
-use pg_query::{
-    Node, NodeEnum,
-    protobuf::{AExprKind, BoolExprType},
-};
+use pg_query::Node;
 
 use super::{
-    error::Fault,
-    grammar::without_places,
-    holes::{Filling, Holes},
-    literals::{DayLiteral, DaysBack, looks_like_a_date, subtracted, subtracted_mut},
+    error::SqlFault,
+    literals::{DayLiteral, DaysBack, subtracted, subtracted_mut},
+    notes::{self, Note},
     parameter::{Parameter, ParameterSource, ParameterType},
-    scan::{Filler, Placeholder},
-    tree::{binary, cast_parts, string_constant},
-    walk::{Part, Visitor, walk},
+    placeholders::{LiteralKind, Placeholders},
+    ranges::{between, conditions, conditions_mut, inclusive, is_and, lower_bound, operand, pair},
+    scan::{NamedPlaceholder, PlaceholderSource},
+    tree::binary,
+    walk::{SqlNode, Visitor, first_location, walk},
 };
-use crate::window::{MAX_DAYS, ParamName};
+use crate::window::ParamName;
 
 /// The literals that may become slots.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Candidates {
+pub(super) struct SlotCandidates {
     pub(super) ranges: Vec<Range>,
     pub(super) days: Vec<DaysSlot>,
 }
@@ -38,50 +36,37 @@ pub(super) struct Range {
     pub(super) end: DayLiteral,
     /// Whether the range ends before `end`.
     pub(super) is_half_open: bool,
-    pub(super) start_hole: i32,
-    pub(super) end_hole: i32,
+    pub(super) start_number: i32,
+    pub(super) end_number: i32,
 }
 
 /// A number of days back from today.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DaysSlot {
     pub(super) days: u32,
-    pub(super) hole: i32,
+    pub(super) number: i32,
     pub(super) location: i32,
-}
-
-/// What to tell the author about one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Note {
-    pub(super) location: i32,
-    pub(super) is_slot: bool,
-    pub(super) message: String,
 }
 
 impl Range {
-    /// First and last day.
+    /// Returns the first and last day.
     pub(super) fn days(&self) -> (NaiveDate, NaiveDate) {
         inclusive(&self.start, &self.end, self.is_half_open)
     }
 }
 
-fn inclusive(start: &DayLiteral, end: &DayLiteral, is_half_open: bool) -> (NaiveDate, NaiveDate) {
-    let last = if is_half_open { end.date - Days::new(1) } else { end.date };
-    (start.date, last)
-}
-
-/// Makes holes of the literals that may become slots. Notes tell of those that may not.
+/// Replaces the literals that may become slots by placeholders, and notes those that may not.
 pub(super) fn find(
     tree: &mut Node,
-    holes: &mut Holes,
-    placeholders: &[Placeholder],
-) -> Result<(Candidates, Vec<Note>), Fault> {
+    placeholders: &mut Placeholders,
+    named: &[NamedPlaceholder],
+) -> Result<(SlotCandidates, Vec<Note>), SqlFault> {
     let has = |params: &[ParamName]| {
-        let is_one = |p: &Placeholder| matches!(p.filler, Filler::Window(w) if params.contains(&w));
-        placeholders.iter().any(is_one)
+        let is_one = |p: &NamedPlaceholder| matches!(p.source, PlaceholderSource::Window(w) if params.contains(&w));
+        named.iter().any(is_one)
     };
     let mut survey = Survey {
-        holes,
+        placeholders,
         ranges: BTreeSet::new(),
         days: BTreeSet::new(),
         movable: BTreeSet::new(),
@@ -90,73 +75,72 @@ pub(super) fn find(
     };
     walk(tree, &mut survey)?;
     let range_obstacle = if has(&[ParamName::StartDate, ParamName::EndDate]) {
-        Some("the query says :start_date or :end_date where its window is meant")
+        Some("the query uses :start_date or :end_date for its window")
     } else if survey.ranges.len() > 1 {
         Some(
-            "the query holds different ranges of days; write :start_date and :end_date where its \
-             window is meant",
+            "the query contains different ranges of days; use :start_date and :end_date for its \
+             window",
         )
     } else if survey.range_stays_elsewhere() {
         Some(
-            "its range begins or ends with a day that also stands where it cannot move; write \
-             :start_date and :end_date where the query's window is meant",
+            "its range begins or ends with a day that also occurs where it cannot change; use \
+             :start_date and :end_date for the query's window",
         )
     } else {
         None
     };
     let days_obstacle = if has(&[ParamName::DayRange]) {
-        Some("the query says :day_range where its number of days is meant")
+        Some("the query uses :day_range for its number of days")
     } else if survey.days.len() > 1 {
         Some(
-            "the query holds different numbers of days; write :day_range * INTERVAL '1 day' where \
-             its number of days is meant",
+            "the query contains different numbers of days; use :day_range * INTERVAL '1 day' for its \
+             number of days",
         )
     } else if survey.days_stay_elsewhere() {
         Some(
-            "as many days are also subtracted where they cannot move; write :day_range * INTERVAL \
-             '1 day' where the query's number of days is meant",
+            "the same number of days is also subtracted where it cannot change; use :day_range * \
+             INTERVAL '1 day' for the query's number of days",
         )
     } else {
         None
     };
-    let mut finder = Finder {
-        holes,
+    let mut finder = CandidateFinder {
+        placeholders,
         range_obstacle,
         days_obstacle,
-        found: Candidates::default(),
+        found: SlotCandidates::default(),
         reasons: BTreeMap::new(),
     };
     walk(tree, &mut finder)?;
-    let Finder { found, reasons, .. } = finder;
-    let mut rest = Rest { holes, reasons, inside: Vec::new(), notes: Vec::new() };
-    walk(tree, &mut rest)?;
-    Ok((found, rest.notes))
+    let CandidateFinder { found, reasons, .. } = finder;
+    let notes = notes::on_literals(tree, placeholders, reasons)?;
+    Ok((found, notes))
 }
 
-/// What a template holds of ranges and numbers of days, wherever they stand: a FILTER for another
+/// Collects the ranges and numbers of days of a template, wherever they occur: a FILTER for another
 /// period than the WHERE's would lose its rows if the WHERE moved, and so would one for the same.
 struct Survey<'a> {
-    holes: &'a Holes,
+    placeholders: &'a Placeholders,
     ranges: BTreeSet<(NaiveDate, NaiveDate)>,
     days: BTreeSet<u32>,
-    /// The places of what may become slots.
+    /// The locations of what may become slots.
     movable: BTreeSet<i32>,
-    /// By place, all whole days.
+    /// All whole days, by location.
     day_literals: BTreeMap<i32, NaiveDate>,
-    /// By place, all days that are subtracted from the present.
+    /// All numbers of days that are subtracted from the present, by location.
     amounts: BTreeMap<i32, u32>,
 }
 
 impl Visitor for Survey<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
-            Part::SelectStmt(select) => self.condition(select.where_clause.as_deref()),
-            Part::JoinExpr(join) => self.condition(join.quals.as_deref()),
+            SqlNode::SelectStmt(select) => self.condition(select.where_clause.as_deref()),
+            SqlNode::JoinExpr(join) => self.condition(join.quals.as_deref()),
             _ => Ok(()),
         }
     }
 
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         if is_and(node) || between(node).is_some() {
             let ranges = pair(&conditions(node))?.ranges;
             self.ranges.extend(ranges.iter().map(|r| inclusive(&r.start, &r.end, r.is_half_open)));
@@ -166,18 +150,18 @@ impl Visitor for Survey<'_> {
             (None, Some((left, "<" | "<=" | ">" | ">=" | "=", right))) => vec![left, right],
             _ => Vec::new(),
         };
-        let days = operands.into_iter().filter_map(|operand| days_back(operand, self.holes));
+        let days = operands.into_iter().filter_map(|operand| days_back(operand, self.placeholders));
         self.days.extend(days.map(|(back, _)| back.days));
         self.day_literals.extend(DayLiteral::read(node).map(|day| (day.location, day.date)));
-        let amount = days_back(node, self.holes);
+        let amount = days_back(node, self.placeholders);
         self.amounts.extend(amount.map(|(back, location)| (location, back.days)));
         Ok(())
     }
 }
 
 impl Survey<'_> {
-    /// Learns what may become slots, as [`Finder::condition`] makes them.
-    fn condition(&mut self, condition: Option<&Node>) -> Result<(), Fault> {
+    /// Collects what may become slots, as [`CandidateFinder::condition`] makes them.
+    fn condition(&mut self, condition: Option<&Node>) -> Result<(), SqlFault> {
         let Some(condition) = condition else {
             return Ok(());
         };
@@ -185,7 +169,7 @@ impl Survey<'_> {
         let ranges = pair(&conditions)?.ranges;
         self.movable.extend(ranges.iter().flat_map(|r| [r.start.location, r.end.location]));
         let bounds = conditions.into_iter().filter_map(lower_bound);
-        let days = bounds.filter_map(|(_, bound)| days_back(bound, self.holes));
+        let days = bounds.filter_map(|(_, bound)| days_back(bound, self.placeholders));
         self.movable.extend(days.map(|(_, location)| location));
         Ok(())
     }
@@ -205,27 +189,27 @@ impl Survey<'_> {
     }
 }
 
-struct Finder<'a> {
-    holes: &'a mut Holes,
+struct CandidateFinder<'a> {
+    placeholders: &'a mut Placeholders,
     range_obstacle: Option<&'static str>,
     days_obstacle: Option<&'static str>,
-    found: Candidates,
-    /// By place, why a literal that could be a slot is none.
+    found: SlotCandidates,
+    /// Why a literal that could be a slot is none, by location.
     reasons: BTreeMap<i32, String>,
 }
 
-impl Visitor for Finder<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
+impl Visitor for CandidateFinder<'_> {
+    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match part {
-            Part::SelectStmt(select) => self.condition(select.where_clause.as_deref_mut()),
-            Part::JoinExpr(join) => self.condition(join.quals.as_deref_mut()),
+            SqlNode::SelectStmt(select) => self.condition(select.where_clause.as_deref_mut()),
+            SqlNode::JoinExpr(join) => self.condition(join.quals.as_deref_mut()),
             _ => Ok(()),
         }
     }
 }
 
-impl Finder<'_> {
-    fn condition(&mut self, condition: Option<&mut Node>) -> Result<(), Fault> {
+impl CandidateFinder<'_> {
+    fn condition(&mut self, condition: Option<&mut Node>) -> Result<(), SqlFault> {
         let Some(condition) = condition else {
             return Ok(());
         };
@@ -243,19 +227,19 @@ impl Finder<'_> {
             } else {
                 ParameterSource::EndDate
             };
-            let start_hole = operand(conditions[range.start_at.0], range.start_at.1)
+            let start_number = operand(conditions[range.start_at.0], range.start_at.1)
                 .and_then(|node| self.literal(node, &range.start, ParameterSource::StartDate));
-            let end_hole = operand(conditions[range.end_at.0], range.end_at.1)
+            let end_number = operand(conditions[range.end_at.0], range.end_at.1)
                 .and_then(|node| self.literal(node, &range.end, end));
-            let (Some(start_hole), Some(end_hole)) = (start_hole, end_hole) else {
+            let (Some(start_number), Some(end_number)) = (start_number, end_number) else {
                 continue;
             };
             self.found.ranges.push(Range {
                 start: range.start,
                 end: range.end,
                 is_half_open: range.is_half_open,
-                start_hole,
-                end_hole,
+                start_number,
+                end_number,
             });
         }
         for condition in conditions {
@@ -271,16 +255,16 @@ impl Finder<'_> {
         source: ParameterSource,
     ) -> Option<i32> {
         let ty = day.cast.unwrap_or(ParameterType::Date);
-        let filling = Filling::Value(Parameter { source, ty });
-        Some(self.holes.literal(DayLiteral::constant(node)?, day.location, filling))
+        let kind = LiteralKind::Value(Parameter { source, ty });
+        Some(self.placeholders.literal(DayLiteral::constant(node)?, day.location, kind))
     }
 
-    /// Makes a hole of the days that a lower bound lies back.
+    /// Replaces the days that a lower bound lies back.
     fn days(&mut self, condition: &mut Node) {
         let Some((side, bound)) = lower_bound(condition) else {
             return;
         };
-        let Some((back, location)) = days_back(bound, self.holes) else {
+        let Some((back, location)) = days_back(bound, self.placeholders) else {
             return;
         };
         if let Some(reason) = self.days_obstacle {
@@ -288,355 +272,24 @@ impl Finder<'_> {
             return;
         }
         let parameter = Parameter { source: ParameterSource::DayRange, ty: ParameterType::Int };
-        let filling = if back.is_interval {
-            Filling::DaysInterval(parameter)
+        let kind = if back.is_interval {
+            LiteralKind::DaysInterval(parameter)
         } else {
-            Filling::Days(parameter)
+            LiteralKind::Days(parameter)
         };
         if let Some(amount) = operand(condition, side).and_then(subtracted_mut) {
-            let hole = self.holes.literal(amount, location, filling);
-            self.found.days.push(DaysSlot { days: back.days, hole, location });
+            let number = self.placeholders.literal(amount, location, kind);
+            self.found.days.push(DaysSlot { days: back.days, number, location });
         }
     }
 }
 
-/// The operand that a value must lie above.
-fn lower_bound(condition: &Node) -> Option<(Side, &Node)> {
-    if let Some((_, low, _)) = between(condition) {
-        return Some((Side::Low, low));
-    }
-    match binary(condition)? {
-        (_, ">" | ">=", bound) => Some((Side::Right, bound)),
-        (bound, "<" | "<=", _) => Some((Side::Left, bound)),
-        _ => None,
-    }
-}
-
-/// The days that an expression lies before the present, and their place in the author's words.
-fn days_back(expression: &Node, holes: &Holes) -> Option<(DaysBack, i32)> {
-    let amount = subtracted(expression, holes)?;
-    // Without a place it is not the author's: `'yesterday'::date` is today minus 1 by now.
-    let location = Some(first_place(amount)).filter(|location| *location >= 0)?;
+/// Reads the days that an expression lies before the present, and their location in the author's SQL.
+fn days_back(expression: &Node, placeholders: &Placeholders) -> Option<(DaysBack, i32)> {
+    let amount = subtracted(expression, placeholders)?;
+    // Without a location it is not the author's: `'yesterday'::date` is already today minus 1.
+    let location = Some(first_location(amount)).filter(|location| *location >= 0)?;
     Some((DaysBack::read(amount)?, location))
-}
-
-/// Where in a condition an operand stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-    /// The first bound of a BETWEEN.
-    Low,
-    /// The second bound of a BETWEEN.
-    High,
-}
-
-fn operand(condition: &mut Node, side: Side) -> Option<&mut Node> {
-    let Some(NodeEnum::AExpr(expr)) = &mut condition.node else {
-        return None;
-    };
-    if side == Side::Left {
-        return expr.lexpr.as_deref_mut();
-    }
-    let right = expr.rexpr.as_deref_mut()?;
-    let index = match side {
-        Side::Low => 0,
-        Side::High => 1,
-        Side::Left | Side::Right => return Some(right),
-    };
-    match &mut right.node {
-        Some(NodeEnum::List(bounds)) => bounds.items.get_mut(index),
-        _ => None,
-    }
-}
-
-/// `x`, `low` and `high` of `x BETWEEN low AND high`.
-pub(super) fn between(node: &Node) -> Option<(&Node, &Node, &Node)> {
-    let Some(NodeEnum::AExpr(expr)) = &node.node else {
-        return None;
-    };
-    let Some(NodeEnum::List(bounds)) = &expr.rexpr.as_deref()?.node else {
-        return None;
-    };
-    match (expr.kind(), bounds.items.as_slice()) {
-        (AExprKind::AexprBetween, [low, high]) => Some((expr.lexpr.as_deref()?, low, high)),
-        _ => None,
-    }
-}
-
-/// The AND-ed parts of a condition.
-fn conditions(condition: &Node) -> Vec<&Node> {
-    match &condition.node {
-        Some(NodeEnum::BoolExpr(expr)) if expr.boolop() == BoolExprType::AndExpr => {
-            expr.args.iter().flat_map(conditions).collect()
-        }
-        _ => vec![condition],
-    }
-}
-
-/// As [`conditions`], in the same order.
-fn conditions_mut(condition: &mut Node) -> Vec<&mut Node> {
-    if !is_and(condition) {
-        return vec![condition];
-    }
-    match &mut condition.node {
-        Some(NodeEnum::BoolExpr(expr)) => expr.args.iter_mut().flat_map(conditions_mut).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn is_and(node: &Node) -> bool {
-    matches!(&node.node, Some(NodeEnum::BoolExpr(expr)) if expr.boolop() == BoolExprType::AndExpr)
-}
-
-/// Two literals that enclose a range, and where among the conditions they stand.
-struct Pair {
-    start: DayLiteral,
-    end: DayLiteral,
-    is_half_open: bool,
-    start_at: (usize, Side),
-    end_at: (usize, Side),
-}
-
-#[derive(Default)]
-struct Pairs {
-    ranges: Vec<Pair>,
-    reasons: BTreeMap<i32, String>,
-}
-
-/// One end of a range: `x >= 'd1'` or `x < 'd2'`.
-struct Bound {
-    of: Node,
-    day: DayLiteral,
-    at: (usize, Side),
-    kind: BoundKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BoundKind {
-    From,
-    Through,
-    Before,
-}
-
-/// The ranges that AND-ed conditions enclose.
-fn pair(conditions: &[&Node]) -> Result<Pairs, Fault> {
-    let mut pairs = Pairs::default();
-    let mut bounds: Vec<Bound> = Vec::new();
-    for (index, condition) in conditions.iter().enumerate() {
-        if let Some((_, low, high)) = between(condition) {
-            if let (Some(start), Some(end)) = (DayLiteral::read(low), DayLiteral::read(high)) {
-                pairs.add(Pair {
-                    start,
-                    end,
-                    is_half_open: false,
-                    start_at: (index, Side::Low),
-                    end_at: (index, Side::High),
-                });
-            }
-        } else if let Some((of, operator, day, side)) = comparison(condition) {
-            let kind = match operator {
-                ">=" => BoundKind::From,
-                "<=" => BoundKind::Through,
-                "<" => BoundKind::Before,
-                _ => continue,
-            };
-            bounds.push(Bound { of: without_places(of)?, day, at: (index, side), kind });
-        }
-    }
-    while let Some(first) = bounds.pop() {
-        let (mut same, other) =
-            bounds.into_iter().partition::<Vec<_>, _>(|bound| bound.of == first.of);
-        bounds = other;
-        same.push(first);
-        let (from, to): (Vec<_>, Vec<_>) =
-            same.into_iter().partition(|bound| bound.kind == BoundKind::From);
-        match (<[Bound; 1]>::try_from(from), <[Bound; 1]>::try_from(to)) {
-            (Ok([from]), Ok([to])) => pairs.add(Pair {
-                start: from.day,
-                end: to.day,
-                is_half_open: to.kind == BoundKind::Before,
-                start_at: from.at,
-                end_at: to.at,
-            }),
-            (from, to) => {
-                let from = from.map_or_else(|all| all, Vec::from);
-                let to = to.map_or_else(|all| all, Vec::from);
-                let reason = match (from.len(), to.len()) {
-                    (_, 0) => "the range has no last day",
-                    (0, _) => "the range has no first day",
-                    _ => "the same value has more than one first or last day",
-                };
-                let places = from.iter().chain(&to).map(|bound| bound.day.location);
-                pairs.reasons.extend(places.map(|place| (place, reason.to_owned())));
-            }
-        }
-    }
-    Ok(pairs)
-}
-
-impl Pairs {
-    fn add(&mut self, pair: Pair) {
-        let (first, last) = inclusive(&pair.start, &pair.end, pair.is_half_open);
-        let reason = match (last - first).num_days() {
-            ..0 => "the range ends before it begins".to_owned(),
-            days if days > i64::from(MAX_DAYS) => {
-                format!("the range spans more than {MAX_DAYS} days")
-            }
-            _ => return self.ranges.push(pair),
-        };
-        self.reasons.insert(pair.start.location, reason.clone());
-        self.reasons.insert(pair.end.location, reason);
-    }
-}
-
-/// `x`, operator and day of `x >= 'd'`, read from left to right whichever way it is written.
-fn comparison(condition: &Node) -> Option<(&Node, &'static str, DayLiteral, Side)> {
-    let (left, operator, right) = binary(condition)?;
-    let (straight, mirrored) = match operator {
-        ">=" => (">=", "<="),
-        "<=" => ("<=", ">="),
-        "<" => ("<", ">"),
-        ">" => (">", "<"),
-        _ => return None,
-    };
-    match (DayLiteral::read(left), DayLiteral::read(right)) {
-        (None, Some(day)) => Some((left, straight, day, Side::Right)),
-        (Some(day), None) => Some((right, mirrored, day, Side::Left)),
-        _ => None,
-    }
-}
-
-/// Notes what stays as written.
-struct Rest<'a> {
-    holes: &'a Holes,
-    reasons: BTreeMap<i32, String>,
-    /// The surroundings that rule slots out, innermost last.
-    inside: Vec<Surroundings>,
-    notes: Vec<Note>,
-}
-
-impl Visitor for Rest<'_> {
-    fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        self.inside.extend(surroundings(part));
-        Ok(())
-    }
-
-    fn leave(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-        if surroundings(part).is_some() {
-            self.inside.pop();
-        }
-        Ok(())
-    }
-
-    fn replace(&mut self, node: &mut Node) -> Result<(), Fault> {
-        if let Some((text, location)) = string_constant(node) {
-            if looks_like_a_date(text) {
-                let is_whole = DayLiteral::read(node).is_some();
-                let reason = (!is_whole).then_some("it is not a whole day");
-                self.note(location, &format!("'{text}'"), reason, RANGE_RULE);
-            } else if let Some(name) = placeholder_in(text) {
-                self.notes.push(Note {
-                    location,
-                    is_slot: false,
-                    message: format!("{name} inside a string is not replaced"),
-                });
-            }
-        } else if cast_parts(node).is_none()
-            && let Some(amount) = subtracted(node, self.holes)
-            && !holds_parameter(amount)?
-        {
-            let reason = match DaysBack::read(amount) {
-                Some(_) => None,
-                None => Some("only a number of whole days or weeks becomes a slot"),
-            };
-            self.note(first_place(amount), "what is subtracted here", reason, DAYS_RULE);
-        }
-        Ok(())
-    }
-}
-
-const RANGE_RULE: &str = "only `x BETWEEN 'd1' AND 'd2'` and `x >= 'd1' AND x < 'd2'` among the \
-                          AND-ed conditions of a WHERE or ON become slots";
-const DAYS_RULE: &str = "only in a lower bound, such as `x >= CURRENT_DATE - 30`, among the AND-ed \
-                         conditions of a WHERE or ON does it become a slot";
-
-impl Rest<'_> {
-    fn note(&mut self, location: i32, what: &str, reason: Option<&str>, rule: &str) {
-        if location < 0 {
-            return; // Not the author's words: `'yesterday'` is today minus 1 by now.
-        }
-        let inside = self.inside.last().and_then(|surroundings| match surroundings {
-            Surroundings::Excluding(inside) => Some(inside),
-            Surroundings::Query => None,
-        });
-        let inside = inside.map(|inside| format!("it stands {inside}; {rule}"));
-        let reason = self
-            .reasons
-            .get(&location)
-            .cloned()
-            .or_else(|| reason.map(str::to_owned))
-            .or(inside)
-            .unwrap_or_else(|| rule.to_owned());
-        let message = format!("{what} stays as written: {reason}");
-        self.notes.push(Note { location, is_slot: false, message });
-    }
-}
-
-/// What a part means for the literals inside it.
-enum Surroundings {
-    /// No literal in there becomes a slot.
-    Excluding(&'static str),
-    /// A subquery, whose own WHERE counts anew.
-    Query,
-}
-
-fn surroundings(part: &Part<'_>) -> Option<Surroundings> {
-    match part {
-        Part::BoolExpr(expr) => match expr.boolop() {
-            BoolExprType::OrExpr => Some(Surroundings::Excluding("under OR")),
-            BoolExprType::NotExpr => Some(Surroundings::Excluding("under NOT")),
-            _ => None,
-        },
-        Part::CaseExpr(_) => Some(Surroundings::Excluding("in CASE")),
-        Part::SelectStmt(_) => Some(Surroundings::Query),
-        _ => None,
-    }
-}
-
-fn placeholder_in(text: &str) -> Option<String> {
-    ParamName::ALL.map(|param| format!(":{param}")).into_iter().find(|name| text.contains(name))
-}
-
-fn holds_parameter(node: &Node) -> Result<bool, Fault> {
-    struct Holds(bool);
-    impl Visitor for Holds {
-        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-            self.0 |= matches!(part, Part::ParamRef(_));
-            Ok(())
-        }
-    }
-    let mut holds = Holds(false);
-    walk(&mut node.clone(), &mut holds)?;
-    Ok(holds.0)
-}
-
-/// The first known place inside an expression.
-fn first_place(node: &Node) -> i32 {
-    struct First(Option<i32>);
-    impl Visitor for First {
-        fn enter(&mut self, part: &mut Part<'_>) -> Result<(), Fault> {
-            let here = part.location();
-            self.0 = match (self.0, here) {
-                (Some(first), Some(here)) => Some(first.min(here)),
-                (first, here) => first.or(here),
-            };
-            Ok(())
-        }
-    }
-    let mut first = First(None);
-    let known = walk(&mut node.clone(), &mut first).is_ok();
-    first.0.filter(|_| known).unwrap_or(-1)
 }
 
 #[cfg(test)]
@@ -713,9 +366,9 @@ mod tests {
     fn what_may_mean_something_else_stays_with_a_reason() {
         let range = "x BETWEEN '2025-06-01' AND '2025-06-30'";
         let cases = [
-            (format!("SELECT 1 FROM t WHERE a OR {range}"), "it stands under OR"),
-            (format!("SELECT 1 FROM t WHERE NOT ({range})"), "it stands under NOT"),
-            (format!("SELECT 1 FROM t WHERE CASE WHEN {range} THEN a END"), "it stands in CASE"),
+            (format!("SELECT 1 FROM t WHERE a OR {range}"), "it is under OR"),
+            (format!("SELECT 1 FROM t WHERE NOT ({range})"), "it is under NOT"),
+            (format!("SELECT 1 FROM t WHERE CASE WHEN {range} THEN a END"), "it is in CASE"),
             (format!("SELECT count(*) FILTER (WHERE {range}) FROM t"), "only `x BETWEEN"),
             (format!("SELECT 1 FROM t GROUP BY x HAVING {range}"), "only `x BETWEEN"),
             (format!("SELECT {range} FROM t"), "only `x BETWEEN"),
@@ -736,11 +389,11 @@ mod tests {
                 "SELECT 1 FROM t WHERE x BETWEEN '2025-06-01' AND '2025-06-30' UNION SELECT 1 FROM t \
                  WHERE x BETWEEN '2025-05-01' AND '2025-05-31'"
                     .into(),
-                "the query holds different ranges",
+                "the query contains different ranges",
             ),
             (
                 format!("SELECT 1 FROM t WHERE {range} AND y <= :end_date"),
-                "the query says :start_date or :end_date",
+                "the query uses :start_date or :end_date",
             ),
         ];
         for (sql, reason) in cases {
@@ -797,8 +450,8 @@ mod tests {
         let stays = [
             ("x < CURRENT_DATE - 7", "only in a lower bound"),
             ("x = CURRENT_DATE - 7", "only in a lower bound"),
-            ("a OR x >= CURRENT_DATE - 7", "it stands under OR"),
-            ("NOT x >= CURRENT_DATE - 7", "it stands under NOT"),
+            ("a OR x >= CURRENT_DATE - 7", "it is under OR"),
+            ("NOT x >= CURRENT_DATE - 7", "it is under NOT"),
             ("x >= date_trunc('day', now() - INTERVAL '7 days')", "only in a lower bound"),
             ("x >= CURRENT_DATE - INTERVAL '3 months'", "only a number of whole days"),
             ("x >= now() - INTERVAL '36 hours'", "only a number of whole days"),
@@ -810,10 +463,10 @@ mod tests {
             ("x >= CURRENT_DATE - 99999", "only a number of whole days"),
             (
                 "x >= CURRENT_DATE - 7 AND y >= CURRENT_DATE - 8",
-                "the query holds different numbers",
+                "the query contains different numbers",
             ),
             ("x >= CURRENT_DATE - 14 AND x < CURRENT_DATE - 7", ""),
-            ("x >= CURRENT_DATE - 7 AND y > :day_range", "the query says :day_range"),
+            ("x >= CURRENT_DATE - 7 AND y > :day_range", "the query uses :day_range"),
         ];
         for (condition, reason) in stays {
             let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
@@ -858,8 +511,8 @@ mod tests {
             let template = template(&sql);
             assert_eq!(slots(&template), "..", "{sql}");
             assert!(template.parameters.is_empty(), "{}", template.sql);
-            let reason = "stays as written: its range begins or ends with a day that also stands \
-                          where it cannot move";
+            let reason = "stays as written: its range begins or ends with a day that also occurs \
+                          where it cannot change";
             let moved = |note: &&crate::sql::SlotNote| note.message.contains(reason);
             assert_eq!(template.notes.iter().filter(moved).count() % 2, 0, "{sql}");
             assert!(template.notes.iter().any(|note| moved(&note)), "{:?}", template.notes);
@@ -895,8 +548,7 @@ mod tests {
         for sql in elsewhere {
             let template = template(&sql);
             assert_eq!(slots(&template), "..", "{sql}");
-            let reason =
-                "stays as written: as many days are also subtracted where they cannot move";
+            let reason = "stays as written: the same number of days is also subtracted where it cannot change";
             assert!(template.notes.iter().any(|n| n.message.contains(reason)), "{sql}");
         }
         let sql = format!("SELECT CURRENT_DATE - 7 AS week FROM t WHERE {bound}");
