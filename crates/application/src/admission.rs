@@ -137,7 +137,7 @@ impl Admission {
             cost
         };
         if cost > self.ceiling {
-            warn!(cost, ceiling = self.ceiling, "Query too dear");
+            warn!(cost, ceiling = self.ceiling, "Query too expensive");
             return Err(RunError::TooExpensive {
                 cost,
                 ceiling: self.ceiling,
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_dear_stays_so_without_asking_again() {
+    async fn what_is_too_expensive_stays_so_without_asking_again() {
         assert_eq!(admitted(999.0, DAYS, &[4, 5, 8]).await, (2, vec![false, false, false]));
         assert_eq!(admitted(1_000.0, DAYS, &[4, 5, 8]).await, (2, vec![true, true, true]));
     }

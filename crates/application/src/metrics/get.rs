@@ -19,6 +19,7 @@ use crate::{
     authorize,
     context::Context,
     deny,
+    error::{Cause, Classified, Classify},
     freshness::{Definition, Fetched, Question, Served},
     ports::{QueryRunner, RunError, StoreError},
     rights::find_definition,
@@ -43,10 +44,10 @@ pub enum GetError {
     #[error("Metric not found")]
     NotFound,
     /// The metric waits for approval.
-    #[error("Metric waits for approval")]
+    #[error("The metric awaits approval")]
     Waiting,
     /// The window makes no sense.
-    #[error("the window is refused")]
+    #[error("the window is invalid")]
     Window(Vec<WindowFault>),
     /// The metric's query gave no rows.
     #[error(transparent)]
@@ -54,6 +55,22 @@ pub enum GetError {
     /// The catalog, or what has changed, could not be read.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
+}
+
+impl Classify for GetError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Waiting => Cause::MetricAwaitsApproval.into(),
+            Self::Window(faults) => Classified {
+                faults: faults.iter().map(Into::into).collect(),
+                ..Cause::InvalidWindow.into()
+            },
+            Self::Run(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 impl From<StoreError> for GetError {

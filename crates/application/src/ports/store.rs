@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use super::{IdempotencyKeys, Loading, Watching};
 
+use crate::error::{Cause, Classified, Classify};
+
 /// Reads of the catalog, each one statement.
 #[async_trait]
 pub trait Catalog: Send + Sync {
@@ -221,7 +223,7 @@ pub struct UnknownQuery {
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Something of that identity is there already.
-    #[error("a {what} with this id exists already")]
+    #[error("a {what} with this id already exists")]
     Duplicate {
         /// `metric`, `query` or `record`.
         what: &'static str,
@@ -233,7 +235,7 @@ pub enum StoreError {
         what: &'static str,
     },
     /// The stored row cannot be read as what it should be.
-    #[error("the stored {what} {id} is damaged")]
+    #[error("the stored {what} {id} is corrupt")]
     Damaged {
         /// `metric` or `query`.
         what: &'static str,
@@ -245,9 +247,19 @@ pub enum StoreError {
     },
     /// The database cannot be reached, or no connection came free in time, or another writer came
     /// between: a later attempt may do better.
-    #[error("the database is not reachable")]
+    #[error("the database is busy or unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else that the database reports.
-    #[error("the database reports an error")]
+    #[error("the database reported an error")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Classify for StoreError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Duplicate { .. } | Self::Reference { .. } => Cause::CatalogModified.into(),
+            Self::Damaged { .. } | Self::Failed(_) => Cause::Internal.into(),
+            Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
+        }
+    }
 }
