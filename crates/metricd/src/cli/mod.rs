@@ -1,5 +1,6 @@
 //! The command line: one command a file.
 
+pub(crate) mod exit;
 mod files;
 mod import;
 mod load;
@@ -90,9 +91,6 @@ pub(crate) enum OutputFormat {
     /// One JSON document.
     Json,
 }
-
-/// Files were rejected: nothing was written.
-pub(crate) const REJECTED: u8 = 2;
 
 impl Cli {
     /// Runs the command and says how the process should end.
