@@ -16,7 +16,8 @@ Feature: Approval
       """
     When I ask for the metric "{id}"
     Then the answer is 409
-    And it is a problem: "waits for approval"
+    And it is a problem: "awaits approval"
+    And its type is "urn:metricd:problem:metric-awaits-approval"
     When I ask for "/metrics"
     Then its items.0.review is "waiting"
     When I ask for "/metrics/{id}/query"
@@ -83,6 +84,7 @@ Feature: Approval
     And I send POST to "/metrics/{id}/approve?query_version=1"
     Then the answer is 409
     And it is a problem: "version 2"
+    And its type is "urn:metricd:problem:query-modified"
     When "bob" asks for the metric "{id}"
     Then the answer is 404
     When I send POST to "/metrics/{id}/approve?query_version=two"
@@ -111,4 +113,4 @@ Feature: Approval
     When metricd stops
     And I run "metricd query {id}"
     Then it fails
-    And it says "waits for approval"
+    And it says "awaits approval"

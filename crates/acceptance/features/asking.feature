@@ -241,6 +241,7 @@ Feature: Asking for a metric
       When I ask for the metric "00000000-0000-4000-8000-000000000000"
       Then the answer is 404
       And it is a problem: "Metric not found"
+      And its type is "urn:metricd:problem:metric-not-found"
       And one INFO line says "Endpoint called" with
         | field     | value       |
         | operation | get_metrics |
@@ -428,6 +429,7 @@ Feature: Asking for a metric
       When I ask for the metric "{id}"
       Then the answer is 500
       And it is a problem: "query failed"
+      And its type is "urn:metricd:problem:query-failed"
       And the body does not mention "Warning-4711"
       And the body does not mention "alert_type"
       And the body does not mention "integer"

@@ -15,9 +15,9 @@ Feature: Bad input
         | query.end_date   | date_parsing     | YYYY-MM-DD    |
         | query.day_range  | out_of_range     | 0 to 36500    |
         | query.timezone   | timezone_unknown | Europe/Berlin |
-      And it is a problem: "faults"
+      And it is a problem: "4 errors"
       And its title is "Unprocessable Entity"
-      And its type is "about:blank"
+      And its type is "urn:metricd:problem:invalid-request"
       And one WARN line says "Validation error" with operation "get_metrics"
       And one INFO line says "Endpoint called" with status "422"
 
@@ -48,6 +48,7 @@ Feature: Bad input
         | place            | type   | message |
         | query.start_date | window |         |
         | query.end_date   | window |         |
+      And its type is "urn:metricd:problem:invalid-window"
 
     Scenario: A window that is too long
       When I ask for the metric "c797b618-df12-45f7-bbb2-cc6695a48e46" with "start_date=1900-01-01"
@@ -82,6 +83,7 @@ Feature: Bad input
       When I ask for "/nowhere"
       Then the answer is 404
       And it is a problem: "nowhere"
+      And its type is "about:blank"
       And one INFO line says "Endpoint called" with
         | field     | value     |
         | operation | not_found |
@@ -90,7 +92,8 @@ Feature: Bad input
     Scenario: A method that a place does not know
       When I send DELETE to "/health"
       Then the answer is 405
-      And it is a problem: "does not take"
+      And it is a problem: "does not support"
+      And its type is "about:blank"
       And the answer's header "Allow" contains "GET"
 
   Rule: Sending
@@ -118,7 +121,7 @@ Feature: Bad input
         | body.alert_type       | string_type  |         |
         | body.alert_category   | string_type  |         |
         | body.date             | date_parsing |         |
-      And it is a problem: "6 faults"
+      And it is a problem: "6 errors"
       And one WARN line says "Validation error" with operation "create_metric_record"
       When I ask for the metric "{id}"
       Then its records are []

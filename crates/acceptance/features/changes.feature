@@ -80,6 +80,7 @@ Feature: Changes
       When I send POST to "/tables/<name>/changed"
       Then the answer is 404
       And it is a problem: "Table not found"
+      And its type is "urn:metricd:problem:table-not-found"
       And in the database, "SELECT count(*) AS n FROM metricd.changes" gives
         """
         [{"n": 0}]
@@ -172,8 +173,8 @@ Feature: Changes
         | table           | reason                                                    |
         | recent          | is a view: watch the tables that its rows come from       |
         | metrics         | POST /tables/public.metrics/changed                       |
-        | missing         | there is no table public.missing                          |
-        | metricd.queries | is a table of the system                                  |
+        | missing         | table public.missing does not exist                      |
+        | metricd.queries | is a system table                                         |
         | a.b.c           | must be a table, or a schema and a table                  |
 
   # metricd has the folder for itself.

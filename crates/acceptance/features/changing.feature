@@ -82,7 +82,8 @@ Feature: Changing metrics
         []
         """
       Then the answer is 412
-      And it is a problem: "changed by someone else"
+      And it is a problem: "modified concurrently"
+      And its type is "urn:metricd:problem:layouts-modified"
       When I ask for the metric "{id}"
       Then its layouts has 1 item
 
@@ -96,7 +97,8 @@ Feature: Changing metrics
         {"name": "Broken"}
         """
       Then the answer is 409
-      And it is a problem: "not editable"
+      And it is a problem: "locked"
+      And its type is "urn:metricd:problem:metric-locked"
       When I send DELETE to "/metrics/{id}"
       Then the answer is 409
       When I ask for the metric "{id}"
@@ -154,7 +156,7 @@ Feature: Changing metrics
         {"display": {"chart": "hologram"}, "name": "Two"}
         """
       Then the answer is 422
-      And it is a problem: "fault"
+      And it is a problem: "1 error"
       And its errors has 1 item
       And its errors.0.loc is ["body", "display", "chart"]
       When I ask for the metric "{id}"
@@ -173,10 +175,12 @@ Feature: Changing metrics
         []
         """
       Then the answer is 409
-      And it is a problem: "not editable"
+      And it is a problem: "locked"
+      And its type is "urn:metricd:problem:metric-locked"
       When I send DELETE to "/metrics/{id}"
       Then the answer is 409
-      And it is a problem: "not editable"
+      And it is a problem: "locked"
+      And its type is "urn:metricd:problem:metric-locked"
       When I ask for the metric "{id}"
       Then the answer is 200
       And its layouts has 1 item
@@ -230,7 +234,8 @@ Feature: Changing metrics
         {"query": "SELECT 2 AS y", "name": "Changed"}
         """
       Then the answer is 409
-      And it is a problem: "not editable"
+      And it is a problem: "locked"
+      And its type is "urn:metricd:problem:query-locked"
       When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
       Then its records are [{"x": 1}]
       When I ask for the metric "c797b618-df12-45f7-bbb2-cc6695a48e46"

@@ -116,7 +116,8 @@ Feature: Creating metrics
       }
       """
     Then the answer is 422
-    And it is a problem: "fault"
+    And it is a problem: "not understood"
+    And its type is "urn:metricd:problem:sentence-not-understood"
     When I ask for "/metrics"
     Then its items are []
 
@@ -126,7 +127,8 @@ Feature: Creating metrics
       {"is_editable": true, "layouts": [], "query": "SELECT 1", "query_generation_prompt": "one"}
       """
     Then the answer is 422
-    And it is a problem: "fault"
+    And it is a problem: "1 error"
+    And its type is "urn:metricd:problem:invalid-request"
     When I POST to "/metrics"
       """
       {"is_editable": true, "layouts": []}
@@ -142,6 +144,7 @@ Feature: Creating metrics
       """
     Then the answer is 422
     And its errors.0.loc is ["body", "query"]
+    And its type is "urn:metricd:problem:invalid-sql"
     When I ask for "/metrics"
     Then its items are []
 

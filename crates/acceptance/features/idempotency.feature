@@ -70,7 +70,8 @@ Feature: Requests that take effect once
       """
     Then the faults are
       | place                  | type      | message                       |
-      | header.idempotency-key | key_taken | was taken for another request |
+      | header.idempotency-key | key_taken | was used for a different request |
+    And its type is "urn:metricd:problem:idempotency-key-reused"
     Given I am "bob"
     When the next request has the header "Idempotency-Key" "add-2"
     And I add to the metric "{id}" the record

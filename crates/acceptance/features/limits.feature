@@ -3,7 +3,7 @@ Feature: Limits
   most.
 
   Background:
-    # What the planner thinks is too dear would not even start.
+    # What the planner thinks is too expensive would not even start.
     Given the setting "METRICD_LIMITS__MAX_COST" is "4000000000"
 
   Rule: A query that takes too long

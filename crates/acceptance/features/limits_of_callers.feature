@@ -12,7 +12,8 @@ Feature: Limits of callers
       Then "ann" is answered 200 each of 3 times by "/metrics"
       Given I am "ann"
       When I ask for "/metrics" until the answer is 429
-      Then it is a problem: "too often"
+      Then it is a problem: "Rate limit exceeded"
+      And its type is "about:blank"
       And the answer has the header "Retry-After"
       And the answer has the header "X-Request-Id"
       And "bob" is answered 200 each of 3 times by "/metrics"
@@ -40,7 +41,8 @@ Feature: Limits of callers
       When I ask for "/metrics"
       Then the answer is 401
       When I ask for "/metrics" until the answer is 429
-      Then it is a problem: "too often"
+      Then it is a problem: "Rate limit exceeded"
+      And its type is "about:blank"
       And the answer has the header "Retry-After"
       And "ann" is answered 200 each of 3 times by "/metrics"
       And the audit of "outcome=denied" has 0 events
@@ -57,6 +59,7 @@ Feature: Limits of callers
       When I ask for "/metrics"
       Then the answer is 503
       And it is a problem: "cannot be verified"
+      And its type is "urn:metricd:problem:issuer-unavailable"
       And the answer has the header "Retry-After"
       When I ask for "/metrics" until the answer is 429
       Then no ERROR line is logged

@@ -79,7 +79,7 @@ Feature: Loading a table
       And it prints "Nothing was written: 2 rows would go into public.sales."
       When I run "metricd load {folder}/sales.csv --table sales --append"
       Then it fails
-      And it says "there is no table public.sales"
+      And it says "the table public.sales does not exist"
 
     Scenario: Rows that do not fit are kept aside with the reasons
       Given the file "sales.csv" is
@@ -97,7 +97,7 @@ Feature: Loading a table
         {
           "rows": 2, "rejected": 2, "written": false,
           "first_rejected": [
-            {"line": 3, "reason": "amount: `n/a` is no int8"},
+            {"line": 3, "reason": "amount: `n/a` is not a valid int8"},
             {"line": 4, "reason": "has 1 cells where the header has 2"}
           ]
         }
@@ -109,7 +109,7 @@ Feature: Loading a table
       And the file "sales.csv.rejected.csv" holds
         """
         line,reason,row
-        3,amount: `n/a` is no int8,"n/a,APAC"
+        3,amount: `n/a` is not a valid int8,"n/a,APAC"
         4,has 1 cells where the header has 2,2
         """
 
@@ -131,7 +131,7 @@ Feature: Loading a table
     Scenario: It is not touched unless that is said
       When I run "metricd load {folder}/two.csv --table numbers"
       Then it fails
-      And it says "there is a table public.numbers already: say --append or --replace"
+      And it says "the table public.numbers already exists: use --append or --replace"
 
     Scenario: Rows are added
       When I run "metricd load {folder}/two.csv --table numbers --append"
@@ -163,7 +163,7 @@ Feature: Loading a table
         """
       When I run "metricd load {folder}/three.csv --table numbers --replace"
       Then it exits with 2
-      And it says "n: `three` is no int8"
+      And it says "n: `three` is not a valid int8"
       Given the file "four.csv" is
         """
         n,size
@@ -227,10 +227,10 @@ Feature: Loading a table
       And it says "<reason>"
 
       Examples:
-        | table           | reason                                                     |
-        | metrics         | it holds records, which `metricd import --records` loads   |
-        | metricd.queries | take another schema                                        |
-        | a.b.c           | must be a table, or a schema and a table                   |
+        | table           | reason                                           |
+        | metrics         | it holds records; use `metricd import --records` |
+        | metricd.queries | use another schema                               |
+        | a.b.c           | must be a table, or a schema and a table         |
 
     Scenario: A file that is not there
       When I run "metricd load {folder}/missing.csv --table numbers"

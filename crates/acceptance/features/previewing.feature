@@ -90,7 +90,7 @@ Feature: Previewing
     Then the answer is 403
 
   # The planner's units are the same everywhere; what it thinks of a table depends on the table.
-  Scenario: What is too dear is not made, and not run
+  Scenario: What is too expensive is not made, and not run
     Given the setting "METRICD_LIMITS__MAX_COST" is "1000"
     And metricd is running
     When I POST to "/metrics"
@@ -98,10 +98,10 @@ Feature: Previewing
       {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS n FROM generate_series(1, 1000) a, generate_series(1, 1000) b"}
       """
     Then the answer is 422
-    And the body mentions "too dear"
+    And the body mentions "too expensive"
     And its errors.0.loc is ["body", "query"]
 
-  Scenario: What is too dear for anybody is not made, whatever the claim
+  Scenario: What is too expensive for anybody is not made, whatever the claim
     Given the setting "METRICD_LIMITS__MAX_COST" is "1000"
     And the setting "METRICD_CLAIMS__TENANT_ID" is "tenant"
     And metricd is running
@@ -110,7 +110,7 @@ Feature: Previewing
       {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS n FROM generate_series(1, 1000) a, generate_series(1, 1000) b WHERE (a + b)::text = :claim_tenant_id"}
       """
     Then the answer is 422
-    And the body mentions "too dear"
+    And the body mentions "too expensive"
     And its errors.0.loc is ["body", "query"]
 
   Scenario: A window is not to blame for what has none
@@ -124,9 +124,11 @@ Feature: Previewing
     When metricd starts again
     And I ask for the metric "{id}"
     Then the answer is 422
-    And it is a problem: "ask for fewer days"
+    And it is a problem: "too expensive"
+    And its type is "urn:metricd:problem:query-too-expensive"
+    And its hint is "Ask for fewer days."
 
-  Scenario: What has become too dear is not run
+  Scenario: What has become too expensive is not run
     Given metricd is running
     And a metric with the query
       """
@@ -137,6 +139,6 @@ Feature: Previewing
     When metricd starts again
     And I ask for the metric "{id}"
     Then the answer is 422
-    And it is a problem: "too dear"
+    And it is a problem: "too expensive"
     And the body does not mention "days"
-    And one WARN line says "Query too dear"
+    And one WARN line says "Query too expensive"

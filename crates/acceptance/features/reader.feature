@@ -153,3 +153,4 @@ Feature: The reader
       When I ask for the metric "{id}"
       Then the answer is 422
       And it is a problem: "too large"
+      And its type is "urn:metricd:problem:row-too-large"

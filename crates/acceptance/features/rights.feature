@@ -87,7 +87,8 @@ Feature: Rights
         <body>
         """
       Then the answer is 403
-      And it is a problem: "may not"
+      And it is a problem: "Permission denied"
+      And its type is "about:blank"
       And the body does not mention "layouts"
 
       Examples:

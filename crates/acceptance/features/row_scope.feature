@@ -44,7 +44,7 @@ Feature: Row scope
     Scenario: Nobody's rows for whoever has no claim, and not a word of why
       When "eve" asks for the metric "{id}"
       Then the answer is 403
-      And it is a problem: "may not"
+      And it is a problem: "Permission denied"
       And the body does not mention "tenant"
       And the body does not mention "claim"
       And one INFO line mentions "claim_tenant_id"

@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize_on,
     context::Context,
+    error::{Classified, Classify},
     ports::{AuditFilter, StoreError, StoredEvent},
 };
 
@@ -30,6 +31,15 @@ pub enum AuditError {
     /// It could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for AuditError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// The events that `filter` asks for, at most [`MAX_EVENTS`] of them.

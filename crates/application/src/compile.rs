@@ -15,7 +15,12 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden, admission::name_all, authorize, authorize_on, context::Context, ports::RunError,
+    Forbidden,
+    admission::name_all,
+    authorize, authorize_on,
+    context::Context,
+    error::{Cause, Classified, Classify, InputField},
+    ports::RunError,
     rights::permits,
 };
 
@@ -26,7 +31,7 @@ pub enum CompileError {
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// It asks for a claim that metricd was not told to read.
-    #[error("`:claim_{0}` is not known here: the setting `claims.{0}` says which claim it is")]
+    #[error("`:claim_{0}` is not configured: set `claims.{0}` to the name of the token's claim")]
     UnknownClaim(ClaimName),
     /// It is not a SELECT that metricd runs.
     #[error(transparent)]
@@ -41,14 +46,27 @@ pub enum CompileError {
     #[error("column {0} of the answer has no name: give it one, as in `count(*) AS orders`")]
     UnnamedColumn(usize),
     /// Two columns of its answer have the same name.
-    #[error("two columns of the answer are called `{0}`: give each a name of its own with AS")]
+    #[error("two columns of the answer are named `{0}`: give each its own name with AS")]
     DuplicateColumn(String),
-    /// The window that it has by default makes no sense.
-    #[error("the window that it has by default makes no sense: {}", all(.0))]
+    /// Its default window is invalid.
+    #[error("its default window is invalid: {}", all(.0))]
     Window(Vec<WindowFault>),
     /// The database does not accept it, or could not be asked.
     #[error(transparent)]
     Database(#[from] RunError),
+}
+
+impl Classify for CompileError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Database(error) if !error.is_query_fault() => error.classify(),
+            Self::Database(
+                error @ (RunError::TooExpensive { .. } | RunError::RowTooLarge { .. }),
+            ) => Classified::faulty(error.classify().cause, InputField::Sql, error),
+            _ => Classified::faulty(Cause::InvalidSql, InputField::Sql, self),
+        }
+    }
 }
 
 fn all(faults: &[WindowFault]) -> String {

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     context::Context,
+    error::{Cause, Classified, Classify, InputField},
     ports::{IdempotentRequest, KeyClaim, StoreError, StoredResponse, UnitOfWork},
 };
 
@@ -44,12 +45,24 @@ impl<T> Outcome<T> {
 /// Why a request was not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// The same caller's request of this key is being worked on.
-    #[error("A request with this Idempotency-Key is being worked on")]
+    /// The same caller's request with this key is in progress.
+    #[error("a request with this Idempotency-Key is in progress")]
     InProgress,
     /// The same caller's key stands for another request.
-    #[error("was taken for another request")]
+    #[error("was used for a different request")]
     Reused,
+}
+
+impl Classify for KeyError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::InProgress => Cause::IdempotencyKeyInProgress.into(),
+            Self::Reused => {
+                let cause = Cause::IdempotencyKeyReused;
+                Classified::faulty(cause, InputField::IdempotencyKey, self)
+            }
+        }
+    }
 }
 
 /// Why a key was not ours.

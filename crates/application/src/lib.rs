@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalog;
 pub mod compile;
 pub mod context;
+pub mod error;
 pub mod freshness;
 pub mod generation;
 pub mod idempotency;

@@ -18,14 +18,21 @@ use thiserror::Error;
 
 use crate::{
     context::Context,
+    error::{Cause, Classified, Classify},
     freshness::{Definition, Fresh},
     ports::{StoreError, UnitOfWork},
 };
 
 /// The caller may not do what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("you may not do this")]
+#[error("permission denied")]
 pub struct Forbidden;
+
+impl Classify for Forbidden {
+    fn classify(&self) -> Classified {
+        Cause::Forbidden.into()
+    }
+}
 
 /// Asks leave for `action` on anything at all; a denial is audited as one on `object`, which nobody
 /// has looked for yet.

@@ -24,6 +24,7 @@ use crate::{
     authorize,
     context::Context,
     deny,
+    error::{Cause, Classified, Classify},
     freshness::{BoundQuery, FetchError, Fresh, RowSource, TimedRows},
     ports::{Clock, QueryRunner, RowStream, Rows, RunError, StoreError},
     rights::find_definition,
@@ -39,10 +40,10 @@ pub enum ReadError {
     #[error("Metric not found")]
     NotFound,
     /// The metric has not been approved yet.
-    #[error("Metric awaits approval")]
+    #[error("The metric awaits approval")]
     AwaitingApproval,
     /// The window is invalid.
-    #[error("invalid window")]
+    #[error("the window is invalid")]
     Window(Vec<WindowFault>),
     /// The metric's query failed.
     #[error(transparent)]
@@ -50,6 +51,22 @@ pub enum ReadError {
     /// The catalog or the log of changes could not be read.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
+}
+
+impl Classify for ReadError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::AwaitingApproval => Cause::MetricAwaitsApproval.into(),
+            Self::Window(faults) => Classified {
+                faults: faults.iter().map(Into::into).collect(),
+                ..Cause::InvalidWindow.into()
+            },
+            Self::Run(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 impl From<StoreError> for ReadError {

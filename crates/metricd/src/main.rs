@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             cli::print_error(&error);
-            ExitCode::FAILURE
+            cli::exit::code(&error)
         }
     }
 }

@@ -306,6 +306,6 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
         }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "The body ended too early"),
+        _ => Problem::new(StatusCode::BAD_REQUEST, "The body ended early"),
     }
 }

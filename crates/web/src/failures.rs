@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use metricd_application::error::Cause;
 use utoipa::{
     IntoResponses,
     openapi::{
@@ -10,38 +11,49 @@ use utoipa::{
     },
 };
 
-/// A failure that endpoints name among their responses.
+use crate::problem::type_of;
+
+/// A failure that endpoints name among their responses, with the causes that give it a type of its own.
 macro_rules! failures {
-    ($($name:ident = $status:literal, $description:literal;)*) => {$(
+    ($($name:ident = $status:literal, $description:literal, [$($cause:ident),*];)*) => {$(
         #[doc = $description]
         pub(crate) enum $name {}
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                BTreeMap::from([($status.to_owned(), problem($description))])
+                let response = problem($description, &[$(Cause::$cause),*]);
+                BTreeMap::from([($status.to_owned(), response)])
             }
         }
     )*};
 }
 
 failures! {
-    Unauthorized = "401", "Who is calling is not known";
-    Forbidden = "403", "Not allowed";
-    NoKeys = "404", "This server is no issuer";
-    MetricNotFound = "404", "Metric not found";
-    TableNotFound = "404", "There is no such table";
-    InProgress = "409", "A request with this Idempotency-Key is being worked on";
-    Locked = "409", "The metric is locked";
-    Moved = "409", "Somebody else has changed it meanwhile";
-    Waiting = "409", "The metric waits for approval";
-    Stale = "412", "Somebody else was faster";
-    TooLarge = "413", "The body is too large";
-    NotJson = "415", "The body is not JSON";
-    Invalid = "422", "The request has faults";
-    TooMany = "429", "Asked too often";
-    QueryFailed = "500", "The metric's query failed";
-    Unavailable = "503", "The database is busy or not reachable";
-    TooLate = "504", "The answer took too long";
+    Unauthorized = "401", "The caller is not authenticated", [];
+    Forbidden = "403", "Permission denied", [];
+    NoKeys = "404", "Token issuing is disabled", [];
+    MetricNotFound = "404", "Metric not found", [MetricNotFound];
+    TableNotFound = "404", "Table not found", [TableNotFound];
+    InProgress = "409", "A request with this Idempotency-Key is in progress, or another write came between", [IdempotencyKeyInProgress, CatalogModified];
+    Locked = "409", "The metric is locked, or another write came between", [MetricLocked, CatalogModified];
+    SqlLocked = "409", "The metric or its query is locked, or was modified concurrently", [MetricLocked, QueryLocked, QueryModified, CatalogModified];
+    Moved = "409", "The query was modified concurrently", [QueryModified, CatalogModified];
+    Waiting = "409", "The metric awaits approval", [MetricAwaitsApproval];
+    Stale = "412", "Precondition failed: modified concurrently", [LayoutsModified];
+    TooLarge = "413", "The body is too large", [];
+    NotJson = "415", "The body is not JSON", [];
+    Invalid = "422", "The request is invalid", [InvalidRequest];
+    InvalidQuestion = "422", "The request is invalid, or its answer would be too expensive", [InvalidRequest, InvalidWindow, QueryTooExpensive, RowTooLarge];
+    InvalidRecord = "422", "The request is invalid", [InvalidRequest, IdempotencyKeyReused];
+    InvalidMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge];
+    InvalidNewMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge, IdempotencyKeyReused];
+    InvalidSql = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, QueryTooExpensive];
+    InvalidRollback = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, UnknownVersion, InvalidSql, QueryTooExpensive];
+    TooMany = "429", "Rate limit exceeded", [];
+    QueryFailed = "500", "The metric's query or the server failed", [QueryFailed, Internal];
+    Unavailable = "503", "The database is busy or unreachable, or tokens cannot be verified", [DatabaseUnavailable, IssuerUnavailable];
+    Busy = "503", "The database is busy or unreachable, or tokens cannot be verified", [QueueFull, DatabaseUnavailable, IssuerUnavailable];
+    TooLate = "504", "The answer took too long", [QueryTimeout, DeadlineExceeded];
 }
 
 /// Failures that go together.
@@ -61,12 +73,18 @@ macro_rules! groups {
 }
 
 groups! {
-    /// Of whatever has the database look at SQL.
-    RunsSql = Invalid | QueryFailed | Unavailable | TooLate;
-    /// Of whatever makes a metric, or would.
-    MakesMetric = Forbidden | TooLarge | NotJson | RunsSql;
-    /// Of whatever may give a metric new SQL.
-    ChangesSql = Forbidden | MetricNotFound | Locked | TooLarge | NotJson | RunsSql;
+    /// The failures of every operation that has the database look at SQL.
+    RunsSql = QueryFailed | Busy | TooLate;
+    /// The failures of an operation that answers a metric.
+    AnswersMetric = Forbidden | MetricNotFound | Waiting | InvalidQuestion | RunsSql;
+    /// The failures of an operation that tries a metric.
+    PreviewsMetric = Forbidden | TooLarge | NotJson | InvalidMetric | RunsSql;
+    /// The failures of an operation that makes a metric.
+    MakesMetric = PreviewsMetric | InProgress | InvalidNewMetric;
+    /// The failures of an operation that gives a metric new SQL.
+    ChangesSql = Forbidden | MetricNotFound | SqlLocked | TooLarge | NotJson | InvalidSql | RunsSql;
+    /// The failures of an operation that gives a metric earlier SQL.
+    RollsBack = ChangesSql | InvalidRollback;
 }
 
 /// Says of every operation of `document` that it needs a token, and how it fails without a good one.
@@ -99,11 +117,35 @@ fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
     })
 }
 
-fn problem(description: &str) -> RefOr<Response> {
+fn problem(description: &str, causes: &[Cause]) -> RefOr<Response> {
+    let types = match causes {
+        [] => vec![type_of(None)],
+        causes => causes.iter().map(|cause| type_of(Some(*cause))).collect(),
+    };
+    let types: Vec<String> = types.iter().map(|name| format!("`{name}`")).collect();
+    let description = format!("{description}. Type: {}", types.join(", "));
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new()
         .description(description)
         .content("application/problem+json", content)
         .build();
     RefOr::T(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        openapi::document,
+        problem::{type_of, typed},
+    };
+
+    #[test]
+    fn every_problem_type_is_named_by_an_operation() {
+        let document = serde_json::to_value(document()).unwrap();
+        let paths = document["paths"].to_string();
+        for cause in typed() {
+            let named = format!("`{}`", type_of(Some(cause)));
+            assert!(paths.contains(&named), "no operation names {named}");
+        }
+    }
 }

@@ -1,7 +1,9 @@
-//! Errors as callers see them: RFC 9457 problem documents. The one place where an error of a use
-//! case becomes an HTTP status.
+//! Errors as callers see them: RFC 9457 problem documents. The one place where a classified error
+//! becomes an HTTP status and a problem type.
+//!
+//! Never shows what caused a failure of the server: that is for its log.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -9,21 +11,13 @@ use axum::{
 };
 use metricd_application::{
     Forbidden,
-    audit::AuditError,
-    compile::CompileError,
-    generation::GenerationError,
-    idempotency::KeyError,
-    metrics::{
-        ApproveError, CreateError, DeleteError, ListError, PreviewError, QueryError,
-        ReplaceLayoutsError, RollbackError, UpdateError,
-    },
-    ports::{RunError, StoreError},
-    records::{CreateRecordError, CreateRecordsError},
-    rows::ReadError,
-    tables::AnnounceError,
+    error::{Cause, Classified, Classify, ErrorKind, InputFault, InputField},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
 
 use crate::check::{Fault, Faults};
 
@@ -31,18 +25,21 @@ use crate::check::{Fault, Faults};
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
-    detail: String,
+    /// `None`: the status says it all.
+    cause: Option<Cause>,
+    detail: Cow<'static, str>,
+    hint: Option<&'static str>,
     errors: Vec<Fault>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<Arc<dyn Error + Send + Sync>>,
+    failure: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What a problem was caused by; travels beside the response to where it is logged, once.
+/// What the log says of a problem; travels beside the response to where it is logged, once.
 #[derive(Debug, Clone)]
-pub(crate) enum Cause {
-    /// The request's own faults.
+pub(crate) enum LoggedError {
+    /// The faults of the request.
     Validation(Vec<String>),
-    /// An error of ours.
+    /// A failure of the server.
     Failure(Arc<dyn Error + Send + Sync>),
 }
 
@@ -50,10 +47,9 @@ pub(crate) enum Cause {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody {
-    /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
-    #[schema(example = "about:blank")]
-    kind: &'static str,
+    #[schema(schema_with = type_schema)]
+    kind: Cow<'static, str>,
     /// The status in words.
     #[schema(example = "Not Found")]
     title: &'static str,
@@ -62,36 +58,165 @@ pub(crate) struct ProblemBody {
     status: u16,
     /// What went wrong, for people.
     #[schema(example = "Metric not found")]
-    detail: String,
+    detail: Cow<'static, str>,
+    /// What the caller can do about it, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        example = "Read the metric again and repeat the request with its current layout version."
+    )]
+    hint: Option<&'static str>,
     /// All faults of the request, when the status is 422.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
 }
 
+/// The type of a problem of which its status says everything.
+const BLANK: &str = "about:blank";
+
+/// What only commands can run into, and no request.
+const COMMANDS_ONLY: [Cause; 6] = [
+    Cause::InvalidFile,
+    Cause::TableExists,
+    Cause::TableReserved,
+    Cause::TableUnsupported,
+    Cause::TableNotOwned,
+    Cause::TableInUse,
+];
+
+/// The problem type of `cause`, a URI.
+pub(crate) fn type_of(cause: Option<Cause>) -> Cow<'static, str> {
+    match cause {
+        None | Some(Cause::Forbidden | Cause::Internal) => BLANK.into(),
+        Some(cause) => format!("urn:metricd:problem:{}", cause.name()).into(),
+    }
+}
+
+/// The causes that have a problem type of their own.
+pub(crate) fn typed() -> impl Iterator<Item = Cause> {
+    let all = Cause::ALL.iter().copied();
+    all.filter(|cause| type_of(Some(*cause)) != BLANK && !COMMANDS_ONLY.contains(cause))
+}
+
+fn type_schema() -> Object {
+    let types = std::iter::once(type_of(None)).chain(typed().map(|cause| type_of(Some(cause))));
+    let meanings = typed().map(|cause| format!("- `{}`: {}", cause.name(), cause.summary()));
+    let description = format!(
+        "What kind of problem it is. `{BLANK}`: the status says it all. Otherwise \
+         `urn:metricd:problem:` and one of:\n\n{}",
+        meanings.collect::<Vec<_>>().join("\n"),
+    );
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .enum_values(Some(types))
+        .examples([serde_json::json!(type_of(Some(Cause::MetricNotFound)))])
+        .build()
+}
+
+const fn status_of(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Stale => StatusCode::PRECONDITION_FAILED,
+        ErrorKind::Invalid | ErrorKind::TooExpensive => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Busy | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// After how many seconds the same request may succeed.
+const fn retry_after_seconds(cause: Cause) -> Option<u16> {
+    match (cause, cause.kind()) {
+        (Cause::IssuerUnavailable, _) => Some(10),
+        (Cause::IdempotencyKeyInProgress, _) | (_, ErrorKind::Busy | ErrorKind::Unavailable) => {
+            Some(1)
+        }
+        _ => None,
+    }
+}
+
+impl From<InputFault> for Fault {
+    fn from(InputFault { field, message }: InputFault) -> Self {
+        let (loc, kind) = match field {
+            InputField::Sql => (["body", "query"], "sql"),
+            InputField::SqlOfVersion => (["body", "version"], "sql"),
+            InputField::Version => (["body", "version"], "unknown"),
+            InputField::Sentence => (["body", "query_generation_prompt"], "ungrounded"),
+            InputField::IdempotencyKey => (["header", "idempotency-key"], "key_taken"),
+            InputField::Window(param) => (["query", param.as_str()], "window"),
+        };
+        Self::at(&loc, kind, message)
+    }
+}
+
+impl<E: Classify + Error + Send + Sync + 'static> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let classified = error.classify();
+        let kind = classified.cause.kind();
+        let problem = Self::of(classified);
+        match kind {
+            ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Internal => {
+                Self { failure: Some(Arc::new(error)), ..problem }
+            }
+            _ => problem,
+        }
+    }
+}
+
 impl Problem {
     /// A problem with nothing to add to its status and a sentence.
-    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), cause: None }
+    pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            cause: None,
+            detail: detail.into(),
+            hint: None,
+            errors: Vec::new(),
+            headers: Vec::new(),
+            failure: None,
+        }
+    }
+
+    fn of(classified: impl Into<Classified>) -> Self {
+        let mut classified = classified.into();
+        let cause = classified.cause;
+        let status = status_of(cause.kind());
+        if status.is_server_error() {
+            classified = cause.into();
+        }
+        let problem = Self {
+            cause: Some(cause),
+            hint: classified.hint,
+            errors: classified.faults.into_iter().map(Into::into).collect(),
+            ..Self::new(status, classified.detail)
+        };
+        match retry_after_seconds(cause) {
+            Some(seconds) => problem.with_header(header::RETRY_AFTER, HeaderValue::from(seconds)),
+            None => problem,
+        }
     }
 
     /// A request with faults: 422.
     pub(crate) fn invalid(faults: Faults) -> Self {
         let detail = match faults.0.len() {
-            1 => "The request has a fault".to_owned(),
-            count => format!("The request has {count} faults"),
+            1 => "The request is invalid: 1 error".to_owned(),
+            count => format!("The request is invalid: {count} errors"),
         };
-        Self { errors: faults.0, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+        Self { errors: faults.0, detail: detail.into(), ..Self::of(Cause::InvalidRequest) }
     }
 
-    /// The same of one with more faults than are told: `all` in number.
-    pub(crate) fn invalid_of(told: Faults, all: usize) -> Self {
-        let listed = told.0.len();
-        let problem = Self::invalid(told);
-        if all == listed {
+    /// The same of one with more faults than are listed: `all` in number.
+    pub(crate) fn invalid_of(listed: Faults, all: usize) -> Self {
+        let count = listed.0.len();
+        let problem = Self::invalid(listed);
+        if all == count {
             return problem;
         }
-        let detail = format!("The request has {all} faults; the first {listed} are listed");
-        Self { detail, ..problem }
+        let detail =
+            format!("The request is invalid: {all} errors, of which the first {count} are listed");
+        Self { detail: detail.into(), ..problem }
     }
 
     /// Its faults.
@@ -100,21 +225,14 @@ impl Problem {
         self.errors.iter().map(Fault::summary).collect::<Vec<_>>().join("; ")
     }
 
-    /// An error of ours that a caller can do nothing about: 500.
-    pub(crate) fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error").caused_by(cause)
+    /// A failure of the server that the caller can do nothing about: 500.
+    pub(crate) fn internal(failure: impl Error + Send + Sync + 'static) -> Self {
+        Self { failure: Some(Arc::new(failure)), ..Self::of(Cause::Internal) }
     }
 
-    /// The server cannot answer at present: 503 with a time to come back.
-    fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is busy or not reachable")
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-            .caused_by(cause)
-    }
-
-    /// Nobody was verified: 401. `error` is RFC 6750's word for what is wrong with the token, if one
-    /// was sent at all.
-    pub(crate) fn unauthorized(error: Option<&'static str>, detail: &str) -> Self {
+    /// The caller is not authenticated: 401. `error` is RFC 6750's word for what is wrong with the
+    /// token, if one was sent at all.
+    pub(crate) fn unauthorized(error: Option<&'static str>, detail: &'static str) -> Self {
         let challenge = match error {
             Some(error) => format!("Bearer error=\"{error}\", error_description=\"{detail}\""),
             None => "Bearer".to_owned(),
@@ -124,7 +242,7 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// The caller is known, and their token was not made for metricd: 403.
+    /// The caller's token lacks the scope for metricd: 403.
     pub(crate) fn lacks_scope(required: &str) -> Self {
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{required}\"");
         let challenge = HeaderValue::try_from(challenge);
@@ -132,22 +250,22 @@ impl Problem {
         Self::from(Forbidden).with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// The caller asks too often: 429 with a time to come back.
+    /// The caller exceeds its rate limit: 429 with a time to come back.
     pub(crate) fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "You ask too often")
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded");
+        Self { hint: Some("Wait as long as Retry-After says."), ..problem }
             .with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
-    /// Nobody can be verified at present: 503.
+    /// The issuer's keys are not available: 503.
     pub(crate) fn unverifiable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Tokens cannot be verified at present")
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("10"))
+        Self::of(Cause::IssuerUnavailable)
     }
 
-    /// The answer did not come in time: 504.
+    /// The request ran into its time limit: 504.
     pub(crate) fn deadline() -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "The answer took too long")
+        Self::of(Cause::DeadlineExceeded)
     }
 
     /// Adds a header.
@@ -155,330 +273,158 @@ impl Problem {
         self.headers.push((name, value));
         self
     }
-
-    fn caused_by(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
-        self.cause = Some(Arc::new(cause));
-        self
-    }
-
-    fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "Metric not found")
-    }
-
-    fn ungrounded(explanation: String) -> Self {
-        let loc = ["body", "query_generation_prompt"];
-        Self::invalid(Fault::at(&loc, "ungrounded", explanation).into())
-    }
-
-    fn query_fault(error: &CompileError) -> Self {
-        Self::bad_sql(error.to_string())
-    }
-
-    fn bad_sql(message: String) -> Self {
-        Self::invalid(Fault::at(&["body", "query"], "sql", message).into())
-    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let cause = match self.cause {
-            Some(cause) => Some(Cause::Failure(cause)),
+        let logged = match self.failure {
+            Some(failure) => Some(LoggedError::Failure(failure)),
             None if self.errors.is_empty() => None,
-            None => Some(Cause::Validation(self.errors.iter().map(Fault::summary).collect())),
+            None => Some(LoggedError::Validation(self.errors.iter().map(Fault::summary).collect())),
         };
         let body = ProblemBody {
-            kind: "about:blank",
+            kind: type_of(self.cause),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: self.detail,
+            hint: self.hint,
             errors: self.errors,
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.headers);
-        if let Some(cause) = cause {
-            response.extensions_mut().insert(cause);
+        if let Some(logged) = logged {
+            response.extensions_mut().insert(logged);
         }
         response
     }
 }
 
-impl From<Forbidden> for Problem {
-    fn from(_: Forbidden) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "You may not do this")
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        Arc::new(error).into()
-    }
-}
+    use serde_json::Value;
 
-impl From<Arc<StoreError>> for Problem {
-    fn from(error: Arc<StoreError>) -> Self {
-        match *error {
-            StoreError::Unavailable(_) => Self::unavailable(error),
-            StoreError::Duplicate { .. } | StoreError::Reference { .. } => {
-                Self::new(StatusCode::CONFLICT, "The catalog was changed by someone else")
+    use super::*;
+
+    /// An error of `cause` whose texts hold a secret.
+    #[derive(Debug, thiserror::Error)]
+    #[error("secret")]
+    struct Sample(Cause);
+
+    impl Classify for Sample {
+        fn classify(&self) -> Classified {
+            let fault = InputFault { field: InputField::Sql, message: "secret".into() };
+            Classified { detail: "secret".into(), faults: vec![fault], ..self.0.into() }
+        }
+    }
+
+    async fn answered(problem: Problem) -> (Response<()>, Value) {
+        let (parts, body) = problem.into_response().into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, ()), serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_cause_has_a_status_and_a_type() {
+        let mut lines = Vec::new();
+        for cause in Cause::ALL.iter().copied().filter(|cause| !COMMANDS_ONLY.contains(cause)) {
+            let (head, body) = answered(Sample(cause).into()).await;
+            assert_eq!(body["status"], head.status().as_u16(), "{cause:?}");
+            assert_eq!(body["title"], head.status().canonical_reason().unwrap(), "{cause:?}");
+            assert_eq!(body.get("hint").and_then(Value::as_str), cause.hint(), "{cause:?}");
+            let retry = head.headers().get(header::RETRY_AFTER);
+            let retry = retry.map(|value| format!(" after {}", value.to_str().unwrap()));
+            let (status, kind) = (&body["status"], body["type"].as_str().unwrap());
+            lines.push(format!("{status} {kind}{}", retry.unwrap_or_default()));
+        }
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        403 about:blank
+        404 urn:metricd:problem:metric-not-found
+        404 urn:metricd:problem:table-not-found
+        409 urn:metricd:problem:metric-locked
+        409 urn:metricd:problem:query-locked
+        409 urn:metricd:problem:metric-awaits-approval
+        409 urn:metricd:problem:query-modified
+        412 urn:metricd:problem:layouts-modified
+        409 urn:metricd:problem:catalog-modified
+        409 urn:metricd:problem:idempotency-key-in-progress after 1
+        422 urn:metricd:problem:idempotency-key-reused
+        422 urn:metricd:problem:invalid-request
+        422 urn:metricd:problem:invalid-window
+        422 urn:metricd:problem:invalid-sql
+        422 urn:metricd:problem:unknown-version
+        422 urn:metricd:problem:sentence-not-understood
+        422 urn:metricd:problem:query-too-expensive
+        422 urn:metricd:problem:row-too-large
+        503 urn:metricd:problem:queue-full after 1
+        503 urn:metricd:problem:database-unavailable after 1
+        503 urn:metricd:problem:issuer-unavailable after 10
+        504 urn:metricd:problem:query-timeout
+        504 urn:metricd:problem:deadline-exceeded
+        500 urn:metricd:problem:query-failed
+        500 about:blank
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_server_is_logged_and_never_shown() {
+        for cause in Cause::ALL.iter().copied() {
+            let (head, body) = answered(Sample(cause).into()).await;
+            let is_failure = head.status().is_server_error();
+            assert_eq!(body.to_string().contains("secret"), !is_failure, "{cause:?}");
+            let logged = head.extensions().get::<LoggedError>();
+            match cause.kind() {
+                ErrorKind::Deadline => assert!(logged.is_none(), "{cause:?}"),
+                _ if is_failure => {
+                    let Some(LoggedError::Failure(failure)) = logged else { panic!("{cause:?}") };
+                    assert_eq!(failure.to_string(), "secret");
+                }
+                _ => assert!(matches!(logged, Some(LoggedError::Validation(_))), "{cause:?}"),
             }
-            StoreError::Damaged { .. } | StoreError::Failed(_) => Self::internal(error),
         }
     }
-}
 
-impl From<KeyError> for Problem {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::InProgress => {
-                let mut problem = Self::new(StatusCode::CONFLICT, error.to_string());
-                problem.headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
-                problem
-            }
-            KeyError::Reused => {
-                let loc = ["header", "idempotency-key"];
-                Self::invalid(Fault::at(&loc, "key_taken", error.to_string()).into())
-            }
+    #[tokio::test]
+    async fn what_has_no_cause_is_told_by_its_status() {
+        let (_, body) = answered(Problem::new(StatusCode::NOT_FOUND, "Not here")).await;
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "type": "about:blank", "title": "Not Found", "status": 404, "detail": "Not here"
+            })
+        );
+    }
+
+    /// The rows of the guide's table: the name, then what it says of it.
+    fn documented() -> BTreeMap<&'static str, Vec<&'static str>> {
+        let guide = include_str!("../../../docs/guide/errors.md");
+        let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+        let mut all = BTreeMap::new();
+        for row in rows {
+            let cells: Vec<_> = row.split(" | ").map(str::trim).collect();
+            let name = cells[0].strip_suffix('`').unwrap();
+            assert!(all.insert(name, cells[1..].to_vec()).is_none(), "{name} stands there twice");
         }
+        all
     }
-}
 
-impl From<RunError> for Problem {
-    fn from(error: RunError) -> Self {
-        Arc::new(error).into()
-    }
-}
-
-impl From<Arc<RunError>> for Problem {
-    fn from(error: Arc<RunError>) -> Self {
-        match *error {
-            RunError::Deadline => Self::deadline(),
-            RunError::Unavailable(_) | RunError::QueueFull => Self::unavailable(error),
-            RunError::TooExpensive { has_days, .. } => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                if has_days {
-                    "The metric's query is too dear for this window; ask for fewer days"
-                } else {
-                    "The metric's query is too dear"
-                },
-            ),
-            RunError::RowTooLarge { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "A row of the answer is too large")
-            }
-            RunError::Rejected { .. } | RunError::Failed(_) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The metric's query failed")
-                    .caused_by(error)
-            }
+    #[test]
+    fn the_guide_lists_every_cause_with_its_status() {
+        let mut rows = documented();
+        for cause in Cause::ALL.iter().copied() {
+            let name = cause.name();
+            let row = rows.remove(name).unwrap_or_else(|| panic!("no row for {name}"));
+            let status = if COMMANDS_ONLY.contains(&cause) {
+                "–".to_owned()
+            } else {
+                status_of(cause.kind()).as_u16().to_string()
+            };
+            assert_eq!(row[0], status, "{name}");
+            assert_eq!(row.len(), 4, "{name}: status, exit code, meaning, what to do");
         }
-    }
-}
-
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Forbidden(error) => error.into(),
-            ReadError::NotFound => Self::not_found(),
-            ReadError::AwaitingApproval => Self::new(StatusCode::CONFLICT, error.to_string()),
-            ReadError::Window(faults) => Self::invalid(Faults(
-                faults
-                    .into_iter()
-                    .map(|fault| {
-                        let loc = ["query", fault.param.as_str()];
-                        Fault::at(&loc, "window", fault.reason.to_string())
-                    })
-                    .collect(),
-            )),
-            ReadError::Run(error) => error.into(),
-            ReadError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<ListError> for Problem {
-    fn from(error: ListError) -> Self {
-        match error {
-            ListError::Forbidden(error) => error.into(),
-            ListError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<QueryError> for Problem {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::Forbidden(error) => error.into(),
-            QueryError::NotFound => Self::not_found(),
-            QueryError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<GenerationError> for Problem {
-    fn from(error: GenerationError) -> Self {
-        match error {
-            GenerationError::Query(CompileError::Forbidden(error)) => error.into(),
-            GenerationError::Query(CompileError::Database(error)) | GenerationError::Run(error) => {
-                error.into()
-            }
-            GenerationError::Query(_) => Self::internal(error),
-            GenerationError::Ungrounded { explanation } => Self::ungrounded(explanation),
-            GenerationError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<PreviewError> for Problem {
-    fn from(error: PreviewError) -> Self {
-        match error {
-            PreviewError::Forbidden(error)
-            | PreviewError::Query(CompileError::Forbidden(error)) => error.into(),
-            PreviewError::Query(CompileError::Database(error)) if !error.is_query_fault() => {
-                error.into()
-            }
-            PreviewError::Query(error) => Self::query_fault(&error),
-            // Whoever wrote it may know what the database says of it.
-            PreviewError::Run(RunError::Failed(fault)) => Self::bad_sql(fault.to_string()),
-            PreviewError::Run(error) => error.into(),
-            PreviewError::Generate(error) => error.into(),
-        }
-    }
-}
-
-impl From<ApproveError> for Problem {
-    fn from(error: ApproveError) -> Self {
-        match error {
-            ApproveError::Forbidden(error) => error.into(),
-            ApproveError::NotFound => Self::not_found(),
-            ApproveError::Changed { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
-            ApproveError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<RollbackError> for Problem {
-    fn from(error: RollbackError) -> Self {
-        match error {
-            RollbackError::UnknownVersion(_) => {
-                let fault = Fault::at(&["body", "version"], "unknown", error.to_string());
-                Self::invalid(fault.into())
-            }
-            RollbackError::Update(UpdateError::Query(fault)) if !is_ours(&fault) => {
-                let loc = ["body", "version"];
-                Self::invalid(Fault::at(&loc, "sql", fault.to_string()).into())
-            }
-            RollbackError::Update(error) => error.into(),
-        }
-    }
-}
-
-impl From<CreateError> for Problem {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Forbidden(error) | CreateError::Query(CompileError::Forbidden(error)) => {
-                error.into()
-            }
-            CreateError::Query(CompileError::Database(error)) if !error.is_query_fault() => {
-                error.into()
-            }
-            CreateError::Query(error) => Self::query_fault(&error),
-            CreateError::Generate(error) => error.into(),
-            CreateError::Key(error) => error.into(),
-            CreateError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<UpdateError> for Problem {
-    fn from(error: UpdateError) -> Self {
-        match error {
-            UpdateError::Forbidden(error) | UpdateError::Query(CompileError::Forbidden(error)) => {
-                error.into()
-            }
-            UpdateError::NotFound => Self::not_found(),
-            UpdateError::Locked(detail) => Self::new(StatusCode::CONFLICT, detail),
-            UpdateError::Moved => Self::new(StatusCode::CONFLICT, error.to_string()),
-            UpdateError::Query(CompileError::Database(error)) if !error.is_query_fault() => {
-                error.into()
-            }
-            UpdateError::Query(error) => Self::query_fault(&error),
-            UpdateError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<DeleteError> for Problem {
-    fn from(error: DeleteError) -> Self {
-        match error {
-            DeleteError::Forbidden(error) => error.into(),
-            DeleteError::NotFound => Self::not_found(),
-            DeleteError::Locked => Self::new(StatusCode::CONFLICT, error.to_string()),
-            DeleteError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<ReplaceLayoutsError> for Problem {
-    fn from(error: ReplaceLayoutsError) -> Self {
-        match error {
-            ReplaceLayoutsError::Forbidden(error) => error.into(),
-            ReplaceLayoutsError::NotFound => Self::not_found(),
-            ReplaceLayoutsError::Locked => Self::new(StatusCode::CONFLICT, error.to_string()),
-            ReplaceLayoutsError::Stale { .. } => {
-                Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
-            }
-            ReplaceLayoutsError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<AuditError> for Problem {
-    fn from(error: AuditError) -> Self {
-        match error {
-            AuditError::Forbidden(error) => error.into(),
-            AuditError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CreateRecordError> for Problem {
-    fn from(error: CreateRecordError) -> Self {
-        match error {
-            CreateRecordError::Forbidden(error) => error.into(),
-            CreateRecordError::NotFound => Self::not_found(),
-            CreateRecordError::Key(error) => error.into(),
-            CreateRecordError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CreateRecordsError> for Problem {
-    fn from(error: CreateRecordsError) -> Self {
-        match error {
-            CreateRecordsError::Forbidden(error) => error.into(),
-            CreateRecordsError::NotFound => Self::not_found(),
-            CreateRecordsError::Key(error) => error.into(),
-            CreateRecordsError::Unread(error) => Self::internal(error),
-            CreateRecordsError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<AnnounceError> for Problem {
-    fn from(error: AnnounceError) -> Self {
-        match error {
-            AnnounceError::Forbidden(error) => error.into(),
-            AnnounceError::NotFound => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            AnnounceError::Store(error) => error.into(),
-        }
-    }
-}
-
-/// Whether what stopped SQL from compiling is no fault of the SQL.
-fn is_ours(error: &CompileError) -> bool {
-    match error {
-        CompileError::Forbidden(_) => true,
-        CompileError::Database(error) => !error.is_query_fault(),
-        _ => false,
+        assert!(rows.is_empty(), "rows without a cause: {rows:?}");
     }
 }

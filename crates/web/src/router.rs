@@ -234,10 +234,10 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
 }
 
 async fn no_route(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {}", uri.path()))
+    Problem::new(StatusCode::NOT_FOUND, format!("No route matches {}", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{} does not take {method}", uri.path());
+    let detail = format!("{} does not support {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -133,13 +133,13 @@ async fn put_aside(request: Request, limits: UploadLimits) -> Result<(File, [u8;
     loop {
         let frame = tokio::time::timeout(limits.patience, next_frame(&mut body)).await;
         let frame = frame.map_err(|_| {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "Nothing of the body came for too long")
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "Timed out waiting for the request body")
         })?;
         let data = match frame {
             None => break,
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             Some(Err(_)) => {
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "The body ended too early"));
+                return Err(Problem::new(StatusCode::BAD_REQUEST, "The body ended early"));
             }
         };
         taken += data.len() as u64;
@@ -302,7 +302,7 @@ impl Read for Bounded {
 }
 
 fn too_long() -> Fault {
-    Fault::at(&["body"], "too_long", "is longer than a line may be")
+    Fault::at(&["body"], "too_long", "exceeds the longest permitted line")
 }
 
 /// What is wrong with CSV, unless it could not be read at all.
@@ -462,6 +462,6 @@ mod tests {
             check(file, Format::JsonLines, LIMITS).unwrap().map(|_| ()).unwrap_err()
         };
         assert_eq!(problem.summary().split("; ").count(), Faults::MOST);
-        assert!(format!("{problem:?}").contains("250 faults; the first 100 are listed"));
+        assert!(format!("{problem:?}").contains("250 errors, of which the first 100 are listed"));
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
     context::Context,
+    error::{Classified, Classify},
     ports::{RunError, StoreError, UnitOfWork},
 };
 
@@ -52,6 +53,16 @@ pub enum ImportError {
     /// The catalog could not be read or written.
     #[error("the catalog could not be loaded")]
     Store(#[from] StoreError),
+}
+
+impl Classify for ImportError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Check { source, .. } => source.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Loads `files` and says what that did.

@@ -21,6 +21,7 @@ use crate::{
     authorize,
     compile::{CompileError, compile, compile_suggestion},
     context::Context,
+    error::{Cause, Classified, Classify, InputField},
     ports::{
         GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, RunError, StoreError,
         Suggestion, SuggestionRequest,
@@ -61,6 +62,22 @@ pub enum GenerationError {
     /// The schema could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for GenerationError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Query(CompileError::Forbidden(error)) => error.classify(),
+            Self::Query(CompileError::Database(error)) | Self::Run(error) => error.classify(),
+            // A generated query that does not compile is a defect of the generator.
+            Self::Query(_) => Cause::Internal.into(),
+            Self::Ungrounded { explanation } => {
+                let cause = Cause::SentenceNotUnderstood;
+                Classified::faulty(cause, InputField::Sentence, explanation)
+            }
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Writes a query for `prompt`, grounded in those tables that `actor` may write SQL over. One that no
@@ -157,7 +174,7 @@ impl Heard {
                 format!("The query that was written for it was refused: {reason}.")
             }
             (None, Some(explanation)) => explanation,
-            (None, None) if self.too_late => "Nobody understood the sentence in time.".to_owned(),
+            (None, None) if self.too_late => "The sentence was not understood in time.".to_owned(),
             (None, None) => "The sentence was not understood.".to_owned(),
         }
     }

@@ -12,6 +12,7 @@ use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize,
     context::Context,
+    error::{Cause, Classified, Classify},
     ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
@@ -26,7 +27,7 @@ pub enum ApproveError {
     #[error("Metric not found")]
     NotFound,
     /// It is not what the caller has looked at.
-    #[error("The query is at version {current} by now")]
+    #[error("The query was modified concurrently: it is at version {current} now")]
     Changed {
         /// The version that it has.
         current: i64,
@@ -34,6 +35,17 @@ pub enum ApproveError {
     /// The approval could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for ApproveError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Changed { .. } => Classified::from(Cause::QueryModified).with_detail(self),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Approves the query of the metric `id` as it is at `version`, or as it is now, and gives the metric.

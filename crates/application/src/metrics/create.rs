@@ -14,6 +14,7 @@ use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
     context::{Approval, Context},
+    error::{Classified, Classify},
     generation::{Generation, GenerationError, generate},
     idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, keep},
     ports::StoreError,
@@ -82,6 +83,18 @@ pub enum CreateError {
     /// The metric could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for CreateError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Query(error) => error.classify(),
+            Self::Generate(error) => error.classify(),
+            Self::Key(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Makes a metric with a query of its own. Whoever makes it owns it, until somebody changes that.

@@ -7,13 +7,11 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use super::{
-    locking::{Locked, lock},
-    update::LOCKED,
-};
+use super::locking::{Locked, lock};
 use crate::{
     Forbidden, authorize,
     context::Context,
+    error::{Cause, Classified, Classify},
     ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
@@ -28,11 +26,22 @@ pub enum DeleteError {
     #[error("Metric not found")]
     NotFound,
     /// The metric is locked.
-    #[error("{LOCKED}")]
+    #[error("The metric is locked")]
     Locked,
     /// It could not be removed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for DeleteError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Locked => Cause::MetricLocked.into(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Removes the metric `id`, and its query when no other metric uses it. Records stay.

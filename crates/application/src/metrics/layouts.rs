@@ -9,10 +9,10 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use super::update::LOCKED;
 use crate::{
     Forbidden, authorize,
     context::Context,
+    error::{Cause, Classified, Classify},
     ports::StoreError,
     rights::{authorize_within, may_know},
 };
@@ -27,10 +27,12 @@ pub enum ReplaceLayoutsError {
     #[error("Metric not found")]
     NotFound,
     /// The metric is locked.
-    #[error("{LOCKED}")]
+    #[error("The metric is locked")]
     Locked,
     /// Somebody else moved them since the caller looked.
-    #[error("The layouts were changed by someone else: their version is now {current}")]
+    #[error(
+        "Precondition failed: the layouts were modified concurrently and are at version {current} now"
+    )]
     Stale {
         /// The present layout version.
         current: i64,
@@ -38,6 +40,18 @@ pub enum ReplaceLayoutsError {
     /// They could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for ReplaceLayoutsError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Locked => Cause::MetricLocked.into(),
+            Self::Stale { .. } => Classified::from(Cause::LayoutsModified).with_detail(self),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Puts `layouts` in place of the metric's tiles, provided that its layout version is `expected`

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     Forbidden, authorize,
     context::Context,
+    error::{Classified, Classify},
     ports::{MetricFilter, StoreError},
     rights::may_know,
 };
@@ -51,6 +52,15 @@ pub enum ListError {
     /// The catalog could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for ListError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Lists the metrics that the caller may read, with their layouts, without records.

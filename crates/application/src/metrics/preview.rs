@@ -12,6 +12,7 @@ use crate::{
     compile::{CompileError, compile},
     context::Context,
     deny,
+    error::{Cause, Classified, Classify, InputField},
     generation::{Generation, GenerationError, Trial, generate, try_query},
     ports::RunError,
     rights::permits,
@@ -43,6 +44,21 @@ pub enum PreviewError {
     /// No query could be generated.
     #[error(transparent)]
     Generate(#[from] GenerationError),
+}
+
+impl Classify for PreviewError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Query(error) => error.classify(),
+            // The SQL's author may know what the database says of it.
+            Self::Run(RunError::Failed(fault)) => {
+                Classified::faulty(Cause::InvalidSql, InputField::Sql, fault)
+            }
+            Self::Run(error) => error.classify(),
+            Self::Generate(error) => error.classify(),
+        }
+    }
 }
 
 /// Does all that making a metric from `source` does, and stores nothing.

@@ -8,7 +8,11 @@ use metricd_core::{
 use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize, authorize_on, context::Context, ports::StoreError, rights::find_readable,
+    Forbidden, authorize, authorize_on,
+    context::Context,
+    error::{Cause, Classified, Classify},
+    ports::StoreError,
+    rights::find_readable,
 };
 
 /// Why the SQL is not shown.
@@ -23,6 +27,16 @@ pub enum QueryError {
     /// The catalog could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for QueryError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// The metric `id` with its SQL, template and slots.

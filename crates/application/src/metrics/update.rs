@@ -14,6 +14,7 @@ use crate::{
     Forbidden, authorize, authorize_on,
     compile::{CompileError, compile},
     context::{Approval, Context},
+    error::{Cause, Classified, Classify},
     ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
@@ -48,11 +49,14 @@ pub enum UpdateError {
     /// No metric has this id.
     #[error("Metric not found")]
     NotFound,
-    /// The metric, or another one with the same query, is locked.
-    #[error("{0}")]
-    Locked(&'static str),
+    /// The metric is locked.
+    #[error("The metric is locked")]
+    Locked,
+    /// Another metric with the same query is locked.
+    #[error("The query also answers a metric that is locked")]
+    SharedLocked,
     /// Another query answers the metric than when it was looked at.
-    #[error("The metric has been given another query meanwhile")]
+    #[error("The metric's query was replaced concurrently")]
     Moved,
     /// The new SQL does not compile.
     #[error("the query does not compile")]
@@ -62,9 +66,19 @@ pub enum UpdateError {
     Store(#[from] StoreError),
 }
 
-/// What a caller is told of a locked metric.
-pub(super) const LOCKED: &str = "Metric is not editable";
-const SHARED_LOCKED: &str = "The query also answers a metric that is not editable";
+impl Classify for UpdateError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Locked => Cause::MetricLocked.into(),
+            Self::SharedLocked => Cause::QueryLocked.into(),
+            Self::Moved => Cause::QueryModified.into(),
+            Self::Query(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
+}
 
 /// Applies `patch` to the metric `id` and gives it as it is afterwards. New SQL also changes every
 /// other metric that the same query answers.
@@ -127,7 +141,7 @@ pub(super) async fn update_known(
             work = authorize_within(actor, context, Action::Edit, other, work).await?;
         }
         if sharing.iter().any(|other| !other.is_editable) {
-            return Err(UpdateError::Locked(SHARED_LOCKED));
+            return Err(UpdateError::SharedLocked);
         }
         let before = query.replaced(context.clock.now(), actor.subject());
         query = changed(query, sql, template, columns, context.approval);
@@ -153,7 +167,7 @@ fn unlocks(metric: &Metric, patch: &Patch) -> Result<bool, UpdateError> {
     match (metric.is_editable, patch.is_editable) {
         (true, _) => Ok(false),
         (false, Some(true)) => Ok(true),
-        (false, _) => Err(UpdateError::Locked(LOCKED)),
+        (false, _) => Err(UpdateError::Locked),
     }
 }
 

@@ -11,7 +11,13 @@ use super::{
     query::QueryError,
     update::{Patch, UpdateError, Whose, update_known},
 };
-use crate::{authorize, authorize_on, context::Context, ports::StoreError, rights::find_readable};
+use crate::{
+    authorize, authorize_on,
+    context::Context,
+    error::{Cause, Classified, Classify, InputField},
+    ports::StoreError,
+    rights::find_readable,
+};
 
 /// The most versions of one page.
 pub const MAX_VERSIONS: u32 = 200;
@@ -65,6 +71,24 @@ pub enum RollbackError {
     /// As for any other change.
     #[error(transparent)]
     Update(#[from] UpdateError),
+}
+
+impl Classify for RollbackError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::UnknownVersion(_) => {
+                Classified::faulty(Cause::UnknownVersion, InputField::Version, self)
+            }
+            Self::Update(UpdateError::Query(error)) => {
+                let mut classified = error.classify();
+                for fault in &mut classified.faults {
+                    fault.field = InputField::SqlOfVersion;
+                }
+                classified
+            }
+            Self::Update(error) => error.classify(),
+        }
+    }
 }
 
 impl From<StoreError> for RollbackError {

@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use super::StoreError;
 
+use crate::error::{Cause, Classified, Classify};
+
 /// The log of changes. Whoever writes appends to it in the transaction that writes.
 #[async_trait]
 pub trait ChangeLog: Send + Sync {
@@ -113,7 +115,7 @@ pub enum WatchStep {
 #[derive(Debug, Error)]
 pub enum WatchError {
     /// There is no such table.
-    #[error("there is no table {table}")]
+    #[error("the table {table} does not exist")]
     Missing {
         /// The table that was named.
         table: String,
@@ -128,7 +130,7 @@ pub enum WatchError {
     },
     /// metricd notes what it writes itself.
     #[error(
-        "metricd notes by itself what it writes to {table}; whoever else writes to it says so by POST \
+        "metricd records its own writes to {table}; other writers announce theirs by POST \
          /tables/{table}/changed"
     )]
     Ours {
@@ -136,7 +138,7 @@ pub enum WatchError {
         table: String,
     },
     /// It belongs to PostgreSQL or to metricd.
-    #[error("{table} is a table of the system")]
+    #[error("{table} is a system table")]
     System {
         /// The table that was named.
         table: String,
@@ -150,7 +152,7 @@ pub enum WatchError {
         remedy: String,
     },
     /// Somebody is writing to it, and goes on for longer than those behind should wait.
-    #[error("{table} is in use: try again when nobody writes to it for long")]
+    #[error("{table} is in use: try again when no long transaction writes to it")]
     Busy {
         /// The table, partition or child.
         table: String,
@@ -158,4 +160,17 @@ pub enum WatchError {
     /// The database does not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for WatchError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Missing { .. } => Cause::TableNotFound.into(),
+            Self::NotATable { .. } => Cause::TableUnsupported.into(),
+            Self::Ours { .. } | Self::System { .. } => Cause::TableReserved.into(),
+            Self::NotAllowed { .. } => Cause::TableNotOwned.into(),
+            Self::Busy { .. } => Cause::TableInUse.into(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }

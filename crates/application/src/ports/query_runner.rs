@@ -15,6 +15,8 @@ use metricd_core::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use crate::error::{Cause, Classified, Classify};
+
 /// Describes and runs SQL that came from outside.
 #[async_trait]
 pub trait QueryRunner: Send + Sync {
@@ -154,7 +156,7 @@ fn early() -> RunError {
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The database does not accept the statement as it stands.
-    #[error("the database does not accept the query: {message}")]
+    #[error("the database rejected the query: {message}")]
     Rejected {
         /// The database's own words, for those who may see the SQL.
         message: String,
@@ -164,7 +166,7 @@ pub enum RunError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The planner thinks that it costs more than allowed.
     #[error(
-        "the query is too dear: the planner puts it at {cost:.0}, and {ceiling:.0} is the most"
+        "the query is too expensive: the planner estimates a cost of {cost:.0}, and the limit is {ceiling:.0}"
     )]
     TooExpensive {
         /// What the planner thinks, in its own units.
@@ -175,20 +177,36 @@ pub enum RunError {
         has_days: bool,
     },
     /// One row alone is larger than an answer may be.
-    #[error("a row of the answer is larger than {max_bytes} bytes")]
+    #[error("a row of the result is larger than {max_bytes} bytes")]
     RowTooLarge {
         /// The most bytes of an answer.
         max_bytes: u64,
     },
     /// So many are waiting already that it makes no sense to wait too.
-    #[error("too many queries are waiting")]
+    #[error("too many queries are queued")]
     QueueFull,
     /// The deadline passed.
     #[error("the query took too long")]
     Deadline,
     /// The database cannot be reached.
-    #[error("the database is not reachable")]
+    #[error("the database is busy or unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Classify for RunError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Rejected { .. } | Self::Failed(_) => Cause::QueryFailed.into(),
+            Self::TooExpensive { has_days: true, .. } => {
+                Classified { hint: Some("Ask for fewer days."), ..Cause::QueryTooExpensive.into() }
+            }
+            Self::TooExpensive { .. } => Cause::QueryTooExpensive.into(),
+            Self::RowTooLarge { .. } => Cause::RowTooLarge.into(),
+            Self::QueueFull => Cause::QueueFull.into(),
+            Self::Deadline => Cause::QueryTimeout.into(),
+            Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
+        }
+    }
 }
 
 impl RunError {

@@ -2,11 +2,13 @@
 
 use thiserror::Error;
 
+use crate::error::{Cause, Classified, Classify};
+
 /// Why the database did not do what it was asked.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A row with this id exists already.
-    #[error("a {what} with this id exists already")]
+    #[error("a {what} with this id already exists")]
     Duplicate {
         /// `metric`, `query` or `record`.
         what: &'static str,
@@ -18,7 +20,7 @@ pub enum StoreError {
         what: &'static str,
     },
     /// The stored row is corrupt.
-    #[error("the stored {what} {id} is damaged")]
+    #[error("the stored {what} {id} is corrupt")]
     Damaged {
         /// `metric` or `query`.
         what: &'static str,
@@ -30,9 +32,19 @@ pub enum StoreError {
     },
     /// The database cannot be reached, no connection came free in time, or the transaction lost to a concurrent one:
     /// a later attempt may succeed.
-    #[error("the database is not reachable")]
+    #[error("the database is busy or unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Any other error of the database.
-    #[error("the database reports an error")]
+    #[error("the database reported an error")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Classify for StoreError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Duplicate { .. } | Self::Reference { .. } => Cause::CatalogModified.into(),
+            Self::Damaged { .. } | Self::Failed(_) => Cause::Internal.into(),
+            Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
+        }
+    }
 }

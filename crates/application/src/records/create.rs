@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize, authorize_on,
     context::Context,
+    error::{Cause, Classified, Classify},
     idempotency::{ClaimError, KeyError, Outcome, claim, keep},
     ports::{IdempotentRequest, StoreError, StoredResponse},
     rights::find_definition,
@@ -43,6 +44,17 @@ pub enum CreateRecordError {
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
+}
+
+impl Classify for CreateRecordError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Key(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 impl From<StoreError> for CreateRecordError {

@@ -15,6 +15,7 @@ use super::CreateRecord;
 use crate::{
     Forbidden, authorize, authorize_on,
     context::Context,
+    error::{Cause, Classified, Classify},
     idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, keep},
     ports::StoreError,
     rights::find_definition,
@@ -43,11 +44,23 @@ pub enum CreateRecordsError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The records cannot be read again.
-    #[error("the records cannot be read from where they were put")]
+    #[error("the spooled records cannot be read")]
     Unread(#[from] io::Error),
     /// They could not be stored.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
+}
+
+impl Classify for CreateRecordsError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Key(error) => error.classify(),
+            Self::Unread(_) => Cause::Internal.into(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 impl From<StoreError> for CreateRecordsError {

@@ -8,7 +8,12 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use crate::{Forbidden, authorize_on, context::Context, ports::StoreError};
+use crate::{
+    Forbidden, authorize_on,
+    context::Context,
+    error::{Cause, Classified, Classify},
+    ports::StoreError,
+};
 
 /// Why nothing was noted.
 #[derive(Debug, Error)]
@@ -22,6 +27,16 @@ pub enum AnnounceError {
     /// It could not be noted.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for AnnounceError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::TableNotFound.into(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// Notes that any rows of `table` may have changed. Without a schema it is one of `public`.

@@ -19,6 +19,7 @@ use crate::{
     Forbidden, authorize_on,
     catalog::OnProgress,
     context::Context,
+    error::{Cause, Classified, Classify},
     ports::{RowSink, StoreError, StoredTable, UnitOfWork},
 };
 
@@ -99,7 +100,7 @@ pub enum LoadTableError {
     #[error("the file has no columns")]
     NoColumns,
     /// The table belongs to PostgreSQL or to metricd.
-    #[error("{table} is not for loading: {advice}")]
+    #[error("{table} is reserved: {advice}")]
     Ours {
         /// The table that was named.
         table: TableName,
@@ -107,13 +108,13 @@ pub enum LoadTableError {
         advice: &'static str,
     },
     /// The table is there.
-    #[error("there is a table {0} already: say --append or --replace")]
+    #[error("the table {0} already exists: use --append or --replace")]
     Exists(TableName),
     /// The table is not there.
-    #[error("there is no table {0}")]
+    #[error("the table {0} does not exist")]
     Missing(TableName),
     /// It is a view, or a foreign table.
-    #[error("{0} takes no rows: it is no table of this server")]
+    #[error("{0} cannot be loaded: it is not a table of this server")]
     NotATable(TableName),
     /// The file has columns that the table has not.
     #[error("{table} has no column {}", columns.join(", "))]
@@ -124,10 +125,10 @@ pub enum LoadTableError {
         columns: Vec<String>,
     },
     /// A type was given for a column that the file has not.
-    #[error("the file has no column {0}, for which a type is given")]
+    #[error("the file has no column {0}, for which a type was given")]
     UnknownType(String),
     /// What was rejected could not be written down.
-    #[error("the rejected rows cannot be written down")]
+    #[error("the file of rejected rows cannot be written")]
     Rejects(#[source] io::Error),
     /// The database does not do it.
     #[error("{table} could not be loaded")]
@@ -138,6 +139,24 @@ pub enum LoadTableError {
         #[source]
         source: StoreError,
     },
+}
+
+impl Classify for LoadTableError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::File(_)
+            | Self::NoColumns
+            | Self::UnknownColumns { .. }
+            | Self::UnknownType(_) => Cause::InvalidFile.into(),
+            Self::Ours { .. } => Cause::TableReserved.into(),
+            Self::Exists(_) => Cause::TableExists.into(),
+            Self::Missing(_) => Cause::TableNotFound.into(),
+            Self::NotATable(_) => Cause::TableUnsupported.into(),
+            Self::Rejects(_) => Cause::Internal.into(),
+            Self::Store { source, .. } => source.classify(),
+        }
+    }
 }
 
 /// Loads `file` and says what that did.
@@ -199,9 +218,9 @@ fn refuse_ours(table: &TableName) -> Result<(), LoadTableError> {
     let schema = table.schema();
     let advice =
         if schema == "metricd" || schema == "information_schema" || schema.starts_with("pg_") {
-            "take another schema"
+            "use another schema"
         } else if (schema, table.name.as_str()) == ("public", "metrics") {
-            "it holds records, which `metricd import --records` loads"
+            "it holds records; use `metricd import --records`"
         } else {
             return Ok(());
         };
@@ -395,13 +414,13 @@ fn fault(row: &Row, columns: &[Column]) -> Option<String> {
         let (name, ty) = (&column.name, column.ty);
         if !ty.takes(cell) {
             let short: String = cell.text().chars().take(60).collect();
-            return Some(format!("{name}: `{short}` is no {ty}"));
+            return Some(format!("{name}: `{short}` is not a valid {ty}"));
         }
         let is_nul = |cell: Cell<'_>| match cell {
             Cell::Nested(text) => ty == CellType::Jsonb && text.contains("\\u0000"),
             other => other.text().contains('\0'),
         };
-        is_nul(cell).then(|| format!("{name}: holds the character NUL"))
+        is_nul(cell).then(|| format!("{name}: contains the character NUL"))
     })
 }
 

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::{
     Forbidden, authorize_on,
     context::Context,
+    error::{Classified, Classify},
     ports::{StoreError, UnitOfWork, WatchError, Watched},
 };
 
@@ -25,6 +26,16 @@ pub enum WatchTableError {
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for WatchTableError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::Watch(error) => error.classify(),
+            Self::Store(error) => error.classify(),
+        }
+    }
 }
 
 /// From now on whoever writes `table`, or what it is divided into, notes that. Without a schema it is

@@ -6,7 +6,8 @@ use metricd_application::catalog::{ImportOptions, import};
 use metricd_core::actor::Actor;
 
 use super::{
-    OutputFormat, REJECTED,
+    OutputFormat,
+    exit::REJECTED,
     files::{FileArgs, progress_bar},
     report,
 };

@@ -18,7 +18,7 @@ use metricd_core::{actor::Actor, cell::CellType, sql::TableName};
 use metricd_infrastructure::loaders::{TableFormat, open_table};
 use serde::Serialize;
 
-use super::{OutputFormat, REJECTED, files::progress_bar};
+use super::{OutputFormat, exit::REJECTED, files::progress_bar};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,6 @@
 //! The command line: one command a file.
 
+pub(crate) mod exit;
 mod files;
 mod import;
 mod load;
@@ -92,9 +93,6 @@ pub(crate) enum OutputFormat {
     /// One JSON document.
     Json,
 }
-
-/// The exit code for rejected input: nothing was written.
-pub(crate) const REJECTED: u8 = 2;
 
 impl Cli {
     /// Runs the command and returns the exit code.

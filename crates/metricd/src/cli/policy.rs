@@ -18,7 +18,7 @@ use metricd_infrastructure::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{OutputFormat, REJECTED, parse_claim, role_parser};
+use super::{OutputFormat, exit::REJECTED, parse_claim, role_parser};
 use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]

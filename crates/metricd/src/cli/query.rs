@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, process::ExitCode, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use comfy_table::{ContentArrangement, Table, presets};
 use metricd_application::{
     freshness::SourcedAnswer,
@@ -19,7 +19,7 @@ use metricd_core::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{OutputFormat, parse_claim};
+use super::{OutputFormat, exit::CommandError, parse_claim};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -58,17 +58,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
     let answer = super::with_database(config, async |context| {
-        match get_metric(&actor, &context, MetricId(args.id), &request).await {
-            Ok(answer) => Ok(answer),
-            Err(ReadError::Window(faults)) => {
-                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                bail!(faults.join("\n"))
-            }
-            Err(ReadError::Forbidden(_)) => {
-                bail!("the metric's rows depend on the caller's claims: set them with --claim NAME=VALUE")
-            }
-            Err(error) => Err(error.into()),
-        }
+        get_metric(&actor, &context, MetricId(args.id), &request).await.map_err(explain)
     })
     .await?;
     let text = match args.format {
@@ -81,6 +71,21 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says more of an error than the use case does, where a person can do something about it.
+fn explain(error: ReadError) -> anyhow::Error {
+    let message = match &error {
+        ReadError::Window(faults) => {
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        }
+        ReadError::Forbidden(_) => {
+            "the metric's rows depend on the caller's claims: set them with --claim NAME=VALUE"
+                .to_owned()
+        }
+        _ => return error.into(),
+    };
+    CommandError::new(&error, message).into()
 }
 
 fn table(SourcedAnswer { query, answer, .. }: &SourcedAnswer) -> anyhow::Result<String> {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use metricd_application::catalog::validate;
 
 use super::{
-    OutputFormat, REJECTED,
+    OutputFormat,
+    exit::REJECTED,
     files::{FileArgs, progress_bar},
     report,
 };

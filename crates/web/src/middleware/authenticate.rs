@@ -137,10 +137,10 @@ impl Door {
                 (reason, Problem::unauthorized(Some("invalid_token"), "The token is not valid"))
             }
             Refusal::NoToken => {
-                ("there is no token", Problem::unauthorized(None, "A bearer token is needed"))
+                ("there is no token", Problem::unauthorized(None, "A bearer token is required"))
             }
             Refusal::Unreadable(reason) => {
-                let needed = "One header is needed: Authorization: Bearer <token>";
+                let needed = "One header is required: Authorization: Bearer <token>";
                 (reason, Problem::unauthorized(Some("invalid_request"), needed))
             }
         };

@@ -30,7 +30,7 @@ impl RequestLimits {
     pub(crate) fn check_head(&self, request: &Request) -> Result<(), Problem> {
         let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         if target > MAX_TARGET_BYTES {
-            return Err(Problem::new(StatusCode::URI_TOO_LONG, "The address is too long"));
+            return Err(Problem::new(StatusCode::URI_TOO_LONG, "The URL is too long"));
         }
         if size(request.headers()) > self.max_header_bytes {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;

@@ -12,7 +12,7 @@ use tracing::{Span, error, field, info, info_span, warn};
 use utoipa::openapi::OpenApi;
 use uuid::Uuid;
 
-use crate::problem::Cause;
+use crate::problem::LoggedError;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -145,9 +145,11 @@ fn is_fit_to_log(id: &HeaderValue) -> bool {
 }
 
 fn log(response: &Response) {
-    match response.extensions().get::<Cause>() {
-        Some(Cause::Validation(faults)) => warn!(errors = faults.join("; "), "Validation error"),
-        Some(Cause::Failure(failure)) => {
+    match response.extensions().get::<LoggedError>() {
+        Some(LoggedError::Validation(faults)) => {
+            warn!(errors = faults.join("; "), "Validation error");
+        }
+        Some(LoggedError::Failure(failure)) => {
             error!(error = chain(failure.as_ref()), "Unhandled exception");
         }
         None => {}

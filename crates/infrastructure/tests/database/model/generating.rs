@@ -326,7 +326,7 @@ async fn however_slow_one_part_is_the_others_still_answer() {
         let (stored, generation) = made(&context).await;
         assert_eq!(generation.source, GenerationSource::Fallback);
         assert!(is_raw_records(&stored));
-        assert!(generation.explanation.starts_with("Nobody understood the sentence in time. "));
+        assert!(generation.explanation.starts_with("The sentence was not understood in time. "));
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct DevelopmentKeys(pub(crate) Option<Arc<Value>>);
 pub(crate) async fn handler(
     State(DevelopmentKeys(keys)): State<DevelopmentKeys>,
 ) -> Result<Json<Value>, Problem> {
-    let detail = "Tokens come from another issuer: see /auth/config";
+    let detail = "Token issuing is disabled: tokens come from the issuers of /auth/config";
     keys.map(|keys| Json(Value::clone(&keys)))
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))
 }

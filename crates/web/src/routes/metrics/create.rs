@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     check::{Fault, Faults, Refused},
     extract::{Caller, Keyed},
-    failures::{InProgress, MakesMetric},
+    failures::MakesMetric,
     problem::Problem,
     replay::replay,
     wire::{LayoutItemBody, LayoutItemInput, cache_ttl, name, optional, prose, tags},
@@ -207,7 +207,7 @@ fn kept(created: &Created) -> StoredResponse {
     request_body = NewMetric,
     responses(
         (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
-        MakesMetric, InProgress,
+        MakesMetric,
     ),
 )]
 pub(crate) async fn handler(

@@ -15,7 +15,7 @@ use crate::{
     answer::{self, AnswerHead, AnswerTail},
     export,
     extract::{Caller, Headers, MetricPath, QueryParams},
-    failures::{Forbidden, MetricNotFound, RunsSql, Waiting},
+    failures::AnswersMetric,
     problem::Problem,
 };
 
@@ -68,7 +68,7 @@ pub(crate) struct MetricAnswer {
             ("Server-Timing" = String, description = "How many milliseconds the database took"),
         )),
         (status = 304, description = "The caller has the answer of this `ETag`"),
-        Forbidden, MetricNotFound, Waiting, RunsSql,
+        AnswersMetric,
     ),
 )]
 pub(crate) async fn handler(

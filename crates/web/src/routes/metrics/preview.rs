@@ -18,7 +18,7 @@ use crate::{
     answer::Params,
     check::{Faults, Refused},
     extract::{Body, Caller},
-    failures::MakesMetric,
+    failures::PreviewsMetric,
     problem::Problem,
     wire::ColumnBody,
 };
@@ -85,7 +85,7 @@ impl TryFrom<Preview> for PreviewBody {
     request_body = PreviewRequest,
     responses(
         (status = 200, description = "What it would be", body = PreviewBody),
-        MakesMetric,
+        PreviewsMetric,
     ),
 )]
 pub(crate) async fn handler(

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{Body, Caller, MetricPath},
-    failures::ChangesSql,
+    failures::RollsBack,
     problem::Problem,
     wire::MetricBody,
 };
@@ -40,7 +40,7 @@ fn at_least_one(version: i64) -> Result<i64, Refused> {
     request_body = Rollback,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
-        ChangesSql,
+        RollsBack,
     ),
 )]
 pub(crate) async fn handler(

@@ -27,7 +27,9 @@ use utoipa::ToSchema;
 use crate::{
     check::{Faults, Refused},
     extract::{self, Caller, Keyed, MetricPath},
-    failures::{Forbidden, InProgress, Invalid, MetricNotFound, NotJson, TooLarge, Unavailable},
+    failures::{
+        Forbidden, InProgress, InvalidRecord, MetricNotFound, NotJson, TooLarge, Unavailable,
+    },
     problem::Problem,
     replay::replay,
     upload::{Format, Upload, UploadLimits},
@@ -137,7 +139,7 @@ fn kept(created: u64) -> StoredResponse {
     )),
     responses(
         (status = 201, description = "Stored: one has no answer but that", body = RecordsCreated),
-        Forbidden, MetricNotFound, InProgress, TooLarge, NotJson, Invalid, Unavailable,
+        Forbidden, MetricNotFound, InProgress, TooLarge, NotJson, InvalidRecord, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
