@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(code) => code,
         Err(error) => {
-            cli::print_error(&error);
+            cli::output::print_error(&error);
             cli::exit::code(&error)
         }
     }

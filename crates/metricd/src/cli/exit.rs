@@ -89,7 +89,10 @@ mod tests {
         let missing = || LoadTableError::Missing("public.orders".parse().unwrap());
         assert_eq!(failed(missing().into()), code(66));
         assert_eq!(failed(Err::<(), _>(missing()).context("orders.csv").unwrap_err()), code(66));
-        assert_eq!(failed(CommandError::new(&ReadError::Waiting, "wait").into()), code(73));
+        assert_eq!(
+            failed(CommandError::new(&ReadError::AwaitingApproval, "wait").into()),
+            code(73)
+        );
         assert_eq!(failed(anyhow::anyhow!("a setting")), code(1));
     }
 

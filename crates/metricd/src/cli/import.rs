@@ -6,9 +6,9 @@ use metricd_application::catalog::{ImportOptions, import};
 use metricd_core::actor::Actor;
 
 use super::{
-    OutputFormat,
     exit::REJECTED,
     files::{FileArgs, progress_bar},
+    output::OutputFormat,
     report,
 };
 use crate::config::Config;
@@ -35,7 +35,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let options = ImportOptions { dry_run: args.dry_run, strict: args.strict, prune: args.prune };
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
-    let report = super::with_database(config, async |context| {
+    let report = super::database::with_database(config, async |context| {
         let (bar, on_progress) = progress_bar("records");
         let files = args.files.open();
         let report = import(&operator, &context, files, options, &on_progress).await;
@@ -43,7 +43,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         Ok(report?)
     })
     .await?;
-    super::print(&report::render(&report, args.format, options.dry_run)?)?;
+    super::output::print(&report::render(&report, args.format, options.dry_run)?)?;
     let refused = !report.findings.permit_writing();
     Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
 }

@@ -18,7 +18,7 @@ use metricd_core::{actor::Actor, cell::CellType, sql::TableName};
 use metricd_infrastructure::loaders::{TableFormat, open_table};
 use serde::Serialize;
 
-use super::{OutputFormat, exit::REJECTED, files::progress_bar};
+use super::{exit::REJECTED, files::progress_bar, output::OutputFormat};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -99,7 +99,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         RejectedRowsFile::at(args.rejected.unwrap_or_else(|| rejected_path(&args.file)));
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
-    let report = super::with_database(config, async |context| {
+    let report = super::database::with_database(config, async |context| {
         let (bar, on_progress) = progress_bar("rows");
         let mut on_rejected = |row: &RejectedRow| rejected.write(row);
         let loaded =
@@ -111,7 +111,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     .await?;
     rejected.finish()?;
     let rejected_file = (report.rejected > 0).then_some(rejected.path.as_path());
-    super::print(&match args.format {
+    super::output::print(&match args.format {
         OutputFormat::Table => summary(&report, rejected_file, args.dry_run),
         OutputFormat::Json => {
             format!("{}\n", serde_json::to_string_pretty(&document(&report, rejected_file))?)

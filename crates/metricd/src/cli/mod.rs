@@ -1,11 +1,14 @@
 //! The command line: one command a file.
 
+mod database;
 pub(crate) mod exit;
 mod files;
 mod import;
 mod load;
 mod migrate;
 mod openapi;
+pub(crate) mod output;
+mod parsers;
 mod policy;
 mod query;
 mod report;
@@ -15,16 +18,11 @@ mod token;
 mod validate;
 mod watch;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
-use clap::{
-    Parser, Subcommand, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
-use metricd_core::{actor::Role, claim::ClaimName};
+use clap::{Parser, Subcommand};
 
 use crate::{
-    app,
     config::{Config, Flags},
     telemetry,
 };
@@ -84,16 +82,6 @@ enum Command {
     Settings,
 }
 
-/// The format of a command's output: for people or for programs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// A table.
-    #[default]
-    Table,
-    /// One JSON document.
-    Json,
-}
-
 impl Cli {
     /// Runs the command and returns the exit code.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
@@ -122,51 +110,4 @@ impl Cli {
 
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
-}
-
-/// Connects, migrates the schema, does `work`, and closes the database.
-async fn with_database<T>(
-    config: &Config,
-    work: impl AsyncFnOnce(metricd_application::context::Context) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let policies = app::policies(config, None)?;
-    let database = app::connect(config).await?;
-    let result = match database.migrate().await {
-        Ok(()) => match app::context(config, &database, policies) {
-            Ok(context) => work(context).await,
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error.into()),
-    };
-    database.close().await;
-    result
-}
-
-/// Parses a role.
-fn role_parser() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
-        .try_map(|word| Role::from_word(&word).ok_or("there is no such role"))
-}
-
-/// Parses the value of a claim: `tenant_id=acme`.
-fn parse_claim(text: &str) -> Result<(ClaimName, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be written name=value")?;
-    let name = ClaimName::parse(name).map_err(|error| error.to_string())?;
-    Ok((name, value.to_owned()))
-}
-
-/// Prints a command's output. A closed pipe, as behind `head`, is not an error.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Prints an error with all its causes on standard error.
-pub(crate) fn print_error(error: &anyhow::Error) {
-    let mut err = std::io::stderr().lock();
-    // Nothing is left to do when even this cannot be written.
-    let _ = writeln!(err, "error: {error:#}");
 }

@@ -4,6 +4,6 @@ use std::process::ExitCode;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let document = metricd_web::openapi::document().to_pretty_json()?;
-    super::print(&format!("{document}\n"))?;
+    super::output::print(&format!("{document}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

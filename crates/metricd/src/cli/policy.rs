@@ -18,7 +18,11 @@ use metricd_infrastructure::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{OutputFormat, exit::REJECTED, parse_claim, role_parser};
+use super::{
+    exit::REJECTED,
+    output::OutputFormat,
+    parsers::{parse_claim, role_parser},
+};
 use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]
@@ -118,7 +122,7 @@ pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
 fn show(config: &Config) -> anyhow::Result<ExitCode> {
     match app::policies(config, None) {
         Ok(policies) => {
-            super::print(&policies.text())?;
+            super::output::print(&policies.text())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => rejected(error, OutputFormat::Table),
@@ -139,7 +143,7 @@ fn check(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
             Decision::new(&policies, &caller, action, &object).render(format)?
         }
     };
-    super::print(&text)?;
+    super::output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -159,9 +163,9 @@ fn rejected(error: PolicyError, format: OutputFormat) -> anyhow::Result<ExitCode
         .collect();
     match format {
         OutputFormat::Json if !faults.is_empty() => {
-            super::print(&document(&json!({ "faults": faults }))?)?;
+            super::output::print(&document(&json!({ "faults": faults }))?)?;
         }
-        _ => super::print_error(&error.into()),
+        _ => super::output::print_error(&error.into()),
     }
     Ok(ExitCode::from(REJECTED))
 }

@@ -19,7 +19,7 @@ use metricd_core::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{OutputFormat, exit::CommandError, parse_claim};
+use super::{exit::CommandError, output::OutputFormat, parsers::parse_claim};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let request = AnswerRequest { parameters, max_age: Some(Duration::ZERO) };
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let actor = Actor::operator_claiming(args.claims.into_iter().collect());
-    let answer = super::with_database(config, async |context| {
+    let answer = super::database::with_database(config, async |context| {
         get_metric(&actor, &context, MetricId(args.id), &request).await.map_err(explain)
     })
     .await?;
@@ -69,7 +69,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         }
         OutputFormat::Table => table(&answer)?,
     };
-    super::print(&text)?;
+    super::output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use metricd_application::catalog::{Finding, Findings, Report, Severity, SlotFinding, Tally};
 use serde::Serialize;
 
-use super::OutputFormat;
+use super::output::OutputFormat;
 
 /// Renders `report`; `dry_run` says that nothing was meant to be written.
 pub(crate) fn render(

@@ -127,7 +127,7 @@ async fn serve(
         "Starting service"
     );
     if args.demo {
-        super::print(&demo::welcome(address, demo_token.as_deref()))?;
+        super::output::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
     let answer = move |peer, request| {
         let service = service.clone();

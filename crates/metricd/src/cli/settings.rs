@@ -5,6 +5,6 @@ use std::process::ExitCode;
 use crate::config;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    super::print(&config::reference())?;
+    super::output::print(&config::reference())?;
     Ok(ExitCode::SUCCESS)
 }

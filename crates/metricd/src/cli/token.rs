@@ -7,7 +7,7 @@ use metricd_core::actor::Role;
 use metricd_infrastructure::auth::{DevelopmentIssuer, TokenRequest};
 use serde_json::{Map, Value};
 
-use super::role_parser;
+use super::parsers::role_parser;
 use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     };
     let issuer = DevelopmentIssuer::open(&config.general.data_dir)?;
     let token = issuer.mint(&request, app::clock(config).now())?;
-    super::print(&format!("{token}\n"))?;
+    super::output::print(&format!("{token}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

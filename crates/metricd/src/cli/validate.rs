@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use metricd_application::catalog::validate;
 
 use super::{
-    OutputFormat,
     exit::REJECTED,
     files::{FileArgs, progress_bar},
+    output::OutputFormat,
     report,
 };
 use crate::config::Config;
@@ -29,7 +29,7 @@ pub(crate) fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let claims = config.auth.claim_names();
     let report = validate(args.files.open(), args.strict, &config.sql.gate, &claims, &on_progress);
     bar.finish_and_clear();
-    super::print(&report::render(&report, args.format, true)?)?;
+    super::output::print(&report::render(&report, args.format, true)?)?;
     let refused = !report.findings.permit_writing();
     Ok(if refused { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
 }

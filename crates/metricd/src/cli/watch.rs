@@ -20,7 +20,7 @@ pub(crate) struct Args {
 pub(crate) async fn watch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
-    let watched = super::with_database(config, async |context| {
+    let watched = super::database::with_database(config, async |context| {
         Ok(watch_table(&operator, &context, args.table).await?)
     })
     .await?;
@@ -30,7 +30,7 @@ pub(crate) async fn watch(config: &Config, args: Args) -> anyhow::Result<ExitCod
 pub(crate) async fn unwatch(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     #[expect(clippy::disallowed_methods, reason = "the caller of a command is the operator")]
     let operator = Actor::operator();
-    let watched = super::with_database(config, async |context| {
+    let watched = super::database::with_database(config, async |context| {
         Ok(unwatch_table(&operator, &context, args.table).await?)
     })
     .await?;
@@ -50,6 +50,6 @@ fn print_steps(watched: &[Watched], done: &str, already: &str) -> anyhow::Result
         lines.push_str(outcome);
         lines.push('\n');
     }
-    super::print(&lines)?;
+    super::output::print(&lines)?;
     Ok(ExitCode::SUCCESS)
 }
