@@ -63,8 +63,8 @@ fn once(name: &str, call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
 fn grows(node: &Node) -> bool {
     struct Finds(bool);
     impl Visitor for Finds {
-        fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-            if let SqlNode::FuncCall(call) = part {
+        fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+            if let SqlNode::FuncCall(call) = node {
                 let name = builtin_name(&call.funcname);
                 self.0 |= matches!(name, Some("repeat" | "lpad" | "rpad" | "format"));
             }

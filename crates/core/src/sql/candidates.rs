@@ -132,8 +132,8 @@ struct Survey<'a> {
 }
 
 impl Visitor for Survey<'_> {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        match part {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        match node {
             SqlNode::SelectStmt(select) => self.condition(select.where_clause.as_deref()),
             SqlNode::JoinExpr(join) => self.condition(join.quals.as_deref()),
             _ => Ok(()),
@@ -180,12 +180,12 @@ impl Survey<'_> {
         };
         let ends: BTreeSet<_> = self.ranges.iter().flat_map(ends).flatten().collect();
         let mut days = self.day_literals.iter();
-        days.any(|(place, day)| !self.movable.contains(place) && ends.contains(day))
+        days.any(|(location, day)| !self.movable.contains(location) && ends.contains(day))
     }
 
     fn days_stay_elsewhere(&self) -> bool {
         let mut amounts = self.amounts.iter();
-        amounts.any(|(place, days)| !self.movable.contains(place) && self.days.contains(days))
+        amounts.any(|(location, days)| !self.movable.contains(location) && self.days.contains(days))
     }
 }
 
@@ -199,8 +199,8 @@ struct CandidateFinder<'a> {
 }
 
 impl Visitor for CandidateFinder<'_> {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        match part {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        match node {
             SqlNode::SelectStmt(select) => self.condition(select.where_clause.as_deref_mut()),
             SqlNode::JoinExpr(join) => self.condition(join.quals.as_deref_mut()),
             _ => Ok(()),

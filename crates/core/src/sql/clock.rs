@@ -34,8 +34,8 @@ struct ClockReplacer<'a> {
 }
 
 impl Visitor for ClockReplacer<'_> {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        match part {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        match node {
             SqlNode::RangeFunction(function) => {
                 let mut items = function.functions.iter().flat_map(|list| match &list.node {
                     Some(NodeEnum::List(list)) => list.items.as_slice(),

@@ -66,8 +66,8 @@ struct References {
 }
 
 impl Visitor for References {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        match part {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        match node {
             SqlNode::RangeVar(table) if table.relname == RECORDS.1 => self.all += 1,
             SqlNode::SelectStmt(select) => {
                 let mut level = Level::default();

@@ -11,7 +11,7 @@ use super::{
     candidates::{self, Range, SlotCandidates},
     clock,
     defaults::{self, Defaults},
-    error::{Offset, SqlError, SqlFault, place},
+    error::{Offset, SqlError, SqlFault, line_and_column},
     estimates::ParameterKind,
     fields::{FieldCollector, FieldName},
     gate::Gate,
@@ -425,7 +425,7 @@ fn range_notes(range: &Range, end: ParameterType) -> Vec<Note> {
 fn in_text(mut notes: Vec<Note>, text: &str) -> Vec<SlotNote> {
     notes.sort_by_key(|note| note.location);
     let note = |note: Note| {
-        let (line, column) = place(text, Offset::from(note.location).0);
+        let (line, column) = line_and_column(text, Offset::from(note.location).0);
         SlotNote { line, column, is_slot: note.is_slot, message: note.message }
     };
     notes.into_iter().map(note).collect()

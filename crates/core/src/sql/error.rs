@@ -43,7 +43,7 @@ impl SqlFault {
     }
 
     pub(super) fn in_text(self, text: &str) -> SqlError {
-        let (line, column) = place(text, self.offset);
+        let (line, column) = line_and_column(text, self.offset);
         SqlError { message: self.message, line, column, hint: self.hint }
     }
 }
@@ -66,7 +66,7 @@ impl From<i32> for Offset {
 
 /// Returns the line and column, both from 1, of a byte offset. An offset inside a character is that
 /// character.
-pub(super) fn place(text: &str, offset: usize) -> (u32, u32) {
+pub(super) fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
     let before =
         text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= offset).map(|(_, c)| c);
     before.fold((1, 1), |(line, column), c| match c {
@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn places_are_lines_and_characters() {
         let text = "ab\nçd\n\nx";
-        let places: Vec<_> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 99].map(|at| place(text, at)).into();
+        let places: Vec<_> =
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 99].map(|at| line_and_column(text, at)).into();
         assert_eq!(
             places,
             [(1, 1), (1, 2), (1, 3), (2, 1), (2, 1), (2, 2), (2, 3), (3, 1), (4, 1), (4, 2)]

@@ -13,7 +13,7 @@ use pg_query::{
 };
 
 use super::{
-    error::{Offset, place},
+    error::{Offset, line_and_column},
     names::column_name,
     table_name::TableName,
     tree::{sval, target},
@@ -155,7 +155,7 @@ impl FieldCollector {
     pub(super) fn in_text(&self, text: &str) -> Vec<FieldName> {
         let field = |used: &Used| {
             let tables = self.tables(used)?;
-            let (line, column) = place(text, Offset::from(used.location).0);
+            let (line, column) = line_and_column(text, Offset::from(used.location).0);
             Some(FieldName { name: used.name.clone(), line, column, tables })
         };
         self.used.iter().filter_map(field).collect()

@@ -45,7 +45,7 @@ impl Gate {
     /// Checks a stored template again, and returns what it refers to.
     ///
     /// # Errors
-    /// When it holds anything that a query may not hold now. Places are those of the template.
+    /// When it holds anything that a query may not hold now. Positions are those of the template.
     pub fn recheck(&self, template: &Template) -> Result<Contents, SqlError> {
         stack::deep(|| self.recheck_on_this_stack(template))
             .map_err(|fault| fault.in_text(&template.sql))
@@ -71,7 +71,7 @@ impl Gate {
     /// Checks a name after a dot against everything that PostgreSQL could call by it.
     ///
     /// # Errors
-    /// When a query may not call one of them. The place is that of `field`.
+    /// When a query may not call one of them. The position is that of `field`.
     pub fn check_field(&self, field: &FieldName, callable: &[Callable]) -> Result<(), SqlError> {
         let Some(called) = callable.iter().find(|called| !self.may_call(called)) else {
             return Ok(());

@@ -53,14 +53,14 @@ pub(super) fn print(tree: &Node) -> Result<String, SqlFault> {
         .map_err(|error| if too_deep(&error.to_string()) { depth_fault() } else { unstable() })?;
     let again = reread.protobuf.stmts.into_iter().next().and_then(|statement| statement.stmt);
     let again = again.ok_or_else(unstable)?;
-    if without_places(&again)? != without_places(tree)? || deparse(&again)? != sql {
+    if without_locations(&again)? != without_locations(tree)? || deparse(&again)? != sql {
         return Err(unstable());
     }
     Ok(sql)
 }
 
 /// Returns `tree` without byte offsets: two spellings of the same are then equal.
-pub(super) fn without_places(tree: &Node) -> Result<Node, SqlFault> {
+pub(super) fn without_locations(tree: &Node) -> Result<Node, SqlFault> {
     let mut tree = tree.clone();
     walk(&mut tree, &mut Strip)?;
     Ok(tree)
@@ -70,8 +70,8 @@ struct Strip;
 
 impl Visitor for Strip {
     fn number(&mut self, field: &'static str, value: &mut i32) {
-        let places = ["location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"];
-        if places.contains(&field) {
+        let fields = ["location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"];
+        if fields.contains(&field) {
             *value = 0;
         }
     }
@@ -133,7 +133,7 @@ fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> SqlFa
         Some(placeholder) => {
             let message = format!("syntax error at or near \":{}\"", placeholder.name);
             SqlFault::new(offset, message).hint(
-                "a placeholder stands where a value may stand; write `:start_date` alone, not \
+                "a placeholder is allowed only where a value is; write `:start_date` alone, not \
                  `DATE :start_date`, and `:day_range * INTERVAL '1 day'`",
             )
         }
@@ -141,8 +141,8 @@ fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> SqlFa
     }
 }
 
-/// The place of the token that the parser stumbled over: the first one of that text up to which
-/// the statement fails in the same way.
+/// Returns the offset of the token at which the parser failed: the first one of that text up to which the
+/// statement fails in the same way.
 fn offending_token(sql: &str, message: &str) -> Option<usize> {
     let near = message.split_once("at or near \"")?.1.strip_suffix('"')?;
     tokens(sql).ok()?.iter().filter(|token| slice(sql, token) == near).find_map(|token| {

@@ -70,7 +70,7 @@ struct Inspector<'a> {
 }
 
 impl Visitor for Inspector<'_> {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         self.nodes += 1;
         self.depth += 1;
         if self.nodes > MAX_NODES {
@@ -80,7 +80,7 @@ impl Visitor for Inspector<'_> {
         if self.depth > grammar::MAX_DEPTH {
             return Err(grammar::depth_fault());
         }
-        match part {
+        match node {
             SqlNode::SelectStmt(_) => self.scopes.push(Vec::new()),
             SqlNode::WithClause(with) if with.recursive => {
                 for cte in &with.ctes {
@@ -125,9 +125,9 @@ impl Visitor for Inspector<'_> {
         Ok(())
     }
 
-    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+    fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         self.depth -= 1;
-        match part {
+        match node {
             SqlNode::SelectStmt(_) => {
                 self.scopes.pop();
             }

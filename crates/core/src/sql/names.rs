@@ -38,8 +38,8 @@ struct Seen<'a> {
 }
 
 impl Visitor for Seen<'_> {
-    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        if let SqlNode::ResTarget(target) = part
+    fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if let SqlNode::ResTarget(target) = node
             && target.name.is_empty()
         {
             self.names.push(column_name(target.val.as_deref(), self.placeholders));
@@ -53,8 +53,8 @@ struct Keep {
 }
 
 impl Visitor for Keep {
-    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        if let SqlNode::ResTarget(target) = part
+    fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if let SqlNode::ResTarget(target) = node
             && target.name.is_empty()
             && let Some(name) = self.names.next()
             && name != column_name(target.val.as_deref(), &[])

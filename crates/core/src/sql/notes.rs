@@ -42,13 +42,13 @@ struct RemainingLiterals<'a> {
 }
 
 impl Visitor for RemainingLiterals<'_> {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        self.inside.extend(surroundings(part));
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        self.inside.extend(surroundings(node));
         Ok(())
     }
 
-    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        if surroundings(part).is_some() {
+    fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if surroundings(node).is_some() {
             self.inside.pop();
         }
         Ok(())
@@ -116,8 +116,8 @@ enum Surroundings {
     Query,
 }
 
-fn surroundings(part: &SqlNode<'_>) -> Option<Surroundings> {
-    match part {
+fn surroundings(node: &SqlNode<'_>) -> Option<Surroundings> {
+    match node {
         SqlNode::BoolExpr(expr) => match expr.boolop() {
             BoolExprType::OrExpr => Some(Surroundings::Excluding("under OR")),
             BoolExprType::NotExpr => Some(Surroundings::Excluding("under NOT")),
@@ -136,8 +136,8 @@ fn placeholder_in(text: &str) -> Option<String> {
 fn holds_parameter(node: &Node) -> Result<bool, SqlFault> {
     struct Holds(bool);
     impl Visitor for Holds {
-        fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-            self.0 |= matches!(part, SqlNode::ParamRef(_));
+        fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+            self.0 |= matches!(node, SqlNode::ParamRef(_));
             Ok(())
         }
     }

@@ -10,7 +10,7 @@ use pg_query::{
     protobuf::{AExprKind, BoolExprType},
 };
 
-use super::{error::SqlFault, grammar::without_places, literals::DayLiteral, tree::binary};
+use super::{error::SqlFault, grammar::without_locations, literals::DayLiteral, tree::binary};
 use crate::window::MAX_DAYS;
 
 /// Returns the first and last day of a range.
@@ -158,7 +158,7 @@ pub(super) fn pair(conditions: &[&Node]) -> Result<Pairs, SqlFault> {
                 "<" => BoundKind::Before,
                 _ => continue,
             };
-            bounds.push(Bound { of: without_places(of)?, day, at: (index, side), kind });
+            bounds.push(Bound { of: without_locations(of)?, day, at: (index, side), kind });
         }
     }
     while let Some(first) = bounds.pop() {
@@ -184,8 +184,8 @@ pub(super) fn pair(conditions: &[&Node]) -> Result<Pairs, SqlFault> {
                     (0, _) => "the range has no first day",
                     _ => "the same value has more than one first or last day",
                 };
-                let places = from.iter().chain(&to).map(|bound| bound.day.location);
-                pairs.reasons.extend(places.map(|place| (place, reason.to_owned())));
+                let locations = from.iter().chain(&to).map(|bound| bound.day.location);
+                pairs.reasons.extend(locations.map(|location| (location, reason.to_owned())));
             }
         }
     }

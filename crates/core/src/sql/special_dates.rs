@@ -13,7 +13,7 @@ use pg_query::{
 use super::{
     clock::{self, Moment},
     error::SqlFault,
-    grammar::without_places,
+    grammar::without_locations,
     parameter::{Parameter, ParameterSource, ParameterType},
     placeholders::{LiteralKind, Placeholders},
     tree::{builtin_name, cast, param, string_constant, sval},
@@ -87,16 +87,16 @@ struct KnownExpression {
 }
 
 impl Visitor for Finder<'_> {
-    fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        if matches!(part, SqlNode::SelectStmt(_)) {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(node, SqlNode::SelectStmt(_)) {
             self.inside.push(self.selects);
             self.selects += 1;
         }
         Ok(())
     }
 
-    fn leave(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        if matches!(part, SqlNode::SelectStmt(_)) {
+    fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(node, SqlNode::SelectStmt(_)) {
             self.inside.pop();
         }
         Ok(())
@@ -107,7 +107,7 @@ impl Visitor for Finder<'_> {
             return Ok(());
         }
         let select = self.inside.last().copied();
-        let expression = without_places(node)?;
+        let expression = without_locations(node)?;
         let same =
             |known: &&KnownExpression| known.select == select && known.expression == expression;
         if let Some(known) = self.known.iter().find(same) {

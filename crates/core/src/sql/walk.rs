@@ -33,7 +33,7 @@ pub(super) trait Visitor {
 
 /// Visits `tree` and everything in it.
 pub(super) fn walk(tree: &mut Node, visitor: &mut dyn Visitor) -> Result<(), SqlFault> {
-    tree.visit("", &mut Walk { visitor, place: 0 })
+    tree.visit("", &mut Walk { visitor, location: 0 })
 }
 
 /// Returns the first known byte offset inside `node`, or -1.
@@ -60,7 +60,7 @@ impl Visitor for FirstLocation {
 struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
     /// The last known location, for nodes that have none.
-    place: i32,
+    location: i32,
 }
 
 trait Visit {
@@ -75,7 +75,7 @@ mod types {
     };
 }
 
-macro_rules! parts {
+macro_rules! nodes {
     ($($kind:ident $(at $location:ident)? { $($field:ident),* })*) => {
         /// A node that a query may hold, by its kind.
         pub(super) enum SqlNode<'a> {
@@ -117,13 +117,13 @@ macro_rules! parts {
 
         $(impl Visit for types::$kind {
             fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
-                visit_part(SqlNode::$kind(self), walk)
+                visit_node(SqlNode::$kind(self), walk)
             }
         })*
     };
 }
 
-parts! {
+nodes! {
     SelectStmt {
         with_clause, larg, op, all, rarg, distinct_clause, target_list, into_clause, from_clause,
         where_clause, group_distinct, group_clause, having_clause, window_clause, values_lists,
@@ -216,11 +216,11 @@ parts! {
     BitString { bsval }
 }
 
-fn visit_part(mut part: SqlNode<'_>, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
-    walk.place = part.location().unwrap_or(walk.place);
-    walk.visitor.enter(&mut part)?;
-    part.visit_fields(walk)?;
-    walk.visitor.leave(&mut part)
+fn visit_node(mut node: SqlNode<'_>, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
+    walk.location = node.location().unwrap_or(walk.location);
+    walk.visitor.enter(&mut node)?;
+    node.visit_fields(walk)?;
+    walk.visitor.leave(&mut node)
 }
 
 impl Visit for Node {
@@ -230,8 +230,8 @@ impl Visit for Node {
             return Ok(());
         };
         match admitted(node) {
-            Some(part) => visit_part(part, walk)?,
-            None => return Err(refusal(node, walk.place)),
+            Some(node) => visit_node(node, walk)?,
+            None => return Err(refusal(node, walk.location)),
         }
         walk.visitor.replace(self)
     }
@@ -239,8 +239,11 @@ impl Visit for Node {
 
 impl Visit for protobuf::IntoClause {
     fn visit(&mut self, _: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
-        let place = self.rel.as_ref().map_or(walk.place, |table| table.location);
-        Err(SqlFault::new(place, "SELECT INTO is not supported here: a query must not change data"))
+        let location = self.rel.as_ref().map_or(walk.location, |table| table.location);
+        Err(SqlFault::new(
+            location,
+            "SELECT INTO is not supported here: a query must not change data",
+        ))
     }
 }
 
@@ -258,7 +261,7 @@ impl Visit for Val {
 
 impl<T: Visit> Visit for Option<T> {
     fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
-        self.as_mut().map_or(Ok(()), |part| part.visit(field, walk))
+        self.as_mut().map_or(Ok(()), |node| node.visit(field, walk))
     }
 }
 
@@ -270,7 +273,7 @@ impl<T: Visit> Visit for Box<T> {
 
 impl<T: Visit> Visit for Vec<T> {
     fn visit(&mut self, field: &'static str, walk: &mut Walk<'_>) -> Result<(), SqlFault> {
-        self.iter_mut().try_for_each(|part| part.visit(field, walk))
+        self.iter_mut().try_for_each(|node| node.visit(field, walk))
     }
 }
 
@@ -294,8 +297,9 @@ macro_rules! plain {
 plain!(u32, bool, std::string::String);
 
 /// Returns the fault of a kind of node that is not listed.
-fn refusal(node: &NodeEnum, place: i32) -> SqlFault {
-    let table = |table: &Option<protobuf::RangeVar>| table.as_ref().map_or(place, |t| t.location);
+fn refusal(node: &NodeEnum, location: i32) -> SqlFault {
+    let table =
+        |table: &Option<protobuf::RangeVar>| table.as_ref().map_or(location, |t| t.location);
     let changes = |verb: &str, at: i32| {
         SqlFault::new(at, format!("{verb} is not supported here: a query must not change data"))
     };
@@ -306,7 +310,7 @@ fn refusal(node: &NodeEnum, place: i32) -> SqlFault {
         NodeEnum::UpdateStmt(update) => changes("UPDATE", table(&update.relation)),
         NodeEnum::DeleteStmt(delete) => changes("DELETE", table(&delete.relation)),
         NodeEnum::MergeStmt(merge) => changes("MERGE", table(&merge.relation)),
-        NodeEnum::LockingClause(_) => unsupported("FOR UPDATE or FOR SHARE", place),
+        NodeEnum::LockingClause(_) => unsupported("FOR UPDATE or FOR SHARE", location),
         NodeEnum::XmlExpr(xml) => unsupported("an XML function", xml.location),
         NodeEnum::XmlSerialize(xml) => unsupported("XMLSERIALIZE", xml.location),
         NodeEnum::RangeTableFunc(table) => unsupported("XMLTABLE", table.location),
@@ -317,7 +321,7 @@ fn refusal(node: &NodeEnum, place: i32) -> SqlFault {
         NodeEnum::SetToDefault(default) => unsupported("DEFAULT", default.location),
         other => {
             let debug = format!("{other:?}");
-            unsupported(debug.split('(').next().unwrap_or("this"), place)
+            unsupported(debug.split('(').next().unwrap_or("this"), location)
         }
     }
 }
@@ -337,8 +341,8 @@ mod tests {
     struct Kinds(Counts);
 
     impl Visitor for Kinds {
-        fn enter(&mut self, part: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-            *self.0.entry(part.kind().to_owned()).or_default() += 1;
+        fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+            *self.0.entry(node.kind().to_owned()).or_default() += 1;
             Ok(())
         }
     }
