@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalog;
 pub mod compile;
 pub mod context;
+mod error_chain;
 pub mod freshness;
 pub mod generation;
 pub mod idempotency;
@@ -20,4 +21,5 @@ pub mod records;
 mod rights;
 pub mod tables;
 
+pub use error_chain::error_chain;
 pub use rights::{Forbidden, authorize, authorize_on, deny};

@@ -21,6 +21,7 @@ use crate::{
     authorize,
     compile::{CompileError, compile, compile_suggestion},
     context::Context,
+    error_chain,
     ports::{
         GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, Rows, RunError,
         StoreError, Suggestion, SuggestionRequest,
@@ -278,7 +279,7 @@ impl Asking<'_> {
 fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
     match error {
         RunError::Unavailable(_) | RunError::QueueFull => Err(error.into()),
-        error => Ok(Err(chain(&error))),
+        error => Ok(Err(error_chain(&error))),
     }
 }
 
@@ -298,10 +299,4 @@ pub(super) async fn attempt(
     context.admission.admit(runner.as_ref(), &template, &window, &values).await?;
     let rows = runner.run(&template, &values, TRIAL_ROWS).await?;
     Ok(Trial { template, columns, window, rows })
-}
-
-/// An error with what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
