@@ -1,4 +1,4 @@
-//! An answer from memory, through the whole service and without a connection: for a caller who is believed,
+//! An answer from memory, through the whole app and without a connection: for a caller who is believed,
 //! for one whose token is remembered, for one whose token was never seen before, and for one who has the
 //! answer already.
 
@@ -30,7 +30,7 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicySource},
     system::{RandomIds, SystemClock},
 };
-use metricd_web::{App, JsonAnswers, Limits, Service, SignIn, service};
+use metricd_web::{App, AppParts, AppSettings, JsonAnswers, SignIn};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -47,10 +47,10 @@ impl TokenVerifier for NoVerification {
 /// Who asks.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// The service in its two forms, and what there is to ask it.
+/// The app in its two forms, and what there is to ask it.
 struct Kept {
-    checking: Service,
-    trusting: Service,
+    checking: App,
+    trusting: App,
     issuer: DevelopmentIssuer,
     clock: Arc<dyn Clock>,
     path: String,
@@ -95,13 +95,13 @@ impl Kept {
     }
 
     /// Asks, and reads the answer to its end.
-    async fn ask(&self, service: &Service, headers: &[(HeaderName, &str)]) -> Response<()> {
+    async fn ask(&self, app: &App, headers: &[(HeaderName, &str)]) -> Response<()> {
         let mut request = Request::get(&self.path);
         for (name, value) in headers {
             request = request.header(name, *value);
         }
         let request = request.body(Body::empty()).expect("the request is well formed");
-        let response = service.answer(PEER, request).await;
+        let response = app.handle(PEER, request).await;
         let (parts, body) = response.into_parts();
         to_bytes(body, usize::MAX).await.expect("a kept body has an end");
         Response::from_parts(parts, ())
@@ -123,13 +123,13 @@ fn kept(criterion: &mut Criterion) {
     let has_it = runtime.block_on(kept.ask(&kept.checking, &unchanged));
     assert_eq!(has_it.status(), StatusCode::NOT_MODIFIED);
 
-    for (name, service, headers) in [
+    for (name, app, headers) in [
         ("kept/no verification", &kept.trusting, &asked[..]),
         ("kept/remembered token", &kept.checking, &asked[..]),
         ("kept/304", &kept.checking, &unchanged[..]),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(|| kept.ask(service, headers));
+            bencher.to_async(&runtime).iter(|| kept.ask(app, headers));
         });
     }
     criterion.bench_function("kept/new token", |bencher| {
@@ -187,14 +187,14 @@ fn editor() -> TokenRequest {
     }
 }
 
-fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> Service {
-    let app = App {
+fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> App {
+    let parts = AppParts {
         context: context.clone(),
         verifier,
         sign_in: SignIn { development: true, issuers: Vec::new() },
         development_keys: None,
     };
-    let limits = Limits {
+    let settings = AppSettings {
         upload_timeout: Duration::from_mins(10),
         max_upload_bytes: 1 << 28,
         request_timeout: Duration::from_mins(1),
@@ -205,7 +205,7 @@ fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> Service {
         origins: Vec::new(),
         proxies: Vec::new(),
     };
-    service(app, limits)
+    App::new(parts, settings)
 }
 
 criterion_group!(benches, kept);

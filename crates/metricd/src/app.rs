@@ -1,4 +1,4 @@
-//! The composition root: which adapter stands behind which port.
+//! The composition root: which adapter implements which port.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,7 +14,6 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
-
 use metricd_web::JsonAnswers;
 
 use crate::config::Config;
@@ -46,7 +45,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
     Ok(database.await?)
 }
 
-/// The machine's clock, or the one that the settings stop.
+/// Returns the machine's clock, or one that the settings have fixed.
 pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
     match config.clock {
         Some(instant) => Arc::new(FixedClock(instant)),
@@ -54,8 +53,7 @@ pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
     }
 }
 
-/// Who may do what: the policies of `file`, or else of the settings' file, or else those that come
-/// with metricd.
+/// Loads the policies of `file`, or else of the settings' file, or else the built-in ones.
 pub(crate) fn policies(
     config: &Config,
     file: Option<&Path>,
@@ -65,7 +63,7 @@ pub(crate) fn policies(
     CedarPolicies::load(source, &config.auth.claim_names()).map(Arc::new)
 }
 
-/// Who turns a sentence into SQL: the model first, if there is one, then metricd's own grammar.
+/// Returns the query generators: the model first, if there is one, then metricd's own grammar.
 fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>> {
     let mut generators: Vec<Arc<dyn QueryGenerator>> = Vec::new();
     if let Some(model) = &config.generation.model {
@@ -75,7 +73,7 @@ fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>>
     Ok(generators.into())
 }
 
-/// Every port, on `database`.
+/// Wires every port to `database`.
 pub(crate) fn context(
     config: &Config,
     database: &Database,

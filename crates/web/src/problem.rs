@@ -24,14 +24,14 @@ use metricd_application::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::check::{Fault, Faults};
+use crate::validation::{ValidationError, ValidationErrors};
 
 /// A refused or failed request.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
-    errors: Vec<Fault>,
+    errors: Vec<ValidationError>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -64,7 +64,7 @@ pub(crate) struct ProblemBody {
     detail: String,
     /// All faults of the request, when the status is 422.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Fault>,
+    errors: Vec<ValidationError>,
 }
 
 impl Problem {
@@ -74,7 +74,7 @@ impl Problem {
     }
 
     /// A request with faults: 422.
-    pub(crate) fn invalid(faults: Faults) -> Self {
+    pub(crate) fn invalid(faults: ValidationErrors) -> Self {
         let detail = match faults.0.len() {
             1 => "The request has a fault".to_owned(),
             count => format!("The request has {count} faults"),
@@ -83,7 +83,7 @@ impl Problem {
     }
 
     /// The same of one with more faults than are told: `all` in number.
-    pub(crate) fn invalid_of(told: Faults, all: usize) -> Self {
+    pub(crate) fn invalid_of(told: ValidationErrors, all: usize) -> Self {
         let listed = told.0.len();
         let problem = Self::invalid(told);
         if all == listed {
@@ -96,7 +96,7 @@ impl Problem {
     /// Its faults.
     #[cfg(test)]
     pub(crate) fn summary(&self) -> String {
-        self.errors.iter().map(Fault::summary).collect::<Vec<_>>().join("; ")
+        self.errors.iter().map(ValidationError::summary).collect::<Vec<_>>().join("; ")
     }
 
     /// An error of ours that a caller can do nothing about: 500.
@@ -166,7 +166,7 @@ impl Problem {
 
     fn ungrounded(explanation: String) -> Self {
         let loc = ["body", "query_generation_prompt"];
-        Self::invalid(Fault::at(&loc, "ungrounded", explanation).into())
+        Self::invalid(ValidationError::at(&loc, "ungrounded", explanation).into())
     }
 
     fn query_fault(error: &CompileError) -> Self {
@@ -174,7 +174,7 @@ impl Problem {
     }
 
     fn bad_sql(message: String) -> Self {
-        Self::invalid(Fault::at(&["body", "query"], "sql", message).into())
+        Self::invalid(ValidationError::at(&["body", "query"], "sql", message).into())
     }
 }
 
@@ -183,7 +183,9 @@ impl IntoResponse for Problem {
         let cause = match self.cause {
             Some(cause) => Some(Cause::Failure(cause)),
             None if self.errors.is_empty() => None,
-            None => Some(Cause::Validation(self.errors.iter().map(Fault::summary).collect())),
+            None => {
+                Some(Cause::Validation(self.errors.iter().map(ValidationError::summary).collect()))
+            }
         };
         let body = ProblemBody {
             kind: "about:blank",
@@ -237,7 +239,7 @@ impl From<KeyError> for Problem {
             }
             KeyError::Reused => {
                 let loc = ["header", "idempotency-key"];
-                Self::invalid(Fault::at(&loc, "key_taken", error.to_string()).into())
+                Self::invalid(ValidationError::at(&loc, "key_taken", error.to_string()).into())
             }
         }
     }
@@ -279,12 +281,12 @@ impl From<GetError> for Problem {
             GetError::Forbidden(error) => error.into(),
             GetError::NotFound => Self::not_found(),
             GetError::Waiting => Self::new(StatusCode::CONFLICT, error.to_string()),
-            GetError::Window(faults) => Self::invalid(Faults(
+            GetError::Window(faults) => Self::invalid(ValidationErrors(
                 faults
                     .into_iter()
                     .map(|fault| {
                         let loc = ["query", fault.param.as_str()];
-                        Fault::at(&loc, "window", fault.reason.to_string())
+                        ValidationError::at(&loc, "window", fault.reason.to_string())
                     })
                     .collect(),
             )),
@@ -359,12 +361,12 @@ impl From<RollbackError> for Problem {
     fn from(error: RollbackError) -> Self {
         match error {
             RollbackError::UnknownVersion(_) => {
-                let fault = Fault::at(&["body", "version"], "unknown", error.to_string());
+                let fault = ValidationError::at(&["body", "version"], "unknown", error.to_string());
                 Self::invalid(fault.into())
             }
             RollbackError::Update(UpdateError::Query(fault)) if !is_ours(&fault) => {
                 let loc = ["body", "version"];
-                Self::invalid(Fault::at(&loc, "sql", fault.to_string()).into())
+                Self::invalid(ValidationError::at(&loc, "sql", fault.to_string()).into())
             }
             RollbackError::Update(error) => error.into(),
         }

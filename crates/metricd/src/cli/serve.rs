@@ -13,7 +13,7 @@ use metricd_infrastructure::{
     loaders::{RecordFile, load_metrics, load_queries},
     policy::CedarPolicies,
 };
-use metricd_web::{App, Limits, service};
+use metricd_web::{App, AppParts, AppSettings};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     let identity = identity::open(config, app::clock(config))?;
     identity.refuse_strangers(config.listen, args.insecure_development_tokens_on_the_network)?;
-    // From here on a hangup is a wish to read the policies again, not the end of the process.
+    // From here on SIGHUP reloads the policies instead of ending the process.
     let hangup = signal(SignalKind::hangup())?;
     let policies = app::policies(config, None)?;
     telemetry::log_panics();
@@ -53,20 +53,20 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     let database = app::connect(config).await?;
     let context = app::context(config, &database, policies)?;
     let served = serve(config, args, &database, context, identity).await;
-    // A query that the engine cannot stop must not keep the process.
-    if tokio::time::timeout(PATIENCE, database.close()).await.is_err() {
-        warn!("A query is still running: leaving without it");
+    // A query that the engine cannot cancel must not keep the process running.
+    if tokio::time::timeout(GRACE_PERIOD, database.close()).await.is_err() {
+        warn!("A query is still running; stopping without it");
     }
     served?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long requests that are under way, and then queries, may take when the service is to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that requests in flight, and then queries, have to finish when the service stops.
+const GRACE_PERIOD: Duration = Duration::from_secs(10);
 
-/// How long a connection may take for the head of a request, or lie idle before one: longer than the
-/// minute for which load balancers keep theirs.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// The time that a connection has for the head of a request, or may be idle before one: longer than the
+/// minute for which load balancers keep theirs open.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 async fn serve(
     config: &Config,
@@ -76,7 +76,7 @@ async fn serve(
     identity: Identity,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
-    fill(&config.seed, &context).await?;
+    seed_empty_tables(&config.seed, &context).await?;
     if args.demo {
         demo::load(&config.data_dir, &context).await?;
     }
@@ -84,7 +84,7 @@ async fn serve(
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let limits = Limits {
+    let settings = AppSettings {
         request_timeout: config.limits.request_timeout,
         upload_timeout: config.limits.upload_timeout,
         max_upload_bytes: config.limits.max_upload_bytes.into(),
@@ -97,16 +97,16 @@ async fn serve(
     };
     let demo_token = if args.demo { identity.demo_token(context.clock.as_ref())? } else { None };
     let change_feed = Arc::clone(&context.change_feed);
-    let app = App {
+    let parts = AppParts {
         context,
         development_keys: identity.development_keys(),
         verifier: identity.verifier,
         sign_in: identity.sign_in,
     };
-    if app.sign_in.development {
-        warn!("No issuer is configured: tokens are made by `metricd token`, for development");
+    if parts.sign_in.development {
+        warn!("No issuer is configured; tokens are made by `metricd token`, for development");
     }
-    let service = service(app, limits);
+    let app = App::new(parts, settings);
     let stop = stop_signal()?;
     let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
@@ -119,22 +119,22 @@ async fn serve(
         super::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
     let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let answer = move |peer, request| {
-        let service = service.clone();
-        async move { service.answer(peer, request).await }
+    let handle = move |peer, request| {
+        let app = app.clone();
+        async move { app.handle(peer, request).await }
     };
-    let serving = metricd_web::serve(listener, answer, HEAD_PATIENCE, async {
+    let serving = metricd_web::serve(listener, handle, HEAD_TIMEOUT, async {
         stop.await;
         info!("Shutting down service");
         let _ = stopping.send(());
     });
     let overdue = async {
         let _ = stopped.await;
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(GRACE_PERIOD).await;
     };
     tokio::select! {
         () = serving => {}
-        () = overdue => warn!("Requests are still under way: leaving without them"),
+        () = overdue => warn!("Requests are still in flight; stopping without them"),
         never = change_feed.follow() => match never {},
     }
     Ok(())
@@ -152,8 +152,7 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Reads the policies again whenever the process gets SIGHUP. The old ones hold until the new ones are
-/// found good.
+/// Reloads the policies on SIGHUP. The old ones stay in force until the new ones are valid.
 async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
     while hangup.recv().await.is_some() {
         let policies = Arc::clone(&policies);
@@ -163,23 +162,22 @@ async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
             Ok(Err(refusal)) => anyhow::Error::from(refusal),
             Err(panic) => panic.into(),
         };
-        error!(error = format!("{refusal:#}"), "Policies refused: the old ones stay");
+        error!(error = format!("{refusal:#}"), "Policies refused; the old ones stay in force");
     }
 }
 
-/// Fills empty tables from the seed files. A file that is not there or has faults does not stop the
-/// start: the service is of use without it.
-async fn fill(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> {
+/// Fills empty tables from the seed files. A file that is missing or invalid does not stop the start.
+async fn seed_empty_tables(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> {
     let files = CatalogFiles {
         queries: present(settings.queries.as_deref()).map(load_queries),
         metrics: present(settings.metrics.as_deref()).map(load_metrics),
         records: present(settings.records.as_deref())
             .map(|path| Box::new(RecordFile::open(path)) as _),
     };
-    #[expect(clippy::disallowed_methods, reason = "whoever starts metricd is the operator")]
+    #[expect(clippy::disallowed_methods, reason = "the process is started by the operator")]
     let operator = Actor::operator();
     if let Some(report) = seed(&operator, context, files).await? {
-        tell(&report);
+        log_report(&report);
     }
     Ok(())
 }
@@ -194,8 +192,8 @@ fn present(path: Option<&Path>) -> Option<&Path> {
     None
 }
 
-/// Logs what was found. A finding's own words may quote a record, so only its place is logged.
-fn tell(report: &Report) {
+/// Logs the findings. A finding's text may quote a record, so only its place is logged.
+fn log_report(report: &Report) {
     for finding in report.findings.listed() {
         let Place { file, line, path } = &finding.place;
         let severity = finding.severity.as_str();
@@ -218,6 +216,6 @@ fn tell(report: &Report) {
             "Seeded"
         );
     } else {
-        error!("Seed files rejected: nothing was loaded; `metricd validate` says why");
+        error!("Seed files rejected; nothing was loaded. Run `metricd validate` for the reasons");
     }
 }

@@ -19,10 +19,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    check::{Checked, Fault, Faults},
+    check::Checked,
     extract::{Caller, QueryParams},
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
+    validation::{ValidationError, ValidationErrors},
 };
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -142,46 +143,46 @@ pub(crate) async fn handler(
 }
 
 fn read(query: &QueryParams) -> Checked<AuditFilter> {
-    let mut faults = Faults::default();
-    let limit = query.whole_number("limit", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let limit = query.whole_number("limit", &mut errors, |text| {
         let limit = text.parse().ok().filter(|limit| (1..=MAX_EVENTS).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_EVENTS}"))
     });
-    let before = query.read("cursor", "value_error", &mut faults, |text| {
+    let before = query.read("cursor", "value_error", &mut errors, |text| {
         text.parse().map_err(|_| "must be a next_cursor of an earlier page")
     });
-    let action = query.read("action", "value_error", &mut faults, |text| {
+    let action = query.read("action", "value_error", &mut errors, |text| {
         AuditedAction::from_word(text).ok_or("must be an action, such as edit")
     });
-    let metric = query.read("metric_id", "uuid_parsing", &mut faults, |text| {
+    let metric = query.read("metric_id", "uuid_parsing", &mut errors, |text| {
         Uuid::try_parse(text)
             .map(|id| AuditedObject::Metric(MetricId(id)))
             .map_err(|_| "must be a UUID")
     });
-    let table = text(query, "table", &mut faults).map(AuditedObject::Table);
+    let table = text(query, "table", &mut errors).map(AuditedObject::Table);
     if metric.is_some() && table.is_some() {
         let message = "must not be given together with metric_id";
-        faults.0.push(Fault::at(&["query", "table"], "value_error", message));
+        errors.0.push(ValidationError::at(&["query", "table"], "value_error", message));
     }
-    let outcome = query.read("outcome", "value_error", &mut faults, |text| {
+    let outcome = query.read("outcome", "value_error", &mut errors, |text| {
         Outcome::from_word(text).ok_or("must be done or denied")
     });
     let filter = AuditFilter {
         limit: limit.unwrap_or(DEFAULT_LIMIT),
         before,
-        subject: text(query, "subject", &mut faults),
+        subject: text(query, "subject", &mut errors),
         action,
         object: metric.or(table),
         outcome,
-        request_id: text(query, "request_id", &mut faults),
-        since: instant(query, "since", &mut faults),
-        until: instant(query, "until", &mut faults),
+        request_id: text(query, "request_id", &mut errors),
+        since: instant(query, "since", &mut errors),
+        until: instant(query, "until", &mut errors),
     };
-    if faults.0.is_empty() { Ok(filter) } else { Err(faults) }.into()
+    Checked::new(filter, errors)
 }
 
-fn text(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<String> {
-    query.read(name, "value_error", faults, |text| {
+fn text(query: &QueryParams, name: &str, errors: &mut ValidationErrors) -> Option<String> {
+    query.read(name, "value_error", errors, |text| {
         let fits = (1..=500).contains(&text.chars().count()) && !text.contains('\0');
         if fits {
             Ok(text.to_owned())
@@ -191,8 +192,12 @@ fn text(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<String> 
     })
 }
 
-fn instant(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<DateTime<Utc>> {
-    query.read(name, "date_parsing", faults, |text| {
+fn instant(
+    query: &QueryParams,
+    name: &str,
+    errors: &mut ValidationErrors,
+) -> Option<DateTime<Utc>> {
+    query.read(name, "date_parsing", errors, |text| {
         // A plus sign in a query string is a space.
         DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
             .map(|instant| instant.to_utc())

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 /// What is up.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Health {
+#[schema(as = Health)]
+pub(crate) struct HealthBody {
     /// The service itself.
     #[schema(example = true)]
     application: bool,
@@ -24,12 +25,12 @@ pub(crate) struct Health {
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = "health",
     responses(
-        (status = 200, description = "Both are up", body = Health),
-        (status = 503, description = "The database is not reachable", body = Health),
+        (status = 200, description = "Both are up", body = HealthBody),
+        (status = 503, description = "The database is not reachable", body = HealthBody),
     ),
 )]
-pub(crate) async fn handler(State(context): State<Arc<Context>>) -> (StatusCode, Json<Health>) {
+pub(crate) async fn handler(State(context): State<Arc<Context>>) -> (StatusCode, Json<HealthBody>) {
     let database = context.catalog.is_reachable().await;
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Health { application: true, database }))
+    (status, Json(HealthBody { application: true, database }))
 }

@@ -11,10 +11,11 @@ use metricd_application::{context::Context, metrics::replace_layouts};
 use metricd_core::actor::Action;
 
 use crate::{
-    check::{Checked, Fault},
-    extract::{Body, Caller, MetricPath},
+    check::Checked,
+    extract::{Caller, JsonBody, MetricPath},
     failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, Stale, TooLarge, Unavailable},
     problem::Problem,
+    validation::ValidationError,
     wire::{LayoutItemBody, LayoutItemInput, MetricBody},
 };
 
@@ -39,7 +40,7 @@ pub(crate) async fn handler(
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     headers: HeaderMap,
-    Body(body): Body<Vec<LayoutItemInput>>,
+    JsonBody(body): JsonBody<Vec<LayoutItemInput>>,
 ) -> Result<([(HeaderName, String); 1], Json<MetricBody>), Problem> {
     let ((id, layouts), expected) = id
         .and(body)
@@ -65,7 +66,7 @@ fn expected_version(headers: &HeaderMap) -> Checked<Option<i64>> {
     let version = quoted.and_then(|text| text.parse().ok());
     let read = version.map(Some).ok_or_else(|| {
         let msg = "must be the metric's layout version in quotes, such as \"3\"";
-        Fault::at(&["header", "if-match"], "value_error", msg).into()
+        ValidationError::at(&["header", "if-match"], "value_error", msg).into()
     });
     read.into()
 }

@@ -7,10 +7,11 @@ use metricd_application::{context::Context, metrics::approve_metric};
 use metricd_core::actor::Action;
 
 use crate::{
-    check::{Checked, Faults},
+    check::Checked,
     extract::{Caller, MetricPath, QueryParams},
     failures::{Forbidden, Invalid, MetricNotFound, Moved, Unavailable},
     problem::Problem,
+    validation::ValidationErrors,
     wire::MetricBody,
 };
 
@@ -40,10 +41,10 @@ pub(crate) async fn handler(
 }
 
 fn version(query: &QueryParams) -> Checked<Option<i64>> {
-    let mut faults = Faults::default();
-    let version = query.whole_number("query_version", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let version = query.whole_number("query_version", &mut errors, |text| {
         let version = text.parse().ok().filter(|version| *version >= 1);
         version.ok_or("must be the number of a version, from 1")
     });
-    if faults.0.is_empty() { Ok(version) } else { Err(faults) }.into()
+    Checked::new(version, errors)
 }

@@ -16,6 +16,7 @@ use crate::{
     export,
     extract::{Caller, Headers, MetricPath, QueryParams},
     failures::{Forbidden, MetricNotFound, RunsSql, Waiting},
+    negotiation::{max_age, prefers_csv},
     problem::Problem,
 };
 
@@ -79,11 +80,11 @@ pub(crate) async fn handler(
     Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let (id, window) = id.and(query.window()).accept(&actor, &context, Action::Read).await?;
-    if export::is_wanted(&headers) {
+    if prefers_csv(&headers) {
         let export = Box::pin(export_metric(&actor, &context, id, window)).await?;
         return Ok(export::respond(export));
     }
-    let request = AnswerRequest { window, max_age: answer::max_age(&headers) };
+    let request = AnswerRequest { window, max_age: max_age(&headers) };
     let served = get_metric(&actor, &context, id, &request).await?;
     Ok(answer::respond(&context, served, &headers).await)
 }

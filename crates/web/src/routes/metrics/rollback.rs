@@ -9,25 +9,29 @@ use metricd_core::actor::Action;
 use utoipa::ToSchema;
 
 use crate::{
-    check::{Faults, Refused},
-    extract::{Body, Caller, MetricPath},
+    extract::{Caller, JsonBody, MetricPath},
     failures::ChangesSql,
     problem::Problem,
+    validation::{InvalidValue, ValidationErrors},
     wire::MetricBody,
 };
 
 /// Where to go back to.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = Faults)]
+#[deserr(error = ValidationErrors)]
 pub(crate) struct Rollback {
     /// A version that the query had.
-    #[deserr(try_from(i64) = at_least_one -> Refused)]
+    #[deserr(try_from(i64) = at_least_one -> InvalidValue)]
     #[schema(minimum = 1, example = 1)]
     version: i64,
 }
 
-fn at_least_one(version: i64) -> Result<i64, Refused> {
-    if version >= 1 { Ok(version) } else { Err(Refused::range("must be at least 1".to_owned())) }
+fn at_least_one(version: i64) -> Result<i64, InvalidValue> {
+    if version >= 1 {
+        Ok(version)
+    } else {
+        Err(InvalidValue::range("must be at least 1".to_owned()))
+    }
 }
 
 /// Give a metric the SQL that it had before
@@ -47,7 +51,7 @@ pub(crate) async fn handler(
     Caller(actor): Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
-    Body(body): Body<Rollback>,
+    JsonBody(body): JsonBody<Rollback>,
 ) -> Result<Json<MetricBody>, Problem> {
     let (id, rollback) = id.and(body).accept(&actor, &context, Action::Edit).await?;
     let compiled = rollback_metric(&actor, &context, id, rollback.version).await?;

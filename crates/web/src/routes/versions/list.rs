@@ -13,10 +13,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    check::{Checked, Faults},
+    check::Checked,
     extract::{Caller, MetricPath, QueryParams},
     failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
     problem::Problem,
+    validation::ValidationErrors,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -105,14 +106,14 @@ pub(crate) async fn handler(
 }
 
 fn page(query: &QueryParams) -> Checked<(u32, Option<i64>)> {
-    let mut faults = Faults::default();
-    let limit = query.whole_number("limit", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let limit = query.whole_number("limit", &mut errors, |text| {
         let limit = text.parse().ok().filter(|limit| (1..=MAX_VERSIONS).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_VERSIONS}"))
     });
-    let before = query.read("cursor", "value_error", &mut faults, |text| {
+    let before = query.read("cursor", "value_error", &mut errors, |text| {
         text.parse().map_err(|_| "must be a next_cursor of an earlier page")
     });
     let page = (limit.unwrap_or(DEFAULT_LIMIT), before);
-    if faults.0.is_empty() { Ok(page) } else { Err(faults) }.into()
+    Checked::new(page, errors)
 }
