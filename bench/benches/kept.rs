@@ -1,6 +1,5 @@
-//! An answer from memory, through the whole app and without a connection: for a caller who is believed,
-//! for one whose token is remembered, for one whose token was never seen before, and for one who has the
-//! answer already.
+//! A cached answer, through the whole app and without a connection: without verification, with a cached token,
+//! with a new token, and for a client that has the answer already.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +33,7 @@ use metricd_web::{App, AppParts, AppSettings, JsonAnswers, SignIn};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Believes everybody to be one caller.
+/// Takes every token for one caller's.
 struct NoVerification(Arc<Identity>);
 
 #[async_trait::async_trait]
@@ -44,10 +43,10 @@ impl TokenVerifier for NoVerification {
     }
 }
 
-/// Who asks.
+/// The client's address.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// The app in its two forms, and what there is to ask it.
+/// An app that verifies tokens and one that does not, over one database.
 struct Kept {
     checking: App,
     trusting: App,
@@ -94,8 +93,8 @@ impl Kept {
         self.issuer.mint(&editor(), self.clock.now()).expect("the issuer makes tokens")
     }
 
-    /// Asks, and reads the answer to its end.
-    async fn ask(&self, app: &App, headers: &[(HeaderName, &str)]) -> Response<()> {
+    /// Sends a request and reads its response to the end.
+    async fn send(&self, app: &App, headers: &[(HeaderName, &str)]) -> Response<()> {
         let mut request = Request::get(&self.path);
         for (name, value) in headers {
             request = request.header(name, *value);
@@ -114,13 +113,13 @@ fn kept(criterion: &mut Criterion) {
     let kept = runtime.block_on(Kept::make(&folder)).expect("the embedded engine works");
     let same = format!("Bearer {}", kept.token());
     let asked = [(header::AUTHORIZATION, same.as_str())];
-    let first = runtime.block_on(kept.ask(&kept.checking, &asked));
+    let first = runtime.block_on(kept.send(&kept.checking, &asked));
     let tag = first.headers()[header::ETAG].to_str().expect("a tag is a text").to_owned();
-    let again = runtime.block_on(kept.ask(&kept.checking, &asked));
+    let again = runtime.block_on(kept.send(&kept.checking, &asked));
     assert_eq!(again.status(), StatusCode::OK);
     assert!(again.headers().contains_key(header::AGE));
     let unchanged = [(header::AUTHORIZATION, same.as_str()), (header::IF_NONE_MATCH, tag.as_str())];
-    let has_it = runtime.block_on(kept.ask(&kept.checking, &unchanged));
+    let has_it = runtime.block_on(kept.send(&kept.checking, &unchanged));
     assert_eq!(has_it.status(), StatusCode::NOT_MODIFIED);
 
     for (name, app, headers) in [
@@ -129,14 +128,14 @@ fn kept(criterion: &mut Criterion) {
         ("kept/304", &kept.checking, &unchanged[..]),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(|| kept.ask(app, headers));
+            bencher.to_async(&runtime).iter(|| kept.send(app, headers));
         });
     }
     criterion.bench_function("kept/new token", |bencher| {
         bencher.to_async(&runtime).iter_batched(
             || format!("Bearer {}", kept.token()),
             async |token| {
-                kept.ask(&kept.checking, &[(header::AUTHORIZATION, token.as_str())]).await
+                kept.send(&kept.checking, &[(header::AUTHORIZATION, token.as_str())]).await
             },
             BatchSize::SmallInput,
         );
