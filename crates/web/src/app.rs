@@ -259,3 +259,93 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .max_age(Duration::from_mins(10));
     Some(cors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{MAX_BODY_BYTES, Run, TestApp, get, metric, post, put};
+
+    #[tokio::test]
+    async fn a_response_names_its_request_and_protects_browsers() {
+        let response = TestApp::new().send(get("/health/").header(REQUEST_ID, "a-1")).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header(REQUEST_ID), "a-1");
+        assert_eq!(response.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(response.header(header::CACHE_CONTROL), "private, no-cache");
+        assert_eq!(response.header(header::VARY), "authorization");
+    }
+
+    #[tokio::test]
+    async fn a_path_without_a_route_is_closed() {
+        let app = TestApp::new();
+        assert_eq!(app.send(get("/nothing").without_token()).await.status, 401);
+        assert_eq!(app.send(get("/nothing")).await.status, 404);
+        assert_eq!(app.send(put("/health").without_token()).await.status, 405);
+        assert_eq!(app.send(put("/metrics")).await.status, 405);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_too_large_is_refused() {
+        let app = TestApp::new();
+        let long = "x".repeat(10_000);
+        assert_eq!(app.send(get(format!("/metrics?q={long}"))).await.status, 414);
+        assert_eq!(app.send(get("/metrics").header(header::ACCEPT, &long)).await.status, 431);
+        let body = "x".repeat(MAX_BODY_BYTES + 1);
+        assert_eq!(app.send(post("/metrics").body("application/json", body)).await.status, 413);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_hangs_runs_out_of_time() {
+        let response = TestApp::with_runner(Run::Hangs).send(get(metric(""))).await;
+        assert_eq!(response.status, 504);
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_tells_nothing() {
+        let request = get(metric("")).header(header::CACHE_CONTROL, "no-store");
+        let response = TestApp::with_runner(Run::Panics).send(request).await;
+        assert_eq!(response.status, 500);
+        assert!(!response.text().contains("panic"), "{}", response.text());
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_challenged() {
+        let response = TestApp::new().send(get("/metrics").with_token("expired")).await;
+        assert_eq!(response.status, 401);
+        let challenge = response.header(header::WWW_AUTHENTICATE);
+        assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
+    }
+
+    #[tokio::test]
+    async fn each_caller_has_a_rate_limit() {
+        let app = TestApp::with(Run::OneRow, |_, settings| {
+            settings.requests_per_second = Some(NonZeroU32::MIN);
+        });
+        assert_eq!(app.send(get("/metrics")).await.status, 200);
+        let limited = app.send(get("/metrics")).await;
+        assert_eq!((limited.status, limited.header(header::RETRY_AFTER)), (429, "1"));
+        assert_eq!(app.send(get("/metrics").with_token("bob")).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn only_known_origins_are_allowed() {
+        let origin = HeaderValue::from_static("https://app.example");
+        let app = TestApp::with(Run::OneRow, |_, settings| settings.origins = vec![origin]);
+        let allowed = async |origin: &str| {
+            let response = app.send(get("/health").header(header::ORIGIN, origin)).await;
+            response.header(header::ACCESS_CONTROL_ALLOW_ORIGIN).to_owned()
+        };
+        assert_eq!(allowed("https://app.example").await, "https://app.example");
+        assert_eq!(allowed("https://other.example").await, "");
+    }
+
+    #[tokio::test]
+    async fn a_response_is_compressed_as_the_client_accepts() {
+        let app = TestApp::new();
+        let plain = app.send(get("/openapi.json")).await;
+        let request = get("/openapi.json").header(header::ACCEPT_ENCODING, "gzip");
+        let compressed = app.send(request).await;
+        assert_eq!(compressed.header(header::CONTENT_ENCODING), "gzip");
+        assert!(compressed.bytes().len() < plain.bytes().len() / 2);
+    }
+}

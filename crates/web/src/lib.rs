@@ -21,6 +21,8 @@ mod routes;
 mod serve;
 mod spool;
 mod state;
+#[cfg(test)]
+mod test_support;
 mod validation;
 mod wire;
 

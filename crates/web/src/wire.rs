@@ -1,4 +1,4 @@
-//! Shapes that several endpoints share, and how they come from and become domain types.
+//! Wire types that several endpoints share, and their conversions from and to domain types.
 
 use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
 use metricd_core::{
@@ -48,7 +48,7 @@ impl From<&LayoutItem> for LayoutItemBody {
     }
 }
 
-/// The same as [`LayoutItemBody`], on its way in.
+/// A [`LayoutItemBody`] in a request.
 #[derive(Debug, Deserr)]
 #[deserr(error = ValidationErrors)]
 pub(crate) struct LayoutItemInput {
@@ -98,7 +98,7 @@ pub(crate) fn name(text: &str) -> Result<MetricName, InvalidValue> {
     MetricName::parse(text).map_err(|error| InvalidValue::value(error.to_string()))
 }
 
-/// Reads tags; one that stands twice counts once.
+/// Reads tags, without duplicates.
 pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, InvalidValue> {
     let mut tags: Vec<Tag> = Vec::new();
     for text in texts {
@@ -117,12 +117,12 @@ pub(crate) fn prose(text: String) -> Result<String, InvalidValue> {
     Ok(text)
 }
 
-/// Reads a time for which answers are used again.
+/// Reads a time to live of cached answers.
 pub(crate) fn cache_ttl(seconds: i64) -> Result<CacheTtl, InvalidValue> {
     CacheTtl::from_seconds(seconds).map_err(|error| InvalidValue::value(error.to_string()))
 }
 
-/// `read`, where `null` says the same as leaving the field out.
+/// Reads an optional value; `null` means the same as a missing field.
 pub(crate) fn optional<T, U>(
     value: Option<T>,
     read: impl FnOnce(T) -> Result<U, InvalidValue>,
@@ -130,7 +130,7 @@ pub(crate) fn optional<T, U>(
     value.map(read).transpose()
 }
 
-/// A field of a patch: left out, or given (where `null` is a value too).
+/// A field of a patch: missing, or given (where `null` is a value too).
 #[derive(Debug, Default)]
 pub(crate) enum PatchField<T> {
     #[default]
@@ -148,7 +148,7 @@ impl<T> PatchField<T> {
 }
 
 impl<T> PatchField<Option<T>> {
-    /// `read`, where a value is given.
+    /// Reads the value, if one is given.
     pub(crate) fn read<U>(
         self,
         read: impl FnOnce(T) -> Result<U, InvalidValue>,

@@ -19,7 +19,7 @@ pub(crate) struct HeadLimits {
 
 impl HeadLimits {
     /// Refuses a request whose head is too large.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Problem> {
+    pub(crate) fn check(self, request: &Request) -> Result<(), Problem> {
         let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         if target > MAX_TARGET_BYTES {
             return Err(Problem::new(StatusCode::URI_TOO_LONG, "The address is too long"));

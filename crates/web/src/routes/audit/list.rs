@@ -204,3 +204,46 @@ fn instant(
             .map_err(|_| "must be an instant such as 2025-06-30T12:00:00Z")
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{METRIC, TestApp, auth_tests, get, metric, post};
+
+    auth_tests!("list_audit_events", get("/audit"));
+
+    #[tokio::test]
+    async fn events_are_listed() {
+        let app = TestApp::new();
+        assert_eq!(app.send(post(metric("/metric-records")).json(&json!({}))).await.status, 201);
+        let response = app.send(get("/audit?action=record&since=2025-06-30T12:00:00Z")).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let page = response.json();
+        let event = &page["items"][0];
+        assert_eq!(event["action"], "record");
+        assert_eq!(event["subject"], "ann");
+        assert_eq!(event["object"], json!({"kind": "metric", "id": METRIC}));
+        assert_eq!(event["outcome"], "done");
+        assert_eq!(event["address"], "127.0.0.1");
+        assert_eq!(page["next_cursor"], json!(null));
+    }
+
+    #[tokio::test]
+    async fn a_filter_with_errors_is_refused() {
+        let query = "limit=0&cursor=x&action=x&metric_id=x&outcome=x&subject=&since=x";
+        let response = TestApp::new().send(get(format!("/audit?{query}"))).await;
+        let mut errors = response.errors();
+        errors.sort();
+        let expected = [
+            "query.action: value_error",
+            "query.cursor: value_error",
+            "query.limit: out_of_range",
+            "query.metric_id: uuid_parsing",
+            "query.outcome: value_error",
+            "query.since: date_parsing",
+            "query.subject: value_error",
+        ];
+        assert_eq!(errors, expected);
+    }
+}

@@ -34,3 +34,26 @@ pub(crate) async fn handler(State(context): State<Arc<Context>>) -> (StatusCode,
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(HealthBody { application: true, database }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{TestApp, get};
+
+    #[tokio::test]
+    async fn both_are_up_without_a_token() {
+        let response = TestApp::new().send(get("/health").without_token()).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.json(), json!({"application": true, "database": true}));
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_down_is_told() {
+        let app = TestApp::new();
+        app.database.take_down();
+        let response = app.send(get("/health").without_token()).await;
+        assert_eq!(response.status, 503);
+        assert_eq!(response.json(), json!({"application": true, "database": false}));
+    }
+}

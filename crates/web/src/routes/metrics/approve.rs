@@ -48,3 +48,30 @@ fn version(query: &QueryParams) -> Checked<Option<i64>> {
     });
     Checked::new(version, errors)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::test_support::{METRIC, TestApp, auth_tests, metric, post};
+
+    auth_tests!("approve_metric", post(metric("/approve")));
+
+    #[tokio::test]
+    async fn a_metric_that_waits_for_nothing_stays_as_it_is() {
+        let response = TestApp::new().send(post(metric("/approve?query_version=1"))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["id"], METRIC);
+        assert_eq!(response.json()["review"], "not_needed");
+    }
+
+    #[tokio::test]
+    async fn another_version_is_not_approved() {
+        let response = TestApp::new().send(post(metric("/approve?query_version=9"))).await;
+        assert_eq!(response.status, 409);
+    }
+
+    #[tokio::test]
+    async fn a_version_that_cannot_be_is_refused() {
+        let response = TestApp::new().send(post(metric("/approve?query_version=0"))).await;
+        assert_eq!(response.errors(), ["query.query_version: out_of_range"]);
+    }
+}

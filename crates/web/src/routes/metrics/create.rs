@@ -227,3 +227,67 @@ pub(crate) async fn handler(
     let location = [(header::LOCATION, location(&created))];
     Ok((StatusCode::CREATED, location, Json(CreatedMetric::from(created))).into_response())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        idempotency::{IDEMPOTENCY_KEY, REPLAYED},
+        test_support::{SQL, TestApp, assert_uuid, auth_tests, post},
+    };
+
+    fn with_sql(sql: &str) -> Value {
+        json!({"is_editable": true, "layouts": [], "query": sql})
+    }
+
+    auth_tests!("create_metrics_configuration", post("/metrics").json(&with_sql(SQL)));
+
+    #[tokio::test]
+    async fn a_metric_is_made_from_sql() {
+        let app = TestApp::new();
+        let response = app.send(post("/metrics").json(&with_sql(SQL))).await;
+        assert_eq!(response.status, 201, "{}", response.text());
+        let body = response.json();
+        assert_uuid(&body["id"]);
+        assert!(body.get("generation").is_none());
+        let path = format!("/metrics/{}", body["id"].as_str().unwrap());
+        assert_eq!(response.header(header::LOCATION), path);
+        assert_eq!(app.database.writes(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_key_makes_one_metric() {
+        let app = TestApp::new();
+        let request = post("/metrics").json(&with_sql(SQL)).header(IDEMPOTENCY_KEY, "a");
+        let first = app.send(request.clone()).await;
+        let second = app.send(request).await;
+        assert_eq!((first.status, second.status), (201, 201));
+        assert_eq!(first.json(), second.json());
+        assert_eq!((first.header(REPLAYED), second.header(REPLAYED)), ("", "true"));
+        assert_eq!(app.database.writes(), 1);
+        let other = post("/metrics").json(&with_sql("SELECT 1 AS n")).header(IDEMPOTENCY_KEY, "a");
+        assert_eq!(app.send(other).await.errors(), ["header.idempotency-key: key_taken"]);
+    }
+
+    #[tokio::test]
+    async fn a_body_with_errors_is_refused() {
+        let app = TestApp::new();
+        let errors = async |body: Value| app.send(post("/metrics").json(&body)).await.errors();
+        let missing = errors(json!({"query": SQL})).await;
+        assert_eq!(missing, ["body.is_editable: missing", "body.layouts: missing"]);
+        assert_eq!(errors(with_sql("DELETE FROM orders")).await, ["body.query: sql"]);
+        let mut both = with_sql(SQL);
+        both["query_generation_prompt"] = "orders".into();
+        assert_eq!(errors(both).await, ["body.query: value_error"]);
+        let sentence = json!({
+            "is_editable": true, "layouts": [], "strict": true, "query_generation_prompt": "what?"
+        });
+        assert_eq!(errors(sentence).await, ["body.query_generation_prompt: ungrounded"]);
+        let text = app.send(post("/metrics").body("application/json", "{")).await;
+        assert_eq!(text.errors(), ["body: json_invalid"]);
+        assert_eq!(app.send(post("/metrics").body("text/plain", "a")).await.status, 415);
+        assert_eq!(app.database.writes(), 0);
+    }
+}

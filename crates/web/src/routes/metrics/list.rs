@@ -85,3 +85,32 @@ fn read(query: &QueryParams) -> Checked<PageRequest> {
     let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };
     Checked::new(request, errors)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{METRIC, TestApp, auth_tests, get};
+
+    auth_tests!("list_metrics", get("/metrics"));
+
+    #[tokio::test]
+    async fn a_page_of_metrics_is_listed() {
+        let response = TestApp::new().send(get("/metrics?limit=1")).await;
+        assert_eq!(response.status, 200);
+        let page = response.json();
+        assert_eq!(page["items"][0]["id"], METRIC);
+        assert_eq!(page["items"][0]["name"], "Orders");
+        assert_eq!(page["next_cursor"], json!(null));
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_is_refused() {
+        let response = TestApp::new().send(get("/metrics?limit=0&cursor=x&q=%00")).await;
+        let expected =
+            ["query.limit: out_of_range", "query.cursor: value_error", "query.q: value_error"];
+        assert_eq!(response.errors(), expected);
+        let response = TestApp::new().send(get("/metrics?limit=many")).await;
+        assert_eq!(response.errors(), ["query.limit: int_parsing"]);
+    }
+}

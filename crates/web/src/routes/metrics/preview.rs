@@ -101,3 +101,36 @@ pub(crate) async fn handler(
     let preview = preview_metric(&actor, &context, source).await?;
     PreviewBody::try_from(preview).map(Json).map_err(Problem::internal)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{Run, SQL, TestApp, auth_tests, post};
+
+    auth_tests!("preview_metric", post("/metrics/preview").json(&json!({"query": SQL})));
+
+    #[tokio::test]
+    async fn a_query_is_run_and_nothing_stored() {
+        let app = TestApp::new();
+        let response = app.send(post("/metrics/preview").json(&json!({"query": SQL}))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let body = response.json();
+        assert_eq!(body["columns"], json!([{"name": "n", "type": "int8"}]));
+        assert_eq!(body["records"], json!([{"n": 1}]));
+        assert_eq!(app.database.writes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_the_database_rejects_is_refused() {
+        let app = TestApp::with_runner(Run::Rejects);
+        let response = app.send(post("/metrics/preview").json(&json!({"query": SQL}))).await;
+        assert_eq!(response.errors(), ["body.query: sql"]);
+    }
+
+    #[tokio::test]
+    async fn a_body_without_a_source_is_refused() {
+        let response = TestApp::new().send(post("/metrics/preview").json(&json!({}))).await;
+        assert_eq!(response.errors(), ["body.query_generation_prompt: missing"]);
+    }
+}

@@ -57,3 +57,32 @@ pub(crate) async fn handler(
     let compiled = rollback_metric(&actor, &context, id, rollback.version).await?;
     Ok(Json((&compiled.metric).into()))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{TestApp, auth_tests, metric, patch, post};
+
+    auth_tests!("rollback_metric", post(metric("/rollback")).json(&json!({"version": 1})));
+
+    #[tokio::test]
+    async fn an_earlier_version_becomes_the_latest() {
+        let app = TestApp::new();
+        let change = patch(metric("")).json(&json!({"query": "SELECT 2 AS n"}));
+        assert_eq!(app.send(change).await.status, 200);
+        let response = app.send(post(metric("/rollback")).json(&json!({"version": 1}))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["query_version"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_version_that_never_was_is_refused() {
+        let app = TestApp::new();
+        for (version, expected) in [(0, "body.version: out_of_range"), (9, "body.version: unknown")]
+        {
+            let request = post(metric("/rollback")).json(&json!({"version": version}));
+            assert_eq!(app.send(request).await.errors(), [expected]);
+        }
+    }
+}

@@ -112,3 +112,48 @@ pub(crate) async fn handler(
     let compiled = update_metric(&actor, &context, id, patch.into()).await?;
     Ok(Json((&compiled.metric).into()))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{TestApp, UNKNOWN, auth_tests, metric, patch};
+
+    auth_tests!("update_metrics_configuration", patch(metric("")).json(&json!({"name": "Sales"})));
+
+    #[tokio::test]
+    async fn a_metric_is_changed() {
+        let app = TestApp::new();
+        let change = json!({"name": "Sales", "query": "SELECT 2 AS n", "description": null});
+        let response = app.send(patch(metric("")).json(&change)).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["name"], "Sales");
+        assert_eq!(response.json()["query_version"], 2);
+        assert_eq!(app.database.writes(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_metric_that_is_locked_or_unknown_is_not_changed() {
+        let app = TestApp::new();
+        app.database.lock_editing();
+        let change = json!({"name": "Sales"});
+        assert_eq!(app.send(patch(metric("")).json(&change)).await.status, 409);
+        let unknown = patch(format!("/metrics/{UNKNOWN}")).json(&change);
+        assert_eq!(app.send(unknown).await.status, 404);
+        assert_eq!(app.database.writes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_change_with_errors_is_refused() {
+        let change = json!({"name": "", "cache_ttl_seconds": -1, "is_editable": "yes"});
+        let response = TestApp::new().send(patch(metric("")).json(&change)).await;
+        let expected = [
+            "body.cache_ttl_seconds: value_error",
+            "body.is_editable: bool_type",
+            "body.name: value_error",
+        ];
+        let mut errors = response.errors();
+        errors.sort();
+        assert_eq!(errors, expected);
+    }
+}

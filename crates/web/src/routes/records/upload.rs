@@ -425,6 +425,6 @@ mod tests {
         let problem = check(body, RecordFormat::JsonLines, MAX_LINE_BYTES).unwrap();
         let problem = problem.map(|_| ()).unwrap_err();
         assert_eq!(problem.summary().split("; ").count(), ValidationErrors::MOST);
-        assert!(format!("{problem:?}").contains("250 errors; the first 100 are listed"));
+        assert!(format!("{problem:?}").contains("250 faults; the first 100 are listed"));
     }
 }
