@@ -1,6 +1,5 @@
-//! An answer from memory, through the whole service and without a connection: for a caller who is believed,
-//! for one whose token is remembered, for one whose token was never seen before, and for one who has the
-//! answer already.
+//! A cached answer, through the whole app and without a connection: without verification, with a cached token,
+//! with a new token, and for a client that has the answer already.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,12 +17,10 @@ use axum::{
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use metricd_application::{
     admission::Admission,
-    context::{Approval, Context},
-    freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache},
+    context::{Adapters, Approval, Context, ContextSettings},
+    freshness::AnswerCacheSettings,
     metrics::{CreateMetric, QuerySource, create_metric},
     ports::{Clock, TokenError, TokenVerifier},
-    rows::QueryRows,
-    supervisor::Supervisor,
 };
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
@@ -32,11 +29,11 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicySource},
     system::{RandomIds, SystemClock},
 };
-use metricd_web::{App, JsonAnswers, Limits, Service, SignIn, service};
+use metricd_web::{App, AppParts, AppSettings, JsonAnswers, SignIn};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Believes everybody to be one caller.
+/// Takes every token for one caller's.
 struct NoVerification(Arc<Identity>);
 
 #[async_trait::async_trait]
@@ -46,13 +43,13 @@ impl TokenVerifier for NoVerification {
     }
 }
 
-/// Who asks.
+/// The client's address.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// The service in its two forms, and what there is to ask it.
+/// An app that verifies tokens and one that does not, over one database.
 struct Kept {
-    checking: Service,
-    trusting: Service,
+    checking: App,
+    trusting: App,
     issuer: DevelopmentIssuer,
     clock: Arc<dyn Clock>,
     path: String,
@@ -96,14 +93,14 @@ impl Kept {
         self.issuer.mint(&editor(), self.clock.now()).expect("the issuer makes tokens")
     }
 
-    /// Asks, and reads the answer to its end.
-    async fn ask(&self, service: &Service, headers: &[(HeaderName, &str)]) -> Response<()> {
+    /// Sends a request and reads its response to the end.
+    async fn send(&self, app: &App, headers: &[(HeaderName, &str)]) -> Response<()> {
         let mut request = Request::get(&self.path);
         for (name, value) in headers {
             request = request.header(name, *value);
         }
         let request = request.body(Body::empty()).expect("the request is well formed");
-        let response = service.answer(PEER, request).await;
+        let response = app.handle(PEER, request).await;
         let (parts, body) = response.into_parts();
         to_bytes(body, usize::MAX).await.expect("a kept body has an end");
         Response::from_parts(parts, ())
@@ -116,29 +113,29 @@ fn kept(criterion: &mut Criterion) {
     let kept = runtime.block_on(Kept::make(&folder)).expect("the embedded engine works");
     let same = format!("Bearer {}", kept.token());
     let asked = [(header::AUTHORIZATION, same.as_str())];
-    let first = runtime.block_on(kept.ask(&kept.checking, &asked));
+    let first = runtime.block_on(kept.send(&kept.checking, &asked));
     let tag = first.headers()[header::ETAG].to_str().expect("a tag is a text").to_owned();
-    let again = runtime.block_on(kept.ask(&kept.checking, &asked));
+    let again = runtime.block_on(kept.send(&kept.checking, &asked));
     assert_eq!(again.status(), StatusCode::OK);
     assert!(again.headers().contains_key(header::AGE));
     let unchanged = [(header::AUTHORIZATION, same.as_str()), (header::IF_NONE_MATCH, tag.as_str())];
-    let has_it = runtime.block_on(kept.ask(&kept.checking, &unchanged));
+    let has_it = runtime.block_on(kept.send(&kept.checking, &unchanged));
     assert_eq!(has_it.status(), StatusCode::NOT_MODIFIED);
 
-    for (name, service, headers) in [
+    for (name, app, headers) in [
         ("kept/no verification", &kept.trusting, &asked[..]),
         ("kept/remembered token", &kept.checking, &asked[..]),
         ("kept/304", &kept.checking, &unchanged[..]),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(|| kept.ask(service, headers));
+            bencher.to_async(&runtime).iter(|| kept.send(app, headers));
         });
     }
     criterion.bench_function("kept/new token", |bencher| {
         bencher.to_async(&runtime).iter_batched(
             || format!("Bearer {}", kept.token()),
             async |token| {
-                kept.ask(&kept.checking, &[(header::AUTHORIZATION, token.as_str())]).await
+                kept.send(&kept.checking, &[(header::AUTHORIZATION, token.as_str())]).await
             },
             BatchSize::SmallInput,
         );
@@ -148,51 +145,35 @@ fn kept(criterion: &mut Criterion) {
 
 fn context(database: &Database) -> anyhow::Result<Context> {
     let policies = CedarPolicies::load(PolicySource::Default, &BTreeSet::new())?;
-    let (catalog, change_feed) =
-        (database.catalog(), Arc::new(ChangeFeed::new(database.changes(), database.is_shared())));
-    let definitions = DefinitionCache::new(Arc::clone(&catalog), Arc::clone(&change_feed), 1 << 26);
-    let settings = AnswerCacheSettings {
+    let adapters = Adapters {
+        catalog: database.catalog(),
+        changes: database.changes(),
+        is_shared: database.is_shared(),
+        store: Box::new(|sink| database.store(sink)),
+        policies: Arc::new(policies),
+        audit: database.audit(),
+        runner: database.runner(),
+        schema: database.schema(),
+        generators: Arc::new([]),
+        writer: Arc::new(JsonAnswers),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    };
+    let answers = AnswerCacheSettings {
         ttl: Duration::from_hours(1),
         max_stale: Duration::ZERO,
         max_bytes: 1 << 26,
     };
-    let (runner, supervisor) = (database.runner(), Supervisor::default());
-    let admission = Admission::new(Arc::default(), f64::INFINITY);
-    let rows = QueryRows {
-        runner: Arc::clone(&runner),
-        admission: admission.clone(),
-        clock: Arc::new(SystemClock),
-        max_rows: 10_000,
-    };
-    let answers = AnswerCache::new(
-        definitions.clone(),
-        Arc::clone(&change_feed),
-        Arc::new(rows),
-        Arc::new(JsonAnswers),
-        supervisor.clone(),
-        settings,
-    );
-    Ok(Context {
-        catalog,
-        definitions,
+    let settings = ContextSettings {
+        admission: Admission::new(Arc::default(), f64::INFINITY),
         answers,
-        store: database.store(Arc::clone(&change_feed) as _),
-        change_feed,
-        changes: database.changes(),
-        policies: Arc::new(policies),
-        audit: database.audit(),
-        runner,
-        admission,
-        schema: database.schema(),
-        generators: Arc::new([]),
+        max_definition_bytes: 1 << 26,
         generation_time: Duration::from_mins(5),
         approval: Approval::NotNeeded,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 10_000,
-        supervisor,
-    })
+    };
+    Ok(Context::new(adapters, settings))
 }
 
 fn editor() -> TokenRequest {
@@ -204,14 +185,14 @@ fn editor() -> TokenRequest {
     }
 }
 
-fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> Service {
-    let app = App {
+fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> App {
+    let parts = AppParts {
         context: context.clone(),
         verifier,
         sign_in: SignIn { development: true, issuers: Vec::new() },
         development_keys: None,
     };
-    let limits = Limits {
+    let settings = AppSettings {
         upload_timeout: Duration::from_mins(10),
         max_upload_bytes: 1 << 28,
         request_timeout: Duration::from_mins(1),
@@ -222,7 +203,7 @@ fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> Service {
         origins: Vec::new(),
         proxies: Vec::new(),
     };
-    service(app, limits)
+    App::new(parts, settings)
 }
 
 criterion_group!(benches, kept);

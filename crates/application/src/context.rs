@@ -9,15 +9,64 @@ use metricd_core::claim::ClaimName;
 
 use crate::{
     admission::Admission,
-    freshness::{AnswerCache, ChangeFeed, DefinitionCache},
+    freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache},
     ports::{
-        AuditLog, Catalog, ChangeLog, Clock, Ids, Policies, QueryGenerator, QueryRunner,
-        SchemaSource, Store,
+        AnswerWriter, AuditLog, Catalog, ChangeLog, ChangeSink, Clock, Ids, Policies,
+        QueryGenerator, QueryRunner, SchemaSource, Store,
     },
+    rows::QueryRows,
     supervisor::Supervisor,
 };
 
-/// Every port, as the composition root wires them.
+/// The adapters behind the ports, as the composition root picks them.
+pub struct Adapters<'a> {
+    /// Reads the catalog.
+    pub catalog: Arc<dyn Catalog>,
+    /// The log of changes.
+    pub changes: Arc<dyn ChangeLog>,
+    /// Whether other processes can write to the database.
+    pub is_shared: bool,
+    /// Makes the store that reports what it commits to a sink.
+    pub store: Box<dyn FnOnce(Arc<dyn ChangeSink>) -> Arc<dyn Store> + 'a>,
+    /// Decides who may do what.
+    pub policies: Arc<dyn Policies>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// Runs statements.
+    pub runner: Arc<dyn QueryRunner>,
+    /// The tables that a sentence can be grounded in.
+    pub schema: Arc<dyn SchemaSource>,
+    /// Turn a sentence into SQL, in the order in which they are tried.
+    pub generators: Arc<[Arc<dyn QueryGenerator>]>,
+    /// Renders answers.
+    pub writer: Arc<dyn AnswerWriter>,
+    /// The present instant.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh identifiers.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// The settings that the use cases go by.
+#[derive(Debug, Clone)]
+pub struct ContextSettings {
+    /// Decides whether a query may run.
+    pub admission: Admission,
+    /// How answers are cached.
+    pub answers: AnswerCacheSettings,
+    /// The most bytes that cached definitions may take.
+    pub max_definition_bytes: u64,
+    /// The time budget of all generators together for one sentence. Shorter than a request's, so that a
+    /// sentence without an answer in time still becomes a metric.
+    pub generation_time: Duration,
+    /// Whether generated queries wait for approval.
+    pub approval: Approval,
+    /// The claims that templates may ask for; others are never read from a token.
+    pub claims: Arc<BTreeSet<ClaimName>>,
+    /// The most rows of one answer.
+    pub max_rows: u32,
+}
+
+/// What every use case takes: the ports, the caches in front of them, and the settings.
 #[derive(Clone)]
 pub struct Context {
     /// Reads of the catalog.
@@ -59,6 +108,57 @@ pub struct Context {
     pub max_rows: u32,
     /// Background work.
     pub supervisor: Supervisor,
+}
+
+impl Context {
+    /// Puts the caches in front of the adapters.
+    #[must_use]
+    pub fn new(adapters: Adapters<'_>, settings: ContextSettings) -> Self {
+        let Adapters { catalog, changes, runner, clock, .. } = adapters;
+        let ContextSettings { admission, max_rows, .. } = settings;
+        let supervisor = Supervisor::default();
+        let change_feed = Arc::new(ChangeFeed::new(Arc::clone(&changes), adapters.is_shared));
+        let definitions = DefinitionCache::new(
+            Arc::clone(&catalog),
+            Arc::clone(&change_feed),
+            settings.max_definition_bytes,
+        );
+        let rows = QueryRows {
+            runner: Arc::clone(&runner),
+            admission: admission.clone(),
+            clock: Arc::clone(&clock),
+            max_rows,
+        };
+        let answers = AnswerCache::new(
+            definitions.clone(),
+            Arc::clone(&change_feed),
+            Arc::new(rows),
+            adapters.writer,
+            supervisor.clone(),
+            settings.answers,
+        );
+        Self {
+            catalog,
+            definitions,
+            answers,
+            store: (adapters.store)(Arc::clone(&change_feed) as _),
+            change_feed,
+            changes,
+            policies: adapters.policies,
+            audit: adapters.audit,
+            runner,
+            admission,
+            schema: adapters.schema,
+            generators: adapters.generators,
+            generation_time: settings.generation_time,
+            approval: settings.approval,
+            clock,
+            ids: adapters.ids,
+            claims: settings.claims,
+            max_rows,
+            supervisor,
+        }
+    }
 }
 
 /// Whether generated queries wait for approval.

@@ -1,5 +1,5 @@
-//! Requests that take effect once. The answer is kept in the transaction that does what was asked: what
-//! broke off leaves nothing, and what took effect is answered in the same way again.
+//! Idempotent requests: they take effect once. The response is stored in the transaction of the request: one
+//! that was rolled back leaves nothing, and one that took effect has its response replayed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metricd_core::actor::Actor;
@@ -11,28 +11,28 @@ use crate::{
     ports::{IdempotentRequest, KeyClaim, StoreError, StoredResponse, UnitOfWork},
 };
 
-/// How long answers are kept.
+/// How long responses are stored.
 const RETENTION: TimeDelta = TimeDelta::hours(24);
 
-/// A request that is to take effect once, and how whoever sends it again is answered.
+/// An idempotent request, and the response that is replayed when it is sent again.
 pub struct Replayable<'a, T> {
     /// The request.
-    pub once: &'a IdempotentRequest,
-    /// What is answered to it.
-    pub answer: &'a (dyn Fn(&T) -> StoredResponse + Send + Sync),
+    pub request: &'a IdempotentRequest,
+    /// Makes its response from its result.
+    pub response: &'a (dyn Fn(&T) -> StoredResponse + Send + Sync),
 }
 
-/// What came of a request that is to take effect once.
+/// The outcome of a request that may be idempotent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome<T> {
-    /// It took effect.
+    /// It took effect now.
     Executed(T),
-    /// It had, and this was answered then.
+    /// It took effect before, with this response.
     Replayed(StoredResponse),
 }
 
 impl<T> Outcome<T> {
-    /// What came of it just now.
+    /// Returns the result of a request that took effect now.
     #[must_use]
     pub fn executed(self) -> Option<T> {
         match self {
@@ -42,14 +42,14 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Why a request was not looked at.
+/// Why a key does not let a request take effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// The same caller's request with this key is in progress.
     #[error("a request with this Idempotency-Key is in progress")]
     InProgress,
     /// The same caller's key stands for another request.
-    #[error("was used for a different request")]
+    #[error("was taken for another request")]
     Reused,
 }
 
@@ -65,41 +65,41 @@ impl Classify for KeyError {
     }
 }
 
-/// Why a key was not ours.
+/// Why a key was not acquired.
 pub(crate) enum ClaimError {
     Replayed(StoredResponse),
     Refused(KeyError),
     Store(StoreError),
 }
 
-/// Takes the key in `work`; nothing where there is none.
+/// Acquires the key of `request` in `work`, if there is one.
 pub(crate) async fn claim(
     actor: &Actor,
     context: &Context,
     work: &mut dyn UnitOfWork,
-    once: Option<&IdempotentRequest>,
+    request: Option<&IdempotentRequest>,
 ) -> Result<(), ClaimError> {
-    let Some(once) = once else { return Ok(()) };
-    let claimed = work.claim(actor.identity(), once, since(context)).await;
+    let Some(request) = request else { return Ok(()) };
+    let claimed = work.claim(actor.identity(), request, since(context)).await;
     match claimed.map_err(ClaimError::Store)? {
         KeyClaim::Acquired => Ok(()),
-        KeyClaim::Replayed(answer) => Err(ClaimError::Replayed(answer)),
+        KeyClaim::Replayed(response) => Err(ClaimError::Replayed(response)),
         KeyClaim::InProgress => Err(ClaimError::Refused(KeyError::InProgress)),
         KeyClaim::Reused => Err(ClaimError::Refused(KeyError::Reused)),
     }
 }
 
-/// Keeps the answer to what `work` has done.
-pub(crate) async fn keep(
+/// Stores the response to what `work` has done.
+pub(crate) async fn store_response(
     actor: &Actor,
     context: &Context,
     work: &mut dyn UnitOfWork,
-    once: Option<&IdempotentRequest>,
-    answer: impl FnOnce() -> StoredResponse,
+    request: Option<&IdempotentRequest>,
+    response: impl FnOnce() -> StoredResponse,
 ) -> Result<(), StoreError> {
-    let Some(once) = once else { return Ok(()) };
+    let Some(request) = request else { return Ok(()) };
     let (at, since) = (context.clock.now(), since(context));
-    work.store_response(actor.identity(), once, &answer(), at, since).await
+    work.store_response(actor.identity(), request, &response(), at, since).await
 }
 
 fn since(context: &Context) -> DateTime<Utc> {

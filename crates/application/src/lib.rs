@@ -8,10 +8,12 @@
 
 pub mod admission;
 pub mod audit;
+pub mod bind;
 pub mod catalog;
 pub mod compile;
 pub mod context;
 pub mod error;
+mod error_chain;
 pub mod freshness;
 pub mod generation;
 pub mod idempotency;
@@ -23,4 +25,5 @@ pub mod rows;
 pub mod supervisor;
 pub mod tables;
 
+pub use error_chain::error_chain;
 pub use rights::{Forbidden, authorize, authorize_on, deny};

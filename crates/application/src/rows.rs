@@ -1,143 +1,21 @@
-//! The read path: every run of a stored query goes through here.
+//! Rows: the one way in which a stored query is run.
 //!
-//! [`bind`] authorizes, finds the metric and binds its query to what the caller asks. [`open`] waits for a session,
-//! admits the statement, and gives rows that are read all at once or streamed. Nothing here decides what a missing or
-//! failed read means to a caller.
+//! [`open`] waits for a session and admits the statement; its rows are then read at once or streamed. Never decides
+//! who may read them: see [`bind`](crate::bind).
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use metricd_core::{
-    actor::{Action, Actor},
-    ids::MetricId,
-    metric::Review,
-    parameters::{ParameterRequest, Parameters},
+    parameters::Parameters,
     sql::{BoundValue, Template},
-    window::{Window, WindowFault},
 };
-use thiserror::Error;
-use tracing::info;
 
 use crate::{
-    Forbidden,
     admission::Admission,
-    authorize,
-    context::Context,
-    deny,
-    error::{Cause, Classified, Classify},
-    freshness::{BoundQuery, FetchError, Fresh, RowSource, TimedRows},
-    ports::{Clock, QueryRunner, RowStream, Rows, RunError, StoreError},
-    rights::find_definition,
+    freshness::{BoundQuery, RowSource, TimedRows},
+    ports::{Clock, QueryRunner, RowStream, Rows, RunError},
 };
-
-/// Why a metric's rows were not read.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The caller may not read metrics, or their token lacks a claim that this one needs.
-    #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-    /// No metric has this id, or the caller may not know of it.
-    #[error("Metric not found")]
-    NotFound,
-    /// The metric has not been approved yet.
-    #[error("The metric awaits approval")]
-    AwaitingApproval,
-    /// The window is invalid.
-    #[error("the window is invalid")]
-    Window(Vec<WindowFault>),
-    /// The metric's query failed.
-    #[error(transparent)]
-    Run(#[from] Arc<RunError>),
-    /// The catalog or the log of changes could not be read.
-    #[error(transparent)]
-    Store(#[from] Arc<StoreError>),
-}
-
-impl Classify for ReadError {
-    fn classify(&self) -> Classified {
-        match self {
-            Self::Forbidden(error) => error.classify(),
-            Self::NotFound => Cause::MetricNotFound.into(),
-            Self::AwaitingApproval => Cause::MetricAwaitsApproval.into(),
-            Self::Window(faults) => Classified {
-                faults: faults.iter().map(Into::into).collect(),
-                ..Cause::InvalidWindow.into()
-            },
-            Self::Run(error) => error.classify(),
-            Self::Store(error) => error.classify(),
-        }
-    }
-}
-
-impl From<StoreError> for ReadError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
-impl From<RunError> for ReadError {
-    fn from(error: RunError) -> Self {
-        Self::Run(Arc::new(error))
-    }
-}
-
-impl From<FetchError> for ReadError {
-    fn from(error: FetchError) -> Self {
-        match error {
-            FetchError::Run(error) => Self::Run(error),
-            FetchError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-/// Binds the query of the metric `id` to `request` for `actor`, and returns it with the token to read its answer with.
-///
-/// # Errors
-/// See [`ReadError`].
-pub(crate) async fn bind(
-    actor: &Actor,
-    context: &Context,
-    id: MetricId,
-    request: &ParameterRequest,
-) -> Result<(BoundQuery, Fresh), ReadError> {
-    authorize(actor, context, Action::Read, id.into()).await?;
-    let found = find_definition(actor, context, id).await?;
-    let (definition, fresh) = found.ok_or(ReadError::NotFound)?;
-    let query = &definition.compiled.query;
-    if query.review == Review::Waiting {
-        return Err(ReadError::AwaitingApproval);
-    }
-    let scope = match actor.scope(&query.template.claims) {
-        Ok(scope) => scope,
-        Err(fault) => {
-            info!(%fault, "Claim missing");
-            return Err(Box::pin(deny(actor, context, Action::Read, id.into())).await.into());
-        }
-    };
-    let now = context.clock.now();
-    let parameters =
-        Parameters::resolve(&query.template.slots, request, now).map_err(ReadError::Window)?;
-    record_window(&parameters.window);
-    let query = BoundQuery::new(definition, parameters, scope);
-    Ok((query.map_err(|fault| RunError::Failed(fault.into()))?, fresh))
-}
-
-/// Records the window in the request's span, so that every later log line carries it.
-fn record_window(window: &Window) {
-    let span = tracing::Span::current();
-    if let Some(day) = window.start_date {
-        span.record("start_date", tracing::field::display(day));
-    }
-    if let Some(day) = window.end_date {
-        span.record("end_date", tracing::field::display(day));
-    }
-    if let Some(days) = window.day_range {
-        span.record("day_range", days);
-    }
-    if window.uses_timezone {
-        span.record("timezone", window.timezone.name());
-    }
-}
 
 /// A statement that was admitted to a session of its own and can run now.
 pub(crate) struct OpenRows<'a> {

@@ -1,14 +1,11 @@
-//! The composition root: which adapter stands behind which port.
+//! The composition root: which adapter implements which port.
 
 use std::{path::Path, sync::Arc};
 
 use metricd_application::{
     admission::Admission,
-    context::Context,
-    freshness::{AnswerCache, ChangeFeed, DefinitionCache},
+    context::{Adapters, Context, ContextSettings},
     ports::{Clock, Policies, QueryGenerator},
-    rows::QueryRows,
-    supervisor::Supervisor,
 };
 use metricd_infrastructure::{
     db::{Database, DatabaseConfig, Target},
@@ -16,7 +13,6 @@ use metricd_infrastructure::{
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
 };
-
 use metricd_web::JsonAnswers;
 use secrecy::ExposeSecret;
 
@@ -45,7 +41,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
     Ok(database.await?)
 }
 
-/// The machine's clock, or the one that the settings stop.
+/// Returns the machine's clock, or one that the settings have fixed.
 pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
     match config.general.clock {
         Some(instant) => Arc::new(FixedClock(instant)),
@@ -53,8 +49,7 @@ pub(crate) fn clock(config: &Config) -> Arc<dyn Clock> {
     }
 }
 
-/// Who may do what: the policies of `file`, or else of the settings' file, or else those that come
-/// with metricd.
+/// Loads the policies of `file`, or else of the settings' file, or else the built-in ones.
 pub(crate) fn policies(
     config: &Config,
     file: Option<&Path>,
@@ -64,7 +59,7 @@ pub(crate) fn policies(
     CedarPolicies::load(source, &config.auth.claim_names()).map(Arc::new)
 }
 
-/// Who turns a sentence into SQL: the model first, if there is one, then metricd's own grammar.
+/// Returns the query generators: the model first, if there is one, then metricd's own grammar.
 fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>> {
     let mut generators: Vec<Arc<dyn QueryGenerator>> = Vec::new();
     if let Some(model) = &config.generation.model {
@@ -74,54 +69,34 @@ fn generators(config: &Config) -> anyhow::Result<Arc<[Arc<dyn QueryGenerator>]>>
     Ok(generators.into())
 }
 
-/// Every port, on `database`.
+/// Wires every port to `database`.
 pub(crate) fn context(
     config: &Config,
     database: &Database,
     policies: Arc<dyn Policies>,
 ) -> anyhow::Result<Context> {
-    let (catalog, changes) = (database.catalog(), database.changes());
-    let change_feed = Arc::new(ChangeFeed::new(Arc::clone(&changes), database.is_shared()));
-    let definitions = DefinitionCache::new(
-        Arc::clone(&catalog),
-        Arc::clone(&change_feed),
-        config.cache.max_definition_bytes,
-    );
-    let (runner, supervisor) = (database.runner(), Supervisor::default());
-    let admission = Admission::new(Arc::clone(&config.sql.gate), f64::from(config.limits.max_cost));
-    let rows = QueryRows {
-        runner: Arc::clone(&runner),
-        admission: admission.clone(),
-        clock: clock(config),
-        max_rows: config.limits.max_rows,
-    };
-    let answers = AnswerCache::new(
-        definitions.clone(),
-        Arc::clone(&change_feed),
-        Arc::new(rows),
-        Arc::new(JsonAnswers),
-        supervisor.clone(),
-        config.cache.answers(),
-    );
-    Ok(Context {
-        policies,
+    let adapters = Adapters {
+        catalog: database.catalog(),
+        changes: database.changes(),
+        is_shared: database.is_shared(),
         audit: database.audit(),
-        claims: Arc::new(config.auth.claim_names()),
-        catalog,
-        definitions,
-        answers,
-        store: database.store(Arc::clone(&change_feed) as _),
-        change_feed,
-        changes,
-        runner,
-        admission,
+        runner: database.runner(),
         schema: database.schema(),
+        store: Box::new(|sink| database.store(sink)),
+        policies,
         generators: generators(config)?,
-        generation_time: config.limits.request_timeout * 5 / 6,
-        approval: config.generation.approval,
+        writer: Arc::new(JsonAnswers),
         clock: clock(config),
         ids: Arc::new(RandomIds),
+    };
+    let settings = ContextSettings {
+        admission: Admission::new(Arc::clone(&config.sql.gate), f64::from(config.limits.max_cost)),
+        answers: config.cache.answers(),
+        max_definition_bytes: config.cache.max_definition_bytes,
+        generation_time: config.limits.request_timeout * 5 / 6,
+        approval: config.generation.approval,
+        claims: Arc::new(config.auth.claim_names()),
         max_rows: config.limits.max_rows,
-        supervisor,
-    })
+    };
+    Ok(Context::new(adapters, settings))
 }

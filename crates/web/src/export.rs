@@ -1,6 +1,6 @@
-//! A metric's rows as CSV: what callers prefer, and a body that grows as its rows come.
+//! A metric's rows as CSV, streamed as they are read.
 //!
-//! A body that cannot be finished must never look like a whole one.
+//! Must never end a body that is incomplete as if it were whole: the connection is broken off.
 
 use std::{
     pin::Pin,
@@ -9,12 +9,13 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     response::Response,
 };
 use bytes::Bytes;
 use hyper::body::Frame;
 use metricd_application::{
+    error_chain,
     metrics::MetricExport,
     ports::{RowStream, RunError},
 };
@@ -22,45 +23,9 @@ use metricd_core::metric::Column;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::{Span, warn};
 
-use crate::middleware::{
-    headers::{CACHE_STATUS, make_private},
-    request::chain,
-};
+use crate::middleware::headers::{CACHE_STATUS, make_private};
 
-const CSV: &str = "text/csv";
-const JSON: &str = "application/json";
-
-/// Whether a request likes CSV better than JSON.
-pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::ACCEPT) && like(headers, CSV) > like(headers, JSON)
-}
-
-/// How much a request likes a media type, from 0 to 1: what its `Accept` says of the narrowest range that
-/// holds it.
-fn like(headers: &HeaderMap, wanted: &str) -> f32 {
-    let family = wanted.split('/').next().unwrap_or_default();
-    let values = headers.get_all(header::ACCEPT).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
-    let ranges = texts.flat_map(|text| text.split(',')).filter_map(|item| {
-        let mut parts = item.split(';').map(str::trim);
-        let range = parts.next().unwrap_or_default();
-        let breadth = if range.eq_ignore_ascii_case(wanted) {
-            0
-        } else if range.strip_suffix("/*").is_some_and(|f| f.eq_ignore_ascii_case(family)) {
-            1
-        } else if range == "*/*" {
-            2
-        } else {
-            return None;
-        };
-        let weight = parts.find_map(|part| part.strip_prefix("q="));
-        let weight = weight.map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
-        Some((breadth, weight.unwrap_or(0.0)))
-    });
-    ranges.min_by_key(|(breadth, _)| *breadth).map_or(0.0, |(_, weight)| weight)
-}
-
-/// The response: all rows, below a line with the names of their columns.
+/// Returns the response: all rows below a header line.
 pub(crate) fn respond(export: MetricExport) -> Response {
     let compiled = &export.definition.compiled;
     let rows = CsvBody {
@@ -81,7 +46,7 @@ pub(crate) fn respond(export: MetricExport) -> Response {
     response
 }
 
-/// The line above the rows.
+/// The header line.
 fn head(columns: &[Column]) -> Bytes {
     let names: Vec<String> = columns.iter().map(|column| field(&column.name)).collect();
     format!("{}\r\n", names.join(",")).into()
@@ -92,10 +57,10 @@ fn field(text: &str) -> String {
     if is_plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
 
-/// What RFC 8187 lets stand as it is, and no more.
+/// The characters that RFC 8187 requires to be encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// The file that a browser stores it as: named after the metric.
+/// `Content-Disposition`, with a file name made from the metric's.
 fn disposition(name: &str) -> String {
     let plain: String = name
         .chars()
@@ -105,11 +70,11 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{plain}.csv\"; filename*=UTF-8''{full}.csv")
 }
 
-/// Rows on their way to a caller. It breaks the transfer off when they end before the last one.
+/// A streamed body. An error in it breaks the transfer off.
 struct CsvBody {
     head: Option<Bytes>,
     rows: RowStream,
-    /// The request's, which has been answered long ago.
+    /// The request's span, which outlives the handler here.
     span: Span,
 }
 
@@ -127,7 +92,7 @@ impl hyper::body::Body for CsvBody {
         self.rows.poll_next(context).map(|next| {
             next.map(|lines| {
                 lines.map(Frame::data).inspect_err(|error| {
-                    self.span.in_scope(|| warn!(error = chain(error), "MetricExport broken off"));
+                    self.span.in_scope(|| warn!(error = error_chain(error), "Export broken off"));
                 })
             })
         })
@@ -137,32 +102,6 @@ impl hyper::body::Body for CsvBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn csv_is_for_whoever_likes_it_better() {
-        for (values, expected) in [
-            (&[][..], false),
-            (&["*/*"], false),
-            (&["text/csv"], true),
-            (&["Text/CSV; header=present"], true),
-            (&["text/*"], true),
-            (&["application/json, text/csv"], false),
-            (&["text/csv, */*"], false),
-            (&["text/csv, */*;q=0.9"], true),
-            (&["application/json;q=0.5", "text/csv;q=0.6"], true),
-            (&["application/*;q=0.5, text/csv;q=0.5"], false),
-            (&["text/csv;q=0"], false),
-            (&["text/csv;q=much"], false),
-            (&["text/*, text/csv;q=0.1, application/json;q=0.2"], false),
-            (&["text/html"], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(header::ACCEPT, value.parse().unwrap());
-            }
-            assert_eq!(is_wanted(&headers), expected, "{values:?}");
-        }
-    }
 
     #[test]
     fn a_file_is_named_after_its_metric() {

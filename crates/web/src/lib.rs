@@ -1,26 +1,32 @@
 //! metricd over HTTP.
 //!
-//! Handlers take a request apart, call one use case and dress its answer; they never touch a
-//! database. Which status an error becomes is decided in `problem.rs` alone.
+//! Handlers read a request, call one use case and write its response; they never touch a database. The
+//! HTTP status of each error is decided in `problem.rs` alone.
 
 mod answer;
+mod api_info;
+mod app;
 mod check;
 mod export;
 mod extract;
 mod failures;
-mod front;
+mod idempotency;
 mod middleware;
+mod negotiation;
 pub mod openapi;
 mod problem;
-mod replay;
-pub mod router;
+mod route_settings;
+mod router;
 mod routes;
 mod serve;
-mod upload;
+mod spool;
+mod state;
+#[cfg(test)]
+mod test_support;
+mod validation;
 mod wire;
 
 pub use answer::JsonAnswers;
-pub use front::Service;
-pub use router::{App, Limits, service};
+pub use app::{App, AppParts, AppSettings};
 pub use routes::auth::config::{IssuerInfo, SignIn};
 pub use serve::serve;

@@ -1,51 +1,11 @@
 //! The OpenAPI document, made from the routes.
 
-use utoipa::{
-    Modify, OpenApi,
-    openapi::{
-        OpenApi as Document,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
-};
+use utoipa::openapi::OpenApi as Document;
 
-use crate::{failures::BEARER, problem::ProblemBody};
-
-/// What the document says beside the routes.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "metricd",
-        description = "Business metrics as SQL in PostgreSQL, served for a date window.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-    ),
-    components(schemas(ProblemBody)),
-    modifiers(&Bearer),
-    tags(
-        (name = "health", description = "Whether the service is up."),
-        (name = "metrics", description = "Asking for metrics, making and changing them."),
-        (name = "auth", description = "How to come by a token."),
-        (name = "audit", description = "What was done and denied."),
-        (name = "tables", description = "Tables that others write."),
-        (name = "records", description = "Adding data to the built-in table `metrics`."),
-    ),
-)]
-pub(crate) struct Info;
-
-/// Tokens go into the header `Authorization`.
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, document: &mut Document) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
-    }
-}
-
-/// The document of all routes.
+/// Returns the document of all routes.
 #[must_use]
 pub fn document() -> Document {
-    crate::router::documented().1
+    crate::router::documented().document
 }
 
 #[cfg(test)]

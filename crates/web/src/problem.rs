@@ -19,7 +19,7 @@ use utoipa::{
     openapi::schema::{Object, ObjectBuilder, Type},
 };
 
-use crate::check::{Fault, Faults};
+use crate::validation::{ValidationError, ValidationErrors};
 
 /// A refused or failed request.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Problem {
     cause: Option<Cause>,
     detail: Cow<'static, str>,
     hint: Option<&'static str>,
-    errors: Vec<Fault>,
+    errors: Vec<ValidationError>,
     headers: Vec<(HeaderName, HeaderValue)>,
     failure: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -67,7 +67,7 @@ pub(crate) struct ProblemBody {
     hint: Option<&'static str>,
     /// All faults of the request, when the status is 422.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Fault>,
+    errors: Vec<ValidationError>,
 }
 
 /// The type of a problem of which its status says everything.
@@ -137,7 +137,7 @@ const fn retry_after_seconds(cause: Cause) -> Option<u16> {
     }
 }
 
-impl From<InputFault> for Fault {
+impl From<InputFault> for ValidationError {
     fn from(InputFault { field, message }: InputFault) -> Self {
         let (loc, kind) = match field {
             InputField::Sql => (["body", "query"], "sql"),
@@ -199,7 +199,7 @@ impl Problem {
     }
 
     /// A request with faults: 422.
-    pub(crate) fn invalid(faults: Faults) -> Self {
+    pub(crate) fn invalid(faults: ValidationErrors) -> Self {
         let detail = match faults.0.len() {
             1 => "The request is invalid: 1 error".to_owned(),
             count => format!("The request is invalid: {count} errors"),
@@ -208,7 +208,7 @@ impl Problem {
     }
 
     /// The same of one with more faults than are listed: `all` in number.
-    pub(crate) fn invalid_of(listed: Faults, all: usize) -> Self {
+    pub(crate) fn invalid_of(listed: ValidationErrors, all: usize) -> Self {
         let count = listed.0.len();
         let problem = Self::invalid(listed);
         if all == count {
@@ -222,7 +222,7 @@ impl Problem {
     /// Its faults.
     #[cfg(test)]
     pub(crate) fn summary(&self) -> String {
-        self.errors.iter().map(Fault::summary).collect::<Vec<_>>().join("; ")
+        self.errors.iter().map(ValidationError::summary).collect::<Vec<_>>().join("; ")
     }
 
     /// A failure of the server that the caller can do nothing about: 500.
@@ -280,7 +280,9 @@ impl IntoResponse for Problem {
         let logged = match self.failure {
             Some(failure) => Some(LoggedError::Failure(failure)),
             None if self.errors.is_empty() => None,
-            None => Some(LoggedError::Validation(self.errors.iter().map(Fault::summary).collect())),
+            None => Some(LoggedError::Validation(
+                self.errors.iter().map(ValidationError::summary).collect(),
+            )),
         };
         let body = ProblemBody {
             kind: type_of(self.cause),

@@ -1,5 +1,6 @@
-//! Connections: taking them, and how long one may keep us waiting for a request. What is asked on them
-//! is the router's business.
+//! Connections: accepting them, their time limits, and graceful shutdown.
+//!
+//! Must never look at what is requested on them: that is the app's.
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 
@@ -10,19 +11,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::debug;
 
-/// Has `answer` answer whoever connects, until `stop` resolves; then no more requests are taken, and those
-/// under way are answered. A connection that has not sent the whole head of a request within `patience`
-/// is closed, whether it dribbles or sends nothing. Dropped, it drops every connection.
-pub async fn serve<A>(
+/// Serves every connection with `handle` until `stop` resolves; then no more requests are accepted, and those in
+/// flight are completed. A connection that has not sent the whole head of a request within `head_timeout` is
+/// closed, whether it sends slowly or nothing. Dropping the future drops every connection.
+pub async fn serve<F>(
     mut listener: TcpListener,
-    answer: impl Fn(SocketAddr, Request) -> A + Clone + Send + 'static,
-    patience: Duration,
+    handle: impl Fn(SocketAddr, Request) -> F + Clone + Send + 'static,
+    head_timeout: Duration,
     stop: impl Future<Output = ()>,
 ) where
-    A: Future<Output = Response> + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(patience);
+    http.timer(TokioTimer::new()).header_read_timeout(head_timeout);
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -32,23 +33,23 @@ pub async fn serve<A>(
             Some(_) = connections.join_next() => continue,
             () = &mut stop => break,
         };
-        let answer = answer.clone();
+        let handle = handle.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            answer(peer, request.map(Body::new)).map(Ok::<_, Infallible>)
+            handle(peer, request.map(Body::new)).map(Ok::<_, Infallible>)
         });
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut stopped = stopped.clone();
         connections.spawn(async move {
             let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
+            let result = tokio::select! {
+                result = &mut connection => result,
                 _ = stopped.changed() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
             };
-            if let Err(error) = ended {
-                debug!(%error, "Connection broken off");
+            if let Err(error) = result {
+                debug!(%error, "Connection closed with an error");
             }
         });
     }
@@ -79,32 +80,32 @@ mod tests {
     const BOUND: Duration = Duration::from_mins(1);
     const NEVER: Duration = Duration::from_hours(1);
 
-    struct Served {
+    struct TestServer {
         address: SocketAddr,
         stop: oneshot::Sender<()>,
         serving: JoinHandle<()>,
     }
 
-    async fn served(router: Router, patience: Duration) -> Served {
+    async fn served(router: Router, head_timeout: Duration) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let answer = move |peer: SocketAddr, mut request: Request| {
+        let handle = move |peer: SocketAddr, mut request: Request| {
             request.extensions_mut().insert(ConnectInfo(peer));
             let router = router.clone();
             async move { router.oneshot(request).await.unwrap() }
         };
-        let serving = tokio::spawn(serve(listener, answer, patience, async {
+        let serving = tokio::spawn(serve(listener, handle, head_timeout, async {
             let _ = stopped.await;
         }));
-        Served { address, stop, serving }
+        TestServer { address, stop, serving }
     }
 
-    async fn connect(to: &Served) -> (OwnedReadHalf, OwnedWriteHalf) {
+    async fn connect(to: &TestServer) -> (OwnedReadHalf, OwnedWriteHalf) {
         TcpStream::connect(to.address).await.unwrap().into_split()
     }
 
-    /// All that comes until the other side ends it, one way or the other.
+    /// All that is received until the server closes the connection.
     async fn rest(mut reading: OwnedReadHalf) -> String {
         let mut text = Vec::new();
         let all = async { while matches!(reading.read_buf(&mut text).await, Ok(1..)) {} };
@@ -120,7 +121,7 @@ mod tests {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
     #[tokio::test]
-    async fn a_connection_that_dribbles_or_says_nothing_is_closed() {
+    async fn a_connection_that_sends_slowly_or_nothing_is_closed() {
         let served = served(whoami(), Duration::from_millis(100)).await;
         let (silent, _kept) = connect(&served).await;
         assert_eq!(rest(silent).await, "");
@@ -135,14 +136,14 @@ mod tests {
                     return;
                 }
             }
-            panic!("nobody broke it off");
+            panic!("the connection was not closed");
         });
         assert!(!rest(dribbled).await.contains("200"));
         dribbling.await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_whole_request_is_answered_and_its_caller_known() {
+    async fn a_whole_request_is_served_with_the_address_of_its_client() {
         let served = served(whoami(), NEVER).await;
         let (reading, mut writing) = connect(&served).await;
         writing.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stopping_answers_what_is_under_way_and_closes_what_is_idle() {
+    async fn shutdown_completes_requests_in_flight_and_closes_idle_connections() {
         let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let slow = {
             let (begun, finish) = (Arc::clone(&begun), Arc::clone(&finish));

@@ -1,4 +1,4 @@
-//! Shapes that several endpoints share, and how they come from and become domain types.
+//! Wire types that several endpoints share, and their conversions from and to domain types.
 
 use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
 use metricd_core::{
@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::check::{Faults, Refused};
+use crate::validation::{InvalidValue, ValidationErrors};
 
 /// One place of a metric's tile on the dashboard, in grid units.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,19 +48,19 @@ impl From<&LayoutItem> for LayoutItemBody {
     }
 }
 
-/// The same as [`LayoutItemBody`], on its way in.
+/// A [`LayoutItemBody`] in a request.
 #[derive(Debug, Deserr)]
-#[deserr(error = Faults)]
+#[deserr(error = ValidationErrors)]
 pub(crate) struct LayoutItemInput {
-    #[deserr(try_from(String) = read_breakpoint -> Refused)]
+    #[deserr(try_from(String) = read_breakpoint -> InvalidValue)]
     breakpoint: Breakpoint,
-    #[deserr(try_from(i32) = position -> Refused)]
+    #[deserr(try_from(i32) = position -> InvalidValue)]
     x: i32,
-    #[deserr(try_from(i32) = position -> Refused)]
+    #[deserr(try_from(i32) = position -> InvalidValue)]
     y: i32,
-    #[deserr(try_from(i32) = size -> Refused)]
+    #[deserr(try_from(i32) = size -> InvalidValue)]
     w: i32,
-    #[deserr(try_from(i32) = size -> Refused)]
+    #[deserr(try_from(i32) = size -> InvalidValue)]
     h: i32,
     #[deserr(rename = "static", default)]
     is_static: Option<bool>,
@@ -73,36 +73,37 @@ impl From<LayoutItemInput> for LayoutItem {
     }
 }
 
-fn read_breakpoint(text: String) -> Result<Breakpoint, Refused> {
-    Breakpoint::parse(text).map_err(|error| Refused::value(error.to_string()))
+fn read_breakpoint(text: String) -> Result<Breakpoint, InvalidValue> {
+    Breakpoint::parse(text).map_err(|error| InvalidValue::value(error.to_string()))
 }
 
-fn position(value: i32) -> Result<i32, Refused> {
+fn position(value: i32) -> Result<i32, InvalidValue> {
     at_least(LayoutItem::LEAST_POSITION, value)
 }
 
-fn size(value: i32) -> Result<i32, Refused> {
+fn size(value: i32) -> Result<i32, InvalidValue> {
     at_least(LayoutItem::LEAST_SIZE, value)
 }
 
-fn at_least(least: i32, value: i32) -> Result<i32, Refused> {
+fn at_least(least: i32, value: i32) -> Result<i32, InvalidValue> {
     if value >= least {
         Ok(value)
     } else {
-        Err(Refused::range(format!("must be at least {least}")))
+        Err(InvalidValue::range(format!("must be at least {least}")))
     }
 }
 
 /// Reads a name.
-pub(crate) fn name(text: &str) -> Result<MetricName, Refused> {
-    MetricName::parse(text).map_err(|error| Refused::value(error.to_string()))
+pub(crate) fn name(text: &str) -> Result<MetricName, InvalidValue> {
+    MetricName::parse(text).map_err(|error| InvalidValue::value(error.to_string()))
 }
 
-/// Reads tags; one that stands twice counts once.
-pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
+/// Reads tags, without duplicates.
+pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, InvalidValue> {
     let mut tags: Vec<Tag> = Vec::new();
     for text in texts {
-        let tag = Tag::parse(&text).map_err(|error| Refused::value(format!("each {error}")))?;
+        let tag =
+            Tag::parse(&text).map_err(|error| InvalidValue::value(format!("each {error}")))?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -111,33 +112,33 @@ pub(crate) fn tags(texts: Vec<String>) -> Result<Vec<Tag>, Refused> {
 }
 
 /// Reads a longer text.
-pub(crate) fn prose(text: String) -> Result<String, Refused> {
-    metric::check_prose(&text).map_err(|error| Refused::value(error.to_string()))?;
+pub(crate) fn prose(text: String) -> Result<String, InvalidValue> {
+    metric::check_prose(&text).map_err(|error| InvalidValue::value(error.to_string()))?;
     Ok(text)
 }
 
-/// Reads a time for which answers are used again.
-pub(crate) fn cache_ttl(seconds: i64) -> Result<CacheTtl, Refused> {
-    CacheTtl::from_seconds(seconds).map_err(|error| Refused::value(error.to_string()))
+/// Reads a time to live of cached answers.
+pub(crate) fn cache_ttl(seconds: i64) -> Result<CacheTtl, InvalidValue> {
+    CacheTtl::from_seconds(seconds).map_err(|error| InvalidValue::value(error.to_string()))
 }
 
-/// `read`, where `null` says the same as leaving the field out.
+/// Reads an optional value; `null` means the same as a missing field.
 pub(crate) fn optional<T, U>(
     value: Option<T>,
-    read: impl FnOnce(T) -> Result<U, Refused>,
-) -> Result<Option<U>, Refused> {
+    read: impl FnOnce(T) -> Result<U, InvalidValue>,
+) -> Result<Option<U>, InvalidValue> {
     value.map(read).transpose()
 }
 
-/// A field of a patch: left out, or given (where `null` is a value too).
+/// A field of a patch: missing, or given (where `null` is a value too).
 #[derive(Debug, Default)]
-pub(crate) enum Change<T> {
+pub(crate) enum PatchField<T> {
     #[default]
     Keep,
     Set(T),
 }
 
-impl<T> Change<T> {
+impl<T> PatchField<T> {
     pub(crate) fn into_option(self) -> Option<T> {
         match self {
             Self::Keep => None,
@@ -146,20 +147,20 @@ impl<T> Change<T> {
     }
 }
 
-impl<T> Change<Option<T>> {
-    /// `read`, where a value is given.
+impl<T> PatchField<Option<T>> {
+    /// Reads the value, if one is given.
     pub(crate) fn read<U>(
         self,
-        read: impl FnOnce(T) -> Result<U, Refused>,
-    ) -> Result<Change<Option<U>>, Refused> {
+        read: impl FnOnce(T) -> Result<U, InvalidValue>,
+    ) -> Result<PatchField<Option<U>>, InvalidValue> {
         match self {
-            Self::Set(value) => optional(value, read).map(Change::Set),
-            Self::Keep => Ok(Change::Keep),
+            Self::Set(value) => optional(value, read).map(PatchField::Set),
+            Self::Keep => Ok(PatchField::Keep),
         }
     }
 }
 
-impl<T: Deserr<E>, E: DeserializeError> Deserr<E> for Change<T> {
+impl<T: Deserr<E>, E: DeserializeError> Deserr<E> for PatchField<T> {
     fn deserialize_from_value<V: IntoValue>(
         value: Value<V>,
         location: ValuePointerRef<'_>,
@@ -170,7 +171,7 @@ impl<T: Deserr<E>, E: DeserializeError> Deserr<E> for Change<T> {
 
 /// How the dashboard draws a metric.
 #[derive(Debug, Serialize, ToSchema, Deserr)]
-#[deserr(error = Faults)]
+#[deserr(error = ValidationErrors)]
 #[schema(as = Display)]
 pub(crate) struct DisplayBody {
     /// The kind of chart.
@@ -178,13 +179,13 @@ pub(crate) struct DisplayBody {
     chart: ChartBody,
     /// The unit shown beside numbers.
     #[schema(example = "€")]
-    #[deserr(default, try_from(Option<String>) = read_unit -> Refused)]
+    #[deserr(default, try_from(Option<String>) = read_unit -> InvalidValue)]
     unit: Option<String>,
 }
 
-fn read_unit(text: Option<String>) -> Result<Option<String>, Refused> {
+fn read_unit(text: Option<String>) -> Result<Option<String>, InvalidValue> {
     optional(text, |text| {
-        metric::check_unit(&text).map_err(|error| Refused::value(error.to_string()))?;
+        metric::check_unit(&text).map_err(|error| InvalidValue::value(error.to_string()))?;
         Ok(text)
     })
 }
@@ -192,7 +193,7 @@ fn read_unit(text: Option<String>) -> Result<Option<String>, Refused> {
 /// Kinds of chart.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema, Deserr)]
 #[serde(rename_all = "lowercase")]
-#[deserr(error = Faults, rename_all = lowercase)]
+#[deserr(error = ValidationErrors, rename_all = lowercase)]
 #[schema(as = Chart)]
 pub(crate) enum ChartBody {
     Auto,

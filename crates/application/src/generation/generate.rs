@@ -22,6 +22,7 @@ use crate::{
     compile::{CompileError, compile, compile_suggestion},
     context::Context,
     error::{Cause, Classified, Classify, InputField},
+    error_chain,
     ports::{
         GenerateError, GenerationSource, QueryGenerator, RefusedAttempt, RunError, StoreError,
         Suggestion, SuggestionRequest,
@@ -279,12 +280,6 @@ impl Asking<'_> {
 fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
     match error {
         RunError::Unavailable(_) | RunError::QueueFull => Err(error.into()),
-        error => Ok(Err(chain(&error))),
+        error => Ok(Err(error_chain(&error))),
     }
-}
-
-/// An error with what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -16,7 +16,7 @@ use crate::{
     context::{Approval, Context},
     error::{Classified, Classify},
     generation::{Generation, GenerationError, generate},
-    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, keep},
+    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, store_response},
     ports::StoreError,
     rights::permits,
 };
@@ -105,15 +105,15 @@ pub async fn create_metric(
     actor: &Actor,
     context: &Context,
     command: CreateMetric,
-    asked: Option<Replayable<'_, Created>>,
+    replayable: Option<Replayable<'_, Created>>,
 ) -> Result<Outcome<Created>, CreateError> {
     authorize_on(actor, context, Action::Create, Object::Catalog).await?;
-    let once = asked.as_ref().map(|asked| asked.once);
-    if once.is_some() {
+    let request = replayable.as_ref().map(|replayable| replayable.request);
+    if request.is_some() {
         // A sentence is not read again for a metric that is there. The key is free again until the
         // metric is stored.
         let mut work = context.store.begin().await?;
-        if let Err(unclaimed) = claim(actor, context, work.as_mut(), once).await {
+        if let Err(unclaimed) = claim(actor, context, work.as_mut(), request).await {
             return unclaimed_outcome(unclaimed);
         }
     }
@@ -145,13 +145,13 @@ pub async fn create_metric(
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
     let created = Created { id, generation, shows_sql };
     let mut work = context.store.begin().await?;
-    if let Err(unclaimed) = claim(actor, context, work.as_mut(), once).await {
+    if let Err(unclaimed) = claim(actor, context, work.as_mut(), request).await {
         return unclaimed_outcome(unclaimed);
     }
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
-    if let Some(Replayable { once, answer }) = asked {
-        keep(actor, context, work.as_mut(), Some(once), || answer(&created)).await?;
+    if let Some(Replayable { request, response }) = replayable {
+        store_response(actor, context, work.as_mut(), Some(request), || response(&created)).await?;
     }
     let (now, version) = (context.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
@@ -160,7 +160,7 @@ pub async fn create_metric(
 
 fn unclaimed_outcome(unclaimed: ClaimError) -> Result<Outcome<Created>, CreateError> {
     match unclaimed {
-        ClaimError::Replayed(answer) => Ok(Outcome::Replayed(answer)),
+        ClaimError::Replayed(response) => Ok(Outcome::Replayed(response)),
         ClaimError::Refused(error) => Err(error.into()),
         ClaimError::Store(error) => Err(error.into()),
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
+    bind::{ReadError, bind},
     context::Context,
     freshness::Definition,
     ports::RowStream,
-    rows::{self, ReadError},
+    rows,
 };
 
 /// A metric with the stream of its rows.
@@ -31,7 +32,7 @@ pub async fn export_metric(
     id: MetricId,
     parameters: ParameterRequest,
 ) -> Result<MetricExport, ReadError> {
-    let (query, _) = rows::bind(actor, context, id, &parameters).await?;
+    let (query, _) = bind(actor, context, id, &parameters).await?;
     let open = rows::open_query(context.runner.as_ref(), &context.admission, &query).await?;
     let rows = open.stream().await?;
     Ok(MetricExport { definition: Arc::clone(query.definition()), rows })

@@ -5,9 +5,9 @@ use std::time::Duration;
 use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
+    bind::{ReadError, bind},
     context::Context,
     freshness::SourcedAnswer,
-    rows::{self, ReadError},
 };
 
 /// What a caller asks of a metric.
@@ -29,6 +29,6 @@ pub async fn get_metric(
     id: MetricId,
     request: &AnswerRequest,
 ) -> Result<SourcedAnswer, ReadError> {
-    let (query, fresh) = rows::bind(actor, context, id, &request.parameters).await?;
+    let (query, fresh) = bind(actor, context, id, &request.parameters).await?;
     Ok(context.answers.get(query, request.max_age, fresh).await?)
 }

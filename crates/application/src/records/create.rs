@@ -2,32 +2,24 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditEvent,
     ids::{MetricId, RecordId},
-    record::{MetricRecord, RecordValues},
+    record::MetricRecord,
 };
 use thiserror::Error;
 
+use super::target::RecordTarget;
 use crate::{
     Forbidden, authorize, authorize_on,
     context::Context,
     error::{Cause, Classified, Classify},
-    idempotency::{ClaimError, KeyError, Outcome, claim, keep},
+    freshness::Definition,
+    idempotency::{ClaimError, KeyError, Outcome, claim, store_response},
     ports::{IdempotentRequest, StoreError, StoredResponse},
     rights::find_definition,
 };
-
-/// The record to add.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CreateRecord {
-    /// When it happened, as UTC wall time; now unless given.
-    pub date: Option<NaiveDateTime>,
-    /// What was recorded: finite numbers, and texts without NUL.
-    pub values: RecordValues,
-}
 
 /// Why no record was added.
 #[derive(Debug, Error)]
@@ -63,7 +55,7 @@ impl From<StoreError> for CreateRecordError {
     }
 }
 
-/// Adds a record to the data of the metric `id`'s query, `once` if that is asked for.
+/// Adds the record that `record` makes for the metric `id`, once if `request` is idempotent.
 ///
 /// # Errors
 /// See [`CreateRecordError`].
@@ -71,29 +63,35 @@ pub async fn create_record(
     actor: &Actor,
     context: &Context,
     id: MetricId,
-    command: CreateRecord,
-    once: Option<&IdempotentRequest>,
+    record: impl FnOnce(&RecordTarget) -> MetricRecord + Send,
+    request: Option<&IdempotentRequest>,
 ) -> Result<Outcome<()>, CreateRecordError> {
-    authorize(actor, context, Action::Record, id.into()).await?;
-    let (known, _) =
-        find_definition(actor, context, id).await?.ok_or(CreateRecordError::NotFound)?;
-    let metric = &known.compiled.metric;
-    authorize_on(actor, context, Action::Record, Object::Metric(metric)).await?;
+    let definition = authorized_metric(actor, context, id).await?;
     let now = context.clock.now();
-    let record = MetricRecord {
-        query_id: metric.query_id.clone(),
-        date: command.date.unwrap_or_else(|| now.naive_utc()),
-        values: command.values,
-    };
+    let target = RecordTarget::new(definition.compiled.metric.query_id.clone(), now);
+    let record = record(&target);
     let mut work = context.store.begin().await?;
-    match claim(actor, context, work.as_mut(), once).await {
+    match claim(actor, context, work.as_mut(), request).await {
         Ok(()) => {}
-        Err(ClaimError::Replayed(answer)) => return Ok(Outcome::Replayed(answer)),
+        Err(ClaimError::Replayed(response)) => return Ok(Outcome::Replayed(response)),
         Err(ClaimError::Refused(error)) => return Err(error.into()),
         Err(ClaimError::Store(error)) => return Err(error.into()),
     }
     work.insert_record(RecordId(context.ids.fresh()), &record).await?;
-    keep(actor, context, work.as_mut(), once, StoredResponse::default).await?;
+    store_response(actor, context, work.as_mut(), request, StoredResponse::default).await?;
     work.commit(&AuditEvent::done(actor, now, Action::Record, id.into(), None), &[]).await?;
     Ok(Outcome::Executed(()))
+}
+
+/// Authorizes adding records to the metric `id`, and finds it.
+pub(super) async fn authorized_metric(
+    actor: &Actor,
+    context: &Context,
+    id: MetricId,
+) -> Result<Arc<Definition>, CreateRecordError> {
+    authorize(actor, context, Action::Record, id.into()).await?;
+    let found = find_definition(actor, context, id).await?;
+    let (found, _) = found.ok_or(CreateRecordError::NotFound)?;
+    authorize_on(actor, context, Action::Record, Object::Metric(&found.compiled.metric)).await?;
+    Ok(found)
 }

@@ -1,7 +1,9 @@
 //! Adding records to the built-in table `metrics`.
 
 mod create;
-mod create_many;
+mod target;
+mod upload;
 
-pub use create::{CreateRecord, CreateRecordError, create_record};
-pub use create_many::{CreateRecordsError, RecordSource, create_records};
+pub use create::{CreateRecordError, create_record};
+pub use target::RecordTarget;
+pub use upload::{CreateRecordsError, RecordBatches, RecordUpload, begin_upload};

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use metricd_application::{
     admission::Admission,
+    bind::ReadError,
     compile::{CompileError, compile},
     context::Context,
     metrics::{AnswerRequest, CreateMetric, QuerySource, create_metric, get_metric},
     ports::RunError,
-    rows::ReadError,
 };
 use metricd_core::{
     actor::Actor,

@@ -16,14 +16,14 @@ use std::{
 use async_trait::async_trait;
 use metricd_application::{
     admission::Admission,
+    bind::ReadError,
     context::Context,
     freshness::{AnswerCacheSettings, AnswerSource, SourcedAnswer},
     metrics::{
         AnswerRequest, CreateMetric, Patch, QuerySource, create_metric, get_metric, update_metric,
     },
     ports::{Description, QueryRunner, RowStream, Rows, RunError, UnitOfWork},
-    records::{CreateRecord, create_record},
-    rows::ReadError,
+    records::{RecordTarget, create_record},
     tables::announce_change,
 };
 use metricd_core::{
@@ -408,9 +408,9 @@ impl<'a> Running<'a> {
     async fn take(&mut self, step: &Step, before: &World, after: &World) {
         match *step {
             Step::Record { server, metric } => {
-                let command = CreateRecord { date: None, values: RecordValues::default() };
                 let (context, id) = (&self.servers[server].context, self.metrics[metric].0);
-                create_record(&Actor::operator(), context, id, command, None).await.unwrap();
+                let empty = |target: &RecordTarget| target.record(None, RecordValues::default());
+                create_record(&Actor::operator(), context, id, empty, None).await.unwrap();
             }
             Step::Untold { metric } => {
                 let insert = format!(

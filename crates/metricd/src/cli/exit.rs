@@ -5,10 +5,10 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use metricd_application::{
+    bind::ReadError,
     catalog::ImportError,
     error::{Classify, ErrorKind},
     ports::StoreError,
-    rows::ReadError,
     tables::{LoadTableError, WatchTableError},
 };
 

@@ -5,9 +5,9 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 use anyhow::Context;
 use comfy_table::{ContentArrangement, Table, presets};
 use metricd_application::{
+    bind::ReadError,
     freshness::SourcedAnswer,
     metrics::{AnswerRequest, get_metric},
-    rows::ReadError,
 };
 use metricd_core::{
     actor::Actor,

@@ -13,7 +13,7 @@ use metricd_infrastructure::{
     loaders::{RecordFile, load_metrics, load_queries},
     policy::CedarPolicies,
 };
-use metricd_web::{App, Limits, service};
+use metricd_web::{App, AppParts, AppSettings};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -84,7 +84,7 @@ async fn serve(
     identity: Identity,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
-    fill(&config.seed, &context).await?;
+    seed_empty_tables(&config.seed, &context).await?;
     if args.demo {
         demo::load(&config.general.data_dir, &context).await?;
     }
@@ -92,7 +92,7 @@ async fn serve(
         .await
         .with_context(|| format!("cannot listen on {}", config.general.listen))?;
     let address = listener.local_addr()?;
-    let limits = Limits {
+    let settings = AppSettings {
         request_timeout: config.limits.request_timeout,
         upload_timeout: config.limits.upload_timeout,
         max_upload_bytes: config.limits.max_upload_bytes.into(),
@@ -108,16 +108,16 @@ async fn serve(
     supervisor.spawn_essential("change feed", async move |stopping| {
         change_feed.follow(stopping).await;
     });
-    let app = App {
+    let parts = AppParts {
         context,
         development_keys: identity.development_keys(),
         verifier: identity.verifier,
         sign_in: identity.sign_in,
     };
-    if app.sign_in.development {
-        warn!("No issuer is configured: tokens are made by `metricd token`, for development");
+    if parts.sign_in.development {
+        warn!("No issuer is configured; tokens are made by `metricd token`, for development");
     }
-    let service = service(app, limits);
+    let app = App::new(parts, settings);
     let stop = stop_signal()?;
     let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
@@ -129,11 +129,11 @@ async fn serve(
     if args.demo {
         super::output::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
-    let answer = move |peer, request| {
-        let service = service.clone();
-        async move { service.answer(peer, request).await }
+    let handle = move |peer, request| {
+        let app = app.clone();
+        async move { app.handle(peer, request).await }
     };
-    let serving = metricd_web::serve(listener, answer, HEAD_TIMEOUT, async {
+    let serving = metricd_web::serve(listener, handle, HEAD_TIMEOUT, async {
         stop.await;
         info!("Shutting down service");
         // Long-lived responses end with this, so that they hold up no stop.
@@ -182,7 +182,7 @@ async fn reload_on_hangup(mut hangup: Signal, policies: Arc<CedarPolicies>) {
 
 /// Loads the seed files into empty tables. A file that is missing or invalid does not stop the start: the service
 /// is of use without it.
-async fn fill(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> {
+async fn seed_empty_tables(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> {
     let files = CatalogFiles {
         queries: present(settings.queries.as_deref()).map(load_queries),
         metrics: present(settings.metrics.as_deref()).map(load_metrics),
@@ -195,7 +195,7 @@ async fn fill(settings: &SeedSettings, context: &Context) -> anyhow::Result<()> 
     )]
     let operator = Actor::operator();
     if let Some(report) = seed(&operator, context, files).await? {
-        tell(&report);
+        log_findings(&report);
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ fn present(path: Option<&Path>) -> Option<&Path> {
 }
 
 /// Logs the findings. A finding's message may quote a record, so only its place is logged.
-fn tell(report: &Report) {
+fn log_findings(report: &Report) {
     for finding in report.findings.listed() {
         let Place { file, line, path } = &finding.place;
         let severity = finding.severity.as_str();

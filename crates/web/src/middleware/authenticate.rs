@@ -1,5 +1,6 @@
-//! Nobody comes in unverified. Every route behind this middleware has an [`Actor`]; which routes
-//! stand before it is for the router to say.
+//! Authentication: verifies the bearer token of every request to a closed route, and limits rates.
+//!
+//! Must never pass a request on without an [`Actor`]. Which routes are closed, the router decides.
 
 use std::{
     convert::Infallible,
@@ -29,35 +30,35 @@ use metricd_core::{
 use tower::{Layer, Service};
 use tracing::{info, warn};
 
-use super::rate::{RateLimit, Whose};
+use super::rate::{RateLimit, RateLimitKey};
 use crate::problem::Problem;
 
-/// Who lets callers in, and how often.
-pub(crate) struct Door {
+/// Verifies callers and limits their rates.
+pub(crate) struct Authenticator {
     pub(crate) context: Arc<Context>,
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) rate: RateLimit,
-    /// How many tokens were refused since the start.
+    /// The number of requests refused since the start.
     pub(crate) refused: AtomicU64,
 }
 
-/// Stands before routes: verifies the caller, and passes the request on with an [`Actor`] or answers in
-/// its place. Written out, because `from_fn` boxes every request twice.
+/// A layer that passes a request on with an [`Actor`], or responds in the route's place. Written out,
+/// because `from_fn` boxes every request twice.
 #[derive(Clone)]
-pub(crate) struct Authenticate(pub(crate) Arc<Door>);
+pub(crate) struct AuthenticateLayer(pub(crate) Arc<Authenticator>);
 
-/// What stands behind [`Authenticate`].
+/// The routes behind [`AuthenticateLayer`].
 #[derive(Clone)]
 pub(crate) struct Authenticated<S> {
-    door: Arc<Door>,
-    behind: S,
+    authenticator: Arc<Authenticator>,
+    inner: S,
 }
 
-impl<S> Layer<S> for Authenticate {
+impl<S> Layer<S> for AuthenticateLayer {
     type Service = Authenticated<S>;
 
-    fn layer(&self, behind: S) -> Self::Service {
-        Authenticated { door: Arc::clone(&self.0), behind }
+    fn layer(&self, inner: S) -> Self::Service {
+        Authenticated { authenticator: Arc::clone(&self.0), inner }
     }
 }
 
@@ -71,20 +72,20 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.behind.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let door = Arc::clone(&self.door);
-        // The one that was polled is the one that is ready.
-        let clone = self.behind.clone();
-        let mut behind = std::mem::replace(&mut self.behind, clone);
+        let authenticator = Arc::clone(&self.authenticator);
+        // The service that was polled is the one that is ready.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             let call = request.extensions_mut().remove::<Call>().unwrap_or_default();
-            match door.enter(request.headers(), call).await {
+            match authenticator.authenticate(request.headers(), call).await {
                 Ok(actor) => {
                     request.extensions_mut().insert(actor);
-                    behind.call(request).await
+                    inner.call(request).await
                 }
                 Err(problem) => Ok(problem.into_response()),
             }
@@ -92,93 +93,95 @@ where
     }
 }
 
-impl Door {
-    async fn enter(&self, headers: &HeaderMap, call: Call) -> Result<Actor, Problem> {
+impl Authenticator {
+    /// Returns the caller, or the response to a client that is refused.
+    async fn authenticate(&self, headers: &HeaderMap, call: Call) -> Result<Actor, Problem> {
         let verified = match bearer(headers) {
-            Ok(token) => self.verifier.verify(token).await.map_err(Refusal::Token),
-            Err(refusal) => Err(refusal),
+            Ok(token) => self.verifier.verify(token).await.map_err(AuthenticationError::Token),
+            Err(error) => Err(error),
         };
         match verified {
             Ok(identity) => {
                 tracing::Span::current().record("actor", identity.subject.as_str());
-                self.rate.check(Whose::Caller(&identity)).map_err(Problem::too_many)?;
+                self.rate.check(RateLimitKey::Caller(&identity)).map_err(Problem::too_many)?;
                 Ok(verified_caller(identity, call))
             }
-            Err(refusal) => Err(Box::pin(self.refuse(refusal, call)).await),
+            Err(error) => Err(Box::pin(self.refuse(error, call)).await),
         }
     }
 
-    async fn refuse(&self, refusal: Refusal, call: Call) -> Problem {
-        // Whoever guesses is held back, whoever calls with a good token from the same place is not.
+    async fn refuse(&self, error: AuthenticationError, call: Call) -> Problem {
+        // Guessing is limited by address, which does not limit callers with valid tokens behind it.
         if let Some(address) = call.address
-            && let Err(wait) = self.rate.check(Whose::Address(address))
+            && let Err(wait) = self.rate.check(RateLimitKey::Address(address))
         {
             return Problem::too_many(wait);
         }
-        let (reason, problem) = match refusal {
-            Refusal::Token(TokenError::Scope { identity, required }) => {
+        let (reason, problem) = match error {
+            AuthenticationError::Token(TokenError::Scope { identity, required }) => {
                 tracing::Span::current().record("actor", identity.subject.as_str());
-                if let Err(wait) = self.rate.check(Whose::Caller(&identity)) {
+                if let Err(wait) = self.rate.check(RateLimitKey::Caller(&identity)) {
                     return Problem::too_many(wait);
                 }
                 let actor = verified_caller(identity, call);
                 deny(&actor, &self.context, AuditedAction::Enter, AuditedObject::Catalog).await;
                 return Problem::lacks_scope(&required);
             }
-            Refusal::Token(TokenError::Unavailable(failure)) => {
-                warn!(error = failure.as_ref() as &dyn Error, "Keys of an issuer not known");
+            AuthenticationError::Token(TokenError::Unavailable(failure)) => {
+                warn!(error = failure.as_ref() as &dyn Error, "Token keys unavailable");
                 ("the keys of the token's issuer are not known", Problem::unverifiable())
             }
-            Refusal::Token(TokenError::Expired) => {
+            AuthenticationError::Token(TokenError::Expired) => {
                 let problem = Problem::unauthorized(Some("invalid_token"), "The token has expired");
                 ("the token has expired", problem)
             }
-            Refusal::Token(TokenError::Invalid(reason)) => {
+            AuthenticationError::Token(TokenError::Invalid(reason)) => {
                 (reason, Problem::unauthorized(Some("invalid_token"), "The token is not valid"))
             }
-            Refusal::NoToken => {
+            AuthenticationError::NoToken => {
                 ("there is no token", Problem::unauthorized(None, "A bearer token is required"))
             }
-            Refusal::Unreadable(reason) => {
+            AuthenticationError::Unreadable(reason) => {
                 let needed = "One header is required: Authorization: Bearer <token>";
                 (reason, Problem::unauthorized(Some("invalid_request"), needed))
             }
         };
-        self.count(reason, &call);
+        self.log_refusal(reason, &call);
         problem
     }
 
-    fn count(&self, reason: &str, call: &Call) {
+    fn log_refusal(&self, reason: &str, call: &Call) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let address = call.address.map(tracing::field::display);
         info!(reason, address, refused, "Token refused");
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
+#[expect(clippy::disallowed_methods, reason = "the one place that verifies callers")]
 fn verified_caller(identity: Arc<Identity>, call: Call) -> Actor {
     Actor::verified(identity, call)
 }
 
-/// Why nobody was verified.
-enum Refusal {
+/// Why a request has no verified caller.
+enum AuthenticationError {
     NoToken,
     Unreadable(&'static str),
     Token(TokenError),
 }
 
-/// The token of the one `Authorization` header.
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+/// Returns the token of the one `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<&str, AuthenticationError> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let value = all.next().ok_or(Refusal::NoToken)?;
+    let value = all.next().ok_or(AuthenticationError::NoToken)?;
     if all.next().is_some() {
-        return Err(Refusal::Unreadable("there are several Authorization headers"));
+        return Err(AuthenticationError::Unreadable("there are several Authorization headers"));
     }
-    let text = value.to_str().map_err(|_| Refusal::Unreadable("the header is not ASCII"))?;
+    let text =
+        value.to_str().map_err(|_| AuthenticationError::Unreadable("the header is not ASCII"))?;
     let (scheme, token) =
-        text.split_once(' ').ok_or(Refusal::Unreadable("the header has no token"))?;
+        text.split_once(' ').ok_or(AuthenticationError::Unreadable("the header has no token"))?;
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Refusal::Unreadable("the scheme is not Bearer"));
+        return Err(AuthenticationError::Unreadable("the scheme is not Bearer"));
     }
     Ok(token.trim_matches(' '))
 }
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_taken_from_one_plain_header() {
+    fn a_token_is_read_from_exactly_one_header() {
         let read = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {

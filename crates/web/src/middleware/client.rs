@@ -1,12 +1,12 @@
-//! Who is at the other end, where proxies stand between.
+//! The client's address behind proxies.
 
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The machine that sent the request: the last one that no trusted proxy has written down for
-/// another trusted proxy. What stands further left anybody may have written.
+/// Returns the address of the client: the last one in `X-Forwarded-For` that is not a trusted proxy's. What
+/// stands further left may be forged.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
     if !is_proxy(&peer) {
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarded_address_is_believed_of_trusted_proxies_alone() {
+    fn a_forwarded_address_is_accepted_from_trusted_proxies_only() {
         assert_eq!(forwarded("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(forwarded("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(forwarded("10.0.0.1", &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");

@@ -1,10 +1,10 @@
-//! The parts of what happens around every request; [`Front`](crate::front) has their order.
+//! The steps that every request goes through; [`App`](crate::app::App) has their order.
 
 pub(crate) mod authenticate;
 pub(crate) mod client;
+pub(crate) mod compress;
+pub(crate) mod head_limits;
 pub(crate) mod headers;
-pub(crate) mod limits;
-pub(crate) mod pack;
 pub(crate) mod rate;
 pub(crate) mod request;
 pub(crate) mod slash;

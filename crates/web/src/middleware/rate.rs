@@ -1,5 +1,6 @@
-//! How often one caller may ask. Callers are told apart by who they are, never by what they send:
-//! whoever has no good token is told apart by address.
+//! Rate limiting. Callers are told apart by their verified identity, clients without a valid token by address.
+//!
+//! Must never count by anything that a client can choose.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -14,66 +15,66 @@ use governor::{
 };
 use metricd_core::actor::Identity;
 
-/// Callers who have not asked for a while are forgotten after so many requests.
+/// Idle entries are removed once per this many requests.
 const SWEEP_EVERY: u32 = 4_096;
 
-/// A limit for each caller.
+/// A token bucket for each caller and address.
 pub(crate) struct RateLimit {
-    limiter: Option<DefaultKeyedRateLimiter<Key>>,
+    limiter: Option<DefaultKeyedRateLimiter<BucketKey>>,
     clock: DefaultClock,
-    asked: AtomicU32,
+    requests: AtomicU32,
 }
 
-/// Whose request it is.
-pub(crate) enum Whose<'a> {
+/// What a request is counted against.
+pub(crate) enum RateLimitKey<'a> {
     Caller(&'a Identity),
     Address(IpAddr),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Key {
+enum BucketKey {
     Caller { issuer: String, subject: String },
     Address(IpAddr),
 }
 
 impl RateLimit {
-    /// So many requests in a second on average, and so many at once; none means no limit.
+    /// Limits the average rate per second and the burst; no rate means no limit.
     pub(crate) fn new(per_second: Option<NonZeroU32>, burst: NonZeroU32) -> Self {
         let quota = per_second.map(|rate| Quota::per_second(rate).allow_burst(burst));
         Self {
             limiter: quota.map(RateLimiter::keyed),
             clock: DefaultClock::default(),
-            asked: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
         }
     }
 
-    /// Counts a request, or says how long to wait before the next one.
-    pub(crate) fn check(&self, whose: Whose<'_>) -> Result<(), Duration> {
+    /// Counts a request, or returns the time to wait before the next one.
+    pub(crate) fn check(&self, key: RateLimitKey<'_>) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
         };
-        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+        if self.requests.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
         limiter
-            .check_key(&whose.into())
+            .check_key(&key.into())
             .map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
 }
 
-impl From<Whose<'_>> for Key {
-    fn from(whose: Whose<'_>) -> Self {
-        match whose {
-            Whose::Caller(Identity { issuer, subject, .. }) => {
+impl From<RateLimitKey<'_>> for BucketKey {
+    fn from(key: RateLimitKey<'_>) -> Self {
+        match key {
+            RateLimitKey::Caller(Identity { issuer, subject, .. }) => {
                 Self::Caller { issuer: issuer.clone(), subject: subject.clone() }
             }
-            Whose::Address(address) => Self::Address(network(address)),
+            RateLimitKey::Address(address) => Self::Address(network(address)),
         }
     }
 }
 
-/// An IPv6 customer has a whole network of addresses: they count as one.
+/// The addresses of an IPv6 network of 64 bits count as one: a customer has all of them.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -106,20 +107,21 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_has_one_limit_whatever_the_token_says_beside() {
+    fn a_caller_has_one_limit_whatever_else_the_token_claims() {
         let limit = limit(2);
         let ann = ["a", "b", "c"].map(|scope| identity("ann", scope));
-        assert_eq!(limit.check(Whose::Caller(&ann[0])), Ok(()));
-        assert_eq!(limit.check(Whose::Caller(&ann[1])), Ok(()));
-        let wait = limit.check(Whose::Caller(&ann[2])).unwrap_err();
+        assert_eq!(limit.check(RateLimitKey::Caller(&ann[0])), Ok(()));
+        assert_eq!(limit.check(RateLimitKey::Caller(&ann[1])), Ok(()));
+        let wait = limit.check(RateLimitKey::Caller(&ann[2])).unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
-        assert_eq!(limit.check(Whose::Caller(&identity("bob", "a"))), Ok(()));
+        assert_eq!(limit.check(RateLimitKey::Caller(&identity("bob", "a"))), Ok(()));
     }
 
     #[test]
     fn addresses_of_one_network_count_together() {
         let limit = limit(1);
-        let check = |address: &str| limit.check(Whose::Address(address.parse().unwrap())).is_ok();
+        let check =
+            |address: &str| limit.check(RateLimitKey::Address(address.parse().unwrap())).is_ok();
         assert!(check("2001:db8:0:1::1"));
         assert!(!check("2001:db8:0:1:ffff::2"));
         assert!(check("2001:db8:0:2::1"));
@@ -128,8 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_nobody_waits() {
+    fn without_a_rate_there_is_no_limit() {
         let limit = RateLimit::new(None, NonZeroU32::MIN);
-        assert!((0..1_000).all(|_| limit.check(Whose::Caller(&identity("ann", "a"))).is_ok()));
+        assert!(
+            (0..1_000).all(|_| limit.check(RateLimitKey::Caller(&identity("ann", "a"))).is_ok())
+        );
     }
 }

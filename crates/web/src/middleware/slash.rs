@@ -1,8 +1,8 @@
-//! A trailing slash means the same as none.
+//! Trailing slashes, which are ignored.
 
 use axum::{extract::Request, http::Uri};
 
-/// Takes the slashes off the end of the path. `/docs/` keeps its own: the page's links need it.
+/// Removes trailing slashes from the path. `/docs/` keeps its own: the page's relative links need it.
 pub(crate) fn trim<B>(mut request: Request<B>) -> Request<B> {
     let uri = request.uri();
     let path = uri.path();

@@ -1,4 +1,4 @@
-//! The endpoints: one file each, with its request, its response and its documentation.
+//! The endpoints: one file each, with its request, its response, its documentation and its tests.
 
 pub(crate) mod audit;
 pub(crate) mod auth;

@@ -6,14 +6,12 @@ use bytes::Bytes;
 use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::{
     admission::Admission,
-    context::{Approval, Context},
-    freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache, RowSource},
+    context::{Adapters, Approval, Context, ContextSettings},
+    freshness::AnswerCacheSettings,
     ports::{
         AnswerDraft, AnswerWriter, NoCaches, Policies, QueryRunner, RenderedAnswer, Store,
         UnitOfWork,
     },
-    rows::QueryRows,
-    supervisor::Supervisor,
 };
 use metricd_core::{
     actor::{Action, Actor, Identity, Object},
@@ -177,71 +175,37 @@ pub(crate) fn context_admitting(db: &Database, admission: Admission) -> Context 
     context_caching(db, settings, db.runner(), admission)
 }
 
-/// The same, with answers that `runner` reads and that are cached as `settings` say.
+/// The same, with answers that `runner` reads and that are cached as `answers` says.
 pub(crate) fn context_caching(
     db: &Database,
-    settings: AnswerCacheSettings,
+    answers: AnswerCacheSettings,
     runner: Arc<dyn QueryRunner>,
     admission: Admission,
 ) -> Context {
-    let clock = Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc()));
-    let rows = QueryRows {
-        runner: Arc::clone(&runner),
-        admission: admission.clone(),
-        clock: Arc::clone(&clock) as _,
-        max_rows: 1_000,
-    };
-    let cached = Cached::new(db, settings, Arc::new(rows));
-    Context {
+    let adapters = Adapters {
         catalog: db.catalog(),
-        definitions: cached.definitions,
-        answers: cached.answers,
-        change_feed: cached.change_feed,
-        store: cached.store,
         changes: db.changes(),
+        is_shared: db.is_shared(),
+        store: Box::new(|sink| db.store(sink)),
         policies: Arc::new(Everything),
         audit: db.audit(),
         runner,
-        admission,
         schema: db.schema(),
         generators: Arc::new([]),
+        writer: Arc::new(RowsAlone),
+        clock: Arc::new(FixedClock(moment("2025-08-02T12:00:00").and_utc())),
+        ids: Arc::new(RandomIds),
+    };
+    let settings = ContextSettings {
+        admission,
+        answers,
+        max_definition_bytes: 1 << 20,
         generation_time: Duration::from_mins(5),
         approval: Approval::NotNeeded,
-        clock,
-        ids: Arc::new(RandomIds),
         claims: Arc::default(),
         max_rows: 1_000,
-        supervisor: Supervisor::default(),
-    }
-}
-
-/// Caches over a database, which learn of what is written through their `store`.
-pub(crate) struct Cached {
-    pub(crate) change_feed: Arc<ChangeFeed>,
-    pub(crate) definitions: DefinitionCache,
-    pub(crate) answers: AnswerCache,
-    pub(crate) store: Arc<dyn Store>,
-}
-
-impl Cached {
-    pub(crate) fn new(
-        db: &Database,
-        settings: AnswerCacheSettings,
-        rows: Arc<dyn RowSource>,
-    ) -> Self {
-        let change_feed = Arc::new(ChangeFeed::new(db.changes(), db.is_shared()));
-        let definitions = DefinitionCache::new(db.catalog(), Arc::clone(&change_feed), 1 << 20);
-        let answers = AnswerCache::new(
-            definitions.clone(),
-            Arc::clone(&change_feed),
-            rows,
-            Arc::new(RowsAlone),
-            Supervisor::default(),
-            settings,
-        );
-        let store = db.store(Arc::clone(&change_feed) as _);
-        Self { change_feed, definitions, answers, store }
-    }
+    };
+    Context::new(adapters, settings)
 }
 
 /// Writes an answer's rows and nothing else.

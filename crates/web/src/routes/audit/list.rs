@@ -19,10 +19,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    check::{Checked, Fault, Faults},
+    check::Checked,
     extract::{Caller, QueryParams},
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
+    validation::{ValidationError, ValidationErrors},
 };
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -142,46 +143,46 @@ pub(crate) async fn handler(
 }
 
 fn read(query: &QueryParams) -> Checked<AuditFilter> {
-    let mut faults = Faults::default();
-    let limit = query.whole_number("limit", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let limit = query.whole_number("limit", &mut errors, |text| {
         let limit = text.parse().ok().filter(|limit| (1..=MAX_EVENTS).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_EVENTS}"))
     });
-    let before = query.read("cursor", "value_error", &mut faults, |text| {
+    let before = query.read("cursor", "value_error", &mut errors, |text| {
         text.parse().map_err(|_| "must be a next_cursor of an earlier page")
     });
-    let action = query.read("action", "value_error", &mut faults, |text| {
+    let action = query.read("action", "value_error", &mut errors, |text| {
         AuditedAction::from_word(text).ok_or("must be an action, such as edit")
     });
-    let metric = query.read("metric_id", "uuid_parsing", &mut faults, |text| {
+    let metric = query.read("metric_id", "uuid_parsing", &mut errors, |text| {
         Uuid::try_parse(text)
             .map(|id| AuditedObject::Metric(MetricId(id)))
             .map_err(|_| "must be a UUID")
     });
-    let table = text(query, "table", &mut faults).map(AuditedObject::Table);
+    let table = text(query, "table", &mut errors).map(AuditedObject::Table);
     if metric.is_some() && table.is_some() {
         let message = "must not be given together with metric_id";
-        faults.0.push(Fault::at(&["query", "table"], "value_error", message));
+        errors.0.push(ValidationError::at(&["query", "table"], "value_error", message));
     }
-    let outcome = query.read("outcome", "value_error", &mut faults, |text| {
+    let outcome = query.read("outcome", "value_error", &mut errors, |text| {
         AuditOutcome::from_word(text).ok_or("must be done or denied")
     });
     let filter = AuditFilter {
         limit: limit.unwrap_or(DEFAULT_LIMIT),
         before,
-        subject: text(query, "subject", &mut faults),
+        subject: text(query, "subject", &mut errors),
         action,
         object: metric.or(table),
         outcome,
-        request_id: text(query, "request_id", &mut faults),
-        since: instant(query, "since", &mut faults),
-        until: instant(query, "until", &mut faults),
+        request_id: text(query, "request_id", &mut errors),
+        since: instant(query, "since", &mut errors),
+        until: instant(query, "until", &mut errors),
     };
-    if faults.0.is_empty() { Ok(filter) } else { Err(faults) }.into()
+    Checked::new(filter, errors)
 }
 
-fn text(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<String> {
-    query.read(name, "value_error", faults, |text| {
+fn text(query: &QueryParams, name: &str, errors: &mut ValidationErrors) -> Option<String> {
+    query.read(name, "value_error", errors, |text| {
         let fits = (1..=500).contains(&text.chars().count()) && !text.contains('\0');
         if fits {
             Ok(text.to_owned())
@@ -191,11 +192,58 @@ fn text(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<String> 
     })
 }
 
-fn instant(query: &QueryParams, name: &str, faults: &mut Faults) -> Option<DateTime<Utc>> {
-    query.read(name, "date_parsing", faults, |text| {
+fn instant(
+    query: &QueryParams,
+    name: &str,
+    errors: &mut ValidationErrors,
+) -> Option<DateTime<Utc>> {
+    query.read(name, "date_parsing", errors, |text| {
         // A plus sign in a query string is a space.
         DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
             .map(|instant| instant.to_utc())
             .map_err(|_| "must be an instant such as 2025-06-30T12:00:00Z")
     })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{METRIC, TestApp, auth_tests, get, metric, post};
+
+    auth_tests!("list_audit_events", get("/audit"));
+
+    #[tokio::test]
+    async fn events_are_listed() {
+        let app = TestApp::new();
+        assert_eq!(app.send(post(metric("/metric-records")).json(&json!({}))).await.status, 201);
+        let response = app.send(get("/audit?action=record&since=2025-06-30T12:00:00Z")).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let page = response.json();
+        let event = &page["items"][0];
+        assert_eq!(event["action"], "record");
+        assert_eq!(event["subject"], "ann");
+        assert_eq!(event["object"], json!({"kind": "metric", "id": METRIC}));
+        assert_eq!(event["outcome"], "done");
+        assert_eq!(event["address"], "127.0.0.1");
+        assert_eq!(page["next_cursor"], json!(null));
+    }
+
+    #[tokio::test]
+    async fn a_filter_with_errors_is_refused() {
+        let query = "limit=0&cursor=x&action=x&metric_id=x&outcome=x&subject=&since=x";
+        let response = TestApp::new().send(get(format!("/audit?{query}"))).await;
+        let mut errors = response.errors();
+        errors.sort();
+        let expected = [
+            "query.action: value_error",
+            "query.cursor: value_error",
+            "query.limit: out_of_range",
+            "query.metric_id: uuid_parsing",
+            "query.outcome: value_error",
+            "query.since: date_parsing",
+            "query.subject: value_error",
+        ];
+        assert_eq!(errors, expected);
+    }
 }

@@ -38,3 +38,23 @@ pub struct IssuerInfo {
 pub(crate) async fn handler(State(sign_in): State<Arc<SignIn>>) -> Json<SignIn> {
     Json(SignIn::clone(&sign_in))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{TestApp, get};
+
+    #[tokio::test]
+    async fn the_issuers_are_listed_without_a_token() {
+        let response = TestApp::new().send(get("/auth/config").without_token()).await;
+        assert_eq!(response.status, 200);
+        let expected = json!({
+            "development": false,
+            "issuers": [{
+                "issuer": "https://issuer.example", "client_id": null, "scope": "metrics",
+            }],
+        });
+        assert_eq!(response.json(), expected);
+    }
+}

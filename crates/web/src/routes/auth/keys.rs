@@ -28,3 +28,25 @@ pub(crate) async fn handler(
     keys.map(|keys| Json(Value::clone(&keys)))
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{Run, TestApp, get};
+
+    #[tokio::test]
+    async fn the_development_keys_are_shown_without_a_token() {
+        let keys = json!({"keys": []});
+        let app =
+            TestApp::with(Run::OneRow, |parts, _| parts.development_keys = Some(keys.clone()));
+        let response = app.send(get("/.well-known/jwks.json").without_token()).await;
+        assert_eq!((response.status, response.json()), (200, keys));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_issues_no_tokens_has_no_keys() {
+        let response = TestApp::new().send(get("/.well-known/jwks.json").without_token()).await;
+        assert_eq!(response.status, 404);
+    }
+}

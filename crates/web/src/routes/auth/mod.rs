@@ -1,4 +1,4 @@
-//! What whoever wants a token needs to know. No token is needed for it.
+//! How clients get a token. Open routes.
 
 pub(crate) mod config;
 pub(crate) mod keys;

@@ -7,10 +7,11 @@ use metricd_application::{context::Context, metrics::approve_metric};
 use metricd_core::actor::Action;
 
 use crate::{
-    check::{Checked, Faults},
+    check::Checked,
     extract::{Caller, MetricPath, QueryParams},
     failures::{Forbidden, Invalid, MetricNotFound, Moved, Unavailable},
     problem::Problem,
+    validation::ValidationErrors,
     wire::MetricBody,
 };
 
@@ -40,10 +41,37 @@ pub(crate) async fn handler(
 }
 
 fn version(query: &QueryParams) -> Checked<Option<i64>> {
-    let mut faults = Faults::default();
-    let version = query.whole_number("query_version", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let version = query.whole_number("query_version", &mut errors, |text| {
         let version = text.parse().ok().filter(|version| *version >= 1);
         version.ok_or("must be the number of a version, from 1")
     });
-    if faults.0.is_empty() { Ok(version) } else { Err(faults) }.into()
+    Checked::new(version, errors)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::test_support::{METRIC, TestApp, auth_tests, metric, post};
+
+    auth_tests!("approve_metric", post(metric("/approve")));
+
+    #[tokio::test]
+    async fn a_metric_that_waits_for_nothing_stays_as_it_is() {
+        let response = TestApp::new().send(post(metric("/approve?query_version=1"))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["id"], METRIC);
+        assert_eq!(response.json()["review"], "not_needed");
+    }
+
+    #[tokio::test]
+    async fn another_version_is_not_approved() {
+        let response = TestApp::new().send(post(metric("/approve?query_version=9"))).await;
+        assert_eq!(response.status, 409);
+    }
+
+    #[tokio::test]
+    async fn a_version_that_cannot_be_is_refused() {
+        let response = TestApp::new().send(post(metric("/approve?query_version=0"))).await;
+        assert_eq!(response.errors(), ["query.query_version: out_of_range"]);
+    }
 }

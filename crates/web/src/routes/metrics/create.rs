@@ -25,18 +25,18 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    check::{Fault, Faults, Refused},
-    extract::{Caller, Keyed},
+    extract::Caller,
     failures::MakesMetric,
+    idempotency::{IdempotentBody, replay},
     problem::Problem,
-    replay::replay,
+    validation::{InvalidValue, ValidationError, ValidationErrors},
     wire::{LayoutItemBody, LayoutItemInput, cache_ttl, name, optional, prose, tags},
 };
 
 /// The metric to make: from a sentence (`query_generation_prompt`) or from SQL (`query`), one of
 /// the two.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = Faults, validate = one_source -> Faults)]
+#[deserr(error = ValidationErrors, validate = one_source -> ValidationErrors)]
 pub(crate) struct NewMetric {
     /// Whether it may be changed later.
     is_editable: bool,
@@ -44,7 +44,7 @@ pub(crate) struct NewMetric {
     #[schema(value_type = Vec<LayoutItemBody>)]
     layouts: Vec<LayoutItemInput>,
     /// What the metric should show, as a sentence.
-    #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
     #[schema(example = "Alerts needing approval in June 2025", min_length = 1, max_length = 2000)]
     query_generation_prompt: Option<String>,
     /// Whether a sentence that is not understood is an error.
@@ -55,63 +55,64 @@ pub(crate) struct NewMetric {
     #[deserr(default)]
     query: Option<String>,
     /// A short name; by default the first line of the SQL's leading comment.
-    #[deserr(default, try_from(Option<String>) = optional_name -> Refused)]
+    #[deserr(default, try_from(Option<String>) = optional_name -> InvalidValue)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     name: Option<MetricName>,
-    #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
     #[schema(min_length = 1, max_length = 2000)]
     description: Option<String>,
-    #[deserr(default, try_from(Option<Vec<String>>) = optional_tags -> Refused)]
+    #[deserr(default, try_from(Option<Vec<String>>) = optional_tags -> InvalidValue)]
     #[schema(value_type = Option<Vec<String>>)]
     tags: Option<Vec<Tag>>,
     /// How many seconds its answers are used again, 0 for not at all; by default as long as the
     /// server's setting says.
-    #[deserr(default, try_from(Option<i64>) = optional_cache_ttl -> Refused)]
+    #[deserr(default, try_from(Option<i64>) = optional_cache_ttl -> InvalidValue)]
     #[schema(value_type = Option<u32>, maximum = 604_800)]
     cache_ttl_seconds: Option<CacheTtl>,
 }
 
-pub(super) fn optional_prose(text: Option<String>) -> Result<Option<String>, Refused> {
+pub(super) fn optional_prose(text: Option<String>) -> Result<Option<String>, InvalidValue> {
     optional(text, prose)
 }
 
-fn optional_name(text: Option<String>) -> Result<Option<MetricName>, Refused> {
+fn optional_name(text: Option<String>) -> Result<Option<MetricName>, InvalidValue> {
     optional(text, |text| name(&text))
 }
 
-fn optional_tags(texts: Option<Vec<String>>) -> Result<Option<Vec<Tag>>, Refused> {
+fn optional_tags(texts: Option<Vec<String>>) -> Result<Option<Vec<Tag>>, InvalidValue> {
     optional(texts, tags)
 }
 
-fn optional_cache_ttl(seconds: Option<i64>) -> Result<Option<CacheTtl>, Refused> {
+fn optional_cache_ttl(seconds: Option<i64>) -> Result<Option<CacheTtl>, InvalidValue> {
     optional(seconds, cache_ttl)
 }
 
-fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, Faults> {
+fn one_source(body: NewMetric, at: ValuePointerRef<'_>) -> Result<NewMetric, ValidationErrors> {
     either(body.query_generation_prompt.as_deref(), body.query.as_deref(), at)?;
     Ok(body)
 }
 
-/// Checks that a body has a sentence or SQL: one of the two.
+/// Checks that a body has either a sentence or SQL.
 pub(super) fn either(
     prompt: Option<&str>,
     query: Option<&str>,
     at: ValuePointerRef<'_>,
-) -> Result<(), Faults> {
+) -> Result<(), ValidationErrors> {
     match (prompt, query) {
         (Some(_), None) | (None, Some(_)) => Ok(()),
         (Some(_), Some(_)) => {
-            let refused = Refused::value("must not be given together with query_generation_prompt");
-            Err(take_cf_content(Faults::merge(None, refused, at.push_key("query"))))
+            let invalid =
+                InvalidValue::value("must not be given together with query_generation_prompt");
+            Err(take_cf_content(ValidationErrors::merge(None, invalid, at.push_key("query"))))
         }
         (None, None) => {
             let msg = "is required, or query in its place";
-            Err(Fault::at(&["body", "query_generation_prompt"], "missing", msg).into())
+            Err(ValidationError::at(&["body", "query_generation_prompt"], "missing", msg).into())
         }
     }
 }
 
-/// What [`either`] has let through.
+/// Returns the source that [`either`] has checked.
 pub(super) fn source(
     prompt: Option<String>,
     query: Option<String>,
@@ -185,13 +186,13 @@ impl From<Created> for CreatedMetric {
     }
 }
 
-/// Where the metric is found.
+/// The path of the metric.
 fn location(created: &Created) -> String {
     format!("/metrics/{}", created.id)
 }
 
-/// How whoever asks again is answered.
-fn kept(created: &Created) -> StoredResponse {
+/// The response that is stored for the idempotency key.
+fn stored_response(created: &Created) -> StoredResponse {
     let body = serde_json::to_string(&CreatedMetric::from(created.clone()));
     StoredResponse { location: Some(location(created)), body: body.ok() }
 }
@@ -213,15 +214,80 @@ fn kept(created: &Created) -> StoredResponse {
 pub(crate) async fn handler(
     Caller(actor): Caller,
     State(context): State<Arc<Context>>,
-    Keyed { once, body }: Keyed<NewMetric>,
+    IdempotentBody { request, body }: IdempotentBody<NewMetric>,
 ) -> Result<Response, Problem> {
-    let (body, once) = body.and(once).accept(&actor, &context, Action::Create).await?;
-    let once = once.as_ref().map(|once| Replayable { once, answer: &kept });
-    let created = match create_metric(&actor, &context, body.into(), once).await? {
+    let (body, request) = body.and(request).accept(&actor, &context, Action::Create).await?;
+    let replayable =
+        request.as_ref().map(|request| Replayable { request, response: &stored_response });
+    let created = match create_metric(&actor, &context, body.into(), replayable).await? {
         Outcome::Executed(created) => created,
-        Outcome::Replayed(answer) => return Ok(replay(answer)),
+        Outcome::Replayed(response) => return Ok(replay(response)),
     };
     tracing::Span::current().record("metric_id", tracing::field::display(created.id));
     let location = [(header::LOCATION, location(&created))];
     Ok((StatusCode::CREATED, location, Json(CreatedMetric::from(created))).into_response())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        idempotency::{IDEMPOTENCY_KEY, REPLAYED},
+        test_support::{SQL, TestApp, assert_uuid, auth_tests, post},
+    };
+
+    fn with_sql(sql: &str) -> Value {
+        json!({"is_editable": true, "layouts": [], "query": sql})
+    }
+
+    auth_tests!("create_metrics_configuration", post("/metrics").json(&with_sql(SQL)));
+
+    #[tokio::test]
+    async fn a_metric_is_made_from_sql() {
+        let app = TestApp::new();
+        let response = app.send(post("/metrics").json(&with_sql(SQL))).await;
+        assert_eq!(response.status, 201, "{}", response.text());
+        let body = response.json();
+        assert_uuid(&body["id"]);
+        assert!(body.get("generation").is_none());
+        let path = format!("/metrics/{}", body["id"].as_str().unwrap());
+        assert_eq!(response.header(header::LOCATION), path);
+        assert_eq!(app.database.writes(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_key_makes_one_metric() {
+        let app = TestApp::new();
+        let request = post("/metrics").json(&with_sql(SQL)).header(IDEMPOTENCY_KEY, "a");
+        let first = app.send(request.clone()).await;
+        let second = app.send(request).await;
+        assert_eq!((first.status, second.status), (201, 201));
+        assert_eq!(first.json(), second.json());
+        assert_eq!((first.header(REPLAYED), second.header(REPLAYED)), ("", "true"));
+        assert_eq!(app.database.writes(), 1);
+        let other = post("/metrics").json(&with_sql("SELECT 1 AS n")).header(IDEMPOTENCY_KEY, "a");
+        assert_eq!(app.send(other).await.errors(), ["header.idempotency-key: key_taken"]);
+    }
+
+    #[tokio::test]
+    async fn a_body_with_errors_is_refused() {
+        let app = TestApp::new();
+        let errors = async |body: Value| app.send(post("/metrics").json(&body)).await.errors();
+        let missing = errors(json!({"query": SQL})).await;
+        assert_eq!(missing, ["body.is_editable: missing", "body.layouts: missing"]);
+        assert_eq!(errors(with_sql("DELETE FROM orders")).await, ["body.query: sql"]);
+        let mut both = with_sql(SQL);
+        both["query_generation_prompt"] = "orders".into();
+        assert_eq!(errors(both).await, ["body.query: value_error"]);
+        let sentence = json!({
+            "is_editable": true, "layouts": [], "strict": true, "query_generation_prompt": "what?"
+        });
+        assert_eq!(errors(sentence).await, ["body.query_generation_prompt: ungrounded"]);
+        let text = app.send(post("/metrics").body("application/json", "{")).await;
+        assert_eq!(text.errors(), ["body: json_invalid"]);
+        assert_eq!(app.send(post("/metrics").body("text/plain", "a")).await.status, 415);
+        assert_eq!(app.database.writes(), 0);
+    }
 }

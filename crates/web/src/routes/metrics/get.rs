@@ -16,6 +16,7 @@ use crate::{
     export,
     extract::{Caller, Headers, MetricPath, QueryParams},
     failures::AnswersMetric,
+    negotiation::{max_age, prefers_csv},
     problem::Problem,
 };
 
@@ -80,11 +81,79 @@ pub(crate) async fn handler(
 ) -> Result<Response, Problem> {
     let (id, parameters) =
         id.and(query.parameters()).accept(&actor, &context, Action::Read).await?;
-    if export::is_wanted(&headers) {
+    if prefers_csv(&headers) {
         let export = Box::pin(export_metric(&actor, &context, id, parameters)).await?;
         return Ok(export::respond(export));
     }
-    let request = AnswerRequest { parameters, max_age: answer::max_age(&headers) };
+    let request = AnswerRequest { parameters, max_age: max_age(&headers) };
     let answer = get_metric(&actor, &context, id, &request).await?;
     Ok(answer::respond(&context, answer, &headers).await)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use axum::http::header;
+    use serde_json::json;
+
+    use crate::{
+        middleware::headers::CACHE_STATUS,
+        test_support::{METRIC, TestApp, UNKNOWN, auth_tests, get, metric},
+    };
+
+    auth_tests!("get_metrics", get(metric("")));
+
+    #[tokio::test]
+    async fn a_metric_is_answered_and_then_from_the_cache() {
+        let app = TestApp::new();
+        let first = app.send(get(metric("?start_date=2025-06-01"))).await;
+        assert_eq!(first.status, 200, "{}", first.text());
+        assert_eq!(first.header(CACHE_STATUS), "metricd; fwd=uri-miss; stored");
+        let body = first.json();
+        assert_eq!(body["id"], METRIC);
+        assert_eq!(body["columns"], json!([{"name": "n", "type": "int8"}]));
+        assert_eq!(body["records"], json!([{"n": 1}]));
+        assert_eq!(body["truncated"], false);
+        assert_eq!(body["params"]["ignored"], json!(["start_date"]));
+        assert_eq!(body["as_of"], "2025-06-30T12:00:00.000Z");
+
+        let second = app.send(get(metric("?start_date=2025-06-01"))).await;
+        assert!(second.header(CACHE_STATUS).starts_with("metricd; hit; ttl="));
+        assert_eq!(second.text(), first.text());
+        let tag = first.header(header::ETAG);
+        let request = get(metric("?start_date=2025-06-01")).header(header::IF_NONE_MATCH, tag);
+        let unchanged = app.send(request).await;
+        assert_eq!((unchanged.status, unchanged.text()), (304, ""));
+        let request =
+            get(metric("?start_date=2025-06-01")).header(header::CACHE_CONTROL, "no-cache");
+        let fresh = app.send(request).await;
+        assert_eq!(fresh.header(CACHE_STATUS), "metricd; fwd=request; stored");
+    }
+
+    #[tokio::test]
+    async fn csv_is_streamed_where_it_is_preferred() {
+        let request = get(metric("")).header(header::ACCEPT, "text/csv");
+        let response = TestApp::new().send(request).await;
+        assert_eq!((response.status, response.text()), (200, "n\r\n1\r\n"));
+        let content_type = response.header(header::CONTENT_TYPE);
+        assert_eq!(content_type, "text/csv; charset=utf-8; header=present");
+        assert!(response.header(header::CONTENT_DISPOSITION).contains("Orders.csv"));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_metric_is_not_found() {
+        assert_eq!(TestApp::new().send(get(format!("/metrics/{UNKNOWN}"))).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_window_with_errors_is_refused() {
+        let app = TestApp::new();
+        let response = app.send(get("/metrics/x?start_date=soon&day_range=-1&claim_a=b")).await;
+        let expected = [
+            "path.id: uuid_parsing",
+            "query.start_date: date_parsing",
+            "query.day_range: out_of_range",
+            "query.claim_a: claim",
+        ];
+        assert_eq!(response.errors(), expected);
+    }
 }

@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    check::{Checked, Faults},
+    check::Checked,
     extract::{Caller, QueryParams},
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
+    validation::ValidationErrors,
     wire::MetricBody,
 };
 
@@ -64,15 +65,15 @@ pub(crate) async fn handler(
 }
 
 fn read(query: &QueryParams) -> Checked<PageRequest> {
-    let mut faults = Faults::default();
-    let limit = query.whole_number("limit", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let limit = query.whole_number("limit", &mut errors, |text| {
         let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
     });
-    let after = query.read("cursor", "value_error", &mut faults, |text| {
+    let after = query.read("cursor", "value_error", &mut errors, |text| {
         Uuid::try_parse(text).map(MetricId).map_err(|_| "must be a next_cursor of an earlier page")
     });
-    let text = query.read("q", "value_error", &mut faults, |text| {
+    let text = query.read("q", "value_error", &mut errors, |text| {
         let fits = text.chars().count() <= 200 && !text.contains('\0');
         if fits {
             Ok(text.to_owned())
@@ -82,5 +83,34 @@ fn read(query: &QueryParams) -> Checked<PageRequest> {
     });
     let text = text.filter(|text| !text.is_empty());
     let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };
-    if faults.0.is_empty() { Ok(request) } else { Err(faults) }.into()
+    Checked::new(request, errors)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{METRIC, TestApp, auth_tests, get};
+
+    auth_tests!("list_metrics", get("/metrics"));
+
+    #[tokio::test]
+    async fn a_page_of_metrics_is_listed() {
+        let response = TestApp::new().send(get("/metrics?limit=1")).await;
+        assert_eq!(response.status, 200);
+        let page = response.json();
+        assert_eq!(page["items"][0]["id"], METRIC);
+        assert_eq!(page["items"][0]["name"], "Orders");
+        assert_eq!(page["next_cursor"], json!(null));
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_is_refused() {
+        let response = TestApp::new().send(get("/metrics?limit=0&cursor=x&q=%00")).await;
+        let expected =
+            ["query.limit: out_of_range", "query.cursor: value_error", "query.q: value_error"];
+        assert_eq!(response.errors(), expected);
+        let response = TestApp::new().send(get("/metrics?limit=many")).await;
+        assert_eq!(response.errors(), ["query.limit: int_parsing"]);
+    }
 }

@@ -15,20 +15,20 @@ use utoipa::ToSchema;
 
 use super::create::{GenerationBody, either, optional_prose, source};
 use crate::{
-    answer::Params,
-    check::{Faults, Refused},
-    extract::{Body, Caller},
+    answer::ParamsBody,
+    extract::{Caller, JsonBody},
     failures::PreviewsMetric,
     problem::Problem,
+    validation::{InvalidValue, ValidationErrors},
     wire::ColumnBody,
 };
 
 /// What to try: a sentence (`query_generation_prompt`) or SQL (`query`), one of the two.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = Faults, validate = one_source -> Faults)]
+#[deserr(error = ValidationErrors, validate = one_source -> ValidationErrors)]
 pub(crate) struct PreviewRequest {
     /// What the metric should show, as a sentence.
-    #[deserr(default, try_from(Option<String>) = optional_prose -> Refused)]
+    #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
     #[schema(example = "Alerts needing approval in June 2025", min_length = 1, max_length = 2000)]
     query_generation_prompt: Option<String>,
     /// Whether a sentence that is not understood is an error.
@@ -39,7 +39,10 @@ pub(crate) struct PreviewRequest {
     query: Option<String>,
 }
 
-fn one_source(body: PreviewRequest, at: ValuePointerRef<'_>) -> Result<PreviewRequest, Faults> {
+fn one_source(
+    body: PreviewRequest,
+    at: ValuePointerRef<'_>,
+) -> Result<PreviewRequest, ValidationErrors> {
     either(body.query_generation_prompt.as_deref(), body.query.as_deref(), at)?;
     Ok(body)
 }
@@ -59,7 +62,7 @@ pub(crate) struct PreviewBody {
     /// Whether there are more.
     truncated: bool,
     /// What the query was run with: the defaults of its window.
-    params: Params,
+    params: ParamsBody,
 }
 
 impl TryFrom<Preview> for PreviewBody {
@@ -91,10 +94,43 @@ impl TryFrom<Preview> for PreviewBody {
 pub(crate) async fn handler(
     Caller(actor): Caller,
     State(context): State<Arc<Context>>,
-    Body(body): Body<PreviewRequest>,
+    JsonBody(body): JsonBody<PreviewRequest>,
 ) -> Result<Json<PreviewBody>, Problem> {
     let body = body.accept(&actor, &context, Action::Create).await?;
     let source = source(body.query_generation_prompt, body.query, body.strict);
     let preview = preview_metric(&actor, &context, source).await?;
     PreviewBody::try_from(preview).map(Json).map_err(Problem::internal)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{Run, SQL, TestApp, auth_tests, post};
+
+    auth_tests!("preview_metric", post("/metrics/preview").json(&json!({"query": SQL})));
+
+    #[tokio::test]
+    async fn a_query_is_run_and_nothing_stored() {
+        let app = TestApp::new();
+        let response = app.send(post("/metrics/preview").json(&json!({"query": SQL}))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let body = response.json();
+        assert_eq!(body["columns"], json!([{"name": "n", "type": "int8"}]));
+        assert_eq!(body["records"], json!([{"n": 1}]));
+        assert_eq!(app.database.writes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_the_database_rejects_is_refused() {
+        let app = TestApp::with_runner(Run::Rejects);
+        let response = app.send(post("/metrics/preview").json(&json!({"query": SQL}))).await;
+        assert_eq!(response.errors(), ["body.query: sql"]);
+    }
+
+    #[tokio::test]
+    async fn a_body_without_a_source_is_refused() {
+        let response = TestApp::new().send(post("/metrics/preview").json(&json!({}))).await;
+        assert_eq!(response.errors(), ["body.query_generation_prompt: missing"]);
+    }
 }

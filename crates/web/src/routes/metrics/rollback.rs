@@ -9,25 +9,29 @@ use metricd_core::actor::Action;
 use utoipa::ToSchema;
 
 use crate::{
-    check::{Faults, Refused},
-    extract::{Body, Caller, MetricPath},
+    extract::{Caller, JsonBody, MetricPath},
     failures::RollsBack,
     problem::Problem,
+    validation::{InvalidValue, ValidationErrors},
     wire::MetricBody,
 };
 
 /// Where to go back to.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = Faults)]
+#[deserr(error = ValidationErrors)]
 pub(crate) struct Rollback {
     /// A version that the query had.
-    #[deserr(try_from(i64) = at_least_one -> Refused)]
+    #[deserr(try_from(i64) = at_least_one -> InvalidValue)]
     #[schema(minimum = 1, example = 1)]
     version: i64,
 }
 
-fn at_least_one(version: i64) -> Result<i64, Refused> {
-    if version >= 1 { Ok(version) } else { Err(Refused::range("must be at least 1".to_owned())) }
+fn at_least_one(version: i64) -> Result<i64, InvalidValue> {
+    if version >= 1 {
+        Ok(version)
+    } else {
+        Err(InvalidValue::range("must be at least 1".to_owned()))
+    }
 }
 
 /// Give a metric the SQL that it had before
@@ -47,9 +51,38 @@ pub(crate) async fn handler(
     Caller(actor): Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
-    Body(body): Body<Rollback>,
+    JsonBody(body): JsonBody<Rollback>,
 ) -> Result<Json<MetricBody>, Problem> {
     let (id, rollback) = id.and(body).accept(&actor, &context, Action::Edit).await?;
     let compiled = rollback_metric(&actor, &context, id, rollback.version).await?;
     Ok(Json((&compiled.metric).into()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{TestApp, auth_tests, metric, patch, post};
+
+    auth_tests!("rollback_metric", post(metric("/rollback")).json(&json!({"version": 1})));
+
+    #[tokio::test]
+    async fn an_earlier_version_becomes_the_latest() {
+        let app = TestApp::new();
+        let change = patch(metric("")).json(&json!({"query": "SELECT 2 AS n"}));
+        assert_eq!(app.send(change).await.status, 200);
+        let response = app.send(post(metric("/rollback")).json(&json!({"version": 1}))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["query_version"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_version_that_never_was_is_refused() {
+        let app = TestApp::new();
+        for (version, expected) in [(0, "body.version: out_of_range"), (9, "body.version: unknown")]
+        {
+            let request = post(metric("/rollback")).json(&json!({"version": version}));
+            assert_eq!(app.send(request).await.errors(), [expected]);
+        }
+    }
 }

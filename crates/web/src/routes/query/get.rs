@@ -140,3 +140,35 @@ pub(crate) async fn handler(
         get_query(&actor, &context, id.accept(&actor, &context, Action::ReadSql).await?).await?;
     Ok(Json(compiled.into()))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{SQL, TestApp, UNKNOWN, auth_tests, get, metric};
+
+    auth_tests!("get_metric_query", get(metric("/query")));
+
+    #[tokio::test]
+    async fn the_sql_is_shown_with_what_it_compiled_to() {
+        let response = TestApp::new().send(get(metric("/query"))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let body = response.json();
+        assert_eq!((&body["id"], &body["version"]), (&json!("orders"), &json!(1)));
+        assert_eq!(body["sql"], SQL);
+        assert_eq!(body["tables"], json!(["orders"]));
+        assert_eq!(body["slots"]["start_date"], json!(null));
+        assert_eq!(body["claims"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_metric_is_not_found() {
+        assert_eq!(TestApp::new().send(get(format!("/metrics/{UNKNOWN}/query"))).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn an_id_that_is_no_uuid_is_refused() {
+        let response = TestApp::new().send(get("/metrics/orders/query")).await;
+        assert_eq!(response.errors(), ["path.id: uuid_parsing"]);
+    }
+}

@@ -3,123 +3,30 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{FromRequest as _, Request, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use chrono::NaiveDateTime;
-use deserr::Deserr;
 use metricd_application::{
-    authorize,
     context::Context,
-    idempotency::{Outcome, Replayable},
-    ports::{IdempotentRequest, StoredResponse},
-    records::{CreateRecord, create_record, create_records},
+    idempotency::Outcome,
+    records::{RecordTarget, create_record},
 };
-use metricd_core::{
-    actor::Action,
-    record::{RecordValues, parse_moment},
-};
-use serde::Serialize;
-use utoipa::ToSchema;
+use metricd_core::actor::Action;
 
+use super::{
+    record::NewRecord,
+    upload::{RecordsCreated, UploadLimits, upload},
+};
 use crate::{
-    check::{Faults, Refused},
-    extract::{self, Caller, Keyed, MetricPath},
+    extract::{Caller, MetricPath},
     failures::{
         Forbidden, InProgress, InvalidRecord, MetricNotFound, NotJson, TooLarge, Unavailable,
     },
+    idempotency::{IdempotentBody, replay},
+    negotiation::RecordFormat,
     problem::Problem,
-    replay::replay,
-    upload::{Format, Upload, UploadLimits},
-    wire::optional,
 };
-
-/// A record; every field may be left out.
-#[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = Faults)]
-pub(crate) struct NewRecord {
-    #[deserr(default)]
-    #[schema(example = 65.0)]
-    obsolescence_val: Option<f64>,
-    #[deserr(default)]
-    #[schema(example = 120.5)]
-    obsolescence: Option<f64>,
-    #[deserr(default)]
-    #[schema(example = 10)]
-    parts_flagged: Option<i32>,
-    #[deserr(default, try_from(Option<String>) = storable -> Refused)]
-    #[schema(example = "Warning")]
-    alert_type: Option<String>,
-    #[deserr(default, try_from(Option<String>) = storable -> Refused)]
-    #[schema(example = "Need approval")]
-    alert_category: Option<String>,
-    /// When it happened: a date, or a date and time; UTC unless it says otherwise, now unless it
-    /// is given.
-    #[deserr(default, try_from(Option<String>) = moment -> Refused)]
-    #[schema(value_type = Option<DateTime<Utc>>)]
-    date: Option<NaiveDateTime>,
-}
-
-fn moment(text: Option<String>) -> Result<Option<NaiveDateTime>, Refused> {
-    optional(text, |text| parse_moment(&text).map_err(|error| Refused::date(error.to_string())))
-}
-
-/// PostgreSQL's `text` cannot hold NUL; numbers are finite because JSON has no other.
-fn storable(text: Option<String>) -> Result<Option<String>, Refused> {
-    optional(text, |text| {
-        if text.contains('\0') {
-            return Err(Refused::value("must not hold the character NUL"));
-        }
-        Ok(text)
-    })
-}
-
-impl From<NewRecord> for CreateRecord {
-    fn from(body: NewRecord) -> Self {
-        let values = RecordValues {
-            obsolescence_val: body.obsolescence_val,
-            obsolescence: body.obsolescence,
-            parts_flagged: body.parts_flagged,
-            alert_type: body.alert_type,
-            alert_category: body.alert_category,
-        };
-        Self { date: body.date, values }
-    }
-}
-
-impl NewRecord {
-    /// How many bytes its texts have: the rest is as small in every record.
-    pub(crate) fn text_bytes(&self) -> usize {
-        [&self.alert_type, &self.alert_category].into_iter().flatten().map(String::len).sum()
-    }
-
-    /// The fields that hold numbers.
-    pub(crate) const NUMBERS: [&str; 3] = ["obsolescence_val", "obsolescence", "parts_flagged"];
-    /// Every field.
-    pub(crate) const FIELDS: [&str; 6] = [
-        Self::NUMBERS[0],
-        Self::NUMBERS[1],
-        Self::NUMBERS[2],
-        "alert_type",
-        "alert_category",
-        "date",
-    ];
-}
-
-/// What became of many records.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RecordsCreated {
-    /// How many there were.
-    created: u64,
-}
-
-/// How whoever sends many again is answered.
-fn kept(created: u64) -> StoredResponse {
-    let body = serde_json::to_string(&RecordsCreated { created });
-    StoredResponse { location: None, body: body.ok() }
-}
 
 /// Add a record to a metric's data, or many
 ///
@@ -149,28 +56,142 @@ pub(crate) async fn handler(
     MetricPath(id): MetricPath,
     request: Request,
 ) -> Result<Response, Problem> {
-    if let Some(format) = Format::of(request.headers()) {
-        let key = extract::key(request.headers());
-        let (id, key) = id.and(key.into()).accept(&actor, &context, Action::Record).await?;
-        // Before the body is read.
-        authorize(&actor, &context, Action::Record, id.into()).await?;
-        let mut upload = Upload::take(request, format, limits).await?;
-        let once = key.map(|key| IdempotentRequest { key, fingerprint: upload.fingerprint });
-        let asked =
-            once.as_ref().map(|once| Replayable { once, answer: &|created| kept(*created) });
-        let done = create_records(&actor, &context, id, &mut upload, asked).await?;
-        return Ok(match done {
-            Outcome::Executed(created) => {
-                (StatusCode::CREATED, Json(RecordsCreated { created })).into_response()
-            }
-            Outcome::Replayed(answer) => replay(answer),
-        });
+    if let Some(format) = RecordFormat::of_body(request.headers()) {
+        return upload(&actor, &context, id, request, format, limits).await;
     }
-    let Ok(Keyed { once, body }) = Keyed::<NewRecord>::from_request(request, &()).await;
-    let checked = id.and(once).and(body).accept(&actor, &context, Action::Record).await?;
-    let ((id, once), record) = checked;
-    Ok(match create_record(&actor, &context, id, record.into(), once.as_ref()).await? {
+    let Ok(IdempotentBody { request, body }) =
+        IdempotentBody::<NewRecord>::from_request(request, &()).await;
+    let ((id, request), body) =
+        id.and(request).and(body).accept(&actor, &context, Action::Record).await?;
+    let record = |target: &RecordTarget| body.into_record(target);
+    let outcome = create_record(&actor, &context, id, record, request.as_ref()).await?;
+    Ok(match outcome {
         Outcome::Executed(()) => StatusCode::CREATED.into_response(),
-        Outcome::Replayed(answer) => replay(answer),
+        Outcome::Replayed(response) => replay(response),
     })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use axum::http::header;
+    use serde_json::json;
+
+    use crate::{
+        idempotency::{IDEMPOTENCY_KEY, REPLAYED},
+        test_support::{DENIED, TestApp, TestRequest, UNKNOWN, auth_tests, metric, post},
+    };
+
+    const JSON_LINES: &str = "application/x-ndjson";
+
+    fn upload(content_type: &str, body: &str) -> TestRequest {
+        post(metric("/metric-records")).body(content_type, body)
+    }
+
+    auth_tests!(
+        "create_metric_record",
+        post(metric("/metric-records")).json(&json!({"parts_flagged": 1}))
+    );
+
+    #[tokio::test]
+    async fn one_record_is_added() {
+        let app = TestApp::new();
+        let record = json!({"parts_flagged": 1, "alert_type": "Warning", "date": "2025-06-03"});
+        let response = app.send(post(metric("/metric-records")).json(&record)).await;
+        assert_eq!((response.status, response.text()), (201, ""));
+        let records = app.database.records();
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].query_id.as_str(), "orders");
+        assert_eq!(records[0].date.to_string(), "2025-06-03 00:00:00");
+        assert_eq!(records[0].values.parts_flagged, Some(1));
+        assert_eq!(records[0].values.alert_type.as_deref(), Some("Warning"));
+    }
+
+    #[tokio::test]
+    async fn a_record_without_a_date_is_of_the_present_moment() {
+        let app = TestApp::new();
+        assert_eq!(app.send(post(metric("/metric-records")).json(&json!({}))).await.status, 201);
+        assert_eq!(app.send(upload(JSON_LINES, "{}")).await.status, 201);
+        let dates: Vec<_> =
+            app.database.records().iter().map(|record| record.date.to_string()).collect();
+        assert_eq!(dates, ["2025-06-30 12:00:00", "2025-06-30 12:00:00"]);
+    }
+
+    #[tokio::test]
+    async fn many_records_are_added_in_one_write() {
+        for (content_type, body) in [
+            (JSON_LINES, "{\"parts_flagged\": 1}\n\n{\"parts_flagged\": 2}\n"),
+            ("text/csv; charset=utf-8", "note,parts_flagged\r\nx,1\r\n,2\r\n"),
+        ] {
+            let app = TestApp::new();
+            let response = app.send(upload(content_type, body)).await;
+            assert_eq!(response.status, 201, "{}", response.text());
+            assert_eq!(response.json(), json!({"created": 2}));
+            let parts: Vec<_> =
+                app.database.records().iter().map(|record| record.values.parts_flagged).collect();
+            assert_eq!(parts, [Some(1), Some(2)]);
+            assert_eq!(app.database.writes(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_adds_records_once() {
+        for request in [
+            post(metric("/metric-records")).json(&json!({"parts_flagged": 1})),
+            upload("text/csv", "parts_flagged\n1\n"),
+        ] {
+            let app = TestApp::new();
+            let request = request.header(IDEMPOTENCY_KEY, "a");
+            let first = app.send(request.clone()).await;
+            let second = app.send(request).await;
+            assert_eq!((first.status, second.status), (201, 201));
+            assert_eq!(first.text(), second.text());
+            assert_eq!((first.header(REPLAYED), second.header(REPLAYED)), ("", "true"));
+            assert_eq!(app.database.records().len(), 1);
+            let other = upload("text/csv", "parts_flagged\n2\n").header(IDEMPOTENCY_KEY, "a");
+            assert_eq!(app.send(other).await.errors(), ["header.idempotency-key: key_taken"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_authorized_before_its_body_is_read() {
+        let app = TestApp::new();
+        let denied = app.send(upload(JSON_LINES, "nonsense").with_token(DENIED)).await;
+        assert_eq!(denied.status, 403);
+        let unknown = format!("/metrics/{UNKNOWN}/metric-records");
+        let response = app.send(post(unknown).body(JSON_LINES, "nonsense")).await;
+        assert_eq!(response.status, 404);
+        let response = app.send(upload(JSON_LINES, "{}").without_token()).await;
+        assert_eq!(response.status, 401);
+    }
+
+    #[tokio::test]
+    async fn records_with_errors_are_refused() {
+        let app = TestApp::new();
+        let record = json!({"date": "soon", "parts_flagged": 1.5, "alert_type": "\0"});
+        let mut errors = app.send(post(metric("/metric-records")).json(&record)).await.errors();
+        errors.sort();
+        let expected = [
+            "body.alert_type: value_error",
+            "body.date: date_parsing",
+            "body.parts_flagged: int_type",
+        ];
+        assert_eq!(errors, expected);
+        let lines = app.send(upload(JSON_LINES, "{}\nnonsense\n{\"date\": 1}")).await;
+        assert_eq!(lines.errors(), ["body.2: json_invalid", "body.3.date: string_type"]);
+        let path = post("/metrics/orders/metric-records").body(JSON_LINES, "{}");
+        let path = path.header(IDEMPOTENCY_KEY, "");
+        let expected = ["path.id: uuid_parsing", "header.idempotency-key: value_error"];
+        assert_eq!(app.send(path).await.errors(), expected);
+        assert_eq!(app.database.writes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_or_not_json_is_refused() {
+        let app = TestApp::new();
+        let long = "{}\n".repeat(50_000);
+        assert_eq!(app.send(upload(JSON_LINES, &long)).await.status, 413);
+        let response = app.send(upload("text/plain", "a")).await;
+        assert_eq!(response.status, 415);
+        assert_eq!(response.header(header::CONTENT_TYPE), "application/problem+json");
+    }
 }

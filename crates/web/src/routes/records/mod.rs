@@ -1,3 +1,5 @@
 //! The records of a metric.
 
 pub(crate) mod create;
+mod record;
+pub(crate) mod upload;

@@ -36,3 +36,32 @@ pub(crate) async fn handler(
     announce_change(&actor, &context, table).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use metricd_core::changes::Changed;
+
+    use crate::test_support::{TestApp, auth_tests, post};
+
+    auth_tests!("announce_table_change", post("/tables/orders/changed"));
+
+    #[tokio::test]
+    async fn the_change_of_a_table_is_noted() {
+        let app = TestApp::new();
+        let response = app.send(post("/tables/orders/changed")).await;
+        assert_eq!((response.status, response.text()), (204, ""));
+        let changes = app.database.changes();
+        assert!(matches!(&changes[..], [Changed::Table { ids: None, .. }]), "{changes:?}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_table_is_not_found() {
+        assert_eq!(TestApp::new().send(post("/tables/nothing/changed")).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_none_is_refused() {
+        let response = TestApp::new().send(post("/tables/a.b.c.d/changed")).await;
+        assert_eq!(response.errors(), ["path.name: table"]);
+    }
+}

@@ -13,10 +13,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    check::{Checked, Faults},
+    check::Checked,
     extract::{Caller, MetricPath, QueryParams},
     failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
     problem::Problem,
+    validation::ValidationErrors,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -105,14 +106,47 @@ pub(crate) async fn handler(
 }
 
 fn page(query: &QueryParams) -> Checked<(u32, Option<i64>)> {
-    let mut faults = Faults::default();
-    let limit = query.whole_number("limit", &mut faults, |text| {
+    let mut errors = ValidationErrors::default();
+    let limit = query.whole_number("limit", &mut errors, |text| {
         let limit = text.parse().ok().filter(|limit| (1..=MAX_VERSIONS).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_VERSIONS}"))
     });
-    let before = query.read("cursor", "value_error", &mut faults, |text| {
+    let before = query.read("cursor", "value_error", &mut errors, |text| {
         text.parse().map_err(|_| "must be a next_cursor of an earlier page")
     });
     let page = (limit.unwrap_or(DEFAULT_LIMIT), before);
-    if faults.0.is_empty() { Ok(page) } else { Err(faults) }.into()
+    Checked::new(page, errors)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use crate::test_support::{SQL, TestApp, auth_tests, get, metric, patch};
+
+    auth_tests!("list_metric_versions", get(metric("/versions")));
+
+    #[tokio::test]
+    async fn the_versions_of_a_query_are_listed() {
+        let app = TestApp::new();
+        let change = patch(metric("")).json(&json!({"query": "SELECT 2 AS n"}));
+        assert_eq!(app.send(change).await.status, 200);
+        let response = app.send(get(metric("/versions"))).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let expected = json!({
+            "current": {"version": 2, "sql": "SELECT 2 AS n", "review": "not_needed"},
+            "items": [{
+                "version": 1, "sql": SQL,
+                "replaced_at": "2025-06-30T12:00:00.000Z", "replaced_by": "ann",
+            }],
+            "next_cursor": null,
+        });
+        assert_eq!(response.json(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_is_refused() {
+        let response = TestApp::new().send(get(metric("/versions?limit=201&cursor=x"))).await;
+        assert_eq!(response.errors(), ["query.limit: out_of_range", "query.cursor: value_error"]);
+    }
 }

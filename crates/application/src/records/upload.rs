@@ -1,0 +1,152 @@
+//! Adds many records to a metric's data: all of them or none.
+//!
+//! Must never wait for a client while a transaction is open: a [`RecordUpload`] is begun before the body is
+//! read, and stores what is on this machine already.
+
+use std::{io, sync::Arc};
+
+use async_trait::async_trait;
+use metricd_core::{
+    actor::{Action, Actor},
+    audit::AuditEvent,
+    ids::{MetricId, RecordId},
+    record::MetricRecord,
+};
+use thiserror::Error;
+
+use super::{
+    create::{CreateRecordError, authorized_metric},
+    target::RecordTarget,
+};
+use crate::{
+    Forbidden,
+    context::Context,
+    error::{Cause, Classified, Classify},
+    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, store_response},
+    ports::StoreError,
+    rights::find_definition,
+};
+
+/// Records on this machine, checked already.
+#[async_trait]
+pub trait RecordBatches: Send {
+    /// The next records for `target`, in order; none after the last.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn next(&mut self, target: &RecordTarget) -> io::Result<Vec<MetricRecord>>;
+}
+
+/// Why no record was added.
+#[derive(Debug, Error)]
+pub enum CreateRecordsError {
+    /// The caller may not add records.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No metric has this id.
+    #[error("Metric not found")]
+    NotFound,
+    /// Their key is not free.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The spooled records cannot be read.
+    #[error("the spooled records cannot be read")]
+    Unread(#[from] io::Error),
+    /// They could not be stored.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+}
+
+impl Classify for CreateRecordsError {
+    fn classify(&self) -> Classified {
+        match self {
+            Self::Forbidden(error) => error.classify(),
+            Self::NotFound => Cause::MetricNotFound.into(),
+            Self::Key(error) => error.classify(),
+            Self::Unread(_) => Cause::Internal.into(),
+            Self::Store(error) => error.classify(),
+        }
+    }
+}
+
+impl From<StoreError> for CreateRecordsError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<CreateRecordError> for CreateRecordsError {
+    fn from(error: CreateRecordError) -> Self {
+        match error {
+            CreateRecordError::Forbidden(error) => error.into(),
+            CreateRecordError::NotFound => Self::NotFound,
+            CreateRecordError::Key(error) => error.into(),
+            CreateRecordError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A permitted upload of records to a metric that exists.
+pub struct RecordUpload<'a> {
+    actor: &'a Actor,
+    context: &'a Context,
+    id: MetricId,
+}
+
+/// Authorizes adding records to the metric `id`, before anything of them is read.
+///
+/// # Errors
+/// See [`CreateRecordsError`].
+pub async fn begin_upload<'a>(
+    actor: &'a Actor,
+    context: &'a Context,
+    id: MetricId,
+) -> Result<RecordUpload<'a>, CreateRecordsError> {
+    authorized_metric(actor, context, id).await?;
+    Ok(RecordUpload { actor, context, id })
+}
+
+impl RecordUpload<'_> {
+    /// Stores all records of `source`, once if that is asked for, and returns their number. Those without a
+    /// date are of the present moment.
+    ///
+    /// # Errors
+    /// See [`CreateRecordsError`].
+    pub async fn store(
+        self,
+        source: &mut dyn RecordBatches,
+        replayable: Option<Replayable<'_, u64>>,
+    ) -> Result<Outcome<u64>, CreateRecordsError> {
+        let Self { actor, context, id } = self;
+        // The metric may have gone, or have another query, since the upload began.
+        let definition = find_definition(actor, context, id).await?;
+        let (definition, _) = definition.ok_or(CreateRecordsError::NotFound)?;
+        let now = context.clock.now();
+        let target = RecordTarget::new(definition.compiled.metric.query_id.clone(), now);
+        let mut work = context.store.begin().await?;
+        let request = replayable.as_ref().map(|replayable| replayable.request);
+        match claim(actor, context, work.as_mut(), request).await {
+            Ok(()) => {}
+            Err(ClaimError::Replayed(response)) => return Ok(Outcome::Replayed(response)),
+            Err(ClaimError::Refused(error)) => return Err(error.into()),
+            Err(ClaimError::Store(error)) => return Err(error.into()),
+        }
+        let mut created = 0;
+        loop {
+            let records = source.next(&target).await?;
+            if records.is_empty() {
+                break;
+            }
+            let with_id = |record| (RecordId(context.ids.fresh()), record);
+            let batch: Vec<_> = records.into_iter().map(with_id).collect();
+            work.insert_records(&batch).await?;
+            created += batch.len() as u64;
+        }
+        if let Some(Replayable { request, response }) = replayable {
+            let response = || response(&created);
+            store_response(actor, context, work.as_mut(), Some(request), response).await?;
+        }
+        work.commit(&AuditEvent::done(actor, now, Action::Record, id.into(), None), &[]).await?;
+        Ok(Outcome::Executed(created))
+    }
+}

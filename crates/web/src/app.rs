@@ -1,0 +1,351 @@
+//! The app: the steps that every request goes through on its way to its handler and back, in order.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::HttpBody as _,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderValue, Method, header},
+    response::{IntoResponse as _, Response},
+};
+use futures::FutureExt as _;
+use ipnet::IpNet;
+use metricd_application::{
+    context::Context,
+    ports::{Ids, TokenVerifier},
+};
+use metricd_core::actor::Call;
+use serde_json::Value;
+use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
+use tower_http::cors::CorsLayer;
+use tracing::Instrument as _;
+
+use crate::{
+    idempotency,
+    middleware::{
+        authenticate::Authenticator,
+        client::client,
+        compress::AcceptedEncodings,
+        head_limits::HeadLimits,
+        headers,
+        rate::RateLimit,
+        request::{self, Panicked, REQUEST_ID, RequestLogGuard},
+        slash,
+    },
+    problem::Problem,
+    route_settings::{RouteLimits, RouteSettings, RouteTable},
+    router::documented,
+    routes::{
+        auth::{config::SignIn, keys::DevelopmentKeys},
+        records::upload::UploadLimits,
+    },
+    state::AppState,
+};
+
+/// metricd over HTTP: every request gets a response.
+#[derive(Clone)]
+pub struct App(Arc<Steps>);
+
+/// What an [`App`] is made of.
+#[derive(Clone)]
+pub struct AppParts {
+    /// The context of the use cases.
+    pub context: Context,
+    /// Verifies tokens.
+    pub verifier: Arc<dyn TokenVerifier>,
+    /// How clients get a token.
+    pub sign_in: SignIn,
+    /// The public keys of the development issuer, if its tokens are accepted.
+    pub development_keys: Option<Value>,
+}
+
+/// What a request may cost, and which origins and proxies are trusted.
+#[derive(Debug, Clone)]
+pub struct AppSettings {
+    /// The time limit of a request.
+    pub request_timeout: Duration,
+    /// The time limit of a request with many records in its body.
+    pub upload_timeout: Duration,
+    /// The largest body of many records, in bytes.
+    pub max_upload_bytes: u64,
+    /// The largest other body, and the longest line of an upload, in bytes.
+    pub max_body_bytes: usize,
+    /// The most bytes of all header fields together.
+    pub max_header_bytes: usize,
+    /// The requests that a caller may make in a second, on average; no limit if none.
+    pub requests_per_second: Option<NonZeroU32>,
+    /// The requests that a caller may make at once.
+    pub burst: NonZeroU32,
+    /// The origins whose web pages may call the API across origins.
+    pub origins: Vec<HeaderValue>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    pub proxies: Vec<IpNet>,
+}
+
+/// The steps before all routes. Not a stack of layers: `docs/adr/0012` says why.
+struct Steps {
+    ids: Arc<dyn Ids>,
+    route_table: RouteTable,
+    head_limits: HeadLimits,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    proxies: Vec<IpNet>,
+    /// Allows other origins, if there are any.
+    cors: Option<CorsLayer>,
+    routes: Router,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts the routes and the steps before them together.
+    #[must_use]
+    pub fn new(parts: AppParts, settings: AppSettings) -> Self {
+        let documented = documented();
+        let route_limits = RouteLimits {
+            max_body_bytes: settings.max_body_bytes,
+            timeout: settings.request_timeout,
+            upload_timeout: settings.upload_timeout,
+        };
+        let route_table = RouteTable::new(&documented.document, route_limits);
+        let ids = Arc::clone(&parts.context.ids);
+        let context = Arc::new(parts.context);
+        let authenticator = Arc::new(Authenticator {
+            context: Arc::clone(&context),
+            verifier: parts.verifier,
+            rate: RateLimit::new(settings.requests_per_second, settings.burst),
+            refused: AtomicU64::new(0),
+        });
+        let state = AppState {
+            context,
+            sign_in: Arc::new(parts.sign_in),
+            keys: DevelopmentKeys(parts.development_keys.map(Arc::new)),
+            upload_limits: UploadLimits {
+                max_bytes: settings.max_upload_bytes,
+                max_line_bytes: settings.max_body_bytes,
+                idle_timeout: settings.request_timeout,
+            },
+        };
+        Self(Arc::new(Steps {
+            ids,
+            route_table,
+            head_limits: HeadLimits { max_header_bytes: settings.max_header_bytes },
+            proxies: settings.proxies,
+            cors: cors(settings.origins),
+            routes: documented.into_router(state, authenticator),
+        }))
+    }
+
+    /// Handles a request from `peer`, the other end of the connection.
+    pub async fn handle(&self, peer: SocketAddr, request: Request) -> Response {
+        let request = slash::trim(request);
+        let route = self.0.route_table.find(request.method(), request.uri().path());
+        self.0.trace(peer.ip(), route, request).await
+    }
+
+    /// Returns the operation that a request is for.
+    #[cfg(test)]
+    pub(crate) fn operation(&self, method: &Method, path: &str) -> &str {
+        &self.0.route_table.find(method, path).operation
+    }
+}
+
+impl Steps {
+    /// Opens the span of a request, and logs how it ended.
+    async fn trace(&self, peer: IpAddr, route: &RouteSettings, mut request: Request) -> Response {
+        let id = request::request_id(&request, self.ids.as_ref());
+        let span = request::request_span(&request, &route.operation, &id);
+        let call = Call {
+            request_id: id.to_str().ok().map(str::to_owned),
+            address: Some(client(peer.to_canonical(), request.headers(), &self.proxies)),
+        };
+        request.extensions_mut().insert(call);
+        let guard = RequestLogGuard::new(span.clone());
+        let mut response = self.add_headers(route, request).instrument(span).await;
+        guard.finish(&response);
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    /// Adds the headers of CORS, security and caching.
+    async fn add_headers(&self, route: &RouteSettings, request: Request) -> Response {
+        let response = match &self.cors {
+            None => self.compress(route, request).await,
+            Some(cors) => {
+                let inner = service_fn(async |request| {
+                    Ok::<_, Infallible>(self.compress(route, request).await)
+                });
+                let Ok(response) = cors.layer(inner).oneshot(request).await;
+                response
+            }
+        };
+        headers::complete(response)
+    }
+
+    async fn compress(&self, route: &RouteSettings, request: Request) -> Response {
+        let accepted = AcceptedEncodings::of(request.headers());
+        accepted.compress(self.limit(route, request).await).await
+    }
+
+    /// Limits a request's head, body and time. A handler that runs out of time is dropped, with its unit of
+    /// work; one that panics is answered with 500.
+    async fn limit(&self, route: &RouteSettings, mut request: Request) -> Response {
+        if let Err(problem) = self.head_limits.check(&request) {
+            return problem.into_response();
+        }
+        if !request.body().is_end_stream() {
+            DefaultBodyLimit::max(route.max_body_bytes).apply(&mut request);
+        }
+        let timeout = route.timeout(request.headers());
+        let mut routes = self.routes.clone();
+        let response = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
+        match tokio::time::timeout(timeout, response).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Err(payload)) => panicked(payload.as_ref()),
+            Err(_) => Problem::deadline().into_response(),
+        }
+    }
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Response {
+    let message = payload
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default();
+    Problem::internal(Panicked(message)).into_response()
+}
+
+/// Allows the web pages of `origins`, and of no other origin.
+fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let cors = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CACHE_CONTROL,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            idempotency::IDEMPOTENCY_KEY,
+            REQUEST_ID,
+        ])
+        .expose_headers([
+            header::AGE,
+            headers::CACHE_STATUS,
+            header::CONTENT_DISPOSITION,
+            header::ETAG,
+            idempotency::REPLAYED,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            REQUEST_ID,
+        ])
+        .max_age(Duration::from_mins(10));
+    Some(cors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{MAX_BODY_BYTES, Run, TestApp, get, metric, post, put};
+
+    #[tokio::test]
+    async fn a_response_names_its_request_and_protects_browsers() {
+        let response = TestApp::new().send(get("/health/").header(REQUEST_ID, "a-1")).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header(REQUEST_ID), "a-1");
+        assert_eq!(response.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(response.header(header::CACHE_CONTROL), "private, no-cache");
+        assert_eq!(response.header(header::VARY), "authorization");
+    }
+
+    #[tokio::test]
+    async fn a_path_without_a_route_is_closed() {
+        let app = TestApp::new();
+        assert_eq!(app.send(get("/nothing").without_token()).await.status, 401);
+        assert_eq!(app.send(get("/nothing")).await.status, 404);
+        assert_eq!(app.send(put("/health").without_token()).await.status, 405);
+        assert_eq!(app.send(put("/metrics")).await.status, 405);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_too_large_is_refused() {
+        let app = TestApp::new();
+        let long = "x".repeat(10_000);
+        assert_eq!(app.send(get(format!("/metrics?q={long}"))).await.status, 414);
+        assert_eq!(app.send(get("/metrics").header(header::ACCEPT, &long)).await.status, 431);
+        let body = "x".repeat(MAX_BODY_BYTES + 1);
+        assert_eq!(app.send(post("/metrics").body("application/json", body)).await.status, 413);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_hangs_runs_out_of_time() {
+        let response = TestApp::with_runner(Run::Hangs).send(get(metric(""))).await;
+        assert_eq!(response.status, 504);
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_tells_nothing() {
+        let request = get(metric("")).header(header::CACHE_CONTROL, "no-store");
+        let response = TestApp::with_runner(Run::Panics).send(request).await;
+        assert_eq!(response.status, 500);
+        assert!(!response.text().contains("panic"), "{}", response.text());
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_challenged() {
+        let response = TestApp::new().send(get("/metrics").with_token("expired")).await;
+        assert_eq!(response.status, 401);
+        let challenge = response.header(header::WWW_AUTHENTICATE);
+        assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
+    }
+
+    #[tokio::test]
+    async fn each_caller_has_a_rate_limit() {
+        let app = TestApp::with(Run::OneRow, |_, settings| {
+            settings.requests_per_second = Some(NonZeroU32::MIN);
+        });
+        assert_eq!(app.send(get("/metrics")).await.status, 200);
+        let limited = app.send(get("/metrics")).await;
+        assert_eq!((limited.status, limited.header(header::RETRY_AFTER)), (429, "1"));
+        assert_eq!(app.send(get("/metrics").with_token("bob")).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn only_known_origins_are_allowed() {
+        let origin = HeaderValue::from_static("https://app.example");
+        let app = TestApp::with(Run::OneRow, |_, settings| settings.origins = vec![origin]);
+        let allowed = async |origin: &str| {
+            let response = app.send(get("/health").header(header::ORIGIN, origin)).await;
+            response.header(header::ACCESS_CONTROL_ALLOW_ORIGIN).to_owned()
+        };
+        assert_eq!(allowed("https://app.example").await, "https://app.example");
+        assert_eq!(allowed("https://other.example").await, "");
+    }
+
+    #[tokio::test]
+    async fn a_response_is_compressed_as_the_client_accepts() {
+        let app = TestApp::new();
+        let plain = app.send(get("/openapi.json")).await;
+        let request = get("/openapi.json").header(header::ACCEPT_ENCODING, "gzip");
+        let compressed = app.send(request).await;
+        assert_eq!(compressed.header(header::CONTENT_ENCODING), "gzip");
+        assert!(compressed.bytes().len() < plain.bytes().len() / 2);
+    }
+}

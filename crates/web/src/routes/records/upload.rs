@@ -1,0 +1,430 @@
+//! Many records in one body, as JSON lines or CSV: all of them are stored or none.
+//!
+//! Must never hold more of a body in memory than a line and a batch.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read, Seek as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use axum::{
+    Json,
+    extract::Request,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use csv::ErrorKind;
+use metricd_application::{
+    context::Context,
+    idempotency::{Outcome, Replayable},
+    ports::{IdempotentRequest, StoredResponse},
+    records::{RecordBatches, RecordTarget, begin_upload},
+};
+use metricd_core::{
+    actor::{Action, Actor},
+    ids::MetricId,
+    record::MetricRecord,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::record::NewRecord;
+use crate::{
+    check::Checked,
+    idempotency::{idempotency_key, replay},
+    negotiation::RecordFormat,
+    problem::Problem,
+    spool::{SpooledBody, spool},
+    validation::{ValidationError, ValidationErrors},
+};
+
+/// The most records of a batch.
+const MAX_BATCH: usize = 1_000;
+
+/// The bytes of text after which a batch ends: a line may be long.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// What a body of many records may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UploadLimits {
+    /// The largest body.
+    pub(crate) max_bytes: u64,
+    /// The longest line or row.
+    pub(crate) max_line_bytes: usize,
+    /// The longest pause of the client.
+    pub(crate) idle_timeout: Duration,
+}
+
+/// What became of many records.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordsCreated {
+    /// How many there were.
+    created: u64,
+}
+
+/// The response that is stored for the idempotency key.
+fn stored_response(created: u64) -> StoredResponse {
+    let body = serde_json::to_string(&RecordsCreated { created });
+    StoredResponse { location: None, body: body.ok() }
+}
+
+/// Authorizes, then spools and checks the body, then stores its records.
+pub(super) async fn upload(
+    actor: &Actor,
+    context: &Context,
+    id: Checked<MetricId>,
+    request: Request,
+    format: RecordFormat,
+    limits: UploadLimits,
+) -> Result<Response, Problem> {
+    let key = idempotency_key(request.headers());
+    let (id, key) = id.and(key.into()).accept(actor, context, Action::Record).await?;
+    let upload = begin_upload(actor, context, id).await?;
+    let body = spool(request, limits.max_bytes, limits.idle_timeout).await?;
+    let fingerprint = body.fingerprint;
+    let mut records = SpooledRecords::check(body, format, limits.max_line_bytes).await?;
+    let request = key.map(|key| IdempotentRequest { key, fingerprint });
+    let replayable = request
+        .as_ref()
+        .map(|request| Replayable { request, response: &|created| stored_response(*created) });
+    Ok(match upload.store(&mut records, replayable).await? {
+        Outcome::Executed(created) => {
+            (StatusCode::CREATED, Json(RecordsCreated { created })).into_response()
+        }
+        Outcome::Replayed(response) => replay(response),
+    })
+}
+
+/// The checked records of a spooled body.
+struct SpooledRecords {
+    /// `None` while a batch is read on another thread, and after that failed.
+    reader: Option<RecordReader>,
+}
+
+impl SpooledRecords {
+    /// Checks each record of `body`, to its end.
+    async fn check(
+        body: SpooledBody,
+        format: RecordFormat,
+        max_line_bytes: usize,
+    ) -> Result<Self, Problem> {
+        let checked =
+            tokio::task::spawn_blocking(move || check(body.file, format, max_line_bytes)).await;
+        let checked = checked.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        let reader = checked.map_err(Problem::internal)??;
+        Ok(Self { reader: Some(reader) })
+    }
+}
+
+#[async_trait]
+impl RecordBatches for SpooledRecords {
+    async fn next(&mut self, target: &RecordTarget) -> io::Result<Vec<MetricRecord>> {
+        let Some(mut reader) = self.reader.take() else {
+            return Ok(Vec::new());
+        };
+        let target = target.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let (mut batch, mut bytes) = (Vec::with_capacity(MAX_BATCH), 0);
+            while batch.len() < MAX_BATCH
+                && bytes < MAX_BATCH_BYTES
+                && let Some((_, record)) = reader.next()?
+            {
+                let record =
+                    record.map_err(|_| io::Error::other("a spooled record has changed"))?;
+                bytes += record.text_bytes();
+                batch.push(record.into_record(&target));
+            }
+            Ok::<_, io::Error>((reader, batch))
+        });
+        let (reader, batch) = read.await.map_err(io::Error::other)??;
+        self.reader = Some(reader);
+        Ok(batch)
+    }
+}
+
+/// Looks at every record; the errors of the first lines that have any are listed, and how many there are.
+fn check(
+    file: File,
+    format: RecordFormat,
+    max_line_bytes: usize,
+) -> io::Result<Result<RecordReader, Problem>> {
+    let mut again = file.try_clone()?;
+    let mut reader = match RecordReader::new(file, format, max_line_bytes)? {
+        Ok(reader) => reader,
+        Err(errors) => return Ok(Err(Problem::invalid(errors))),
+    };
+    let (mut listed, mut all) = (ValidationErrors::default(), 0);
+    while let Some((line, record)) = reader.next()? {
+        if let Err(errors) = record {
+            all += errors.0.len();
+            let capacity = ValidationErrors::MOST - listed.0.len();
+            listed.0.extend(errors.0.into_iter().take(capacity).map(|error| error.on_line(line)));
+        }
+    }
+    if all > 0 {
+        return Ok(Err(Problem::invalid_of(listed, all)));
+    }
+    again.rewind()?;
+    let reader = RecordReader::new(again, format, max_line_bytes)?;
+    Ok(reader.map_err(Problem::invalid))
+}
+
+/// Reads the records of a spooled body one after the other.
+struct RecordReader {
+    input: RecordInput,
+    max_line_bytes: usize,
+}
+
+enum RecordInput {
+    JsonLines {
+        lines: BufReader<File>,
+        line: u64,
+    },
+    Csv {
+        rows: csv::Reader<BudgetedFile>,
+        columns: Vec<Option<&'static str>>,
+        remaining: Arc<AtomicUsize>,
+    },
+    /// Where the next record begins is unknown.
+    Lost,
+}
+
+/// A record or all of its errors, with its line, counted from 1.
+type ReadRecord = (u64, Result<NewRecord, ValidationErrors>);
+
+impl RecordReader {
+    /// Opens a body. The inner error is about its header.
+    fn new(
+        file: File,
+        format: RecordFormat,
+        max_line_bytes: usize,
+    ) -> io::Result<Result<Self, ValidationErrors>> {
+        let input = match format {
+            RecordFormat::JsonLines => {
+                RecordInput::JsonLines { lines: BufReader::new(file), line: 0 }
+            }
+            RecordFormat::Csv => {
+                let remaining = Arc::new(AtomicUsize::new(max_line_bytes));
+                let budgeted = BudgetedFile { file, remaining: Arc::clone(&remaining) };
+                let mut rows = csv::Reader::from_reader(budgeted);
+                let names = match rows.byte_headers() {
+                    Ok(names) => names.clone(),
+                    Err(error) => match csv_error(error) {
+                        Ok(invalid) => return Ok(Err(invalid.on_line(1).into())),
+                        Err(error) => return Err(error),
+                    },
+                };
+                match NewRecord::columns(&names) {
+                    Ok(columns) => RecordInput::Csv { rows, columns, remaining },
+                    Err(invalid) => return Ok(Err(invalid.on_line(1).into())),
+                }
+            }
+        };
+        Ok(Ok(Self { input, max_line_bytes }))
+    }
+
+    fn next(&mut self) -> io::Result<Option<ReadRecord>> {
+        match &mut self.input {
+            RecordInput::Lost => Ok(None),
+            RecordInput::JsonLines { lines, line } => loop {
+                let mut text = Vec::new();
+                let most = self.max_line_bytes as u64 + 1;
+                if lines.by_ref().take(most).read_until(b'\n', &mut text)? == 0 {
+                    return Ok(None);
+                }
+                *line += 1;
+                let number = *line;
+                if text.len() as u64 == most {
+                    self.input = RecordInput::Lost;
+                    return Ok(Some((number, Err(too_long().into()))));
+                }
+                let text =
+                    text.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&text);
+                if !text.trim_ascii().is_empty() {
+                    return Ok(Some((number, NewRecord::from_json(text))));
+                }
+            },
+            RecordInput::Csv { rows, columns, remaining } => {
+                remaining.store(self.max_line_bytes, Ordering::Relaxed);
+                let mut row = csv::ByteRecord::new();
+                let read = rows.read_byte_record(&mut row);
+                let at = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
+                match read {
+                    Ok(false) => Ok(None),
+                    // What was read ahead of the row was not counted.
+                    Ok(true) if row.as_slice().len() > self.max_line_bytes => {
+                        Ok(Some((at(row.position()), Err(too_long().into()))))
+                    }
+                    Ok(true) => Ok(Some((at(row.position()), NewRecord::from_csv(&row, columns)))),
+                    Err(error) => {
+                        let line = at(error.position().or(Some(rows.position())));
+                        let is_ragged = matches!(error.kind(), ErrorKind::UnequalLengths { .. });
+                        let invalid = csv_error(error)?;
+                        if !is_ragged {
+                            self.input = RecordInput::Lost;
+                        }
+                        Ok(Some((line, Err(invalid.into()))))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A file with a budget of bytes, which the reader of its rows renews for each row.
+struct BudgetedFile {
+    file: File,
+    remaining: Arc<AtomicUsize>,
+}
+
+impl Read for BudgetedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let remaining = self.remaining.load(Ordering::Relaxed);
+        if remaining == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.file.read(buffer)?;
+        self.remaining.store(remaining.saturating_sub(read), Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+fn too_long() -> ValidationError {
+    ValidationError::at(&["body"], "too_long", "exceeds the longest permitted line")
+}
+
+/// The validation error of CSV that is malformed; any other failure is one of IO.
+fn csv_error(error: csv::Error) -> io::Result<ValidationError> {
+    match error.into_kind() {
+        ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(too_long()),
+        ErrorKind::Io(error) => Err(error),
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            let message = format!("has {len} cells, and the header {expected_len}");
+            Ok(ValidationError::at(&["body"], "csv_invalid", message))
+        }
+        other => Err(io::Error::other(format!("{other:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use metricd_core::ids::QueryId;
+
+    use super::*;
+
+    const MAX_LINE_BYTES: usize = 20_000;
+
+    fn spooled(body: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(body).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    fn checked(format: RecordFormat, body: &[u8]) -> Result<SpooledRecords, String> {
+        let checked = check(spooled(body), format, MAX_LINE_BYTES).unwrap();
+        let records = |reader| SpooledRecords { reader: Some(reader) };
+        checked.map(records).map_err(|problem| problem.summary())
+    }
+
+    fn target() -> RecordTarget {
+        RecordTarget::new(QueryId::parse("q").unwrap(), chrono::DateTime::UNIX_EPOCH)
+    }
+
+    async fn count(format: RecordFormat, body: &[u8]) -> Result<usize, String> {
+        let mut records = checked(format, body)?;
+        let mut count = 0;
+        loop {
+            match records.next(&target()).await.unwrap().len() {
+                0 => return Ok(count),
+                some => count += some,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_record_is_read_once() {
+        for records in [0, 1, MAX_BATCH - 1, MAX_BATCH, MAX_BATCH + 1, 3 * MAX_BATCH] {
+            let lines = "{\"parts_flagged\": 1}\n".repeat(records);
+            assert_eq!(count(RecordFormat::JsonLines, lines.as_bytes()).await, Ok(records));
+            let rows = format!("parts_flagged,note\n{}", "1,x\n".repeat(records));
+            assert_eq!(count(RecordFormat::Csv, rows.as_bytes()).await, Ok(records));
+        }
+        let marked = b"\xef\xbb\xbf{}\n\n  \r\n{}";
+        assert_eq!(count(RecordFormat::JsonLines, marked).await, Ok(2));
+        let marked = b"\xef\xbb\xbfdate,alert_type\r\n2025-06-03,\"a\nb\"\r\n,\r\n";
+        assert_eq!(count(RecordFormat::Csv, marked).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_long_records_is_bounded_in_bytes() {
+        let line = format!("{{\"alert_category\": \"{}\"}}\n", "x".repeat(10_000));
+        let mut records = checked(RecordFormat::JsonLines, line.repeat(500).as_bytes()).unwrap();
+        let mut batches = Vec::new();
+        loop {
+            match records.next(&target()).await.unwrap().len() {
+                0 => break,
+                some => batches.push(some),
+            }
+        }
+        let most = MAX_BATCH_BYTES.div_ceil(10_000);
+        assert_eq!(batches, [most, most, most, most, 500 - 4 * most]);
+    }
+
+    #[test]
+    fn errors_are_listed_with_their_lines() {
+        let long = "x".repeat(30_000);
+        for (format, body, expected) in [
+            (
+                RecordFormat::JsonLines,
+                "{}\n\n{\"date\": 1}\n[]",
+                "body.3.date: string_type; body.4: object_type",
+            ),
+            (RecordFormat::JsonLines, "{}\nnull {", "body.2: json_invalid"),
+            (RecordFormat::JsonLines, &format!("{{}}\n{long}\n{{}}"), "body.2: too_long"),
+            (RecordFormat::Csv, "", "body.1: csv_header"),
+            (RecordFormat::Csv, "a,b\n1,2", "body.1: csv_header"),
+            (RecordFormat::Csv, "date,date\n", "body.1: csv_header"),
+            (
+                RecordFormat::Csv,
+                "date,parts_flagged\n2025-06-03,1.5\nsoon,2\n2025-06-03\n",
+                "body.2.parts_flagged: int_type; body.3.date: date_parsing; body.4: csv_invalid",
+            ),
+            (
+                RecordFormat::Csv,
+                "obsolescence\nNaN\n1e999\n0x1\n",
+                "body.2.obsolescence: float_type; body.3.obsolescence: float_type; body.4.obsolescence: float_type",
+            ),
+            (
+                RecordFormat::Csv,
+                "parts_flagged\n2147483648\n",
+                "body.2.parts_flagged: out_of_range",
+            ),
+            (
+                RecordFormat::Csv,
+                &format!("date\n2025-06-03\n{long}\n2025-06-03\n"),
+                "body.3: too_long",
+            ),
+        ] {
+            let found = checked(format, body.as_bytes()).map(|_| ()).unwrap_err();
+            assert_eq!(found, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_hundred_errors_are_listed_and_all_counted() {
+        let body = spooled("[]\n".repeat(250).as_bytes());
+        let problem = check(body, RecordFormat::JsonLines, MAX_LINE_BYTES).unwrap();
+        let problem = problem.map(|_| ()).unwrap_err();
+        assert_eq!(problem.summary().split("; ").count(), ValidationErrors::MOST);
+        assert!(format!("{problem:?}").contains("250 errors, of which the first 100 are listed"));
+    }
+}
