@@ -22,6 +22,7 @@ pub mod random;
 pub mod report;
 pub mod server;
 pub mod test_run;
+mod usual_settings;
 pub mod variables;
 pub mod watchdog;
 pub mod world;

@@ -21,7 +21,7 @@ use crate::{
     idp::{Cognito, OpenId},
     native::Postgres,
     process,
-    server::usual_settings,
+    usual_settings::usual_settings,
     watchdog::Watchdog,
 };
 
