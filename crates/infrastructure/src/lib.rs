@@ -11,4 +11,5 @@ pub mod loaders;
 pub mod policy;
 mod query_runner;
 mod queue;
+pub mod secret;
 pub mod system;

@@ -1,11 +1,11 @@
-//! Where a model is asked, and as whom. Shows the key to nobody but the server.
+//! Where a model is asked, and with which key. Shows the key only to the server.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Url, header::HeaderValue};
 use thiserror::Error;
 
-use crate::http;
+use crate::{http, secret::Redacted};
 
 /// How a model is asked.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct ModelConfig {
     pub attempts: u32,
     /// How long one sentence may take, all attempts together.
     pub timeout: Duration,
-    /// Whether the server is told values that stand in rows.
+    /// Whether values of rows are sent to the server.
     pub send_samples: bool,
 }
 
@@ -71,7 +71,7 @@ impl Endpoint {
         Ok(Self(url))
     }
 
-    /// Whether nobody on the way can read what is said: a key may travel.
+    /// Whether no host on the way can read the traffic: then a key may be sent.
     #[must_use]
     pub fn is_safe(&self) -> bool {
         http::is_safe(&self.0)
@@ -83,8 +83,8 @@ impl Endpoint {
 }
 
 /// A secret that a server knows its callers by.
-#[derive(Clone)]
-pub struct ApiKey(HeaderValue);
+#[derive(Debug, Clone)]
+pub struct ApiKey(Redacted<HeaderValue>);
 
 /// A key that no header can carry. It is not repeated here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -103,17 +103,11 @@ impl ApiKey {
         let value = HeaderValue::try_from(format!("Bearer {text}"));
         let mut value = value.map_err(|_| InvalidApiKey)?;
         value.set_sensitive(true);
-        Ok(Self(value))
+        Ok(Self(Redacted::new(value)))
     }
 
     pub(super) fn header(&self) -> HeaderValue {
-        self.0.clone()
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
+        self.0.expose().clone()
     }
 }
 
