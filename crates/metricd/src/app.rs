@@ -9,9 +9,10 @@ use metricd_application::{
     ports::{Clock, Policies, QueryGenerator},
 };
 use metricd_infrastructure::{
-    db::{Database, DatabaseConfig, ReaderUrl, Target},
+    db::{Database, DatabaseConfig, Target},
     generation::{model::ModelGenerator, offline::OfflineGenerator},
     policy::{CedarPolicies, PolicyError, PolicySource},
+    secret::Redacted,
     system::{FixedClock, RandomIds, SystemClock},
 };
 
@@ -35,7 +36,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
             .database
             .reader_url
             .as_ref()
-            .map(|url| ReaderUrl(url.expose().to_owned())),
+            .map(|url| Redacted::new(url.expose().to_owned())),
         concurrent_queries: config.limits.concurrent_queries,
         queued_queries: config.limits.queued_queries,
         max_rows: config.limits.max_rows,

@@ -52,7 +52,7 @@ struct Attempt {
 
 /// Why there is no key.
 #[derive(Debug)]
-pub(super) enum KeyError {
+pub(super) enum MissingKey {
     /// The issuer has none of this id.
     Unknown,
     /// None could be fetched yet.
@@ -80,21 +80,21 @@ impl KeyRing {
     }
 
     /// The key of this id, from the issuer if it is not known.
-    pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<VerifyingKey>, KeyError> {
+    pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<VerifyingKey>, MissingKey> {
         if let Some(key) = self.known_key(kid) {
             return Ok(key);
         }
-        let Some(remote) = &self.remote else { return Err(KeyError::Unknown) };
+        let Some(remote) = &self.remote else { return Err(MissingKey::Unknown) };
         if let Some(mut done) = self.refetch(remote) {
             // Nothing is ever sent: this ends when the fetch drops the other end.
             let _ = done.changed().await;
         }
         self.known_key(kid).ok_or_else(|| {
             if self.current.load().since.is_some() {
-                return KeyError::Unknown;
+                return MissingKey::Unknown;
             }
             let failure = remote.failure.load_full();
-            KeyError::Unavailable(failure.unwrap_or_else(|| Arc::new(FetchError::Unfinished)))
+            MissingKey::Unavailable(failure.unwrap_or_else(|| Arc::new(FetchError::Unfinished)))
         })
     }
 

@@ -21,7 +21,7 @@ use tracing::info;
 use super::{
     ClaimPath, IssuerConfig, IssuerKind, KeySource, claims,
     fetch::{Address, KeyOrigin},
-    key_ring::{KeyError, KeyRing},
+    key_ring::{KeyRing, MissingKey},
     key_set::VerifyingKey,
     token::{self, Unverified},
 };
@@ -145,8 +145,8 @@ impl Verifier {
             return Err(TokenError::Invalid("the token's algorithm is not one of its issuer's"));
         }
         let key = issuer.keys.key(&token.kid).await.map_err(|error| match error {
-            KeyError::Unknown => TokenError::Invalid("the token's issuer has no key of that id"),
-            KeyError::Unavailable(failure) => TokenError::Unavailable(Box::new(failure)),
+            MissingKey::Unknown => TokenError::Invalid("the token's issuer has no key of that id"),
+            MissingKey::Unavailable(failure) => TokenError::Unavailable(Box::new(failure)),
         })?;
         if !key.signs_by(token.algorithm) {
             return Err(TokenError::Invalid("the token's algorithm is not its key's"));

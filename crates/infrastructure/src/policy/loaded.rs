@@ -213,7 +213,7 @@ impl LoadedPolicies {
             }
             Err(failure) => {
                 let failure: &dyn std::error::Error = &failure;
-                error!(%action, failure, "Decision failed");
+                error!(%action, failure, "Authorization decision failed; access denied");
                 None
             }
         })
@@ -292,7 +292,7 @@ impl LoadedPolicies {
             let Some(entry) = self.entries.get(failure.policy_id()) else { continue };
             if !entry.is_reported.swap(true, Ordering::Relaxed) {
                 let policy = &entry.mention;
-                warn!(%policy, failure = %failure.inner(), "Policy does not apply: it failed");
+                warn!(%policy, failure = %failure.inner(), "Policy evaluation failed; the policy does not apply");
             }
         }
     }
@@ -417,6 +417,6 @@ fn validate(
         }
     }
     for warning in odd {
-        warn!(%warning, "Policy looks odd");
+        warn!(%warning, "Suspicious policy");
     }
 }
