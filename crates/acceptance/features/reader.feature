@@ -67,7 +67,7 @@ Feature: The reader
         """
       When I run "metricd serve --listen 127.0.0.1:0"
       Then it fails
-      And it says "everybody may INSERT public.metrics"
+      And it says "PUBLIC may INSERT public.metrics"
       And it says "REVOKE INSERT ON public.metrics FROM PUBLIC"
       And it says "it may look into the schema metricd"
       And it says "REVOKE USAGE ON SCHEMA metricd FROM metricd_reader"

@@ -1,5 +1,5 @@
-//! Asking others over HTTP. Whoever answers is not trusted: there is no second address, no second
-//! try, and never more of an answer than its reader wants.
+//! The HTTP client. Servers are not trusted: there is no redirect, no retry, and never more of a body than
+//! its reader wants.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -36,7 +36,7 @@ impl Http {
     }
 }
 
-/// Whether nobody on the way can read or change what is said. A password in it would reach the logs.
+/// Whether no host on the way can read or change the traffic. A password in the URL would reach the logs.
 pub(crate) fn is_safe(url: &Url) -> bool {
     let is_sealed = match url.scheme() {
         "https" => true,

@@ -1,5 +1,5 @@
-//! Reading claims: where they stand in a token, and which roles they give. Pure, and never trusts
-//! a type that it has not looked at.
+//! Reads claims: where they are in a token, and which roles they give. Pure, and never trusts a type that
+//! it has not checked.
 
 use std::collections::BTreeSet;
 
@@ -128,7 +128,7 @@ impl RoleRules {
 /// The most characters of a name in a token: a subject, a client, the id of a key.
 pub(super) const MAX_NAME_CHARS: usize = 256;
 
-/// Whether a text can name somebody, in logs and audits too.
+/// Whether a text can be a name, in logs and audits too.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_NAME_CHARS && !text.contains(char::is_control)
 }

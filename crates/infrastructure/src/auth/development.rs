@@ -1,5 +1,5 @@
-//! The issuer of a machine without any other: a key of its own in the data folder, and tokens for
-//! whoever may read it. Its tokens are verified as all others are.
+//! The development issuer, for a machine without another one: its key is in the data folder, and every
+//! user who may read it can mint tokens. Its tokens are verified as all others are.
 
 use std::{
     collections::BTreeSet,
@@ -33,8 +33,8 @@ const LONGEST_TTL: Duration = Duration::from_hours(365 * 24);
 /// More than a key takes.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
-/// An issuer for development and for trying metricd out. Whoever may read its key file is whoever
-/// they say they are.
+/// An issuer for development and for trying metricd out. A user who may read its key file can act as any
+/// subject.
 pub struct DevelopmentIssuer {
     signing: EncodingKey,
     jwk: Value,
@@ -108,8 +108,8 @@ impl DevelopmentIssuer {
     /// What its tokens say under `iss`.
     pub const ISSUER: &str = "urn:metricd:development";
 
-    /// Reads the key in this folder, or makes folder and key, for nobody else to read. Whoever else
-    /// opens the folder, at the same moment too, gets the same key.
+    /// Reads the key in this folder, or creates folder and key, which no other user may read. Processes
+    /// that open the folder, even at the same moment, get the same key.
     ///
     /// # Errors
     /// See [`DevelopmentError`].
@@ -215,7 +215,7 @@ impl fmt::Debug for DevelopmentIssuer {
     }
 }
 
-/// Makes the file in one step, unless somebody else has made it meanwhile.
+/// Creates the file atomically, unless another process has created it meanwhile.
 fn make(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let draft = dir.join(format!("{KEY_FILE}.{}", Uuid::new_v4().simple()));

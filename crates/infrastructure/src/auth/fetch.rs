@@ -1,5 +1,5 @@
-//! Asking an issuer for its keys, over HTTP. Whatever answers is not trusted: it gets little time,
-//! few bytes and no second address. Keys come sealed or from this machine.
+//! Fetches an issuer's keys over HTTP. The server is not trusted: it gets little time, few bytes and no
+//! redirect. Keys come by TLS or from this machine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of one answer, unpacked.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Why an issuer's keys could not be had.
+/// Why an issuer's keys could not be fetched.
 #[derive(Debug, Error)]
 pub(super) enum FetchError {
-    #[error("the issuer cannot be asked")]
+    #[error("the issuer cannot be reached")]
     Unreachable(#[source] reqwest::Error),
     #[error("the issuer did not answer within {} seconds", TIMEOUT.as_secs())]
     Late,
@@ -28,13 +28,13 @@ pub(super) enum FetchError {
     TooLarge,
     #[error("the issuer's answer is not JSON")]
     NotJson(#[source] serde_json::Error),
-    #[error("the issuer's answer is no set of keys")]
+    #[error("the issuer's answer is not a key set")]
     NoKeySet(#[source] InvalidKeySet),
     #[error("the issuer's configuration is that of another issuer")]
     OtherIssuer,
     #[error("the issuer's configuration has no `jwks_uri` that is https or on this machine")]
     NoAddress,
-    #[error("the issuer was not asked to the end")]
+    #[error("the fetch from the issuer was interrupted")]
     Unfinished,
 }
 
@@ -50,7 +50,7 @@ async fn get(http: &Http, url: &Url) -> Result<Value, FetchError> {
 
 /// Where an issuer's keys are fetched from.
 #[derive(Debug)]
-pub(super) struct Origin {
+pub(super) struct KeyOrigin {
     pub(super) http: Arc<Http>,
     pub(super) address: Address,
 }
@@ -65,7 +65,7 @@ pub(super) enum Address {
     },
 }
 
-impl Origin {
+impl KeyOrigin {
     pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
         tokio::time::timeout(TIMEOUT, self.ask()).await.unwrap_or(Err(FetchError::Late))
     }

@@ -1,4 +1,4 @@
-//! What metricd is told about an issuer that it trusts.
+//! The configuration of a trusted issuer.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ pub enum IssuerKind {
         /// The clients whose tokens are taken; at least one.
         client_ids: BTreeSet<String>,
     },
-    /// Any other issuer (OIDC). ID tokens are refused where they can be told from access tokens;
+    /// Any other issuer (OIDC). ID tokens are refused where they can be distinguished from access tokens;
     /// where an issuer makes the two alike, only the audience tells them apart, so it should be
     /// metricd's own and no client's.
     Oidc {

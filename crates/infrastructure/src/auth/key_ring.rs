@@ -1,5 +1,5 @@
-//! An issuer's keys as they are known now, and when to ask for them again. Whoever asks with a key
-//! that is known never waits, and nobody can make metricd ask often.
+//! A cache of an issuer's keys, and when to fetch them again. A token of a known key never waits for a
+//! fetch, and no client can make metricd fetch often.
 
 use std::{
     error::Error,
@@ -12,25 +12,25 @@ use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use super::{
-    fetch::{FetchError, Origin},
-    key_set::{Key, KeySet},
+    fetch::{FetchError, KeyOrigin},
+    key_set::{KeySet, VerifyingKey},
 };
 
 /// The least time from the beginning of one fetch to that of the next.
 const COOL_DOWN: Duration = Duration::from_secs(10);
-/// How old keys may be before they are asked for again.
+/// How old keys may be before they are fetched again.
 const FRESH_FOR: Duration = Duration::from_mins(15);
 
 /// The keys of one issuer.
 #[derive(Debug)]
 pub(super) struct KeyRing {
     issuer: String,
-    known: ArcSwap<Known>,
+    current: ArcSwap<CurrentKeys>,
     remote: Option<Remote>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct CurrentKeys {
     keys: KeySet,
     /// When they were fetched; `None` while they never were.
     since: Option<Instant>,
@@ -38,12 +38,12 @@ struct Known {
 
 #[derive(Debug)]
 struct Remote {
-    origin: Origin,
+    origin: KeyOrigin,
     last: Mutex<Option<Attempt>>,
     failure: ArcSwapOption<FetchError>,
 }
 
-/// A fetch. It is under way for as long as `done` has its other end.
+/// A fetch, in flight for as long as `done` has its other end.
 #[derive(Debug)]
 struct Attempt {
     began: Instant,
@@ -52,86 +52,86 @@ struct Attempt {
 
 /// Why there is no key.
 #[derive(Debug)]
-pub(super) enum NoKey {
+pub(super) enum MissingKey {
     /// The issuer has none of this id.
     Unknown,
-    /// The issuer has not told any yet.
+    /// None could be fetched yet.
     Unavailable(Arc<FetchError>),
 }
 
 impl KeyRing {
     /// Keys that never change.
     pub(super) fn fixed(issuer: String, keys: KeySet) -> Self {
-        let known = Known { keys, since: None };
-        Self { issuer, known: ArcSwap::from_pointee(known), remote: None }
+        let current = CurrentKeys { keys, since: None };
+        Self { issuer, current: ArcSwap::from_pointee(current), remote: None }
     }
 
-    /// Keys that the issuer tells when it is first needed.
-    pub(super) fn remote(issuer: String, origin: Origin) -> Self {
+    /// Keys that are fetched when they are first needed.
+    pub(super) fn remote(issuer: String, origin: KeyOrigin) -> Self {
         let remote = Remote { origin, last: Mutex::default(), failure: ArcSwapOption::empty() };
-        Self { issuer, known: ArcSwap::default(), remote: Some(remote) }
+        Self { issuer, current: ArcSwap::default(), remote: Some(remote) }
     }
 
-    /// Whether the key is still the issuer's. Sees to it that the answer stays fresh.
-    pub(super) fn holds(self: &Arc<Self>, key: &Arc<Key>) -> bool {
-        let known = self.known.load();
-        self.keep_fresh(&known);
-        known.keys.holds(key)
+    /// Whether the key is still the issuer's. Refreshes the keys in the background when they are old.
+    pub(super) fn holds(self: &Arc<Self>, key: &Arc<VerifyingKey>) -> bool {
+        let current = self.current.load();
+        self.keep_fresh(&current);
+        current.keys.holds(key)
     }
 
     /// The key of this id, from the issuer if it is not known.
-    pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<Key>, NoKey> {
+    pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<VerifyingKey>, MissingKey> {
         if let Some(key) = self.known_key(kid) {
             return Ok(key);
         }
-        let Some(remote) = &self.remote else { return Err(NoKey::Unknown) };
+        let Some(remote) = &self.remote else { return Err(MissingKey::Unknown) };
         if let Some(mut done) = self.refetch(remote) {
             // Nothing is ever sent: this ends when the fetch drops the other end.
             let _ = done.changed().await;
         }
         self.known_key(kid).ok_or_else(|| {
-            if self.known.load().since.is_some() {
-                return NoKey::Unknown;
+            if self.current.load().since.is_some() {
+                return MissingKey::Unknown;
             }
             let failure = remote.failure.load_full();
-            NoKey::Unavailable(failure.unwrap_or_else(|| Arc::new(FetchError::Unfinished)))
+            MissingKey::Unavailable(failure.unwrap_or_else(|| Arc::new(FetchError::Unfinished)))
         })
     }
 
-    fn known_key(self: &Arc<Self>, kid: &str) -> Option<Arc<Key>> {
-        let known = self.known.load();
-        let key = known.keys.get(kid).cloned()?;
-        self.keep_fresh(&known);
+    fn known_key(self: &Arc<Self>, kid: &str) -> Option<Arc<VerifyingKey>> {
+        let current = self.current.load();
+        let key = current.keys.get(kid).cloned()?;
+        self.keep_fresh(&current);
         Some(key)
     }
 
-    fn keep_fresh(self: &Arc<Self>, known: &Known) {
-        if let (Some(remote), Some(since)) = (&self.remote, known.since)
+    fn keep_fresh(self: &Arc<Self>, current: &CurrentKeys) {
+        if let (Some(remote), Some(since)) = (&self.remote, current.since)
             && since.elapsed() > FRESH_FOR
         {
             self.refetch(remote);
         }
     }
 
-    /// Joins the fetch that is under way, or begins one unless the last began too lately. It goes on
-    /// whether or not anybody waits for it.
+    /// Joins the fetch that is in flight, or begins one unless the last began too recently. It goes on
+    /// whether or not a caller waits for it.
     fn refetch(self: &Arc<Self>, remote: &Remote) -> Option<watch::Receiver<()>> {
         let mut last = remote.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attempt) = &*last {
-            let is_under_way = attempt.done.has_changed().is_ok();
-            if is_under_way {
+            let is_in_flight = attempt.done.has_changed().is_ok();
+            if is_in_flight {
                 return Some(attempt.done.clone());
             }
             if attempt.began.elapsed() < COOL_DOWN {
                 return None;
             }
         }
-        let (under_way, done) = watch::channel(());
+        let (in_flight, done) = watch::channel(());
         *last = Some(Attempt { began: Instant::now(), done: done.clone() });
         let ring = Arc::clone(self);
         tokio::spawn(async move {
             ring.fetch().await;
-            drop(under_way);
+            drop(in_flight);
         });
         Some(done)
     }
@@ -142,20 +142,24 @@ impl KeyRing {
         match remote.origin.fetch().await {
             Ok(keys) => {
                 for kid in keys.ambiguous() {
-                    warn!(issuer, ?kid, "several keys of an issuer have one id: none is used");
+                    warn!(
+                        issuer,
+                        ?kid,
+                        "Several keys of an issuer have the same id; none of them is used"
+                    );
                 }
                 let count = keys.len();
-                self.known.store(Arc::new(Known { keys, since: Some(Instant::now()) }));
+                self.current.store(Arc::new(CurrentKeys { keys, since: Some(Instant::now()) }));
                 remote.failure.store(None);
-                info!(issuer, count, "keys of an issuer fetched");
+                info!(issuer, count, "Issuer keys fetched");
             }
             Err(error) => {
-                let known = self.known.load().keys.len();
+                let known = self.current.load().keys.len();
                 warn!(
                     issuer,
                     known,
                     error = &error as &dyn Error,
-                    "keys of an issuer could not be fetched: those that are known stay"
+                    "Fetching issuer keys failed; the known keys stay in use"
                 );
                 remote.failure.store(Some(Arc::new(error)));
             }

@@ -23,7 +23,7 @@ const MAX_KEYS: usize = 100;
 /// Public keys by their ids.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet {
-    keys: HashMap<String, Arc<Key>>,
+    keys: HashMap<String, Arc<VerifyingKey>>,
     ambiguous: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ pub enum InvalidKeySet {
     /// It lists none that may verify a signature, or only such that share their ids.
     #[error("it lists no key that can be used")]
     Unusable,
-    /// It lists more than anybody needs.
+    /// It lists more than any issuer needs.
     #[error("it lists more than {MAX_KEYS} keys")]
     TooMany,
 }
@@ -60,7 +60,7 @@ impl KeySet {
         }
         let mut keys = HashMap::new();
         let mut ambiguous = HashSet::new();
-        for key in listed.iter().filter_map(Key::parse) {
+        for key in listed.iter().filter_map(VerifyingKey::parse) {
             let kid = key.kid.clone();
             if keys.insert(kid.clone(), Arc::new(key)).is_some() {
                 ambiguous.insert(kid);
@@ -73,7 +73,7 @@ impl KeySet {
         Ok(Self { keys, ambiguous: ambiguous.into_iter().collect() })
     }
 
-    pub(super) fn get(&self, kid: &str) -> Option<&Arc<Key>> {
+    pub(super) fn get(&self, kid: &str) -> Option<&Arc<VerifyingKey>> {
         self.keys.get(kid)
     }
 
@@ -87,15 +87,15 @@ impl KeySet {
     }
 
     /// Whether this very key is among them.
-    pub(super) fn holds(&self, key: &Arc<Key>) -> bool {
-        // They are few, and mostly it is the same one: that is told without a hash.
+    pub(super) fn holds(&self, key: &Arc<VerifyingKey>) -> bool {
+        // They are few, and mostly it is the same one: no hash is needed for that.
         self.keys.values().any(|known| Arc::ptr_eq(known, key) || **known == **key)
     }
 }
 
 /// A key that verifies signatures.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(super) struct VerifyingKey {
     kid: String,
     shape: Shape,
     only: Option<Algorithm>,
@@ -113,7 +113,7 @@ enum Shape {
 }
 
 impl Shape {
-    /// Whether keys of this shape sign so. What is nobody's is never accepted.
+    /// Whether keys of this shape sign so. An algorithm of no shape is never accepted.
     fn signs_by(self, algorithm: Algorithm) -> bool {
         use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
         match self {
@@ -138,7 +138,7 @@ impl Shape {
     }
 }
 
-impl PartialEq for Key {
+impl PartialEq for VerifyingKey {
     fn eq(&self, other: &Self) -> bool {
         self.kid == other.kid
             && self.shape == other.shape
@@ -147,7 +147,7 @@ impl PartialEq for Key {
     }
 }
 
-impl Key {
+impl VerifyingKey {
     fn parse(jwk: &Value) -> Option<Self> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();

@@ -1,7 +1,7 @@
-//! Tokens: which issuers are trusted, where their keys are, and what a token must pass.
+//! Token verification: which issuers are trusted, where their keys are, and what a token must pass.
 //!
-//! What a token says is believed once a key of the issuer that it names has verified its signature;
-//! until then it only chooses the key. No part of one may reach a log, an error or a cache key.
+//! A token's claims are trusted once a key of the issuer that it names has verified its signature; until
+//! then they only choose the key. No part of a token may reach a log, an error or a cache key.
 
 mod claims;
 mod development;

@@ -1,4 +1,4 @@
-//! Taking a token apart. Nothing here believes it: what is read is still to be verified.
+//! Parses tokens. Nothing here is trusted: what is read is still to be verified.
 
 use std::{fmt, str::FromStr};
 
@@ -33,7 +33,7 @@ pub(super) struct Unverified<'a> {
 impl<'a> Unverified<'a> {
     /// Takes a token apart. The error says what is wrong with its form.
     pub(super) fn parse(token: &'a str) -> Result<Self, &'static str> {
-        const PARTS: &str = "the token is not of three parts";
+        const PARTS: &str = "the token does not have three parts";
         let (signed, signature) = token.rsplit_once('.').ok_or(PARTS)?;
         let (header, payload) = signed.split_once('.').ok_or(PARTS)?;
         if payload.contains('.') {
@@ -44,10 +44,10 @@ impl<'a> Unverified<'a> {
         }
         let header = object(header).ok_or("the token's header is not a JSON object in base64")?;
         if header.contains_key("crit") {
-            return Err("the token's header asks for an extension");
+            return Err("the token's header requires an extension");
         }
         if !header.get("typ").is_none_or(is_token_type) {
-            return Err("the token's header says that it is something else");
+            return Err("the token's header names another type");
         }
         let algorithm = header
             .get("alg")
@@ -105,7 +105,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok().map(|Unambiguous(map)| map)
 }
 
-/// An object that says nothing twice: readers differ in which of two they take.
+/// An object without duplicate members: parsers differ in which of two they take.
 struct Unambiguous(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Unambiguous {

@@ -1,5 +1,5 @@
-//! Verifies tokens and remembers those that passed. The order matters: what is asked of a token
-//! before its signature is only what chooses the key, and nothing is told of one that fails later.
+//! Verifies tokens and caches those that passed. The order matters: what is read of a token before its
+//! signature is verified only chooses the key, and nothing is reported of one that fails later.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -20,53 +20,54 @@ use tracing::info;
 
 use super::{
     ClaimPath, IssuerConfig, IssuerKind, KeySource, claims,
-    fetch::{Address, Origin},
-    key_ring::{KeyRing, NoKey},
-    key_set::Key,
+    fetch::{Address, KeyOrigin},
+    key_ring::{KeyRing, MissingKey},
+    key_set::VerifyingKey,
     token::{self, Unverified},
 };
 use crate::http::{Http, is_safe};
 
-/// How far ahead of ours an issuer's clock may be.
+/// How far an issuer's clock may be ahead of ours.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
-/// The most tokens that are remembered.
-const MAX_REMEMBERED: usize = 10_000;
+/// The most tokens that are cached. Each says itself when it expires, so their cache needs no clock
+/// ([why](../../../../docs/adr/0013-which-cache-for-what.md)).
+const MAX_CACHED_TOKENS: usize = 10_000;
 
 /// Verifies the tokens of the issuers that are trusted.
 ///
-/// A token that passed is remembered, by its hash, until it expires or its issuer withdraws the key
-/// that signed it; one that did not pass is looked at anew each time. Keys are fetched when they are
-/// first needed, and by `tokio::spawn`.
+/// A token that passed is cached, by its hash, until it expires or its issuer withdraws the key that
+/// signed it; one that did not pass is verified anew each time. Keys are fetched when they are first
+/// needed, by `tokio::spawn`.
 #[derive(Debug)]
 pub struct Verifier {
     issuers: Vec<Issuer>,
     claims: BTreeMap<ClaimName, ClaimPath>,
     clock: PortClock,
-    remembered: Cache<Fingerprint, Arc<Remembered>>,
+    cached: Cache<Fingerprint, Arc<CachedToken>>,
 }
 
 /// Issuers that cannot be trusted as they are described.
 #[derive(Debug, Error)]
 pub enum VerifierError {
     /// It has no name.
-    #[error("an issuer has a name")]
+    #[error("an issuer has no name")]
     Nameless,
     /// There is another one of that name.
     #[error("the issuer `{0}` is described twice")]
     Twice(String),
     /// Tokens that are made for others would be taken.
-    #[error("for the issuer `{0}` no audience or client is named")]
-    ForAnybody(String),
-    /// Somebody on the way could give metricd keys of their own.
+    #[error("no audience or client is named for the issuer `{0}`")]
+    NoAudience(String),
+    /// A host on the way could replace the keys.
     #[error(
         "the keys of the issuer `{0}` must come by https, or from this machine, and without a password in the address"
     )]
     Insecure(String),
-    /// Its configuration cannot be looked up, as its name is no address.
-    #[error("the issuer `{0}` is no address under which its keys can be looked up")]
+    /// Its configuration cannot be looked up, as its name is no URL.
+    #[error("the issuer `{0}` is not a URL under which its keys can be looked up")]
     NoAddress(String),
-    /// This machine cannot ask anybody.
-    #[error("no issuer can be asked for its keys")]
+    /// No HTTP client can be built.
+    #[error("no HTTP client can be built to fetch the issuers' keys")]
     Http(#[source] reqwest::Error),
 }
 
@@ -81,15 +82,15 @@ struct Issuer {
 
 /// A token that passed, and until when it does.
 #[derive(Debug)]
-struct Remembered {
+struct CachedToken {
     identity: Arc<Identity>,
     expires: DateTime<Utc>,
     issuer: usize,
-    key: Arc<Key>,
+    key: Arc<VerifyingKey>,
 }
 
 impl Verifier {
-    /// A verifier of these issuers' tokens, which reads these claims for slots. Asks nobody yet.
+    /// A verifier of these issuers' tokens, which reads these claims for slots. Fetches nothing yet.
     ///
     /// # Errors
     /// See [`VerifierError`].
@@ -102,7 +103,7 @@ impl Verifier {
         if let Some(twice) = issuers.iter().find(|issuer| !names.insert(&issuer.issuer)) {
             return Err(VerifierError::Twice(twice.issuer.clone()));
         }
-        // Made only if somebody has to be asked: it needs the machine's certificates.
+        // Built only if keys have to be fetched: it needs the machine's certificates.
         let mut http = None;
         let mut asked = || {
             if let Some(http) = &http {
@@ -115,23 +116,23 @@ impl Verifier {
             .into_iter()
             .map(|config| Issuer::new(config, &mut asked))
             .collect::<Result<_, _>>()?;
-        let remembered = Cache::new(MAX_REMEMBERED);
-        Ok(Self { issuers, claims, clock: PortClock(clock), remembered })
+        let cached = Cache::new(MAX_CACHED_TOKENS);
+        Ok(Self { issuers, claims, clock: PortClock(clock), cached })
     }
 
-    /// Whom a token stands for that passed before and still would.
-    fn recall(&self, fingerprint: &Fingerprint) -> Option<Arc<Identity>> {
-        let remembered = self.remembered.get(fingerprint)?;
-        let holds = remembered.expires > self.clock.now()
-            && self.issuers[remembered.issuer].keys.holds(&remembered.key);
-        if !holds {
-            self.remembered.remove(fingerprint);
+    /// Returns the identity of a token that passed before and still would.
+    fn cached(&self, fingerprint: &Fingerprint) -> Option<Arc<Identity>> {
+        let token = self.cached.get(fingerprint)?;
+        let is_valid =
+            token.expires > self.clock.now() && self.issuers[token.issuer].keys.holds(&token.key);
+        if !is_valid {
+            self.cached.remove(fingerprint);
             return None;
         }
-        Some(Arc::clone(&remembered.identity))
+        Some(Arc::clone(&token.identity))
     }
 
-    async fn verify_in_full(&self, token: &str) -> Result<Remembered, TokenError> {
+    async fn verify_in_full(&self, token: &str) -> Result<CachedToken, TokenError> {
         let token = Unverified::parse(token).map_err(TokenError::Invalid)?;
         let named = text(&token.claims, "iss")?;
         let (index, issuer) = self
@@ -139,24 +140,24 @@ impl Verifier {
             .iter()
             .enumerate()
             .find(|(_, issuer)| named == Some(&issuer.config.issuer))
-            .ok_or(TokenError::Invalid("the token is of no issuer that is trusted"))?;
+            .ok_or(TokenError::Invalid("the token's issuer is not trusted"))?;
         if !issuer.signs_by(token.algorithm) {
-            return Err(TokenError::Invalid("the token is not signed as its issuer signs"));
+            return Err(TokenError::Invalid("the token's algorithm is not one of its issuer's"));
         }
-        let key = issuer.keys.key(&token.kid).await.map_err(|no_key| match no_key {
-            NoKey::Unknown => TokenError::Invalid("the token's issuer has no key of that id"),
-            NoKey::Unavailable(failure) => TokenError::Unavailable(Box::new(failure)),
+        let key = issuer.keys.key(&token.kid).await.map_err(|error| match error {
+            MissingKey::Unknown => TokenError::Invalid("the token's issuer has no key of that id"),
+            MissingKey::Unavailable(failure) => TokenError::Unavailable(Box::new(failure)),
         })?;
         if !key.signs_by(token.algorithm) {
-            return Err(TokenError::Invalid("the token is not signed as its key signs"));
+            return Err(TokenError::Invalid("the token's algorithm is not its key's"));
         }
         if !key.has_signed(token.signed, token.signature, token.algorithm) {
-            return Err(TokenError::Invalid("the token's signature is not its key's"));
+            return Err(TokenError::Invalid("the token's signature is not valid"));
         }
 
-        // What was parsed above is what the signature is over: from here on it may be believed.
+        // What was parsed above is what the signature is over: from here on it may be trusted.
         let (identity, expires) = self.read(issuer, &token.claims)?;
-        Ok(Remembered { identity: Arc::new(identity), expires, issuer: index, key })
+        Ok(CachedToken { identity: Arc::new(identity), expires, issuer: index, key })
     }
 
     fn read(
@@ -172,22 +173,22 @@ impl Verifier {
             .find(claims)
             .and_then(Value::as_str)
             .filter(|subject| claims::is_name(subject))
-            .ok_or(TokenError::Invalid("the token does not say whom it stands for"))?;
+            .ok_or(TokenError::Invalid("the token names no subject"))?;
         let scopes = match issuer.config.scope_claim.find(claims) {
             None => BTreeSet::new(),
             Some(value) => claims::scopes(value)
-                .ok_or(TokenError::Invalid("the token's scopes are not texts"))?,
+                .ok_or(TokenError::Invalid("the token's scopes are not strings"))?,
         };
         let expires = claims
             .get("exp")
             .and_then(token::instant)
-            .ok_or(TokenError::Invalid("the token does not say when it expires"))?;
+            .ok_or(TokenError::Invalid("the token has no valid expiry time"))?;
         for name in ["nbf", "iat"] {
             let Some(value) = claims.get(name) else { continue };
             let begins = token::instant(value)
-                .ok_or(TokenError::Invalid("the token does not say plainly when it begins"))?;
+                .ok_or(TokenError::Invalid("a time in the token is not a number of seconds"))?;
             if begins > now + SKEW {
-                return Err(TokenError::Invalid("the token does not hold yet"));
+                return Err(TokenError::Invalid("the token is not valid yet"));
             }
         }
         if expires <= now {
@@ -223,12 +224,12 @@ impl TokenVerifier for Verifier {
             return Err(TokenError::Invalid("the token is too long"));
         }
         let fingerprint = fingerprint(token);
-        if let Some(identity) = self.recall(&fingerprint) {
+        if let Some(identity) = self.cached(&fingerprint) {
             return Ok(identity);
         }
         let passed = Box::pin(self.verify_in_full(token)).await?;
         let identity = Arc::clone(&passed.identity);
-        self.remembered.insert(fingerprint, Arc::new(passed));
+        self.cached.insert(fingerprint, Arc::new(passed));
         info!(subject = identity.subject, issuer = identity.issuer, "Token validated");
         Ok(identity)
     }
@@ -247,13 +248,13 @@ impl Issuer {
         let (IssuerKind::Cognito { client_ids: taken } | IssuerKind::Oidc { audiences: taken }) =
             &config.kind;
         if taken.is_empty() {
-            return Err(VerifierError::ForAnybody(name.clone()));
+            return Err(VerifierError::NoAudience(name.clone()));
         }
         let remote = |url: &Url, address: Address| {
             if !is_safe(url) {
                 return Err(VerifierError::Insecure(name.clone()));
             }
-            Ok(KeyRing::remote(name.clone(), Origin { http: http()?, address }))
+            Ok(KeyRing::remote(name.clone(), KeyOrigin { http: http()?, address }))
         };
         let keys = match &config.keys {
             KeySource::Jwks(url) => remote(url, Address::Jwks(url.clone()))?,
@@ -274,13 +275,13 @@ impl Issuer {
         }
     }
 
-    /// Makes sure that it is an access token and made for metricd; gives the client it was made for.
+    /// Checks that it is an access token for metricd, and returns the client that it was issued to.
     fn check_purpose<'a>(
         &self,
         claims: &'a Map<String, Value>,
     ) -> Result<Option<&'a str>, TokenError> {
         const NOT_ACCESS: TokenError = TokenError::Invalid("the token is not an access token");
-        const NOT_OURS: TokenError = TokenError::Invalid("the token is made for somebody else");
+        const NOT_OURS: TokenError = TokenError::Invalid("the token is for another audience");
 
         let token_use = claims.get("token_use");
         let is_for = |taken: &BTreeSet<String>, audience: &Value| {
@@ -318,16 +319,16 @@ impl Issuer {
     }
 }
 
-/// A name that a token may leave out, but must not say in another type.
+/// A name that a token may omit, but must not have in another type.
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, TokenError> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if claims::is_name(text) => Ok(Some(text)),
-        Some(_) => Err(TokenError::Invalid("a claim of the token is no name")),
+        Some(_) => Err(TokenError::Invalid("a claim of the token is not a valid name")),
     }
 }
 
-/// Where an issuer says where its keys are.
+/// The URL of an issuer's configuration, which says where its keys are.
 fn configuration_of(issuer: &str) -> Result<Url, VerifierError> {
     const WELL_KNOWN: &str = "/.well-known/openid-configuration";
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
@@ -369,7 +370,7 @@ mod tests {
     use crate::{auth::KeySet, system::FixedClock};
 
     #[test]
-    fn only_so_many_tokens_are_remembered() {
+    fn only_so_many_tokens_are_cached() {
         let now = DateTime::from_timestamp(1_750_000_000, 0).unwrap();
         let verifier =
             Verifier::new(Vec::new(), BTreeMap::new(), Arc::new(FixedClock(now))).unwrap();
@@ -384,11 +385,11 @@ mod tests {
             scopes: BTreeSet::new(),
             claims: BTreeMap::new(),
         });
-        let remembered = Arc::new(Remembered { identity, expires: now, issuer: 0, key });
-        for n in 0..MAX_REMEMBERED * 2 {
-            verifier.remembered.insert(fingerprint(&n.to_string()), Arc::clone(&remembered));
+        let token = Arc::new(CachedToken { identity, expires: now, issuer: 0, key });
+        for n in 0..MAX_CACHED_TOKENS * 2 {
+            verifier.cached.insert(fingerprint(&n.to_string()), Arc::clone(&token));
         }
-        let remembered = verifier.remembered.len();
-        assert!((MAX_REMEMBERED / 2..=MAX_REMEMBERED).contains(&remembered), "{remembered}");
+        let cached = verifier.cached.len();
+        assert!((MAX_CACHED_TOKENS / 2..=MAX_CACHED_TOKENS).contains(&cached), "{cached}");
     }
 }

@@ -1,57 +1,47 @@
-//! The audit on PostgreSQL: events are added by the unit of work that they tell of; denials, which go
-//! with none, are added here. Nothing changes or removes one.
+//! The audit on PostgreSQL: events are added by the unit of work that they describe; denials, which have
+//! none, are added here. Nothing changes or removes one.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use metricd_application::ports::{AuditFilter, AuditLog, StoreError, StoredEvent};
 use metricd_core::audit::AuditEvent;
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use tokio::sync::Semaphore;
 use tracing::{Instrument, error};
 
 use super::{
+    engine::Engine,
     entities::audit_events::{ActiveModel, Column, Entity, object_columns},
-    errors::{damaged, retry_lost, store_error},
-    turns::Turns,
+    errors::corrupt,
 };
 
-/// How long a denied caller waits for the audit.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a denial is tried again where the database has no time for it.
+/// How long a denied caller waits for the audit, and how long the pause between two attempts is.
+const WAIT: Duration = Duration::from_secs(1);
+/// How often a denial is written again while the database is unavailable.
 const ATTEMPTS: u32 = 12;
 /// The most denials that wait for the database at a time. Beyond them, one is logged and lost.
-const MOST_WAITING: usize = 256;
+const MAX_WAITING: usize = 256;
 
 /// The audit outside of units of work.
-pub(crate) struct PgAuditLog {
-    db: DatabaseConnection,
-    connections: u32,
-    turns: Turns,
+pub(super) struct PgAuditLog {
+    engine: Arc<Engine>,
     waiting: Arc<Semaphore>,
 }
 
 impl PgAuditLog {
-    pub(crate) fn new(db: DatabaseConnection, connections: u32, turns: Turns) -> Self {
-        Self { db, connections, turns, waiting: Arc::new(Semaphore::new(MOST_WAITING)) }
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, waiting: Arc::new(Semaphore::new(MAX_WAITING)) }
     }
 }
 
 /// Adds an event by a statement of its own.
-async fn add(
-    db: &DatabaseConnection,
-    connections: u32,
-    turns: &Turns,
-    event: &AuditEvent,
-) -> Result<(), StoreError> {
+async fn add(engine: &Engine, event: &AuditEvent) -> Result<(), StoreError> {
     let add = || async {
         let row = ActiveModel::from(event);
-        Entity::insert(row).exec_without_returning(db).await
+        Entity::insert(row).exec_without_returning(engine.orm()).await
     };
-    let added = async { retry_lost(connections, add).await.map_err(store_error) };
-    turns.within(added).await.map(|_| ())
+    engine.retrying(add).await.map(|_| ())
 }
 
 fn lose(event: &AuditEvent, failure: Option<&StoreError>) {
@@ -64,40 +54,39 @@ fn lose(event: &AuditEvent, failure: Option<&StoreError>) {
 #[async_trait]
 impl AuditLog for PgAuditLog {
     async fn record_denial(&self, event: AuditEvent) {
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.waiting).try_acquire_owned() else {
             lose(&event, None);
             return;
         };
-        let (db, connections, turns) = (self.db.clone(), self.connections, self.turns.clone());
+        let engine = Arc::clone(&self.engine);
         let recording = async move {
             let mut attempt = 1;
             loop {
-                match add(&db, connections, &turns, &event).await {
+                match add(&engine, &event).await {
                     Err(StoreError::Unavailable(_)) if attempt < ATTEMPTS => {
                         attempt += 1;
-                        tokio::time::sleep(PATIENCE).await;
+                        tokio::time::sleep(WAIT).await;
                     }
                     Err(failure) => break lose(&event, Some(&failure)),
                     Ok(()) => break,
                 }
             }
-            drop(place);
+            drop(permit);
         };
         let recorded = tokio::spawn(recording.in_current_span());
-        // Whoever waits no longer leaves it to itself.
-        let _ = tokio::time::timeout(PATIENCE, recorded).await;
+        // Past the time-out the task goes on by itself.
+        let _ = tokio::time::timeout(WAIT, recorded).await;
     }
 
     async fn page(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError> {
         let select =
             matching(filter).order_by_desc(Column::Sequence).limit(u64::from(filter.limit));
-        let read = || select.clone().all(&self.db);
-        let read = async { retry_lost(self.connections, read).await.map_err(store_error) };
-        let rows = self.turns.within(read).await?;
+        let read = || select.clone().all(self.engine.orm());
+        let rows = self.engine.retrying(read).await?;
         rows.into_iter()
             .map(|row| {
                 let sequence = row.sequence;
-                StoredEvent::try_from(row).map_err(damaged("audit event", sequence))
+                StoredEvent::try_from(row).map_err(corrupt("audit event", sequence))
             })
             .collect()
     }

@@ -1,6 +1,6 @@
 //! Reads of the catalog, each one statement.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use metricd_application::ports::{Catalog, MetricFilter, StoreError};
@@ -9,59 +9,28 @@ use metricd_core::{
     metric::{CompiledMetric, Metric, QueryVersion},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, sea_query::Expr,
 };
-use sqlx::{Connection, PgPool};
 
 use super::{
+    engine::Engine,
     entities::{
         metric_configurations::{Column, MetricRow},
         queries, query_versions,
     },
-    errors::{retry_lost, store_error},
     metrics::{metric, metric_rows},
     queries::query,
-    turns::Turns,
 };
 
-/// How long a health check may take.
-const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
-
-/// How to learn whether the database answers without waiting behind a query.
-pub(crate) enum Health {
-    /// By a connection that nothing else waits on.
-    Aside(PgPool),
-    /// There is one connection only. While it is busy or in use, the engine is alive.
-    #[cfg(feature = "embedded")]
-    OneConnection(PgPool),
-}
-
 /// The catalog on PostgreSQL.
-pub(crate) struct PgCatalog {
-    db: DatabaseConnection,
-    connections: u32,
-    turns: Turns,
-    health: Health,
+pub(super) struct PgCatalog {
+    engine: Arc<Engine>,
 }
 
 impl PgCatalog {
-    pub(crate) fn new(
-        db: DatabaseConnection,
-        connections: u32,
-        turns: Turns,
-        health: Health,
-    ) -> Self {
-        Self { db, connections, turns, health }
-    }
-
-    /// Reads, on another connection if the first has broken.
-    async fn read<T, F>(&self, read: impl FnMut() -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, DbErr>>,
-    {
-        let read = async { retry_lost(self.connections, read).await.map_err(store_error) };
-        self.turns.within(read).await
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 }
 
@@ -90,8 +59,8 @@ impl Catalog for PgCatalog {
             let alias = format!("{QUERY_PREFIX}{}", column.as_str());
             select = select.expr_as(Expr::col((queries::Entity, column)), alias);
         }
-        let find = || select.clone().into_model::<CompiledRow>().one(&self.db);
-        let row = self.read(find).await?;
+        let find = || select.clone().into_model::<CompiledRow>().one(self.engine.orm());
+        let row = self.engine.retrying(find).await?;
         let compiled = |row: CompiledRow| -> Result<CompiledMetric, StoreError> {
             Ok(CompiledMetric { metric: metric(row.metric)?, query: query(row.query)? })
         };
@@ -115,8 +84,8 @@ impl Catalog for PgCatalog {
             );
             select = select.filter(holds_text);
         }
-        let list = || select.clone().into_model::<MetricRow>().all(&self.db);
-        let rows = self.read(list).await?;
+        let list = || select.clone().into_model::<MetricRow>().all(self.engine.orm());
+        let rows = self.engine.retrying(list).await?;
         rows.into_iter().map(metric).collect()
     }
 
@@ -134,30 +103,14 @@ impl Catalog for PgCatalog {
         if let Some(before) = before {
             select = select.filter(Of::Version.lt(before));
         }
-        let rows = self.read(|| select.clone().all(&self.db)).await?;
+        let read = || select.clone().all(self.engine.orm());
+        let rows = self.engine.retrying(read).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
     async fn is_reachable(&self) -> bool {
-        let check = async {
-            match &self.health {
-                Health::Aside(pool) => ping(pool).await,
-                #[cfg(feature = "embedded")]
-                Health::OneConnection(pool) => match pool.try_acquire() {
-                    Some(mut connection) => connection.ping().await.is_ok() || ping(pool).await,
-                    None if pool.size() == 0 => ping(pool).await,
-                    None => !pool.is_closed(),
-                },
-            }
-        };
-        tokio::time::timeout(HEALTH_DEADLINE, check).await.unwrap_or(false)
+        self.engine.is_reachable().await
     }
-}
-
-/// Asks the database for a sign of life, on a fresh connection when the first one has broken.
-async fn ping(pool: &PgPool) -> bool {
-    let ping = || async { pool.acquire().await?.ping().await };
-    retry_lost(pool.options().get_max_connections(), ping).await.is_ok()
 }
 
 /// A pattern of `LIKE` that finds `text` anywhere, with no character of it special.

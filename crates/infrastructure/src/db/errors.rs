@@ -1,4 +1,4 @@
-//! What the database reports, in the words of the context.
+//! What the database reports, as errors of the ports.
 
 use std::{future::Future, sync::Arc};
 
@@ -7,7 +7,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
 
-use super::entities::Damage;
+use super::entities::CorruptRow;
 
 /// A database error without what it quotes of rows: its detail, and where the fault may be in the data,
 /// everything from the first value in its message on.
@@ -55,7 +55,7 @@ fn before_values(message: &str) -> &str {
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Whether the connection itself broke: a fresh one may do better at once.
+/// Whether the connection itself broke: a retry on a fresh one may succeed at once.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
@@ -97,7 +97,7 @@ pub(crate) fn sqlstate(error: &DbErr) -> Option<&str> {
     pg_error(sqlx_error(error)?).map(PgDatabaseError::code)
 }
 
-/// An error of which [`retry_lost`] can tell whether trying again is worth it.
+/// An error of which [`retry_lost`] can tell whether a retry is worth it.
 pub(crate) trait MayBeLost {
     fn is_lost(&self) -> bool;
 }
@@ -114,8 +114,8 @@ impl MayBeLost for sqlx::Error {
     }
 }
 
-/// Does `operation` again while it meets connections that broke as they lay idle, at most as many
-/// times as the pool has connections. Only for what changes nothing.
+/// Retries `operation` while it meets connections that broke as they lay idle, at most as many times as
+/// the pool has connections. Only for what changes nothing.
 pub(crate) async fn retry_lost<T, E, F>(
     connections: u32,
     mut operation: impl FnMut() -> F,
@@ -133,7 +133,7 @@ where
     operation().await
 }
 
-/// A SeaORM error in the words of the context.
+/// A SeaORM error as an error of the port.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
     if let DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) =
         error
@@ -153,13 +153,13 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     }
 }
 
-/// A row that cannot be read.
-pub(crate) fn damaged(
+/// A corrupt row as an error of the port.
+pub(crate) fn corrupt(
     what: &'static str,
     id: impl std::fmt::Display,
-) -> impl FnOnce(Damage) -> StoreError {
+) -> impl FnOnce(CorruptRow) -> StoreError {
     let id = id.to_string();
-    move |damage| StoreError::Damaged { what, id, source: damage.into() }
+    move |corrupt| StoreError::Damaged { what, id, source: corrupt.into() }
 }
 
 pub(crate) fn pg_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {

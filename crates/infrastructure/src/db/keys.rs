@@ -1,4 +1,4 @@
-//! The keys of requests that take effect once, inside a unit of work.
+//! Idempotency keys, inside a unit of work.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ use super::{
 /// Locks of two numbers, of which this is the first, are these keys' alone.
 const LOCK: i32 = 0x006b_6579;
 
-/// Removes some keys that are too old, and waits for nobody who does the same.
+/// Removes some keys that are too old, without waiting for other transactions that do the same.
 const PRUNE: &str = "
     DELETE FROM metricd.idempotency_keys WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM metricd.idempotency_keys WHERE at < $1 LIMIT 100 FOR UPDATE SKIP LOCKED))";

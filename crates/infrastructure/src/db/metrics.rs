@@ -18,7 +18,7 @@ use super::{
         metric_configurations::{self, Column, Entity, MetricRow},
         queries,
     },
-    errors::{damaged, store_error},
+    errors::{corrupt, store_error},
     unit_of_work::PgUnitOfWork,
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn metric_rows() -> Select<Entity> {
 /// The metric that a row holds.
 pub(crate) fn metric(row: MetricRow) -> Result<Metric, StoreError> {
     let id = row.metric.id;
-    row.try_into().map_err(damaged("metric", id))
+    row.try_into().map_err(corrupt("metric", id))
 }
 
 impl PgUnitOfWork {

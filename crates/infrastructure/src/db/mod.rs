@@ -1,14 +1,20 @@
 //! PostgreSQL: the catalog, the records, and the unit of work that every write goes through.
 //!
 //! metricd's own tables live in the schema `metricd`, the records in `public.metrics`. Entities name
-//! their schema and stay apart from the domain types; the conversions stand beside each entity.
+//! their schema and stay apart from the domain types; the conversions stand beside each entity. Only
+//! `engine.rs` knows whether the database is a server or the embedded PostgreSQL.
 
 mod audit;
-mod begin;
 mod catalog;
+mod catalog_lock;
 mod changes;
+mod connect;
+mod connection_gate;
 mod copying;
 mod database;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod engine;
 pub mod entities;
 mod errors;
 mod keys;
@@ -16,24 +22,19 @@ mod load;
 mod metrics;
 mod migrations;
 mod queries;
+mod query;
+mod queue;
 mod reader;
 mod records;
-mod remembered;
+mod run_to_completion;
 mod schema;
+mod stale_while_revalidate;
 mod stored_template;
 mod transaction;
-mod turns;
 mod unit_of_work;
+mod watch;
 
-pub use database::{ConnectError, Database, DatabaseConfig, Target};
+pub use connect::{ConnectError, DatabaseConfig, Target};
+pub use database::Database;
 pub use migrations::MigrateError;
-pub use reader::{Breach, ReaderError};
-
-#[cfg(feature = "embedded")]
-pub(crate) use begin::to_its_end;
-#[cfg(feature = "embedded")]
-pub(crate) use errors::retry_lost;
-pub(crate) use errors::{DatabaseFault, is_unavailable, pg_error};
-pub(crate) use reader::{Reader, Running};
-#[cfg(feature = "embedded")]
-pub(crate) use turns::Turns;
+pub use reader::{PrivilegeViolation, ReaderError};

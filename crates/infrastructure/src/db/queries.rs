@@ -14,14 +14,14 @@ use super::{
         queries::{ActiveModel, Column, Entity, Model},
         query_versions,
     },
-    errors::{damaged, store_error},
+    errors::{corrupt, store_error},
     unit_of_work::PgUnitOfWork,
 };
 
 /// The query that a row holds.
 pub(crate) fn query(row: Model) -> Result<Query, StoreError> {
     let id = row.id.clone();
-    row.try_into().map_err(damaged("query", id))
+    row.try_into().map_err(corrupt("query", id))
 }
 
 #[async_trait]

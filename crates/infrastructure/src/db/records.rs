@@ -20,10 +20,10 @@ use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryResult, Statement, V
 use uuid::Uuid;
 
 use super::{
-    changes::{MOST_IDS, records_table},
+    changes::{MAX_IDS, records_table},
     copying::{self, Lines},
-    entities::{Damage, records},
-    errors::{damaged, store_error},
+    entities::{CorruptRow, records},
+    errors::{corrupt, store_error},
     unit_of_work::PgUnitOfWork,
 };
 
@@ -87,7 +87,7 @@ impl PgUnitOfWork {
     }
 
     /// Takes the distinct records that are there already out of the stage. Only loads make such keys, one
-    /// load at a time, so that nobody stores one meanwhile.
+    /// load at a time, so that no other transaction stores one meanwhile.
     async fn drop_present(&mut self) -> Result<(), StoreError> {
         self.run(
             "DELETE FROM pg_temp.metricd_stage AS stage USING public.metrics AS present \
@@ -112,7 +112,7 @@ impl PgUnitOfWork {
         };
         // Beforehand: with RETURNING the insert takes a quarter longer.
         let owners = format!(
-            "SELECT id FROM pg_temp.metricd_stage AS stage {left} GROUP BY id LIMIT {MOST_IDS} + 1"
+            "SELECT id FROM pg_temp.metricd_stage AS stage {left} GROUP BY id LIMIT {MAX_IDS} + 1"
         );
         let owners = self.rows(&owners, Vec::new()).await?;
         let ids = owners.iter().map(|row| row.try_get("", "id").map_err(store_error));
@@ -123,7 +123,7 @@ impl PgUnitOfWork {
         );
         let created = self.run(&insert, Vec::new()).await?;
         if created > 0 {
-            let ids = (ids.len() <= MOST_IDS).then_some(ids);
+            let ids = (ids.len() <= MAX_IDS).then_some(ids);
             self.touched.add(Changed::Table { table: records_table(), ids });
         }
         Ok(created)
@@ -214,7 +214,7 @@ impl PgUnitOfWork {
                 let id: String = row.try_get("", "id").map_err(store_error)?;
                 Ok(UnknownQuery {
                     query_id: QueryId::parse(id.clone())
-                        .map_err(|fault| damaged("query", &id)(Damage::of("id", fault)))?,
+                        .map_err(|fault| corrupt("query", &id)(CorruptRow::of("id", fault)))?,
                     records: count(row, "records")?,
                     first_index: count(row, "first_index")?,
                     first_line: count(row, "first_line")?,
@@ -230,7 +230,7 @@ fn counting(insert: &str) -> String {
         "WITH stored AS ({insert} RETURNING id), \
          owners AS (SELECT id, count(*) AS records FROM stored GROUP BY id) \
          SELECT coalesce(sum(records), 0)::int8 AS created, \
-             CASE WHEN count(*) <= {MOST_IDS} THEN array_agg(id) END AS ids FROM owners"
+             CASE WHEN count(*) <= {MAX_IDS} THEN array_agg(id) END AS ids FROM owners"
     )
 }
 
@@ -326,7 +326,7 @@ impl Records for PgUnitOfWork {
         let Some(total) = self.staged else {
             return Ok(StagingOutcome::default());
         };
-        // How many there are decides how they are compared; nobody may have counted lately.
+        // How many there are decides how they are compared; the statistics may be old.
         let order = "ANALYZE pg_temp.metricd_stage (content_key, metric_id, id), \
                      public.metrics (metric_id, id)";
         self.run(order, Vec::new()).await?;

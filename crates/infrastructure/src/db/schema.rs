@@ -1,4 +1,4 @@
-//! What stored SQL may read, as the database tells it: tables, columns, comments, and the values of
+//! What stored SQL may read, by the database's catalogs: tables, columns, comments, and the values of
 //! text columns that have few.
 //!
 //! Must never read a table without bound: values come from the planner's statistics and from a sample
@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,25 +14,23 @@ use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
 use metricd_core::{
     schema::{ColumnKind, Schema, Table, TableColumn},
-    sql::{Gate, TableName, quoted_name},
+    sql::{TableName, quoted_name},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
 use tracing::{debug, warn};
 
 use super::{
-    begin::to_its_end,
+    engine::Engine,
     errors::{DatabaseFault, is_unavailable, pg_error, retry_lost},
-    reader::Reader,
-    remembered::Remembered,
-    turns::Turns,
+    run_to_completion::run_to_completion,
+    stale_while_revalidate::StaleWhileRevalidate,
 };
 
-/// How old a schema may be: long enough for a burst of sentences, short enough for the one who has
+/// How old a schema may be: long enough for a burst of sentences, short enough for a client that has
 /// just loaded a table.
 const FRESH: Duration = Duration::from_secs(15);
 
-/// How old it may be at most, when it cannot be read again. Who relied on it longer would be asked about
-/// tables that are gone.
+/// How old it may be at most, when it cannot be refreshed: later its tables may be gone.
 const USABLE: Duration = Duration::from_mins(10);
 
 /// The most distinct values of a column whose values are listed.
@@ -54,45 +52,26 @@ const TABLE_TIMEOUT: &str = "1s";
 /// How long all tables may take; those that come after have no values.
 const ALL_TABLES: Duration = Duration::from_secs(5);
 
-/// Who looks.
-pub(super) enum Lookout {
-    /// The reader, once there is one: it sees what it was granted.
-    Reader(Arc<OnceLock<Reader>>),
-    /// An engine without roles.
-    #[cfg(feature = "embedded")]
-    Everybody(PgPool, Arc<Gate>),
-}
-
-/// The schema of a database.
+/// The schema of a database: what the reader was granted, on an engine without roles what is in `public`.
 pub(super) struct PgSchema {
-    lookout: Lookout,
-    turns: Turns,
-    known: Remembered<Schema>,
+    engine: Arc<Engine>,
+    cached: StaleWhileRevalidate<Schema>,
 }
 
 impl PgSchema {
-    /// What stored SQL may read: what the reader was granted, on an engine without roles what is in
-    /// `public`.
-    pub(super) fn new(lookout: Lookout, turns: Turns) -> Self {
-        Self { lookout, turns, known: Remembered::new(FRESH, USABLE) }
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, cached: StaleWhileRevalidate::new(FRESH, USABLE) }
     }
 
     async fn read(&self) -> Result<Schema, sqlx::Error> {
-        let (pool, gate) = match &self.lookout {
-            Lookout::Reader(reader) => {
-                let reader = reader.get().ok_or(sqlx::Error::PoolClosed)?;
-                (reader.sessions().lookout(), None::<&Arc<Gate>>)
-            }
-            #[cfg(feature = "embedded")]
-            Lookout::Everybody(pool, gate) => (pool, Some(gate)),
-        };
+        let pool = self.engine.catalog_connection()?;
         let connections = pool.options().get_max_connections();
-        let columns = || sqlx::query(COLUMNS).bind(gate.is_none()).fetch_all(pool);
-        let mut tables: Vec<Found> = Vec::new();
+        let columns = || sqlx::query(COLUMNS).bind(self.engine.has_grants()).fetch_all(pool);
+        let mut tables: Vec<FoundTable> = Vec::new();
         for row in retry_lost(connections, columns).await? {
             let oid: i64 = row.try_get("oid")?;
             if tables.last().is_none_or(|last| last.oid != oid) {
-                tables.push(Found {
+                tables.push(FoundTable {
                     oid,
                     is_view: row.try_get("is_view")?,
                     table: Table {
@@ -109,21 +88,19 @@ impl PgSchema {
                 found.table.columns.push(column(&row)?);
             }
         }
-        if let Some(gate) = gate {
-            tables.retain(|found| gate.allows_table(&found.table.name));
-        }
+        tables.retain(|found| self.engine.may_read(&found.table.name));
         let mut common = common_values(pool, &tables).await?;
         let started = Instant::now();
         for found in &mut tables {
             if started.elapsed() > ALL_TABLES {
-                warn!("The tables take too long to look at: not all have their values listed");
+                warn!("Reading column values timed out; some tables have none listed");
                 break;
             }
             if let Err(error) = add_values(pool, found, &mut common).await {
                 if is_unavailable(&error) {
                     return Err(error);
                 }
-                debug!(%error, table = %found.table.name, "Values not listed");
+                debug!(%error, table = %found.table.name, "Could not read a table's column values");
             }
         }
         Ok(Schema { tables: tables.into_iter().map(|found| found.table).collect() })
@@ -134,11 +111,11 @@ impl PgSchema {
 impl SchemaSource for PgSchema {
     async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
         let read = async { Box::pin(self.read()).await.map_err(schema_error) };
-        self.known.get("schema", self.turns.within(read)).await
+        self.cached.get("schema", self.engine.gate().within(read)).await
     }
 }
 
-struct Found {
+struct FoundTable {
     oid: i64,
     is_view: bool,
     table: Table,
@@ -148,7 +125,7 @@ struct Found {
 /// than the first rows.
 async fn common_values(
     pool: &PgPool,
-    tables: &[Found],
+    tables: &[FoundTable],
 ) -> Result<BTreeMap<(i64, String), Vec<String>>, sqlx::Error> {
     let oids: Vec<i64> = tables.iter().map(|found| found.oid).collect();
     let rows = sqlx::query(COMMON_VALUES).bind(oids).fetch_all(pool).await?;
@@ -160,7 +137,7 @@ async fn common_values(
 
 async fn add_values(
     pool: &PgPool,
-    found: &mut Found,
+    found: &mut FoundTable,
     common: &mut BTreeMap<(i64, String), Vec<String>>,
 ) -> Result<(), sqlx::Error> {
     // An enum's values are known already.
@@ -199,10 +176,10 @@ async fn add_values(
     Ok(())
 }
 
-/// Reads one row, in time where the engine can tell. `None`: it would cost too much.
+/// Reads one row, within a time-out where the engine has one. `None`: it would cost too much.
 async fn look(pool: &PgPool, sql: &str, is_view: bool) -> Result<Option<PgRow>, sqlx::Error> {
     let pool = pool.clone();
-    let mut tx = to_its_end(async move { pool.begin_with("BEGIN READ ONLY").await }).await?;
+    let mut tx = run_to_completion(async move { pool.begin_with("BEGIN READ ONLY").await }).await?;
     let timeout = format!("SET LOCAL statement_timeout = '{TABLE_TIMEOUT}'");
     sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&mut *tx).await?;
     if is_view {

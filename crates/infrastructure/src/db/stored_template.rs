@@ -1,5 +1,5 @@
 //! How a compiled query is written into JSONB. The format has a version, so that a later metricd can
-//! tell an older row from a damaged one.
+//! tell an older row from a corrupt one.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use metricd_core::{
 use sea_orm::JsonValue;
 use serde::{Deserialize, Serialize};
 
-use super::entities::Damage;
+use super::entities::CorruptRow;
 
 const FORMAT: u32 = 1;
 
@@ -141,13 +141,16 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
 }
 
 /// The template that [`write_template`] wrote.
-pub(crate) fn read_template(stored: JsonValue) -> Result<Template, Damage> {
+pub(crate) fn read_template(stored: JsonValue) -> Result<Template, CorruptRow> {
     let format = stored.get("format").and_then(JsonValue::as_u64);
     if format != Some(u64::from(FORMAT)) {
-        return Err(Damage::of("template", "written in a format that this version does not know"));
+        return Err(CorruptRow::of(
+            "template",
+            "written in a format that this version does not know",
+        ));
     }
     let stored: StoredTemplate =
-        serde_json::from_value(stored).map_err(|fault| Damage::of("template", fault))?;
+        serde_json::from_value(stored).map_err(|fault| CorruptRow::of("template", fault))?;
     let parameters = stored
         .parameters
         .into_iter()
@@ -198,14 +201,14 @@ pub(crate) fn write_columns(columns: &[Column]) -> JsonValue {
 }
 
 /// The columns that [`write_columns`] wrote.
-pub(crate) fn read_columns(stored: JsonValue) -> Result<Vec<Column>, Damage> {
+pub(crate) fn read_columns(stored: JsonValue) -> Result<Vec<Column>, CorruptRow> {
     let stored: Vec<StoredColumn> =
-        serde_json::from_value(stored).map_err(|fault| Damage::of("columns", fault))?;
+        serde_json::from_value(stored).map_err(|fault| CorruptRow::of("columns", fault))?;
     Ok(stored.into_iter().map(|StoredColumn { name, ty }| Column { name, ty }).collect())
 }
 
-fn claim(name: String) -> Result<ClaimName, Damage> {
-    ClaimName::parse(name).map_err(|fault| Damage::of("template", fault))
+fn claim(name: String) -> Result<ClaimName, CorruptRow> {
+    ClaimName::parse(name).map_err(|fault| CorruptRow::of("template", fault))
 }
 
 impl From<&ParameterSource> for StoredSource {
@@ -224,9 +227,9 @@ impl From<&ParameterSource> for StoredSource {
 }
 
 impl TryFrom<StoredSource> for ParameterSource {
-    type Error = Damage;
+    type Error = CorruptRow;
 
-    fn try_from(source: StoredSource) -> Result<Self, Damage> {
+    fn try_from(source: StoredSource) -> Result<Self, CorruptRow> {
         Ok(match source {
             StoredSource::StartDate => Self::StartDate,
             StoredSource::EndDate => Self::EndDate,
@@ -332,7 +335,7 @@ mod tests {
     fn another_format_is_named_as_such() {
         let mut stored = write_template(&template());
         stored["format"] = 2.into();
-        let damage = read_template(stored).unwrap_err();
-        assert!(damage.to_string().contains("format"), "{damage}");
+        let corrupt = read_template(stored).unwrap_err();
+        assert!(corrupt.to_string().contains("format"), "{corrupt}");
     }
 }

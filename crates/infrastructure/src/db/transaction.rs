@@ -11,26 +11,27 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, query::Query};
 use tokio::sync::Mutex;
 
-use super::begin::to_its_end;
+use super::run_to_completion::run_to_completion;
 
 /// A transaction. Dropped, it rolls back.
-pub(crate) struct Transaction(Mutex<sqlx::Transaction<'static, Postgres>>);
+pub(super) struct CopyTransaction(Mutex<sqlx::Transaction<'static, Postgres>>);
 
-impl Transaction {
-    /// Begins one, which is rolled back when the caller goes away at any moment.
-    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, DbErr> {
+impl CopyTransaction {
+    /// Begins a transaction, which is rolled back whenever the caller is dropped.
+    pub(super) async fn begin(pool: &PgPool) -> Result<Self, DbErr> {
         let pool = pool.clone();
-        let begun = to_its_end(async move { pool.begin().await }).await.map_err(not_executed)?;
+        let begun =
+            run_to_completion(async move { pool.begin().await }).await.map_err(not_executed)?;
         Ok(Self(Mutex::new(begun)))
     }
 
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    pub(super) async fn commit(self) -> Result<(), DbErr> {
         self.0.into_inner().commit().await.map_err(not_executed)
     }
 
-    /// Sends what `next` gives to a statement `COPY … FROM STDIN`, until it gives no more. Gives how many
+    /// Sends what `next` gives to a statement `COPY … FROM STDIN`, until it gives no more. Returns how many
     /// rows arrived.
-    pub(crate) async fn copy_in(
+    pub(super) async fn copy_in(
         &mut self,
         statement: &str,
         next: impl FnMut() -> Option<Vec<u8>> + Send,
@@ -66,7 +67,7 @@ fn not_read(error: sqlx::Error) -> DbErr {
 }
 
 #[async_trait]
-impl ConnectionTrait for Transaction {
+impl ConnectionTrait for CopyTransaction {
     fn get_database_backend(&self) -> DbBackend {
         DbBackend::Postgres
     }

@@ -6,62 +6,57 @@ use async_trait::async_trait;
 use metricd_application::ports::{CatalogCounts, ChangeSink, Store, StoreError, UnitOfWork};
 use metricd_core::{audit::AuditEvent, changes::Changed};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement};
-use sqlx::PgPool;
 
 use super::{
-    begin::to_its_end,
+    catalog_lock::lock_catalog,
     changes::Touched,
+    connection_gate::ConnectionPermit,
+    engine::Engine,
     entities::audit_events,
     errors::{retry_lost, store_error},
-    migrations,
-    transaction::Transaction,
-    turns::{Turn, Turns},
+    run_to_completion::run_to_completion,
+    transaction::CopyTransaction,
 };
 
 /// Opens units of work on PostgreSQL.
-pub(crate) struct PgStore {
-    pool: PgPool,
-    connections: u32,
-    turns: Turns,
-    /// The role that stored SQL runs as, where it is another one.
-    reader: Option<Arc<str>>,
-    told: Arc<dyn ChangeSink>,
+pub(super) struct PgStore {
+    engine: Arc<Engine>,
+    change_sink: Arc<dyn ChangeSink>,
 }
 
 impl PgStore {
-    pub(crate) fn new(
-        pool: PgPool,
-        connections: u32,
-        turns: Turns,
-        reader: Option<Arc<str>>,
-        told: Arc<dyn ChangeSink>,
-    ) -> Self {
-        Self { pool, connections, turns, reader, told }
+    pub(super) fn new(engine: Arc<Engine>, change_sink: Arc<dyn ChangeSink>) -> Self {
+        Self { engine, change_sink }
     }
 }
 
 #[async_trait]
 impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let turn = self.turns.take().await?;
-        let begin = || Transaction::begin(&self.pool);
-        let tx = retry_lost(self.connections, begin).await.map_err(store_error)?;
-        let (reader, told) = (self.reader.clone(), Arc::clone(&self.told));
-        let touched = Touched::default();
-        Ok(Box::new(PgUnitOfWork { tx, turn, staged: None, touched, reader, told }))
+        let permit = self.engine.gate().acquire().await?;
+        let begin = || CopyTransaction::begin(self.engine.pool());
+        let tx = retry_lost(self.engine.connections(), begin).await.map_err(store_error)?;
+        Ok(Box::new(PgUnitOfWork {
+            tx,
+            permit,
+            staged: None,
+            touched: Touched::default(),
+            reader: self.engine.reader_role().map(Into::into),
+            change_sink: Arc::clone(&self.change_sink),
+        }))
     }
 }
 
 /// A unit of work on PostgreSQL.
-pub(crate) struct PgUnitOfWork {
-    pub(crate) tx: Transaction,
-    turn: Turn,
+pub(super) struct PgUnitOfWork {
+    pub(super) tx: CopyTransaction,
+    permit: ConnectionPermit,
     /// How many records stand in the temporary table for them; `None` if it is not there.
-    pub(crate) staged: Option<u64>,
+    pub(super) staged: Option<u64>,
     pub(super) touched: Touched,
     /// The role that stored SQL runs as, where it is another one.
     pub(super) reader: Option<Arc<str>>,
-    told: Arc<dyn ChangeSink>,
+    change_sink: Arc<dyn ChangeSink>,
 }
 
 #[async_trait]
@@ -71,22 +66,22 @@ impl UnitOfWork for PgUnitOfWork {
         event: &AuditEvent,
         more: &[AuditEvent],
     ) -> Result<(), StoreError> {
-        let Self { tx, turn, touched, told, .. } = *self;
+        let Self { tx, permit, touched, change_sink, .. } = *self;
         let rows = std::iter::once(event).chain(more).map(audit_events::ActiveModel::from);
         let rows = audit_events::Entity::insert_many(rows);
         rows.exec_without_returning(&tx).await.map_err(store_error)?;
         let changes = touched.note(&tx).await?;
-        // Nobody may remember what was so before, whether the caller still waits or not, nor where
-        // nobody knows how it ended.
-        let committed = to_its_end(async move {
+        // No cache may keep what was so before: not when the caller is dropped meanwhile, nor when it is
+        // not known how the commit ended.
+        let committed = run_to_completion(async move {
             let committed = tx.commit().await;
             if !changes.is_empty() {
-                told.changed(&changes);
+                change_sink.changed(&changes);
             }
             committed
         });
         committed.await.map_err(store_error)?;
-        turn.end();
+        permit.release();
         Ok(())
     }
 
@@ -95,7 +90,7 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     async fn lock_catalog(&mut self) -> Result<(), StoreError> {
-        migrations::lock(&self.tx).await.map_err(store_error)
+        lock_catalog(&self.tx).await.map_err(store_error)
     }
 
     async fn counts(&mut self) -> Result<CatalogCounts, StoreError> {

@@ -1,4 +1,4 @@
-//! Query generators: adapters that turn a sentence into SQL.
+//! Query generators: they turn a sentence into SQL.
 
 pub mod model;
 pub mod offline;

@@ -13,7 +13,7 @@ use struson::reader::{
     ValueType,
 };
 
-use super::{BYTE_ORDER_MARK, not_utf8, unreadable};
+use super::file::{BYTE_ORDER_MARK, not_utf8, unreadable};
 
 /// Bytes to read JSON from.
 pub(super) type Input = Box<dyn Read + Send>;
@@ -30,17 +30,17 @@ pub(super) fn open(path: &Path) -> io::Result<(Input, u64)> {
 
 /// A value of a JSON file. What lies deeper than was asked for is read past and left empty.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum JsonValue {
     Null,
     Boolean(bool),
     /// As written, because only the field that takes it knows what it may be.
     Number(String),
     Text(String),
-    Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Array(Vec<JsonNode>),
+    Object(Vec<(String, JsonNode)>),
 }
 
-impl Value {
+impl JsonValue {
     /// What it is, for a sentence.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -56,8 +56,8 @@ impl Value {
 
 /// A value and the line on which it begins, from 1.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) value: Value,
+pub(super) struct JsonNode {
+    pub(super) value: JsonValue,
     pub(super) line: u64,
 }
 
@@ -136,23 +136,23 @@ impl JsonFile {
     }
 
     /// Reads a value, and of arrays and objects what lies at most `depth` levels deep.
-    pub(super) fn node(&mut self, depth: u8) -> Result<Node, ReaderError> {
+    pub(super) fn node(&mut self, depth: u8) -> Result<JsonNode, ReaderError> {
         let (kind, line) = self.peek()?;
         let value = match kind {
             ValueType::Null => {
                 self.reader.next_null()?;
-                Value::Null
+                JsonValue::Null
             }
-            ValueType::Boolean => Value::Boolean(self.reader.next_bool()?),
-            ValueType::Number => Value::Number(self.reader.next_number_as_string()?),
-            ValueType::String => Value::Text(self.reader.next_string()?),
+            ValueType::Boolean => JsonValue::Boolean(self.reader.next_bool()?),
+            ValueType::Number => JsonValue::Number(self.reader.next_number_as_string()?),
+            ValueType::String => JsonValue::Text(self.reader.next_string()?),
             ValueType::Array if depth == 0 => {
                 self.skip()?;
-                Value::Array(Vec::new())
+                JsonValue::Array(Vec::new())
             }
             ValueType::Object if depth == 0 => {
                 self.skip()?;
-                Value::Object(Vec::new())
+                JsonValue::Object(Vec::new())
             }
             ValueType::Array => {
                 let mut items = Vec::new();
@@ -161,7 +161,7 @@ impl JsonFile {
                     items.push(self.node(depth - 1)?);
                 }
                 self.end_array()?;
-                Value::Array(items)
+                JsonValue::Array(items)
             }
             ValueType::Object => {
                 let mut members = Vec::new();
@@ -171,10 +171,10 @@ impl JsonFile {
                     members.push((name, self.node(depth - 1)?));
                 }
                 self.end_object()?;
-                Value::Object(members)
+                JsonValue::Object(members)
             }
         };
-        Ok(Node { value, line })
+        Ok(JsonNode { value, line })
     }
 
     /// Reads an object's `known` members, each once; others are noted and read past. The next value
@@ -184,10 +184,10 @@ impl JsonFile {
         known: &'static [&'static str],
         path: String,
         depth: u8,
-        context: &'a mut Context,
-    ) -> Result<Fields<'a>, ReaderError> {
+        report: &'a mut FileReport,
+    ) -> Result<ObjectFields<'a>, ReaderError> {
         let (_, line) = self.peek()?;
-        let mut nodes: Vec<Option<Node>> = vec![None; known.len()];
+        let mut nodes: Vec<Option<JsonNode>> = vec![None; known.len()];
         let mut faulty = false;
         self.begin_object()?;
         while self.has_next()? {
@@ -198,17 +198,17 @@ impl JsonFile {
                 Some(at) => {
                     self.skip()?;
                     faulty = true;
-                    context.reject_duplicate(line, &path, known[at]);
+                    report.reject_duplicate(line, &path, known[at]);
                 }
                 None => {
                     let name = name.to_owned();
                     self.skip()?;
-                    context.note_unknown(line, &path, &name);
+                    report.note_unknown(line, &path, &name);
                 }
             }
         }
         self.end_object()?;
-        Ok(Fields { context, known, nodes, path, line, faulty })
+        Ok(ObjectFields { report, known, nodes, path, line, faulty })
     }
 }
 
@@ -218,14 +218,14 @@ fn line_of(position: &struson::reader::JsonReaderPosition) -> u64 {
 
 /// The file's name and what was found in it.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct FileReport {
     pub(super) file: String,
     pub(super) findings: Findings,
     unknown: BTreeSet<String>,
 }
 
-impl Context {
-    /// The most unknown names that are told apart, so that hostile files do not fill the memory.
+impl FileReport {
+    /// The most unknown names that are reported, so that hostile files do not fill the memory.
     const UNKNOWN_NAMES: usize = 100;
 
     pub(super) fn new(file: String) -> Self {
@@ -361,23 +361,23 @@ pub(super) fn member(path: &str, name: &str) -> String {
 
 /// The known members of an object, to be taken one by one. Whatever is not as it should be becomes
 /// a finding and makes the object [`faulty`](Self::faulty).
-pub(super) struct Fields<'a> {
-    context: &'a mut Context,
+pub(super) struct ObjectFields<'a> {
+    report: &'a mut FileReport,
     known: &'static [&'static str],
-    nodes: Vec<Option<Node>>,
+    nodes: Vec<Option<JsonNode>>,
     path: String,
     line: u64,
     faulty: bool,
 }
 
-impl Fields<'_> {
+impl ObjectFields<'_> {
     /// Whether anything was rejected.
     pub(super) fn is_faulty(&self) -> bool {
         self.faulty
     }
 
     /// A member as it is, `null` included.
-    pub(super) fn take(&mut self, name: &str) -> Option<Node> {
+    pub(super) fn take(&mut self, name: &str) -> Option<JsonNode> {
         let at = self.known.iter().position(|field| *field == name)?;
         self.nodes[at].take()
     }
@@ -389,8 +389,8 @@ impl Fields<'_> {
     }
 
     /// A member that may be missing or `null`.
-    fn optional(&mut self, name: &str) -> Option<Node> {
-        self.take(name).filter(|node| node.value != Value::Null)
+    fn optional(&mut self, name: &str) -> Option<JsonNode> {
+        self.take(name).filter(|node| node.value != JsonValue::Null)
     }
 
     /// The path of a member.
@@ -400,7 +400,7 @@ impl Fields<'_> {
 
     /// The place of a member.
     pub(super) fn place(&self, name: &str, line: u64) -> Place {
-        Place::value(&self.context.file, line, self.path(name))
+        Place::value(&self.report.file, line, self.path(name))
     }
 
     /// Rejects a member.
@@ -413,7 +413,7 @@ impl Fields<'_> {
     ) {
         self.faulty = true;
         let path = self.path(name);
-        self.context.reject(line, path, message, advice);
+        self.report.reject(line, path, message, advice);
     }
 
     /// Rejects something inside a member; `path` begins with the member's name.
@@ -426,24 +426,24 @@ impl Fields<'_> {
     ) {
         self.faulty = true;
         let path = format!("{}.{path}", self.path);
-        self.context.reject(line, path, message, advice);
+        self.report.reject(line, path, message, advice);
     }
 
     /// Notes a name inside a member that means nothing.
     pub(super) fn note_unknown(&mut self, inside: &str, name: &str, line: u64) {
         let path = self.path(inside);
-        self.context.note_unknown(line, &path, name);
+        self.report.note_unknown(line, &path, name);
     }
 
     /// Rejects the object for lack of a member.
     pub(super) fn reject_missing(&mut self, name: &str) {
         self.faulty = true;
         let (line, path) = (self.line, self.path.clone());
-        self.context.reject(line, path, format!("`{name}` is missing"), format!("Add `{name}`."));
+        self.report.reject(line, path, format!("`{name}` is missing"), format!("Add `{name}`."));
     }
 
     /// Rejects a member for being of another kind than `wanted`.
-    pub(super) fn reject_kind(&mut self, name: &str, node: &Node, wanted: &str) {
+    pub(super) fn reject_kind(&mut self, name: &str, node: &JsonNode, wanted: &str) {
         let found = node.value.kind();
         self.reject(
             name,
@@ -454,14 +454,14 @@ impl Fields<'_> {
     }
 
     /// The text of `node`, with its line.
-    pub(super) fn text_of(&mut self, name: &str, node: Node) -> Option<(String, u64)> {
+    pub(super) fn text_of(&mut self, name: &str, node: JsonNode) -> Option<(String, u64)> {
         match node.value {
-            Value::Text(text) if text.contains('\0') => {
+            JsonValue::Text(text) if text.contains('\0') => {
                 let advice = "Remove it: PostgreSQL cannot store it.";
                 self.reject(name, node.line, format!("`{name}` holds the character NUL"), advice);
                 None
             }
-            Value::Text(text) => Some((text, node.line)),
+            JsonValue::Text(text) => Some((text, node.line)),
             _ => {
                 self.reject_kind(name, &node, "text in quotes");
                 None
@@ -487,7 +487,7 @@ impl Fields<'_> {
     /// `true` or `false`, if it is there at all.
     pub(super) fn boolean(&mut self, name: &str) -> Option<(bool, u64)> {
         let node = self.take(name)?;
-        if let Value::Boolean(value) = node.value {
+        if let JsonValue::Boolean(value) = node.value {
             return Some((value, node.line));
         }
         self.reject_kind(name, &node, "true or false");
@@ -497,7 +497,7 @@ impl Fields<'_> {
     /// `true` or `false`, if it is there and not `null`.
     pub(super) fn optional_boolean(&mut self, name: &str) -> Option<bool> {
         let node = self.optional(name)?;
-        if let Value::Boolean(value) = node.value {
+        if let JsonValue::Boolean(value) = node.value {
             return Some(value);
         }
         self.reject_kind(name, &node, "true, false or null");
@@ -524,8 +524,8 @@ impl Fields<'_> {
         self.integer_of(name, &node).map(|value| (value, node.line))
     }
 
-    fn integer_of(&mut self, name: &str, node: &Node) -> Option<i32> {
-        let Value::Number(text) = &node.value else {
+    fn integer_of(&mut self, name: &str, node: &JsonNode) -> Option<i32> {
+        let JsonValue::Number(text) = &node.value else {
             self.reject_kind(name, node, "a whole number");
             return None;
         };
@@ -548,7 +548,7 @@ impl Fields<'_> {
     /// A finite number that may be missing or `null`.
     pub(super) fn number(&mut self, name: &str) -> Option<f64> {
         let node = self.optional(name)?;
-        let Value::Number(text) = &node.value else {
+        let JsonValue::Number(text) = &node.value else {
             self.reject_kind(name, &node, "a number");
             return None;
         };

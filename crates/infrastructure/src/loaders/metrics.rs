@@ -14,8 +14,8 @@ use struson::reader::{ReaderError, ValueType};
 use uuid::Uuid;
 
 use super::{
-    json::{self, Context, Fields, Input, JsonFile, Node, Value, member, shorten},
-    name, unreadable,
+    file::{name, unreadable},
+    json::{self, FileReport, Input, JsonFile, JsonNode, JsonValue, ObjectFields, member, shorten},
 };
 
 const ITEM: [&str; 11] = [
@@ -41,22 +41,22 @@ pub fn load_metrics(path: &Path) -> LoadedMetrics {
 }
 
 pub(super) fn read_metrics(file: String, input: std::io::Result<Input>) -> LoadedMetrics {
-    let mut context = Context::new(file.clone());
+    let mut report = FileReport::new(file.clone());
     let mut loaded = LoadedMetrics { file, ..LoadedMetrics::default() };
     match input.and_then(JsonFile::new) {
         Err(error) => {
             loaded.left_out.add(None);
-            context.findings.add(unreadable(&context.file, &error));
+            report.findings.add(unreadable(&report.file, &error));
         }
         Ok(json) => {
             let mut path = "$".to_owned();
-            if let Err(error) = read_file(json, &mut path, &mut loaded, &mut context) {
+            if let Err(error) = read_file(json, &mut path, &mut loaded, &mut report) {
                 loaded.left_out.add(None);
-                context.reject_rest(&error, &path);
+                report.reject_rest(&error, &path);
             }
         }
     }
-    loaded.findings = context.findings;
+    loaded.findings = report.findings;
     loaded
 }
 
@@ -65,12 +65,12 @@ fn read_file(
     mut json: JsonFile,
     at: &mut String,
     loaded: &mut LoadedMetrics,
-    context: &mut Context,
+    report: &mut FileReport,
 ) -> Result<(), ReaderError> {
     let (kind, line) = json.peek()?;
     if kind != ValueType::Object {
         loaded.left_out.add(None);
-        context.reject_kind(line, "$", "an object with `items` and `layouts`", kind);
+        report.reject_kind(line, "$", "an object with `items` and `layouts`", kind);
         json.skip()?;
         return json.finish();
     }
@@ -82,26 +82,26 @@ fn read_file(
             "items" => std::mem::replace(&mut seen.0, true),
             "layouts" => std::mem::replace(&mut seen.1, true),
             _ => {
-                context.note_unknown(line, "$", &name);
+                report.note_unknown(line, "$", &name);
                 json.skip()?;
                 continue;
             }
         };
         *at = member("$", &name);
         if twice {
-            context.reject_duplicate(line, "$", &name);
+            report.reject_duplicate(line, "$", &name);
             json.skip()?;
         } else if name == "items" {
-            read_items(&mut json, at, loaded, context)?;
+            read_items(&mut json, at, loaded, report)?;
         } else {
-            read_layouts(&mut json, at, loaded, context)?;
+            read_layouts(&mut json, at, loaded, report)?;
         }
         *at = member("$", &name);
     }
     json.end_object()?;
     if !seen.0 {
         loaded.left_out.add(None);
-        context.reject(line, "$", "`items` is missing", "Add `items`, a list of metrics.");
+        report.reject(line, "$", "`items` is missing", "Add `items`, a list of metrics.");
     }
     "$".clone_into(at);
     json.finish()
@@ -111,12 +111,12 @@ fn read_items(
     json: &mut JsonFile,
     at: &mut String,
     loaded: &mut LoadedMetrics,
-    context: &mut Context,
+    report: &mut FileReport,
 ) -> Result<(), ReaderError> {
     let (kind, line) = json.peek()?;
     if kind != ValueType::Array {
         loaded.left_out.add(None);
-        context.reject_kind(line, at, "a list of metrics", kind);
+        report.reject_kind(line, at, "a list of metrics", kind);
         return json.skip();
     }
     let list = at.clone();
@@ -129,12 +129,12 @@ fn read_items(
         let (kind, line) = json.peek()?;
         if kind != ValueType::Object {
             loaded.left_out.add(None);
-            context.reject_kind(line, at, "a metric, such as {\"id\": …, \"queryId\": …}", kind);
+            report.reject_kind(line, at, "a metric, such as {\"id\": …, \"queryId\": …}", kind);
             json.skip()?;
             continue;
         }
         // Tags lie one level deep, what `display` holds too.
-        let mut fields = json.fields(&ITEM, at.clone(), 1, context)?;
+        let mut fields = json.fields(&ITEM, at.clone(), 1, report)?;
         match read_item(&mut fields) {
             Ok(item) => loaded.items.push(item),
             Err(id) => loaded.left_out.add(id),
@@ -144,7 +144,7 @@ fn read_items(
 }
 
 /// Reads one metric. When it is at fault, its id may still be readable.
-fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> {
+fn read_item(fields: &mut ObjectFields<'_>) -> Result<LoadedMetric, Option<MetricId>> {
     let id = fields.required_text("id").and_then(|(text, line)| {
         metric_id(fields, "id", &text, line).map(|id| (id, fields.place("id", line)))
     });
@@ -172,15 +172,15 @@ fn read_item(fields: &mut Fields<'_>) -> Result<LoadedMetric, Option<MetricId>> 
     }
 }
 
-fn prose(fields: &mut Fields<'_>, name: &str) -> Option<String> {
+fn prose(fields: &mut ObjectFields<'_>, name: &str) -> Option<String> {
     parsed_text(fields, name, |text| metric::check_prose(text).map(|()| text.to_owned()))
 }
 
-fn boolean(fields: &mut Fields<'_>, name: &str) -> Option<(bool, u64)> {
+fn boolean(fields: &mut ObjectFields<'_>, name: &str) -> Option<(bool, u64)> {
     fields.boolean(name)
 }
 
-fn metric_id(fields: &mut Fields<'_>, name: &str, text: &str, line: u64) -> Option<MetricId> {
+fn metric_id(fields: &mut ObjectFields<'_>, name: &str, text: &str, line: u64) -> Option<MetricId> {
     // `Uuid` would also read braces and forms without hyphens, which would not be found again.
     let id = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::parse_str(text).ok());
     if id.is_none() {
@@ -194,8 +194,8 @@ fn metric_id(fields: &mut Fields<'_>, name: &str, text: &str, line: u64) -> Opti
     id.map(MetricId)
 }
 
-fn query_id(fields: &mut Fields<'_>) -> Option<(QueryId, Place)> {
-    let read = |fields: &mut Fields<'_>, name: &str| {
+fn query_id(fields: &mut ObjectFields<'_>) -> Option<(QueryId, Place)> {
+    let read = |fields: &mut ObjectFields<'_>, name: &str| {
         let node = fields.take(name)?;
         fields.text_of(name, node)
     };
@@ -227,10 +227,10 @@ enum Alias<T> {
 }
 
 fn one_of<T: PartialEq>(
-    fields: &mut Fields<'_>,
+    fields: &mut ObjectFields<'_>,
     name: &'static str,
     alias: &'static str,
-    mut read: impl FnMut(&mut Fields<'_>, &str) -> Option<(T, u64)>,
+    mut read: impl FnMut(&mut ObjectFields<'_>, &str) -> Option<(T, u64)>,
 ) -> Alias<T> {
     let there = fields.has(name) || fields.has(alias);
     let both = fields.has(name) && fields.has(alias);
@@ -256,7 +256,7 @@ fn one_of<T: PartialEq>(
 }
 
 fn parsed_text<T, E: std::fmt::Display>(
-    fields: &mut Fields<'_>,
+    fields: &mut ObjectFields<'_>,
     name: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
@@ -271,16 +271,16 @@ fn parsed_text<T, E: std::fmt::Display>(
     }
 }
 
-fn tags(fields: &mut Fields<'_>) -> Option<Vec<Tag>> {
-    let node = fields.take("tags").filter(|node| node.value != Value::Null)?;
-    let Value::Array(items) = node.value else {
+fn tags(fields: &mut ObjectFields<'_>) -> Option<Vec<Tag>> {
+    let node = fields.take("tags").filter(|node| node.value != JsonValue::Null)?;
+    let JsonValue::Array(items) = node.value else {
         fields.reject_kind("tags", &node, "a list of texts");
         return None;
     };
     let mut tags = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let place = format!("tags[{index}]");
-        let Value::Text(text) = &item.value else {
+        let JsonValue::Text(text) = &item.value else {
             let message = format!("a tag must be text in quotes, not {}", item.value.kind());
             fields.reject_inside(&place, item.line, message, "Write the tag in quotes.");
             continue;
@@ -296,7 +296,7 @@ fn tags(fields: &mut Fields<'_>) -> Option<Vec<Tag>> {
     Some(tags)
 }
 
-fn cache_ttl(fields: &mut Fields<'_>) -> Option<CacheTtl> {
+fn cache_ttl(fields: &mut ObjectFields<'_>) -> Option<CacheTtl> {
     let name = "cache_ttl_seconds";
     let (seconds, line) = fields.placed_integer(name)?;
     let ttl = CacheTtl::from_seconds(seconds.into());
@@ -307,12 +307,12 @@ fn cache_ttl(fields: &mut Fields<'_>) -> Option<CacheTtl> {
     ttl.ok()
 }
 
-fn display(fields: &mut Fields<'_>) -> GivenDetails {
+fn display(fields: &mut ObjectFields<'_>) -> GivenDetails {
     let mut details = GivenDetails::default();
-    let Some(node) = fields.take("display").filter(|node| node.value != Value::Null) else {
+    let Some(node) = fields.take("display").filter(|node| node.value != JsonValue::Null) else {
         return details;
     };
-    let Value::Object(members) = node.value else {
+    let JsonValue::Object(members) = node.value else {
         fields.reject_kind("display", &node, "an object, such as {\"chart\": \"line\"}");
         return details;
     };
@@ -325,9 +325,9 @@ fn display(fields: &mut Fields<'_>) -> GivenDetails {
             continue;
         }
         match (name.as_str(), &node.value) {
-            ("chart" | "unit", Value::Null) => (),
+            ("chart" | "unit", JsonValue::Null) => (),
             ("chart", _) => details.chart = chart(fields, &path, &node),
-            ("unit", Value::Text(text)) if metric::check_unit(text).is_ok() => {
+            ("unit", JsonValue::Text(text)) if metric::check_unit(text).is_ok() => {
                 details.unit = Some(text.clone());
             }
             ("unit", _) => {
@@ -341,9 +341,9 @@ fn display(fields: &mut Fields<'_>) -> GivenDetails {
     details
 }
 
-fn chart(fields: &mut Fields<'_>, path: &str, node: &Node) -> Option<Chart> {
+fn chart(fields: &mut ObjectFields<'_>, path: &str, node: &JsonNode) -> Option<Chart> {
     let known = match &node.value {
-        Value::Text(text) => Chart::from_word(text),
+        JsonValue::Text(text) => Chart::from_word(text),
         _ => None,
     };
     if known.is_none() {
@@ -358,14 +358,14 @@ fn read_layouts(
     json: &mut JsonFile,
     at: &mut String,
     loaded: &mut LoadedMetrics,
-    context: &mut Context,
+    report: &mut FileReport,
 ) -> Result<(), ReaderError> {
     let (kind, line) = json.peek()?;
     match kind {
         ValueType::Null => return json.skip(),
         ValueType::Object => (),
         _ => {
-            context.reject_kind(line, at, "an object of breakpoints", kind);
+            report.reject_kind(line, at, "an object of breakpoints", kind);
             return json.skip();
         }
     }
@@ -376,15 +376,15 @@ fn read_layouts(
         let (name, line) = json.name()?;
         *at = member(&layouts, &name);
         if seen.contains(&name) {
-            context.reject_duplicate(line, &layouts, &name);
+            report.reject_duplicate(line, &layouts, &name);
             json.skip()?;
             continue;
         }
         match Breakpoint::parse(name.as_str()) {
-            Ok(breakpoint) => read_breakpoint(json, at, &breakpoint, loaded, context)?,
+            Ok(breakpoint) => read_breakpoint(json, at, &breakpoint, loaded, report)?,
             Err(error) => {
                 let message = format!("`{}` names no breakpoint: {error}", shorten(&name));
-                context.reject(line, at.clone(), message, "Write a name such as `lg` or `md`.");
+                report.reject(line, at.clone(), message, "Write a name such as `lg` or `md`.");
                 json.skip()?;
             }
         }
@@ -398,11 +398,11 @@ fn read_breakpoint(
     at: &mut String,
     breakpoint: &Breakpoint,
     loaded: &mut LoadedMetrics,
-    context: &mut Context,
+    report: &mut FileReport,
 ) -> Result<(), ReaderError> {
     let (kind, line) = json.peek()?;
     if kind != ValueType::Array {
-        context.reject_kind(line, at, "a list of layout items", kind);
+        report.reject_kind(line, at, "a list of layout items", kind);
         return json.skip();
     }
     let list = at.clone();
@@ -414,12 +414,12 @@ fn read_breakpoint(
         }
         let (kind, line) = json.peek()?;
         if kind != ValueType::Object {
-            context.reject_kind(line, at, "a layout item, such as {\"i\": …, \"x\": 0, …}", kind);
+            report.reject_kind(line, at, "a layout item, such as {\"i\": …, \"x\": 0, …}", kind);
             json.skip()?;
             continue;
         }
-        let place = Place::value(&context.file, line, at.as_str());
-        let mut fields = json.fields(&LAYOUT, at.clone(), 0, context)?;
+        let place = Place::value(&report.file, line, at.as_str());
+        let mut fields = json.fields(&LAYOUT, at.clone(), 0, report)?;
         let layout = read_layout(&mut fields, breakpoint, place);
         loaded.layouts.extend(layout.filter(|_| !fields.is_faulty()));
     }
@@ -427,7 +427,7 @@ fn read_breakpoint(
 }
 
 fn read_layout(
-    fields: &mut Fields<'_>,
+    fields: &mut ObjectFields<'_>,
     breakpoint: &Breakpoint,
     place: Place,
 ) -> Option<LoadedLayout> {

@@ -7,7 +7,10 @@ use csv::{ByteRecord, ReaderBuilder};
 use metricd_application::catalog::{Finding, Findings, LoadedQueries, LoadedQuery, Place};
 use metricd_core::ids::QueryId;
 
-use super::{BYTE_ORDER_MARK, json::shorten, name, not_utf8, unreadable};
+use super::{
+    file::{BYTE_ORDER_MARK, name, not_utf8, unreadable},
+    json::shorten,
+};
 
 /// Reads a file of queries as far as it can be read.
 #[must_use]

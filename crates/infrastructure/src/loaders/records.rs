@@ -13,8 +13,8 @@ use metricd_core::{
 use struson::reader::{ReaderError, ValueType};
 
 use super::{
-    json::{self, Context, Fields, Input, JsonFile, shorten},
-    name, unreadable,
+    file::{name, unreadable},
+    json::{self, FileReport, Input, JsonFile, ObjectFields, shorten},
 };
 
 const FIELDS: [&str; 7] = [
@@ -29,7 +29,7 @@ const FIELDS: [&str; 7] = [
 
 /// A JSON file of records: a list of objects.
 pub struct RecordFile {
-    context: Context,
+    report: FileReport,
     state: State,
     progress: Progress,
 }
@@ -57,7 +57,7 @@ impl RecordFile {
 
     pub(super) fn read(file: String, total_bytes: u64, input: io::Result<Input>) -> Self {
         Self {
-            context: Context::new(file),
+            report: FileReport::new(file),
             state: State::New(input),
             progress: Progress { total_bytes, ..Progress::default() },
         }
@@ -78,7 +78,7 @@ impl RecordFile {
             }
             let index = self.progress.records;
             self.progress.records += 1;
-            batch.extend(read_record(&mut json, index, &mut self.context)?);
+            batch.extend(read_record(&mut json, index, &mut self.report)?);
             self.progress.bytes = json.bytes();
         }
         Ok(Some(json))
@@ -89,14 +89,14 @@ impl RecordFile {
         let mut json = match JsonFile::new(input) {
             Ok(json) => json,
             Err(error) => {
-                let finding = unreadable(&self.context.file, &error);
-                self.context.findings.add(finding);
+                let finding = unreadable(&self.report.file, &error);
+                self.report.findings.add(finding);
                 return Ok(None);
             }
         };
         let (kind, line) = json.peek()?;
         if kind != ValueType::Array {
-            self.context.reject_kind(line, "$", "a list of records", kind);
+            self.report.reject_kind(line, "$", "a list of records", kind);
             return Ok(None);
         }
         json.begin_array()?;
@@ -109,8 +109,8 @@ impl RecordFile {
             State::Open(json) => Ok(Some(json)),
             State::New(Ok(input)) => self.begin(input),
             State::New(Err(error)) => {
-                let finding = unreadable(&self.context.file, &error);
-                self.context.findings.add(finding);
+                let finding = unreadable(&self.report.file, &error);
+                self.report.findings.add(finding);
                 return None;
             }
         };
@@ -125,7 +125,7 @@ impl RecordFile {
             Err(error) => {
                 let path = format!("$[{}]", self.progress.records.saturating_sub(1));
                 let path = if self.progress.records == 0 { "$" } else { &path };
-                self.context.reject_rest(&error, path);
+                self.report.reject_rest(&error, path);
             }
         }
         Some(batch)
@@ -135,7 +135,7 @@ impl RecordFile {
 impl RecordSource for RecordFile {
     fn next_batch(&mut self, findings: &mut Findings) -> Option<Vec<StagedRecord>> {
         let batch = self.read_batch();
-        findings.append(std::mem::take(&mut self.context.findings));
+        findings.append(std::mem::take(&mut self.report.findings));
         batch
     }
 
@@ -144,7 +144,7 @@ impl RecordSource for RecordFile {
     }
 
     fn place(&self, index: u64, line: u64) -> Place {
-        Place::value(&self.context.file, line, format!("$[{index}]"))
+        Place::value(&self.report.file, line, format!("$[{index}]"))
     }
 }
 
@@ -152,21 +152,21 @@ impl RecordSource for RecordFile {
 fn read_record(
     json: &mut JsonFile,
     index: u64,
-    context: &mut Context,
+    report: &mut FileReport,
 ) -> Result<Option<StagedRecord>, ReaderError> {
     let path = format!("$[{index}]");
     let (kind, line) = json.peek()?;
     if kind != ValueType::Object {
         json.skip()?;
-        context.reject_kind(line, &path, "a record, such as {\"id\": …, \"date\": …}", kind);
+        report.reject_kind(line, &path, "a record, such as {\"id\": …, \"date\": …}", kind);
         return Ok(None);
     }
-    let mut fields = json.fields(&FIELDS, path, 0, context)?;
+    let mut fields = json.fields(&FIELDS, path, 0, report)?;
     let record = record(&mut fields).filter(|_| !fields.is_faulty());
     Ok(record.map(|record| StagedRecord { index, line, content_key: content_key(&record), record }))
 }
 
-fn record(fields: &mut Fields<'_>) -> Option<MetricRecord> {
+fn record(fields: &mut ObjectFields<'_>) -> Option<MetricRecord> {
     let query_id = fields.required_text("id").and_then(|(text, line)| {
         let parsed = QueryId::parse(text);
         parsed

@@ -21,7 +21,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::BYTE_ORDER_MARK;
+use super::file::BYTE_ORDER_MARK;
 
 /// PostgreSQL's own limit on the columns of a table.
 const MOST_COLUMNS: usize = 1_600;
@@ -232,7 +232,7 @@ impl JsonLines {
         let Ok(text) = std::str::from_utf8(&self.line) else {
             return Ok(Err("is not UTF-8".to_owned()));
         };
-        let Fields(fields) = match serde_json::from_str(text) {
+        let RowFields(fields) = match serde_json::from_str(text) {
             Ok(fields) => fields,
             Err(error) => return Ok(Err(format!("is no JSON object: {error}"))),
         };
@@ -283,25 +283,25 @@ fn skip_line(reader: &mut BufReader<File>) -> io::Result<u64> {
 }
 
 /// An object's fields in their order, each as it is written: no digit of a number is lost.
-struct Fields(Vec<(String, Box<RawValue>)>);
+struct RowFields(Vec<(String, Box<RawValue>)>);
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for RowFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
 
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Fields;
+            type Value = RowFields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RowFields, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(RowFields(fields))
             }
         }
 

@@ -83,13 +83,13 @@ impl Position {
 }
 
 /// A text of policies and what was found wrong with it.
-pub(super) struct Findings<'a> {
+pub(super) struct PolicyFaults<'a> {
     file: &'a str,
     text: &'a str,
     faults: Vec<PolicyFault>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> PolicyFaults<'a> {
     pub(super) fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, faults: Vec::new() }
     }

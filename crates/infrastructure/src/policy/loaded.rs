@@ -1,5 +1,5 @@
-//! Policies as they were read once, and what was decided by them. Both are replaced together, so
-//! that nothing decided by one file is ever remembered under another.
+//! Policies as they were read once, with a cache of the decisions that they led to. Both are replaced
+//! together, so that no decision of one file is ever served under another.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,73 +25,74 @@ use thiserror::Error;
 use tracing::{error, warn};
 
 use super::{
-    Explanation, PolicyError, PolicyMention,
-    fault::{Findings, Position},
-    reach::Reach,
+    explanation::{Explanation, PolicyMention},
+    fault::{PolicyError, PolicyFaults, Position},
+    head::PolicyHead,
     schema::{self, Inexpressible, ObjectKind, Standing},
 };
 
-/// The most decisions that are remembered.
-const REMEMBERED: usize = 50_000;
+/// The most decisions that are cached. Nothing of them expires by time, so their cache needs no clock
+/// ([why](../../../../docs/adr/0013-which-cache-for-what.md)).
+const MAX_DECISIONS: usize = 50_000;
 
 /// How many steps policies may go from one entity to the next: only to what the caller and the object
 /// of a question say of themselves.
 const KNOWN_ENTITIES: u32 = 1;
 
-pub(super) struct Loaded {
+pub(super) struct LoadedPolicies {
     pub(super) text: String,
     policies: PolicySet,
-    known: HashMap<PolicyId, Known>,
-    permits: Vec<Reach>,
-    remembered: Cache<Question, bool>,
+    entries: HashMap<PolicyId, PolicyEntry>,
+    permits: Vec<PolicyHead>,
+    decisions: Cache<DecisionKey, bool>,
 }
 
-/// A policy, as people know it.
-struct Known {
+/// A policy, as its author knows it.
+struct PolicyEntry {
     mention: PolicyMention,
-    /// Whether the log was told that it could not be evaluated.
+    /// Whether it was logged that it could not be evaluated.
     is_reported: AtomicBool,
 }
 
 /// Everything that a decision depends on beside the policies. A metric is in it with what policies
 /// can see of it, not with its version: one that was removed and made again may be another.
 #[derive(Debug, PartialEq, Eq)]
-struct Question {
+struct DecisionKey {
     who: Arc<Identity>,
     action: Action,
-    object: Seen,
+    object: ObjectKey,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+enum ObjectKey {
     Anything,
     Catalog,
     Metric { id: MetricId, owner: Option<String>, tags: Vec<Tag>, is_editable: bool },
     Table(TableName),
 }
 
-/// A question as it is asked: nothing is copied to look its answer up.
+/// The key as it is looked up: nothing is copied.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct DecisionKeyRef<'a> {
     who: &'a Arc<Identity>,
     action: Action,
-    /// `None`: whether there could be leave for it on anything.
+    /// `None`: whether it could be permitted on any object.
     object: Option<&'a Object<'a>>,
 }
 
-/// Few questions share what is hashed of them; what tells them apart is compared.
-impl Hash for Question {
+/// Few keys share what is hashed of them; what tells them apart is compared.
+impl Hash for DecisionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let name = match &self.object {
-            Seen::Anything | Seen::Catalog => None,
-            Seen::Metric { id, .. } => Some(Name::Metric(*id)),
-            Seen::Table(table) => Some(Name::Table(table)),
+            ObjectKey::Anything | ObjectKey::Catalog => None,
+            ObjectKey::Metric { id, .. } => Some(Name::Metric(*id)),
+            ObjectKey::Table(table) => Some(Name::Table(table)),
         };
         hash(&self.who, self.action, name, state);
     }
 }
 
-impl Hash for Asked<'_> {
+impl Hash for DecisionKeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let name = match self.object {
             None | Some(Object::Catalog) => None,
@@ -112,116 +113,116 @@ enum Name<'a> {
     Table(&'a TableName),
 }
 
-impl Equivalent<Question> for Asked<'_> {
-    fn equivalent(&self, question: &Question) -> bool {
-        let is_same_object = match (self.object, &question.object) {
-            (None, Seen::Anything) | (Some(Object::Catalog), Seen::Catalog) => true,
-            (Some(Object::Metric(metric)), Seen::Metric { id, owner, tags, is_editable }) => {
+impl Equivalent<DecisionKey> for DecisionKeyRef<'_> {
+    fn equivalent(&self, key: &DecisionKey) -> bool {
+        let is_same_object = match (self.object, &key.object) {
+            (None, ObjectKey::Anything) | (Some(Object::Catalog), ObjectKey::Catalog) => true,
+            (Some(Object::Metric(metric)), ObjectKey::Metric { id, owner, tags, is_editable }) => {
                 (metric.id, metric.is_editable) == (*id, *is_editable)
                     && metric.details.owner == *owner
                     && metric.details.tags == *tags
             }
-            (Some(Object::Table(table)), Seen::Table(known)) => **table == *known,
+            (Some(Object::Table(table)), ObjectKey::Table(known)) => **table == *known,
             _ => false,
         };
-        is_same_object && self.action == question.action && *self.who == question.who
+        is_same_object && self.action == key.action && *self.who == key.who
     }
 }
 
-impl From<Asked<'_>> for Question {
-    fn from(Asked { who, action, object }: Asked<'_>) -> Self {
+impl From<DecisionKeyRef<'_>> for DecisionKey {
+    fn from(DecisionKeyRef { who, action, object }: DecisionKeyRef<'_>) -> Self {
         let object = match object {
-            None => Seen::Anything,
-            Some(Object::Catalog) => Seen::Catalog,
-            Some(Object::Metric(metric)) => Seen::Metric {
+            None => ObjectKey::Anything,
+            Some(Object::Catalog) => ObjectKey::Catalog,
+            Some(Object::Metric(metric)) => ObjectKey::Metric {
                 id: metric.id,
                 owner: metric.details.owner.clone(),
                 tags: metric.details.tags.clone(),
                 is_editable: metric.is_editable,
             },
-            Some(Object::Table(table)) => Seen::Table((*table).clone()),
+            Some(Object::Table(table)) => ObjectKey::Table((*table).clone()),
         };
         Self { who: Arc::clone(who), action, object }
     }
 }
 
-/// A question that could not be put to Cedar; the answer is no.
+/// A decision that Cedar could not make; it counts as denied.
 #[derive(Debug, Error)]
-pub(super) enum Unaskable {
-    #[error("`{0}` is not done to such a thing")]
+pub(super) enum Undecidable {
+    #[error("the action `{0}` does not apply to such an object")]
     Action(Action),
     /// Not known to happen.
-    #[error("Cedar does not take the question")]
+    #[error("Cedar does not accept the request")]
     Refused(#[from] Inexpressible),
 }
 
-impl Loaded {
+impl LoadedPolicies {
     /// Takes the policies of `text`, which stands in `file`.
     pub(super) fn parse(file: &str, text: String, schema: &Schema) -> Result<Self, PolicyError> {
-        let mut findings = Findings::new(file, &text);
-        let Some(read) = read(&text, &mut findings) else {
-            return Err(findings.into_error());
+        let mut faults = PolicyFaults::new(file, &text);
+        let Some(read) = read(&text, &mut faults) else {
+            return Err(faults.into_error());
         };
         let policies: Vec<&Policy> = read.iter().map(|(policy, _)| policy).collect();
         if !policies.iter().any(|policy| policy.effect() == Effect::Permit) {
-            findings.about_all(
-                "nothing is permitted to anybody: without a single `permit` policy everybody \
+            faults.about_all(
+                "no caller is permitted anything: without a single `permit` policy every caller \
                  would be locked out",
             );
         }
         for (policy, start) in &read {
-            misnamed(policy, *start, &mut findings);
+            misnamed(policy, *start, &mut faults);
         }
         let set = PolicySet::from_policies(policies.into_iter().cloned()).unwrap_or_else(|error| {
-            findings.cedar((&error).into(), None);
+            faults.cedar((&error).into(), None);
             PolicySet::new()
         });
-        validate(&set, &read, schema, &mut findings);
-        if !findings.is_empty() {
-            return Err(findings.into_error());
+        validate(&set, &read, schema, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults.into_error());
         }
         let permits = read
             .iter()
             .filter(|(policy, _)| policy.effect() == Effect::Permit)
-            .map(|(policy, _)| Reach::of(policy))
+            .map(|(policy, _)| PolicyHead::of(policy))
             .collect();
-        let known = read
+        let entries = read
             .iter()
             .map(|(policy, start)| {
                 let mention = PolicyMention {
                     id: policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned),
                     line: Position::at(&text, *start).line,
                 };
-                (policy.id().clone(), Known { mention, is_reported: AtomicBool::new(false) })
+                (policy.id().clone(), PolicyEntry { mention, is_reported: AtomicBool::new(false) })
             })
             .collect();
-        let remembered = Cache::new(REMEMBERED);
-        Ok(Self { text, policies: set, known, permits, remembered })
+        let decisions = Cache::new(MAX_DECISIONS);
+        Ok(Self { text, policies: set, entries, permits, decisions })
     }
 
     pub(super) fn count(&self) -> usize {
-        self.known.len()
+        self.entries.len()
     }
 
     pub(super) fn permits(&self, who: &Arc<Identity>, action: Action, object: &Object<'_>) -> bool {
-        let asked = Asked { who, action, object: Some(object) };
-        self.remembering(asked, || match self.ask(who, action, object) {
+        let key = DecisionKeyRef { who, action, object: Some(object) };
+        self.cached(key, || match self.ask(who, action, object) {
             Ok(response) => {
                 self.report(&response);
                 Some(response.decision() == Decision::Allow)
             }
             Err(failure) => {
                 let failure: &dyn std::error::Error = &failure;
-                error!(%action, failure, "Decision failed");
+                error!(%action, failure, "Authorization decision failed; access denied");
                 None
             }
         })
     }
 
     pub(super) fn might_permit(&self, who: &Arc<Identity>, action: Action) -> bool {
-        self.remembering(Asked { who, action, object: None }, || {
+        self.cached(DecisionKeyRef { who, action, object: None }, || {
             let standing = Standing::of(who);
-            Some(self.permits.iter().any(|reach| reach.holds(&standing, action)))
+            Some(self.permits.iter().any(|head| head.holds(&standing, action)))
         })
     }
 
@@ -230,29 +231,30 @@ impl Loaded {
         who: &Identity,
         action: Action,
         object: &Object<'_>,
-    ) -> Result<Explanation, Unaskable> {
+    ) -> Result<Explanation, Undecidable> {
         let response = self.ask(who, action, object)?;
         let diagnostics = response.diagnostics();
-        let known = diagnostics.reason().filter_map(|id| self.known.get(id));
+        let entries = diagnostics.reason().filter_map(|id| self.entries.get(id));
         let mut determining: Vec<PolicyMention> =
-            known.map(|known| known.mention.clone()).collect();
+            entries.map(|entry| entry.mention.clone()).collect();
         determining.sort_by_key(|mention| mention.line);
-        let told = |AuthorizationError::PolicyEvaluationError(error): &AuthorizationError| {
-            let mention = self.known.get(error.policy_id()).map(|known| known.mention.to_string());
+        let text_of = |AuthorizationError::PolicyEvaluationError(error): &AuthorizationError| {
+            let mention =
+                self.entries.get(error.policy_id()).map(|entry| entry.mention.to_string());
             format!("{}: {}", mention.unwrap_or_default(), error.inner())
         };
-        let mut errors: Vec<String> = diagnostics.errors().map(told).collect();
+        let mut errors: Vec<String> = diagnostics.errors().map(text_of).collect();
         errors.sort();
         Ok(Explanation { allowed: response.decision() == Decision::Allow, determining, errors })
     }
 
-    /// The remembered answer, or that of `decide`, which is remembered if there is one. None is no.
-    fn remembering(&self, asked: Asked<'_>, decide: impl FnOnce() -> Option<bool>) -> bool {
-        if let Some(answer) = self.remembered.get(&asked) {
+    /// Returns the cached decision, or that of `decide`, which is cached if there is one; none is a denial.
+    fn cached(&self, key: DecisionKeyRef<'_>, decide: impl FnOnce() -> Option<bool>) -> bool {
+        if let Some(answer) = self.decisions.get(&key) {
             return answer;
         }
         let Some(answer) = decide() else { return false };
-        self.remembered.insert(asked.into(), answer);
+        self.decisions.insert(key.into(), answer);
         answer
     }
 
@@ -261,9 +263,9 @@ impl Loaded {
         who: &Identity,
         action: Action,
         object: &Object<'_>,
-    ) -> Result<Response, Unaskable> {
+    ) -> Result<Response, Undecidable> {
         if ObjectKind::of(action) != schema::kind(object) {
-            return Err(Unaskable::Action(action));
+            return Err(Undecidable::Action(action));
         }
         Ok(self.evaluate(who, action, object)?)
     }
@@ -284,38 +286,38 @@ impl Loaded {
         Ok(Authorizer::new().is_authorized(&request, &self.policies, &entities))
     }
 
-    /// Tells the log of each policy that could not be evaluated, once.
+    /// Logs each policy that could not be evaluated, once.
     fn report(&self, response: &Response) {
         for AuthorizationError::PolicyEvaluationError(failure) in response.diagnostics().errors() {
-            let Some(known) = self.known.get(failure.policy_id()) else { continue };
-            if !known.is_reported.swap(true, Ordering::Relaxed) {
-                let policy = &known.mention;
-                warn!(%policy, failure = %failure.inner(), "Policy does not apply: it failed");
+            let Some(entry) = self.entries.get(failure.policy_id()) else { continue };
+            if !entry.is_reported.swap(true, Ordering::Relaxed) {
+                let policy = &entry.mention;
+                warn!(%policy, failure = %failure.inner(), "Policy evaluation failed; the policy does not apply");
             }
         }
     }
 
     #[cfg(test)]
-    pub(super) fn remembers(&self) -> usize {
-        self.remembered.len()
+    pub(super) fn cached_decisions(&self) -> usize {
+        self.decisions.len()
     }
 }
 
 /// The policies of `text` in its order, each with the byte where it begins and the name that it
 /// goes by in Cedar's messages. None if the text does not parse.
-fn read(text: &str, findings: &mut Findings<'_>) -> Option<Vec<(Policy, usize)>> {
+fn read(text: &str, faults: &mut PolicyFaults<'_>) -> Option<Vec<(Policy, usize)>> {
     let parsed = match text.parse::<PolicySet>() {
         Ok(parsed) => parsed,
         Err(errors) => {
-            errors.iter().for_each(|error| findings.cedar(error.into(), None));
+            errors.iter().for_each(|error| faults.cedar(error.into(), None));
             return None;
         }
     };
     for template in parsed.templates() {
         let at = text.find(&template.to_string()).unwrap_or(0);
-        findings.at(at, "a template permits nothing; write the caller or object that is meant");
+        faults.at(at, "a template permits nothing; write the caller or object that is meant");
     }
-    if !findings.is_empty() {
+    if !faults.is_empty() {
         return None;
     }
     let mut end = 0;
@@ -332,15 +334,15 @@ fn read(text: &str, findings: &mut Findings<'_>) -> Option<Vec<(Policy, usize)>>
                 _ => format!("{line}:{column}"),
             };
             if !names.insert(name.clone()) {
-                findings.at(start, format!("another policy before this one has the id `{name}`"));
+                faults.at(start, format!("another policy before this one has the id `{name}`"));
             }
             (policy.new_id(PolicyId::new(name)), start)
         })
         .collect();
     if read.len() != count {
-        findings.about_all("Cedar numbers policies otherwise than expected");
+        faults.about_all("Cedar numbers policies otherwise than expected");
     }
-    findings.is_empty().then_some(read)
+    faults.is_empty().then_some(read)
 }
 
 /// Where the next word stands: behind white space and comments.
@@ -357,13 +359,13 @@ fn skip_blank(text: &str, from: usize) -> usize {
 
 /// Finds what Cedar cannot know to be wrong: names of things that metricd never writes so. A
 /// `forbid` with such a name would forbid nothing.
-fn misnamed(policy: &Policy, start: usize, findings: &mut Findings<'_>) {
-    let mut told = HashSet::new();
+fn misnamed(policy: &Policy, start: usize, faults: &mut PolicyFaults<'_>) {
+    let mut reported = HashSet::new();
     for literal in policy.entity_literals() {
         if let Some(advice) = advice(&literal)
-            && told.insert(literal.clone())
+            && reported.insert(literal.clone())
         {
-            findings.at(start, format!("`{literal}` names nothing: {advice}"));
+            faults.at(start, format!("`{literal}` names nothing: {advice}"));
         }
     }
 }
@@ -389,7 +391,7 @@ fn validate(
     set: &PolicySet,
     read: &[(Policy, usize)],
     schema: &Schema,
-    findings: &mut Findings<'_>,
+    faults: &mut PolicyFaults<'_>,
 ) {
     let start =
         |id: &PolicyId| read.iter().find(|(policy, _)| policy.id() == id).map(|(_, start)| *start);
@@ -397,10 +399,10 @@ fn validate(
     // anything else would always fail, and a `forbid` that fails forbids nothing.
     let validator = Validator::new(schema.clone());
     let result = validator.validate_with_level(set, ValidationMode::Strict, KNOWN_ENTITIES);
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for error in result.validation_errors() {
-        told.insert(error.policy_id());
-        findings.cedar(error.into(), start(error.policy_id()));
+        reported.insert(error.policy_id());
+        faults.cedar(error.into(), start(error.policy_id()));
     }
     let (vain, odd): (Vec<_>, Vec<_>) = result.validation_warnings().partition(|warning| {
         matches!(
@@ -408,13 +410,13 @@ fn validate(
             ValidationWarning::InvalidActionApplication(_) | ValidationWarning::ImpossiblePolicy(_)
         )
     });
-    // Whoever wrote a policy means it to do something. That it cannot often follows from an error.
+    // The author of a policy means it to do something. That it cannot often follows from an error.
     for warning in vain {
-        if told.insert(warning.policy_id()) {
-            findings.cedar(warning.into(), start(warning.policy_id()));
+        if reported.insert(warning.policy_id()) {
+            faults.cedar(warning.into(), start(warning.policy_id()));
         }
     }
     for warning in odd {
-        warn!(%warning, "Policy looks odd");
+        warn!(%warning, "Suspicious policy");
     }
 }

@@ -1,4 +1,4 @@
-//! The words that policies are written in: Cedar's schema, and metricd's values as Cedar's entities.
+//! The vocabulary of policies: Cedar's schema, and metricd's values as Cedar's entities.
 //! Entities are made from parts, never by parsing text: a caller's name may hold any character.
 
 use std::{
@@ -58,7 +58,7 @@ impl ObjectKind {
     }
 }
 
-/// The schema in Cedar's own syntax, for callers who have these claims.
+/// The schema in Cedar's own syntax, for callers that have these claims.
 pub(super) fn schema_text(claims: &BTreeSet<ClaimName>) -> String {
     let roles = Role::ALL.map(|role| format!("{:?}", role.as_str())).join(", ");
     let claims = claims.iter().fold(String::new(), |mut text, name| {

@@ -1,8 +1,9 @@
-use std::{io::Write, path::Path};
+use std::{collections::BTreeSet, io::Write, path::Path, sync::Arc};
 
+use metricd_application::ports::Policies;
 use metricd_core::{
-    actor::Role,
-    claim::{ClaimValue, Claims},
+    actor::{Action, Identity, Object, Role},
+    claim::{ClaimName, ClaimValue, Claims},
     ids::{MetricId, QueryId},
     metric::{Metric, MetricDetails, MetricName, Tag},
     sql::TableName,
@@ -10,7 +11,12 @@ use metricd_core::{
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
-use super::{schema::schema_text, *};
+use super::{
+    loaded::LoadedPolicies,
+    policies::{DEFAULT_POLICIES, MAX_BYTES},
+    schema::{self, schema_text},
+    *,
+};
 
 const ISSUER: &str = "https://login.example.com";
 
@@ -343,7 +349,7 @@ fn a_file_that_permits_nothing_is_refused() {
     ] {
         let error = try_load(text).unwrap_err();
         assert_eq!(error.faults().len(), 1, "{error}");
-        assert!(error.to_string().contains("everybody would be locked out"), "{error}");
+        assert!(error.to_string().contains("every caller would be locked out"), "{error}");
     }
 }
 
@@ -411,7 +417,7 @@ fn a_decision_in_flight_is_not_remembered_under_new_policies() {
     let who = Arc::new(caller("ann", &[]));
     let metric = metric(1);
     assert!(old.permits(&who, Action::Edit, &Object::Metric(&metric)));
-    assert_eq!(policies.loaded.load().remembers(), 0);
+    assert_eq!(policies.loaded.load().cached_decisions(), 0);
     assert!(!policies.permits(&who, Action::Edit, &Object::Metric(&metric)));
 }
 
@@ -425,11 +431,11 @@ fn decisions_are_remembered_for_all_tokens_that_say_the_same() {
         assert!(!policies.permits(&who, Action::Edit, &Object::Metric(&metric)));
         assert!(policies.might_permit(&who, Action::Read));
     }
-    assert_eq!(policies.loaded.load().remembers(), 3);
+    assert_eq!(policies.loaded.load().cached_decisions(), 3);
     let scopes = BTreeSet::from(["api/records".to_owned()]);
     let other = Arc::new(Identity { scopes, ..caller("ann", &[Role::Viewer]) });
     assert!(policies.permits(&other, Action::Read, &Object::Metric(&metric)));
-    assert_eq!(policies.loaded.load().remembers(), 4);
+    assert_eq!(policies.loaded.load().cached_decisions(), 4);
 }
 
 #[test]
@@ -683,7 +689,7 @@ fn leave_that_might_be_given_is_never_less_than_leave_that_is_given() {
         let count = 1 + dice.roll(3);
         let text: String = (0..count).map(|_| random_policy(&mut dice)).collect();
         // What could never apply is refused, and so are sets that only forbid.
-        let Ok(policies) = Loaded::parse("random", text.clone(), &schema) else { continue };
+        let Ok(policies) = LoadedPolicies::parse("random", text.clone(), &schema) else { continue };
         sets += 1;
         for (who, action) in
             callers.iter().flat_map(|who| Action::ALL.into_iter().map(move |action| (who, action)))

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use metricd_application::ports::{QueryRunner, RunError};
 use metricd_infrastructure::db::{
-    Breach, Database, DatabaseConfig, MigrateError, ReaderError, Target,
+    Database, DatabaseConfig, MigrateError, PrivilegeViolation, ReaderError, Target,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -32,11 +32,11 @@ async fn refusal(db: &Database) -> ReaderError {
     }
 }
 
-async fn breaches(db: &Database) -> Vec<Breach> {
+async fn violations(db: &Database) -> Vec<PrivilegeViolation> {
     match refusal(db).await {
-        ReaderError::Unsafe { role, breaches } => {
+        ReaderError::Unsafe { role, violations } => {
             assert_eq!(role, "metricd_reader");
-            breaches
+            violations
         }
         other => panic!("{other:?}"),
     }
@@ -107,7 +107,7 @@ async fn grants_and_settings_that_are_missing_come_back() {
     assert_eq!(answer(db.runner().as_ref(), count).await.unwrap(), r#"[{"n":0}]"#);
 
     execute(db.pool(), "DROP TABLE metrics").await;
-    let found = breaches(&db).await;
+    let found = violations(&db).await;
     assert_eq!(found[0].what, "it may not read public.metrics");
 }
 
@@ -188,7 +188,7 @@ async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
     execute(admin.pool(), "CREATE ROLE ann LOGIN").await;
     execute(admin.pool(), "CREATE DATABASE shop OWNER ann").await;
     let target = || Target::Url(server.url_of("ann", "shop"));
-    // In PostgreSQL 13 and 14 everybody may create in `public`; later only the database's owner.
+    // In PostgreSQL 13 and 14 PUBLIC may create in `public`; later only the database's owner.
     let shop = connect(Target::Url(server.url_of("postgres", "shop"))).await;
     execute(
         shop.pool(),
@@ -220,7 +220,7 @@ async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
     // A role that was given is verified, and neither granted nor repaired.
     execute(shop.pool(), "REVOKE SELECT ON metrics FROM metricd_reader").await;
     let db = Database::connect(with_url(server.url_of("metricd_reader", "shop"))).await.unwrap();
-    let found = breaches(&db).await;
+    let found = violations(&db).await;
     assert_eq!(found[0].what, "it may not read public.metrics");
     execute(shop.pool(), &found[0].remedy).await;
     db.migrate().await.unwrap();
@@ -228,10 +228,13 @@ async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
 
     // The same role for both.
     let db = Database::connect(with_url(server.url_of("ann", "shop"))).await.unwrap();
-    let ReaderError::Unsafe { role, breaches } = refusal(&db).await else { panic!() };
+    let ReaderError::Unsafe { role, violations } = refusal(&db).await else { panic!() };
     assert_eq!(role, "ann");
     for owned in ["table metrics", "schema metricd"] {
-        assert!(breaches.iter().any(|breach| breach.what.contains(owned)), "{owned}: {breaches:?}");
+        assert!(
+            violations.iter().any(|violation| violation.what.contains(owned)),
+            "{owned}: {violations:?}"
+        );
     }
     db.close().await;
 
@@ -265,14 +268,14 @@ const PLANTED: [(&str, &str); 18] = [
     ("GRANT UPDATE (date) ON metrics TO metricd_reader", "it may UPDATE date of public.metrics"),
     (
         "CREATE TABLE other.\"T 1\" (n int); GRANT DELETE, TRUNCATE ON other.\"T 1\" TO PUBLIC",
-        "everybody may DELETE, TRUNCATE other.\"T 1\"",
+        "PUBLIC may DELETE, TRUNCATE other.\"T 1\"",
     ),
     (
         "CREATE VIEW v AS SELECT 1 AS n; GRANT TRIGGER ON v TO metricd_reader",
         "it may TRIGGER public.v",
     ),
     ("CREATE SEQUENCE s; GRANT USAGE ON SEQUENCE s TO metricd_reader", "it may USAGE public.s"),
-    ("GRANT CREATE ON SCHEMA public TO PUBLIC", "everybody may create in the schema public"),
+    ("GRANT CREATE ON SCHEMA public TO PUBLIC", "PUBLIC may create in the schema public"),
     ("GRANT CREATE ON SCHEMA other TO metricd_reader", "it may create in the schema other"),
     (
         "GRANT CREATE ON DATABASE postgres TO metricd_reader",
@@ -282,7 +285,7 @@ const PLANTED: [(&str, &str); 18] = [
     ("GRANT SELECT ON metricd.queries TO metricd_reader", "it may SELECT metricd.queries"),
     (
         "GRANT SELECT (password) ON metricd.reader_roles TO PUBLIC",
-        "everybody may SELECT password of metricd.reader_roles",
+        "PUBLIC may SELECT password of metricd.reader_roles",
     ),
     ("ALTER ROLE metricd_reader SUPERUSER", "it is SUPERUSER"),
     ("ALTER ROLE metricd_reader CREATEROLE", "it is CREATEROLE"),
@@ -297,13 +300,13 @@ const PLANTED: [(&str, &str); 18] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_breach_is_found_and_named_and_its_remedy_helps() {
+async fn each_violation_is_found_and_named_and_its_remedy_helps() {
     let (_server, db) = start().await;
     execute(db.pool(), "CREATE SCHEMA other").await;
     for (planted, what) in PLANTED {
         execute(db.pool(), planted).await;
-        let found = breaches(&db).await;
-        let named: Vec<&str> = found.iter().map(|breach| breach.what.as_str()).collect();
+        let found = violations(&db).await;
+        let named: Vec<&str> = found.iter().map(|violation| violation.what.as_str()).collect();
         assert_eq!(named, [what], "{planted}");
         execute(db.pool(), &found[0].remedy).await;
         db.migrate().await.unwrap_or_else(|error| panic!("{planted}: {error}"));
@@ -311,7 +314,7 @@ async fn each_breach_is_found_and_named_and_its_remedy_helps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_breaches_are_told_at_once() {
+async fn all_violations_are_reported_at_once() {
     let (server, db) = start().await;
     execute(db.pool(), "CREATE DATABASE elsewhere").await;
     let elsewhere = connect(Target::Url(server.url_of("postgres", "elsewhere"))).await;

@@ -97,6 +97,6 @@ async fn an_issuer_may_say_its_scopes_and_subjects_elsewhere() {
     assert_eq!(identity.roles, [Role::Editor].into());
     assert_eq!(
         fate(&verifier, &Draft::oidc().signed()).await,
-        Fate::Invalid("the token does not say whom it stands for")
+        Fate::Invalid("the token names no subject")
     );
 }

@@ -7,15 +7,15 @@ use super::support::{
     other_rsa, rsa, verifier,
 };
 
-const ISSUER: Fate = Fate::Invalid("the token is of no issuer that is trusted");
-const NO_NAME: Fate = Fate::Invalid("a claim of the token is no name");
+const ISSUER: Fate = Fate::Invalid("the token's issuer is not trusted");
+const NO_NAME: Fate = Fate::Invalid("a claim of the token is not a valid name");
 const NOT_ACCESS: Fate = Fate::Invalid("the token is not an access token");
-const NOT_OURS: Fate = Fate::Invalid("the token is made for somebody else");
-const NOBODY: Fate = Fate::Invalid("the token does not say whom it stands for");
-const SCOPES: Fate = Fate::Invalid("the token's scopes are not texts");
-const NO_END: Fate = Fate::Invalid("the token does not say when it expires");
-const NO_BEGINNING: Fate = Fate::Invalid("the token does not say plainly when it begins");
-const NOT_YET: Fate = Fate::Invalid("the token does not hold yet");
+const NOT_OURS: Fate = Fate::Invalid("the token is for another audience");
+const NOBODY: Fate = Fate::Invalid("the token names no subject");
+const SCOPES: Fate = Fate::Invalid("the token's scopes are not strings");
+const NO_END: Fate = Fate::Invalid("the token has no valid expiry time");
+const NO_BEGINNING: Fate = Fate::Invalid("a time in the token is not a number of seconds");
+const NOT_YET: Fate = Fate::Invalid("the token is not valid yet");
 
 async fn check(draft: Draft, claim: &str, cases: impl IntoIterator<Item = (Value, Fate)>) {
     let verifier = verifier(vec![oidc(fixed_keys()), cognito(fixed_keys())]);
@@ -62,7 +62,7 @@ async fn a_key_signs_for_its_own_issuer_only() {
         metricd_infrastructure::auth::KeySource::Fixed(keys)
     };
     let verifier = verifier(vec![oidc(keys(rsa())), cognito(keys(other_rsa()))]);
-    let signature = Fate::Invalid("the token's signature is not its key's");
+    let signature = Fate::Invalid("the token's signature is not valid");
     assert_eq!(fate(&verifier, &Draft::oidc().signed_by(rsa())).await, Fate::Passed);
     assert_eq!(fate(&verifier, &Draft::cognito().signed_by(other_rsa())).await, Fate::Passed);
     assert_eq!(fate(&verifier, &Draft::oidc().signed_by(other_rsa())).await, signature);

@@ -9,14 +9,14 @@ use super::support::{
 };
 
 const ALGORITHM: Fate = Fate::Invalid("the token's header names no algorithm that is accepted");
-const TYPE: Fate = Fate::Invalid("the token's header says that it is something else");
+const TYPE: Fate = Fate::Invalid("the token's header names another type");
 const NO_KEY: Fate = Fate::Invalid("the token's header names no key");
 const UNKNOWN_KEY: Fate = Fate::Invalid("the token's issuer has no key of that id");
-const ISSUER: Fate = Fate::Invalid("the token is not signed as its issuer signs");
-const KEY: Fate = Fate::Invalid("the token is not signed as its key signs");
-const SIGNATURE: Fate = Fate::Invalid("the token's signature is not its key's");
-const EXTENSION: Fate = Fate::Invalid("the token's header asks for an extension");
-const PARTS: Fate = Fate::Invalid("the token is not of three parts");
+const ISSUER: Fate = Fate::Invalid("the token's algorithm is not one of its issuer's");
+const KEY: Fate = Fate::Invalid("the token's algorithm is not its key's");
+const SIGNATURE: Fate = Fate::Invalid("the token's signature is not valid");
+const EXTENSION: Fate = Fate::Invalid("the token's header requires an extension");
+const PARTS: Fate = Fate::Invalid("the token does not have three parts");
 const EMPTY: Fate = Fate::Invalid("a part of the token is empty");
 const HEADER: Fate = Fate::Invalid("the token's header is not a JSON object in base64");
 const PAYLOAD: Fate = Fate::Invalid("the token's payload is not a JSON object in base64");

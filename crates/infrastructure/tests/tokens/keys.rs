@@ -132,7 +132,7 @@ async fn whoever_never_told_a_key_lets_nobody_in() {
     let token = by("rsa");
     let error = verifier.verify(&token).await.unwrap_err();
     let TokenError::Unavailable(source) = &error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "the issuer cannot be asked");
+    assert_eq!(source.to_string(), "the issuer cannot be reached");
     assert!(source.source().is_some(), "the cause is lost");
     let lines = log.lines("could not be fetched");
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -255,7 +255,7 @@ async fn only_keys_that_are_for_signatures_and_strong_are_used() {
         (
             "of another alg",
             with("alg", json!("RS512")),
-            Fate::Invalid("the token is not signed as its key signs"),
+            Fate::Invalid("the token's algorithm is not its key's"),
         ),
         ("of an alg of other keys", with("alg", json!("ES256")), UNKNOWN),
         ("of a secret's alg", with("alg", json!("HS256")), UNKNOWN),
@@ -391,10 +391,10 @@ async fn old_keys_are_asked_for_again_while_they_are_used() {
     server.rotate(json!({ "keys": [rsa().jwk("old"), rsa().jwk("new")] }));
     pass(Duration::from_secs(1)).await;
     assert_eq!(fresh(&verifier, "old", 3).await, Fate::Passed);
-    until(async || log.lines("keys of an issuer fetched").len() == 2).await;
+    until(async || log.lines("Issuer keys fetched").len() == 2).await;
     assert_eq!(fresh(&verifier, "new", 4).await, Fate::Passed);
     assert_eq!(server.asked().len(), 2);
-    let lines = log.lines("keys of an issuer fetched");
+    let lines = log.lines("Issuer keys fetched");
     assert!(lines[1].contains("INFO") && lines[1].contains("count=2"), "{lines:?}");
     assert!(lines[1].contains(OIDC), "{lines:?}");
 }

@@ -31,7 +31,7 @@ fn a_token_is_never_taken_whomever_it_is_for() {
         [IssuerKind::Oidc { audiences: [].into() }, IssuerKind::Cognito { client_ids: [].into() }]
     {
         let error = refuse(vec![IssuerConfig { kind, ..oidc(fixed_keys()) }]);
-        assert!(matches!(error, VerifierError::ForAnybody(_)), "{error:?}");
+        assert!(matches!(error, VerifierError::NoAudience(_)), "{error:?}");
     }
 }
 

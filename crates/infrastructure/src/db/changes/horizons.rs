@@ -1,4 +1,4 @@
-//! What was visible to everybody, and since when: by intervals of this process's own, since no two
+//! What was visible to every transaction, and since when: by this process's monotonic clock, since no two
 //! machines' clocks agree.
 
 use std::{
@@ -13,8 +13,8 @@ use metricd_core::changes::TransactionId;
 pub(super) struct Horizons(VecDeque<(Instant, TransactionId)>);
 
 impl Horizons {
-    /// Remembers that all transactions before `xmin` have ended by `now`, and gives the latest such one
-    /// of at least `keep` ago. What is older is forgotten.
+    /// Records that all transactions before `xmin` have ended by `now`, and returns the latest such one
+    /// of at least `keep` ago. Older ones are dropped.
     pub(super) fn pass(
         &mut self,
         now: Instant,

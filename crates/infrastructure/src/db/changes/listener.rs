@@ -1,5 +1,5 @@
-//! Hearing that there may be news, over a connection of its own. Whatever happens to that connection,
-//! it hints: too often rather than too seldom.
+//! Receives notifications that there may be changes, on a connection of its own. Whatever happens to that
+//! connection, it hints: too often rather than too seldom.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -11,36 +11,37 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::{sync::Notify, task::AbortHandle, time::timeout};
 use tracing::{Instrument, info, warn};
 
-use super::CHANNEL;
+/// The channel that is notified at each commit with changes.
+pub(super) const CHANNEL: &str = "metricd_changes";
 
-/// How long a connection may be silent before it is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(15);
-/// How long it may take to connect, or to answer that.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection may be silent before it is pinged.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long connecting may take, or the answer to a ping.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait before the second attempt, twice as long before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause. A connection that has lasted longer was a good one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Listens from the first time that somebody waits, until it is dropped.
+/// Listens from the first call of [`Listener::hint`] until it is dropped.
 pub(super) struct Listener {
     options: PgConnectOptions,
-    news: Arc<Notify>,
+    notifications: Arc<Notify>,
     listening: OnceLock<AbortHandle>,
 }
 
 impl Listener {
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, news: Arc::default(), listening: OnceLock::new() }
+        Self { options, notifications: Arc::default(), listening: OnceLock::new() }
     }
 
-    /// Waits until there may be news.
+    /// Waits until there may be changes.
     pub(super) async fn hint(&self) {
         self.listening.get_or_init(|| {
-            let listening = listen(self.options.clone(), Arc::clone(&self.news));
+            let listening = listen(self.options.clone(), Arc::clone(&self.notifications));
             tokio::spawn(listening.in_current_span()).abort_handle()
         });
-        self.news.notified().await;
+        self.notifications.notified().await;
     }
 }
 
@@ -52,26 +53,29 @@ impl Drop for Listener {
     }
 }
 
-async fn listen(options: PgConnectOptions, news: Arc<Notify>) {
+async fn listen(options: PgConnectOptions, notifications: Arc<Notify>) {
     let mut failures = 0;
     loop {
         match connect(&options).await {
             Ok(connection) => {
                 if failures > 0 {
-                    info!("Listening for changes again");
+                    info!("Change notifications resumed");
                 }
-                // What was committed before, nobody was told of.
-                news.notify_one();
+                // What was committed before was not notified.
+                notifications.notify_one();
                 let since = Instant::now();
-                let error = hear(connection, &news).await;
+                let error = receive(connection, &notifications).await;
                 if since.elapsed() > LONGEST_PAUSE {
                     failures = 0;
                 }
-                warn!(error = error.as_deref(), "The connection that listens for changes is lost");
-                news.notify_one();
+                warn!(
+                    error = error.as_deref(),
+                    "Connection for change notifications lost; reconnecting"
+                );
+                notifications.notify_one();
             }
             Err(error) if failures == 0 => {
-                warn!(error = error.as_ref(), "Listening for changes is not possible at present");
+                warn!(error = error.as_ref(), "Cannot listen for change notifications; retrying");
             }
             Err(_) => {}
         }
@@ -90,24 +94,24 @@ async fn connect(options: &PgConnectOptions) -> Result<PgListener, Failure> {
             .idle_timeout(None)
             .connect_lazy_with(options.clone());
         let mut connection = PgListener::connect_with(&pool).await?;
-        // A lost connection is to be told of, not to be replaced in silence.
+        // A lost connection must be reported, not replaced in silence.
         connection.eager_reconnect(false);
         connection.listen(CHANNEL).await?;
         Ok::<_, sqlx::Error>(connection)
     };
-    Ok(timeout(PATIENCE, connecting).await??)
+    Ok(timeout(RESPONSE_TIMEOUT, connecting).await??)
 }
 
-/// Hears until the connection is lost, and gives the reason if there is one.
-async fn hear(mut connection: PgListener, news: &Notify) -> Option<Failure> {
+/// Receives notifications until the connection is lost, and returns the reason if there is one.
+async fn receive(mut connection: PgListener, notifications: &Notify) -> Option<Failure> {
     loop {
-        match timeout(SILENCE, connection.try_recv()).await {
-            Ok(Ok(Some(_))) => news.notify_one(),
+        match timeout(KEEPALIVE, connection.try_recv()).await {
+            Ok(Ok(Some(_))) => notifications.notify_one(),
             Ok(Ok(None)) => return None,
             Ok(Err(error)) => return Some(error.into()),
             Err(_) => {
                 let asked = sqlx::raw_sql("SELECT").execute(&mut connection);
-                match timeout(PATIENCE, asked).await {
+                match timeout(RESPONSE_TIMEOUT, asked).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => return Some(error.into()),
                     Err(silent) => return Some(silent.into()),

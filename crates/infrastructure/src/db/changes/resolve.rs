@@ -1,4 +1,4 @@
-//! Where the rows of a table come from, as the catalogs tell it.
+//! Where the rows of a table come from, by the database's catalogs.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use sea_orm::{DbErr, QueryResult, Value};
 /// For each table asked for, by its position: whether all that changes its rows is known, and one row for
 /// each table of it.
 ///
-/// `reads` goes down: to what views read, to partitions and children. `written` goes up from there: whoever
-/// writes a partition through its parent is noted as having written the parent. What a view calls is in
+/// `reads` goes down: to what views read, to partitions and children. `written` goes up from there: a
+/// write to a partition through its parent is noted as one to the parent. What a view calls is in
 /// its rule's tree, where `pg_depend` has nothing of what came with PostgreSQL: there a view shows that it
 /// reads catalogs or the clock.
 pub(super) const RESOLVE: &str = "

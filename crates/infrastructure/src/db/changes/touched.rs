@@ -10,12 +10,14 @@ use metricd_core::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-use super::{CHANNEL, only, transaction};
+use super::{
+    listener::CHANNEL,
+    rows::{only, transaction},
+};
 use crate::db::errors::store_error;
 
-/// The most ids that are told of one table. Beyond them nothing is won by telling which rows stayed as
-/// they were.
-pub(in crate::db) const MOST_IDS: usize = 1_000;
+/// The most ids that are noted of one table. Beyond them nothing is gained by naming the rows.
+pub(in crate::db) const MAX_IDS: usize = 1_000;
 
 /// The built-in table of records.
 pub(in crate::db) fn records_table() -> TableName {
@@ -43,7 +45,7 @@ impl Touched {
                 *known = match (known.take(), ids) {
                     (Some(mut known), Some(ids)) => {
                         known.extend(ids);
-                        Some(known).filter(|known| known.len() <= MOST_IDS)
+                        Some(known).filter(|known| known.len() <= MAX_IDS)
                     }
                     _ => None,
                 };
@@ -51,8 +53,8 @@ impl Touched {
         }
     }
 
-    /// Appends all of it to the log in `tx` and notifies whoever listens once that commits. Writes
-    /// nothing where nothing was touched.
+    /// Appends all of it to the log in `tx` and notifies the listeners once that commits. Writes nothing
+    /// where nothing was touched.
     pub(in crate::db) async fn note(
         self,
         tx: &impl ConnectionTrait,
@@ -104,11 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_told_until_they_are_too_many() {
+    fn ids_are_noted_until_they_are_too_many() {
         let mut touched = Touched::default();
         touched.add(rows(["a".into()]));
-        touched.add(rows((1..MOST_IDS).map(|id| id.to_string())));
-        assert_eq!(touched.tables[&records_table()].as_ref().unwrap().len(), MOST_IDS);
+        touched.add(rows((1..MAX_IDS).map(|id| id.to_string())));
+        assert_eq!(touched.tables[&records_table()].as_ref().unwrap().len(), MAX_IDS);
         touched.add(rows(["one more".into()]));
         assert_eq!(touched.tables[&records_table()], None);
         touched.add(rows(["a".into()]));

@@ -7,7 +7,7 @@ use metricd_core::{
 };
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use super::Damage;
+use super::corrupt_row::CorruptRow;
 
 /// An event's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -81,10 +81,10 @@ impl From<&AuditEvent> for ActiveModel {
 }
 
 impl TryFrom<Model> for StoredEvent {
-    type Error = Damage;
+    type Error = CorruptRow;
 
-    fn try_from(row: Model) -> Result<Self, Damage> {
-        let unknown = |field, word: &str| Damage::of(field, format!("unknown word `{word}`"));
+    fn try_from(row: Model) -> Result<Self, CorruptRow> {
+        let unknown = |field, word: &str| CorruptRow::of(field, format!("unknown word `{word}`"));
         let address = row.address.as_deref().map(str::parse).transpose();
         Ok(Self {
             sequence: row.sequence,
@@ -96,7 +96,7 @@ impl TryFrom<Model> for StoredEvent {
                     .ok_or_else(|| unknown("action", &row.action))?,
                 object: object(&row.object_kind, row.object_id)?,
                 version: row.version,
-                address: address.map_err(|fault| Damage::of("address", fault))?,
+                address: address.map_err(|fault| CorruptRow::of("address", fault))?,
                 request_id: row.request_id,
                 outcome: AuditOutcome::from_word(&row.outcome)
                     .ok_or_else(|| unknown("outcome", &row.outcome))?,
@@ -105,14 +105,14 @@ impl TryFrom<Model> for StoredEvent {
     }
 }
 
-fn object(kind: &str, id: Option<String>) -> Result<AuditedObject, Damage> {
+fn object(kind: &str, id: Option<String>) -> Result<AuditedObject, CorruptRow> {
     match (kind, id) {
         ("catalog", None) => Ok(AuditedObject::Catalog),
         ("metric", Some(id)) => {
-            let id = id.parse().map_err(|fault| Damage::of("object_id", fault))?;
+            let id = id.parse().map_err(|fault| CorruptRow::of("object_id", fault))?;
             Ok(AuditedObject::Metric(MetricId(id)))
         }
         ("table", Some(name)) => Ok(AuditedObject::Table(name)),
-        _ => Err(Damage::of("object_kind", format!("`{kind}` does not go with its object_id"))),
+        _ => Err(CorruptRow::of("object_kind", format!("`{kind}` does not go with its object_id"))),
     }
 }

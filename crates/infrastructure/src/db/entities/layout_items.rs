@@ -7,7 +7,7 @@ use metricd_core::{
 use sea_orm::{ActiveValue::Set, TryIntoModel, entity::prelude::*};
 use serde::Deserialize;
 
-use super::Damage;
+use super::corrupt_row::CorruptRow;
 
 /// A layout item's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
@@ -63,11 +63,11 @@ pub(crate) fn same(stored: &Model, wanted: &ActiveModel) -> bool {
 }
 
 impl TryFrom<Model> for LayoutItem {
-    type Error = Damage;
+    type Error = CorruptRow;
 
-    fn try_from(row: Model) -> Result<Self, Damage> {
+    fn try_from(row: Model) -> Result<Self, CorruptRow> {
         let breakpoint =
-            Breakpoint::parse(row.breakpoint).map_err(|fault| Damage::of("layouts", fault))?;
+            Breakpoint::parse(row.breakpoint).map_err(|fault| CorruptRow::of("layouts", fault))?;
         Ok(Self { breakpoint, x: row.x, y: row.y, w: row.w, h: row.h, is_static: row.is_static })
     }
 }

@@ -7,7 +7,10 @@ use metricd_core::{
 };
 use sea_orm::{ActiveValue::Set, FromQueryResult, QueryResult, entity::prelude::*};
 
-use super::{Damage, layout_items, origin_of, origin_word, review_of};
+use super::{
+    corrupt_row::{CorruptRow, origin_of, origin_word, review_of},
+    layout_items,
+};
 
 /// A metric's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -106,30 +109,31 @@ impl FromQueryResult for MetricRow {
 }
 
 impl TryFrom<MetricRow> for Metric {
-    type Error = Damage;
+    type Error = CorruptRow;
 
     fn try_from(
         MetricRow { metric, query_version, review, layouts }: MetricRow,
-    ) -> Result<Self, Damage> {
+    ) -> Result<Self, CorruptRow> {
         let items: Vec<layout_items::Model> =
-            serde_json::from_value(layouts).map_err(|fault| Damage::of("layouts", fault))?;
+            serde_json::from_value(layouts).map_err(|fault| CorruptRow::of("layouts", fault))?;
         let tags = metric
             .tags
             .iter()
             .map(|tag| Tag::parse(tag))
             .collect::<Result<_, _>>()
-            .map_err(|fault| Damage::of("tags", fault))?;
+            .map_err(|fault| CorruptRow::of("tags", fault))?;
         let cache_ttl = metric
             .cache_ttl_seconds
             .map(|seconds| CacheTtl::from_seconds(seconds.into()))
             .transpose()
-            .map_err(|fault| Damage::of("cache_ttl_seconds", fault))?;
+            .map_err(|fault| CorruptRow::of("cache_ttl_seconds", fault))?;
         Ok(Self {
             id: MetricId(metric.id),
             query_id: QueryId::parse(metric.query_id)
-                .map_err(|fault| Damage::of("query_id", fault))?,
+                .map_err(|fault| CorruptRow::of("query_id", fault))?,
             details: MetricDetails {
-                name: MetricName::parse(&metric.name).map_err(|fault| Damage::of("name", fault))?,
+                name: MetricName::parse(&metric.name)
+                    .map_err(|fault| CorruptRow::of("name", fault))?,
                 description: metric.description,
                 owner: metric.owner,
                 tags,
@@ -146,6 +150,6 @@ impl TryFrom<MetricRow> for Metric {
     }
 }
 
-fn chart_of(word: &str) -> Result<Chart, Damage> {
-    Chart::from_word(word).ok_or_else(|| Damage::of("chart", format!("unknown word `{word}`")))
+fn chart_of(word: &str) -> Result<Chart, CorruptRow> {
+    Chart::from_word(word).ok_or_else(|| CorruptRow::of("chart", format!("unknown word `{word}`")))
 }

@@ -3,7 +3,7 @@
 use metricd_core::{ids::QueryId, metric::Query};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use super::{Damage, origin_of, origin_word, review_of};
+use super::corrupt_row::{CorruptRow, origin_of, origin_word, review_of};
 use crate::db::stored_template;
 
 /// A query's row.
@@ -53,11 +53,11 @@ impl From<&Query> for ActiveModel {
 }
 
 impl TryFrom<Model> for Query {
-    type Error = Damage;
+    type Error = CorruptRow;
 
-    fn try_from(row: Model) -> Result<Self, Damage> {
+    fn try_from(row: Model) -> Result<Self, CorruptRow> {
         Ok(Self {
-            id: QueryId::parse(row.id).map_err(|fault| Damage::of("id", fault))?,
+            id: QueryId::parse(row.id).map_err(|fault| CorruptRow::of("id", fault))?,
             sql: row.sql,
             template: stored_template::read_template(row.template)?,
             columns: stored_template::read_columns(row.columns)?,

@@ -18,7 +18,7 @@ pub struct Model {
     pub sql: String,
     /// When another took its place.
     pub replaced_at: DateTimeUtc,
-    /// The subject of whoever replaced it.
+    /// The subject of the caller that replaced it.
     #[sea_orm(column_type = "Text")]
     pub replaced_by: String,
 }

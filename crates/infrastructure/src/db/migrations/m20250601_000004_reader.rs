@@ -37,7 +37,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Nobody knows their passwords any more. So they can be taken over again.
+        // Their passwords are lost, so that the roles can be taken over again.
         manager.get_connection().execute_unprepared(DISOWN).await?;
         manager.drop_table(Table::drop().table(roles()).take()).await
     }

@@ -1,6 +1,6 @@
-//! The log of changes, `metricd.changes`, and the function by which triggers on tables that others write
-//! append to it. No primary key: nobody looks for one row, and no row is ever updated, so that whoever
-//! writes waits for nobody.
+//! The log of changes, `metricd.changes`, and the function by which triggers on tables that other programs
+//! write append to it. No primary key: single rows are never looked up nor updated, so that no writer waits
+//! for another.
 
 use sea_orm_migration::prelude::*;
 
@@ -41,7 +41,7 @@ const NOTE: &str = "
     END $$;
     REVOKE ALL ON FUNCTION metricd.note_change() FROM PUBLIC";
 
-// With the triggers that call it: without the function, nobody could write those tables any more.
+// With the triggers that call it: without the function, those tables could not be written any more.
 const DOWN: &str = "
     DROP FUNCTION metricd.note_change() CASCADE;
     DROP TABLE metricd.changes";

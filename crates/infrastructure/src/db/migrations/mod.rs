@@ -20,10 +20,7 @@ use sea_orm::{
 use sea_orm_migration::{MigrationTrait, MigratorTrait, sea_query::DynIden};
 use thiserror::Error;
 
-use super::{ReaderError, begin};
-
-/// The advisory lock that migrating and loading take.
-pub(crate) const CATALOG_LOCK: i64 = 0x006d_6574_7269_6364;
+use super::{catalog_lock::lock_catalog, reader::ReaderError, run_to_completion};
 
 /// Why the schema could not be brought up to date, in which case nothing was changed, or why the
 /// database cannot be used although it is.
@@ -124,15 +121,9 @@ pub(crate) async fn down(db: &DatabaseConnection, steps: Option<u32>) -> Result<
 }
 
 async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let tx = begin::begin(db).await?;
-    lock(&tx).await?;
+    let tx = run_to_completion::begin(db).await?;
+    lock_catalog(&tx).await?;
     Ok(tx)
-}
-
-/// Waits for the lock that migrating and loading take; it is released with the transaction.
-pub(crate) async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-    tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({CATALOG_LOCK})")).await?;
-    Ok(())
 }
 
 /// The names of the migrations that this database has seen, oldest first.

@@ -1,25 +1,25 @@
 //! The proof that a role can read what it was granted, and nothing else: the catalogs are asked about
 //! every table and schema, and then it is tried, with read-only switched off and all of it undone.
 //!
-//! Never mends what it finds: each breach comes with the statement that an operator may run.
+//! Never mends what it finds: each violation comes with the statement that an operator may run.
 
 use std::fmt;
 
 use metricd_core::sql::quoted_name;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::super::errors::{is_unavailable, pg_error};
+use crate::db::errors::{is_unavailable, pg_error};
 
-/// Something that the reader role can do and must not be able to, or the other way round.
+/// A privilege that the reader role has and must not have, or the other way round.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
+pub struct PrivilegeViolation {
     /// What it is.
     pub what: String,
     /// What puts an end to it.
     pub remedy: String,
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for PrivilegeViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n      {}", self.what, self.remedy)
     }
@@ -30,28 +30,31 @@ impl fmt::Display for Breach {
 ///
 /// # Errors
 /// When it could not be found out.
-pub(super) async fn breaches(
+pub(super) async fn violations(
     connection: &mut PgConnection,
     owner: &str,
-) -> Result<Vec<Breach>, sqlx::Error> {
+) -> Result<Vec<PrivilegeViolation>, sqlx::Error> {
     run(connection, "BEGIN READ WRITE").await?;
     let found = found(connection, owner).await;
     run(connection, "ROLLBACK").await?;
     found
 }
 
-async fn found(connection: &mut PgConnection, owner: &str) -> Result<Vec<Breach>, sqlx::Error> {
+async fn found(
+    connection: &mut PgConnection,
+    owner: &str,
+) -> Result<Vec<PrivilegeViolation>, sqlx::Error> {
     let mut found = ask(connection, GRANTED).await?;
     if found.is_empty() {
         found = ask(connection, EFFECTIVE).await?;
     }
-    // Who is known to be too mighty is not invited to show it.
+    // A role that is known to have too many privileges is not asked to use them.
     if found.is_empty() {
         for statement in forbidden(connection, owner).await? {
             if let Some(outcome) = outcome_of(connection, &statement).await? {
-                found.push(Breach {
+                found.push(PrivilegeViolation {
                     what: format!("`{statement}` {outcome}"),
-                    remedy: "take away whatever permits it".into(),
+                    remedy: "revoke the privilege that permits it".into(),
                 });
             }
         }
@@ -60,7 +63,7 @@ async fn found(connection: &mut PgConnection, owner: &str) -> Result<Vec<Breach>
     Ok(found)
 }
 
-/// What was granted or given to the role or to everybody, each with its remedy. `pg_settings` may be
+/// What was granted or given to the role or to PUBLIC, each with its remedy. `pg_settings` may be
 /// updated by all, which is another way to write SET.
 const GRANTED: &str = "
     WITH me AS (SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user),
@@ -108,24 +111,24 @@ const GRANTED: &str = "
     JOIN pg_catalog.pg_database here ON here.datname = current_database()
     LEFT JOIN pg_catalog.pg_database there ON there.oid = d.dbid
     UNION ALL
-    SELECT format('%s may %s %s', CASE grantee WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END,
+    SELECT format('%s may %s %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
             privileges, name),
         format('REVOKE %s ON %s%s FROM %s', privileges,
             CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, name, grantee)
     FROM on_relations
     UNION ALL
-    SELECT format('%s may %s %s of %s', CASE grantee WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END,
+    SELECT format('%s may %s %s of %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
             privilege, column_name, name),
         format('REVOKE %s (%s) ON %s FROM %s', privilege, column_name, name, grantee)
     FROM on_columns
     UNION ALL
-    SELECT format('%s may %s the schema %s', CASE grantee WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END,
+    SELECT format('%s may %s the schema %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
             CASE privilege WHEN 'CREATE' THEN 'create in' ELSE 'look into' END, name),
         format('REVOKE %s ON SCHEMA %s FROM %s', privilege, name, grantee)
     FROM on_schemas
     UNION ALL
     SELECT format('%s may create schemas in this database',
-            CASE g.name WHEN 'PUBLIC' THEN 'everybody' ELSE 'it' END),
+            CASE g.name WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END),
         format('REVOKE CREATE ON DATABASE %I FROM %s', d.datname, g.name)
     FROM pg_catalog.pg_database d CROSS JOIN LATERAL aclexplode(d.datacl) a
     JOIN grantees g ON g.oid = a.grantee
@@ -134,19 +137,19 @@ const GRANTED: &str = "
 /// What the role may do in effect, wherever that comes from.
 const EFFECTIVE: &str = "
     SELECT format('it may write %I.%I', n.nspname, c.relname),
-        'take the privilege away from whomever the role has it through'
+        'revoke the privilege from the role that it is inherited from'
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'pg_catalog.pg_settings'::regclass
         AND (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
             OR has_any_column_privilege(c.oid, 'INSERT, UPDATE, REFERENCES'))
     UNION ALL
     SELECT format('it may advance %I.%I', n.nspname, c.relname),
-        'take the privilege away from whomever the role has it through'
+        'revoke the privilege from the role that it is inherited from'
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE, UPDATE') END
     UNION ALL
     SELECT format('it may create in the schema %I', n.nspname),
-        'take the privilege away from whomever the role has it through'
+        'revoke the privilege from the role that it is inherited from'
     FROM pg_catalog.pg_namespace n WHERE has_schema_privilege(n.oid, 'CREATE')
     UNION ALL
     SELECT format('it may become %I', r.rolname), format('REVOKE %I FROM %I', r.rolname, session_user)
@@ -160,9 +163,14 @@ const LACKING: &str = "
     WHERE NOT (has_schema_privilege('public', 'USAGE')
         AND coalesce(has_table_privilege(to_regclass('public.metrics'), 'SELECT'), false))";
 
-async fn ask(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<Breach>, sqlx::Error> {
+async fn ask(
+    connection: &mut PgConnection,
+    sql: &'static str,
+) -> Result<Vec<PrivilegeViolation>, sqlx::Error> {
     let rows = sqlx::query(sql).persistent(false).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(Breach { what: row.try_get(0)?, remedy: row.try_get(1)? })).collect()
+    rows.iter()
+        .map(|row| Ok(PrivilegeViolation { what: row.try_get(0)?, remedy: row.try_get(1)? }))
+        .collect()
 }
 
 /// What must be refused.
@@ -205,7 +213,7 @@ async fn outcome_of(
     let outcome = match run(connection, statement).await {
         Ok(()) => Some("is permitted".to_owned()),
         Err(error) => match pg_error(&error).map(|error| (error.code(), error.message())) {
-            // insufficient_privilege; read_only_sql_transaction on a standby, which nobody writes to
+            // insufficient_privilege; read_only_sql_transaction on a standby, which takes no writes
             Some(("42501" | "25006", _)) => None,
             // Canceled, locked, shutting down: that says nothing of the role.
             Some(("57014" | "55P03", _)) | None => return Err(error),

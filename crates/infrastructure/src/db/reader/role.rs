@@ -1,17 +1,15 @@
-//! The reader role: made, taken over or found, and granted what metricd itself needs it to read.
+//! The reader role: created, taken over or found, and granted what metricd itself needs it to read.
 //!
-//! Never takes a right away from anybody, and never changes a role that somebody else may be using.
+//! Never revokes a privilege, and never alters a role that another database may be using.
 
 use metricd_core::sql::quoted_name;
 use sqlx::{Acquire, AssertSqlSafe, PgConnection, PgPool, Row};
 
-use super::{
-    super::{errors::pg_error, migrations::CATALOG_LOCK},
-    ReaderError, scram,
-};
+use super::{error::ReaderError, scram};
+use crate::db::{catalog_lock::CATALOG_LOCK, errors::pg_error};
 
 /// What the role is to be.
-pub(super) struct Wanted<'a> {
+pub(super) struct RoleSpec<'a> {
     pub(super) role: &'a str,
     /// What each of its sessions has, in this database.
     pub(super) settings: &'a [(&'static str, String)],
@@ -23,34 +21,34 @@ pub(super) struct Wanted<'a> {
 const ATTRIBUTES: &str = "LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION \
                           NOBYPASSRLS";
 
-/// Sees to it that the role is there with its grants and settings, and gives its password.
+/// Ensures that the role exists with its grants and settings, and returns its password.
 ///
 /// # Errors
-/// When it may not be made, or belongs to somebody else.
-pub(super) async fn establish(pool: &PgPool, wanted: &Wanted<'_>) -> Result<String, ReaderError> {
+/// When it may not be created, or may be another database's.
+pub(super) async fn establish(pool: &PgPool, spec: &RoleSpec<'_>) -> Result<String, ReaderError> {
     let mut tx = pool.begin().await?;
     // Two servers may start at once.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CATALOG_LOCK).execute(&mut *tx).await?;
     let may = permitted(&mut tx).await?;
-    let password = match find(&mut tx, wanted.role).await? {
-        Some(Found { can_login: true, password: Some(password), .. }) => password,
-        Some(Found { is_free: false, .. }) => {
-            return Err(ReaderError::Taken { role: wanted.role.to_owned() });
+    let password = match find(&mut tx, spec.role).await? {
+        Some(ExistingRole { can_login: true, password: Some(password), .. }) => password,
+        Some(ExistingRole { is_free: false, .. }) => {
+            return Err(ReaderError::Taken { role: spec.role.to_owned() });
         }
-        _ if !may.make_roles => return Err(may_not(&mut tx, wanted, may.connections).await?),
-        found => make(&mut tx, wanted, found.is_some(), may.connections).await?,
+        _ if !may.make_roles => return Err(may_not(&mut tx, spec, may.connections).await?),
+        found => make(&mut tx, spec, found.is_some(), may.connections).await?,
     };
-    if let Err(error) = grant(&mut tx, wanted.role).await {
+    if let Err(error) = grant(&mut tx, spec.role).await {
         return Err(match code(&error).as_deref() {
             Some("42501") => {
                 tx.rollback().await?;
-                may_not(&mut *pool.acquire().await?, wanted, may.connections).await?
+                may_not(&mut *pool.acquire().await?, spec, may.connections).await?
             }
             _ => error.into(),
         });
     }
     if may.make_roles {
-        settle(&mut tx, wanted).await?;
+        settle(&mut tx, spec).await?;
     }
     tx.commit().await?;
     Ok(password)
@@ -77,15 +75,18 @@ async fn permitted(connection: &mut PgConnection) -> Result<Permitted, sqlx::Err
     })
 }
 
-struct Found {
+struct ExistingRole {
     can_login: bool,
-    /// Nobody can sign in as it, and it may do nothing but what it was granted.
+    /// It cannot sign in, and may do nothing but what it was granted.
     is_free: bool,
     /// If it is this database that made the role.
     password: Option<String>,
 }
 
-async fn find(connection: &mut PgConnection, role: &str) -> Result<Option<Found>, sqlx::Error> {
+async fn find(
+    connection: &mut PgConnection,
+    role: &str,
+) -> Result<Option<ExistingRole>, sqlx::Error> {
     let found = sqlx::query(
         "SELECT r.rolcanlogin, NOT (r.rolcanlogin OR r.rolsuper OR r.rolcreaterole \
              OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls \
@@ -100,7 +101,7 @@ async fn find(connection: &mut PgConnection, role: &str) -> Result<Option<Found>
     .fetch_optional(connection)
     .await?;
     let found = found.map(|row| {
-        Ok(Found {
+        Ok(ExistingRole {
             can_login: row.try_get(0)?,
             is_free: row.try_get(1)?,
             password: row.try_get(2)?,
@@ -112,11 +113,11 @@ async fn find(connection: &mut PgConnection, role: &str) -> Result<Option<Found>
 /// Makes the role. One that is free becomes ours, and keeps what it was granted.
 async fn make(
     connection: &mut PgConnection,
-    wanted: &Wanted<'_>,
+    spec: &RoleSpec<'_>,
     is_there: bool,
     connections: u32,
 ) -> Result<String, ReaderError> {
-    let Wanted { role, .. } = wanted;
+    let RoleSpec { role, .. } = spec;
     // The server invents the password, so that no statement and none of its values holds it.
     let password: String = sqlx::query_scalar(
         "INSERT INTO metricd.reader_roles (role, password) \
@@ -127,7 +128,7 @@ async fn make(
     .fetch_one(&mut *connection)
     .await?;
     let verifier = scram::verifier(&password).map_err(|_| ReaderError::NoRandomness)?;
-    let limit = connections.max(wanted.connections);
+    let limit = connections.max(spec.connections);
     let name = quoted_name(role);
     let statement = if is_there {
         // What only a superuser may say, even if it changes nothing, is left to the proof.
@@ -169,21 +170,21 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Er
 
 /// Gives the role its settings in this database. Every session of ours sets them too: a role that we
 /// may not change is no less safe.
-async fn settle(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<(), sqlx::Error> {
+async fn settle(connection: &mut PgConnection, spec: &RoleSpec<'_>) -> Result<(), sqlx::Error> {
     let has: Option<Vec<String>> = sqlx::query_scalar(
         "SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s \
          JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
          JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
          WHERE r.rolname = $1 AND d.datname = current_database()",
     )
-    .bind(wanted.role)
+    .bind(spec.role)
     .fetch_optional(&mut *connection)
     .await?;
     let has = has.unwrap_or_default();
     let database: String =
         sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *connection).await?;
-    let (role, database) = (quoted_name(wanted.role), quoted_name(&database));
-    let statements: Vec<String> = wanted
+    let (role, database) = (quoted_name(spec.role), quoted_name(&database));
+    let statements: Vec<String> = spec
         .settings
         .iter()
         .filter(|(name, value)| {
@@ -204,8 +205,8 @@ async fn settle(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<()
         Ok(()) => inner.commit().await,
         Err(error) if code(&error).as_deref() == Some("42501") => {
             tracing::warn!(
-                role = wanted.role,
-                "The reader role's settings could not be kept with it: every session sets them"
+                role = spec.role,
+                "Could not store the reader role's settings; every session sets them instead"
             );
             inner.rollback().await
         }
@@ -216,20 +217,20 @@ async fn settle(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<()
 /// What an administrator types where we may not.
 async fn may_not(
     connection: &mut PgConnection,
-    wanted: &Wanted<'_>,
+    spec: &RoleSpec<'_>,
     connections: u32,
 ) -> Result<ReaderError, sqlx::Error> {
     let database: String =
         sqlx::query_scalar("SELECT current_database()").fetch_one(connection).await?;
-    let (role, database) = (quoted_name(wanted.role), quoted_name(&database));
-    let limit = connections.max(wanted.connections);
+    let (role, database) = (quoted_name(spec.role), quoted_name(&database));
+    let limit = connections.max(spec.connections);
     let sql = format!(
         "CREATE ROLE {role} {ATTRIBUTES} CONNECTION LIMIT {limit} PASSWORD '…';\n\
          GRANT CONNECT ON DATABASE {database} TO {role};\n\
          GRANT USAGE ON SCHEMA public TO {role};\n\
          GRANT SELECT ON public.metrics TO {role};"
     );
-    Ok(ReaderError::MayNotMake { role: wanted.role.to_owned(), sql })
+    Ok(ReaderError::MayNotMake { role: spec.role.to_owned(), sql })
 }
 
 async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {

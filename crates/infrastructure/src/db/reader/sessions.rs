@@ -14,12 +14,18 @@ use sqlx::{
 };
 use tracing::Instrument;
 
-use crate::{
-    db::errors::{is_lost, pg_error},
-    queue::Place,
+use crate::db::{
+    errors::{is_lost, pg_error},
+    queue::RunPermit,
 };
 
-/// A session is closed after this long: what it has remembered goes with it.
+/// The connections that end queries.
+pub(super) const END_CONNECTIONS: u32 = 2;
+
+/// The connections that ask the catalogs what may be read.
+pub(super) const CATALOG_CONNECTIONS: u32 = 1;
+
+/// A session is closed after this long: what it has cached goes with it.
 const LIFETIME: Duration = Duration::from_mins(30);
 
 /// One that has lain idle for longer is asked whether it is still there before anything is sent: a
@@ -27,15 +33,15 @@ const LIFETIME: Duration = Duration::from_mins(30);
 const TRUSTED: Duration = Duration::from_millis(100);
 
 /// Sessions of one role.
-pub(crate) struct Sessions {
+pub(in crate::db) struct Sessions {
     options: PgConnectOptions,
-    settle: Arc<str>,
-    patience: Duration,
+    settings: Arc<str>,
+    timeout: Duration,
     idle: Mutex<Idle>,
-    /// Where sessions are ended from; it never runs an author's statement.
-    aside: PgPool,
-    /// Where what may be read is looked at; it never runs an author's statement either.
-    lookout: PgPool,
+    /// Ends sessions from outside; never runs an author's statement.
+    end_pool: PgPool,
+    /// Asks the catalogs what may be read; never runs an author's statement either.
+    catalog_pool: PgPool,
 }
 
 /// When a process of the server began, in microseconds.
@@ -56,73 +62,84 @@ struct Session {
     used: Instant,
 }
 
+impl Session {
+    /// Whether it may be used without a ping.
+    fn is_trusted(&self, now: Instant) -> bool {
+        now.duration_since(self.used) < TRUSTED
+    }
+}
+
 impl Sessions {
-    /// Sessions that `options` lead to, each with `settings`. Nobody waits longer than `patience` for a
-    /// new one.
+    /// Sessions that `options` lead to, each with `settings`. A new one takes no longer than `timeout`.
     pub(super) fn new(
         options: PgConnectOptions,
         settings: &[(&'static str, String)],
-        patience: Duration,
+        timeout: Duration,
     ) -> Self {
         let set = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
-        let settle: Arc<str> = set.collect::<String>().into();
+        let settings: Arc<str> = set.collect::<String>().into();
         let pool = |connections: u32| {
-            let settle = Arc::clone(&settle);
+            let settings = Arc::clone(&settings);
             PgPoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(patience)
+                .acquire_timeout(timeout)
                 // Ending a query must not wait for a new connection.
                 .idle_timeout(None)
                 .test_before_acquire(false)
                 .after_connect(move |connection, _| {
-                    let settle = Arc::clone(&settle);
+                    let settings = Arc::clone(&settings);
                     Box::pin(async move {
-                        sqlx::raw_sql(AssertSqlSafe(&*settle)).execute(connection).await?;
+                        sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
                         Ok(())
                     })
                 })
                 .connect_lazy_with(options.clone())
         };
-        let (aside, lookout) = (pool(super::ASIDE), pool(super::LOOKOUT));
-        Self { options, settle, patience, idle: Mutex::new(Idle::Open(Vec::new())), aside, lookout }
+        let (end_pool, catalog_pool) = (pool(END_CONNECTIONS), pool(CATALOG_CONNECTIONS));
+        let idle = Mutex::new(Idle::Open(Vec::new()));
+        Self { options, settings, timeout, idle, end_pool, catalog_pool }
     }
 
-    /// One that lies idle, or else a new one. `place` is held until nothing of it runs any more.
-    pub(crate) async fn open(
+    /// Checks out an idle session, or else opens one. `permit` is held until nothing of it runs any more.
+    pub(in crate::db) async fn open(
         self: &Arc<Self>,
-        place: Option<&Arc<Place>>,
-    ) -> Result<Running, sqlx::Error> {
-        let session = if let Some(session) = self.alive().await? {
-            session
-        } else {
-            let opened = tokio::time::timeout(self.patience, self.connect()).await;
-            opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?
+        permit: Option<&Arc<RunPermit>>,
+    ) -> Result<ReaderSession, sqlx::Error> {
+        let now = Instant::now();
+        let session = match self.take(now)? {
+            Some(session) if session.is_trusted(now) => session,
+            // What is rare lies in a box of its own: it would make every other check-out move its state.
+            idle => Box::pin(self.ping_or_connect(idle)).await?,
         };
-        Ok(Running { session: Some(session), place: place.cloned(), sessions: Arc::clone(self) })
+        let (permit, sessions) = (permit.cloned(), Arc::clone(self));
+        Ok(ReaderSession { session: Some(session), permit, sessions })
     }
 
-    /// One that lies idle and has not broken meanwhile.
-    async fn alive(&self) -> Result<Option<Session>, sqlx::Error> {
-        while let Some(mut session) = self.take()? {
-            if session.used.elapsed() < TRUSTED {
-                return Ok(Some(session));
-            }
-            let answer = tokio::time::timeout(self.patience, session.connection.ping());
+    /// The first session that answers a ping, beginning with `idle`, or else a new one.
+    async fn ping_or_connect(&self, mut idle: Option<Session>) -> Result<Session, sqlx::Error> {
+        while let Some(mut session) = idle {
+            let answer = tokio::time::timeout(self.timeout, session.connection.ping());
             if matches!(answer.await, Ok(Ok(()))) {
-                return Ok(Some(session));
+                return Ok(session);
+            }
+            let now = Instant::now();
+            idle = self.take(now)?;
+            if let Some(session) = idle.take_if(|session| session.is_trusted(now)) {
+                return Ok(session);
             }
         }
-        Ok(None)
+        let opened = tokio::time::timeout(self.timeout, self.connect()).await;
+        opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
-    /// A connection that runs nothing of an author's.
-    pub(super) fn aside(&self) -> &PgPool {
-        &self.aside
+    /// The connections that end sessions from outside.
+    pub(super) fn end_connection(&self) -> &PgPool {
+        &self.end_pool
     }
 
-    /// A connection for looking at what may be read.
-    pub(crate) fn lookout(&self) -> &PgPool {
-        &self.lookout
+    /// The connections on which the catalogs are asked what may be read.
+    pub(in crate::db) fn catalog_connection(&self) -> &PgPool {
+        &self.catalog_pool
     }
 
     pub(super) async fn close(&self) {
@@ -133,18 +150,18 @@ impl Sessions {
                 let _ = session.connection.close().await;
             }
         }
-        self.aside.close().await;
-        self.lookout.close().await;
+        self.end_pool.close().await;
+        self.catalog_pool.close().await;
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Result<Option<Session>, sqlx::Error> {
+    fn take(&self, now: Instant) -> Result<Option<Session>, sqlx::Error> {
         match &mut *self.idle() {
             Idle::Open(idle) => {
-                idle.retain(|session| session.opened.elapsed() < LIFETIME);
+                idle.retain(|session| now.duration_since(session.opened) < LIFETIME);
                 Ok(idle.pop())
             }
             Idle::Closed => Err(sqlx::Error::PoolClosed),
@@ -162,7 +179,7 @@ impl Sessions {
         let mut connection = self.options.connect().await?;
         let settle = format!(
             "{}SELECT pid, {BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-            self.settle
+            self.settings
         );
         let row = sqlx::raw_sql(AssertSqlSafe(settle)).fetch_one(&mut connection).await?;
         let (pid, began) = (row.try_get(0)?, row.try_get(1)?);
@@ -178,35 +195,35 @@ impl Sessions {
         )))
         .bind(session.pid)
         .bind(session.began)
-        .fetch_optional(&self.aside);
-        match tokio::time::timeout(self.patience, ended).await {
+        .fetch_optional(&self.end_pool);
+        match tokio::time::timeout(self.timeout, ended).await {
             // It may have ended by itself.
             Ok(Ok(Some(true) | None)) => {}
             outcome => tracing::warn!(
                 ?outcome,
-                "An abandoned query could not be ended: it runs into its timeout"
+                "Could not end an abandoned query; it runs into its time-out"
             ),
         }
     }
 }
 
-/// A session in use. Dropped before [`Running::end`], it is ended at the server together with what it
+/// A session in use. Dropped before [`ReaderSession::end`], it is ended at the server together with what it
 /// runs.
-pub(crate) struct Running {
+pub(in crate::db) struct ReaderSession {
     /// `None` only once it has ended.
     session: Option<Session>,
-    place: Option<Arc<Place>>,
+    permit: Option<Arc<RunPermit>>,
     sessions: Arc<Sessions>,
 }
 
-impl Running {
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+impl ReaderSession {
+    pub(in crate::db) fn connection(&mut self) -> &mut PgConnection {
         let session = self.session.as_mut().expect("a session is there until it ends");
         &mut session.connection
     }
 
-    /// Nothing runs any more. The session is used again unless `outcome` makes one doubt it.
-    pub(crate) fn end<T>(mut self, outcome: &Result<T, sqlx::Error>) {
+    /// Nothing runs any more. The session is used again unless `outcome` casts doubt on it.
+    pub(in crate::db) fn end<T>(mut self, outcome: &Result<T, sqlx::Error>) {
         let is_fine = outcome.as_ref().err().is_none_or(is_of_the_statement);
         let is_gone = outcome.as_ref().err().is_some_and(is_lost);
         if is_fine && let Some(session) = self.session.take() {
@@ -217,15 +234,15 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ReaderSession {
     fn drop(&mut self) {
         if let (Some(session), Ok(runtime)) =
             (self.session.take(), tokio::runtime::Handle::try_current())
         {
-            let (sessions, place) = (Arc::clone(&self.sessions), self.place.take());
+            let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
             let ending = async move {
                 sessions.end(session).await;
-                drop(place);
+                drop(permit);
             };
             runtime.spawn(ending.in_current_span());
         }

@@ -20,15 +20,15 @@ use crate::http::{self, Http};
 /// The most bytes of one answer, unpacked.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// How a server is told what shape the answer has, strictest first. Not all know all of them.
+/// How a server is told what shape the answer has, strictest first. Not every server knows all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum ResponseFormat {
     Schema,
     Object,
     Text,
 }
 
-impl Format {
+impl ResponseFormat {
     pub(super) const ALL: [Self; 3] = [Self::Schema, Self::Object, Self::Text];
 
     fn parameter(self) -> Option<Value> {
@@ -46,12 +46,12 @@ impl Format {
 /// Why a call gave no text.
 #[derive(Debug, Error)]
 pub(super) enum CallError {
-    #[error("the model's server cannot be asked")]
+    #[error("the model's server cannot be reached")]
     Unreachable(#[source] reqwest::Error),
     #[error("the model's server answered with status {status}")]
     Status {
         status: StatusCode,
-        /// How long it wants to be left alone.
+        /// The pause that it asks for.
         rest: Option<Duration>,
     },
     #[error("the answer of the model's server is larger than {} KiB", MAX_BYTES / 1024)]
@@ -119,11 +119,11 @@ pub(super) async fn call(
     http: &Http,
     config: &ModelConfig,
     messages: &[Message],
-    format: Format,
+    format: ResponseFormat,
 ) -> Result<String, CallError> {
-    let mut line = Line::begin(&config.model);
-    let written = ask(http, config, messages, format, &mut line).await;
-    line.outcome = match &written {
+    let mut log = CallLog::begin(&config.model);
+    let written = ask(http, config, messages, format, &mut log).await;
+    log.outcome = match &written {
         Ok(_) => "answered",
         Err(error) => error.outcome(),
     };
@@ -134,8 +134,8 @@ async fn ask(
     http: &Http,
     config: &ModelConfig,
     messages: &[Message],
-    format: Format,
-    line: &mut Line<'_>,
+    format: ResponseFormat,
+    log: &mut CallLog<'_>,
 ) -> Result<String, CallError> {
     let url = config.endpoint.url();
     let body = Request { model: &config.model, messages, response_format: format.parameter() };
@@ -146,7 +146,7 @@ async fn ask(
     }
     let mut response = request.send().await.map_err(CallError::Unreachable)?;
     let status = response.status();
-    line.status = Some(status.as_u16());
+    log.status = Some(status.as_u16());
     if status != StatusCode::OK {
         return Err(CallError::Status { status, rest: rest(response.headers()) });
     }
@@ -156,8 +156,8 @@ async fn ask(
     // The parser's own words would repeat a part of the answer.
     let completion: Completion =
         serde_json::from_slice(&body).map_err(|_| CallError::NoCompletion)?;
-    line.prompt_tokens = completion.usage["prompt_tokens"].as_u64();
-    line.completion_tokens = completion.usage["completion_tokens"].as_u64();
+    log.prompt_tokens = completion.usage["prompt_tokens"].as_u64();
+    log.completion_tokens = completion.usage["completion_tokens"].as_u64();
     let choice = completion.choices.into_iter().next().ok_or(CallError::NoCompletion)?;
     let Reply { content, refusal } = choice.message;
     match (choice.finish_reason.as_deref(), content) {
@@ -169,14 +169,14 @@ async fn ask(
     }
 }
 
-/// `Retry-After` in seconds. As a date it is not heeded: what does not answer is found out at once.
+/// `Retry-After` in seconds. A date is ignored: a server that does not answer is found out at once.
 fn rest(headers: &header::HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// The one line of a call in the log: written also when nobody waits for its end any more.
-struct Line<'a> {
+/// Logs one call when it is dropped, even if the caller is dropped before it ends.
+struct CallLog<'a> {
     model: &'a str,
     began: Instant,
     outcome: &'static str,
@@ -185,7 +185,7 @@ struct Line<'a> {
     completion_tokens: Option<u64>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> CallLog<'a> {
     fn begin(model: &'a str) -> Self {
         Self {
             model,
@@ -198,7 +198,7 @@ impl<'a> Line<'a> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for CallLog<'_> {
     fn drop(&mut self) {
         info!(
             model = self.model,

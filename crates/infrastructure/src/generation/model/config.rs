@@ -1,6 +1,6 @@
-//! Where a model is asked, and as whom. Shows the key to nobody but the server.
+//! Where a model is asked, and with which key. Shows the key only to the server.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Url, header::HeaderValue};
 use thiserror::Error;
@@ -20,7 +20,7 @@ pub struct ModelConfig {
     pub attempts: u32,
     /// How long one sentence may take, all attempts together.
     pub timeout: Duration,
-    /// Whether the server is told values that stand in rows.
+    /// Whether values of rows are sent to the server.
     pub send_samples: bool,
 }
 
@@ -71,7 +71,7 @@ impl Endpoint {
         Ok(Self(url))
     }
 
-    /// Whether nobody on the way can read what is said: a key may travel.
+    /// Whether no host on the way can read the traffic: then a key may be sent.
     #[must_use]
     pub fn is_safe(&self) -> bool {
         http::is_safe(&self.0)
@@ -82,8 +82,9 @@ impl Endpoint {
     }
 }
 
-/// A secret that a server knows its callers by.
-#[derive(Clone)]
+/// An API key, as the header that carries it. The header is marked as sensitive, which redacts it in `Debug`
+/// output.
+#[derive(Debug, Clone)]
 pub struct ApiKey(HeaderValue);
 
 /// A key that no header can carry. It is not repeated here.
@@ -108,12 +109,6 @@ impl ApiKey {
 
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
     }
 }
 

@@ -25,16 +25,16 @@ use thiserror::Error;
 use tokio::{sync::Semaphore, time::Instant};
 
 use self::{
-    call::{CallError, Format, call},
+    call::{CallError, ResponseFormat, call},
     prompt::{Message, conversation},
 };
 use crate::http::Http;
 
 pub use config::{ApiKey, Endpoint, InvalidApiKey, InvalidEndpoint, ModelConfig};
 
-/// How many sentences are before the model at once; others wait, within their own time.
+/// How many sentences are sent to the model at once; others wait, within their own time-out.
 const AT_ONCE: usize = 4;
-/// The longest that a server is left alone because it asked for it.
+/// The longest pause after a `Retry-After`.
 const MAX_REST: Duration = Duration::from_mins(5);
 
 /// Asks a model for queries.
@@ -42,10 +42,10 @@ const MAX_REST: Duration = Duration::from_mins(5);
 pub struct ModelGenerator {
     config: ModelConfig,
     http: Http,
-    turns: Semaphore,
-    /// The strictest of [`Format::ALL`] that the server is known to take.
+    permits: Semaphore,
+    /// The strictest of [`ResponseFormat::ALL`] that the server is known to take.
     format: AtomicUsize,
-    /// Until when the server wants to be left alone.
+    /// Until when no request is sent, because the server asked for a pause.
     resting: Mutex<Option<Instant>>,
 }
 
@@ -54,9 +54,9 @@ pub struct ModelGenerator {
 #[error("no HTTP client can be made for the model")]
 pub struct NoHttpClient(#[source] reqwest::Error);
 
-/// The server wants to be left alone for a while.
+/// The server asked for a pause.
 #[derive(Debug, Error)]
-#[error("the model's server asked to be left alone for a while")]
+#[error("the model's server asked for a pause (Retry-After)")]
 struct Resting;
 
 impl ModelGenerator {
@@ -68,7 +68,7 @@ impl ModelGenerator {
         Ok(Self {
             config,
             http: Http::new().map_err(NoHttpClient)?,
-            turns: Semaphore::new(AT_ONCE),
+            permits: Semaphore::new(AT_ONCE),
             format: AtomicUsize::new(0),
             resting: Mutex::new(None),
         })
@@ -79,9 +79,10 @@ impl ModelGenerator {
     async fn written(&self, messages: &[Message]) -> Result<String, CallError> {
         let mut index = self.format.load(Ordering::Relaxed);
         loop {
-            let written = call(&self.http, &self.config, messages, Format::ALL[index]).await;
+            let written =
+                call(&self.http, &self.config, messages, ResponseFormat::ALL[index]).await;
             match written {
-                Err(error) if error.is_of_the_format() && index + 1 < Format::ALL.len() => {
+                Err(error) if error.is_of_the_format() && index + 1 < ResponseFormat::ALL.len() => {
                     index += 1;
                 }
                 Err(error) => return Err(error),
@@ -123,8 +124,8 @@ impl QueryGenerator for ModelGenerator {
         let unavailable = |error: Box<dyn std::error::Error + Send + Sync>| {
             Err(GenerateError::Unavailable(error))
         };
-        let _turn = match self.turns.acquire().await {
-            Ok(turn) => turn,
+        let _permit = match self.permits.acquire().await {
+            Ok(permit) => permit,
             Err(closed) => return unavailable(closed.into()),
         };
         if self.is_resting() {

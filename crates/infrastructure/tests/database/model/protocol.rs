@@ -142,12 +142,12 @@ async fn a_server_that_does_not_answer_as_it_should_is_unavailable() {
     latin.extend_from_slice(b"\xe9\xff\"}}]}");
     let redirect = "location: /v1/chat/completions\r\n";
     let cases = [
-        ("hangs up", Act::Raw(Vec::new()), "cannot be asked"),
-        ("hangs up in the header", http("content-le"), "cannot be asked"),
-        ("no HTTP", Act::Raw(b"220 ready\r\n\r\n".to_vec()), "cannot be asked"),
-        ("truncated", http("content-length: 999\r\n\r\n{\"choices\""), "cannot be asked"),
-        ("truncated chunk", http("transfer-encoding: chunked\r\n\r\nff\r\n{"), "cannot be asked"),
-        ("no gzip", http("content-encoding: gzip\r\n\r\n{\"choices\": []}"), "cannot be asked"),
+        ("hangs up", Act::Raw(Vec::new()), "cannot be reached"),
+        ("hangs up in the header", http("content-le"), "cannot be reached"),
+        ("no HTTP", Act::Raw(b"220 ready\r\n\r\n".to_vec()), "cannot be reached"),
+        ("truncated", http("content-length: 999\r\n\r\n{\"choices\""), "cannot be reached"),
+        ("truncated chunk", http("transfer-encoding: chunked\r\n\r\nff\r\n{"), "cannot be reached"),
+        ("no gzip", http("content-encoding: gzip\r\n\r\n{\"choices\": []}"), "cannot be reached"),
         ("endless", Act::Endless, "larger than 256 KiB"),
         ("not JSON", http("\r\n<html>"), "no chat completion"),
         ("no body", http("\r\n"), "no chat completion"),
@@ -277,7 +277,7 @@ async fn a_server_that_asks_for_rest_gets_it() {
     let generator = server.generator();
     suggest(&generator).await.unwrap_err();
     let error = suggest(&generator).await.unwrap_err();
-    assert!(chain(&error).contains("left alone"), "{}", chain(&error));
+    assert!(chain(&error).contains("asked for a pause"), "{}", chain(&error));
     assert_eq!(server.requests().len(), 1);
     pass(Duration::from_secs(61)).await;
     suggest(&generator).await.unwrap();

@@ -1,19 +1,19 @@
-//! Triggers by which tables that others write note their changes. Never waits long for a table: whoever
-//! wants to write it would have to wait behind.
+//! Triggers by which tables that other programs write note their changes. Never waits long for a table's
+//! lock: every writer of the table would queue behind.
 
 use async_trait::async_trait;
 use metricd_application::ports::{WatchError, WatchStep, Watched, Watching};
 use metricd_core::{changes::Changed, sql::TableName};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::records_table;
-use crate::db::{
+use super::{
+    changes::records_table,
     errors::{sqlstate, store_error},
     unit_of_work::PgUnitOfWork,
 };
 
-/// How long a table may keep the trigger waiting.
-const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'";
+/// How long the trigger waits for a table's lock.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '3s'";
 
 /// The table, then what it is divided into, then its children. What is asked about rights is what the
 /// statements need: `TRIGGER` for a trigger to be made, ownership for it to be enabled or dropped.
@@ -140,7 +140,7 @@ impl PgUnitOfWork {
         statement: fn(&Member) -> Result<Option<String>, WatchError>,
     ) -> Result<Vec<Watched>, WatchError> {
         let family = self.family(table).await?;
-        self.tx.execute_unprepared(PATIENCE).await.map_err(store_error)?;
+        self.tx.execute_unprepared(LOCK_TIMEOUT).await.map_err(store_error)?;
         let mut watched = Vec::with_capacity(family.len());
         for member in family {
             let step = match member.kind.as_str() {
@@ -172,7 +172,7 @@ fn failure(member: &Member, error: DbErr) -> WatchError {
 impl Watching for PgUnitOfWork {
     async fn watch(&mut self, table: &TableName) -> Result<Vec<Watched>, WatchError> {
         let watched = self.change_watch(table, Member::watching).await?;
-        // What was written before nobody has noted.
+        // What was written before was not noted.
         for Watched { table, .. } in watched.iter().filter(|of| of.step == WatchStep::Done) {
             self.touched.add(Changed::rows_of(table));
         }

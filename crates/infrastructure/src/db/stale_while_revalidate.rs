@@ -1,7 +1,7 @@
-//! What was read a while ago, and is read again when it is old.
+//! A stale-while-revalidate cache of one value.
 //!
-//! Must never make anybody wait for a second reading while what is known can still be used, nor go on
-//! with what nobody has been able to confirm for too long.
+//! Must never make a caller wait for a refresh while a stale value can still be used, nor serve one that
+//! could not be refreshed for too long.
 
 use std::{
     error::Error,
@@ -12,32 +12,33 @@ use std::{
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
-/// The last value that was read.
-pub(super) struct Remembered<T> {
-    /// How long a value is given without reading again.
+/// Caches the last value that was read
+/// ([why not in another cache](../../../../docs/adr/0013-which-cache-for-what.md)).
+pub(super) struct StaleWhileRevalidate<T> {
+    /// How long a value is served without a refresh.
     fresh: Duration,
-    /// How old a value may become when it cannot be read again.
+    /// How old a value may become when it cannot be refreshed.
     usable: Duration,
-    known: SyncMutex<Option<Known<T>>>,
-    /// Held by the one who reads.
-    reading: Mutex<()>,
+    cached: SyncMutex<Option<CachedValue<T>>>,
+    /// Held by the caller that refreshes.
+    refreshing: Mutex<()>,
 }
 
-struct Known<T> {
+struct CachedValue<T> {
     value: Arc<T>,
     read_at: Instant,
-    /// When it was last tried to read it again, whatever came of it.
+    /// When the last refresh was tried, whether it failed or not.
     tried_at: Instant,
 }
 
-impl<T> Remembered<T> {
-    /// Nothing is known yet.
+impl<T> StaleWhileRevalidate<T> {
+    /// An empty cache.
     pub(super) fn new(fresh: Duration, usable: Duration) -> Self {
-        Self { fresh, usable, known: SyncMutex::new(None), reading: Mutex::new(()) }
+        Self { fresh, usable, cached: SyncMutex::new(None), refreshing: Mutex::new(()) }
     }
 
-    /// The value of `what`, by `read` if it has to be read. Whoever comes while somebody else reads gets
-    /// the old value at once, as long as it is usable.
+    /// Returns the value of `what`, by `read` if it has to be read. While one caller refreshes, all others
+    /// get the stale value at once, as long as it is usable.
     pub(super) async fn get<E: Error + 'static>(
         &self,
         what: &'static str,
@@ -46,10 +47,10 @@ impl<T> Remembered<T> {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
-        let _reading = match (self.reading.try_lock(), self.usable()) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some((old, _))) => return Ok(old),
-            (Err(_), None) => self.reading.lock().await,
+        let _refreshing = match (self.refreshing.try_lock(), self.usable()) {
+            (Ok(guard), _) => guard,
+            (Err(_), Some((stale, _))) => return Ok(stale),
+            (Err(_), None) => self.refreshing.lock().await,
         };
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
@@ -57,46 +58,46 @@ impl<T> Remembered<T> {
         match read.await {
             Ok(value) => {
                 let (value, now) = (Arc::new(value), Instant::now());
-                let known = Known { value: Arc::clone(&value), read_at: now, tried_at: now };
-                *self.known() = Some(known);
+                let cached = CachedValue { value: Arc::clone(&value), read_at: now, tried_at: now };
+                *self.cached() = Some(cached);
                 Ok(value)
             }
-            Err(error) => self.old(what, &error).ok_or(error),
+            Err(error) => self.stale(what, &error).ok_or(error),
         }
     }
 
-    /// The old value, for whoever could not read another.
-    fn old(&self, what: &'static str, error: &(dyn Error + 'static)) -> Option<Arc<T>> {
+    /// The stale value after a refresh that failed, if it may still be used.
+    fn stale(&self, what: &'static str, error: &(dyn Error + 'static)) -> Option<Arc<T>> {
         let usable = self.usable();
-        let mut known = self.known();
-        if let (Some((old, age)), Some(known)) = (usable, known.as_mut()) {
-            known.tried_at = Instant::now();
+        let mut cached = self.cached();
+        if let (Some((stale, age)), Some(cached)) = (usable, cached.as_mut()) {
+            cached.tried_at = Instant::now();
             let age_seconds = age.as_secs();
-            warn!(error, what, age_seconds, "Not read again: the old one stays");
-            return Some(old);
+            warn!(error, what, age_seconds, "Refresh failed; serving the stale value");
+            return Some(stale);
         }
-        if known.take().is_some() {
-            warn!(what, "Not read again for too long: the old one is given up");
+        if cached.take().is_some() {
+            warn!(error, what, "Refresh failed; the stale value is too old and was dropped");
         }
         None
     }
 
     fn fresh(&self) -> Option<Arc<T>> {
         let (value, _) = self.usable()?;
-        let tried_at = self.known().as_ref()?.tried_at;
+        let tried_at = self.cached().as_ref()?.tried_at;
         (tried_at.elapsed() < self.fresh).then_some(value)
     }
 
     /// The value and its age, if it may be used.
     fn usable(&self) -> Option<(Arc<T>, Duration)> {
-        let known = self.known();
-        let known = known.as_ref()?;
-        let age = known.read_at.elapsed();
-        (age < self.usable).then(|| (Arc::clone(&known.value), age))
+        let cached = self.cached();
+        let cached = cached.as_ref()?;
+        let age = cached.read_at.elapsed();
+        (age < self.usable).then(|| (Arc::clone(&cached.value), age))
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<Known<T>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, Option<CachedValue<T>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,11 +116,11 @@ mod tests {
     const FRESH: Duration = Duration::from_secs(15);
     const USABLE: Duration = Duration::from_mins(10);
 
-    fn remembered() -> Arc<Remembered<u32>> {
-        Arc::new(Remembered::new(FRESH, USABLE))
+    fn cache() -> Arc<StaleWhileRevalidate<u32>> {
+        Arc::new(StaleWhileRevalidate::new(FRESH, USABLE))
     }
 
-    async fn get(of: &Remembered<u32>, read: Result<u32, io::Error>) -> Option<u32> {
+    async fn get(of: &StaleWhileRevalidate<u32>, read: Result<u32, io::Error>) -> Option<u32> {
         of.get("number", ready(read)).await.ok().map(|value| *value)
     }
 
@@ -128,8 +129,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_read_again_when_it_is_old() {
-        let of = remembered();
+    async fn a_stale_value_is_refreshed() {
+        let of = cache();
         assert_eq!(get(&of, Ok(1)).await, Some(1));
         advance(FRESH.saturating_sub(SECOND)).await;
         assert_eq!(get(&of, Ok(2)).await, Some(1));
@@ -138,13 +139,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_be_read_again_stays_for_a_while_and_no_longer() {
-        let of = remembered();
+    async fn a_stale_value_is_served_for_a_while_and_no_longer() {
+        let of = cache();
         assert_eq!(get(&of, broken()).await, None);
         assert_eq!(get(&of, Ok(1)).await, Some(1));
         advance(FRESH).await;
         assert_eq!(get(&of, broken()).await, Some(1));
-        // Nobody tries again at once.
+        // It is not tried again at once.
         assert_eq!(get(&of, Ok(2)).await, Some(1));
         advance(USABLE.saturating_sub(FRESH + SECOND)).await;
         assert_eq!(get(&of, broken()).await, Some(1));
@@ -154,8 +155,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_while_it_is_read_again_gets_the_old_one() {
-        let of = remembered();
+    async fn callers_get_the_stale_value_during_a_refresh() {
+        let of = cache();
         assert_eq!(get(&of, Ok(1)).await, Some(1));
         advance(FRESH).await;
         let (finish, finished) = oneshot::channel();
@@ -172,8 +173,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_nothing_waits_for_the_one_who_reads_or_takes_their_place() {
-        let of = remembered();
+    async fn without_a_value_callers_wait_for_the_first_read_or_take_it_over() {
+        let of = cache();
         let left = tokio::spawn({
             let of = Arc::clone(&of);
             async move { of.get("number", pending::<Result<u32, io::Error>>()).await }

@@ -5,30 +5,39 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use pglite_oxide::PgliteServer;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 use uuid::Uuid;
 
-use crate::db::ConnectError;
+use super::connect::{ConnectError, pool_options, session_options};
+
+/// How long the engine may take to start, on a slow or busy machine. A caller with a permit waits as
+/// long for its connection.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 const PORT: u16 = 5432;
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// The longest path of a socket that every Unix takes, with its closing NUL left out.
 const LONGEST_SOCKET_PATH: usize = 103;
 
-/// The engine, running in a thread of this process until it is shut down.
-pub(crate) struct EmbeddedServer {
-    /// `None` only while shutting down.
-    server: Option<Box<PgliteServer>>,
+/// The embedded PostgreSQL, running in a thread of this process until it is shut down.
+pub(super) struct EmbeddedServer {
+    /// `None` once it is shut down.
+    server: Mutex<Option<Box<PgliteServer>>>,
     dir: PathBuf,
     sockets: PathBuf,
 }
 
 impl EmbeddedServer {
     /// Starts the engine on the files in `dir`, making them first if need be.
-    pub(crate) async fn start(dir: PathBuf) -> Result<Self, ConnectError> {
+    pub(super) async fn start(dir: PathBuf) -> Result<Self, ConnectError> {
         let failed = {
             let dir = dir.clone();
             move |source: Box<dyn std::error::Error + Send + Sync>| ConnectError::Embedded {
@@ -53,7 +62,7 @@ impl EmbeddedServer {
             .map_err(|error| failed(error.into()))?;
         let started = PgliteServer::builder().path(files).unix(sockets.join(SOCKET_NAME)).start();
         match started {
-            Ok(server) => Ok(Self { server: Some(Box::new(server)), dir, sockets }),
+            Ok(server) => Ok(Self { server: Mutex::new(Some(Box::new(server))), dir, sockets }),
             Err(error) => {
                 let in_use = error
                     .chain()
@@ -66,11 +75,25 @@ impl EmbeddedServer {
         }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+    /// Connects to it, and shuts it down if that fails.
+    pub(super) async fn connect(&self) -> Result<PgPool, ConnectError> {
+        // A closed connection ends the engine's session, and a new one takes it time to begin. The
+        // engine starts with its first connection, which must not be cut off.
+        let connected = pool_options(1, START_TIMEOUT)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_with(session_options(self.connect_options()))
+            .await;
+        match connected {
+            Ok(pool) => Ok(pool),
+            Err(error) => {
+                self.shutdown().await;
+                Err(ConnectError::Embedded { dir: self.dir.clone(), source: error.into() })
+            }
+        }
     }
 
-    pub(crate) fn connect_options(&self) -> PgConnectOptions {
+    fn connect_options(&self) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.sockets)
             .port(PORT)
@@ -81,13 +104,14 @@ impl EmbeddedServer {
     }
 
     /// Stops the engine. Every connection must be closed by now, or this waits for it.
-    pub(crate) async fn shutdown(mut self) {
-        let Some(server) = self.server.take() else {
+    pub(super) async fn shutdown(&self) {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(server) = server else {
             return;
         };
         let stopped = tokio::task::spawn_blocking(move || server.shutdown()).await;
         if let Ok(Err(error)) = stopped {
-            tracing::warn!(error = %format!("{error:#}"), "The embedded PostgreSQL did not stop well");
+            tracing::warn!(error = %format!("{error:#}"), "Embedded PostgreSQL did not shut down cleanly");
         }
         let _ = fs::remove_file(self.sockets.join(SOCKET_NAME));
         let _ = fs::remove_dir(&self.sockets);
@@ -95,22 +119,21 @@ impl EmbeddedServer {
 }
 
 impl Drop for EmbeddedServer {
-    // Stopping waits for the connections to close, which nobody here can promise. The engine ends
+    // Stopping waits for the connections to close, which cannot be promised here. The engine ends
     // with the process instead; its log brings it back to the last commit.
     fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            std::mem::forget(server);
-        }
+        let server = self.server.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::forget(server.take());
     }
 }
 
-/// Makes a folder, and those above it, that nobody else may enter; one that is there is left as it
+/// Creates a folder, and those above it, that no other user may enter; one that exists is left as it
 /// is.
 fn make_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Makes a folder of our own, or closes the one that is there to everybody else.
+/// Creates a private folder, or closes the one that exists to all other users.
 fn private_dir(dir: &Path) -> io::Result<()> {
     make_dir(dir)?;
     let is_open_to_others = fs::metadata(dir)?.permissions().mode() & 0o077 != 0;

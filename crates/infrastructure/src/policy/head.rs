@@ -1,5 +1,5 @@
-//! How far a policy reaches at most: what its head says of callers and actions, whatever its
-//! conditions are. Must never be narrower than the policy itself.
+//! The head of a policy: what it permits at most, by callers and actions, whatever its conditions are.
+//! Must never be narrower than the policy itself.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use metricd_core::actor::Action;
 
 use super::schema::{self, ObjectKind, Standing};
 
-pub(super) struct Reach {
+pub(super) struct PolicyHead {
     who: PrincipalConstraint,
     actions: BTreeSet<Action>,
 }
 
-impl Reach {
+impl PolicyHead {
     pub(super) fn of(policy: &Policy) -> Self {
         let actions = policy.action_constraint();
         let objects = policy.resource_constraint();

@@ -1,0 +1,247 @@
+//! Connecting to a server: how, by which URL, and why not.
+//!
+//! Must never repeat a URL in an error or a log: it may hold a password.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use metricd_core::sql::Gate;
+use secrecy::SecretString;
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use thiserror::Error;
+
+use super::errors::{DatabaseFault, pg_error};
+
+/// The oldest PostgreSQL that metricd works with.
+const OLDEST_SERVER: u32 = 13;
+
+/// Where the database is.
+#[derive(Clone)]
+pub enum Target {
+    /// A server: `postgres://`, `postgresql://` or `postgresql+<driver>://`.
+    Url(String),
+    /// The embedded PostgreSQL, in this folder.
+    Embedded {
+        /// The folder that metricd keeps its files in.
+        data_dir: PathBuf,
+    },
+}
+
+// A URL holds a password.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(_) => f.write_str("Url([REDACTED])"),
+            Self::Embedded { data_dir } => {
+                f.debug_struct("Embedded").field("data_dir", data_dir).finish()
+            }
+        }
+    }
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// Where to.
+    pub target: Target,
+    /// The most connections of a server for metricd's own work, and as many again for the reader; two
+    /// more of each are kept for health checks and for ending queries. The embedded PostgreSQL has one,
+    /// whatever is said here.
+    pub max_connections: u32,
+    /// How long a call waits for a free connection, on the embedded PostgreSQL for a permit to use the
+    /// only one. The embedded one's start may take longer.
+    pub acquire_timeout: Duration,
+    /// How long an author's query may run.
+    pub query_deadline: Duration,
+    /// The role that an operator grants tables to for stored SQL to read. It is created if need be.
+    pub reader_role: String,
+    /// The URL of a role for reading that an administrator created, in place of that one.
+    pub reader_url: Option<SecretString>,
+    /// The most author's queries at once, up to `max_connections` of them.
+    pub concurrent_queries: u32,
+    /// How many more may wait in the queue.
+    pub queued_queries: u32,
+    /// The most rows of an answer, by which a query is costed.
+    pub max_rows: u32,
+    /// The most bytes of an answer's rows, or of one row of an export.
+    pub max_result_bytes: u64,
+    /// How long an export of all rows may take.
+    pub export_deadline: Duration,
+    /// Says which tables stored SQL may read where no grants do: on the embedded PostgreSQL.
+    pub gate: Arc<Gate>,
+}
+
+impl DatabaseConfig {
+    /// Usual settings for `target`.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            query_deadline: Duration::from_secs(25),
+            reader_role: "metricd_reader".into(),
+            reader_url: None,
+            concurrent_queries: 10,
+            queued_queries: 100,
+            max_rows: 10_000,
+            max_result_bytes: 10 * 1024 * 1024,
+            export_deadline: Duration::from_mins(10),
+            gate: Arc::default(),
+        }
+    }
+}
+
+/// Why there is no database to work with.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The URL cannot be read. It is not repeated: it may hold a password.
+    #[error("the database URL is not valid: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server refuses the connection, or cannot be reached.
+    #[error("cannot connect to PostgreSQL at {server}")]
+    Server {
+        /// Host or socket, port and database.
+        server: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server is too old.
+    #[error("PostgreSQL at {server} is version {version}; metricd needs {OLDEST_SERVER} or later")]
+    TooOld {
+        /// Host or socket, port and database.
+        server: String,
+        /// The server's major version.
+        version: u32,
+    },
+    /// Another process works with the folder.
+    #[error("the data folder {} is in use by another process", dir.display())]
+    FolderInUse {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The embedded PostgreSQL does not start.
+    #[error("the embedded PostgreSQL in {} does not start", dir.display())]
+    Embedded {
+        /// The folder.
+        dir: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// This program was built without the embedded PostgreSQL.
+    #[error("this build has no embedded PostgreSQL: give a database URL")]
+    NotBuiltIn,
+}
+
+/// Connects to a server, unless it is too old.
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    config: &DatabaseConfig,
+) -> Result<PgPool, ConnectError> {
+    let server = server_name(options);
+    let failed = |error: sqlx::Error| ConnectError::Server {
+        server: server.clone(),
+        source: match pg_error(&error) {
+            Some(error) => DatabaseFault::of(error).into(),
+            None => error.into(),
+        },
+    };
+    let connected = pool_options(config.max_connections.max(1), config.acquire_timeout)
+        .connect_with(options.clone())
+        .await;
+    let pool = match connected {
+        Ok(pool) => pool,
+        // The pool waits for a server that is starting, and then forgets why it had to.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let reason = options.connect().await.err().unwrap_or(sqlx::Error::PoolTimedOut);
+            return Err(failed(reason));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let version =
+        pool.acquire().await.map_err(failed)?.server_version_num().unwrap_or_default() / 10_000;
+    if version < OLDEST_SERVER {
+        pool.close().await;
+        return Err(ConnectError::TooOld { server, version });
+    }
+    Ok(pool)
+}
+
+/// Reads a URL, whatever driver it names.
+pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, ConnectError> {
+    let invalid = |reason: &str| ConnectError::Url { reason: reason.into() };
+    let (scheme, rest) =
+        url.split_once("://").ok_or_else(|| invalid("it has no scheme such as postgresql://"))?;
+    let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _)| dialect);
+    if !matches!(dialect, "postgres" | "postgresql") {
+        return Err(invalid("its scheme is not postgres, postgresql or postgresql+<driver>"));
+    }
+    let options = format!("postgresql://{rest}")
+        .parse::<PgConnectOptions>()
+        .map_err(|_| invalid("it does not read postgresql://user:password@host:port/database"))?;
+    Ok(session_options(options))
+}
+
+/// What every connection of metricd says of itself, whatever it leads to.
+pub(super) fn session_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("metricd").disable_statement_logging()
+}
+
+/// Returns what errors call the server: never its password.
+pub(super) fn server_name(options: &PgConnectOptions) -> String {
+    let address = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => options.get_host().to_owned(),
+    };
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    format!("{address}:{}/{database}", options.get_port())
+}
+
+/// Options of a pool whose sessions all have the same settings.
+pub(super) fn pool_options(max_connections: u32, acquire_timeout: Duration) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(settle(connection)))
+}
+
+/// Sets what every session has, whatever the role's or the database's defaults.
+async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("SET search_path = public; SET TimeZone = 'UTC'").execute(connection).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_may_name_any_driver() {
+        for scheme in ["postgres", "postgresql", "postgresql+asyncpg", "postgres+psycopg"] {
+            let options = parse_url(&format!("{scheme}://ann:pw@db.example:6432/shop")).unwrap();
+            assert_eq!(server_name(&options), "db.example:6432/shop");
+        }
+    }
+
+    #[test]
+    fn no_error_repeats_the_password() {
+        for url in [
+            "mysql://ann:hunter2@db/shop",
+            "postgres://ann:hunter2@db:port/shop",
+            "ann:hunter2@db",
+            "postgres://ann:hunter2@db/shop?sslmode=hunter2",
+        ] {
+            let error = parse_url(url).unwrap_err();
+            let text = format!("{error} {error:?} {:?}", Target::Url(url.into()));
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

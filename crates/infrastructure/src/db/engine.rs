@@ -1,0 +1,407 @@
+//! The engine behind a database: a PostgreSQL server, or the embedded one. Nothing else in this crate
+//! asks which of the two it is: what differs between them is a method here.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use metricd_application::ports::{RunError, StoreError};
+#[cfg(feature = "embedded")]
+use metricd_core::sql::Gate;
+use metricd_core::sql::TableName;
+use sea_orm::{DatabaseConnection, DbErr, SqlxPostgresConnector};
+use secrecy::ExposeSecret as _;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+#[cfg(feature = "embedded")]
+use sqlx::{Postgres, Transaction};
+use thiserror::Error;
+
+use super::{
+    connect::{self, ConnectError, DatabaseConfig, Target},
+    connection_gate::{ConnectionGate, ConnectionPermit},
+    errors::{retry_lost, store_error},
+    queue::{Queue, RunPermit},
+    reader::{Reader, ReaderConfig, ReaderError, ReaderSession},
+};
+#[cfg(feature = "embedded")]
+use super::{embedded::EmbeddedServer, run_to_completion::run_to_completion};
+
+/// How long a health check may take.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The connections of a server that health checks have for themselves.
+const HEALTH_CONNECTIONS: u32 = 2;
+
+/// A connected engine, shared by every adapter.
+pub(super) struct Engine {
+    pool: PgPool,
+    orm: DatabaseConnection,
+    gate: ConnectionGate,
+    kind: Kind,
+}
+
+enum Kind {
+    Server(Box<Server>),
+    /// One connection, no roles, and no way to time out or cancel: past the deadline the caller gets an
+    /// error, and the next one waits until the engine is done.
+    #[cfg(feature = "embedded")]
+    Embedded {
+        server: EmbeddedServer,
+        tables: Arc<Gate>,
+    },
+}
+
+struct Server {
+    /// A few connections for what must not wait.
+    health: PgPool,
+    options: PgConnectOptions,
+    reader_config: ReaderConfig,
+    /// There once the role has been prepared, and proved to be a reader.
+    reader: OnceLock<Reader>,
+}
+
+/// The database was asked before it was migrated.
+#[derive(Debug, Error)]
+#[error("the reader role is not prepared yet: the database has not been migrated")]
+struct ReaderNotReady;
+
+impl Engine {
+    /// Connects to the server, or starts the embedded PostgreSQL.
+    pub(super) async fn open(config: &DatabaseConfig) -> Result<Self, ConnectError> {
+        let (pool, kind) = match &config.target {
+            Target::Url(url) => Kind::connect(connect::parse_url(url)?, config).await?,
+            #[cfg(feature = "embedded")]
+            Target::Embedded { data_dir } => {
+                let server = EmbeddedServer::start(data_dir.clone()).await?;
+                let pool = server.connect().await?;
+                (pool, Kind::Embedded { server, tables: Arc::clone(&config.gate) })
+            }
+            #[cfg(not(feature = "embedded"))]
+            Target::Embedded { .. } => return Err(ConnectError::NotBuiltIn),
+        };
+        let orm = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+        let gate = ConnectionGate::before(&pool, config.acquire_timeout);
+        Ok(Self { pool, orm, gate, kind })
+    }
+
+    /// The connections for metricd's own work.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The same connections, as SeaORM takes them.
+    pub(super) fn orm(&self) -> &DatabaseConnection {
+        &self.orm
+    }
+
+    /// Admits callers to these connections.
+    pub(super) fn gate(&self) -> &ConnectionGate {
+        &self.gate
+    }
+
+    /// How many of these connections there may be.
+    pub(super) fn connections(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
+    /// Does `work`, which may be done twice, on another connection if the first has broken.
+    pub(super) async fn retrying<T, F>(&self, work: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let work = async { retry_lost(self.connections(), work).await.map_err(store_error) };
+        self.gate.within(work).await
+    }
+
+    /// Whether other processes can write to the database while this one does.
+    pub(super) fn is_shared(&self) -> bool {
+        match &self.kind {
+            Kind::Server(_) => true,
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => false,
+        }
+    }
+
+    /// Where the notifications of other processes can be received; `None` where there are none.
+    pub(super) fn listener_options(&self) -> Option<PgConnectOptions> {
+        match &self.kind {
+            Kind::Server(server) => Some(server.options.clone()),
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => None,
+        }
+    }
+
+    /// Prepares the reader role, where there are roles, and proves that it can only read.
+    pub(super) async fn prepare_reader(&self) -> Result<(), ReaderError> {
+        match &self.kind {
+            Kind::Server(server) => {
+                let Server { options, reader_config, reader, .. } = &**server;
+                let opened = Reader::open(&self.pool, options, reader_config).await?;
+                // A second time it is only proved again.
+                if let Err(second) = reader.set(opened) {
+                    second.close().await;
+                }
+                Ok(())
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => Ok(()),
+        }
+    }
+
+    /// The role that stored SQL runs as, where it is another one.
+    pub(super) fn reader_role(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Server(server) => Some(server.reader_config.name()),
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => None,
+        }
+    }
+
+    /// Whether grants decide which tables stored SQL may read; if not, it may read those in `public`.
+    pub(super) fn has_grants(&self) -> bool {
+        self.reader_role().is_some()
+    }
+
+    /// Whether stored SQL may read `table`, as far as grants do not decide it.
+    pub(super) fn may_read(&self, table: &TableName) -> bool {
+        match (&self.kind, table) {
+            (Kind::Server(_), _) => true,
+            #[cfg(feature = "embedded")]
+            (Kind::Embedded { tables, .. }, table) => tables.allows_table(table),
+        }
+    }
+
+    /// The connections on which the catalogs are asked what stored SQL may read.
+    pub(super) fn catalog_connection(&self) -> Result<&PgPool, sqlx::Error> {
+        match &self.kind {
+            Kind::Server(server) => {
+                let reader = server.reader.get().ok_or(sqlx::Error::PoolClosed)?;
+                Ok(reader.sessions().catalog_connection())
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => Ok(&self.pool),
+        }
+    }
+
+    /// The queue of authors' queries. Where they share the only connection with all other work, they
+    /// wait at its gate instead.
+    pub(super) fn query_queue(&self, concurrent: u32, queued: u32, timeout: Duration) -> Queue {
+        match &self.kind {
+            Kind::Server(_) => Queue::new(concurrent, queued, timeout),
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => Queue::new(queued.saturating_add(1), 0, timeout),
+        }
+    }
+
+    /// How many of the queries that run at once may be exports, which may take long: half of them.
+    pub(super) fn max_exports(&self, concurrent: u32) -> usize {
+        match &self.kind {
+            Kind::Server(_) => (concurrent as usize / 2).max(1),
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => 1,
+        }
+    }
+
+    /// Waits until an author's query may have a session.
+    pub(super) async fn admit_query(&self) -> Result<AdmittedQuery<'_>, RunError> {
+        match &self.kind {
+            Kind::Server(server) => {
+                let reader = server.reader.get();
+                let reader = reader.ok_or_else(|| RunError::Unavailable(ReaderNotReady.into()))?;
+                Ok(AdmittedQuery {
+                    source: SessionSource::Reader(reader),
+                    permit: ConnectionPermit::unlimited(),
+                })
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => {
+                let permit = self.gate.acquire().await?;
+                Ok(AdmittedQuery { source: SessionSource::Pool(&self.pool), permit })
+            }
+        }
+    }
+
+    /// Whether the database answers, found out without waiting behind a query.
+    pub(super) async fn is_reachable(&self) -> bool {
+        let check = async {
+            match &self.kind {
+                Kind::Server(server) => ping(&server.health).await,
+                // While the only connection is in use, the engine is alive.
+                #[cfg(feature = "embedded")]
+                Kind::Embedded { .. } => match self.pool.try_acquire() {
+                    Some(mut connection) => {
+                        connection.ping().await.is_ok() || ping(&self.pool).await
+                    }
+                    None if self.pool.size() == 0 => ping(&self.pool).await,
+                    None => !self.pool.is_closed(),
+                },
+            }
+        };
+        tokio::time::timeout(HEALTH_DEADLINE, check).await.unwrap_or(false)
+    }
+
+    /// Waits for what is running, closes every connection, and stops the embedded PostgreSQL.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+        match &self.kind {
+            Kind::Server(server) => {
+                server.health.close().await;
+                if let Some(reader) = server.reader.get() {
+                    reader.close().await;
+                }
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { server, .. } => server.shutdown().await,
+        }
+    }
+}
+
+impl Kind {
+    async fn connect(
+        options: PgConnectOptions,
+        config: &DatabaseConfig,
+    ) -> Result<(PgPool, Self), ConnectError> {
+        let given = match &config.reader_url {
+            Some(url) => Some(connect::parse_url(url.expose_secret())?),
+            None => None,
+        };
+        let pool = connect::connect(&options, config).await?;
+        let health = connect::pool_options(HEALTH_CONNECTIONS, HEALTH_DEADLINE)
+            .connect_lazy_with(options.clone());
+        let reader_config = ReaderConfig {
+            given,
+            role: config.reader_role.clone(),
+            connections: config.max_connections.max(1),
+            acquire_timeout: config.acquire_timeout,
+            query_deadline: config.query_deadline,
+        };
+        let server = Server { health, options, reader_config, reader: OnceLock::new() };
+        Ok((pool, Self::Server(Box::new(server))))
+    }
+}
+
+/// Pings the database, on a fresh connection when the first one has broken.
+async fn ping(pool: &PgPool) -> bool {
+    let ping = || async { pool.acquire().await?.ping().await };
+    retry_lost(pool.options().get_max_connections(), ping).await.is_ok()
+}
+
+/// An author's query that may have a session now.
+pub(super) struct AdmittedQuery<'a> {
+    source: SessionSource<'a>,
+    permit: ConnectionPermit,
+}
+
+enum SessionSource<'a> {
+    Reader(&'a Reader),
+    #[cfg(feature = "embedded")]
+    Pool(&'a PgPool),
+}
+
+impl AdmittedQuery<'_> {
+    /// Opens a read-only session, which holds `permit` until nothing of it runs any more.
+    pub(super) async fn open_session(
+        &self,
+        permit: &Arc<RunPermit>,
+    ) -> Result<ReadSession, sqlx::Error> {
+        match self.source {
+            SessionSource::Reader(reader) => {
+                reader.sessions().open(Some(permit)).await.map(ReadSession::Reader)
+            }
+            #[cfg(feature = "embedded")]
+            SessionSource::Pool(pool) => {
+                Box::pin(begin_read_only(pool)).await.map(ReadSession::Transaction)
+            }
+        }
+    }
+
+    /// Lets the next query in: nothing of this one runs any more. Dropped instead, it is let in when the
+    /// engine has answered.
+    pub(super) fn finish(self) {
+        self.permit.release();
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn begin_read_only(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let begin = || {
+        let pool = pool.clone();
+        run_to_completion(async move { pool.begin_with("BEGIN READ ONLY").await })
+    };
+    retry_lost(pool.options().get_max_connections(), begin).await
+}
+
+/// A session that runs authors' SQL and can only read: one of the reader's, or, on an engine without
+/// roles, a transaction that is READ ONLY and rolled back. Dropped, it ends with what it runs.
+pub(super) enum ReadSession {
+    Reader(ReaderSession),
+    #[cfg(feature = "embedded")]
+    Transaction(Transaction<'static, Postgres>),
+}
+
+impl ReadSession {
+    /// The connection, on which anything that only reads may run.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Reader(session) => session.connection(),
+            #[cfg(feature = "embedded")]
+            Self::Transaction(tx) => tx,
+        }
+    }
+
+    /// Ends the session after `outcome`, which it gives back.
+    pub(super) async fn end<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        match self {
+            Self::Reader(session) => session.end(&outcome),
+            #[cfg(feature = "embedded")]
+            Self::Transaction(tx) => tx.rollback().await?,
+        }
+        outcome
+    }
+
+    /// Begins a read-only transaction for a cursor, in which a statement may take `statement_timeout`
+    /// and the client `idle_timeout` from one to the next, where the engine can time out.
+    pub(super) async fn begin_cursor(
+        &mut self,
+        statement_timeout: Duration,
+        idle_timeout: Duration,
+    ) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Reader(session) => {
+                let begin = format!(
+                    "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; \
+                     SET LOCAL idle_in_transaction_session_timeout = {}; \
+                     SET LOCAL cursor_tuple_fraction = 1",
+                    milliseconds(statement_timeout),
+                    milliseconds(idle_timeout),
+                );
+                execute(session.connection(), &begin).await
+            }
+            #[cfg(feature = "embedded")]
+            Self::Transaction(_) => Ok(()),
+        }
+    }
+
+    /// Ends the cursor's transaction and the session, in which all went well.
+    pub(super) async fn end_cursor(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Reader(mut session) => {
+                execute(session.connection(), "ROLLBACK").await?;
+                session.end(&Ok(()));
+                Ok(())
+            }
+            #[cfg(feature = "embedded")]
+            Self::Transaction(tx) => tx.rollback().await,
+        }
+    }
+}
+
+async fn execute(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+    Ok(())
+}
+
+fn milliseconds(time: Duration) -> u128 {
+    time.as_millis().min(i32::MAX.unsigned_abs().into())
+}

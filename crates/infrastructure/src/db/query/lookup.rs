@@ -1,0 +1,171 @@
+//! What the database knows of a statement and of the names in it, without running it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use metricd_application::ports::Description;
+use metricd_core::{
+    metric::Column,
+    sql::{Callable, CallableKind, FieldName, ParameterType, TableName},
+};
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, SqlSafeStr, Statement,
+    postgres::{PgTypeInfo, types::Oid},
+};
+
+/// Describes the parameters and columns of `sql`.
+pub(super) async fn describe(
+    connection: &mut PgConnection,
+    sql: &str,
+) -> Result<Description, sqlx::Error> {
+    // A cached statement would be described as its tables were when it was cached.
+    connection.clear_cached_statements().await?;
+    let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
+    let parameters = match statement.parameters() {
+        Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
+        _ => Vec::new(),
+    };
+    let oids: Vec<Oid> = statement
+        .columns()
+        .iter()
+        .map(|column| column.type_info().oid().unwrap_or_default())
+        .collect();
+    let names = type_names(connection, &oids).await?;
+    let columns = statement
+        .columns()
+        .iter()
+        .zip(names)
+        .map(|(column, ty)| Column { name: column.name().to_owned(), ty })
+        .collect();
+    Ok(Description { parameters, columns })
+}
+
+/// Whether each named table is one that stored SQL may read: what the reader was granted, or columns of
+/// it (on an engine without roles, what is in `public`). metricd's and PostgreSQL's own schemas stay
+/// closed. An unqualified name counts as what it finds, so that nothing of `pg_catalog` passes for
+/// a table of ours; a qualified one is looked up by itself, because `to_regclass` fails where the
+/// schema is closed to us.
+const READABLE: &str = "
+    SELECT c.oid IS NOT NULL AND n.nspname NOT IN ('metricd', 'information_schema')
+        AND NOT starts_with(n.nspname, 'pg_')
+        AND CASE WHEN $3 THEN has_schema_privilege(n.oid, 'USAGE')
+                AND has_any_column_privilege(c.oid, 'SELECT')
+            ELSE true END
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
+    LEFT JOIN pg_catalog.pg_class c
+        ON c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND CASE WHEN named.schema IS NULL THEN c.oid = to_regclass(quote_ident(named.name))
+            ELSE c.relname = named.name AND c.relnamespace = (
+                SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = named.schema) END
+    LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    ORDER BY named.ordinal";
+
+/// What `x.name` can call, for each distinct name: a function that takes one argument, or a type that
+/// is none of a row's. An enum only reads a text.
+const CALLABLE: &str = "
+    SELECT named.name, n.nspname::text, called.is_type
+    FROM unnest($1::text[]) AS named (name)
+    CROSS JOIN LATERAL (
+        SELECT p.pronamespace AS namespace, false AS is_type FROM pg_catalog.pg_proc p
+        WHERE p.proname = named.name::name
+            AND p.pronargs >= 1 AND p.pronargs - p.pronargdefaults <= 1
+        UNION
+        SELECT t.typnamespace, true FROM pg_catalog.pg_type t
+        WHERE t.typname = named.name::name AND t.typrelid = 0 AND t.typtype NOT IN ('e', 'p')
+    ) AS called
+    JOIN pg_catalog.pg_namespace n ON n.oid = called.namespace
+    ORDER BY 1, 2, 3";
+
+/// Whether each named table has each named column.
+const HAS_COLUMN: &str = "
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute a
+        WHERE a.attname = named.name::name AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attrelid = CASE
+                WHEN named.schema IS NULL THEN to_regclass(quote_ident(named.relation))
+                ELSE (SELECT c.oid FROM pg_catalog.pg_class c
+                    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE c.relname = named.relation::name AND n.nspname = named.schema::name) END)
+    FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
+        AS named (schema, relation, name, ordinal)
+    ORDER BY named.ordinal";
+
+/// Whether stored SQL may read each of `tables`, where `by_grants` says that grants decide it.
+pub(super) async fn readable(
+    connection: &mut PgConnection,
+    tables: &[TableName],
+    by_grants: bool,
+) -> Result<Vec<bool>, sqlx::Error> {
+    let schemas: Vec<_> = tables.iter().map(|table| table.schema.as_deref()).collect();
+    let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+    let asked = sqlx::query_scalar(READABLE).bind(schemas).bind(names).bind(by_grants);
+    asked.fetch_all(connection).await
+}
+
+/// What PostgreSQL could call by each of `fields` that is no column for certain.
+pub(super) async fn callable(
+    connection: &mut PgConnection,
+    fields: &[FieldName],
+) -> Result<Vec<Vec<Callable>>, sqlx::Error> {
+    let names: BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let found: Vec<(String, String, bool)> =
+        sqlx::query_as(CALLABLE).bind(names).fetch_all(&mut *connection).await?;
+    let mut known: BTreeMap<String, Vec<Callable>> = BTreeMap::new();
+    for (name, schema, is_type) in found {
+        let kind = if is_type { CallableKind::Type } else { CallableKind::Function };
+        known.entry(name.clone()).or_default().push(Callable { schema, name, kind });
+    }
+    let mut all = Vec::with_capacity(fields.len());
+    for field in fields {
+        let called = known.get(&field.name).cloned().unwrap_or_default();
+        let is_column = !called.is_empty()
+            && !field.tables.is_empty()
+            && have_column(connection, field).await?;
+        all.push(if is_column { Vec::new() } else { called });
+    }
+    Ok(all)
+}
+
+/// Whether all tables that a field may be of have it as a column, which PostgreSQL prefers to a call.
+async fn have_column(
+    connection: &mut PgConnection,
+    field: &FieldName,
+) -> Result<bool, sqlx::Error> {
+    let schemas: Vec<_> = field.tables.iter().map(|table| table.schema.as_deref()).collect();
+    let tables: Vec<_> = field.tables.iter().map(|table| table.name.as_str()).collect();
+    let names = vec![field.name.as_str(); tables.len()];
+    let asked = sqlx::query_scalar(HAS_COLUMN).bind(schemas).bind(tables).bind(names);
+    let have: Vec<bool> = asked.fetch_all(connection).await?;
+    Ok(have.into_iter().all(|has| has))
+}
+
+/// The type of slot that an inferred type takes.
+fn parameter_type(ty: &PgTypeInfo) -> Option<ParameterType> {
+    match ty.oid()?.0 {
+        1082 => Some(ParameterType::Date),
+        1114 => Some(ParameterType::Timestamp),
+        1184 => Some(ParameterType::TimestampTz),
+        // text, varchar, bpchar, name
+        25 | 1043 | 1042 | 19 => Some(ParameterType::Text),
+        23 => Some(ParameterType::Int),
+        _ => None,
+    }
+}
+
+/// PostgreSQL's names of types: `int8`, and `int8[]` for an array.
+async fn type_names(
+    connection: &mut PgConnection,
+    oids: &[Oid],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT CASE WHEN t.typcategory = 'A' AND e.typname IS NOT NULL \
+             THEN e.typname || '[]' ELSE coalesce(t.typname, 'unknown')::text END \
+         FROM unnest($1::oid[]) WITH ORDINALITY AS named (oid, ordinal) \
+         LEFT JOIN pg_catalog.pg_type t ON t.oid = named.oid \
+         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem \
+         ORDER BY named.ordinal",
+    )
+    .bind(oids)
+    .fetch_all(connection)
+    .await
+}

@@ -1,0 +1,211 @@
+//! The query runner: asks each question in a read-only session, when the queue admits it and no longer
+//! than the deadline.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use metricd_application::ports::{Description, QueryRunner, RowStream, Rows, RunError};
+use metricd_core::sql::{BoundValue, Callable, FieldName, TableName, Template};
+use sqlx::{AssertSqlSafe, Row as _};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+use tracing::Instrument as _;
+
+use super::{
+    errors::{cost_error, describe_error, run_error},
+    export::{CHUNKS_AHEAD, CursorExport},
+    limits::RunLimits,
+    lookup,
+    statement::{self, WrappedStatements},
+};
+use crate::db::{
+    engine::{Engine, ReadSession},
+    queue::{Queue, RunPermit},
+};
+
+/// Runs authors' SQL on PostgreSQL.
+pub(in crate::db) struct PgQueryRunner {
+    shared: Arc<Shared>,
+    /// What all questions of a session share; else each waits for a permit and has a deadline of its own.
+    session: Option<RunSession>,
+}
+
+/// What all runners of a database share.
+struct Shared {
+    engine: Arc<Engine>,
+    queue: Queue,
+    limits: RunLimits,
+    statements: WrappedStatements,
+    /// How many may be exports at once, which may take long.
+    exports: Arc<Semaphore>,
+}
+
+struct RunSession {
+    permit: Arc<RunPermit>,
+    /// How long the questions to come may take.
+    time_left: Mutex<Duration>,
+}
+
+impl RunSession {
+    fn time_left(&self) -> MutexGuard<'_, Duration> {
+        self.time_left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PgQueryRunner {
+    /// Of the queries that run at once, at most `exports` are exports.
+    pub(in crate::db) fn new(
+        engine: Arc<Engine>,
+        queue: Queue,
+        exports: usize,
+        limits: RunLimits,
+    ) -> Self {
+        let statements = WrappedStatements::new(limits.max_bytes);
+        let exports = Arc::new(Semaphore::new(exports));
+        Self {
+            shared: Arc::new(Shared { engine, queue, limits, statements, exports }),
+            session: None,
+        }
+    }
+
+    async fn permit(&self) -> Result<Arc<RunPermit>, RunError> {
+        match &self.session {
+            Some(session) => Ok(Arc::clone(&session.permit)),
+            None => self.shared.queue.acquire().await,
+        }
+    }
+
+    /// Does `work`, which changes nothing, in a session of its own and no longer than the deadline. It is
+    /// never done twice: a session that ends meanwhile may have been ended on purpose.
+    async fn ask<T, F>(
+        &self,
+        failed: fn(sqlx::Error) -> RunError,
+        work: impl FnOnce(ReadSession) -> F + Send,
+    ) -> Result<T, RunError>
+    where
+        T: Send,
+        F: Future<Output = (ReadSession, Result<T, sqlx::Error>)> + Send,
+    {
+        let permit = self.permit().await?;
+        let admitted = self.shared.engine.admit_query().await?;
+        let asked = async {
+            let session = admitted.open_session(&permit).await?;
+            let (session, outcome) = work(session).await;
+            session.end(outcome).await
+        };
+        let done = self.in_time(asked).await?;
+        admitted.finish();
+        done.map_err(failed)
+    }
+
+    /// Does `work` before the deadline, which comes nearer with all that a session asks.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, RunError> {
+        let deadline = self.shared.limits.deadline;
+        let time = self.session.as_ref().map_or(deadline, |session| *session.time_left());
+        let begun = Instant::now();
+        let done = tokio::time::timeout(time, work).await;
+        if let Some(session) = &self.session {
+            *session.time_left() = time.saturating_sub(begun.elapsed());
+        }
+        done.map_err(|_| RunError::Deadline)
+    }
+}
+
+#[async_trait]
+impl QueryRunner for PgQueryRunner {
+    async fn describe(&self, sql: &str) -> Result<Description, RunError> {
+        self.ask(describe_error, |mut session| async move {
+            let described = lookup::describe(session.connection(), sql).await;
+            (session, described)
+        })
+        .await
+    }
+
+    async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError> {
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let engine = &self.shared.engine;
+        let by_grants = engine.has_grants();
+        let readable = self.ask(run_error, |mut session| async move {
+            let readable = lookup::readable(session.connection(), tables, by_grants).await;
+            (session, readable)
+        });
+        let refused = tables
+            .iter()
+            .zip(readable.await?)
+            .filter(|(table, readable)| !readable || !engine.may_read(table));
+        Ok(refused.map(|(table, _)| table.clone()).collect())
+    }
+
+    async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError> {
+        if fields.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(run_error, |mut session| async move {
+            let called = lookup::callable(session.connection(), fields).await;
+            (session, called)
+        })
+        .await
+    }
+
+    async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
+        let Shared { statements, limits, .. } = &*self.shared;
+        let sql =
+            format!("EXPLAIN (FORMAT JSON) {}", statements.get(&template.sql, limits.max_rows));
+        let arguments = statement::arguments(values).map_err(run_error)?;
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
+        let plan: serde_json::Value = self
+            .ask(cost_error, |mut session| async move {
+                let row = query.fetch_one(session.connection()).await;
+                (session, row.and_then(|row| row.try_get(0)))
+            })
+            .await?;
+        let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
+        cost.ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
+    }
+
+    async fn run(
+        &self,
+        template: &Template,
+        values: &[BoundValue],
+        max_rows: u32,
+    ) -> Result<Rows, RunError> {
+        let statement = self.shared.statements.get(&template.sql, max_rows);
+        let rows = self.ask(run_error, |mut session| async move {
+            let rows = statement::fetch(session.connection(), statement, values).await;
+            (session, rows)
+        });
+        let max_bytes = self.shared.limits.max_bytes;
+        rows.await?.ok_or(RunError::RowTooLarge { max_bytes })
+    }
+
+    async fn stream(
+        &self,
+        template: &Template,
+        values: &[BoundValue],
+    ) -> Result<RowStream, RunError> {
+        let Shared { engine, limits, exports, .. } = &*self.shared;
+        let export_permit =
+            Arc::clone(exports).try_acquire_owned().map_err(|_| RunError::QueueFull)?;
+        let permit = self.permit().await?;
+        let (sender, rows) = mpsc::channel(CHUNKS_AHEAD);
+        let export = CursorExport::new(template, values, *limits, sender);
+        let running = export.run(Arc::clone(engine), permit, export_permit);
+        tokio::spawn(running.in_current_span());
+        self.in_time(RowStream::begun(rows)).await?
+    }
+
+    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+        let permit = self.shared.queue.acquire().await?;
+        let time_left = Mutex::new(self.shared.limits.deadline);
+        let session = Some(RunSession { permit, time_left });
+        Ok(Box::new(Self { shared: Arc::clone(&self.shared), session }))
+    }
+}

@@ -1,0 +1,151 @@
+//! The statements that run a template, and what they give.
+
+use std::sync::Arc;
+
+use metricd_application::ports::Rows;
+use metricd_core::{changes::Snapshot, sql::BoundValue};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
+
+/// How much is cached, in bytes of SQL ([in which cache](../../../../../docs/adr/0013-which-cache-for-what.md)).
+const MAX_CACHED_BYTES: u64 = 8 * 1024 * 1024;
+
+/// About as many statements as that is.
+const CACHED_ITEMS: usize = 4 * 1024;
+
+/// Statements that give the rows of a template as one text. Writing one takes longer than finding it,
+/// and a new text would be copied for the driver.
+pub(super) struct WrappedStatements {
+    max_bytes: u64,
+    cache: Cache<StatementKey, Arc<str>, StatementSize>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct StatementKey {
+    template: Box<str>,
+    max_rows: u32,
+}
+
+/// The key as it is looked up: nothing is copied, and its hash is that of [`StatementKey`].
+#[derive(Hash)]
+struct StatementKeyRef<'a> {
+    template: &'a str,
+    max_rows: u32,
+}
+
+impl Equivalent<StatementKey> for StatementKeyRef<'_> {
+    fn equivalent(&self, key: &StatementKey) -> bool {
+        self.max_rows == key.max_rows && *self.template == *key.template
+    }
+}
+
+#[derive(Clone)]
+struct StatementSize;
+
+impl Weighter<StatementKey, Arc<str>> for StatementSize {
+    fn weight(&self, key: &StatementKey, statement: &Arc<str>) -> u64 {
+        (key.template.len() + statement.len()) as u64
+    }
+}
+
+impl WrappedStatements {
+    /// Statements whose rows have at most `max_bytes`.
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let cache = Cache::with_weighter(CACHED_ITEMS, MAX_CACHED_BYTES, StatementSize);
+        Self { max_bytes, cache }
+    }
+
+    /// Returns the statement that gives at most `max_rows` rows of a template's SQL.
+    pub(super) fn get(&self, template: &str, max_rows: u32) -> Arc<str> {
+        let key = StatementKeyRef { template, max_rows };
+        if let Some(statement) = self.cache.get(&key) {
+            return statement;
+        }
+        let statement: Arc<str> = wrapped(template, max_rows, self.max_bytes).into();
+        let key = StatementKey { template: template.into(), max_rows };
+        self.cache.insert(key, Arc::clone(&statement));
+        statement
+    }
+}
+
+/// The statement that gives the rows of `sql` as one text, each row as JSON and a comma between them,
+/// with what is to be said of it: whether rows were left out, whether one of them alone is too large,
+/// and the snapshot that they were read from.
+fn wrapped(sql: &str, max_rows: u32, max_bytes: u64) -> String {
+    // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
+    // orders its rows is not flattened, and LIMIT, a window over all rows and an aggregate above it
+    // keep the order.
+    format!(
+        "SELECT string_agg(json, ',') FILTER (WHERE number <= {max_rows} AND total <= {max_bytes}), \
+             coalesce(bool_or(number > {max_rows} OR total > {max_bytes}), false), \
+             coalesce(bool_or(bytes > {max_bytes} AND number <= {max_rows} \
+                 AND total - bytes <= {max_bytes}), false), \
+             pg_current_snapshot()::text FROM (\n\
+         SELECT json, octet_length(json) AS bytes, row_number() OVER (ROWS UNBOUNDED PRECEDING) \
+             AS number, sum(octet_length(json)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (\n\
+         SELECT row_to_json(q.*)::text AS json FROM (\n{sql}\n) AS q LIMIT {limit}) AS r) AS r",
+        limit = u64::from(max_rows) + 1,
+    )
+}
+
+/// Runs a wrapped statement. Returns its rows, or none if one row alone is too large.
+pub(super) async fn fetch(
+    connection: &mut PgConnection,
+    statement: Arc<str>,
+    values: &[BoundValue],
+) -> Result<Option<Rows>, sqlx::Error> {
+    let query = sqlx::query_with(AssertSqlSafe(statement), arguments(values)?);
+    let row = query.fetch_one(connection).await?;
+    let is_too_large: bool = row.try_get(2)?;
+    if is_too_large {
+        return Ok(None);
+    }
+    let truncated = row.try_get(1)?;
+    let snapshot: &str = row.try_get(3)?;
+    let snapshot =
+        snapshot.parse::<Snapshot>().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let rows: &str = row.try_get::<Option<&str>, _>(0)?.unwrap_or_default();
+    let mut json = String::with_capacity(rows.len() + 2);
+    json.push('[');
+    json.push_str(rows);
+    json.push(']');
+    Ok(Some(Rows { json, truncated, snapshot }))
+}
+
+/// The values of a statement's parameters, as the driver takes them.
+pub(super) fn arguments(values: &[BoundValue]) -> Result<PgArguments, sqlx::Error> {
+    /// About the most bytes of a value other than a text, with its length.
+    const VALUE_BYTES: usize = 12;
+    let mut arguments = PgArguments::default();
+    arguments.reserve(values.len(), values.len() * VALUE_BYTES);
+    for value in values {
+        let added = match value {
+            BoundValue::Date(day) => arguments.add(*day),
+            BoundValue::Timestamp(time) => arguments.add(*time),
+            BoundValue::TimestampTz(instant) | BoundValue::Now(instant) => arguments.add(*instant),
+            BoundValue::Text(text) => arguments.add(&**text),
+            BoundValue::Timezone(timezone) => arguments.add(timezone.name()),
+            BoundValue::Int(number) => arguments.add(*number),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_written_once_for_each_template_and_limit() {
+        let statements = WrappedStatements::new(1_024);
+        let one = statements.get("SELECT 1", 10);
+        assert!(Arc::ptr_eq(&one, &statements.get("SELECT 1", 10)));
+        for (template, max_rows) in [("SELECT 1", 11), ("SELECT 2", 10)] {
+            let other = statements.get(template, max_rows);
+            assert!(other.contains(template), "{other}");
+            assert!(other.contains(&format!("LIMIT {}", max_rows + 1)), "{other}");
+            assert_ne!(one, other);
+        }
+    }
+}
