@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Frame};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::{idempotency::Fingerprint, problem::Problem};
+use crate::{idempotency::RequestFingerprint, problem::Problem};
 
 /// A whole body on disk.
 pub(crate) struct SpooledBody {
@@ -25,7 +25,7 @@ pub(crate) async fn spool(
     max_bytes: u64,
     idle_timeout: Duration,
 ) -> Result<SpooledBody, Problem> {
-    let mut fingerprint = Fingerprint::of_head(&request);
+    let mut fingerprint = RequestFingerprint::of_head(&request);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large");
     let mut body = request.into_body();
     if body.size_hint().lower() > max_bytes {
