@@ -44,7 +44,7 @@ where
             return Ok(Self { request: Ok(None).into(), body });
         }
         let key = idempotency_key(request.headers());
-        let mut fingerprint = Fingerprint::of_head(&request);
+        let mut fingerprint = RequestFingerprint::of_head(&request);
         let (parts, body) = request.into_parts();
         let sent = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
         let body = match sent {
@@ -62,9 +62,9 @@ where
 }
 
 /// A hash of a request, which tells whether a key is used again for the same one.
-pub(crate) struct Fingerprint(digest::Context);
+pub(crate) struct RequestFingerprint(digest::Context);
 
-impl Fingerprint {
+impl RequestFingerprint {
     /// Begins with the method and the path.
     pub(crate) fn of_head(request: &Request) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
