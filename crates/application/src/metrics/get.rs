@@ -143,7 +143,7 @@ fn record(parameters: &Parameters) {
     if let Some(days) = shown.day_range {
         span.record("day_range", days);
     }
-    if let Some(timezone) = shown.timezone {
-        span.record("timezone", timezone.name());
+    if let Some(timezone) = shown.timezone_name() {
+        span.record("timezone", timezone);
     }
 }
