@@ -8,7 +8,7 @@ use metricd_core::{
     ids::MetricId,
     metric::Review,
     parameters::{ParameterRequest, Parameters},
-    window::{Window, WindowFault},
+    window::WindowFault,
 };
 use thiserror::Error;
 use tracing::info;
@@ -110,24 +110,24 @@ pub(crate) async fn bind(
     let now = context.clock.now();
     let parameters =
         Parameters::resolve(&query.template.slots, request, now).map_err(ReadError::Window)?;
-    record_window(&parameters.window);
+    record(&parameters);
     let query = BoundQuery::new(definition, parameters, scope);
     Ok((query.map_err(|fault| RunError::Failed(fault.into()))?, fresh))
 }
 
-/// Records the window in the request's span, so that every later log line carries it.
-fn record_window(window: &Window) {
-    let span = tracing::Span::current();
-    if let Some(day) = window.start_date {
+/// Records the parameters in the request's span, so that every later log line carries them.
+fn record(parameters: &Parameters) {
+    let (span, shown) = (tracing::Span::current(), parameters.shown());
+    if let Some(day) = shown.start_date {
         span.record("start_date", tracing::field::display(day));
     }
-    if let Some(day) = window.end_date {
+    if let Some(day) = shown.end_date {
         span.record("end_date", tracing::field::display(day));
     }
-    if let Some(days) = window.day_range {
+    if let Some(days) = shown.day_range {
         span.record("day_range", days);
     }
-    if window.uses_timezone {
-        span.record("timezone", window.timezone.name());
+    if let Some(timezone) = shown.timezone_name() {
+        span.record("timezone", timezone);
     }
 }

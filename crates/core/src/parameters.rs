@@ -37,6 +37,14 @@ pub struct ShownParameters<'a> {
     pub ignored: &'a [ParamName],
 }
 
+impl ShownParameters<'_> {
+    /// Returns the name of the time zone.
+    #[must_use]
+    pub fn timezone_name(&self) -> Option<&'static str> {
+        self.timezone.map(Tz::name)
+    }
+}
+
 impl Parameters {
     /// Resolves `request` against a template's slots, their defaults and the present instant.
     ///

@@ -1530,7 +1530,7 @@ SELECT 1 AS a; SELECT 2 AS a;
 -- a second statement begins here
 SELECT 1 AS a;;COMMIT;
 
--- $1 is not available here
+-- $1 is not supported here
 SELECT $1 AS a;
 
 -- :tenant is not a placeholder

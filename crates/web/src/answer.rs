@@ -74,7 +74,7 @@ impl From<&Parameters> for ParamsBody {
             start_date: shown.start_date,
             end_date: shown.end_date,
             day_range: shown.day_range,
-            timezone: shown.timezone.map(|timezone| timezone.name()),
+            timezone: shown.timezone_name(),
             ignored: shown.ignored.iter().map(|param| param.as_str()).collect(),
         }
     }

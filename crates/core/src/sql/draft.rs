@@ -221,14 +221,14 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     let kinds: Vec<_> = named.iter().map(|p| ParameterKind::of(&parameter(p).source)).collect();
     let Inspected { tables, fields } = gate.inspect(&mut tree, &kinds)?;
 
-    let names = ColumnNames::of(&mut tree, &named)?;
+    let columns = ColumnNames::of(&mut tree, &named)?;
     let mut placeholders = Placeholders::default();
     walk(&mut tree, &mut Bind { named: &named, placeholders: &mut placeholders })?;
     clock::replace(&mut tree, &mut placeholders)?;
     let (defaults, unused) = defaults::take(&mut tree, &placeholders)?;
     let mut notes = placeholder_notes(&named, defaults);
     notes.extend(unused);
-    names.keep(&mut tree)?;
+    columns.keep(&mut tree)?;
     walk(&mut tree, &mut EndNotes { placeholders: &placeholders, notes: &mut notes })?;
     let special_dates = special_dates::find(&mut tree, &mut placeholders)?;
     let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named)?;

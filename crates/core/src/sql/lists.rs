@@ -23,7 +23,7 @@ pub(super) struct Lists {
     types_refused: Vec<Reason>,
 }
 
-/// NameList, some with a `*` that stands for any text.
+/// Names, some with a `*` that matches any text.
 #[derive(Debug, Default)]
 pub(super) struct NameList {
     whole: BTreeSet<&'static str>,

@@ -126,7 +126,7 @@ fn shown(parameters: &Parameters) -> String {
         (ParamName::StartDate, shown.start_date.map(|day| day.to_string())),
         (ParamName::EndDate, shown.end_date.map(|day| day.to_string())),
         (ParamName::DayRange, shown.day_range.map(|days| days.to_string())),
-        (ParamName::Timezone, shown.timezone.map(|timezone| timezone.to_string())),
+        (ParamName::Timezone, shown.timezone_name().map(str::to_owned)),
     ];
     parts
         .into_iter()

@@ -74,7 +74,7 @@ mod tests {
         .to_string();
         for part in [
             "roles.admin: a rule",
-            "claims.Tenant: a claim is named",
+            "claims.Tenant: a claim name is",
             "claims.tenant: the name",
             "`https://a.example/`",
             "`*`",
