@@ -143,7 +143,7 @@ causes! {
         "Try again later, or ask for less.";
     /// The stored query failed.
     QueryFailed = "query-failed", Internal, "The metric's query failed",
-        "Have the metric's owner correct its SQL; the server's log says why it failed.";
+        "Have the metric's owner correct its query; the server's log says why it failed.";
     /// A defect of the server or its data.
     Internal = "internal", Internal, "Internal server error",
         "Give the operator the request's id; the server's log has the details.";
