@@ -145,7 +145,7 @@ fn steps(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("this machine has threads");
     let function = Steps { routes: routes() };
     let mut stack = stack(routes());
-    for (name, encoding) in [("plain", None), ("gzip", Some("gzip"))] {
+    for (name, encoding) in [("plain", None), ("accepts gzip", Some("gzip"))] {
         let mut group = criterion.benchmark_group(format!("steps/{name}"));
         group.bench_function("one function", |bencher| {
             bencher

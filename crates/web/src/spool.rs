@@ -62,3 +62,40 @@ pub(crate) async fn spool(
 async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
     poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, io::Read as _};
+
+    use axum::response::IntoResponse as _;
+    use futures::{Stream, StreamExt as _, stream};
+
+    use super::*;
+
+    const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+    fn body() -> impl Stream<Item = Result<Bytes, Infallible>> {
+        stream::iter([b"a".as_slice(), b"bc"]).map(|chunk| Ok(Bytes::from_static(chunk)))
+    }
+
+    async fn refusal(request: Request, max_bytes: u64) -> u16 {
+        let refused = spool(request, max_bytes, IDLE_TIMEOUT).await.map(|_| ()).unwrap_err();
+        refused.into_response().status().as_u16()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_spooled_as_it_was_sent() {
+        let request = Request::new(Body::from_stream(body()));
+        let mut body = spool(request, 3, IDLE_TIMEOUT).await.unwrap();
+        let mut text = String::new();
+        body.file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_too_long_or_stalls_is_refused() {
+        assert_eq!(refusal(Request::new(Body::from_stream(body())), 2).await, 413);
+        let stalled = Body::from_stream(body().chain(stream::pending()));
+        assert_eq!(refusal(Request::new(stalled), 3).await, 408);
+    }
+}
