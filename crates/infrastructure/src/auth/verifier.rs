@@ -30,7 +30,7 @@ use crate::http::{Http, is_safe};
 /// How far an issuer's clock may be ahead of ours.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// The most tokens that are cached. Each says itself when it expires, so their cache needs no clock
-/// ([why](../../../../docs/adr/0013-which-cache-for-what.md)).
+/// (`docs/adr/0013-which-cache-for-what.md`).
 const MAX_CACHED_TOKENS: usize = 10_000;
 
 /// Verifies the tokens of the issuers that are trusted.

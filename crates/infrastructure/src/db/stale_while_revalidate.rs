@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
 /// Caches the last value that was read
-/// ([why not in another cache](../../../../docs/adr/0013-which-cache-for-what.md)).
+/// (why not in another cache: `docs/adr/0013-which-cache-for-what.md`).
 pub(super) struct StaleWhileRevalidate<T> {
     /// How long a value is served without a refresh.
     fresh: Duration,

@@ -32,7 +32,7 @@ use super::{
 };
 
 /// The most decisions that are cached. Nothing of them expires by time, so their cache needs no clock
-/// ([why](../../../../docs/adr/0013-which-cache-for-what.md)).
+/// (`docs/adr/0013-which-cache-for-what.md`).
 const MAX_DECISIONS: usize = 50_000;
 
 /// How many steps policies may go from one entity to the next: only to what the caller and the object

@@ -7,7 +7,7 @@ use metricd_core::{changes::Snapshot, sql::BoundValue};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
 
-/// How much is cached, in bytes of SQL ([in which cache](../../../../../docs/adr/0013-which-cache-for-what.md)).
+/// How much is cached, in bytes of SQL (in which cache: `docs/adr/0013-which-cache-for-what.md`).
 const MAX_CACHED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// About as many statements as that is.
