@@ -170,7 +170,7 @@ impl Ground {
         let command =
             [&binary, "serve", "--listen", &listen, "--data-dir", data_dir].map(str::to_owned);
         let program = self.program(&command, settings, self.folder());
-        Server::spawn(&program, address, &self.watchdog)
+        Server::spawn(&program, address, self.postgres.pid(), &self.watchdog)
     }
 
     /// Starts axum with what `metricd` answers to the usual question: the same bytes each time or, on a
@@ -191,7 +191,7 @@ impl Ground {
             command.extend(["--connections".into(), POOL.to_string()]);
         }
         let program = self.program(&command, BTreeMap::new(), self.folder());
-        let mut server = Server::spawn(&program, address, &self.watchdog)?;
+        let mut server = Server::spawn(&program, address, self.postgres.pid(), &self.watchdog)?;
         server.wait_until_up().await?;
         Ok(server)
     }
@@ -230,7 +230,7 @@ impl Ground {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline");
         let command = command.map(str::to_owned);
         let program = self.program(&command, settings, &folder);
-        let mut server = Server::spawn(&program, address, &self.watchdog)?;
+        let mut server = Server::spawn(&program, address, self.postgres.pid(), &self.watchdog)?;
         server.wait_until_up().await?;
         Ok(server)
     }

@@ -39,5 +39,12 @@ pub(crate) async fn run(
     };
     let failed = figure("number of failed transactions: ")?;
     ensure!(failed == 0.0, "{failed} transactions of pgbench failed");
-    Ok(Measured { rate: figure("tps = ")?, p50: None, p99: None, cpu: None, busy: None })
+    Ok(Measured {
+        rate: figure("tps = ")?,
+        p50: None,
+        p99: None,
+        cpu: None,
+        cpu_with_database: None,
+        busy: None,
+    })
 }

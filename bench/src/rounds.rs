@@ -90,6 +90,7 @@ fn middle(runs: &[Measured]) -> Measured {
         p50: optional(|run| run.p50),
         p99: optional(|run| run.p99),
         cpu: optional(|run| run.cpu),
+        cpu_with_database: optional(|run| run.cpu_with_database),
         busy: optional(|run| run.busy),
     }
 }
@@ -107,8 +108,14 @@ mod tests {
     #[test]
     fn one_unlucky_round_changes_nothing() {
         assert!((median(vec![3.0, 1.0, 900.0]) - 3.0).abs() < f64::EPSILON);
-        let run =
-            |rate, p50| Measured { rate, p50: Some(p50), p99: None, cpu: Some(1.0), busy: None };
+        let run = |rate, p50| Measured {
+            rate,
+            p50: Some(p50),
+            p99: None,
+            cpu: Some(1.0),
+            cpu_with_database: None,
+            busy: None,
+        };
         let middle = middle(&[run(10.0, 5.0), run(1.0, 90.0), run(11.0, 4.0)]);
         assert!((middle.rate - 10.0).abs() < f64::EPSILON);
         assert_eq!((middle.p50, middle.p99), (Some(5.0), None));

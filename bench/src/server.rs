@@ -26,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     process: Child,
     pid: u32,
+    /// PostgreSQL's first process, whose others answer its queries.
+    database: u32,
     log: PathBuf,
     watchdog: Arc<Watchdog>,
 }
@@ -65,6 +67,7 @@ impl Server {
     pub(crate) fn spawn(
         program: &Program<'_>,
         address: SocketAddr,
+        database: u32,
         watchdog: &Arc<Watchdog>,
     ) -> Result<Self> {
         let name = program.command.first().map_or("", String::as_str);
@@ -73,7 +76,7 @@ impl Server {
         let pid = process.id().with_context(|| format!("{name} has ended"))?;
         watchdog.watch(pid);
         let (log, watchdog) = (program.log.clone(), Arc::clone(watchdog));
-        Ok(Self { address, process, pid, log, watchdog })
+        Ok(Self { address, process, pid, database, log, watchdog })
     }
 
     /// Waits until it takes connections.
@@ -104,9 +107,22 @@ impl Server {
     /// The processor's time that it has taken so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
-        // The name of the program, in parentheses, may hold anything.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks = fields.skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+        Ok(TICK * Account::parse(&stat)?.ticks)
+    }
+
+    /// The processor's time that all of PostgreSQL has taken so far.
+    pub(crate) fn database_cpu(&self) -> Result<Duration> {
+        let mut ticks = 0;
+        for entry in fs::read_dir("/proc")? {
+            // A process may end meanwhile; its time is then in its parent's account.
+            let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
+            let account = Account::parse(&stat)?;
+            if account.parent == self.database {
+                ticks += account.ticks;
+            } else if stat.starts_with(&format!("{} ", self.database)) {
+                ticks += account.ticks + account.ticks_of_ended;
+            }
+        }
         Ok(TICK * ticks)
     }
 
@@ -123,6 +139,28 @@ impl Server {
             .context("a server hangs")??;
         self.watchdog.leave(self.pid);
         Ok(())
+    }
+}
+
+/// What the kernel has accounted to a process, in ticks.
+struct Account {
+    parent: u32,
+    ticks: u32,
+    /// Those of its children that have ended.
+    ticks_of_ended: u32,
+}
+
+impl Account {
+    /// Parses `/proc/…/stat`.
+    fn parse(stat: &str) -> Result<Self> {
+        // The name of the program, in parentheses, may hold anything.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let fields: Vec<&str> = fields.collect();
+        let field = |number: usize| -> Result<u32> {
+            Ok(fields.get(number).context("the kernel's account is cut short")?.parse()?)
+        };
+        let (ticks, ticks_of_ended) = (field(11)? + field(12)?, field(13)? + field(14)?);
+        Ok(Self { parent: field(1)?, ticks, ticks_of_ended })
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Measured {
     pub(crate) p99: Option<f64>,
     /// The processor's time that the server took for an answer, in microseconds.
     pub(crate) cpu: Option<f64>,
+    /// The same with what PostgreSQL took beside it.
+    pub(crate) cpu_with_database: Option<f64>,
     /// The share of its core that the server kept busy, from 0 to 1.
     pub(crate) busy: Option<f64>,
 }
@@ -118,9 +120,10 @@ impl Load {
             wrk.arg(self.windows.get().to_string());
         }
         wrk.stdin(Stdio::null()).kill_on_drop(true);
-        let before = server.cpu()?;
+        let (before, database_before) = (server.cpu()?, server.database_cpu()?);
         let output = wrk.output().await.context("cannot start wrk")?;
         let cpu = server.cpu()?.saturating_sub(before);
+        let with_database = cpu + server.database_cpu()?.saturating_sub(database_before);
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().find_map(|line| line.strip_prefix("summary "));
         let line = line
@@ -138,6 +141,7 @@ impl Load {
             p50: Some(summary.p50.into()),
             p99: Some(summary.p99.into()),
             cpu: Some(cpu.as_secs_f64() * 1e6 / requests),
+            cpu_with_database: Some(with_database.as_secs_f64() * 1e6 / requests),
             busy: Some(cpu.as_secs_f64() / took.as_secs_f64()),
         })
     }

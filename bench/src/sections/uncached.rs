@@ -47,6 +47,12 @@ pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {
     let axum = "axum, one prepared query";
     found.compare_rates("uncached", ours, (axum, query), Some(Target::AtLeast(0.8)));
     found.compare_micros("uncached, processor's time", ours.cpu, (axum, query.cpu), None);
+    found.compare_micros(
+        "uncached, processor's time with PostgreSQL's",
+        ours.cpu_with_database,
+        (axum, query.cpu_with_database),
+        Some(Target::AtMost(1.15)),
+    );
     found.compare_rates("uncached", ours, ("pgbench", database_alone), None);
     found.compare_rates("uncached", ours, ("Python", theirs), Some(Target::AtLeast(5.0)));
     for server in [metricd, reference, prepared] {

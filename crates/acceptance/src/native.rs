@@ -37,6 +37,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// The process id of the server's first process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Makes a cluster in `folder`, which must not exist yet, and starts it.
     ///
     /// # Errors

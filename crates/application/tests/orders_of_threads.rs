@@ -71,7 +71,7 @@ impl Kept {
 
     /// What a server does with a read that fills the memory.
     fn fill(&self) {
-        let dependencies = self.versions.capture(rows_of("q"));
+        let dependencies = self.versions.capture(&rows_of("q"));
         let value = self.table.load(Ordering::SeqCst);
         let snapshot = seen(value);
         if dependencies.is_current(&snapshot) {
@@ -116,16 +116,13 @@ fn nothing_that_was_told_of_is_missing_from_what_is_kept() {
 fn dependencies_that_come_and_go_lose_no_change_of_others() {
     let run = || {
         let versions = Arc::new(VersionTable::default());
-        let dependencies = versions.capture(rows_of("q"));
+        let dependencies = versions.capture(&rows_of("q"));
         let passing = {
             let versions = Arc::clone(&versions);
             thread::spawn(move || {
                 for number in 0..3 {
                     let id = MetricId(uuid::Uuid::from_u128(number));
-                    drop(
-                        versions
-                            .capture(rows_of("q").into_iter().chain([DependencyKey::Metric(id)])),
-                    );
+                    drop(versions.capture(rows_of("q").iter().chain([&DependencyKey::Metric(id)])));
                 }
             })
         };

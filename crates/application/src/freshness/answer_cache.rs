@@ -18,9 +18,9 @@ use super::{
     answer::{Answer, AnswerLifetime, AnswerSource, MissReason, Provenance, SourcedAnswer},
     bound_query::BoundQuery,
     change_feed::{ChangeFeed, Fresh},
-    definition_cache::{Definition, DefinitionCache, RowDependencies},
+    definition_cache::{Definition, DefinitionCache},
     single_flight::{Aborted, SingleFlight},
-    versions::{Dependencies, DependencyKey},
+    versions::Dependencies,
 };
 use crate::{
     ports::{AnswerDraft, AnswerWriter, Rows, RunError, StoreError},
@@ -296,36 +296,39 @@ impl AnswerCache {
         reason: MissReason,
     ) -> Result<SourcedAnswer, FetchError> {
         let asked = Instant::now();
-        let definition = query.definition();
-        let RowDependencies { keys, is_whole } =
-            self.definitions.row_dependencies(&definition.tables).await.map_err(Arc::new)?;
-        let query_key = DependencyKey::Query(definition.compiled.query.id.clone());
-        let takes_any = max_age != Some(Duration::ZERO);
-        // A caller that comes after a change must not get what was begun before it.
-        let may_join = |dependencies: &Arc<Dependencies>| takes_any && dependencies.is_unchanged();
-        let begin = || {
-            let keys = keys.into_iter().chain([query_key]);
-            let dependencies = Arc::new(self.change_feed.versions().capture(keys));
-            let (ticket, cache, query) = (Arc::clone(&dependencies), self.clone(), query.clone());
-            (ticket, async move { cache.fill(query, reason, dependencies, is_whole).await })
+        let rows = self.definitions.row_dependencies(query.definition()).await.map_err(Arc::new)?;
+        let capture = || Arc::new(self.change_feed.versions().capture(&rows.keys));
+        let (result, collapsed) = if max_age == Some(Duration::ZERO) {
+            // A caller that wants a new answer takes nothing that others have begun, and pays alone for its own.
+            (self.fill(&query, reason, capture(), rows.is_whole).await, false)
+        } else {
+            // A caller that comes after a change must not get what was begun before it.
+            let may_join = |dependencies: &Arc<Dependencies>| dependencies.is_unchanged();
+            let begin = || {
+                let (dependencies, is_whole) = (capture(), rows.is_whole);
+                let (ticket, cache, query) =
+                    (Arc::clone(&dependencies), self.clone(), query.clone());
+                (ticket, async move { cache.fill(&query, reason, dependencies, is_whole).await })
+            };
+            let (result, joined) =
+                self.single_flight.run(query.key().clone(), may_join, begin).await;
+            let aborted = |error: Aborted| Arc::new(RunError::Failed(error.into()));
+            (result.map_err(aborted).flatten(), joined)
         };
-        let (result, collapsed) =
-            self.single_flight.run(query.key().clone(), may_join, begin).await;
-        let aborted = |error: Aborted| Arc::new(RunError::Failed(error.into()));
-        let (answer, stored) = result.map_err(aborted).flatten()?;
+        let (answer, stored) = result?;
         let source = AnswerSource::Miss { reason, stored, collapsed, took: asked.elapsed() };
         Ok(SourcedAnswer { query, answer, source })
     }
 
     async fn fill(
-        self,
-        query: BoundQuery,
+        &self,
+        query: &BoundQuery,
         reason: MissReason,
         dependencies: Arc<Dependencies>,
         is_whole: bool,
     ) -> Shared {
         let read_at = Instant::now();
-        let TimedRows { rows, as_of } = self.source.read(&query).await?;
+        let TimedRows { rows, as_of } = self.source.read(query).await?;
         let valid_until = match query.validity() {
             Validity::Until(end) => Some(end),
             // A view may read the clock, which is UTC's in the database.
@@ -340,7 +343,7 @@ impl AnswerCache {
             snapshot: rows.snapshot,
             dependencies,
         };
-        let answer = self.render(&query, rows.json.as_bytes(), provenance);
+        let answer = self.render(query, rows.json.as_bytes(), provenance);
         let stored = reason != MissReason::Uncacheable
             && answer.is_current()
             && query.definition().dependencies.is_unchanged();

@@ -208,13 +208,13 @@ mod tests {
 
     fn orders(versions: &VersionTable) -> Dependencies {
         let Changed::Table { table, .. } = change(0).what else { unreachable!("rows of a table") };
-        versions.capture([DependencyKey::Table(table), DependencyKey::Queries])
+        versions.capture(&[DependencyKey::Table(table), DependencyKey::Queries])
     }
 
     #[tokio::test]
     async fn a_change_wakes_those_that_depend_on_it_and_no_others() {
         let versions = VersionTable::default();
-        let (dependent, other) = (orders(&versions), versions.capture([DependencyKey::Queries]));
+        let (dependent, other) = (orders(&versions), versions.capture(&[DependencyKey::Queries]));
         let (mut woken, mut asleep) = (Box::pin(dependent.changed()), Box::pin(other.changed()));
         assert!(futures::poll!(&mut woken).is_pending());
         assert!(futures::poll!(&mut asleep).is_pending());

@@ -2,7 +2,7 @@
 //! have not changed.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -37,7 +37,7 @@ pub struct DefinitionCache {
     catalog: Arc<dyn Catalog>,
     change_feed: Arc<ChangeFeed>,
     entries: Arc<quick_cache::sync::Cache<MetricId, Arc<Entry>, EntryWeight>>,
-    resolved: Cache<TableName, Arc<ResolvedTable>>,
+    resolved: Cache<TableName, Arc<Resolved>>,
     single_flight: SingleFlight<MetricId, Arc<Dependencies>, Shared>,
 }
 
@@ -49,6 +49,7 @@ pub struct Definition {
     pub tables: Vec<TableDependency>,
     /// Moves when the definition changes.
     pub(crate) dependencies: Arc<Dependencies>,
+    rows: Mutex<Option<Arc<RowDependencies>>>,
 }
 
 impl std::fmt::Debug for Definition {
@@ -62,6 +63,14 @@ pub(crate) struct RowDependencies {
     pub(crate) keys: Vec<DependencyKey>,
     /// Whether these are all of them: else rows can change without a change of one of these.
     pub(crate) is_whole: bool,
+    /// How long they may be used without resolving the tables again.
+    until: Instant,
+}
+
+/// Where a table's rows come from, as it was a short time ago.
+struct Resolved {
+    table: ResolvedTable,
+    until: Instant,
 }
 
 struct Entry {
@@ -142,7 +151,7 @@ impl DefinitionCache {
             }
             let begin = || {
                 let keys = [DependencyKey::Metric(id), DependencyKey::Queries];
-                let dependencies = Arc::new(self.change_feed.versions().capture(keys));
+                let dependencies = Arc::new(self.change_feed.versions().capture(&keys));
                 (Arc::clone(&dependencies), self.clone().read(id, dependencies))
             };
             let may_join = |dependencies: &Arc<Dependencies>| dependencies.is_unchanged();
@@ -161,12 +170,13 @@ impl DefinitionCache {
         let found = self.catalog.find(id).await?;
         // The query's id is known only now. As long as no query has changed, this one has not changed before
         // its version is captured.
-        let metric = [DependencyKey::Metric(id)].into_iter();
         let query = found.as_ref().map(|found| DependencyKey::Query(found.query.id.clone()));
-        let narrow = Arc::new(self.change_feed.versions().capture(metric.chain(query)));
+        let keys = [Some(DependencyKey::Metric(id)), query];
+        let narrow = Arc::new(self.change_feed.versions().capture(keys.iter().flatten()));
         let definition = found.map(|compiled| {
             let tables = compiled.query.template.dependencies();
-            Arc::new(Definition { compiled, tables, dependencies: Arc::clone(&narrow) })
+            let (dependencies, rows) = (Arc::clone(&narrow), Mutex::default());
+            Arc::new(Definition { compiled, tables, dependencies, rows })
         });
         if dependencies.is_unchanged() {
             let read_at = Instant::now();
@@ -176,36 +186,49 @@ impl DefinitionCache {
         Ok(definition)
     }
 
-    /// Returns what the rows of a query over `tables` depend on.
+    /// Returns what the rows of a metric's query depend on.
     pub(crate) async fn row_dependencies(
         &self,
-        tables: &[TableDependency],
-    ) -> Result<RowDependencies, StoreError> {
-        let (mut keys, mut is_whole) = (Vec::new(), true);
-        for dependency in tables {
+        definition: &Definition,
+    ) -> Result<Arc<RowDependencies>, StoreError> {
+        let known = || definition.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = known().as_ref().filter(|rows| Instant::now() < rows.until) {
+            return Ok(Arc::clone(rows));
+        }
+        let mut rows = RowDependencies {
+            keys: vec![DependencyKey::Query(definition.compiled.query.id.clone())],
+            is_whole: true,
+            until: Instant::now() + RESOLVED_TTL,
+        };
+        for dependency in &definition.tables {
             let table = dependency.table.clone().qualified();
             if let Some(ids) = &dependency.query_ids {
-                keys.push(DependencyKey::SomeRows(table.clone()));
-                keys.extend(ids.iter().map(|id| DependencyKey::Rows(table.clone(), id.clone())));
+                rows.keys.push(DependencyKey::SomeRows(table.clone()));
+                let of = |id: &String| DependencyKey::Rows(table.clone(), id.clone());
+                rows.keys.extend(ids.iter().map(of));
             } else {
                 let resolved = self.resolve(&dependency.table).await?;
-                keys.extend(resolved.tables.iter().cloned().map(DependencyKey::Table));
-                is_whole &= resolved.is_whole;
+                rows.keys.extend(resolved.table.tables.iter().cloned().map(DependencyKey::Table));
+                rows.is_whole &= resolved.table.is_whole;
+                rows.until = rows.until.min(resolved.until);
             }
         }
-        Ok(RowDependencies { keys, is_whole })
+        let rows = Arc::new(rows);
+        *known() = Some(Arc::clone(&rows));
+        Ok(rows)
     }
 
-    async fn resolve(&self, table: &TableName) -> Result<Arc<ResolvedTable>, StoreError> {
+    async fn resolve(&self, table: &TableName) -> Result<Arc<Resolved>, StoreError> {
         if let Some(resolved) = self.resolved.get(table) {
             return Ok(resolved);
         }
+        let until = Instant::now() + RESOLVED_TTL;
         let resolved = self.change_feed.log().resolve(std::slice::from_ref(table)).await?;
         let resolved = resolved.into_iter().next().unwrap_or_else(|| ResolvedTable {
             tables: [table.clone().qualified()].into(),
             is_whole: false,
         });
-        let resolved = Arc::new(resolved);
+        let resolved = Arc::new(Resolved { table: resolved, until });
         self.resolved.insert(table.clone(), Arc::clone(&resolved));
         Ok(resolved)
     }

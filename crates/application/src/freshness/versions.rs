@@ -99,7 +99,10 @@ impl Default for VersionTable {
 
 impl VersionTable {
     /// Captures the present versions of `keys`. What is read afterwards is at least as new as they are.
-    pub(crate) fn capture(&self, keys: impl IntoIterator<Item = DependencyKey>) -> Dependencies {
+    pub(crate) fn capture<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a DependencyKey>,
+    ) -> Dependencies {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut captured: Vec<Arc<Version>> =
             keys.into_iter().map(|key| versions.of(key)).collect();
@@ -131,8 +134,8 @@ impl VersionTable {
 }
 
 impl Versions {
-    fn of(&mut self, key: DependencyKey) -> Arc<Version> {
-        if let Some(version) = self.by_key.get(&key).and_then(Weak::upgrade) {
+    fn of(&mut self, key: &DependencyKey) -> Arc<Version> {
+        if let Some(version) = self.by_key.get(key).and_then(Weak::upgrade) {
             return version;
         }
         if self.by_key.len() >= self.sweep_at {
@@ -140,7 +143,7 @@ impl Versions {
             self.sweep_at = FIRST_SWEEP.max(2 * self.by_key.len());
         }
         let version = Arc::default();
-        self.by_key.insert(key, Arc::downgrade(&version));
+        self.by_key.insert(key.clone(), Arc::downgrade(&version));
         version
     }
 }
