@@ -12,7 +12,7 @@ export RUSTUP_TOOLCHAIN := $(toolchain)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test steady check bench fuzz
+.PHONY: help run test steady accept check bench fuzz
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -28,6 +28,11 @@ test: ## Run every test: unit, property, documentation, acceptance
 steady: ## Repeat the tests on a busy machine, for hours (ARGS="--times 5 --only timing": less)
 	@scripts/setup test
 	@scripts/steady $(ARGS)
+
+accept: ## Accept the OpenAPI snapshot and write the settings reference anew; look at the difference
+	@scripts/setup test
+	INSTA_UPDATE=always UPDATE_DOCS=1 cargo nextest run --workspace -E 'test(/openapi::tests::/) + test(/config::reference::tests::/)'
+	@git --no-pager diff --stat -- '*.snap' README.md docs/guide/settings.md
 
 bench: ## Measure metricd beside limits and a reference (ARGS="--quick" or ARGS="cached uncached")
 	@scripts/setup bench
@@ -52,4 +57,5 @@ check: ## Check format, lints, docs, dependencies, spelling, scripts
 	cargo fetch --locked
 	cargo deny --offline check --allow no-license-field bans licenses sources
 	typos
+	scripts/conventions
 	shellcheck scripts/setup scripts/steady scripts/test scripts/toolchain .ci/run

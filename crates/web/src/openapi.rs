@@ -82,6 +82,17 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_path() {
+        let readme = include_str!("../../../README.md");
+        let document = serde_json::to_value(document()).unwrap();
+        for path in document["paths"].as_object().unwrap().keys() {
+            let forms = [format!(" {path}`"), format!("`{path}`"), format!(" {path}?")];
+            let listed = forms.iter().any(|form| readme.contains(form));
+            assert!(listed, "the table of endpoints does not list {path}");
+        }
+    }
+
+    #[test]
     fn the_document_is_the_one_that_was_agreed() {
         insta::assert_json_snapshot!("openapi", document());
     }

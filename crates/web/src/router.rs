@@ -1,4 +1,4 @@
-//! The whole URL map on one screen.
+//! The routes: which are open, which need a token, and the OpenAPI document of both.
 
 use std::sync::Arc;
 
