@@ -487,7 +487,7 @@ async fn all_rows_come_however_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_nobody_takes_any_more_leave_the_database_free() {
+async fn an_abandoned_stream_leaves_the_database_free() {
     on_each_engine_migrated(async |db, _| {
         let runner = db.runner();
         let endless =
@@ -506,7 +506,7 @@ async fn rows_that_nobody_takes_any_more_leave_the_database_free() {
             match runner.stream(&template("SELECT 1 AS x"), &[]).await {
                 Ok(mut rows) => break assert_eq!(lines(&mut rows).await.unwrap(), "1\r\n"),
                 Err(RunError::QueueFull | RunError::Unavailable(_)) => {
-                    tokio::task::yield_now().await
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => panic!("{error}"),
             }
