@@ -48,7 +48,7 @@ fuzz: ## Feed damaged and hostile SQL to the gate for a minute (ARGS="-max_total
 	RUSTUP_TOOLCHAIN=nightly cargo fuzz run gate fuzz/found fuzz/corpus/gate -- \
 		-max_total_time=60 -max_len=4096 -timeout=20 $(ARGS)
 
-check: ## Check format, lints, docs, dependencies, spelling, scripts
+check: ## Check format, lints, docs, dependencies, spelling, conventions, scripts
 	@scripts/setup check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings

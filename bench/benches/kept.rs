@@ -33,7 +33,7 @@ use metricd_web::{App, AppParts, AppSettings, JsonAnswers, SignIn};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Takes every token for one caller's.
+/// Accepts every token as one caller's.
 struct NoVerification(Arc<Identity>);
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! What is served in a run: metrics that are all alike, and their records of one year.
+//! The catalog of a run: identical metrics, and their records of one year.
 
 use std::{
     fmt::Write as _,
@@ -13,16 +13,16 @@ use metricd_acceptance::native::Postgres;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
-/// How many metrics there are at first.
+/// The initial number of metrics.
 pub(crate) const METRICS: u32 = 10;
-/// How many records a metric has at first: one every nine hours or so of 2025.
+/// The initial number of records of a metric: one every nine hours or so of 2025.
 pub(crate) const RECORDS: u32 = 1_000;
 
-/// The columns of a record that are its own.
+/// The columns of a record besides its keys.
 const RECORD: &str =
     "date, obsolescence_val, obsolescence, parts_flagged, alert_type, alert_category";
 
-/// The window that is asked for again and again: thirty days, and a row for each.
+/// The window of repeated requests: thirty days, with a row for each.
 pub(crate) const WINDOW: &str = "?start_date=2025-06-01&end_date=2025-06-30";
 
 /// The path of the metric `number`, from 1 on.
@@ -100,7 +100,7 @@ pub(crate) fn write_records(path: &Path, records: u32) -> Result<()> {
     Ok(file.flush()?)
 }
 
-/// Leaves the first metric's records alone in the table, and adds others that nobody asks for, up to
+/// Leaves the first metric's records alone in the table, and adds others that are never read, up to
 /// `records` in all.
 pub(crate) async fn grow_records(postgres: &Postgres, database: &str, records: u32) -> Result<()> {
     let first = query(1);
@@ -115,7 +115,7 @@ pub(crate) async fn grow_records(postgres: &Postgres, database: &str, records: u
 }
 
 /// Adds metrics like the first one, up to `metrics` in all, with queries of their own and no records.
-/// They are copied where they are kept: each would take several round trips by any other way.
+/// They are copied inside the database: any other way takes several round trips for each.
 pub(crate) async fn grow_metrics(postgres: &Postgres, database: &str, metrics: u32) -> Result<()> {
     let (first, next) = (metric(1), METRICS + 1);
     let own = "'cost-' || lpad(n::text, 6, '0')";

@@ -1,4 +1,4 @@
-//! A program that runs to its end on the core of the servers: how long it takes, and how much memory.
+//! Runs a program to its end on the core of the servers, and measures its time and memory.
 
 use std::{
     collections::BTreeMap,
@@ -13,28 +13,28 @@ use crate::{
     server::{Program, memory},
 };
 
-/// How often the kernel is asked how much memory the program has held.
+/// The interval between two samples of the program's peak memory.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a program has taken.
+/// The resources that a program used.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken {
-    /// How long it ran.
+pub(crate) struct Usage {
+    /// Its running time.
     pub(crate) time: Duration,
-    /// The most bytes that it held at once.
+    /// Its peak memory, in bytes.
     pub(crate) memory: u64,
 }
 
 /// Runs a program in the run's folder.
 ///
 /// # Errors
-/// When it fails; with what it said.
+/// When it fails; with its output.
 pub(crate) async fn run(
     ground: &Ground,
     program: &Path,
     arguments: &[&str],
     settings: BTreeMap<String, String>,
-) -> Result<Taken> {
+) -> Result<Usage> {
     let command: Vec<String> = [&[program.to_str().unwrap_or_default()][..], arguments]
         .concat()
         .into_iter()
@@ -65,5 +65,5 @@ pub(crate) async fn run(
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         bail!("{} ({status}): {said}", command.join(" "));
     }
-    Ok(Taken { time, memory: most })
+    Ok(Usage { time, memory: most })
 }

@@ -1,6 +1,6 @@
 //! How much a run measures.
 
-/// How much is measured.
+/// The extent of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     Full,
@@ -8,12 +8,12 @@ pub(crate) enum Extent {
 }
 
 impl Extent {
-    /// How often each contender has its turn.
+    /// Returns the number of rounds of each contender.
     pub(crate) fn rounds(self) -> u32 {
         self.of(5, 2)
     }
 
-    /// How long a turn takes.
+    /// Returns the length of one round.
     pub(crate) fn seconds(self) -> u32 {
         self.of(4, 2)
     }

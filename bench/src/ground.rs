@@ -1,4 +1,4 @@
-//! Where a run takes place: a folder, a PostgreSQL and the servers under test, all gone when it ends.
+//! The environment of a run: a folder, a PostgreSQL and the servers under test, all removed at its end.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     server::{Program, Server, free_address},
 };
 
-/// How many connections to the database every contender has.
+/// The number of database connections of every contender.
 pub(crate) const POOL: u32 = 10;
 
 /// The database that those of all sections are copied from.
@@ -43,7 +43,7 @@ pub(crate) const IMPORT: [&str; 7] = [
     "records.json",
 ];
 
-/// Where a run takes place.
+/// The environment of a run.
 pub(crate) struct Ground {
     /// The database server.
     pub(crate) postgres: Postgres,
@@ -51,7 +51,7 @@ pub(crate) struct Ground {
     pub(crate) cores: Cores,
     /// A token of an editor's.
     pub(crate) token: String,
-    /// What ends the servers if the run cannot.
+    /// Ends the servers if the run cannot.
     pub(crate) watchdog: Arc<Watchdog>,
     metricd: PathBuf,
     client: Client,
@@ -59,7 +59,7 @@ pub(crate) struct Ground {
     started: AtomicU32,
 }
 
-/// An answer, as a caller got it.
+/// A response, as a client received it.
 pub(crate) struct Answer {
     headers: HeaderMap,
     body: String,
@@ -116,7 +116,7 @@ impl Ground {
         self.postgres.create_database(name, BASE).await
     }
 
-    /// What metricd is told in every section: its database, no limit for callers, and silence.
+    /// Returns the settings of every section: the database, no rate limit, and few logs.
     pub(crate) fn settings(&self, database: &str) -> BTreeMap<String, String> {
         let mut settings = Self::silent_settings();
         settings.insert("DATABASE_URL".into(), self.postgres.url(database));
@@ -133,7 +133,7 @@ impl Ground {
         settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 
-    /// Runs a command of metricd's to its end, and gives what it printed.
+    /// Runs a command of metricd to its end, and returns its output.
     pub(crate) async fn metricd(
         &self,
         arguments: &[&str],
@@ -246,7 +246,7 @@ impl Ground {
         Program { command, settings, folder, log, core: &self.cores.server }
     }
 
-    /// Asks a server once.
+    /// Sends one request to a server.
     pub(crate) async fn ask(
         &self,
         server: &Server,
@@ -266,7 +266,7 @@ impl Ground {
         Ok(Answer { headers, body })
     }
 
-    /// Asks again and again until a server that is starting has answered.
+    /// Retries until a starting server has answered.
     pub(crate) async fn first_answer(&self, server: &mut Server, target: &str) -> Result<()> {
         let url = format!("http://{}{target}", server.address);
         loop {
@@ -299,7 +299,7 @@ impl Ground {
         Ok(path)
     }
 
-    /// The statement that metricd has run last, as PostgreSQL got it.
+    /// Returns the last statement of metricd, as PostgreSQL received it.
     pub(crate) async fn statement(&self, database: &str) -> Result<String> {
         let mut connection = self.postgres.connect(database).await?;
         let asked = "SELECT query FROM pg_stat_activity \

@@ -1,12 +1,12 @@
-//! The machine that a run takes place on: which cores there are for whom, and what it is made of.
+//! The machine of a run: its cores and its description.
 
 use std::{fs, process::Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 
-/// Which cores a run uses. Servers under test have one of their own, so that neither who asks nor the
-/// database takes time from them, and a rate says what a core can do.
+/// The cores of a run. Servers under test have one of their own, so that neither the load nor the
+/// database takes time from them, and a rate tells what a core can do.
 #[derive(Debug, Clone)]
 pub(crate) struct Cores {
     /// The core of servers under test.
@@ -16,14 +16,14 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// Those that this process may use.
+    /// Returns those that this process may use.
     pub(crate) fn of_this_machine() -> Result<Self> {
         let status = fs::read_to_string("/proc/self/status")?;
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         Self::of_list(list.context("the kernel does not tell which cores there are")?.trim())
     }
 
-    /// Of a list such as `0-3,8`.
+    /// Parses a list such as `0-3,8`.
     fn of_list(text: &str) -> Result<Self> {
         let mut cores = Vec::new();
         for range in text.split(',') {
@@ -51,7 +51,7 @@ impl Cores {
     }
 }
 
-/// What the report says of the machine and of the programs, a line each.
+/// Describes the machine and the programs for the report, a line each.
 pub(crate) async fn describe(cores: &Cores) -> Vec<String> {
     let field = |path: &str, name: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -79,7 +79,7 @@ pub(crate) async fn describe(cores: &Cores) -> Vec<String> {
     lines
 }
 
-/// The first line that a program prints, without what stands behind a version.
+/// Returns the first line that a program prints, without a suffix of its version.
 async fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stderr(Stdio::null()).output().await;
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());

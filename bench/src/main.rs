@@ -1,5 +1,5 @@
-//! `make bench`: metricd beside what it could be at best and beside what else one could have, all
-//! measured in turns in one run, because a figure alone says more of the machine than of metricd.
+//! `make bench`: measures metricd beside an upper limit and beside a reference, all in turns in one run,
+//! because a figure alone says more of the machine than of metricd.
 
 mod catalog;
 mod command;
@@ -55,7 +55,7 @@ enum Section {
     Growth,
 }
 
-// What a run starts takes cores from nobody but who is measured.
+// A single thread: the bench must not take cores from the servers under test.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
@@ -115,7 +115,7 @@ fn print(text: &str) {
     println!("{text}");
 }
 
-/// The whole page.
+/// Writes the whole page.
 fn page(machine: &[String], found: &Findings) -> Result<String> {
     let mut page = String::from(INTRODUCTION);
     for line in machine {

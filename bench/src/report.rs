@@ -1,35 +1,34 @@
-//! What a run found, as a page that a person reads: ratios first, each beside its target, then what
-//! they are made of.
+//! The report of a run, as a Markdown page: ratios first, each beside its target, then the figures.
 
 use std::fmt::{self, Display, Write as _};
 
 use crate::{rounds::Contender, wrk::Measured};
 
-/// What a section found.
+/// The findings of a section.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// What metricd is beside something else.
+    /// The ratios of metricd to other contenders.
     pub(crate) ratios: Vec<Ratio>,
-    /// What was measured.
+    /// The figures.
     pub(crate) tables: Vec<Table>,
 }
 
-/// metricd beside something else.
+/// A ratio of metricd to another contender.
 #[derive(Debug)]
 pub(crate) struct Ratio {
     /// What is compared.
     pub(crate) what: String,
     /// metricd's figure.
     pub(crate) ours: String,
-    /// What it stands beside, with its figure.
+    /// The other contender, with its figure.
     pub(crate) beside: String,
-    /// How many times as much the first is.
+    /// The ratio.
     pub(crate) times: f64,
-    /// What it should be.
+    /// The target.
     pub(crate) target: Option<Target>,
 }
 
-/// What a ratio should be.
+/// The target of a ratio.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     /// This or more.

@@ -1,4 +1,4 @@
-//! Measuring things in turns, so that whatever else the machine does meets all of them.
+//! Measures contenders in turns, so that other load on the machine affects all of them alike.
 
 use std::array;
 
@@ -12,9 +12,9 @@ use crate::{
     wrk::{Load, Measured},
 };
 
-/// Something to measure beside others.
+/// A contender: a server under a load, or PostgreSQL under pgbench.
 pub(crate) struct Contender<'a> {
-    /// What it is, in the table.
+    /// Its name in the table.
     pub(crate) name: String,
     way: Way<'a>,
 }
@@ -25,12 +25,12 @@ enum Way<'a> {
 }
 
 impl<'a> Contender<'a> {
-    /// A server that is asked over HTTP.
+    /// Creates a contender that is loaded over HTTP.
     pub(crate) fn http(name: impl Into<String>, server: &'a Server, load: Load) -> Self {
         Self { name: name.into(), way: Way::Http { server, load } }
     }
 
-    /// PostgreSQL, asked by pgbench.
+    /// Creates a contender that pgbench loads.
     pub(crate) fn pgbench(
         name: impl Into<String>,
         ground: &'a Ground,
@@ -60,7 +60,7 @@ pub(crate) async fn in_turns<const N: usize>(
     Ok(array::from_fn(|place| medians[place]))
 }
 
-/// The same for as many contenders as there happen to be.
+/// The same for a list of contenders.
 pub(crate) async fn many_in_turns(
     contenders: &[Contender<'_>],
     extent: Extent,
@@ -79,7 +79,7 @@ pub(crate) async fn many_in_turns(
     Ok(rounds.iter().map(|runs| middle(runs)).collect())
 }
 
-/// The median of each figure by itself.
+/// Returns the median of each figure by itself.
 fn middle(runs: &[Measured]) -> Measured {
     let optional = |figure: fn(&Measured) -> Option<f64>| {
         let figures: Option<Vec<f64>> = runs.iter().map(figure).collect();
@@ -95,7 +95,7 @@ fn middle(runs: &[Measured]) -> Measured {
     }
 }
 
-/// The one in the middle; of an even number, the upper one.
+/// Returns the median; of an even number, the upper one.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

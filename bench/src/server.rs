@@ -1,4 +1,4 @@
-//! A server under test: a process on the core for servers, and what it takes.
+//! A server under test: a process on the core for servers, with its use of resources.
 
 use std::{
     collections::BTreeMap,
@@ -57,7 +57,7 @@ impl Program<'_> {
     }
 }
 
-/// An address of this machine where nobody listens.
+/// Returns a free address of this machine.
 pub(crate) async fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
 }
@@ -79,7 +79,7 @@ impl Server {
         Ok(Self { address, process, pid, database, log, watchdog })
     }
 
-    /// Waits until it takes connections.
+    /// Waits until it accepts connections.
     pub(crate) async fn wait_until_up(&mut self) -> Result<()> {
         process::poll_until(async || {
             self.check()?;
@@ -91,7 +91,7 @@ impl Server {
         .await
     }
 
-    /// Fails, with its last words, if it has ended.
+    /// Fails, with its log, if it has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.process.try_wait()? {
             bail!("a server has ended ({status}): {}", self.words());
@@ -99,18 +99,18 @@ impl Server {
         Ok(())
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub(crate) fn words(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The processor's time that it has taken so far.
+    /// Returns its CPU time so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
         Ok(TICK * Account::parse(&stat)?.ticks)
     }
 
-    /// The processor's time that all of PostgreSQL has taken so far.
+    /// Returns the CPU time of all of PostgreSQL's processes so far.
     pub(crate) fn database_cpu(&self) -> Result<Duration> {
         let mut ticks = 0;
         for entry in fs::read_dir("/proc")? {
@@ -126,7 +126,7 @@ impl Server {
         Ok(TICK * ticks)
     }
 
-    /// The bytes of memory that it holds.
+    /// Returns its resident memory, in bytes.
     pub(crate) fn resident(&self) -> Result<u64> {
         memory(self.pid, "VmRSS").context("a server has ended")
     }
@@ -164,7 +164,7 @@ impl Account {
     }
 }
 
-/// What the kernel says of a process's memory, in bytes, if it is there.
+/// Returns a figure of a process's memory from the kernel, in bytes, if the process exists.
 pub(crate) fn memory(pid: u32, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;

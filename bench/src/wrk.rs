@@ -1,4 +1,4 @@
-//! The load: wrk, and what it and the kernel say of a run.
+//! The load generator: wrk, with its results and the kernel's accounting of a run.
 
 use std::{cell::Cell, path::Path, process::Stdio, time::Duration};
 
@@ -8,27 +8,27 @@ use tokio::process::Command;
 
 use crate::server::Server;
 
-/// What one server is asked, again and again.
+/// The requests of a load.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
     /// The path and the query string.
     pub(crate) target: String,
-    /// What each request says beside it.
+    /// The headers of each request.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// How many connections ask at once.
+    /// The number of concurrent connections.
     pub(crate) connections: u32,
     /// The script, in `bench/wrk`.
     pub(crate) script: &'static str,
-    /// What the script is told.
+    /// The arguments of the script.
     pub(crate) arguments: Vec<String>,
-    /// How many windows were asked for that nobody had asked for before.
+    /// The number of new windows requested so far.
     windows: Cell<u64>,
 }
 
-/// The script that counts the windows that it asks for.
+/// The script that counts the windows that it requests.
 const WINDOWS: &str = "windows.lua";
 
-/// What a run of some seconds came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     /// Answers in a second.
@@ -59,7 +59,7 @@ impl Load {
     /// How long one run of many takes, in seconds.
     const A_WHILE: u32 = 5;
 
-    /// Asks the same thing with one token over these connections.
+    /// Creates a load of one target with one token over these connections.
     pub(crate) fn new(target: impl Into<String>, token: &str, connections: u32) -> Self {
         Self {
             target: target.into(),
@@ -71,26 +71,26 @@ impl Load {
         }
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// With another script.
+    /// Sets the script.
     pub(crate) fn script(mut self, script: &'static str, arguments: &[&str]) -> Self {
         self.script = script;
         self.arguments = arguments.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// With the usual window and, each so many requests, one that was not asked for before.
+    /// Requests the usual window and, once in `every` requests, a new one.
     pub(crate) fn windows(self, every: u32) -> Self {
         let path = self.target.clone();
         self.script(WINDOWS, &[&path, &every.to_string()])
     }
 
-    /// Asks `server` for `number` windows, each once, and gives the most bytes of memory that it held.
+    /// Requests `number` windows of `server`, each once, and returns its peak memory, in bytes.
     pub(crate) async fn ask_windows(self, server: &Server, number: u32) -> Result<u64> {
         let load = self.windows(1);
         let mut most = 0;
@@ -101,10 +101,10 @@ impl Load {
         Ok(most)
     }
 
-    /// Asks `server` for some seconds.
+    /// Loads `server` for some seconds.
     ///
     /// # Errors
-    /// When an answer was none or an error: its speed would mean nothing.
+    /// When a request failed: the figures would mean nothing.
     pub(crate) async fn run(&self, server: &Server, seconds: u32) -> Result<Measured> {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("wrk");
         let mut wrk = Command::new("wrk");
@@ -131,7 +131,7 @@ impl Load {
         let summary: Summary = serde_json::from_str(line)?;
         ensure!(summary.failed == 0, "{} of {} answers failed", summary.failed, summary.requests);
         ensure!(summary.requests > 0, "there was no answer");
-        // Whoever did not wait for an answer has asked too.
+        // Requests that were still in flight count too.
         let asked = summary.requests + self.connections;
         self.windows.set(self.windows.get() + u64::from(asked));
         let took = Duration::from_micros(summary.micros.into());

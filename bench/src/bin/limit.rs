@@ -1,5 +1,5 @@
-//! What stands beside metricd as a limit: axum that answers at once what it was given, or what one
-//! prepared query says. It knows no token, checks nothing, and keeps nothing.
+//! The upper limit to compare metricd with: axum that returns a fixed answer, or the rows of one
+//! prepared query. It verifies no token, checks nothing, and caches nothing.
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -35,7 +35,7 @@ struct Args {
     connections: u32,
 }
 
-/// An answer in the parts that a query's rows are put between.
+/// An answer, split around its rows.
 #[derive(Deserialize)]
 struct Parts {
     headers: Vec<(String, String)>,
@@ -92,7 +92,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The answer, or word that the caller has it.
+/// Returns the answer, or 304.
 async fn same(State(fixed): State<Fixed>, asked: HeaderMap) -> Response {
     if asked.contains_key(header::IF_NONE_MATCH) {
         let mut headers = fixed.headers;
@@ -102,7 +102,7 @@ async fn same(State(fixed): State<Fixed>, asked: HeaderMap) -> Response {
     (fixed.headers, fixed.body).into_response()
 }
 
-/// The answer with the rows of now.
+/// Returns the answer with current rows.
 async fn ask(
     State(asked): State<Arc<Asked>>,
     Query(window): Query<Window>,

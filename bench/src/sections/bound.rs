@@ -1,4 +1,4 @@
-//! Whether kept answers stay within the bytes that they may take.
+//! Whether the answer cache stays within its memory limit.
 
 use anyhow::Result;
 

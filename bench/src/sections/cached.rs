@@ -1,4 +1,4 @@
-//! Answers from memory: the whole body, and word that the caller has it.
+//! Cache hits: with a body, and 304 for a client that has it.
 
 use anyhow::{Result, ensure};
 

@@ -1,4 +1,4 @@
-//! What becomes of speed when there is more of everything: metrics, records, connections.
+//! Speed with growing numbers of metrics, records and connections.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ use crate::{
     wrk::Load,
 };
 
-/// So few that nobody waits in line.
+/// So few connections that no request is queued.
 const FEW: u32 = 4;
 
 pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {

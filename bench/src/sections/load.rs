@@ -7,13 +7,13 @@ use metricd_acceptance::native;
 
 use crate::{
     Extent, catalog,
-    command::{self, Taken},
+    command::{self, Usage},
     ground::Ground,
     report::{Findings, Ratio, Table, Target, megabytes, micros, number},
     rounds::median,
 };
 
-/// What one load may hold of memory, at most.
+/// The limit on the memory of one load.
 const MEMORY: f64 = 200e6;
 
 /// Tables that the same rows are copied into, and how metricd fills them.
@@ -49,21 +49,21 @@ pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {
         let (mut ours, mut copies) = (Vec::new(), Vec::new());
         for _ in 0..extent.of(3, 1) {
             if arguments[0] == "load" {
-                // It makes the table.
+                // It creates the table.
                 let drop = format!("DROP TABLE IF EXISTS {table}");
                 catalog::run(&ground.postgres, database, &[&drop, "CHECKPOINT"]).await?;
             } else {
                 empty(ground, database, table).await?;
             }
             ours.push(metricd(ground, database, arguments).await?);
-            // The very rows that are there now.
+            // The same rows that were loaded.
             let out = format!("\\copy {table} TO 'rows.csv' CSV HEADER");
             psql(ground, database, &out).await?;
             empty(ground, database, table).await?;
             let back = format!("\\copy {table} FROM 'rows.csv' CSV HEADER");
             copies.push(psql(ground, database, &back).await?);
         }
-        let middle = |taken: &[Taken]| {
+        let middle = |taken: &[Usage]| {
             let seconds = median(taken.iter().map(|one| one.time.as_secs_f64()).collect());
             let bytes = taken.iter().map(|one| one.memory).max().unwrap_or_default();
             (f64::from(records) / seconds, seconds, bytes)
@@ -110,11 +110,11 @@ async fn knows(ground: &Ground, command: &str) -> Result<bool> {
     Ok(help.lines().any(|line| line.split_whitespace().next() == Some(command)))
 }
 
-async fn metricd(ground: &Ground, database: &str, arguments: &[&str]) -> Result<Taken> {
+async fn metricd(ground: &Ground, database: &str, arguments: &[&str]) -> Result<Usage> {
     command::run(ground, ground.binary(), arguments, ground.settings(database)).await
 }
 
-async fn psql(ground: &Ground, database: &str, order: &str) -> Result<Taken> {
+async fn psql(ground: &Ground, database: &str, order: &str) -> Result<Usage> {
     let (program, url) = (native::program("psql")?, ground.postgres.url(database));
     let arguments = ["--no-psqlrc", "--quiet", "--command", order, &url];
     command::run(ground, Path::new(&program), &arguments, BTreeMap::new()).await

@@ -1,4 +1,4 @@
-//! What a server holds of memory: at idle, with many answers, and with many connections.
+//! The memory of a server: at idle, with many cached answers, and with many connections.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Nearly always the same window, and now and then one that nobody has asked for before.
+//! A mix of cache hits and misses: mostly the same window, sometimes a new one.
 
 use anyhow::Result;
 

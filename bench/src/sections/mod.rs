@@ -1,4 +1,4 @@
-//! What is measured, one section a file.
+//! The sections of the report, one file each.
 
 pub(crate) mod bound;
 pub(crate) mod cached;

@@ -1,4 +1,4 @@
-//! Answers that the database is asked for each time.
+//! Answers that bypass the cache.
 
 use anyhow::{Result, ensure};
 

@@ -1,6 +1,6 @@
 Feature: Approval
-  Where it is asked for, a metric that a sentence became answers nobody until somebody who may has
-  approved it. Until then it is there only for those who could do something about it.
+  Where approval is required, a generated metric cannot be read until a caller with the permission has
+  approved it. Until then it is visible only to callers who can approve or edit it.
 
   Background:
     Given the setting "METRICD_GENERATION__APPROVAL" is "required"
@@ -92,7 +92,7 @@ Feature: Approval
     When I send POST to "/metrics/{id}/approve?query_version=2"
     Then the answer is 200
 
-  Scenario: What a person wrote waits for nobody
+  Scenario: SQL that a person wrote needs no approval
     Given I am "ann"
     And I have made the metric
       """

@@ -1,5 +1,5 @@
 Feature: Audit
-  Whoever answers for the data can see who has done what, and who was not allowed to.
+  The owner of the data can see who has done what, and who was denied what.
 
   Rule: What it says
 
@@ -389,7 +389,7 @@ Feature: Audit
         | PUT    |
         | POST   |
 
-  # The embedded engine lets nobody in but metricd.
+  # The embedded engine accepts no connection but metricd's.
   @native
   Rule: In the database
 
@@ -459,8 +459,8 @@ Feature: Audit
         [{"queries": 1}]
         """
 
-    # Whoever may not do it may not, whether or not it can be written down.
-    Scenario: A denial that cannot be written down is one, and the log says what the audit lacks
+    # A denial holds whether or not its audit event can be written.
+    Scenario: A denial that cannot be audited holds, and the log has the lost event
       Given this SQL was run in the database
         """
         CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS

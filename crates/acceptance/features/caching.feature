@@ -1,5 +1,5 @@
 Feature: Caching
-  What was asked a moment ago is answered from memory, until what it was made from changes. Every
+  An answer is served from the cache until its data changes. Every
   answer says where it comes from and how old it is.
 
   Background:
@@ -36,7 +36,7 @@ Feature: Caching
       And one DEBUG line says "Cache miss"
       And one DEBUG line says "Cache hit"
 
-    Scenario: Whoever has it gets no body
+    Scenario: A client that has the answer gets 304 without a body
       When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
       And I remember the header "ETag" as "tag"
       And the next request has the header "If-None-Match" "{tag}"
@@ -178,7 +178,7 @@ Feature: Caching
       And I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
       Then the answer's header "Cache-Status" is "metricd; fwd=bypass"
 
-    Scenario: One that has expired is given to nobody
+    Scenario: An expired answer is never served
       Given the setting "METRICD_CACHE__TTL" is "1s"
       And the setting "METRICD_LOG" is "debug"
       And the sample catalog

@@ -1,5 +1,5 @@
 Feature: Changes
-  What was written, by whomever, is noted in the transaction that wrote it.
+  Every write, by metricd or by others, is logged as a change in its own transaction.
 
   # The harness looks into the database while metricd runs: the embedded engine has one connection.
   @native
@@ -99,7 +99,7 @@ Feature: Changes
       Then the answer is 422
       And the body mentions "must be a table, or a schema and a table"
 
-    Scenario Outline: Whoever has no right learns nothing: <name>
+    Scenario Outline: A caller without the permission learns nothing: <name>
       Given I am "bob"
       When the next request has the header "X-Request-Id" "denied"
       And I send POST to "/tables/<name>/changed"

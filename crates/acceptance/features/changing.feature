@@ -1,6 +1,6 @@
 Feature: Changing metrics
-  A metric is changed by whoever may change it, in what they name and nothing else. A locked one is
-  not changed at all.
+  A caller with the permission changes the named fields of a metric and nothing else. A locked metric
+  is not changed at all.
 
   Rule: One metric
 
@@ -54,7 +54,7 @@ Feature: Changing metrics
       When I send DELETE to "/metrics/{id}"
       Then the answer is 404
 
-    Scenario: Moving a tile, unless somebody moved it before
+    Scenario: Replacing layouts, unless they were modified concurrently
       Given I have made the metric
         """
         {
@@ -146,7 +146,7 @@ Feature: Changing metrics
         {"display": {"chart": "bar", "unit": "€"}, "owner": null, "tags": ["one"]}
         """
 
-    Scenario: A chart that nobody can draw
+    Scenario: A chart without a known kind
       Given I have made the metric
         """
         {"is_editable": true, "layouts": [], "query": "SELECT 1 AS x", "name": "One"}

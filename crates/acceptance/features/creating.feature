@@ -80,7 +80,7 @@ Feature: Creating metrics
       }]
       """
 
-  Scenario: The metric of one's own records shows nobody else's, and none from before its days
+  Scenario: The metric of raw records shows only its own, and none from before its days
     Given I have made the metric
       """
       {"is_editable": true, "layouts": [], "query_generation_prompt": "gibberish"}
@@ -107,7 +107,7 @@ Feature: Creating metrics
     When I ask for the metric "{id}" with "day_range=365"
     Then its records has 1 item
 
-  Scenario: Whoever wants no guess says strict
+  Scenario: With `strict`, a prompt that is not understood is an error
     When I POST to "/metrics"
       """
       {

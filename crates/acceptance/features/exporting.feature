@@ -1,6 +1,6 @@
 Feature: All rows as CSV
-  Whoever prefers CSV gets every row of a metric's window, however many, just as PostgreSQL writes the
-  values. What could not be given to the last row never looks whole.
+  A client that prefers CSV gets every row of a metric's window, however many, with the values as
+  PostgreSQL writes them. An incomplete export never looks complete.
 
   Rule: What is in the file
 
@@ -162,14 +162,14 @@ Feature: All rows as CSV
         """
       Then the metric "{id}" as CSV breaks off
 
-  Rule: Nobody holds the database for long
+  Rule: No export holds the database for long
 
     Background:
       Given the setting "METRICD_LIMITS__MAX_COST" is "4000000000"
 
     # The embedded engine has one connection: the next one would wait for it.
     @native
-    Scenario: Whoever hangs up ends the query
+    Scenario: A client that disconnects cancels the query
       Given metricd is running
       And a metric with the query
         """
@@ -216,7 +216,7 @@ Feature: All rows as CSV
         {"alert_type": "globex", "parts_flagged": 2}
         """
 
-    Scenario: Each tenant gets its own rows, and nobody else any
+    Scenario: Each tenant gets its own rows, and other callers none
       Given the next request has the header "Accept" "text/csv"
       When "ann" asks for the metric "{id}"
       Then the body is the CSV

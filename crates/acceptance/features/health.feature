@@ -1,5 +1,5 @@
 Feature: Health
-  Whoever watches the service learns whether it can answer, and asks without a token.
+  A monitor learns without a token whether the service can answer.
 
   Scenario: A healthy service
     Given metricd is running

@@ -1,6 +1,6 @@
 Feature: Requests that take effect once
-  Whoever does not know whether a request arrived sends it again with the same Idempotency-Key: it takes
-  effect once, and has the same answer.
+  A client that does not know whether a request arrived repeats it with the same Idempotency-Key: it
+  takes effect once, and has the same response.
 
   Background:
     Given "ann" is an editor

@@ -1,6 +1,5 @@
 Feature: Limits
-  A query that takes too long costs its own caller the answer, and everybody else a short wait at
-  most.
+  A query that exceeds its deadline fails for its own caller, and delays other callers only shortly.
 
   Background:
     # What the planner thinks is too expensive would not even start.
@@ -32,7 +31,7 @@ Feature: Limits
         | query   | METRICD_LIMITS__QUERY_TIMEOUT   |
         | request | METRICD_LIMITS__REQUEST_TIMEOUT |
 
-    # The embedded engine cannot cancel what runs; nobody but metricd can ask it what does.
+    # The embedded engine can neither cancel a query nor be asked from outside what runs.
     @native
     Scenario Outline: A server is rid of the query when the <limit> has lasted too long
       Given metricd is running
@@ -77,7 +76,7 @@ Feature: Limits
 
   Rule: More requests than the database can take
 
-    Scenario: Whoever waits too long is told to come back, and the service is still healthy
+    Scenario: A request that is queued for too long gets Retry-After, and the service stays healthy
       Given metricd is running
       And a metric with the query
         """

@@ -1,5 +1,5 @@
 Feature: Limits of callers
-  One caller's hurry is nobody else's wait, and a request that is no proper one costs little.
+  The rate of one caller does not delay another, and an invalid request costs little.
 
   Rule: How often one may ask
 
@@ -19,7 +19,7 @@ Feature: Limits of callers
       And "bob" is answered 200 each of 3 times by "/metrics"
       And "ann" is answered 200 each of 20 times by "/health"
       And "anonymous" is answered 200 each of 20 times by "/openapi.json"
-      # Whoever waits is served again.
+      # A caller who waits is served again.
       When I ask for "/metrics" until the answer is 200
 
     Scenario: Two tokens of one caller are one caller
@@ -32,7 +32,7 @@ Feature: Limits of callers
       Given "ann" is an editor with the claim "shift" "late"
       Then "ann" is answered 429 once or more of 30 times by "/metrics"
 
-    Scenario: Whoever guesses is held back, and whoever need not guess is not
+    Scenario: Rejected tokens are rate limited, and valid ones are not affected
       Given the setting "METRICD_LIMITS__REQUESTS_PER_SECOND" is "1"
       And the setting "METRICD_LIMITS__BURST" is "3"
       And "ann" is a viewer
@@ -48,13 +48,13 @@ Feature: Limits of callers
       And the audit of "outcome=denied" has 0 events
 
     # Nothing listens at port 1.
-    Scenario: Whoever guesses while the issuer cannot be asked is held back as well
+    Scenario: Unverifiable tokens are rate limited as well while the issuer is unreachable
       Given metricd trusts some issuer
       And the setting "METRICD_COGNITO__JWKS_URI" is "http://127.0.0.1:1/keys"
       And the setting "METRICD_LIMITS__REQUESTS_PER_SECOND" is "1"
       And the setting "METRICD_LIMITS__BURST" is "3"
       And metricd is running
-      # Signed by nobody, in the name of that issuer.
+      # Without a signature, in the name of that issuer.
       And I have the token "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2NvZ25pdG8taWRwLmV1LWNlbnRyYWwtMS5hbWF6b25hd3MuY29tL2V1LWNlbnRyYWwtMV9FWEFNUExFIn0.c2lnbmF0dXJl"
       When I ask for "/metrics"
       Then the answer is 503
@@ -160,7 +160,7 @@ Feature: Limits of callers
       Then the answer has no header "Access-Control-Allow-Origin"
       And the answer is not a success
 
-    Scenario: A listed origin may ask, and nobody else
+    Scenario: Only a listed origin may send requests
       Given the setting "METRICD_HTTP__CORS_ORIGINS" is "https://dash.example,https://other.example"
       And metricd is running
       When the next request has the header "Origin" "https://dash.example"
@@ -227,7 +227,7 @@ Feature: Limits of callers
   @native
   Rule: Where a request comes from
 
-    Scenario: Nobody is believed unless it is a trusted proxy
+    Scenario: Forwarded addresses are believed from trusted proxies only
       Given metricd is running
       When the next request has the header "X-Request-Id" "from-1"
       And the next request has the header "X-Forwarded-For" "198.51.100.7"

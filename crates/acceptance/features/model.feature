@@ -1,8 +1,8 @@
 # What is behind the gate is the same for every engine, and a model reaches neither: one is enough.
 @native
 Feature: A model that writes queries
-  When one is configured, a model is asked first. What it writes is trusted no more than anybody's
-  SQL, and when it is of no help, metricd answers without it.
+  When one is configured, a model is called first. Its SQL is checked as all SQL is, and when it fails,
+  metricd answers without it.
 
   Scenario: A model's query becomes a metric
     Given a model that writes
@@ -97,7 +97,7 @@ Feature: A model that writes queries
       | reads metricd's own       | SELECT sql FROM metricd.queries           | queries   |
       | reads what is not there   | SELECT pay FROM salaries                  | salaries  |
       | sleeps                    | SELECT pg_sleep(100) AS n                 | pg_sleep  |
-      | becomes somebody else     | SELECT set_config('role', 'none', true) AS n | set_config |
+      | becomes another role      | SELECT set_config('role', 'none', true) AS n | set_config |
 
   Scenario: A slow model does not hold up its caller
     Given a model that never answers

@@ -1,5 +1,5 @@
 Feature: Operations
-  What whoever runs metricd can rely on.
+  What operators of metricd can rely on.
 
   Rule: While it runs
 
@@ -42,7 +42,7 @@ Feature: Operations
         }
         """
 
-    Scenario: Answers are compressed for whoever asks for it
+    Scenario: Answers are compressed for clients that accept it
       Given the next request has the header "Accept-Encoding" "gzip"
       When I ask for "/openapi.json"
       Then the answer is 200
@@ -122,7 +122,7 @@ Feature: Operations
       And it says "as the reader role `reader`"
       And it does not say "s3cr3t-w0rd"
 
-    # A server keeps its data where nobody else may look.
+    # A server keeps its data in a private folder.
     @embedded
     Scenario: The data folder is metricd's own
       Given a database that metricd has never seen
@@ -138,7 +138,7 @@ Feature: Operations
 
     # A database that others use exists only on a server.
     @native
-    Scenario Outline: A database with somebody else's tables is left alone
+    Scenario Outline: A database with foreign tables is left alone
       Given a database that metricd has never seen
       And this SQL was run in the database
         """

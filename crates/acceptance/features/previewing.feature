@@ -1,5 +1,5 @@
 Feature: Previewing
-  What a metric would be can be seen before there is one.
+  A metric can be previewed before it is created.
 
   Scenario: SQL that is tried
     Given metricd is running
@@ -101,7 +101,7 @@ Feature: Previewing
     And the body mentions "too expensive"
     And its errors.0.loc is ["body", "query"]
 
-  Scenario: What is too expensive for anybody is not made, whatever the claim
+  Scenario: A metric that is too expensive is not created, whatever the claim
     Given the setting "METRICD_LIMITS__MAX_COST" is "1000"
     And the setting "METRICD_CLAIMS__TENANT_ID" is "tenant"
     And metricd is running

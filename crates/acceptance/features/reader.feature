@@ -44,7 +44,7 @@ Feature: The reader
       Then the answer is 500
       And the body does not mention "orders"
 
-    Scenario: Stored SQL runs as the reader and as nobody else
+    Scenario: Stored SQL runs as the reader role only
       Given a metric with the query
         """
         SELECT count(*) AS n FROM metrics
@@ -87,7 +87,7 @@ Feature: The reader
       And I ask for "/health"
       Then the answer is 200
 
-    Scenario: A role that somebody else may be using is left alone
+    Scenario: A role that another database may use is left alone
       Given a database that metricd has never seen
       And this SQL was run in the database
         """

@@ -1,5 +1,5 @@
 Feature: Rights
-  Policies say who may do what, and on what. What a caller may not read is, to that caller, not there.
+  Policies grant permissions. A metric that a caller may not read does not exist for that caller.
 
   Rule: Every operation of the API
 
@@ -34,7 +34,7 @@ Feature: Rights
 
     # What a role has no right to on anything at all is refused before anything is looked up.
     @native
-    Scenario: Somebody to whom nothing is permitted
+    Scenario: A caller without any permission
       Given the policies are
         """
         permit (principal in Role::"admin", action, resource);
@@ -143,7 +143,7 @@ Feature: Rights
         {"items": [], "next_cursor": null}
         """
 
-    # More than metricd looks at for one page. Nobody but the database makes so many so soon.
+    # More than metricd reads for one page. Only the database creates so many so quickly.
     @native
     Scenario: Very many metrics that may not be read
       Given 4 metrics tagged "secret" and 2 tagged "open"
@@ -200,7 +200,7 @@ Feature: Rights
       When "ann" asks for "/metrics"
       Then its items has 1 item
 
-    Scenario: Whoever gives a metric away has it no more
+    Scenario: A caller who gives a metric away loses its permissions
       Given I am "bob"
       And I have made the metric
         """
@@ -375,7 +375,7 @@ Feature: Rights
         {"query": "SELECT count(*) AS n FROM metrics"}
         """
       Then the answer is 200
-      # What is there already may be shown and named by whoever could not write it.
+      # A caller who could not write the SQL may still show and rename the metric.
       Given I am "ann"
       When I ask for the metric "{id}"
       Then its records are [{"n": 0}]
@@ -385,7 +385,7 @@ Feature: Rights
         """
       Then the answer is 200
 
-    Scenario: SQL that also answers somebody else's metric
+    Scenario: SQL that also answers another owner's metric
       Given the file "metrics.json" is
         """
         {
@@ -467,7 +467,7 @@ Feature: Rights
       Then it succeeds
       When metricd starts
 
-    Scenario: Nobody changes the SQL of a metric by way of another one
+    Scenario: The SQL of a metric cannot be changed through another one
       When I PATCH to "/metrics/c797b618-df12-45f7-bbb2-cc6695a48e46"
         """
         {"tags": ["secret"], "is_editable": false}

@@ -1,6 +1,6 @@
 Feature: Row scope
-  One metric answers each tenant with its own rows. Whose they are says the caller's token, and
-  nothing else that a caller could send.
+  One metric answers each tenant with its own rows, by the claims of the caller's token and by nothing
+  else that a caller could send.
 
   Background:
     Given the setting "METRICD_CLAIMS__TENANT_ID" is "custom:tenant_id"
@@ -41,14 +41,14 @@ Feature: Row scope
       Then the answer is 200
       And its records are []
 
-    Scenario: Nobody's rows for whoever has no claim, and not a word of why
+    Scenario: A caller without the claim gets no rows, and no reason
       When "eve" asks for the metric "{id}"
       Then the answer is 403
       And it is a problem: "Permission denied"
       And the body does not mention "tenant"
       And the body does not mention "claim"
       And one INFO line mentions "claim_tenant_id"
-      # An admin is nobody's tenant either.
+      # An admin has no tenant either.
       Given I am an admin
       When I ask for the metric "{id}"
       Then the answer is 403
@@ -129,7 +129,7 @@ Feature: Row scope
       Then it fails
       And it says "--claim"
 
-    # What a record says is the word of whoever may post it: the table has no scope of its own.
+    # Any caller who may post records may post any content: the table has no row scope of its own.
     Scenario: Posting records is a right of its own
       When "ann" asks for the metric "{id}"
       And I am "ann"

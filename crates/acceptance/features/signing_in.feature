@@ -1,6 +1,6 @@
 Feature: Signing in
-  Nobody gets an answer without a token that a trusted issuer has signed for metricd, and no token is
-  ever found in a log.
+  Every request needs a token that a trusted issuer has signed for metricd, and no token is ever
+  logged.
 
   # Who is let in does not depend on the engine: the one that starts sooner is enough.
   @idp @native
@@ -25,7 +25,7 @@ Feature: Signing in
       And one INFO line says "Token validated" with subject "{client}"
       And no token is in its logs
 
-    Scenario: Whoever does not know the secret gets no token
+    Scenario: A client without the secret gets no token
       When the Cognito client "machine" asks for a token with the secret "guess"
       Then the answer is 400
       And the body mentions "invalid_client"
@@ -67,7 +67,7 @@ Feature: Signing in
   @idp @native
   Rule: People of Cognito
 
-    # What an application is told of a person is no key to an API, whoever the application is.
+    # An id token for an application is no access token for an API.
     Scenario: An ID token opens nothing, and an access token no more than its scope
       Given the clock is the machine's own
       And metricd trusts the Cognito client "people"
@@ -131,7 +131,7 @@ Feature: Signing in
       And the answer's header "WWW-Authenticate" contains 'Bearer error="invalid_token"'
       And no token is in its logs
 
-    Scenario: A token of an issuer that nobody has named
+    Scenario: A token of an issuer that is not configured
       Given I have a token of the Cognito client "machine"
       When I ask for "/metrics"
       Then the answer is 401
@@ -391,7 +391,7 @@ Feature: Signing in
       When "ann" asks for "/metrics"
       Then the answer is 200
 
-    Scenario: Only this machine may ask, unless somebody insists
+    Scenario: Only this machine may send requests, unless a flag allows the network
       When I run "metricd serve --listen 0.0.0.0:0"
       Then it fails
       And it says "loopback"
@@ -400,7 +400,7 @@ Feature: Signing in
       And I ask for "/metrics"
       Then the answer is 200
 
-  # No token is asked for here, so that nobody asks the issuer for its keys.
+  # No request has a token here, so that the issuer's keys are not fetched.
   @native
   Rule: The development issuer, where another one is configured
 
@@ -439,7 +439,7 @@ Feature: Signing in
   @native
   Rule: What the development issuer has signed before
 
-    Scenario: Its tokens open nothing any more
+    Scenario: Its tokens are no longer accepted
       When I run "metricd token --role admin"
       And I have the token that it has printed
       Given metricd trusts some issuer

@@ -119,7 +119,7 @@ Feature: Versions
       | no number         | {"version": "1"} | int_type      |
       | nowhere           | {}               | missing       |
 
-  # Only on a server is there anybody else who could take a table away meanwhile.
+  # Only on a server can another client drop a table meanwhile.
   @native
   Scenario: A table that is gone stands in the way back
     Given this SQL was run in the database

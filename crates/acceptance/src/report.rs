@@ -6,7 +6,7 @@ use crate::{json::Json, process::Output};
 
 /// The report of an import or a validation.
 #[derive(Debug, Clone)]
-pub struct LoadReport(Json);
+pub struct PrintedReport(Json);
 
 /// A finding about the files.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct ReportFinding {
     pub text: String,
 }
 
-impl LoadReport {
+impl PrintedReport {
     /// Reads the output of `--format json`.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::{
     logs::LogLine,
     model::ScriptedModel,
     process::Output,
-    report::LoadReport,
+    report::PrintedReport,
     variables::Variables,
 };
 
@@ -173,8 +173,8 @@ impl World {
     ///
     /// # Errors
     /// When it printed none.
-    pub fn report(&self) -> Result<LoadReport> {
-        LoadReport::read(self.output()?)
+    pub fn report(&self) -> Result<PrintedReport> {
+        PrintedReport::read(self.output()?)
     }
 
     /// Returns the log line that holds a part of a token, if there is one.

@@ -1,8 +1,8 @@
-//! Admission: the checks between a stored query and its run. Today's gate, the tables that may be read, and the
-//! planner's cost.
+//! Admission: the checks of a stored query before each run. The current gate, the tables that may be
+//! read, and the planner's cost.
 //!
-//! Never admits by a query's id: what has passed is remembered by the statement itself, so that a query that was
-//! changed in whatever way is checked again.
+//! Must never admit by a query's id: passed checks are cached by the statement itself, so that a changed
+//! query is checked again.
 
 use std::{
     hash::{Hash, Hasher},
@@ -20,16 +20,16 @@ use tracing::warn;
 
 use crate::ports::{QueryRunner, RunError};
 
-/// The bound of each of the two memories, in bytes of SQL.
+/// The capacity of each of the two caches, in bytes of SQL.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The size of a usual statement, from which the caches estimate how many there will be.
+/// The typical size of a statement, from which the caches estimate their number of entries.
 const USUAL_BYTES: u64 = 1_000;
 
-/// How long a cost is used: tables grow.
+/// The time to live of a cached cost: tables grow.
 const COST_TTL: Duration = Duration::from_hours(1);
 
-/// Admits templates to a run.
+/// Checks templates before they run, and caches what passed.
 #[derive(Clone)]
 pub struct Admission {
     gate: Arc<Gate>,
@@ -44,12 +44,12 @@ impl std::fmt::Debug for Admission {
     }
 }
 
-/// Why a stored query is not admitted any more.
+/// The reason why a stored query is no longer admitted.
 #[derive(Debug, Error)]
 enum Refused {
-    #[error("the gate refuses the stored query")]
+    #[error("the gate rejects the stored query")]
     Gate(#[source] SqlError),
-    #[error("stored SQL may not read {} any more", name_all(.0))]
+    #[error("stored SQL may no longer read {}", name_all(.0))]
     Tables(Vec<TableName>),
 }
 
@@ -59,13 +59,13 @@ impl From<Refused> for RunError {
     }
 }
 
-/// Lists tables as a sentence names them.
+/// Lists tables for a message.
 pub(crate) fn name_all(tables: &[TableName]) -> String {
     tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Admission {
-    /// Admits what `gate` accepts and what costs no more than `ceiling`, in the planner's units.
+    /// Creates an admission of what `gate` accepts and of costs up to `ceiling`, in the planner's units.
     #[must_use]
     pub fn new(gate: Arc<Gate>, ceiling: f64) -> Self {
         let items = usize::try_from(MAX_BYTES / USUAL_BYTES).unwrap_or(usize::MAX);
@@ -74,17 +74,17 @@ impl Admission {
         Self { gate, ceiling, gated, costs }
     }
 
-    /// The gate.
+    /// Returns the gate.
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Admits `template` with `values`, which `parameters` bind. The planner is asked once for windows whose
-    /// lengths lie between the same powers of two.
+    /// Admits `template` with `values`, which `parameters` bind. The planner's cost is cached for windows
+    /// whose lengths lie between the same powers of two.
     ///
     /// # Errors
-    /// [`RunError::Failed`] when the gate refuses it, [`RunError::TooExpensive`] when it costs too much.
+    /// [`RunError::Failed`] when the gate rejects it, [`RunError::TooExpensive`] when it costs too much.
     pub(crate) async fn admit(
         &self,
         runner: &dyn QueryRunner,
@@ -105,8 +105,8 @@ impl Admission {
         self.check_cost(runner, template, parameters, values).await
     }
 
-    /// Asks the database what it would call by the names behind a query's dots. The inner error is the
-    /// gate's.
+    /// Checks the functions that PostgreSQL would call for the names behind a query's dots. The inner
+    /// error is the gate's.
     pub(crate) async fn check_fields(
         &self,
         runner: &dyn QueryRunner,
@@ -117,7 +117,7 @@ impl Admission {
         Ok(checks.find(Result::is_err).unwrap_or(Ok(())))
     }
 
-    /// Checks the cost alone, not what `template` holds.
+    /// Checks the cost alone, not the gate or the tables.
     pub(crate) async fn check_cost(
         &self,
         runner: &dyn QueryRunner,
@@ -127,14 +127,13 @@ impl Admission {
     ) -> Result<(), RunError> {
         let length = length_class(parameters);
         let known = self.costs.get(&CostKeyRef { statement: StatementRef::of(template), length });
-        let cost = match known.filter(|cost| cost.asked_at.elapsed() < COST_TTL) {
-            Some(cost) => cost.units,
-            None => {
-                let units = runner.cost(template, values).await?;
-                let cost = Cost { units, asked_at: Instant::now() };
-                self.costs.insert(CostKey { statement: Statement::of(template), length }, cost);
-                units
-            }
+        let cost = if let Some(cost) = known.filter(|cost| cost.estimated_at.elapsed() < COST_TTL) {
+            cost.units
+        } else {
+            let units = runner.cost(template, values).await?;
+            let cost = Cost { units, estimated_at: Instant::now() };
+            self.costs.insert(CostKey { statement: Statement::of(template), length }, cost);
+            units
         };
         if cost > self.ceiling {
             warn!(cost, ceiling = self.ceiling, "Query too expensive");
@@ -145,23 +144,23 @@ impl Admission {
     }
 }
 
-/// What the planner estimated.
+/// The planner's estimate.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
-    /// In its own units.
+    /// In the planner's units.
     units: f64,
-    asked_at: Instant,
+    estimated_at: Instant,
 }
 
-/// The identity of a statement: its text and what is bound to its `$1`, `$2`, …, because the same text may be bound to
-/// other parts of a window.
+/// The key of a statement: its text and the parameters bound to its `$1`, `$2`, …, because the same text
+/// may be bound to other parts of a window.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Statement {
     sql: Box<str>,
     parameters: Box<[Parameter]>,
 }
 
-/// The same, borrowed, so that a look-up allocates nothing.
+/// A borrowed [`Statement`], so that a look-up allocates nothing.
 #[derive(Clone, Copy)]
 struct StatementRef<'a> {
     sql: &'a str,
@@ -187,7 +186,7 @@ impl<'a> StatementRef<'a> {
 
 impl Hash for StatementRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As the derived one of `Statement`, field by field.
+        // Must equal the derived hash of `Statement`, field by field.
         self.sql.hash(state);
         self.parameters.hash(state);
     }
@@ -199,14 +198,14 @@ impl Equivalent<Statement> for StatementRef<'_> {
     }
 }
 
-/// What a cost is remembered by.
+/// The key of a cached cost.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CostKey {
     statement: Statement,
     length: u32,
 }
 
-/// The same, borrowed.
+/// A borrowed [`CostKey`].
 #[derive(Hash)]
 struct CostKeyRef<'a> {
     statement: StatementRef<'a>,
@@ -240,7 +239,7 @@ impl Weighter<CostKey, Cost> for StatementWeight {
     }
 }
 
-/// The power of two that a window's length in days lies below: the same for 4 to 7 days, say.
+/// Returns the number of bits of a window's length in days: the same for 4 to 7 days.
 fn length_class(Parameters { window }: &Parameters) -> u32 {
     let between = match (window.start_date, window.end_date) {
         (Some(start), Some(end)) => (end - start).num_days().unsigned_abs() + 1,
@@ -264,7 +263,7 @@ mod tests {
     use super::*;
     use crate::ports::{Description, RowStream, Rows};
 
-    /// A planner that puts every query at a thousand and counts how often it is asked.
+    /// A planner that estimates every query at a thousand and counts its calls.
     #[derive(Default)]
     struct Planner(AtomicU32);
 
@@ -313,7 +312,7 @@ mod tests {
         Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap()
     }
 
-    /// The windows of so many days each, admitted one after the other.
+    /// Admits windows of the given numbers of days, one after the other.
     async fn admitted(ceiling: f64, sql: &str, lengths: &[u32]) -> (u32, Vec<bool>) {
         let (planner, template) = (Planner::default(), template(sql));
         let admission = Admission::new(Arc::default(), ceiling);
@@ -340,7 +339,7 @@ mod tests {
     const DAYS: &str = "SELECT 1 AS x WHERE now() > CURRENT_DATE - :day_range";
 
     #[tokio::test]
-    async fn the_planner_is_asked_once_between_two_powers_of_two() {
+    async fn the_cost_is_cached_between_two_powers_of_two() {
         for sql in [DATES, DAYS] {
             assert_eq!(admitted(1e6, sql, &[4, 5, 7, 6, 4]).await.0, 1, "{sql}");
             assert_eq!(admitted(1e6, sql, &[7, 8, 15, 16, 3, 7]).await.0, 4, "{sql}");
@@ -349,7 +348,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_stored_is_held_to_the_tables_and_names_of_today() {
+    async fn a_stored_query_is_checked_against_current_tables_and_names() {
         let planner = Planner::default();
         let admission = Admission::new(Arc::default(), 1e6);
         let now = "2025-06-30T12:00:00Z".parse().unwrap();
@@ -368,7 +367,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(run("SELECT o.total AS t FROM orders o").await, "Ok(())");
             let tables = run("SELECT 1 AS x FROM orders o, closed c").await;
-            assert!(tables.contains("may not read `closed` any more"), "{tables}");
+            assert!(tables.contains("may no longer read `closed`"), "{tables}");
             let call = run("SELECT o.planted AS x FROM orders o").await;
             assert!(
                 call.contains("line 1, column 8") && call.contains("public.planted()"),
@@ -376,11 +375,11 @@ mod tests {
             );
             assert!(call.contains("sql.functions"), "{call}");
         }
-        assert_eq!(planner.0.into_inner(), 1, "what is refused is not costed");
+        assert_eq!(planner.0.into_inner(), 1, "a rejected query is not costed");
     }
 
     #[tokio::test]
-    async fn an_expensive_query_stays_so_without_asking_again() {
+    async fn an_expensive_query_is_rejected_from_the_cached_cost() {
         assert_eq!(admitted(999.0, DAYS, &[4, 5, 8]).await, (2, vec![false, false, false]));
         assert_eq!(admitted(1_000.0, DAYS, &[4, 5, 8]).await, (2, vec![true, true, true]));
     }

@@ -1,4 +1,4 @@
-//! Reading the audit.
+//! Lists audit events. Must never change them.
 
 use metricd_core::actor::{Action, Actor, Object};
 use thiserror::Error;
@@ -10,7 +10,7 @@ use crate::{
     ports::{AuditFilter, StoreError, StoredEvent},
 };
 
-/// The most events of one page.
+/// The maximum number of events on one page.
 pub const MAX_EVENTS: u32 = 500;
 
 /// A page of the audit.
@@ -18,11 +18,11 @@ pub const MAX_EVENTS: u32 = 500;
 pub struct AuditPage {
     /// The events, the latest first.
     pub items: Vec<StoredEvent>,
-    /// What to give as [`AuditFilter::before`] for the next page, if there is one.
+    /// The [`AuditFilter::before`] of the next page, if there is one.
     pub next: Option<i64>,
 }
 
-/// Why the audit is not shown.
+/// The reason why the audit could not be listed.
 #[derive(Debug, Error)]
 pub enum AuditError {
     /// The caller may not read the audit.
@@ -42,7 +42,7 @@ impl Classify for AuditError {
     }
 }
 
-/// The events that `filter` asks for, at most [`MAX_EVENTS`] of them.
+/// Returns the events that match `filter`, at most [`MAX_EVENTS`].
 ///
 /// # Errors
 /// See [`AuditError`].
@@ -53,7 +53,7 @@ pub async fn list_audit(
 ) -> Result<AuditPage, AuditError> {
     authorize_on(actor, context, Action::Audit, Object::Catalog).await?;
     let limit = filter.limit.clamp(1, MAX_EVENTS);
-    // One more than is shown says whether there is more.
+    // One more than the page holds tells whether there is a next page.
     filter.limit = limit + 1;
     let mut items = context.audit.page(&filter).await?;
     let more = items.len() > limit as usize;

@@ -23,7 +23,7 @@ use crate::{
     rights::find_definition,
 };
 
-/// Why a metric's rows were not read.
+/// The reason why a metric's rows were not read.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The caller may not read metrics, or their token lacks a claim that this one needs.

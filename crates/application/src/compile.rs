@@ -1,5 +1,5 @@
-//! From an author's SQL to a template that the database has accepted. Runs before a unit of work
-//! is opened, because it asks the database itself.
+//! Compiles an author's SQL to a template that the database has accepted. Must run before a unit of
+//! work is opened, because it queries the database itself.
 
 use std::collections::BTreeSet;
 
@@ -24,13 +24,13 @@ use crate::{
     rights::permits,
 };
 
-/// Why SQL did not compile. The text is for its author.
+/// The reason why SQL did not compile, worded for its author.
 #[derive(Debug, Error)]
 pub enum CompileError {
-    /// Its author may not write SQL, or not over all of the tables that it reads.
+    /// The caller may not write SQL, or not over all of the tables that it reads.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// It asks for a claim that metricd was not told to read.
+    /// It uses a claim that is not configured.
     #[error("`:claim_{0}` is not configured: set `claims.{0}` to the name of the token's claim")]
     UnknownClaim(ClaimName),
     /// It is not a SELECT that metricd runs.
@@ -51,7 +51,7 @@ pub enum CompileError {
     /// Its default window is invalid.
     #[error("its default window is invalid: {}", all(.0))]
     Window(Vec<WindowFault>),
-    /// The database does not accept it, or could not be asked.
+    /// The database rejected it, or could not be reached.
     #[error(transparent)]
     Database(#[from] RunError),
 }
@@ -73,19 +73,16 @@ fn all(faults: &[WindowFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// A claim that no setting names would be in nobody's token: nobody could ask for the metric.
-pub(crate) fn refuse_unknown_claims(
-    draft: &Draft,
-    known: &BTreeSet<ClaimName>,
-) -> Result<(), CompileError> {
+/// Rejects claims that no setting names: no token would hold them, so no caller could read the metric.
+pub(crate) fn check_claims(draft: &Draft, known: &BTreeSet<ClaimName>) -> Result<(), CompileError> {
     match draft.claims().difference(known).next() {
         Some(unknown) => Err(CompileError::UnknownClaim(unknown.clone())),
         None => Ok(()),
     }
 }
 
-/// Parses `sql`, asks leave for `actor` to write it, checks what it reads, has the database describe
-/// it, fixes its slots, and asks what it costs.
+/// Compiles `sql`: parses it, authorizes `actor` to write it, checks what it reads, describes it by the
+/// database, fixes its slots, and checks its cost.
 ///
 /// # Errors
 /// See [`CompileError`].
@@ -102,8 +99,8 @@ pub async fn compile(
     finish(actor, context, draft).await
 }
 
-/// The same for SQL that somebody else suggests to `actor`. A table without leave is no denial of
-/// theirs: they did not ask for it.
+/// Compiles SQL that a generator suggested. A table without permission is not audited as a denial: the
+/// actor did not name it.
 pub(crate) async fn compile_suggestion(
     actor: &Actor,
     context: &Context,
@@ -117,13 +114,13 @@ pub(crate) async fn compile_suggestion(
     finish(actor, context, draft).await
 }
 
-/// What both do once there is leave.
+/// Compiles a draft that the actor is authorized to write.
 async fn finish(
     actor: &Actor,
     context: &Context,
     draft: Draft,
 ) -> Result<(Template, Vec<Column>), CompileError> {
-    refuse_unknown_claims(&draft, &context.claims)?;
+    check_claims(&draft, &context.claims)?;
     let runner = context.runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();
     let unreadable = runner.unreadable(&tables).await?;
@@ -133,7 +130,7 @@ async fn finish(
     context.admission.check_fields(runner, &draft.fields()).await??;
     let inferred = runner.describe(draft.sql()).await?.parameters;
     let template = draft.finish(&inferred)?;
-    // What will run: a literal that is no slot after all may not fit where it stands.
+    // Described again as it will run: a literal that is no slot may not have the type that it needs.
     let columns = runner.describe(&template.sql).await?.columns;
     check_columns(&columns)?;
     let (request, now) = (ParameterRequest::default(), context.clock.now());
@@ -142,9 +139,9 @@ async fn finish(
     if let Ok(scope) = actor.scope(&template.claims) {
         check_cost(context, &template, &parameters, &scope).await?;
     } else {
-        let anybodys = template.with_unknown_claims()?;
-        let nobody = actor.scope(&anybodys.claims).map_err(|e| RunError::Failed(e.into()))?;
-        check_cost(context, &anybodys, &parameters, &nobody).await?;
+        let unscoped = template.with_unknown_claims()?;
+        let scope = actor.scope(&unscoped.claims).map_err(|e| RunError::Failed(e.into()))?;
+        check_cost(context, &unscoped, &parameters, &scope).await?;
     }
     Ok((template, columns))
 }
@@ -160,7 +157,7 @@ async fn check_cost(
     context.admission.check_cost(context.runner.as_ref(), template, parameters, &values).await
 }
 
-/// Rows are objects: each column needs a name, and one of its own.
+/// Checks that each column has a unique name, because rows are JSON objects.
 fn check_columns(columns: &[Column]) -> Result<(), CompileError> {
     let mut seen = BTreeSet::new();
     for (index, Column { name, .. }) in columns.iter().enumerate() {

@@ -18,6 +18,9 @@ use crate::{
     supervisor::Supervisor,
 };
 
+/// Creates the store that reports what it commits to a sink.
+pub type StoreFactory<'a> = Box<dyn FnOnce(Arc<dyn ChangeSink>) -> Arc<dyn Store> + 'a>;
+
 /// The adapters behind the ports, as the composition root picks them.
 pub struct Adapters<'a> {
     /// Reads the catalog.
@@ -26,8 +29,8 @@ pub struct Adapters<'a> {
     pub changes: Arc<dyn ChangeLog>,
     /// Whether other processes can write to the database.
     pub is_shared: bool,
-    /// Makes the store that reports what it commits to a sink.
-    pub store: Box<dyn FnOnce(Arc<dyn ChangeSink>) -> Arc<dyn Store> + 'a>,
+    /// Creates the store.
+    pub store: StoreFactory<'a>,
     /// Decides who may do what.
     pub policies: Arc<dyn Policies>,
     /// The audit log.

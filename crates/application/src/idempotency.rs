@@ -42,14 +42,14 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Why a key does not let a request take effect.
+/// The reason why a key does not let a request take effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// The same caller's request with this key is in progress.
     #[error("a request with this Idempotency-Key is in progress")]
     InProgress,
     /// The same caller's key stands for another request.
-    #[error("was taken for another request")]
+    #[error("was used for another request")]
     Reused,
 }
 
@@ -65,7 +65,7 @@ impl Classify for KeyError {
     }
 }
 
-/// Why a key was not acquired.
+/// The reason why a key was not acquired.
 pub(crate) enum ClaimError {
     Replayed(StoredResponse),
     Refused(KeyError),

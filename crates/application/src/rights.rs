@@ -1,10 +1,9 @@
-//! Leave for actions, and what becomes of a caller who has none.
+//! Authorization: checks a caller's permissions, and audits denials.
 //!
-//! Where the object has to be looked up, a use case asks in two steps. [`authorize`] comes before
-//! anything is looked up or even checked, so that whoever has no such right at all learns nothing;
+//! Where the object has to be looked up, a use case authorizes in two steps. [`authorize`] comes before
+//! any look-up or validation, so that a caller without the permission learns nothing;
 //! [`authorize_on`] comes when the object is known, and [`authorize_within`] where it is locked. A
-//! metric that a caller may not read is, to that caller, not there: see
-//! [`find_readable`].
+//! metric that a caller may not read does not exist for that caller: see [`find_readable`].
 
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ use crate::{
     ports::{StoreError, UnitOfWork},
 };
 
-/// The caller may not do what was asked.
+/// The caller lacks a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("permission denied")]
 pub struct Forbidden;
@@ -34,11 +33,11 @@ impl Classify for Forbidden {
     }
 }
 
-/// Asks leave for `action` on anything at all; a denial is audited as one on `object`, which nobody
-/// has looked for yet.
+/// Authorizes `action` before its object is known; a denial is audited as one on `object`, which need
+/// not exist.
 ///
 /// # Errors
-/// When there is nothing on which the actor could have leave.
+/// When there is no object on which the actor could have the permission.
 pub async fn authorize(
     actor: &Actor,
     context: &Context,
@@ -51,11 +50,11 @@ pub async fn authorize(
     Err(Box::pin(deny(actor, context, action, object)).await)
 }
 
-/// Asks leave for `action` on `object`; a denial is audited. Not to be called while a unit of work
-/// is open: the audit needs the database for itself.
+/// Authorizes `action` on `object`; a denial is audited. Must not be called while a unit of work is
+/// open: the audit writes in a transaction of its own.
 ///
 /// # Errors
-/// When the actor has none.
+/// When the actor lacks the permission.
 pub async fn authorize_on(
     actor: &Actor,
     context: &Context,
@@ -68,8 +67,8 @@ pub async fn authorize_on(
     Err(deny(actor, context, action, object.into()).await)
 }
 
-/// Asks leave again for `action` on a metric that is locked in `work`, because what rights go by may
-/// have changed since it was read. Gives `work` back; a denial undoes it first.
+/// Authorizes `action` again on a metric that is locked in `work`, because the fields that policies
+/// read may have changed. Returns `work`; a denial rolls it back before it is audited.
 pub(crate) async fn authorize_within(
     actor: &Actor,
     context: &Context,
@@ -84,12 +83,12 @@ pub(crate) async fn authorize_within(
     Err(deny(actor, context, action, metric.id.into()).await)
 }
 
-/// Whether there could be anything on which the actor has leave. Leaves no trace.
+/// Whether there could be an object on which the actor has the permission. Audits nothing.
 pub(crate) fn might_permit(actor: &Actor, context: &Context, action: Action) -> bool {
     actor.is_operator() || context.policies.might_permit(actor.identity(), action)
 }
 
-/// Whether the actor has leave. Leaves no trace.
+/// Whether the actor has the permission. Audits nothing.
 pub(crate) fn permits(
     actor: &Actor,
     context: &Context,
@@ -99,8 +98,8 @@ pub(crate) fn permits(
     actor.is_operator() || context.policies.permits(actor.identity(), action, &object)
 }
 
-/// Whether the actor may know that the metric is there. One that waits for approval is there for
-/// those only who could do something about it.
+/// Whether the actor may know that the metric exists. One that waits for approval is visible only to
+/// callers who can approve or edit it.
 pub(crate) fn may_know(actor: &Actor, context: &Context, metric: &Metric) -> bool {
     let may = |action| permits(actor, context, action, Object::Metric(metric));
     let may_help = || may(Action::Approve) || may(Action::Edit);
@@ -120,7 +119,7 @@ pub(crate) async fn find_definition(
     Ok(found.map(|definition| (definition, fresh)))
 }
 
-/// The metric `id` with its query, if it is there and the actor may know of it, as the catalog has it.
+/// Returns the metric `id` with its query from the catalog, if it exists and the actor may know of it.
 pub(crate) async fn find_readable(
     actor: &Actor,
     context: &Context,
@@ -130,7 +129,7 @@ pub(crate) async fn find_readable(
     Ok(found.filter(|compiled| may_know(actor, context, &compiled.metric)))
 }
 
-/// Writes into the audit that the actor was denied `action`, which is denied whatever becomes of that.
+/// Audits that the actor was denied `action`, and returns the denial.
 pub async fn deny(
     actor: &Actor,
     context: &Context,

@@ -144,19 +144,19 @@ fn dependencies_that_come_and_go_lose_no_change_of_others() {
 
 /// An execution under way, as it says of itself.
 struct Execution {
-    /// Whether somebody has ended it because nobody waited.
+    /// How often it was ended, because it had no waiters left.
     was_ended: AtomicU64,
 }
 
 #[test]
-fn an_execution_ends_once_when_the_last_has_left_and_nobody_joins_it_then() {
+fn an_execution_ends_once_after_its_last_waiter_and_is_not_joined_then() {
     let run = || {
         let registry = Arc::new(Registry::<&str, Execution>::default());
         let waiters = [(); 4].map(|()| {
             let registry = Arc::clone(&registry);
             thread::spawn(move || {
                 let begin = || Execution { was_ended: AtomicU64::new(0) };
-                // Now and then somebody comes who may not join.
+                // Sometimes a caller that may not join.
                 let joins = thread_rng().gen_range(0..4) != 0;
                 let (execution, joined) = registry.join(&"key", |_| joins, begin);
                 assert!(joins || !joined);
@@ -170,7 +170,11 @@ fn an_execution_ends_once_when_the_last_has_left_and_nobody_joins_it_then() {
             })
         });
         for execution in waiters.map(|asker| asker.join().unwrap()) {
-            assert_eq!(execution.ticket.was_ended.load(Ordering::SeqCst), 1, "nobody has ended it");
+            assert_eq!(
+                execution.ticket.was_ended.load(Ordering::SeqCst),
+                1,
+                "the execution was not ended"
+            );
         }
         let begun = registry.join(&"key", |_| true, || Execution { was_ended: AtomicU64::new(0) });
         assert!(!begun.1, "there is none to join");

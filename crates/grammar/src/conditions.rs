@@ -5,7 +5,7 @@ use crate::{
     lexicon::{Comparison, Term},
     phrases::PhraseKind,
     plan::Condition,
-    roles::{Placed, Role},
+    roles::{PhraseRole, Placed},
     sentence::Sentence,
     tokens::words_of,
     vocabulary::Vocabulary,
@@ -76,23 +76,25 @@ struct Pass<'s, 'v, 'a> {
 }
 
 impl Pass<'_, '_, '_> {
-    fn role(&mut self, at: usize, role: &Role) {
+    fn role(&mut self, at: usize, role: &PhraseRole) {
         match role {
-            Role::Not => self.not = Some(at),
-            Role::Or => self.or = Some(at),
-            Role::Clause => self.in_clause = true,
-            Role::Condition(condition) => self.add(condition.clone(), at),
-            Role::Negated(condition) => {
+            PhraseRole::Not => self.not = Some(at),
+            PhraseRole::Or => self.or = Some(at),
+            PhraseRole::Clause => self.in_clause = true,
+            PhraseRole::Condition(condition) => self.add(condition.clone(), at),
+            PhraseRole::Negated(condition) => {
                 self.add(condition.clone(), at);
                 self.not = None;
             }
-            Role::Text { column, text } => {
+            PhraseRole::Text { column, text } => {
                 let negated = self.not.take().is_some();
                 let values = vec![text.clone()];
                 self.add(Condition::Values { column: *column, values, negated }, at);
             }
-            Role::Value { column, value, goes_on } => self.value(at, *column, value, *goes_on),
-            Role::Having(comparison, number) => {
+            PhraseRole::Value { column, value, goes_on } => {
+                self.value(at, *column, value, *goes_on);
+            }
+            PhraseRole::Having(comparison, number) => {
                 self.found.having = Some((*comparison, number.clone()));
             }
             _ => {}

@@ -3,7 +3,7 @@
 use crate::{
     faults::Faults,
     periods::Period,
-    roles::{Placed, Role},
+    roles::{PhraseRole, Placed},
     sentence::Sentence,
     tokens::{stem, words_of},
 };
@@ -21,13 +21,13 @@ pub(crate) fn days(sentence: &Sentence<'_, '_>, placed: &[Placed], faults: &mut 
     let mut found = Days::default();
     for (at, role) in placed {
         match role {
-            Role::Period(period) if found.period.is_none() => found.period = Some(*period),
-            Role::Period(_) => faults.contradiction(*at, "the sentence names two periods"),
-            Role::Dimension(_, Some(column)) => found.column = Some(*column),
-            Role::DateColumn(column) if found.column.is_none_or(|other| other == *column) => {
+            PhraseRole::Period(period) if found.period.is_none() => found.period = Some(*period),
+            PhraseRole::Period(_) => faults.contradiction(*at, "the sentence names two periods"),
+            PhraseRole::Dimension(_, Some(column)) => found.column = Some(*column),
+            PhraseRole::DateColumn(column) if found.column.is_none_or(|other| other == *column) => {
                 found.column = Some(*column);
             }
-            Role::DateColumn(_) => {
+            PhraseRole::DateColumn(_) => {
                 faults.contradiction(*at, "the sentence is about the days of two columns");
             }
             _ => {}

@@ -48,7 +48,7 @@ pub(crate) enum Term {
     Alert,
     /// A unit of amounts: amounts in another one are not meant.
     Currency(Currency),
-    Filler,
+    FillerWord,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +61,7 @@ pub(crate) enum Currency {
 impl Term {
     /// Whether it is a filler: it adds nothing to the meaning.
     pub(crate) fn is_filler(self) -> bool {
-        matches!(self, Self::Filler | Self::Have | Self::Currency(_))
+        matches!(self, Self::FillerWord | Self::Have | Self::Currency(_))
     }
 }
 
@@ -307,7 +307,7 @@ fn term(name: &str) -> Option<Term> {
         "euro" => Term::Currency(Currency::Euro),
         "dollar" => Term::Currency(Currency::Dollar),
         "pound" => Term::Currency(Currency::Pound),
-        "filler" => Term::Filler,
+        "filler" => Term::FillerWord,
         _ => return None,
     })
 }

@@ -31,7 +31,7 @@ mod vocabulary;
 use std::cmp::Reverse;
 
 use chrono::NaiveDate;
-use metricd_core::schema::{Schema, Table};
+use metricd_core::schema::SampledSchema;
 
 use faults::Misfit;
 use reading::{Candidate, read};
@@ -58,24 +58,26 @@ pub enum Interpretation {
 /// The limit on tables, columns and values of a schema, counted together.
 const MAX_NAMES: usize = 100_000;
 
-/// Interprets a sentence as a question about one table of `schema`. Periods without a year are read as
+/// Interprets a sentence as a question about one table of a schema. Periods without a year are read as
 /// of `today`.
 #[must_use]
-pub fn interpret(sentence: &str, schema: &Schema, today: NaiveDate) -> Interpretation {
+pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> Interpretation {
     let tokens = tokens(sentence);
     if tokens.len() > MAX_TOKENS {
         let explanation =
             format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
         return Interpretation::NotUnderstood { explanation };
     }
-    if names(schema) > MAX_NAMES {
+    if names(sampled) > MAX_NAMES {
         let explanation = format!(
             "The sentence was not understood: there are more than {MAX_NAMES} tables, columns and \
              values that it may be about."
         );
         return Interpretation::NotUnderstood { explanation };
     }
-    let vocabularies: Vec<Vocabulary<'_>> = schema.tables.iter().map(Vocabulary::of).collect();
+    let SampledSchema { schema, samples } = sampled;
+    let vocabularies: Vec<Vocabulary<'_>> =
+        schema.tables.iter().map(|table| Vocabulary::of(table, samples)).collect();
     let mut candidates: Vec<(&Vocabulary<'_>, Candidate<'_>)> = Vec::new();
     let mut misfits: Vec<Misfit> = Vec::new();
     for vocabulary in &vocabularies {
@@ -110,10 +112,9 @@ fn closest(misfits: Vec<Misfit>) -> Misfit {
 }
 
 /// Counts the tables, columns and values of a schema.
-fn names(schema: &Schema) -> usize {
-    let columns =
-        |table: &Table| table.columns.iter().map(|column| 1 + column.values.len()).sum::<usize>();
-    schema.tables.iter().map(|table| 1 + columns(table)).sum()
+fn names(sampled: &SampledSchema) -> usize {
+    let tables = sampled.schema.tables.iter();
+    tables.map(|table| 1 + table.columns.len()).sum::<usize>() + sampled.samples.count()
 }
 
 /// Returns the candidate that fits best, or the names of the tables if several fit equally well.

@@ -6,7 +6,7 @@ use crate::{
     faults::Faults,
     lexicon::{Aggregate, Bucket, Direction, Term, lexicon},
     plan::{Dimension, Measure},
-    roles::{Placed, Role},
+    roles::{PhraseRole, Placed},
     sentence::Sentence,
 };
 
@@ -72,23 +72,25 @@ struct Pass<'s, 'v, 'a> {
 }
 
 impl Pass<'_, '_, '_> {
-    fn role(&mut self, at: usize, role: &Role) {
+    fn role(&mut self, at: usize, role: &PhraseRole) {
         match role {
-            Role::Aggregate(aggregate) => self.aggregate(at, *aggregate, None),
-            Role::Extreme(direction) => self.extreme(at, *direction),
-            Role::Share => self.found.is_explicit = true,
-            Role::Distinct => self.distinct = Some(at),
-            Role::Most(direction) => {
+            PhraseRole::Aggregate(aggregate) => self.aggregate(at, *aggregate, None),
+            PhraseRole::Extreme(direction) => self.extreme(at, *direction),
+            PhraseRole::Share => self.found.is_explicit = true,
+            PhraseRole::Distinct => self.distinct = Some(at),
+            PhraseRole::Most(direction) => {
                 self.found.most = Some(*direction);
                 self.found.is_explicit = true;
             }
-            Role::Top(_) => self.is_ranked = true,
-            Role::Which => self.is_which = true,
-            Role::Dimension(..) => self.has_dimension = true,
-            Role::Each(bucket) => self.each(at, *bucket),
-            Role::Subject(bucket) => self.found.subject = Some((Dimension::Time(*bucket), at)),
-            Role::Rows => self.rows(at),
-            Role::Columns(columns) => self.columns(at, columns),
+            PhraseRole::Top(_) => self.is_ranked = true,
+            PhraseRole::Which => self.is_which = true,
+            PhraseRole::Dimension(..) => self.has_dimension = true,
+            PhraseRole::Each(bucket) => self.each(at, *bucket),
+            PhraseRole::Subject(bucket) => {
+                self.found.subject = Some((Dimension::Time(*bucket), at));
+            }
+            PhraseRole::Rows => self.rows(at),
+            PhraseRole::Columns(columns) => self.columns(at, columns),
             _ => {}
         }
     }

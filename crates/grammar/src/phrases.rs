@@ -89,7 +89,7 @@ impl PhraseParser<'_> {
             TokenKind::Sign
                 if rest[0].text == "%" && matches!(self.last(), Some(PhraseKind::Number(_))) =>
             {
-                PhraseKind::Term(Term::Filler)
+                PhraseKind::Term(Term::FillerWord)
             }
             _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, PhraseKind::Unknown)]),
         };
@@ -210,7 +210,7 @@ impl PhraseParser<'_> {
             | Term::Rows
             | Term::Metric
             | Term::Alert
-            | Term::Filler
+            | Term::FillerWord
             | Term::Have
             | Term::Currency(_)
             | Term::List => is_whole,
@@ -226,10 +226,10 @@ impl PhraseParser<'_> {
             Term::Compare(Comparison::Above | Comparison::AtMost)
                 if next < self.tokens.len() && self.period(next).is_some() =>
             {
-                PhraseKind::Term(Term::Filler)
+                PhraseKind::Term(Term::FillerWord)
             }
             Term::Metric if is_records => PhraseKind::Table(WHOLE),
-            Term::Metric => PhraseKind::Term(Term::Filler),
+            Term::Metric => PhraseKind::Term(Term::FillerWord),
             Term::Alert if !is_records => PhraseKind::Unknown,
             Term::Rows if is_records => PhraseKind::Table(1),
             term => PhraseKind::Term(term),

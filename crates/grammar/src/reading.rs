@@ -14,7 +14,7 @@ use crate::{
     periods::Period,
     phrases::phrases,
     plan::{Condition, Dimension, Measure, Plan, Ranking},
-    roles::{ListOrder, Role, Roles, roles},
+    roles::{ListOrder, PhraseRole, Roles, roles},
     sentence::Sentence,
     sql::LIST_ROWS,
     tokens::Token,
@@ -83,7 +83,7 @@ impl<'a> Findings<'_, '_, 'a> {
         if self.measures.all.is_empty() && !is_list {
             self.measures.all.push(Measure::Rows);
         }
-        let is_share = self.roles.placed.iter().any(|(_, role)| *role == Role::Share);
+        let is_share = self.roles.placed.iter().any(|(_, role)| *role == PhraseRole::Share);
         let share = is_share.then(|| self.share(faults));
         let is_bare = !self.measures.is_explicit && self.roles.dimensions.is_empty() && !is_list;
         if is_bare && self.days.column.is_some() {

@@ -1,10 +1,10 @@
 //! What holds for any sentence.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::NaiveDate;
 use metricd_core::{
-    schema::{ColumnKind, Schema, Table, TableColumn},
+    schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
     window::{Window, WindowRequest},
 };
@@ -12,65 +12,82 @@ use proptest::prelude::*;
 
 use super::{Interpretation, interpret};
 
-fn column(name: &str, ty: &str, kind: ColumnKind, values: &[&str]) -> TableColumn {
+/// A column and its values.
+type SampledColumn = (TableColumn, Vec<String>);
+
+fn column(name: &str, ty: &str, kind: ColumnKind, values: &[&str]) -> SampledColumn {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
-    TableColumn { name: name.into(), ty: ty.into(), kind, comment: None, values }
+    (TableColumn { name: name.into(), ty: ty.into(), kind, comment: None }, values)
 }
 
-fn table(schema: Option<&str>, name: &str, columns: Vec<TableColumn>) -> Table {
-    let name = TableName { schema: schema.map(str::to_owned), name: name.into() };
-    Table { name, comment: None, columns }
+fn table(
+    schema: Option<&str>,
+    name: &str,
+    columns: Vec<SampledColumn>,
+) -> (TableName, Vec<SampledColumn>) {
+    (TableName { schema: schema.map(str::to_owned), name: name.into() }, columns)
+}
+
+fn sampled(tables: Vec<(TableName, Vec<SampledColumn>)>) -> SampledSchema {
+    let mut samples = ColumnSamples::default();
+    let tables = tables.into_iter().map(|(name, columns)| {
+        let columns = columns.into_iter().map(|(column, values)| {
+            samples.insert(&name, &column.name, values);
+            column
+        });
+        let columns = columns.collect();
+        Table { name, comment: None, columns }
+    });
+    let schema = Arc::new(Schema { tables: tables.collect() });
+    SampledSchema { schema, samples }
 }
 
 /// The records, and tables whose names and values need quoting.
-pub(crate) fn schema() -> Schema {
+pub(crate) fn schema() -> SampledSchema {
+    sampled(tables())
+}
+
+fn tables() -> Vec<(TableName, Vec<SampledColumn>)> {
     use ColumnKind::{Boolean, Date, Number, Other, Text, Timestamp, TimestampTz};
-    Schema {
-        tables: vec![
-            table(
-                None,
-                "metrics",
-                vec![
-                    column("metric_id", "uuid", Other, &[]),
-                    column("id", "text", Text, &[]),
-                    column("date", "timestamp", Timestamp, &[]),
-                    column("obsolescence_val", "float8", Number, &[]),
-                    column("obsolescence", "float8", Number, &[]),
-                    column("parts_flagged", "int4", Number, &[]),
-                    column("alert_type", "text", Text, &["Critical", "Warning"]),
-                    column("alert_category", "text", Text, &["Approved", "Need approval"]),
-                ],
-            ),
-            table(
-                Some("Shop Floor"),
-                "order",
-                vec![
-                    column("count", "int4", Number, &[]),
-                    column("day", "date", Date, &[]),
-                    column(
-                        "select",
-                        "text",
-                        Text,
-                        &["it's :start_date", "\\'; --", "🚨 alarm", "*/"],
-                    ),
-                    column("a \"quoted\" thing", "numeric", Number, &[]),
-                    column("paid", "bool", Boolean, &[]),
-                ],
-            ),
-            table(
-                None,
-                "tickets",
-                vec![
-                    column("created", "timestamptz", TimestampTz, &[]),
-                    column("closed_on", "date", Date, &[]),
-                    column("state", "text", Text, &["Open", "Closed"]),
-                    column("hours", "numeric", Number, &[]),
-                ],
-            ),
-            table(None, "count", vec![column("total", "int8", Number, &[])]),
-            table(None, "", vec![column("", "int8", Number, &[])]),
-        ],
-    }
+    vec![
+        table(
+            None,
+            "metrics",
+            vec![
+                column("metric_id", "uuid", Other, &[]),
+                column("id", "text", Text, &[]),
+                column("date", "timestamp", Timestamp, &[]),
+                column("obsolescence_val", "float8", Number, &[]),
+                column("obsolescence", "float8", Number, &[]),
+                column("parts_flagged", "int4", Number, &[]),
+                column("alert_type", "text", Text, &["Critical", "Warning"]),
+                column("alert_category", "text", Text, &["Approved", "Need approval"]),
+            ],
+        ),
+        table(
+            Some("Shop Floor"),
+            "order",
+            vec![
+                column("count", "int4", Number, &[]),
+                column("day", "date", Date, &[]),
+                column("select", "text", Text, &["it's :start_date", "\\'; --", "🚨 alarm", "*/"]),
+                column("a \"quoted\" thing", "numeric", Number, &[]),
+                column("paid", "bool", Boolean, &[]),
+            ],
+        ),
+        table(
+            None,
+            "tickets",
+            vec![
+                column("created", "timestamptz", TimestampTz, &[]),
+                column("closed_on", "date", Date, &[]),
+                column("state", "text", Text, &["Open", "Closed"]),
+                column("hours", "numeric", Number, &[]),
+            ],
+        ),
+        table(None, "count", vec![column("total", "int8", Number, &[])]),
+        table(None, "", vec![column("", "int8", Number, &[])]),
+    ]
 }
 
 fn day(text: &str) -> NaiveDate {
@@ -89,7 +106,8 @@ fn holds(prompt: &str) -> bool {
             assert!(!explanation.is_empty());
             let draft = Draft::parse(&sql, &Gate::default())
                 .unwrap_or_else(|error| panic!("{prompt:?}: {error}\n{sql}"));
-            let known: BTreeSet<_> = schema.tables.iter().map(|table| table.name.clone()).collect();
+            let known: BTreeSet<_> =
+                schema.schema.tables.iter().map(|table| table.name.clone()).collect();
             assert!(draft.tables().len() == 1 && draft.tables().is_subset(&known), "{sql}");
             assert!(draft.claims().is_empty(), "{sql}");
             assert!(sql.starts_with("-- "), "{sql}");
@@ -162,16 +180,13 @@ fn a_schema_without_end_is_not_read() {
     let columns: Vec<_> = (0..20)
         .map(|number| column(&format!("column_{number}"), "text", ColumnKind::Text, &values))
         .collect();
-    let mut large = schema();
-    large
-        .tables
-        .extend((0..97).map(|number| table(None, &format!("wide_{number}"), columns.clone())));
+    let mut large = tables();
+    large.extend((0..97).map(|number| table(None, &format!("wide_{number}"), columns.clone())));
     let on = day("2025-08-02");
-    assert!(matches!(interpret("critical alerts", &large, on), Interpretation::Query { .. }));
-    large
-        .tables
-        .extend((0..2).map(|number| table(None, &format!("more_{number}"), columns.clone())));
-    match interpret("critical alerts", &large, on) {
+    let answered = interpret("critical alerts", &sampled(large.clone()), on);
+    assert!(matches!(answered, Interpretation::Query { .. }));
+    large.extend((0..2).map(|number| table(None, &format!("more_{number}"), columns.clone())));
+    match interpret("critical alerts", &sampled(large), on) {
         Interpretation::NotUnderstood { explanation } => {
             assert!(explanation.contains("more than 100000 tables"), "{explanation}");
         }

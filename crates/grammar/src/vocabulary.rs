@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use metricd_core::schema::{ColumnKind, Table};
+use metricd_core::schema::{ColumnKind, ColumnSamples, Table};
 
 use crate::{
     lexicon::{Currency, lexicon},
@@ -54,6 +54,7 @@ const PART: u32 = 1;
 /// The names of one table, its columns and their values.
 pub(crate) struct Vocabulary<'a> {
     pub(crate) table: &'a Table,
+    samples: &'a ColumnSamples,
     phrases: Vec<NamePhrase>,
     /// The indices of the phrases that contain a stem.
     by_meaning: HashMap<String, Vec<usize>>,
@@ -62,9 +63,14 @@ pub(crate) struct Vocabulary<'a> {
 }
 
 impl<'a> Vocabulary<'a> {
-    pub(crate) fn of(table: &'a Table) -> Self {
-        let mut vocabulary =
-            Self { table, phrases: Vec::new(), by_meaning: HashMap::new(), modifiers: Vec::new() };
+    pub(crate) fn of(table: &'a Table, samples: &'a ColumnSamples) -> Self {
+        let mut vocabulary = Self {
+            table,
+            samples,
+            phrases: Vec::new(),
+            by_meaning: HashMap::new(),
+            modifiers: Vec::new(),
+        };
         let words = words_of(&table.name.name);
         vocabulary.add(&words, Name::Table, WHOLE);
         if let Some((head, modifiers)) = words.split_last() {
@@ -78,7 +84,7 @@ impl<'a> Vocabulary<'a> {
         }
         for (index, column) in table.columns.iter().enumerate() {
             vocabulary.add_column(index, &words_of(&column.name), column.comment.as_deref());
-            for value in &column.values {
+            for value in samples.of(&table.name, &column.name) {
                 vocabulary.add_value(index, value);
             }
         }
@@ -155,7 +161,8 @@ impl<'a> Vocabulary<'a> {
         let columns = self.table.columns.iter().enumerate();
         let values = columns.flat_map(|(index, column)| {
             let same = |value: &&String| value.to_lowercase() == text.to_lowercase();
-            column.values.iter().filter(same).map(move |value| Name::Value(index, value.clone()))
+            let values = self.samples.of(&self.table.name, &column.name).iter();
+            values.filter(same).map(move |value| Name::Value(index, value.clone()))
         });
         values.map(found).collect()
     }

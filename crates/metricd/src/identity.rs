@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::config::{Config, TrustedIssuer};
 
 /// What authentication needs.
-pub(crate) struct Identity {
+pub(crate) struct IdentityProvider {
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) sign_in: SignIn,
     development: Option<DevelopmentIssuer>,
@@ -22,7 +22,7 @@ pub(crate) struct Identity {
 const NETWORK_FLAG: &str = "--insecure-development-tokens-on-the-network";
 
 /// Reads or creates what is needed to verify tokens. Calls no issuer yet.
-pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Identity> {
+pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<IdentityProvider> {
     let auth = &config.auth;
     let development = match auth.issuers.as_slice() {
         [] => Some(DevelopmentIssuer::open(&config.general.data_dir)?),
@@ -46,10 +46,10 @@ pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ide
     let sign_in = SignIn { development: development.is_some(), issuers };
     let trusted = trusted.into_iter().map(|issuer| issuer.config).collect();
     let verifier = Arc::new(Verifier::new(trusted, auth.claims.clone(), clock)?);
-    Ok(Identity { verifier, sign_in, development })
+    Ok(IdentityProvider { verifier, sign_in, development })
 }
 
-impl Identity {
+impl IdentityProvider {
     /// Returns the public keys of the development issuer, if there is one.
     pub(crate) fn development_keys(&self) -> Option<Value> {
         self.development.as_ref().map(DevelopmentIssuer::jwks)

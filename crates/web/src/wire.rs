@@ -255,7 +255,7 @@ pub(crate) struct MetricBody {
     layout_version: i64,
     /// Counts changes of the query.
     query_version: i64,
-    /// `waiting` while the metric answers nobody, because what a sentence became has to be approved.
+    /// `waiting` while the metric cannot be read, because a generated query has to be approved.
     #[schema(example = "not_needed", pattern = "^(not_needed|waiting|approved)$")]
     review: &'static str,
 }

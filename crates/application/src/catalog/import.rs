@@ -1,7 +1,7 @@
-//! Loads a catalog from files, whole or not at all.
+//! Imports a catalog from files, all or nothing.
 //!
-//! SQL is compiled before the unit of work opens, because the database is asked about it. While the
-//! unit of work is open, nothing but the store is called; the records' file is read meanwhile.
+//! SQL is compiled before the unit of work opens, because compiling queries the database. While the
+//! unit of work is open, nothing but the store may be called; the file of records is read meanwhile.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     loaded::{CatalogFiles, LeftOut, LoadedQuery},
-    plan::{ChangedQuery, CompiledQuery, Plan, Prepared, Stored, plan},
+    plan::{ChangedQuery, CompiledQuery, ImportPlan, Prepared, Stored, plan},
     reconcile,
     records::{self, Distinct, OnProgress, ReadAhead, RecordSource},
     report::{Finding, Findings, Place, Report, SlotFinding},
@@ -24,29 +24,29 @@ use crate::{
     ports::{RunError, StoreError, UnitOfWork},
 };
 
-/// How to load.
+/// The options of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// Do everything, then undo it: the report says what would have happened.
+    /// Roll everything back at the end: the report tells what would have happened.
     pub dry_run: bool,
     /// Treat warnings and repairs as rejections.
     pub strict: bool,
-    /// Remove what an earlier import made and these files do not have. Records stay.
+    /// Remove what an earlier import created and these files lack. Records stay.
     pub prune: bool,
 }
 
-/// Why there is no report. Faults of the files are not among the reasons: they are in the report.
+/// The reason why an import failed without a report. Faults of the files are in the report instead.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The caller may not load a catalog.
+    /// The caller may not import a catalog.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// The database could not be asked about a query.
+    /// The database could not be reached to check a query.
     #[error("the query `{query}` could not be checked")]
     Check {
         /// The query's id.
         query: String,
-        /// What happened.
+        /// The cause.
         #[source]
         source: RunError,
     },
@@ -65,7 +65,7 @@ impl Classify for ImportError {
     }
 }
 
-/// Loads `files` and says what that did.
+/// Imports `files` and returns a report.
 ///
 /// # Errors
 /// See [`ImportError`]. Nothing is written then, nor when the report holds a rejection.
@@ -87,12 +87,12 @@ pub async fn import(
     load(work, &prepared, records, options, report, &event, on_progress).await
 }
 
-/// What the audit says of a load.
+/// Returns the audit event of an import.
 pub(super) fn imported(actor: &Actor, context: &Context) -> AuditEvent {
     AuditEvent::done(actor, context.clock.now(), Action::Import, AuditedObject::Catalog, None)
 }
 
-/// Settles the files' queries and metrics and compiles the SQL.
+/// Reconciles the files' queries and metrics and compiles the SQL.
 pub(super) async fn prepare(
     actor: &Actor,
     context: &Context,
@@ -130,7 +130,7 @@ pub(super) fn slot(row: &LoadedQuery, note: &metricd_core::sql::SlotNote) -> Slo
     SlotFinding { query: row.id.to_string(), note: note.clone() }
 }
 
-/// Makes a finding of SQL that does not compile.
+/// Adds a finding for SQL that does not compile.
 pub(super) fn reject(
     row: LoadedQuery,
     fault: &CompileError,
@@ -162,7 +162,7 @@ pub(super) fn reject(
         ),
         CompileError::Forbidden(_) => (
             format!("the SQL of `{}` reads tables that you may not write SQL for", row.id),
-            "Ask for the right `writeSql` on its tables.".to_owned(),
+            "Request the permission `writeSql` on its tables.".to_owned(),
         ),
         CompileError::UnnamedColumn(_)
         | CompileError::DuplicateColumn(_)
@@ -189,8 +189,8 @@ fn sentence(hint: &str) -> String {
     format!("{first}{}{end}", letters.as_str())
 }
 
-/// Writes what was prepared and the records through `work`, whose catalog is locked. Commits unless
-/// something stands against it; else `work` is dropped.
+/// Writes what was prepared and the records through `work`, whose catalog is locked. Commits, or rolls
+/// back after a rejection or in a dry run.
 pub(super) async fn load(
     mut work: Box<dyn UnitOfWork>,
     prepared: &Prepared,
@@ -223,8 +223,8 @@ pub(super) async fn load(
     Ok(report)
 }
 
-/// The catalog that `prepared` is compared with, locked until the end. Records alone are compared
-/// with nothing, and keep nobody from changing a metric.
+/// Returns the stored catalog, locked until the end of the transaction. An import of records alone needs
+/// none, and does not block changes of metrics.
 async fn stored(work: &mut dyn UnitOfWork, prepared: &Prepared) -> Result<Stored, StoreError> {
     if prepared.queries.is_none() && prepared.metrics.is_none() {
         return Ok(Stored::default());
@@ -235,7 +235,7 @@ async fn stored(work: &mut dyn UnitOfWork, prepared: &Prepared) -> Result<Stored
 
 async fn write(
     work: &mut dyn UnitOfWork,
-    plan: Plan,
+    plan: ImportPlan,
     event: &AuditEvent,
     report: &mut Report,
 ) -> Result<(), StoreError> {
@@ -269,8 +269,7 @@ async fn write(
     Ok(())
 }
 
-/// Stores the records that are read. Stops where writing is no longer permitted, without having read
-/// to the end.
+/// Stores the records as they are read. Stops at the first rejection, without reading to the end.
 async fn store(
     work: &mut dyn UnitOfWork,
     records: &mut ReadAhead,

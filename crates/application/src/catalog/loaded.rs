@@ -1,5 +1,5 @@
-//! What the loaders hand over: values that are well-formed one by one, each with its place in its
-//! file. Whether they fit together is decided in [`reconcile`](super::reconcile).
+//! The output of the loaders: values that are well-formed one by one, each with its place in its
+//! file. References between them are checked in [`reconcile`](super::reconcile).
 
 use std::collections::BTreeSet;
 
@@ -14,36 +14,36 @@ use super::{
     report::{Findings, Place},
 };
 
-/// The files of one load; each may be left out.
+/// The files of one import; each is optional.
 #[derive(Default)]
 pub struct CatalogFiles {
     /// The queries.
     pub queries: Option<LoadedQueries>,
     /// The metrics and their layouts.
     pub metrics: Option<LoadedMetrics>,
-    /// The records, read while they are stored.
+    /// The records, read as they are stored.
     pub records: Option<Box<dyn RecordSource>>,
 }
 
 /// A file of queries.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadedQueries {
-    /// The file, as its name was given.
+    /// The file's name, as given.
     pub file: String,
-    /// The queries that could be read, in file order.
+    /// The valid queries, in file order.
     pub rows: Vec<LoadedQuery>,
-    /// The queries that could not.
+    /// The rejected queries.
     pub left_out: LeftOut<QueryId>,
-    /// What was found while reading.
+    /// The findings of reading.
     pub findings: Findings,
 }
 
-/// A query, as its file has it.
+/// A query from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedQuery {
     /// Its identity.
     pub id: QueryId,
-    /// The author's text, verbatim.
+    /// The author's SQL, verbatim.
     pub sql: String,
     /// The line on which its row begins.
     pub place: Place,
@@ -54,79 +54,79 @@ pub struct LoadedQuery {
 /// A file of metrics and layouts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadedMetrics {
-    /// The file, as its name was given.
+    /// The file's name, as given.
     pub file: String,
-    /// The metrics that could be read, in file order.
+    /// The valid metrics, in file order.
     pub items: Vec<LoadedMetric>,
-    /// The layout items that could be read, in file order.
+    /// The valid layout items, in file order.
     pub layouts: Vec<LoadedLayout>,
-    /// The metrics that could not be read.
+    /// The rejected metrics.
     pub left_out: LeftOut<MetricId>,
-    /// What was found while reading.
+    /// The findings of reading.
     pub findings: Findings,
 }
 
-/// A metric, as its file has it.
+/// A metric from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedMetric {
-    /// Its identity, which another item may claim as well.
+    /// Its id, which another item may have as well.
     pub id: MetricId,
-    /// Where the id stands.
+    /// The place of the id.
     pub id_place: Place,
-    /// Where the query's id stands.
+    /// The place of the query's id.
     pub query_place: Place,
-    /// Everything else.
+    /// Everything but the id.
     pub content: MetricContent,
 }
 
-/// What a file says of a metric besides its id.
+/// The content of a metric in a file, without its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricContent {
     /// The query that answers it.
     pub query_id: QueryId,
     /// Whether it may be changed.
     pub is_editable: bool,
-    /// What people call it and how it is shown.
+    /// Its name and display.
     pub details: GivenDetails,
 }
 
-/// The details that a file gives. What it does not give stays as it is stored.
+/// The details in a file. An absent one keeps its stored value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GivenDetails {
     /// A short name.
     pub name: Option<MetricName>,
     /// A longer explanation.
     pub description: Option<String>,
-    /// Who answers for it.
+    /// Its owner.
     pub owner: Option<String>,
-    /// Words to find it by.
+    /// Its tags.
     pub tags: Option<Vec<Tag>>,
     /// The kind of chart.
     pub chart: Option<Chart>,
     /// The unit shown beside numbers.
     pub unit: Option<String>,
-    /// How long its answers are used again.
+    /// The time to live of its cached answers.
     pub cache_ttl: Option<CacheTtl>,
 }
 
-/// A layout item, as its file has it.
+/// A layout item from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedLayout {
-    /// The metric that it belongs to, by its word.
+    /// The id of the metric that it names.
     pub metric_id: MetricId,
-    /// Where it stands in the file.
+    /// Its place in the file.
     pub place: Place,
-    /// The place on the grid.
+    /// Its position on the grid.
     pub item: LayoutItem,
 }
 
-/// Things that a file holds and that were rejected while it was read. They keep one fault from being
-/// reported again as the faults of others: a rejected query is not also missing.
+/// The ids of items that were rejected while a file was read. With them one fault is not reported again
+/// as a consequence: a rejected query is not also missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut<Id> {
-    /// Those whose id could be read.
+    /// The ids that could be read.
     pub ids: BTreeSet<Id>,
-    /// Whether there are, or may be, others.
+    /// Whether there may be others.
     pub unnamed: bool,
 }
 
@@ -137,7 +137,7 @@ impl<Id> Default for LeftOut<Id> {
 }
 
 impl<Id: Ord> LeftOut<Id> {
-    /// Takes note of one; without an id when it could not be read.
+    /// Adds a rejected item; `None` if its id could not be read.
     pub fn add(&mut self, id: Option<Id>) {
         match id {
             Some(id) => {
@@ -153,7 +153,7 @@ impl<Id: Ord> LeftOut<Id> {
         self.unnamed || self.ids.contains(id)
     }
 
-    /// Whether nothing was left out.
+    /// Whether nothing was rejected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.unnamed && self.ids.is_empty()

@@ -1,8 +1,7 @@
-//! Loading a catalog: files that were read outside become metrics, queries and records, whole or
-//! not at all, with a report of what happened.
+//! The import of a catalog: metrics, queries and records from files, all or nothing, with a report.
 //!
-//! The way is one line: loaders (outside) → [`CatalogFiles`] → reconcile → compile → plan → one unit
-//! of work. Reconciling and planning are pure.
+//! The steps: loaders (outside) → [`CatalogFiles`] → reconcile → compile → plan → one unit of work.
+//! Reconciling and planning are pure.
 
 mod import;
 mod loaded;

@@ -1,4 +1,4 @@
-//! What a load changes: the files' catalog against the stored one. Pure.
+//! Plans the changes of an import: the files' catalog against the stored one. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,9 +28,9 @@ pub(super) struct CompiledQuery {
 pub(super) struct Prepared {
     pub(super) queries: Option<Vec<CompiledQuery>>,
     pub(super) metrics: Option<Vec<CatalogMetric>>,
-    /// Queries that are in the file, and are at fault.
+    /// Queries in the file that were rejected.
     pub(super) faulty_queries: LeftOut<QueryId>,
-    /// Metrics that are in the file, and are at fault.
+    /// Metrics in the file that were rejected.
     pub(super) faulty_metrics: LeftOut<MetricId>,
 }
 
@@ -41,35 +41,35 @@ pub(super) struct Stored {
     pub(super) metrics: Vec<Metric>,
 }
 
-/// A query that a file gives new SQL.
+/// A query whose SQL changes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ChangedQuery {
     pub(super) before: Query,
     pub(super) after: Query,
 }
 
-/// What to write, in this order.
+/// The writes of an import, in this order.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct ImportPlan {
     pub(super) new_queries: Vec<Query>,
     pub(super) changed_queries: Vec<ChangedQuery>,
     pub(super) new_metrics: Vec<Metric>,
     pub(super) changed_metrics: Vec<Metric>,
     pub(super) pruned_metrics: Vec<MetricId>,
     pub(super) pruned_queries: Vec<QueryId>,
-    /// What it comes to; pruned queries are counted by whoever removes them.
+    /// The numbers for the report, without pruned queries.
     pub(super) counts: Counts,
 }
 
-/// Compares the files with what is stored. References between metrics and queries that do not hold
-/// become findings.
+/// Compares the files with the stored catalog. Dangling references between metrics and queries become
+/// findings.
 pub(super) fn plan(
     stored: &Stored,
     prepared: &Prepared,
     prune: bool,
     findings: &mut Findings,
-) -> Plan {
-    let mut plan = Plan::default();
+) -> ImportPlan {
+    let mut plan = ImportPlan::default();
     if let Some(queries) = &prepared.queries {
         plan.take_queries(&stored.queries, queries, prune);
     }
@@ -80,7 +80,7 @@ pub(super) fn plan(
     plan
 }
 
-impl Plan {
+impl ImportPlan {
     fn take_queries(&mut self, stored: &[Query], queries: &[CompiledQuery], prune: bool) {
         let by_id: BTreeMap<_, _> = stored.iter().map(|query| (&query.id, query)).collect();
         for query in queries {
@@ -103,7 +103,7 @@ impl Plan {
                 Some(found) if **found == wanted => tally.unchanged += 1,
                 Some(found) => {
                     tally.updated += 1;
-                    // What stands in a file is nobody's sentence.
+                    // SQL from a file is not generated from a prompt.
                     let review = Review::NotNeeded;
                     let after = Query { version: found.version + 1, review, ..wanted };
                     let before = (**found).clone();
@@ -216,7 +216,7 @@ fn created(metric: &CatalogMetric, query: &Query) -> Metric {
     }
 }
 
-/// `found` with what the file says. A name that was taken from the old SQL follows the new one.
+/// Returns `found` with the file's content. A name derived from the old SQL follows the new SQL.
 fn updated(found: &Metric, old: Option<&Query>, metric: &CatalogMetric, query: &Query) -> Metric {
     let mut details = found.details.clone();
     if old.is_some_and(|old| details.name == MetricName::from_query(&old.sql, &old.id)) {
@@ -251,7 +251,7 @@ fn overlay(details: MetricDetails, given: &GivenDetails) -> MetricDetails {
     }
 }
 
-/// Compares layouts place by place: the nth of a breakpoint with the nth that is stored for it.
+/// Compares layouts by position: the nth of a breakpoint with the nth stored one.
 fn compare_layouts(stored: &[LayoutItem], wanted: &[LayoutItem], tally: &mut Tally) {
     let breakpoints: BTreeSet<_> =
         stored.iter().chain(wanted).map(|item| &item.breakpoint).collect();
@@ -332,7 +332,7 @@ mod tests {
         Prepared { queries: Some(queries), metrics: Some(metrics), ..Prepared::default() }
     }
 
-    fn planned(stored: &Stored, files: &Prepared, prune: bool) -> (Plan, Findings) {
+    fn planned(stored: &Stored, files: &Prepared, prune: bool) -> (ImportPlan, Findings) {
         let mut findings = Findings::default();
         let plan = plan(stored, files, prune, &mut findings);
         (plan, findings)
@@ -360,7 +360,7 @@ mod tests {
             layouts: unchanged(2),
             records: Tally::default(),
         };
-        assert_eq!(again, Plan { counts, ..Plan::default() });
+        assert_eq!(again, ImportPlan { counts, ..ImportPlan::default() });
         assert_eq!(findings, Findings::default());
     }
 
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_nobody_asks_is_a_warning() {
+    fn an_unused_query_is_a_warning() {
         let queries = || vec![query("a", "SELECT 1"), query("b", "SELECT 2")];
         let wanted = files(queries(), vec![metric(1, "a")]);
         let (_, findings) = planned(&Stored::default(), &wanted, false);

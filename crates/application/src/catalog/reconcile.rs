@@ -1,5 +1,5 @@
-//! Makes the values of one load fit together: ids that stand twice, layouts that belong to nobody,
-//! metrics without a query. Pure; every value that does not come out as it went in is a finding.
+//! Reconciles the values of one import: duplicate ids, layouts without a metric, metrics without a
+//! query. Pure; every value that is changed or dropped is a finding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,39 +16,39 @@ use super::{
     report::{Finding, Findings, Place},
 };
 
-/// A metric whose id is its own, with its layouts.
+/// A metric with a unique id and its layouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogMetric {
-    /// Its identity, after repairs.
+    /// Its id, after repairs.
     pub id: MetricId,
-    /// Where the id stands.
+    /// The place of the id.
     pub id_place: Place,
-    /// Where the query's id stands.
+    /// The place of the query's id.
     pub query_place: Place,
-    /// What the file says of it.
+    /// Its content in the file.
     pub content: MetricContent,
     /// Its tiles, in file order.
     pub layouts: Vec<LayoutItem>,
 }
 
-/// Settles ids that several items claim, and hands each metric its layouts.
+/// Resolves duplicate ids, and assigns each metric its layouts.
 ///
 /// Of items with one id and the same content the first is kept. Of those with different content the
-/// first keeps the id; the surplus ones, in file order, take the layout ids that no item has, in
+/// first keeps the id; the duplicates, in file order, take the layout ids that no item has, in
 /// order of first appearance, when there are exactly as many, and are rejected otherwise.
 pub fn reconcile_metrics(loaded: LoadedMetrics, findings: &mut Findings) -> Vec<CatalogMetric> {
     let LoadedMetrics { items, layouts, left_out, .. } = loaded;
     let orphans = ids_without_item(&items, &layouts, &left_out);
-    let (kept, surplus) = settle(items, findings);
-    let mut kept = rename(kept, &surplus, &orphans, left_out.unnamed, findings);
-    let owned = hand_out(&kept, layouts, &left_out, findings);
+    let (kept, duplicates) = drop_repeated(items, findings);
+    let mut kept = rename(kept, &duplicates, &orphans, left_out.unnamed, findings);
+    let owned = assign_layouts(&kept, layouts, &left_out, findings);
     for (metric, layouts) in kept.iter_mut().zip(owned) {
         metric.layouts = layouts;
     }
     kept
 }
 
-/// The layout ids that no item has, each once, in order of first appearance.
+/// Returns the layout ids that no item has, each once, in order of first appearance.
 fn ids_without_item(
     items: &[LoadedMetric],
     layouts: &[LoadedLayout],
@@ -59,14 +59,14 @@ fn ids_without_item(
     layouts.iter().map(|layout| layout.metric_id).filter(|id| seen.insert(*id)).collect()
 }
 
-/// Drops items that repeat an earlier one, and points out those that only share an id with it: each
-/// surplus item as its position among the kept ones, and that of the first.
-fn settle(
+/// Drops items that repeat an earlier one, and returns those that only share an id with it: each as its
+/// index among the kept ones, and the index of the first.
+fn drop_repeated(
     items: Vec<LoadedMetric>,
     findings: &mut Findings,
 ) -> (Vec<LoadedMetric>, Vec<(usize, usize)>) {
     let mut kept: Vec<LoadedMetric> = Vec::with_capacity(items.len());
-    let mut surplus = Vec::new();
+    let mut duplicates = Vec::new();
     let mut claims: BTreeMap<MetricId, Vec<usize>> = BTreeMap::new();
     for item in items {
         let claims = claims.entry(item.id).or_default();
@@ -79,24 +79,24 @@ fn settle(
             continue;
         }
         if let Some(first) = claims.first() {
-            surplus.push((kept.len(), *first));
+            duplicates.push((kept.len(), *first));
         }
         claims.push(kept.len());
         kept.push(item);
     }
-    (kept, surplus)
+    (kept, duplicates)
 }
 
 fn rename(
     mut items: Vec<LoadedMetric>,
-    surplus: &[(usize, usize)],
+    duplicates: &[(usize, usize)],
     orphans: &[MetricId],
     unreadable_items: bool,
     findings: &mut Findings,
 ) -> Vec<CatalogMetric> {
-    let repairable = surplus.len() == orphans.len() && !unreadable_items;
+    let repairable = duplicates.len() == orphans.len() && !unreadable_items;
     let mut rejected = BTreeSet::new();
-    for (nth, (at, first)) in surplus.iter().enumerate() {
+    for (nth, (at, first)) in duplicates.iter().enumerate() {
         let taken = mention(&items[*first].id_place);
         let item = &mut items[*at];
         let place = item.id_place.clone();
@@ -114,7 +114,7 @@ fn rename(
             } else {
                 format!(
                     "{} and {}, so the file does not show which id was meant",
-                    count(surplus.len(), "item shares its id", "items share their ids"),
+                    count(duplicates.len(), "item shares its id", "items share their ids"),
                     count(orphans.len(), "layout id has no item", "layout ids have no item"),
                 )
             };
@@ -135,8 +135,8 @@ fn without_layouts(item: LoadedMetric) -> CatalogMetric {
     CatalogMetric { id, id_place, query_place, content, layouts: Vec::new() }
 }
 
-/// The layouts of each of `metrics`.
-fn hand_out(
+/// Assigns the layouts to `metrics`.
+fn assign_layouts(
     metrics: &[CatalogMetric],
     layouts: Vec<LoadedLayout>,
     left_out: &LeftOut<MetricId>,
@@ -159,7 +159,7 @@ fn hand_out(
     owned
 }
 
-/// Settles ids that several rows claim: a repetition is dropped, anything else rejected.
+/// Resolves duplicate ids of rows: a repetition is dropped, anything else rejected.
 pub fn reconcile_queries(rows: Vec<LoadedQuery>, findings: &mut Findings) -> Vec<LoadedQuery> {
     let mut kept: Vec<LoadedQuery> = Vec::with_capacity(rows.len());
     let mut positions: BTreeMap<QueryId, usize> = BTreeMap::new();
@@ -187,15 +187,15 @@ pub fn reconcile_queries(rows: Vec<LoadedQuery>, findings: &mut Findings) -> Vec
     kept
 }
 
-/// The query ids that a load may name, and whether these are all of them.
+/// The query ids that an import may refer to.
 pub(super) struct KnownQueries<'a> {
-    /// Those of the queries that will be there after the load.
+    /// The ids of queries that exist after the import.
     pub(super) ids: BTreeSet<&'a QueryId>,
-    /// Those of queries that were rejected for other reasons.
+    /// The ids of queries that were rejected for other reasons.
     pub(super) left_out: &'a LeftOut<QueryId>,
 }
 
-/// Rejects metrics whose query is nowhere.
+/// Rejects metrics whose query does not exist.
 pub(super) fn reject_missing_queries(
     metrics: &[CatalogMetric],
     known: &KnownQueries<'_>,
@@ -213,7 +213,7 @@ pub(super) fn reject_missing_queries(
     }
 }
 
-/// Warns of queries that no metric asks.
+/// Warns of queries that no metric uses.
 pub(super) fn warn_of_unused_queries<'a>(
     rows: impl IntoIterator<Item = &'a LoadedQuery>,
     used: &BTreeSet<&QueryId>,
@@ -228,7 +228,7 @@ pub(super) fn warn_of_unused_queries<'a>(
     }
 }
 
-/// A place in the same file, for a sentence.
+/// Describes a place in the same file for a message.
 fn mention(place: &Place) -> String {
     match (&place.path, place.line) {
         (Some(path), Some(line)) => format!("`{path}` (line {line})"),
@@ -242,7 +242,7 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// What a file of queries comes to before its SQL is looked at.
+/// Reconciles a file of queries and collects its findings. SQL is not parsed yet.
 pub(super) fn take_queries(
     loaded: LoadedQueries,
     findings: &mut Findings,
@@ -251,7 +251,7 @@ pub(super) fn take_queries(
     (reconcile_queries(loaded.rows, findings), loaded.left_out)
 }
 
-/// What a file of metrics comes to.
+/// Reconciles a file of metrics and collects its findings.
 pub(super) fn take_metrics(
     mut loaded: LoadedMetrics,
     findings: &mut Findings,

@@ -1,5 +1,5 @@
-//! Records on their way from a file into the table: the source they come from, the key that tells
-//! equal ones, and the check of a whole file without a database.
+//! Records of an import: their source, the key that identifies equal ones, and the check of a whole
+//! file without a database.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -13,27 +13,26 @@ use uuid::{Uuid, uuid};
 use super::report::{Finding, Findings, Place, Severity};
 use crate::ports::{DuplicateRecord, StagedRecord, StagingOutcome, UnknownQuery};
 
-/// The namespace of [`content_key`]; changing it would make every stored record new.
+/// The namespace of [`content_key`]. Must not change: every stored record would be imported again.
 const NAMESPACE: Uuid = uuid!("b028f10c-d56a-4850-bcd2-e03c62e662ea");
 
-/// A file of records that is read batch by batch, so that its size does not matter.
+/// A file of records, read batch by batch in constant memory.
 pub trait RecordSource: Send {
-    /// The next records, at most as many as a store takes at once, and `None` at the end. Faulty
-    /// records are left out of the batch and become findings; a fault that ends the file early is
-    /// a rejection.
+    /// Returns the next batch of records, and `None` at the end. Invalid records are left out of the
+    /// batch and become findings; a fault that ends the file early is a rejection.
     fn next_batch(&mut self, findings: &mut Findings) -> Option<Vec<StagedRecord>>;
 
-    /// How far reading has come.
+    /// Returns the progress of reading.
     fn progress(&self) -> Progress;
 
-    /// The place of the record with this index and line, for findings.
+    /// Returns the place of the record with this index and line, for findings.
     fn place(&self, index: u64, line: u64) -> Place;
 }
 
-/// How far the reading of records has come.
+/// The progress of reading a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Records read, faulty ones among them.
+    /// Records read, including invalid ones.
     pub records: u64,
     /// Bytes read.
     pub bytes: u64,
@@ -41,11 +40,11 @@ pub struct Progress {
     pub total_bytes: u64,
 }
 
-/// Hears how far a load has come, after each batch of records.
+/// A callback for progress, called after each batch of records.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// A key that two records share exactly when they are equal: a `UUIDv5` of the query id, the date and
-/// the five measures.
+/// Returns the key of a record's content, the same for equal records alone: a `UUIDv5` of the query id,
+/// the date and the five measures.
 #[must_use]
 pub fn content_key(record: &MetricRecord) -> Uuid {
     let values = &record.values;
@@ -53,7 +52,7 @@ pub fn content_key(record: &MetricRecord) -> Uuid {
     text(&mut bytes, Some(record.query_id.as_str()));
     bytes.extend(record.date.and_utc().timestamp_micros().to_be_bytes());
     for number in [values.obsolescence_val, values.obsolescence] {
-        // PostgreSQL holds -0 and 0 for equal.
+        // PostgreSQL treats -0 and 0 as equal.
         let bits = number.map(|number| if number == 0.0 { 0 } else { number.to_bits() });
         optional(&mut bytes, bits.map(u64::to_be_bytes));
     }
@@ -63,26 +62,26 @@ pub fn content_key(record: &MetricRecord) -> Uuid {
     Uuid::new_v5(&NAMESPACE, &bytes)
 }
 
-/// Presence, then the value; without it, `Some(0)` and `None` would read the same.
+/// Appends the presence, then the value; otherwise `Some(0)` and `None` would be the same bytes.
 fn optional<const N: usize>(bytes: &mut Vec<u8>, value: Option<[u8; N]>) {
     bytes.push(u8::from(value.is_some()));
     bytes.extend(value.into_iter().flatten());
 }
 
-/// Presence, length, then the text; without the length, two neighbours could trade letters.
+/// Appends the presence, the length, then the text; without the length, adjacent texts would be ambiguous.
 fn text(bytes: &mut Vec<u8>, value: Option<&str>) {
     optional(bytes, value.map(|text| (text.len() as u64).to_be_bytes()));
     bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
 }
 
-/// Says what merging came to, in the words of a report.
+/// Adds the findings of merging staged records.
 pub(super) fn report_outcome(
     outcome: &StagingOutcome,
     source: &dyn RecordSource,
     findings: &mut Findings,
 ) {
     for duplicates in &outcome.first_duplicates {
-        findings.add(surplus_note(source, duplicates));
+        findings.add(duplicate_note(source, duplicates));
     }
     let unlisted = outcome.duplicates.saturating_sub(outcome.first_duplicates.len() as u64);
     findings.add_unlisted(Severity::Note, unlisted);
@@ -99,7 +98,7 @@ pub(super) fn report_outcome(
     }
 }
 
-fn surplus_note(source: &dyn RecordSource, duplicates: &DuplicateRecord) -> Finding {
+fn duplicate_note(source: &dyn RecordSource, duplicates: &DuplicateRecord) -> Finding {
     let first = source.place(duplicates.equals, 0).path.unwrap_or_default();
     Finding::note(
         source.place(duplicates.index, duplicates.line),
@@ -108,8 +107,8 @@ fn surplus_note(source: &dyn RecordSource, duplicates: &DuplicateRecord) -> Find
     )
 }
 
-/// A source that is read on a thread of its own, a batch ahead of whoever stores the records: neither
-/// the file nor the database waits for the other.
+/// A record source that is read on a thread of its own, one batch ahead, so that reading and storing
+/// overlap.
 pub(super) struct ReadAhead {
     read: mpsc::Receiver<Read>,
     reading: JoinHandle<()>,
@@ -124,7 +123,7 @@ enum Read {
 impl ReadAhead {
     pub(super) fn begin(mut source: Box<dyn RecordSource>) -> Self {
         let (sender, read) = mpsc::channel(1);
-        // Whoever has enough drops the receiver, and this ends with the next batch.
+        // Dropping the receiver ends the thread at its next batch.
         let reading = tokio::task::spawn_blocking(move || {
             loop {
                 let mut findings = Findings::default();
@@ -141,7 +140,7 @@ impl ReadAhead {
         Self { read, reading, ended: None }
     }
 
-    /// The next batch, and how far reading has come with it; `None` at the end.
+    /// Returns the next batch with the progress of reading; `None` at the end.
     pub(super) async fn next(
         &mut self,
         found: &mut Findings,
@@ -151,7 +150,7 @@ impl ReadAhead {
             return None;
         }
         let Some(read) = self.read.recv().await else {
-            // The thread's last word is the end, unless it panics.
+            // The channel closes without an end message only if the thread panics.
             (&mut self.reading).await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
             return None;
         };
@@ -169,7 +168,7 @@ impl ReadAhead {
         }
     }
 
-    /// Reads to the end only for the faults.
+    /// Reads to the end for the findings alone.
     pub(super) async fn read_for_faults(
         &mut self,
         found: &mut Findings,
@@ -178,14 +177,14 @@ impl ReadAhead {
         while self.next(found, on_progress).await.is_some() {}
     }
 
-    /// The source, once it was read to its end.
+    /// Returns the source, once it was read to its end.
     pub(super) fn ended(&self) -> Option<&dyn RecordSource> {
         self.ended.as_deref()
     }
 }
 
-/// Whether no two records of a file are equal, as far as a bounded memory can tell: where it cannot, the
-/// database is asked, which takes long.
+/// A check in bounded memory that no two records of a file are equal. Where it is inconclusive, the
+/// database searches for duplicates, which is slow.
 pub(super) struct Distinct(Option<HashSet<u64>>);
 
 impl Default for Distinct {
@@ -200,7 +199,7 @@ impl Distinct {
 
     pub(super) fn see(&mut self, batch: &[StagedRecord]) {
         let Some(seen) = &mut self.0 else { return };
-        // Records whose keys differ in half are not equal. Half is enough to remember.
+        // Records are certainly different if half of their keys differs, so half of each key is kept.
         let mut halves = batch.iter().map(|staged| staged.content_key.as_u64_pair().1);
         let holds = halves.all(|half| seen.insert(half)) && seen.len() <= Self::LIMIT;
         if !holds {
@@ -208,14 +207,14 @@ impl Distinct {
         }
     }
 
-    /// Whether it is certain.
+    /// Whether the records are certainly distinct.
     pub(super) fn holds(&self) -> bool {
         self.0.is_some()
     }
 }
 
-/// Does what a store does with staged records, as far as memory allows: counts them, and finds equal
-/// ones and unknown queries. `known` are the ids of all queries, if they are known.
+/// Checks records without a database: counts them, and finds equal ones within bounded memory and
+/// unknown queries. `known` are the ids of all queries, if they are known.
 pub(super) fn check(
     source: &mut dyn RecordSource,
     known: Option<&BTreeSet<QueryId>>,
@@ -250,10 +249,10 @@ pub(super) fn check(
         findings.add(Finding::note(
             place,
             format!(
-                "equal records were looked for only among the first {} different ones",
+                "equal records were searched for only among the first {} different ones",
                 SeenKeys::LIMIT
             ),
-            "Nothing; an import with `--dry-run` looks at all of them.",
+            "Nothing; an import with `--dry-run` checks all of them.",
         ));
     }
     outcome.created
@@ -281,7 +280,7 @@ struct SeenKeys {
 impl SeenKeys {
     const LIMIT: usize = 1_500_000;
 
-    /// The index of the first record with this key, if `index` is not the first.
+    /// Returns the index of the first record with this key, if `index` is not the first.
     fn see(&mut self, key: Uuid, index: u64) -> Option<u64> {
         let first = self.first.get(&key).copied();
         if first.is_none() {

@@ -1,25 +1,25 @@
-//! The data-quality report: what a load did and what it found.
+//! The data-quality report of an import: its counts and findings.
 
 use std::fmt;
 
-/// How bad a finding is, mildest first.
+/// The severity of a finding, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing.
+    /// For information.
     Note,
-    /// Probably a mistake; loaded all the same.
+    /// Probably a mistake; imported nevertheless.
     Warning,
-    /// A mistake that the file itself showed how to mend.
+    /// A mistake that was repaired unambiguously.
     Repair,
     /// A mistake; nothing is written.
     Rejection,
 }
 
 impl Severity {
-    /// All of them, mildest first.
+    /// All severities, mildest first.
     pub const ALL: [Self; 4] = [Self::Note, Self::Warning, Self::Repair, Self::Rejection];
 
-    /// The word for it.
+    /// Returns its name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,10 +37,10 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Where in which file.
+/// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Place {
-    /// The file, as its name was given.
+    /// The file's name, as given.
     pub file: String,
     /// Line, from 1.
     pub line: Option<u64>,
@@ -49,7 +49,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Somewhere in `file`, nobody can say where.
+    /// An unknown place in `file`.
     #[must_use]
     pub fn file(file: &str) -> Self {
         Self { file: file.to_owned(), line: None, path: None }
@@ -81,31 +81,31 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing found in a file.
+/// A finding in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// Where it is.
+    /// Its place.
     pub place: Place,
-    /// What it is.
+    /// What was found.
     pub message: String,
     /// What to do.
     pub advice: String,
 }
 
 impl Finding {
-    /// Worth knowing.
+    /// For information.
     pub fn note(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { severity: Severity::Note, place, message: message.into(), advice: advice.into() }
     }
 
-    /// Probably a mistake; loaded all the same.
+    /// Probably a mistake; imported nevertheless.
     pub fn warning(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, place, message: message.into(), advice: advice.into() }
     }
 
-    /// A mistake that the file itself showed how to mend.
+    /// A mistake that was repaired unambiguously.
     pub fn repair(place: Place, message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { severity: Severity::Repair, place, message: message.into(), advice: advice.into() }
     }
@@ -121,8 +121,8 @@ impl Finding {
     }
 }
 
-/// The findings of one load. Every one is counted; the list stops at [`Findings::LISTED`] of each
-/// severity, so that a file of a million faults does not fill the memory.
+/// The findings of one import. All are counted; at most [`Findings::LISTED`] of each severity are
+/// listed, so that a file of a million faults takes bounded memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     listed: Vec<Finding>,
@@ -131,10 +131,10 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// The most findings of one severity that are listed.
+    /// The maximum number of listed findings of one severity.
     pub const LISTED: u64 = 200;
 
-    /// No findings yet; when `is_strict`, warnings and repairs will be rejections.
+    /// Creates an empty list; when `is_strict`, warnings and repairs become rejections.
     #[must_use]
     pub fn new(is_strict: bool) -> Self {
         Self { is_strict, ..Self::default() }
@@ -147,7 +147,7 @@ impl Findings {
         }
     }
 
-    /// Counts `finding`, and lists it while there is room.
+    /// Counts `finding`, and lists it up to the limit.
     pub fn add(&mut self, mut finding: Finding) {
         finding.severity = self.judged(finding.severity);
         let count = &mut self.counts[finding.severity as usize];
@@ -157,12 +157,12 @@ impl Findings {
         }
     }
 
-    /// Counts `number` findings that are not listed, because whoever found them kept only the first.
+    /// Counts `number` more findings without listing them.
     pub fn add_unlisted(&mut self, severity: Severity, number: u64) {
         self.counts[self.judged(severity) as usize] += number;
     }
 
-    /// Adds the findings of one file to those of the whole load.
+    /// Adds the findings of one file to those of the import.
     pub fn append(&mut self, other: Self) {
         let Self { listed, counts: mut unlisted, .. } = other;
         for finding in listed {
@@ -174,13 +174,13 @@ impl Findings {
         }
     }
 
-    /// How many findings of `severity` there are.
+    /// Returns the number of findings of `severity`.
     #[must_use]
     pub fn count(&self, severity: Severity) -> u64 {
         self.counts[severity as usize]
     }
 
-    /// The listed findings, in the order in which they were found.
+    /// Returns the listed findings, in the order in which they were found.
     #[must_use]
     pub fn listed(&self) -> &[Finding] {
         &self.listed
@@ -193,20 +193,20 @@ impl Findings {
     }
 }
 
-/// What a load did to one kind of thing.
+/// The counts of one kind of item.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// New.
+    /// Created.
     pub created: u64,
-    /// There already, with other content.
+    /// Existed with other content.
     pub updated: u64,
-    /// There already, just the same.
+    /// Existed with the same content.
     pub unchanged: u64,
     /// Pruned.
     pub removed: u64,
 }
 
-/// What a load did, or would have done.
+/// The counts of an import, or of its dry run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Queries.
@@ -219,23 +219,23 @@ pub struct Counts {
     pub records: Tally,
 }
 
-/// What became of a date, a number of days or a placeholder in a query.
+/// A date, a number of days or a placeholder in a query, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotFinding {
     /// The query's id.
     pub query: String,
-    /// Where, in lines and columns of the query's own text.
+    /// Its place, in lines and columns of the query's own text.
     pub note: metricd_core::sql::SlotNote,
 }
 
-/// How a load ended.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What was done, or would have been.
+    /// The counts.
     pub counts: Counts,
-    /// What was found in the files.
+    /// The findings.
     pub findings: Findings,
-    /// What the queries' slots are.
+    /// The slots of the queries.
     pub slots: Vec<SlotFinding>,
     /// Whether anything was written: not after a rejection, nor in a dry run.
     pub written: bool,

@@ -1,4 +1,4 @@
-//! Fills an empty database when the server starts.
+//! Seeds an empty database when the server starts.
 
 use metricd_core::actor::{Action, Actor, Object};
 
@@ -13,8 +13,8 @@ use crate::{
     ports::{CatalogCounts, StoreError, UnitOfWork},
 };
 
-/// Loads those of `files` whose table is empty, and gives the report; `None` when there was nothing
-/// to load. Several servers may start at once: whoever comes second finds the tables filled.
+/// Imports those of `files` whose table is empty, and returns the report; `None` when there was nothing
+/// to import. Several servers may start at once: the first one seeds, the others find the tables filled.
 ///
 /// # Errors
 /// See [`ImportError`]. Nothing is written then, nor when the report holds a rejection.
@@ -51,7 +51,7 @@ pub async fn seed(
     }
 }
 
-/// Which tables hold something.
+/// The tables that are not empty.
 #[derive(Debug, Clone, Copy)]
 struct Filled {
     queries: bool,
@@ -69,14 +69,14 @@ impl CatalogFiles {
         self.queries.is_none() && self.metrics.is_none() && self.records.is_none()
     }
 
-    /// Whether there is a file for a filled table.
+    /// Whether there is a file for a table that is not empty.
     fn concern(&self, filled: Filled) -> bool {
         (filled.queries && self.queries.is_some())
             || (filled.metrics && self.metrics.is_some())
             || (filled.records && self.records.is_some())
     }
 
-    /// Forgets the files of filled tables.
+    /// Removes the files of tables that are not empty.
     fn leave_out(&mut self, filled: Filled) {
         if filled.queries {
             self.queries = None;

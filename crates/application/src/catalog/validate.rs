@@ -1,4 +1,4 @@
-//! Checks the files of a load without a database.
+//! Validates the files of an import without a database.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use super::{
     records::{self, OnProgress},
     report::{Counts, Findings, Report, Tally},
 };
-use crate::compile::{CompileError, refuse_unknown_claims};
+use crate::compile::{CompileError, check_claims};
 
-/// Checks everything that can be checked without a database, and gives the report of loading `files`
-/// into an empty one. `claims` are those that templates may ask for. Whether tables and columns exist
-/// only a database can say; the types of literal slots are assumed.
+/// Validates `files` without a database, and returns the report of an import into an empty one. `claims`
+/// are those that templates may use. The existence of tables and columns is not checked; the types of
+/// literal slots are assumed.
 ///
-/// Equal records are looked for among the first 1.5 million.
+/// Duplicates are searched for among the first 1.5 million records.
 #[must_use]
 pub fn validate(
     files: CatalogFiles,
@@ -49,7 +49,7 @@ pub fn validate(
         prepared.queries = Some(compiled);
         prepared.faulty_queries = left_out;
     } else {
-        // The queries are elsewhere, perhaps in a database: none can be called missing.
+        // Without a file of queries, they may be in the database: none is reported as missing.
         prepared.faulty_queries.unnamed = true;
     }
     if let Some(loaded) = metrics {
@@ -73,7 +73,7 @@ pub fn validate(
 
 fn draft(sql: &str, gate: &Gate, claims: &BTreeSet<ClaimName>) -> Result<Template, CompileError> {
     let draft = Draft::parse(sql, gate)?;
-    refuse_unknown_claims(&draft, claims)?;
+    check_claims(&draft, claims)?;
     Ok(draft.assume()?)
 }
 
@@ -88,7 +88,7 @@ fn count(prepared: &Prepared) -> Counts {
     }
 }
 
-/// The ids that records may name, if these are all.
+/// Returns the ids of all queries, if they are known.
 fn known_queries(prepared: &Prepared) -> Option<BTreeSet<QueryId>> {
     if prepared.faulty_queries.unnamed {
         return None;

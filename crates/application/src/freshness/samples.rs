@@ -67,7 +67,7 @@ fn compiled(id: MetricId) -> CompiledMetric {
     CompiledMetric { metric, query }
 }
 
-/// Nobody else writes, and tables are tables.
+/// A log without other writers, in which every table is a plain table.
 struct Alone;
 
 #[async_trait]

@@ -1,5 +1,7 @@
-//! Asks one generator after the other, and believes none: what they suggest is gated, prepared,
-//! costed and tried, and what is wrong with it is told to whoever can do better.
+//! Generates a query for a prompt: calls one generator after the other.
+//!
+//! Must never trust a suggestion: it is gated, compiled, costed and tried, and a generator is told why one
+//! was rejected.
 
 use std::sync::Arc;
 
@@ -7,7 +9,8 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditedObject,
     ids::QueryId,
-    schema::Schema,
+    schema::SampledSchema,
+    sql::TableName,
 };
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
@@ -30,34 +33,34 @@ use crate::{
     rights::permits,
 };
 
-/// How a query was written for a sentence.
+/// A query that was generated for a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
-    /// Who wrote it.
+    /// The generator.
     pub source: GenerationSource,
-    /// Whether the sentence was understood in terms of the schema.
+    /// Whether the prompt was understood in terms of the schema.
     pub grounded: bool,
     /// What was understood, or what was not, as a sentence for the caller.
     pub explanation: String,
-    /// How many suggestions were looked at, the one that was taken included.
+    /// The number of suggestions that were checked, including the accepted one.
     pub attempts: u32,
     /// The SQL, as an author would have written it.
     pub sql: String,
 }
 
-/// Why there is no query at all.
+/// The reason why no query was generated.
 #[derive(Debug, Error)]
 pub enum GenerationError {
-    /// The caller may not write SQL, or not what this one needs.
+    /// The caller may not write this SQL.
     #[error("the generated query does not compile")]
     Query(#[source] CompileError),
-    /// The sentence was not understood, and the caller wants to hear of it.
+    /// The prompt was not understood, and the caller made that an error.
     #[error("{explanation}")]
     Ungrounded {
         /// What was not understood.
         explanation: String,
     },
-    /// The query failed when it was tried, for a reason that is no fault of it.
+    /// The trial run failed for a reason other than the query.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The schema could not be read.
@@ -81,9 +84,8 @@ impl Classify for GenerationError {
     }
 }
 
-/// Writes a query for `prompt`, grounded in those tables that `actor` may write SQL over. One that no
-/// generator understands becomes the query for the metric's own raw records, which says so; with
-/// `strict` it is an error.
+/// Generates a query for `prompt`, over the tables that `actor` may write SQL over. A prompt that no
+/// generator understands falls back to the metric's own raw records; with `strict` it is an error.
 ///
 /// # Errors
 /// See [`GenerationError`].
@@ -94,46 +96,47 @@ pub(crate) async fn generate(
     prompt: &str,
     strict: bool,
 ) -> Result<(Generation, Trial), GenerationError> {
-    // Whoever may not write SQL shall not cost a model's time either.
+    // Authorized first: a caller who may not write SQL must not use a model either.
     authorize(actor, context, Action::WriteSql, AuditedObject::Catalog)
         .await
         .map_err(|forbidden| GenerationError::Query(forbidden.into()))?;
-    let mut heard = Heard::default();
-    if let Some(generated) = ask_all(actor, context, query_id, prompt, &mut heard).await? {
+    let mut outcomes = Outcomes::default();
+    if let Some(generated) = try_generators(actor, context, query_id, prompt, &mut outcomes).await?
+    {
         return Ok(generated);
     }
-    let attempts = heard.attempts + 1;
-    let why = heard.why();
+    let attempts = outcomes.attempts + 1;
+    let explanation = outcomes.explanation();
     if strict {
-        return Err(GenerationError::Ungrounded { explanation: why });
+        return Err(GenerationError::Ungrounded { explanation });
     }
     let sql = raw_records::sql(query_id, prompt);
     let explanation =
-        format!("{why} The metric returns its own raw records of the last day_range days.");
+        format!("{explanation} The metric returns its own raw records of the last day_range days.");
     let compiled = compile(actor, context, &sql).await.map_err(GenerationError::Query)?;
     let trial = try_query(actor, context, compiled).await?;
     let source = GenerationSource::Fallback;
     Ok((Generation { source, grounded: false, explanation, attempts, sql }, trial))
 }
 
-/// Of the time that generators have, one part in so many is the last one's alone: however slow a model
-/// is, the grammar that needs none still answers.
-const PARTS: u32 = 5;
+/// One part in this many of the time budget is reserved for the last generator: however slow a model
+/// is, the offline grammar still answers.
+const RESERVED_PART: u32 = 5;
 
-/// Asks the generators one after the other, for no longer than they all together may take.
-async fn ask_all(
+/// Calls the generators one after the other, within their common time budget.
+async fn try_generators(
     actor: &Actor,
     context: &Context,
     query_id: &QueryId,
     prompt: &str,
-    heard: &mut Heard,
+    outcomes: &mut Outcomes,
 ) -> Result<Option<(Generation, Trial)>, GenerationError> {
     let time = context.generation_time;
     let end = Instant::now() + time;
-    let before_last = end - time / PARTS;
+    let before_last = end - time / RESERVED_PART;
     let Ok(schema) = timeout_at(before_last, schema_for(actor, context)).await else {
-        warn!("Schema too slow");
-        heard.too_late = true;
+        warn!("Reading the schema timed out");
+        outcomes.timed_out = true;
         return Ok(None);
     };
     let schema = schema?;
@@ -141,73 +144,72 @@ async fn ask_all(
     while let Some(generator) = generators.next() {
         let all = if generators.peek().is_some() { before_last } else { end };
         let until = all.min(Instant::now() + generator.patience());
-        let asking = Asking { actor, context, query_id, prompt, schema: &schema };
-        match timeout_at(until, asking.ask(generator.as_ref(), heard)).await {
+        let prompt_context = PromptContext { actor, context, query_id, prompt, schema: &schema };
+        match timeout_at(until, prompt_context.suggest(generator.as_ref(), outcomes)).await {
             Ok(Ok(None)) => {}
             Ok(answered) => return answered,
             Err(_) => {
-                warn!(source = generator.source().as_str(), "Generator too slow");
-                heard.too_late = true;
+                warn!(source = generator.source().as_str(), "Generator timed out");
+                outcomes.timed_out = true;
             }
         }
     }
     Ok(None)
 }
 
-/// What generators have said of a sentence that is not answered yet.
+/// The outcomes of the generators so far.
 #[derive(Debug, Default)]
-struct Heard {
-    /// How many suggestions were asked for.
+struct Outcomes {
+    /// The number of suggestions.
     attempts: u32,
-    /// What the first one who did not understand said of it.
+    /// The explanation of the first generator that did not understand.
     not_understood: Option<String>,
-    /// What was wrong with the last suggestion that was refused.
+    /// The reason why the last rejected suggestion was rejected.
     refused: Option<String>,
-    /// Whether somebody's time was over before they had answered.
-    too_late: bool,
+    /// Whether a generator timed out.
+    timed_out: bool,
 }
 
-impl Heard {
-    /// Why there is no query, as a sentence for the caller.
-    fn why(self) -> String {
+impl Outcomes {
+    /// Explains why there is no query, as a sentence for the caller.
+    fn explanation(self) -> String {
         match (self.refused, self.not_understood) {
             (Some(reason), _) => {
                 format!("The query that was written for it was refused: {reason}.")
             }
             (None, Some(explanation)) => explanation,
-            (None, None) if self.too_late => "The sentence was not understood in time.".to_owned(),
+            (None, None) if self.timed_out => "The sentence was not understood in time.".to_owned(),
             (None, None) => "The sentence was not understood.".to_owned(),
         }
     }
 }
 
-/// The tables that may be read and that `actor` may write SQL over.
-async fn schema_for(actor: &Actor, context: &Context) -> Result<Arc<Schema>, StoreError> {
-    let schema = context.schema.schema().await?;
-    let may = |table: &&metricd_core::schema::Table| {
-        permits(actor, context, Action::WriteSql, Object::Table(&table.name))
-    };
-    if schema.tables.iter().all(|table| may(&table)) {
-        return Ok(schema);
+/// Returns the tables that stored SQL may read and over which `actor` may write SQL.
+async fn schema_for(actor: &Actor, context: &Context) -> Result<Arc<SampledSchema>, StoreError> {
+    let sampled = context.schema.sampled().await?;
+    let may_write_over =
+        |table: &TableName| permits(actor, context, Action::WriteSql, Object::Table(table));
+    if sampled.schema.tables.iter().all(|table| may_write_over(&table.name)) {
+        return Ok(sampled);
     }
-    Ok(Arc::new(Schema { tables: schema.tables.iter().filter(may).cloned().collect() }))
+    Ok(Arc::new(sampled.restricted(may_write_over)))
 }
 
-/// One sentence on its way to a generator.
-struct Asking<'a> {
+/// The context of one prompt.
+struct PromptContext<'a> {
     actor: &'a Actor,
     context: &'a Context,
     query_id: &'a QueryId,
     prompt: &'a str,
-    schema: &'a Arc<Schema>,
+    schema: &'a Arc<SampledSchema>,
 }
 
-impl Asking<'_> {
-    /// Asks until a suggestion passes. `None`: the generator is of no help with this sentence.
-    async fn ask(
+impl PromptContext<'_> {
+    /// Requests suggestions until one passes. Returns `None` if the generator has none that does.
+    async fn suggest(
         &self,
         generator: &dyn QueryGenerator,
-        heard: &mut Heard,
+        outcomes: &mut Outcomes,
     ) -> Result<Option<(Generation, Trial)>, GenerationError> {
         let source = generator.source();
         let mut refused = Vec::new();
@@ -219,11 +221,11 @@ impl Asking<'_> {
                 today: self.context.clock.now().date_naive(),
                 refused: &refused,
             };
-            heard.attempts += 1;
+            outcomes.attempts += 1;
             let (sql, explanation) = match generator.suggest(&request).await {
                 Ok(Suggestion::Query { sql, explanation }) => (sql, explanation),
                 Ok(Suggestion::NotUnderstood { explanation }) => {
-                    heard.not_understood.get_or_insert(explanation);
+                    outcomes.not_understood.get_or_insert(explanation);
                     return Ok(None);
                 }
                 Err(GenerateError::Unreadable(reason)) => {
@@ -241,13 +243,17 @@ impl Asking<'_> {
             };
             match self.check(&sql).await? {
                 Ok(trial) => {
-                    let (grounded, attempts) = (true, heard.attempts);
+                    let (grounded, attempts) = (true, outcomes.attempts);
                     let generation = Generation { source, grounded, explanation, attempts, sql };
                     return Ok(Some((generation, trial)));
                 }
                 Err(reason) => {
-                    info!(source = source.as_str(), attempt = heard.attempts, "Suggestion refused");
-                    heard.refused = Some(reason.clone());
+                    info!(
+                        source = source.as_str(),
+                        attempt = outcomes.attempts,
+                        "Suggestion refused"
+                    );
+                    outcomes.refused = Some(reason.clone());
                     refused.push(RefusedAttempt { sql: Some(sql), reason });
                 }
             }
@@ -256,8 +262,8 @@ impl Asking<'_> {
         Ok(None)
     }
 
-    /// Holds a suggestion to everything that SQL is held to, and tries it. The inner error is what is
-    /// wrong with the suggestion.
+    /// Compiles a suggestion with all checks of SQL, and tries it. The inner error is why the suggestion
+    /// is rejected.
     async fn check(&self, sql: &str) -> Result<Result<Trial, String>, GenerationError> {
         let compiled = match compile_suggestion(self.actor, self.context, sql).await {
             Ok(compiled) => compiled,
@@ -275,8 +281,7 @@ impl Asking<'_> {
     }
 }
 
-/// What the database has against a suggestion. Another one may do better, unless the database cannot
-/// look at any.
+/// Returns why the database rejects a suggestion, or the error if it could not check any suggestion.
 fn refusal<T>(error: RunError) -> Result<Result<T, String>, GenerationError> {
     match error {
         RunError::Unavailable(_) | RunError::QueueFull => Err(error.into()),

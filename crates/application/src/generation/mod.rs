@@ -1,6 +1,6 @@
-//! From a sentence to a query that has been checked as everybody's is, and tried.
+//! Generates a query from a prompt, checks it as all SQL is, and tries it.
 //!
-//! Writes nothing: a use case that stores what comes of it opens its unit of work afterwards.
+//! Must write nothing: a use case that stores the query opens its unit of work afterwards.
 
 mod generate;
 mod raw_records;

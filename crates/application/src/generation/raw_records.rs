@@ -1,8 +1,8 @@
-//! What a sentence becomes that nobody understood: the metric's own raw records.
+//! The fallback for a prompt that no generator understood: the metric's own raw records.
 
 use metricd_core::{ids::QueryId, sql::quoted_text};
 
-/// The records of the query `id`. There is no upper bound: a record dated ahead is shown too.
+/// Returns the SQL for the records of the query `id`. Without an upper bound: future records are included.
 pub(super) fn sql(id: &QueryId, prompt: &str) -> String {
     let title: String = prompt.chars().filter(|c| !c.is_control()).take(120).collect();
     let id = quoted_text(id.as_str());

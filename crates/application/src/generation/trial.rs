@@ -13,13 +13,13 @@ use crate::{
     rows,
 };
 
-/// The rows that a trial reads at most.
+/// The maximum number of rows of a trial.
 const TRIAL_ROWS: u32 = 20;
 
-/// A compiled query that was run once, for its default window and a few rows.
+/// The result of a trial run, for the default window and a few rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// What its SQL compiled to.
+    /// The compiled SQL.
     pub template: Template,
     /// The columns of its answer.
     pub columns: Vec<Column>,

@@ -1,4 +1,4 @@
-//! Lets a metric that a sentence became answer.
+//! Approves a generated metric, so that it may be read.
 
 use metricd_core::{
     actor::{Action, Actor},
@@ -17,7 +17,7 @@ use crate::{
     rights::{authorize_within, find_readable, may_know},
 };
 
-/// Why nothing was approved.
+/// The reason why a metric was not approved.
 #[derive(Debug, Error)]
 pub enum ApproveError {
     /// The caller may not approve.
@@ -26,13 +26,13 @@ pub enum ApproveError {
     /// No metric has this id.
     #[error("Metric not found")]
     NotFound,
-    /// It is not what the caller has looked at.
+    /// The query has another version than the caller expects.
     #[error("The query was modified concurrently: it is at version {current} now")]
     Changed {
-        /// The version that it has.
+        /// The current version.
         current: i64,
     },
-    /// The approval could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -48,9 +48,9 @@ impl Classify for ApproveError {
     }
 }
 
-/// Approves the query of the metric `id` as it is at `version`, or as it is now, and gives the metric.
-/// One that waits for nothing is left as it is. The query's other metrics answer with it, so it takes
-/// leave on each.
+/// Approves the query of the metric `id` at `version`, or as it is now, and returns the metric. Does
+/// nothing if it does not wait for approval. The query's other metrics are approved with it, which takes
+/// the permission on each.
 ///
 /// # Errors
 /// See [`ApproveError`].

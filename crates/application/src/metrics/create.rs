@@ -1,4 +1,4 @@
-//! Makes a metric from SQL or from a sentence.
+//! Creates a metric from SQL or from a prompt.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -21,12 +21,12 @@ use crate::{
     rights::permits,
 };
 
-/// The metric to make.
+/// The metric to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateMetric {
     /// Whether it may be changed later.
     pub is_editable: bool,
-    /// Its tiles.
+    /// Its layouts.
     pub layouts: Vec<LayoutItem>,
     /// Where its SQL comes from.
     pub source: QuerySource,
@@ -34,41 +34,41 @@ pub struct CreateMetric {
     pub name: Option<MetricName>,
     /// A longer explanation.
     pub description: Option<String>,
-    /// Words to find it by.
+    /// Its tags.
     pub tags: Vec<Tag>,
-    /// How long its answers are used again, where that is not the same for all metrics.
+    /// The time to live of its cached answers, if not the default.
     pub cache_ttl: Option<CacheTtl>,
 }
 
-/// Where a new metric's SQL comes from.
+/// The source of a new metric's SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuerySource {
     /// The caller wrote it.
     Sql(String),
     /// A generator writes it.
     Prompt {
-        /// The sentence.
+        /// The prompt.
         text: String,
-        /// Whether a sentence that is not understood is an error.
+        /// Whether a prompt that is not understood is an error.
         strict: bool,
     },
 }
 
-/// A metric that was made.
+/// A created metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Created {
     /// Its id.
     pub id: MetricId,
-    /// How its SQL was written, when it came from a sentence.
+    /// How its SQL was generated, if it came from a prompt.
     pub generation: Option<Generation>,
-    /// Whether its maker may see its SQL.
+    /// Whether the caller may see its SQL.
     pub shows_sql: bool,
 }
 
-/// Why no metric was made.
+/// The reason why the metric was not created.
 #[derive(Debug, Error)]
 pub enum CreateError {
-    /// The caller may not make metrics.
+    /// The caller may not create metrics.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// The SQL that the caller wrote does not compile.
@@ -77,10 +77,10 @@ pub enum CreateError {
     /// No query could be generated.
     #[error(transparent)]
     Generate(#[from] GenerationError),
-    /// Its key is not free.
+    /// The idempotency key could not be acquired.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The metric could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -97,7 +97,7 @@ impl Classify for CreateError {
     }
 }
 
-/// Makes a metric with a query of its own. Whoever makes it owns it, until somebody changes that.
+/// Creates a metric with a query of its own. The caller becomes its owner.
 ///
 /// # Errors
 /// See [`CreateError`].
@@ -110,8 +110,8 @@ pub async fn create_metric(
     authorize_on(actor, context, Action::Create, Object::Catalog).await?;
     let request = replayable.as_ref().map(|replayable| replayable.request);
     if request.is_some() {
-        // A sentence is not read again for a metric that is there. The key is free again until the
-        // metric is stored.
+        // A replayed request must not generate a query again. The key is released until the metric is
+        // stored.
         let mut work = context.store.begin().await?;
         if let Err(unclaimed) = claim(actor, context, work.as_mut(), request).await {
             return unclaimed_outcome(unclaimed);
@@ -166,7 +166,7 @@ fn unclaimed_outcome(unclaimed: ClaimError) -> Result<Outcome<Created>, CreateEr
     }
 }
 
-/// A query and its metric as `actor` would make them, with nothing said of the metric yet.
+/// Returns a new query and its metric, owned by `actor`, without details.
 pub(crate) fn planned(
     actor: &Actor,
     context: &Context,

@@ -1,4 +1,4 @@
-//! Removes a metric.
+//! Deletes a metric.
 
 use metricd_core::{
     actor::{Action, Actor},
@@ -16,10 +16,10 @@ use crate::{
     rights::{authorize_within, find_readable, may_know},
 };
 
-/// Why a metric was not removed.
+/// The reason why a metric was not deleted.
 #[derive(Debug, Error)]
 pub enum DeleteError {
-    /// The caller may not remove metrics.
+    /// The caller may not delete metrics.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// No metric has this id.
@@ -28,7 +28,7 @@ pub enum DeleteError {
     /// The metric is locked.
     #[error("The metric is locked")]
     Locked,
-    /// It could not be removed.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -44,7 +44,7 @@ impl Classify for DeleteError {
     }
 }
 
-/// Removes the metric `id`, and its query when no other metric uses it. Records stay.
+/// Deletes the metric `id`, and its query when no other metric uses it. Records stay.
 ///
 /// # Errors
 /// See [`DeleteError`].

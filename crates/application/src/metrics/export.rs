@@ -1,4 +1,4 @@
-//! Streams every row of a metric. Nothing of it is cached.
+//! Streams every row of a metric. Must never cache them.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ pub struct MetricExport {
     pub rows: RowStream,
 }
 
-/// Runs the query of the metric `id` and streams its rows. It takes the same permission as the metric's
+/// Runs the query of the metric `id` and streams its rows. Requires the same permission as reading its
 /// answer.
 ///
 /// # Errors
-/// See [`ReadError`]: there is no other way to fail before the first row.
+/// See [`ReadError`].
 pub async fn export_metric(
     actor: &Actor,
     context: &Context,

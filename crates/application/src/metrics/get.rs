@@ -1,4 +1,4 @@
-//! Answers a metric.
+//! Reads the answer of a metric, from the cache or the database.
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use crate::{
     freshness::SourcedAnswer,
 };
 
-/// What a caller asks of a metric.
+/// A request for the answer of a metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnswerRequest {
     /// The parameters.
     pub parameters: ParameterRequest,
-    /// The greatest age of the answer that the caller accepts; zero asks for a new one.
+    /// The maximum age of the answer; zero bypasses the cache.
     pub max_age: Option<Duration>,
 }
 
-/// Answers the metric `id` as `request` asks: from the cache as long as that is as good, else by running its query.
+/// Reads the answer of the metric `id` to `request`: from the cache while that is fresh enough, else by
+/// running its query.
 ///
 /// # Errors
 /// See [`ReadError`].

@@ -1,4 +1,4 @@
-//! Moves a metric's tiles.
+//! Replaces a metric's layouts.
 
 use metricd_core::{
     actor::{Action, Actor},
@@ -17,10 +17,10 @@ use crate::{
     rights::{authorize_within, may_know},
 };
 
-/// Why the tiles were not moved.
+/// The reason why layouts were not replaced.
 #[derive(Debug, Error)]
 pub enum ReplaceLayoutsError {
-    /// The caller may not move tiles.
+    /// The caller may not change layouts.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// No metric has this id.
@@ -29,15 +29,15 @@ pub enum ReplaceLayoutsError {
     /// The metric is locked.
     #[error("The metric is locked")]
     Locked,
-    /// Somebody else moved them since the caller looked.
+    /// They were modified concurrently.
     #[error(
         "Precondition failed: the layouts were modified concurrently and are at version {current} now"
     )]
     Stale {
-        /// The present layout version.
+        /// The current layout version.
         current: i64,
     },
-    /// They could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -54,8 +54,8 @@ impl Classify for ReplaceLayoutsError {
     }
 }
 
-/// Puts `layouts` in place of the metric's tiles, provided that its layout version is `expected`
-/// (or nothing is expected), and gives the metric as it is afterwards.
+/// Replaces the metric's layouts by `layouts`, provided that its layout version is `expected`, if given,
+/// and returns the changed metric.
 ///
 /// # Errors
 /// See [`ReplaceLayoutsError`].

@@ -17,33 +17,33 @@ use crate::{
     rights::may_know,
 };
 
-/// The most metrics of one page.
+/// The maximum number of metrics on one page.
 pub const MAX_PAGE: u32 = 200;
-/// The most metrics that are looked at for one page: a caller who may read few of many gets short
-/// pages rather than slow ones.
+/// The maximum number of metrics that are read for one page: a caller who may read few of many gets
+/// short pages rather than slow ones.
 const MAX_SCANNED: u32 = 2_000;
 
-/// Which page.
+/// A request for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The most metrics, 1 to [`MAX_PAGE`].
+    /// The maximum number of metrics, 1 to [`MAX_PAGE`].
     pub limit: u32,
-    /// The last metric of the page before.
+    /// The last metric of the previous page.
     pub after: Option<MetricId>,
-    /// Only metrics whose name, description or tags hold this text.
+    /// Only metrics whose name, description or tags contain this text.
     pub text: Option<String>,
 }
 
 /// A page of metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// The metrics, ordered by id. There may be fewer than asked for, or none, before the last page.
+    /// The metrics, ordered by id: perhaps fewer than requested, or none, even before the last page.
     pub items: Vec<Metric>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<MetricId>,
 }
 
-/// Why there is no list.
+/// The reason why metrics could not be listed.
 #[derive(Debug, Error)]
 pub enum ListError {
     /// The caller may not read metrics.
@@ -74,11 +74,11 @@ pub async fn list_metrics(
 ) -> Result<Page, ListError> {
     authorize(actor, context, Action::Read, AuditedObject::Catalog).await?;
     let limit = request.limit.clamp(1, MAX_PAGE);
-    // One more than is shown says whether there is more.
+    // One more than the page holds tells whether there is a next page.
     let mut filter = MetricFilter { limit: limit + 1, after: request.after, text: request.text };
     let mut items: Vec<Metric> = Vec::new();
     let mut scanned = 0;
-    // Where a page that is cut short ends: see `place_between`.
+    // The cursor of a page that is cut short: see `place_between`.
     let mut place = None;
     loop {
         let candidates = context.catalog.list(&filter).await?;
@@ -107,8 +107,8 @@ pub async fn list_metrics(
     }
 }
 
-/// Any place after `before` and before `id`, to go on from with `id`: a caller who may not read the
-/// metric `id` cannot tell it from that. Only where ids are neighbours is the one before named.
+/// Returns a cursor after `before` and before `id`, which does not reveal the id of a metric that the
+/// caller may not read. Where the ids are adjacent, it is `before`.
 fn place_between(before: Option<MetricId>, id: MetricId, chance: Uuid) -> MetricId {
     let (low, high) = (before.map_or(0, |before| before.0.as_u128()), id.0.as_u128());
     let gap = high.saturating_sub(low).max(1);
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_lies_before_a_metric_and_not_before_the_last_one() {
+    fn a_cursor_lies_between_two_metrics() {
         let id = |number| MetricId(Uuid::from_u128(number));
         let place = |before, after, chance| {
             place_between(before, id(after), Uuid::from_u128(chance)).0.as_u128()
@@ -128,7 +128,7 @@ mod tests {
         for chance in [0, 1, 5, 1 << 90, u128::MAX] {
             assert!(place(None, 8, chance) < 8);
             assert!((8..u128::MAX).contains(&place(Some(id(8)), u128::MAX, chance)));
-            // Nothing lies between: the one before is passed again and changes nothing.
+            // Adjacent ids: the cursor repeats the id before, which changes nothing.
             assert_eq!(place(Some(id(7)), 8, chance), 7);
         }
         assert_ne!(place(Some(id(8)), 1 << 100, 5), place(Some(id(8)), 1 << 100, 6));

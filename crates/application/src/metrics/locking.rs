@@ -1,4 +1,4 @@
-//! A metric to be changed together with its query.
+//! Locks a metric together with its query, to change them.
 
 use metricd_core::{
     ids::{MetricId, QueryId},
@@ -19,9 +19,8 @@ pub(super) struct Locked {
     pub(super) sharing: Vec<Metric>,
 }
 
-/// Opens a unit of work in which the metric `id` is locked, and before it its query: the one of
-/// `query_id`, unless an import has given the metric another meanwhile. `None`: there is no such
-/// metric any more.
+/// Opens a unit of work in which the query `query_id` and then the metric `id` are locked; another query
+/// if the metric was given one meanwhile. Returns `None` if the metric no longer exists.
 pub(super) async fn lock(
     context: &Context,
     id: MetricId,

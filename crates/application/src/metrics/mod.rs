@@ -1,4 +1,4 @@
-//! Asking for metrics, making them and changing them.
+//! The use cases of metrics: read, create, change, delete.
 
 mod approve;
 mod create;

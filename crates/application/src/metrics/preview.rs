@@ -1,4 +1,4 @@
-//! What a metric would be, without making it.
+//! Previews a metric without creating it.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -18,21 +18,21 @@ use crate::{
     rights::permits,
 };
 
-/// What a metric would be.
+/// The preview of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
-    /// Its query, tried.
+    /// The trial run of its query.
     pub trial: Trial,
-    /// How its SQL was written, when it came from a sentence.
+    /// How its SQL was generated, if it came from a prompt.
     pub generation: Option<Generation>,
-    /// Whether the caller could see the SQL of the metric that it would be.
+    /// Whether the caller could see the SQL of the metric.
     pub shows_sql: bool,
 }
 
-/// Why there is nothing to show.
+/// The reason why there is no preview.
 #[derive(Debug, Error)]
 pub enum PreviewError {
-    /// The caller may not make metrics, or lacks a claim that the SQL asks for.
+    /// The caller may not create metrics, or lacks a claim that the SQL uses.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// The SQL that the caller wrote does not compile.
@@ -51,7 +51,7 @@ impl Classify for PreviewError {
         match self {
             Self::Forbidden(error) => error.classify(),
             Self::Query(error) => error.classify(),
-            // The SQL's author may know what the database says of it.
+            // The SQL's author may see the database's message.
             Self::Run(RunError::Failed(fault)) => {
                 Classified::faulty(Cause::InvalidSql, InputField::Sql, fault)
             }
@@ -61,7 +61,7 @@ impl Classify for PreviewError {
     }
 }
 
-/// Does all that making a metric from `source` does, and stores nothing.
+/// Does all that creating a metric from `source` does, but stores nothing.
 ///
 /// # Errors
 /// See [`PreviewError`].

@@ -1,4 +1,4 @@
-//! Shows the SQL behind a metric to those who may see it.
+//! Returns the SQL behind a metric to callers with the permission.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -15,7 +15,7 @@ use crate::{
     rights::find_readable,
 };
 
-/// Why the SQL is not shown.
+/// The reason why the SQL is not returned.
 #[derive(Debug, Error)]
 pub enum QueryError {
     /// The caller may not see SQL.
@@ -39,7 +39,7 @@ impl Classify for QueryError {
     }
 }
 
-/// The metric `id` with its SQL, template and slots.
+/// Returns the metric `id` with its SQL, template and slots.
 ///
 /// # Errors
 /// See [`QueryError`].

@@ -1,4 +1,4 @@
-//! Changes a metric: its details, its SQL, or whether it is locked.
+//! Updates a metric: its details, its SQL, or its lock.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -19,28 +19,28 @@ use crate::{
     rights::{authorize_within, find_readable, may_know},
 };
 
-/// What to change; `None` leaves a field as it is.
+/// A patch of a metric; `None` keeps a field.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Patch {
     /// A new name.
     pub name: Option<MetricName>,
-    /// A new explanation; `Some(None)` removes it.
+    /// A new description; `Some(None)` removes it.
     pub description: Option<Option<String>>,
-    /// Someone else answers for it; `Some(None)` removes the owner.
+    /// A new owner; `Some(None)` removes the owner.
     pub owner: Option<Option<String>>,
     /// New SQL.
     pub query: Option<String>,
     /// New tags, in place of the old ones.
     pub tags: Option<Vec<Tag>>,
-    /// Another look.
+    /// A new display.
     pub display: Option<Display>,
-    /// Another time for which its answers are used again; `Some(None)` means as long as all others'.
+    /// A new time to live of its cached answers; `Some(None)` restores the default.
     pub cache_ttl: Option<Option<CacheTtl>>,
-    /// `false` locks it; `true` unlocks it, which needs a right of its own.
+    /// `false` locks it; `true` unlocks it, which requires a permission of its own.
     pub is_editable: Option<bool>,
 }
 
-/// Why a metric was not changed.
+/// The reason why a metric was not updated.
 #[derive(Debug, Error)]
 pub enum UpdateError {
     /// The caller may not change metrics.
@@ -55,13 +55,13 @@ pub enum UpdateError {
     /// Another metric with the same query is locked.
     #[error("The query also answers a metric that is locked")]
     SharedLocked,
-    /// Another query answers the metric than when it was looked at.
+    /// The metric's query was replaced concurrently.
     #[error("The metric's query was replaced concurrently")]
     Moved,
     /// The new SQL does not compile.
     #[error("the query does not compile")]
     Query(#[from] CompileError),
-    /// The change could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -80,8 +80,8 @@ impl Classify for UpdateError {
     }
 }
 
-/// Applies `patch` to the metric `id` and gives it as it is afterwards. New SQL also changes every
-/// other metric that the same query answers.
+/// Applies `patch` to the metric `id` and returns the changed metric. New SQL also changes every other
+/// metric that the same query answers.
 ///
 /// # Errors
 /// See [`UpdateError`].
@@ -96,16 +96,16 @@ pub async fn update_metric(
     update_known(actor, context, &known, patch, Whose::Any).await
 }
 
-/// Whose query a change is meant for, when an import gives the metric another one meanwhile.
+/// The query that a change is meant for, when the metric is given another one concurrently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// Whichever answers the metric when it is changed.
+    /// The metric's query at the time of the change.
     Any,
-    /// The one that was looked at.
+    /// The query that the change was computed from.
     Known,
 }
 
-/// Changes a metric that has been found for `actor`.
+/// Updates a metric that `actor` may know of.
 pub(super) async fn update_known(
     actor: &Actor,
     context: &Context,
@@ -162,7 +162,7 @@ pub(super) async fn update_known(
     Ok(CompiledMetric { metric, query })
 }
 
-/// Whether a change unlocks the metric. A locked one can be changed only together with that.
+/// Whether a change unlocks the metric. A locked metric accepts no other change.
 fn unlocks(metric: &Metric, patch: &Patch) -> Result<bool, UpdateError> {
     match (metric.is_editable, patch.is_editable) {
         (true, _) => Ok(false),
@@ -171,7 +171,7 @@ fn unlocks(metric: &Metric, patch: &Patch) -> Result<bool, UpdateError> {
     }
 }
 
-/// The query with new SQL: the next version, unless nothing is new.
+/// Returns the query with new SQL, as the next version unless nothing has changed.
 fn changed(
     query: Query,
     sql: String,

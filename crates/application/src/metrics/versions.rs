@@ -1,4 +1,4 @@
-//! What a metric's query was before, and the way back.
+//! Lists the earlier versions of a metric's query, and rolls back to one.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -19,7 +19,7 @@ use crate::{
     rights::find_readable,
 };
 
-/// The most versions of one page.
+/// The maximum number of versions on one page.
 pub const MAX_VERSIONS: u32 = 200;
 
 /// A page of a query's versions.
@@ -27,14 +27,14 @@ pub const MAX_VERSIONS: u32 = 200;
 pub struct VersionPage {
     /// The query as it is now.
     pub current: Query,
-    /// What it was before, the latest first.
+    /// Its earlier versions, latest first.
     pub replaced: Vec<QueryVersion>,
-    /// Where the next page begins, if there is one: before this version.
+    /// The version before which the next page begins, if there is one.
     pub next: Option<i64>,
 }
 
-/// The versions of the query of the metric `id`, the latest first: at most `limit` that were
-/// replaced, all of them older than `before`.
+/// Returns the earlier versions of the query of the metric `id`, latest first: at most `limit`, all of
+/// them older than `before`.
 ///
 /// # Errors
 /// As for seeing the SQL.
@@ -50,7 +50,7 @@ pub async fn list_versions(
     authorize_on(actor, context, Action::ReadSql, Object::Metric(&compiled.metric)).await?;
     let limit = limit.clamp(1, MAX_VERSIONS);
     let query = &compiled.query;
-    // One more than is shown says whether there is more.
+    // One more than the page holds tells whether there is a next page.
     let before = before.map_or(query.version, |before| before.min(query.version));
     let mut replaced = context.catalog.versions(&query.id, limit + 1, Some(before)).await?;
     let next = if replaced.len() > limit as usize {
@@ -62,13 +62,13 @@ pub async fn list_versions(
     Ok(VersionPage { current: compiled.query, replaced, next })
 }
 
-/// Why the way back was not taken.
+/// The reason why a query was not rolled back.
 #[derive(Debug, Error)]
 pub enum RollbackError {
     /// The query never had this version.
     #[error("the query has no version {0}")]
     UnknownVersion(i64),
-    /// As for any other change.
+    /// The reason why the metric was not updated.
     #[error(transparent)]
     Update(#[from] UpdateError),
 }
@@ -97,8 +97,8 @@ impl From<StoreError> for RollbackError {
     }
 }
 
-/// Gives the metric `id` the SQL that its query had at `version`, as a change like any other: it is
-/// gated and compiled as of now, becomes a new version, and voids an approval.
+/// Rolls the query of the metric `id` back to its SQL at `version`, as an update like any other: it is
+/// gated and compiled again, becomes a new version, and voids an approval.
 ///
 /// # Errors
 /// See [`RollbackError`].
@@ -112,9 +112,9 @@ pub async fn rollback_metric(
     let found = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;
     let object = Object::Metric(&found.metric);
     authorize_on(actor, context, Action::Edit, object).await.map_err(UpdateError::from)?;
-    // What is wrong with the old SQL today tells of it.
+    // Errors of the old SQL reveal it, so the caller must be permitted to see it.
     authorize_on(actor, context, Action::ReadSql, object).await.map_err(UpdateError::from)?;
-    // Read without a lock: no version ever changes, and it goes only with its query.
+    // Read without a lock: versions are immutable, and deleted only with their query.
     let sql = if version == found.query.version {
         Some(found.query.sql.clone())
     } else {

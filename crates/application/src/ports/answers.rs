@@ -1,4 +1,4 @@
-//! How an answer is rendered for callers.
+//! The port that renders answers as response bodies.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,7 +11,7 @@ pub trait AnswerWriter: Send + Sync {
     /// Renders an answer, the same for every caller with the same key.
     fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer;
 
-    /// How many content encodings a body can be kept in. They are numbered from zero.
+    /// Returns the number of content encodings in which a body can be cached, numbered from zero.
     fn encodings(&self) -> usize;
 }
 

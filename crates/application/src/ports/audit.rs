@@ -1,35 +1,35 @@
-//! The audit: what was done and denied. There is no way to change or remove what it holds.
+//! The port to the audit log: what was done and what was denied. It can be neither changed nor emptied.
 
 use async_trait::async_trait;
 use metricd_core::audit::{AuditEvent, AuditOutcome, AuditedAction, AuditedObject};
 
 use super::StoreError;
 
-/// The audit outside of units of work.
+/// The audit log, outside of units of work.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Adds an event that goes with no write. It is written even if the caller goes away meanwhile,
-    /// and nobody waits long for it: where the database has no time for it at present, it is tried
-    /// again in the background, and the log says what is lost in the end.
+    /// Appends an event that belongs to no write. It is written even if the caller disconnects, and
+    /// returns soon: while the database is busy it is retried in the background, and an event that is
+    /// lost in the end is logged.
     async fn record_denial(&self, event: AuditEvent);
 
-    /// At most `filter.limit` events, the latest first.
+    /// Returns the events that match `filter`, at most `filter.limit`, latest first.
     async fn page(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError>;
 }
 
-/// An event with its place in the audit.
+/// An event with its sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Counts up; later events have greater numbers, but not every number is there.
+    /// Ascending, with gaps.
     pub sequence: i64,
     /// What happened.
     pub event: AuditEvent,
 }
 
-/// Which events a page holds; `None` asks for any.
+/// A filter over audit events; `None` matches any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// The most events to give.
+    /// The maximum number of events.
     pub limit: u32,
     /// Only events before this one.
     pub before: Option<i64>,
@@ -39,7 +39,7 @@ pub struct AuditFilter {
     pub action: Option<AuditedAction>,
     /// Only events of this object.
     pub object: Option<AuditedObject>,
-    /// Only events that ended like this.
+    /// Only events with this outcome.
     pub outcome: Option<AuditOutcome>,
     /// Only events of the request of this id.
     pub request_id: Option<String>,

@@ -1,4 +1,4 @@
-//! What was written, by this process and by others, so that caches can drop what is no longer so.
+//! The ports to the log of changes and to watches, by which caches drop stale entries.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,66 +13,65 @@ use super::StoreError;
 
 use crate::error::{Cause, Classified, Classify};
 
-/// The log of changes. Whoever writes appends to it in the transaction that writes.
+/// The log of changes. A writer appends to it in the transaction that writes.
 #[async_trait]
 pub trait ChangeLog: Send + Sync {
-    /// The changes that are committed and that `seen` does not see. With nothing seen there is nothing
-    /// that could be old: then it gives the present snapshot and no changes.
+    /// Returns the committed changes that `seen` does not include. Without `seen` nothing is cached yet:
+    /// then it returns the current snapshot and no changes.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database cannot be reached.
     async fn since(&self, seen: Option<&Snapshot>) -> Result<ChangeBatch, StoreError>;
 
-    /// Waits until there may be news. It may be too early and it may be in vain; where it says nothing
-    /// for long, look all the same. What came while nobody waited is not lost, for one who waits at a
-    /// time. Where nobody else can write it waits for ever.
+    /// Waits for a notification that there may be changes. It may be early, spurious or missing, so poll
+    /// as well. A notification that arrives between two calls is kept for a single waiter. Waits for ever
+    /// where no other process can write.
     async fn hint(&self);
 
-    /// Removes the changes that have been visible to everybody for as long as `keep`, as far as this
-    /// process knows: it remembers what was visible at each call. Gives how many there were.
+    /// Removes the changes that have been visible to every transaction for as long as `keep`, by the
+    /// snapshots that this process took at each call. Returns their number.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database cannot be reached.
     async fn prune(&self, keep: Duration) -> Result<u64, StoreError>;
 
-    /// Where the rows of each of `tables` come from, in the order in which they were given.
+    /// Returns where the rows of each of `tables` come from, in the same order.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database cannot be reached.
     async fn resolve(&self, tables: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError>;
 }
 
-/// What has changed.
+/// A batch of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeBatch {
-    /// What is seen now, with these changes.
+    /// The snapshot that includes these changes.
     pub snapshot: Snapshot,
     /// The changes.
     pub changes: Vec<Change>,
-    /// Whether these are all of them. Else some that were not seen may have been removed from the log:
-    /// anything may have changed.
+    /// Whether the batch is complete. If not, unseen changes may have been pruned from the log: anything
+    /// may have changed.
     pub is_whole: bool,
 }
 
-/// Where a table's rows come from.
+/// The tables that a table's rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedTable {
     /// Every table and view whose change changes its rows, itself included, each with its schema: what
     /// views read, partitions and children, and their parents, through which they are written.
     pub tables: BTreeSet<TableName>,
-    /// Whether its rows come from these alone, and every change of them can be noted. Else they may
-    /// change without a word: those of materialized views, foreign tables, views that call functions,
-    /// and tables that are not there.
+    /// Whether its rows come from these alone, and every change of them can be logged. It cannot for
+    /// materialized views, foreign tables, views that call functions, and tables that do not exist.
     pub is_whole: bool,
 }
 
-/// Is told what this process itself has changed, as soon as it is committed or may be.
+/// A listener for this process's own changes, called as soon as they are or may be committed.
 pub trait ChangeSink: Send + Sync {
-    /// These changes are in force, or may be. Must not wait.
+    /// Invalidates what depends on these changes. Must not block.
     fn changed(&self, changes: &[Change]);
 }
 
-/// For a process that remembers nothing.
+/// A [`ChangeSink`] for a process without caches.
 #[derive(Debug, Clone, Copy)]
 pub struct NoCaches;
 
@@ -80,38 +79,38 @@ impl ChangeSink for NoCaches {
     fn changed(&self, _: &[Change]) {}
 }
 
-/// Having noted what others write to a table, inside a unit of work.
+/// Watches on tables, inside a unit of work: triggers that log what other writers change.
 #[async_trait]
 pub trait Watching: Send {
-    /// From now on whoever writes `table`, or what it is divided into, notes that with it. What is
-    /// watched already stays so.
+    /// Watches `table` with its partitions and children: from the commit on, every write to them is
+    /// logged. Idempotent.
     async fn watch(&mut self, table: &TableName) -> Result<Vec<Watched>, WatchError>;
 
-    /// From now on nobody does any more.
+    /// Removes the watch from `table`, its partitions and children.
     async fn unwatch(&mut self, table: &TableName) -> Result<Vec<Watched>, WatchError>;
 }
 
-/// A table, a partition or a child of it.
+/// A table, partition or child, and what became of its watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
     /// The table, with its schema.
     pub table: TableName,
-    /// What was done to it.
+    /// The outcome for this table.
     pub step: WatchStep,
 }
 
-/// What was done to a table so that it is, or is not, watched.
+/// The outcome of watching, or no longer watching, one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchStep {
-    /// What was asked for.
+    /// The watch was added or removed.
     Done,
-    /// Nothing: it was so already.
+    /// Nothing to do: it already was, or was not, watched.
     AlreadyWatched,
-    /// Nothing: it is kept by another server.
+    /// Skipped: a foreign table belongs to another server.
     Foreign,
 }
 
-/// Why a table is not watched, or still is.
+/// The reason why a table could not be watched, or is still watched.
 #[derive(Debug, Error)]
 pub enum WatchError {
     /// There is no such table.
@@ -120,7 +119,7 @@ pub enum WatchError {
         /// The table that was named.
         table: String,
     },
-    /// Nobody writes to it.
+    /// It is a view or another relation without rows of its own.
     #[error("{table} is {kind}: watch the tables that its rows come from")]
     NotATable {
         /// What was named.
@@ -128,7 +127,7 @@ pub enum WatchError {
         /// What it is, with its article.
         kind: &'static str,
     },
-    /// metricd notes what it writes itself.
+    /// metricd logs its own writes without a watch.
     #[error(
         "metricd records its own writes to {table}; other writers announce theirs by POST \
          /tables/{table}/changed"
@@ -143,7 +142,7 @@ pub enum WatchError {
         /// The table that was named.
         table: String,
     },
-    /// metricd's role may not do that to the table.
+    /// The database role lacks the privilege.
     #[error("{table} belongs to another role: {remedy}")]
     NotAllowed {
         /// The table, partition or child.
@@ -151,13 +150,13 @@ pub enum WatchError {
         /// What its owner can do.
         remedy: String,
     },
-    /// Somebody is writing to it, and goes on for longer than those behind should wait.
+    /// Another transaction holds a lock on it for longer than the lock time-out.
     #[error("{table} is in use: try again when no long transaction writes to it")]
     Busy {
         /// The table, partition or child.
         table: String,
     },
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,16 +1,16 @@
-//! Time and randomness, injected so that tests can choose them.
+//! The ports to time and randomness, injected so that tests control them.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// Tells the time.
+/// A clock.
 pub trait Clock: Send + Sync {
-    /// The present instant.
+    /// Returns the current time.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// Makes identifiers that nobody has seen before.
+/// A generator of unique identifiers.
 pub trait Ids: Send + Sync {
-    /// A fresh identifier.
+    /// Returns a new identifier.
     fn fresh(&self) -> Uuid;
 }

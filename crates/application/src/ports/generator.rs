@@ -1,56 +1,56 @@
-//! From a sentence to SQL.
+//! The port that generates SQL for a sentence.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use metricd_core::{ids::QueryId, schema::Schema};
+use metricd_core::{ids::QueryId, schema::SampledSchema};
 use thiserror::Error;
 
-/// Suggests a query for a sentence. What it suggests is trusted no more than anybody's SQL.
+/// A generator of queries for sentences. Its suggestions are checked as all SQL is.
 #[async_trait]
 pub trait QueryGenerator: Send + Sync {
-    /// Who this is.
+    /// Returns the kind of this generator.
     fn source(&self) -> GenerationSource;
 
-    /// How often it is worth asking, when what it suggests is refused.
+    /// Returns the maximum number of suggestions for one sentence, when earlier ones are rejected.
     fn attempts(&self) -> u32;
 
-    /// How long all attempts together may take.
+    /// Returns the time limit for all attempts together.
     fn patience(&self) -> Duration;
 
     /// Suggests a query.
     ///
     /// # Errors
-    /// When it cannot be asked, or its answer cannot be read.
+    /// When it cannot be reached, or its answer cannot be read.
     async fn suggest(&self, request: &SuggestionRequest<'_>) -> Result<Suggestion, GenerateError>;
 }
 
-/// What a generator is asked.
+/// A request for one suggestion.
 #[derive(Debug, Clone, Copy)]
 pub struct SuggestionRequest<'a> {
     /// The id that the query will have: its metric's own records bear it.
     pub query_id: &'a QueryId,
     /// The sentence.
     pub prompt: &'a str,
-    /// What the query may read.
-    pub schema: &'a Arc<Schema>,
-    /// The present day, in UTC.
+    /// The tables that the query may read, and values of their rows.
+    pub schema: &'a Arc<SampledSchema>,
+    /// The current day, in UTC.
     pub today: NaiveDate,
-    /// What was suggested before and why it was refused, oldest first.
+    /// The suggestions that were rejected before, oldest first.
     pub refused: &'a [RefusedAttempt],
 }
 
-/// A suggestion that was refused.
+/// A suggestion that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedAttempt {
     /// The SQL; `None` when the answer held none that could be read.
     pub sql: Option<String>,
-    /// Why, in the words of the gate or of the database.
+    /// The reason, from the gate or the database.
     pub reason: String,
 }
 
-/// A generator's answer.
+/// The answer of a generator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suggestion {
     /// A query.
@@ -67,19 +67,19 @@ pub enum Suggestion {
     },
 }
 
-/// Who wrote a generated query.
+/// The source of a generated query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GenerationSource {
     /// A language model.
     Model,
     /// metricd's own grammar of questions.
     Offline,
-    /// Nobody: the template that returns a metric's own raw records.
+    /// The template that returns a metric's own raw records.
     Fallback,
 }
 
 impl GenerationSource {
-    /// The word for it.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,13 +90,13 @@ impl GenerationSource {
     }
 }
 
-/// Why a generator gave nothing.
+/// The reason why a generator made no suggestion.
 #[derive(Debug, Error)]
 pub enum GenerateError {
-    /// It cannot be reached, or refuses to answer.
+    /// It cannot be reached, or answers with an error.
     #[error("the generator is not reachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Its answer makes no sense; asking again may help.
+    /// Its answer is malformed; another attempt may help.
     #[error("the generator's answer cannot be read: {0}")]
     Unreadable(String),
 }

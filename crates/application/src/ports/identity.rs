@@ -1,4 +1,4 @@
-//! Verifying tokens.
+//! The port that verifies bearer tokens.
 
 use std::sync::Arc;
 
@@ -6,35 +6,34 @@ use async_trait::async_trait;
 use metricd_core::actor::Identity;
 use thiserror::Error;
 
-/// Tells whom a token stands for.
+/// A verifier of bearer tokens.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
-    /// Verifies a bearer token as it came, without `Bearer `.
+    /// Verifies a bearer token, without the prefix `Bearer `, and returns its caller.
     ///
     /// # Errors
     /// See [`TokenError`].
     async fn verify(&self, token: &str) -> Result<Arc<Identity>, TokenError>;
 }
 
-/// Why a token does not let its bearer in.
+/// The reason why a token was rejected.
 #[derive(Debug, Error)]
 pub enum TokenError {
-    /// It is no token that a configured issuer has signed for metricd. The text says what is wrong
-    /// with it, for logs, and holds no part of it.
+    /// No configured issuer signed it for metricd. The text is for logs, and holds no part of the token.
     #[error("{0}")]
     Invalid(&'static str),
-    /// It was a good token until its time was up.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is a good token of an issuer who does not let its bearer use metricd.
+    /// It is valid but lacks a required scope.
     #[error("the token lacks the scope `{required}`")]
     Scope {
-        /// Who its bearer is.
+        /// The caller.
         identity: Arc<Identity>,
-        /// The scope that it would need.
+        /// The scope.
         required: String,
     },
-    /// Its issuer has not yet told its keys, and cannot be asked at present.
+    /// The issuer's keys are not cached and could not be fetched.
     #[error("the keys of the token's issuer are not known")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,4 +1,4 @@
-//! Requests that take effect once, inside a unit of work.
+//! The port to idempotency keys, inside a unit of work.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,41 +6,41 @@ use metricd_core::{actor::Identity, idempotency::IdempotencyKey};
 
 use super::StoreError;
 
-/// What is asked to take effect once.
+/// A request with an idempotency key: it takes effect once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotentRequest {
-    /// What its sender calls it.
+    /// The client's idempotency key.
     pub key: IdempotencyKey,
-    /// A hash of all that is asked, so that a key is not taken for two requests.
+    /// A hash of the request, so that one key is not used for two different requests.
     pub fingerprint: [u8; 32],
 }
 
-/// What was answered, for whoever asks the same again.
+/// The stored response of a request, replayed when the request is repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// Where what was made is found.
+    /// The `Location` header.
     pub location: Option<String>,
-    /// What was said of it.
+    /// The body.
     pub body: Option<String>,
 }
 
-/// What is known of a key.
+/// The result of claiming an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyClaim {
-    /// Nothing: it is this unit of work's until that ends.
+    /// The key was free; this unit of work holds it until it ends.
     Acquired,
-    /// Another unit of work has it, here or on another server.
+    /// Another unit of work holds it, here or on another server.
     InProgress,
-    /// This request was answered.
+    /// The request was executed before, with this response.
     Replayed(StoredResponse),
-    /// It was taken for another request.
+    /// The key was used for a different request.
     Reused,
 }
 
-/// The keys of requests.
+/// The idempotency keys of callers.
 #[async_trait]
 pub trait IdempotencyKeys: Send {
-    /// Takes the key for its caller, if nobody has it; what was kept before `since` is forgotten.
+    /// Claims the key of `once` for its caller. Responses stored before `since` have expired.
     async fn claim(
         &mut self,
         whose: &Identity,
@@ -48,8 +48,8 @@ pub trait IdempotencyKeys: Send {
         since: DateTime<Utc>,
     ) -> Result<KeyClaim, StoreError>;
 
-    /// Keeps the answer to a request whose key is this unit of work's. Removes some of what was kept
-    /// before `since`.
+    /// Stores the response to a request whose key this unit of work holds. Removes some of the responses
+    /// stored before `since`.
     async fn store_response(
         &mut self,
         whose: &Identity,

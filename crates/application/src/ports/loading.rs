@@ -1,29 +1,29 @@
-//! Filling a table from a file, inside a unit of work.
+//! The port that loads rows into a table, inside a unit of work.
 
 use async_trait::async_trait;
 use metricd_core::{cell::CellType, sql::TableName};
 
 use super::StoreError;
 
-/// Adds the next row to a batch, cell by cell in the order of the columns; `false` at the end.
+/// Writes the next row to a sink, cell by cell in the order of the columns; `false` at the end.
 pub type NextRow<'a> = &'a mut (dyn FnMut(&mut dyn RowSink) -> bool + Send);
 
-/// Takes a row.
+/// A sink for rows.
 pub trait RowSink {
-    /// Takes its next cell; `None` is no value.
+    /// Appends a cell to the row; `None` is NULL.
     fn cell(&mut self, text: Option<&str>);
 
-    /// Ends it.
+    /// Ends the row.
     fn end(&mut self);
 }
 
-/// Filling a table.
+/// Loading rows into tables, by COPY.
 #[async_trait]
 pub trait Loading: Send {
-    /// The table of this name, if there is one. Views count as tables here.
+    /// Returns the table or view of this name.
     async fn find_table(&mut self, table: &TableName) -> Result<Option<StoredTable>, StoreError>;
 
-    /// Makes a table with these columns, all of which may be null. Says whether stored SQL may read it.
+    /// Creates a table with these columns, all nullable. Returns whether stored SQL may read it.
     async fn create_table(
         &mut self,
         table: &TableName,
@@ -33,8 +33,8 @@ pub trait Loading: Send {
     /// Removes every row.
     async fn empty_table(&mut self, table: &TableName) -> Result<(), StoreError>;
 
-    /// Adds rows that give these columns in this order. Gives how many there were. A row that the
-    /// database does not take fails all of them.
+    /// Copies rows with these columns, in this order, and returns their number. A row that the database
+    /// rejects fails the whole copy.
     async fn copy_rows(
         &mut self,
         table: &TableName,
@@ -43,12 +43,12 @@ pub trait Loading: Send {
     ) -> Result<u64, StoreError>;
 }
 
-/// A table as it is.
+/// An existing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTable {
-    /// Whether rows can be copied into it: views and foreign tables are read only here.
+    /// Whether rows can be copied into it: not for views and foreign tables.
     pub takes_rows: bool,
-    /// Its columns, in their order; generated ones left out.
+    /// Its columns, in their order, without generated ones.
     pub columns: Vec<StoredColumn>,
 }
 

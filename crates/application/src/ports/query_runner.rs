@@ -1,4 +1,4 @@
-//! Running authors' SQL. Nothing here may write: every statement runs read-only.
+//! The port that runs stored SQL. Must never write: every statement runs read-only.
 
 use std::{
     future::poll_fn,
@@ -17,37 +17,36 @@ use tokio::sync::mpsc;
 
 use crate::error::{Cause, Classified, Classify};
 
-/// Describes and runs SQL that came from outside.
+/// Describes, costs and runs stored SQL.
 #[async_trait]
 pub trait QueryRunner: Send + Sync {
-    /// Asks the database what `sql` takes and gives, without running it.
+    /// Returns the parameters and columns of `sql`, by the database, without running it.
     ///
     /// # Errors
-    /// [`RunError::Rejected`] when the database does not accept the statement.
+    /// [`RunError::Rejected`] when the database rejects the statement.
     async fn describe(&self, sql: &str) -> Result<Description, RunError>;
 
-    /// Those of `tables` that stored SQL may not read, or that do not exist.
+    /// Returns those of `tables` that stored SQL may not read, or that do not exist.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database cannot be reached.
     async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError>;
 
-    /// For each of `fields`, what PostgreSQL could call by it: functions of one argument and types, in
-    /// whatever schema. Nothing where it is a column for certain.
+    /// Returns, for each of `fields`, what PostgreSQL could call by that name: functions of one argument
+    /// and types, in any schema. Empty where it is certainly a column.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database cannot be reached.
     async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError>;
 
-    /// What the planner thinks that running `template` with the values of its parameters would cost,
-    /// in its own units. Nothing runs.
+    /// Returns the planner's estimate of the cost of `template` with the values of its parameters, in
+    /// its own units, without running it.
     ///
     /// # Errors
     /// See [`RunError`].
     async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError>;
 
-    /// Runs `template` with the values of its parameters, read-only, and gives at most `max_rows`
-    /// rows.
+    /// Runs `template` with the values of its parameters, and returns at most `max_rows` rows.
     ///
     /// # Errors
     /// See [`RunError`].
@@ -58,47 +57,46 @@ pub trait QueryRunner: Send + Sync {
         max_rows: u32,
     ) -> Result<Rows, RunError>;
 
-    /// Runs `template` with the values of its parameters, read-only, and gives all rows, however many:
-    /// as they are taken, and no longer than whoever takes them is there. Comes back when there is a first
-    /// row, or none at all.
+    /// Runs `template` with the values of its parameters, and streams all rows with backpressure until
+    /// the stream is dropped. Returns once there is a first row, or none at all.
     ///
     /// # Errors
-    /// See [`RunError`]; [`RunError::QueueFull`] when as many as may be are given all rows already.
+    /// See [`RunError`]; [`RunError::QueueFull`] when the limit on concurrent streams is reached.
     async fn stream(
         &self,
         template: &Template,
         values: &[BoundValue],
     ) -> Result<RowStream, RunError>;
 
-    /// Waits for a place in the line, and gives a runner that asks everything from there and has one
-    /// deadline for all of it.
+    /// Waits in the queue for a permit, and returns a runner that holds it, with one deadline for all its
+    /// statements.
     ///
     /// # Errors
     /// See [`RunError`].
     async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError>;
 }
 
-/// What the database knows of a statement before it runs.
+/// The parameters and columns of a statement, by the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// The type of each `$n`, in order; `None` for a type that no slot can have.
+    /// The type of each `$n`, in order; `None` for a type that no parameter can have.
     pub parameters: Vec<Option<ParameterType>>,
     /// The columns of the answer.
     pub columns: Vec<Column>,
 }
 
-/// An answer's rows.
+/// The rows of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
     /// A JSON array of objects, as PostgreSQL wrote it: numbers are exact, digit for digit.
     pub json: String,
     /// Whether rows were left out because there were more than allowed.
     pub truncated: bool,
-    /// What was seen when they were read.
+    /// The snapshot that they were read with.
     pub snapshot: Snapshot,
 }
 
-/// All rows of an answer, on their way. Dropping it ends the query.
+/// A stream of all rows of an answer. Dropping it cancels the query.
 #[derive(Debug)]
 pub struct RowStream {
     first: Option<Bytes>,
@@ -106,27 +104,27 @@ pub struct RowStream {
     is_over: bool,
 }
 
-/// Some lines, each ended by CR and LF: the values as PostgreSQL writes them, separated by commas and
-/// quoted as RFC 4180 has it, nothing for a null. `None` comes after the last ones.
+/// Lines of CSV by RFC 4180, each ended by CR and LF, with the values as PostgreSQL writes them and NULL
+/// as an empty field. `None` marks the end.
 pub type RowPiece = Result<Option<Bytes>, RunError>;
 
-/// Whoever sent the rows is gone.
+/// The sender of the rows was dropped before the end.
 #[derive(Debug, Error)]
 #[error("the rows ended before the last one")]
 struct EndedEarly;
 
 impl RowStream {
-    /// Waits for the first piece of `rest`.
+    /// Waits for the first piece of `rest`, and returns the stream.
     ///
     /// # Errors
-    /// The one that comes in its place.
+    /// When the first piece is one.
     pub async fn begun(mut rest: mpsc::Receiver<RowPiece>) -> Result<Self, RunError> {
         let first = rest.recv().await.unwrap_or_else(|| Err(early()))?;
         Ok(Self { is_over: first.is_none(), first, rest })
     }
 
-    /// The next lines, or an error in their place; nothing once all rows were given. Without that end,
-    /// what was given is not the whole.
+    /// Polls for the next lines or an error; `None` after all rows. Without that end the answer is
+    /// incomplete.
     pub fn poll_next(
         &mut self,
         context: &mut Context<'_>,
@@ -142,7 +140,7 @@ impl RowStream {
         Poll::Ready(piece.transpose())
     }
 
-    /// The same, for whoever can wait.
+    /// Waits for the next lines or an error; `None` after all rows.
     pub async fn next(&mut self) -> Option<Result<Bytes, RunError>> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -152,37 +150,37 @@ fn early() -> RunError {
     RunError::Failed(EndedEarly.into())
 }
 
-/// Why a statement gave no rows.
+/// The reason why a statement failed.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The database does not accept the statement as it stands.
+    /// The database rejected the statement.
     #[error("the database rejected the query: {message}")]
     Rejected {
-        /// The database's own words, for those who may see the SQL.
+        /// The database's message, for callers who may see the SQL.
         message: String,
     },
     /// The statement was accepted and failed while running.
     #[error("the stored query failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The planner thinks that it costs more than allowed.
+    /// The planner's estimate exceeds the limit.
     #[error(
         "the query is too expensive: the planner estimates a cost of {cost:.0}, and the limit is {ceiling:.0}"
     )]
     TooExpensive {
-        /// What the planner thinks, in its own units.
+        /// The planner's estimate, in its own units.
         cost: f64,
-        /// The most that is allowed.
+        /// The limit.
         ceiling: f64,
         /// Whether a window of fewer days may cost less.
         has_days: bool,
     },
-    /// One row alone is larger than an answer may be.
+    /// One row alone exceeds the limit on an answer's size.
     #[error("a row of the result is larger than {max_bytes} bytes")]
     RowTooLarge {
-        /// The most bytes of an answer.
+        /// The limit, in bytes.
         max_bytes: u64,
     },
-    /// So many are waiting already that it makes no sense to wait too.
+    /// The queue is full.
     #[error("too many queries are queued")]
     QueueFull,
     /// The deadline passed.
@@ -210,7 +208,7 @@ impl Classify for RunError {
 }
 
 impl RunError {
-    /// Whether it is the query's own fault, which its author can mend: not one of the moment.
+    /// Whether the query itself is at fault, so that only its author can fix it.
     #[must_use]
     pub fn is_query_fault(&self) -> bool {
         matches!(self, Self::Rejected { .. } | Self::TooExpensive { .. } | Self::RowTooLarge { .. })

@@ -1,18 +1,26 @@
-//! What stored SQL may read.
+//! The port to the schema that stored SQL may read.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use metricd_core::schema::Schema;
+use metricd_core::schema::{SampledSchema, Schema};
 
 use super::StoreError;
 
-/// Tells what sentences can be grounded in.
+/// A source of the schema that stored SQL may read, cached for a short time.
 #[async_trait]
 pub trait SchemaSource: Send + Sync {
-    /// The tables that stored SQL may read, as they were a short time ago at most.
+    /// Returns the tables, and values of their rows. For generators of queries alone.
     ///
     /// # Errors
-    /// When the database cannot be asked.
-    async fn schema(&self) -> Result<Arc<Schema>, StoreError>;
+    /// When the database cannot be reached.
+    async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError>;
+
+    /// Returns the tables, without values of their rows.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+        Ok(Arc::clone(&self.sampled().await?.schema))
+    }
 }

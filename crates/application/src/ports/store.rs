@@ -1,5 +1,5 @@
-//! The catalog and the records. Reads go through [`Catalog`]; every write goes through one
-//! [`UnitOfWork`], which takes effect on [`UnitOfWork::commit`] and is undone when dropped.
+//! The ports to the catalog and the records. Reads go through [`Catalog`]; every write goes through one
+//! [`UnitOfWork`], which takes effect on [`UnitOfWork::commit`] and is rolled back when dropped.
 
 use async_trait::async_trait;
 use metricd_core::{
@@ -13,17 +13,17 @@ use uuid::Uuid;
 
 use super::{IdempotencyKeys, Loading, StoreError, Watching};
 
-/// Reads of the catalog, each one statement.
+/// Reads of the catalog, one statement each.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// A metric with its query and layouts.
+    /// Returns a metric with its query and layouts.
     async fn find(&self, id: MetricId) -> Result<Option<CompiledMetric>, StoreError>;
 
-    /// At most `filter.limit` metrics with their layouts, ordered by id.
+    /// Returns the metrics that match `filter`, at most `filter.limit`, with their layouts, ordered by id.
     async fn list(&self, filter: &MetricFilter) -> Result<Vec<Metric>, StoreError>;
 
-    /// At most `limit` versions that the query had before the present one, the latest first; only
-    /// those before the version `before`, if it is given.
+    /// Returns earlier versions of a query, at most `limit`, latest first; only those before the version
+    /// `before`, if it is given.
     async fn versions(
         &self,
         id: &QueryId,
@@ -31,60 +31,60 @@ pub trait Catalog: Send + Sync {
         before: Option<i64>,
     ) -> Result<Vec<QueryVersion>, StoreError>;
 
-    /// Whether the database answers. Never waits behind another query.
+    /// Whether the database is reachable. Never queues behind another query.
     async fn is_reachable(&self) -> bool;
 }
 
-/// Which metrics a list holds.
+/// A filter and page over metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricFilter {
-    /// The most metrics to give.
+    /// The maximum number of metrics.
     pub limit: u32,
     /// Only metrics whose id is greater than this one.
     pub after: Option<MetricId>,
-    /// Only metrics whose name, description or tags contain this text, whatever its case.
+    /// Only metrics whose name, description or tags contain this text, ignoring case.
     pub text: Option<String>,
 }
 
-/// Opens units of work.
+/// The store of the catalog and the records: begins units of work.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Begins a transaction.
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
 }
 
-/// One transaction across all repositories. Dropping it undoes everything. Whatever is written
-/// through it is noted in the log of changes with it, and told to this process's caches once it is
-/// committed, or may be.
+/// One transaction across all repositories. Dropping it rolls it back. Every write through it is
+/// appended to the log of changes, and reported to this process's [`ChangeSink`](super::ChangeSink) once
+/// it is or may be committed.
 ///
-/// Whoever locks more than one row locks queries before metrics, and each in the order of their
-/// ids: then no two units of work wait for each other.
+/// Lock order: queries before metrics, and each in the order of their ids, so that units of work do not
+/// deadlock.
 #[async_trait]
 pub trait UnitOfWork: Metrics + Queries + Records + Watching + Loading + IdempotencyKeys {
-    /// Makes everything durable, together with the audit's word of it: there is no write without.
-    /// One event for each metric that was changed; a load is one in all.
+    /// Commits the transaction together with its audit events, without which there is no write: one for
+    /// each metric that was changed, and a single one for a load.
     async fn commit(
         self: Box<Self>,
         event: &AuditEvent,
         more: &[AuditEvent],
     ) -> Result<(), StoreError>;
 
-    /// Has something noted that was not written through this unit of work's own methods.
+    /// Appends a change to the log that was not written through this unit of work's own methods.
     fn note(&mut self, changed: Changed);
 
-    /// Waits until nobody else loads or migrates this database; released with the transaction.
+    /// Acquires the exclusive lock of imports and migrations; released with the transaction.
     async fn lock_catalog(&mut self) -> Result<(), StoreError>;
 
-    /// How many of each thing there are.
+    /// Counts queries and metrics.
     async fn counts(&mut self) -> Result<CatalogCounts, StoreError>;
 }
 
-/// How many of each thing a database holds.
+/// The size of a catalog.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CatalogCounts {
-    /// Queries.
+    /// The number of queries.
     pub queries: u64,
-    /// Metrics.
+    /// The number of metrics.
     pub metrics: u64,
     /// Whether there is any record (counting them all would read the whole table).
     pub has_records: bool,
@@ -93,13 +93,13 @@ pub struct CatalogCounts {
 /// Metrics and their layouts, inside a unit of work.
 #[async_trait]
 pub trait Metrics: Send {
-    /// A metric with its layouts, locked against other writers until the transaction ends.
+    /// Returns a metric with its layouts, locked against other writers until the transaction ends.
     async fn lock_metric(&mut self, id: MetricId) -> Result<Option<Metric>, StoreError>;
 
-    /// Every metric with its layouts, ordered by id, locked against other writers.
+    /// Returns every metric with its layouts, ordered by id, locked against other writers.
     async fn lock_all_metrics(&mut self) -> Result<Vec<Metric>, StoreError>;
 
-    /// The metrics that a query answers, with their layouts, ordered by id, locked against other
+    /// Returns the metrics that a query answers, with their layouts, ordered by id, locked against other
     /// writers.
     async fn lock_metrics_of(&mut self, query: &QueryId) -> Result<Vec<Metric>, StoreError>;
 
@@ -116,26 +116,26 @@ pub trait Metrics: Send {
 /// Queries, inside a unit of work.
 #[async_trait]
 pub trait Queries: Send {
-    /// A query, locked against other writers until the transaction ends.
+    /// Returns a query, locked against other writers until the transaction ends.
     async fn lock_query(&mut self, id: &QueryId) -> Result<Option<Query>, StoreError>;
 
-    /// Every query, ordered by id, locked against other writers.
+    /// Returns every query, ordered by id, locked against other writers.
     async fn lock_all_queries(&mut self) -> Result<Vec<Query>, StoreError>;
 
     /// Adds a query.
     async fn insert_query(&mut self, query: &Query) -> Result<(), StoreError>;
 
-    /// Writes every field of a query; the caller has counted its version up.
+    /// Writes every field of a query; the caller has incremented its version.
     async fn update_query(&mut self, query: &Query) -> Result<(), StoreError>;
 
-    /// Keeps a version that another takes the place of.
+    /// Archives a version that another one replaces.
     async fn keep_version(
         &mut self,
         id: &QueryId,
         version: &QueryVersion,
     ) -> Result<(), StoreError>;
 
-    /// Removes a query that no metric uses any more; others are left alone.
+    /// Removes a query if no metric uses it, and returns whether it did.
     async fn delete_unused_query(&mut self, id: &QueryId) -> Result<bool, StoreError>;
 }
 
@@ -149,22 +149,22 @@ pub trait Records: Send {
         record: &MetricRecord,
     ) -> Result<(), StoreError>;
 
-    /// Adds a batch of records, all or none of them.
+    /// Adds a batch of records, all or none.
     async fn insert_records(
         &mut self,
         batch: &[(RecordId, MetricRecord)],
     ) -> Result<(), StoreError>;
 
-    /// Puts a batch of records from a file aside, to be counted and keyed by [`Self::merge_staged`].
+    /// Stages a batch of records from a file, to be counted and keyed by [`Self::merge_staged`].
     async fn stage_records(&mut self, batch: &[StagedRecord]) -> Result<(), StoreError>;
 
-    /// Gives every staged record its key (a UUIDv5 of its content and its ordinal among equals),
-    /// stores those that are not there yet, and empties the stage. Where `are_distinct`, no two of them
-    /// are equal, and none that are need to be looked for.
+    /// Merges the stage: gives every staged record its key (a UUIDv5 of its content and its ordinal among
+    /// equals), stores those that do not exist yet, and empties the stage. Where `are_distinct`, the
+    /// search for duplicates is skipped.
     async fn merge_staged(&mut self, are_distinct: bool) -> Result<StagingOutcome, StoreError>;
 }
 
-/// A record from a file on its way into the table.
+/// A record from a file, to be staged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StagedRecord {
     /// Where in the file, from 0.
@@ -177,41 +177,41 @@ pub struct StagedRecord {
     pub record: MetricRecord,
 }
 
-/// What merging staged records came to.
+/// The result of merging staged records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StagingOutcome {
-    /// Records that were not there before.
+    /// Records that were created.
     pub created: u64,
-    /// Records that were there already.
+    /// Records that existed already.
     pub unchanged: u64,
     /// Records that equal an earlier one of the same file.
     pub duplicates: u64,
-    /// The first of those, in file order, as many as a report shows.
+    /// The first duplicates, in file order, as many as a report shows.
     pub first_duplicates: Vec<DuplicateRecord>,
-    /// Query ids that records name and no query has, with the first record's place and their number.
+    /// Ids of records that no query has.
     pub unknown_queries: Vec<UnknownQuery>,
 }
 
 /// A record that equals an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuplicateRecord {
-    /// Its place in the file, from 0.
+    /// Its index in the file, from 0.
     pub index: u64,
     /// Its line, from 1.
     pub line: u64,
-    /// The place of the first record that it equals.
+    /// The index of the first record that it equals.
     pub equals: u64,
 }
 
 /// Records that belong to no known query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownQuery {
-    /// The id that they name.
+    /// The unknown id.
     pub query_id: QueryId,
-    /// How many they are.
+    /// The number of its records.
     pub records: u64,
-    /// The first one's place in the file, from 0.
+    /// The index of the first one in the file, from 0.
     pub first_index: u64,
-    /// The first one's line, from 1.
+    /// The line of the first one, from 1.
     pub first_line: u64,
 }

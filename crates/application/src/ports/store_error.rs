@@ -1,10 +1,10 @@
-//! How reads and writes of the database fail.
+//! The error of every port to the database.
 
 use thiserror::Error;
 
 use crate::error::{Cause, Classified, Classify};
 
-/// Why the database did not do what it was asked.
+/// The reason why a read or write failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A row with this id exists already.

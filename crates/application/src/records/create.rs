@@ -21,7 +21,7 @@ use crate::{
     rights::find_definition,
 };
 
-/// Why no record was added.
+/// The reason why no record was added.
 #[derive(Debug, Error)]
 pub enum CreateRecordError {
     /// The caller may not add records.
@@ -30,10 +30,10 @@ pub enum CreateRecordError {
     /// No metric has this id.
     #[error("Metric not found")]
     NotFound,
-    /// Its key is not free.
+    /// The idempotency key could not be acquired.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// It could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
 }

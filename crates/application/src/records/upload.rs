@@ -37,7 +37,7 @@ pub trait RecordBatches: Send {
     async fn next(&mut self, target: &RecordTarget) -> io::Result<Vec<MetricRecord>>;
 }
 
-/// Why no record was added.
+/// The reason why no records were added.
 #[derive(Debug, Error)]
 pub enum CreateRecordsError {
     /// The caller may not add records.
@@ -46,13 +46,13 @@ pub enum CreateRecordsError {
     /// No metric has this id.
     #[error("Metric not found")]
     NotFound,
-    /// Their key is not free.
+    /// The idempotency key could not be acquired.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The spooled records cannot be read.
     #[error("the spooled records cannot be read")]
     Unread(#[from] io::Error),
-    /// They could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
 }
@@ -107,8 +107,8 @@ pub async fn begin_upload<'a>(
 }
 
 impl RecordUpload<'_> {
-    /// Stores all records of `source`, once if that is asked for, and returns their number. Those without a
-    /// date are of the present moment.
+    /// Stores all records of `source`, once if the request is idempotent, and returns their number. Those
+    /// without a date are dated now.
     ///
     /// # Errors
     /// See [`CreateRecordsError`].
@@ -118,7 +118,7 @@ impl RecordUpload<'_> {
         replayable: Option<Replayable<'_, u64>>,
     ) -> Result<Outcome<u64>, CreateRecordsError> {
         let Self { actor, context, id } = self;
-        // The metric may have gone, or have another query, since the upload began.
+        // The metric may have been deleted or given another query since the upload began.
         let definition = find_definition(actor, context, id).await?;
         let (definition, _) = definition.ok_or(CreateRecordsError::NotFound)?;
         let now = context.clock.now();

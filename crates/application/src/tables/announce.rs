@@ -1,4 +1,4 @@
-//! Takes somebody's word that a table has changed.
+//! Logs a change to a table that a caller announces.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -15,16 +15,16 @@ use crate::{
     ports::StoreError,
 };
 
-/// Why nothing was noted.
+/// The reason why a change was not logged.
 #[derive(Debug, Error)]
 pub enum AnnounceError {
-    /// The caller may not say so of this table.
+    /// The caller may not announce changes of this table.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// There is no such table.
     #[error("Table not found")]
     NotFound,
-    /// It could not be noted.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -39,7 +39,7 @@ impl Classify for AnnounceError {
     }
 }
 
-/// Notes that any rows of `table` may have changed. Without a schema it is one of `public`.
+/// Logs that any rows of `table` may have changed. A table without a schema is in `public`.
 ///
 /// # Errors
 /// See [`AnnounceError`].
@@ -51,7 +51,7 @@ pub async fn announce_change(
     let table = table.qualified();
     let object = Object::Table(&table);
     authorize_on(actor, context, Action::AnnounceChange, object).await?;
-    // What belongs to PostgreSQL and to metricd is nobody else's to write.
+    // Clients do not write to tables of PostgreSQL and metricd.
     let is_system = matches!(table.schema(), "metricd" | "pg_catalog" | "information_schema");
     let resolved = context.changes.resolve(std::slice::from_ref(&table)).await?;
     if is_system || resolved.iter().all(|resolved| resolved.tables.is_empty()) {

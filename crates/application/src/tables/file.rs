@@ -1,4 +1,4 @@
-//! Files of rows, as a load reads them: row by row, and more than once.
+//! The port to a file of rows, which a load reads row by row and more than once.
 
 use std::{io, ops::Range};
 
@@ -9,32 +9,32 @@ use crate::catalog::Progress;
 
 /// A file of rows.
 pub trait TableFile: Send {
-    /// Goes back to the first row.
+    /// Rewinds to the first row.
     ///
     /// # Errors
-    /// When the file cannot be read, or what stands before its rows is faulty.
+    /// When the file cannot be read, or its header is invalid.
     fn rewind(&mut self) -> Result<(), TableFileError>;
 
-    /// The next row, or what is wrong with it; `None` at the end.
+    /// Returns the next row, or why it is rejected; `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read any further.
     fn next_row(&mut self) -> Result<Option<Result<&Row, RejectedRow>>, TableFileError>;
 
-    /// The headers or keys that were seen so far, in the order in which they first came.
+    /// Returns the headers or keys seen so far, in the order of their first appearance.
     fn headers(&self) -> &[String];
 
-    /// How far reading has come.
+    /// Returns the progress of reading.
     fn progress(&self) -> Progress;
 }
 
-/// What is wrong with a file as a whole.
+/// The reason why a file as a whole is rejected.
 #[derive(Debug, Error)]
 pub enum TableFileError {
     /// It cannot be read.
     #[error("the file cannot be read")]
     Unreadable(#[from] io::Error),
-    /// It cannot be read twice.
+    /// It is no regular file, and cannot be rewound.
     #[error("the file is read twice, and this is no regular file: save it first")]
     NotAFile,
     /// There is no first line.
@@ -45,7 +45,7 @@ pub enum TableFileError {
     Nameless {
         /// Which one, from 1.
         position: usize,
-        /// As it stands in the file.
+        /// As in the file.
         header: String,
         /// Why.
         source: Nameless,
@@ -75,11 +75,11 @@ pub struct RejectedRow {
     pub line: u64,
     /// Why.
     pub reason: String,
-    /// The row, as it stands in the file.
+    /// The row as in the file.
     pub raw: String,
 }
 
-/// A row. It is kept and filled again for each, so that reading takes no memory.
+/// A row. Its buffers are reused for each row, so that reading does not allocate.
 #[derive(Debug, Default)]
 pub struct Row {
     text: String,
@@ -98,14 +98,14 @@ enum Kind {
 }
 
 impl Row {
-    /// Begins a row without cells.
+    /// Resets it to an empty row.
     pub fn begin(&mut self, line: u64) {
         self.text.clear();
         self.cells.clear();
         self.line = line;
     }
 
-    /// Sets the cell of a column, by its place among the headers.
+    /// Sets the cell of a column, by the index of its header.
     pub fn set(&mut self, column: usize, cell: Cell<'_>) {
         let kind = match cell {
             Cell::Plain(_) => Kind::Plain,
@@ -122,7 +122,7 @@ impl Row {
         self.cells[column] = Some((kind, start..self.text.len()));
     }
 
-    /// The cell of a column; `None` where there is none, or it is empty.
+    /// Returns the cell of a column; `None` if it is absent or empty.
     #[must_use]
     pub fn cell(&self, column: usize) -> Option<Cell<'_>> {
         let (kind, range) = self.cells.get(column)?.as_ref()?;
@@ -136,13 +136,13 @@ impl Row {
         })
     }
 
-    /// How many columns it reaches into.
+    /// Returns the number of its columns.
     #[must_use]
     pub fn width(&self) -> usize {
         self.cells.len()
     }
 
-    /// The texts of the cells, for people.
+    /// Returns the texts of the cells, joined by commas, for reports.
     #[must_use]
     pub fn raw(&self) -> String {
         let texts = (0..self.cells.len()).map(|at| self.cell(at).map_or("", Cell::text));

@@ -1,7 +1,7 @@
-//! Makes a table of a file, or fills one with it: whole or not at all.
+//! Loads a file into a new or an existing table, all or nothing.
 //!
-//! The file is read twice: once to learn what its columns are, once to send its rows. The second time a
-//! unit of work is open, and nothing but the store is called.
+//! The file is read twice: once to infer its columns, once to copy its rows. During the second pass a
+//! unit of work is open: nothing but the store may be called.
 
 use std::{collections::BTreeMap, io};
 
@@ -23,36 +23,36 @@ use crate::{
     ports::{RowSink, StoreError, StoredTable, UnitOfWork},
 };
 
-/// The most rejected rows that a report lists.
+/// The maximum number of rejected rows in a report.
 const LISTED: usize = 20;
 
-/// What to load.
+/// A request to load a file into a table.
 #[derive(Debug, Clone)]
 pub struct LoadTable {
-    /// Into which table.
+    /// The table.
     pub table: TableName,
-    /// What may be there already.
+    /// What is done with an existing table.
     pub mode: LoadMode,
-    /// Types of columns, by name, that are not to be inferred.
+    /// Types by name of column, instead of inferred ones.
     pub types: BTreeMap<String, CellType>,
-    /// Leave rejected rows out, and load the others.
+    /// Skip rejected rows, and load the others.
     pub skip_rejected: bool,
-    /// Do everything, then undo it.
+    /// Roll everything back at the end.
     pub dry_run: bool,
 }
 
-/// What may be there already.
+/// What is done with an existing table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadMode {
-    /// Nothing: the table is made.
+    /// It is an error: the table is created.
     Create,
-    /// The table, whose rows stay.
+    /// Its rows stay; it must exist.
     Append,
-    /// The table, whose rows go; it is made if it is not there.
+    /// Its rows are removed; it is created if it does not exist.
     Replace,
 }
 
-/// What a load did, or would have done.
+/// The result of a load, or of its dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadReport {
     /// The table.
@@ -61,42 +61,42 @@ pub struct LoadReport {
     pub columns: Vec<LoadedColumn>,
     /// Rows that were loaded.
     pub rows: u64,
-    /// Rows that were not.
+    /// Rows that were rejected.
     pub rejected: u64,
-    /// The first of them.
+    /// The first rejected rows.
     pub first_rejected: Vec<RejectedRow>,
-    /// Whether the table was made, and then whether stored SQL may read it.
+    /// If the table was created, whether stored SQL may read it.
     pub made: Option<bool>,
-    /// Whether all this is so now.
+    /// Whether the load was committed.
     pub written: bool,
 }
 
-/// A column of a file.
+/// A column of a loaded file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedColumn {
-    /// As it stands in the file.
+    /// Its header in the file.
     pub header: String,
     /// Its name in the table.
     pub name: String,
     /// Its type in the table.
     pub ty: String,
-    /// The first line whose cell left no other type than text, if there was another one before.
+    /// The first line whose cell made the column text, if another type was possible before.
     pub text_since: Option<u64>,
 }
 
-/// Is given every row that is rejected, and may keep it somewhere.
+/// A callback for every rejected row, which may write it to a file.
 pub type OnRejected<'a> = &'a mut (dyn FnMut(&RejectedRow) -> io::Result<()> + Send);
 
-/// Why nothing was loaded. Rows that are rejected are no reason: they are in the report.
+/// The reason why nothing was loaded. Rejected rows are in the report instead.
 #[derive(Debug, Error)]
 pub enum LoadTableError {
-    /// The caller may not load anything.
+    /// The caller may not load tables.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// The file as a whole is faulty.
+    /// The file as a whole is rejected.
     #[error(transparent)]
     File(#[from] TableFileError),
-    /// The file has no rows to learn from.
+    /// The file has neither columns nor rows to infer them from.
     #[error("the file has no columns")]
     NoColumns,
     /// The table belongs to PostgreSQL or to metricd.
@@ -107,16 +107,16 @@ pub enum LoadTableError {
         /// What to do instead.
         advice: &'static str,
     },
-    /// The table is there.
+    /// The table already exists.
     #[error("the table {0} already exists: use --append or --replace")]
     Exists(TableName),
-    /// The table is not there.
+    /// The table does not exist.
     #[error("the table {0} does not exist")]
     Missing(TableName),
-    /// It is a view, or a foreign table.
+    /// It is a view or a foreign table.
     #[error("{0} cannot be loaded: it is not a table of this server")]
     NotATable(TableName),
-    /// The file has columns that the table has not.
+    /// The file has columns that the table lacks.
     #[error("{table} has no column {}", columns.join(", "))]
     UnknownColumns {
         /// The table.
@@ -124,18 +124,18 @@ pub enum LoadTableError {
         /// The columns.
         columns: Vec<String>,
     },
-    /// A type was given for a column that the file has not.
+    /// A type was given for a column that the file lacks.
     #[error("the file has no column {0}, for which a type was given")]
     UnknownType(String),
-    /// What was rejected could not be written down.
+    /// Rejected rows could not be written to their file.
     #[error("the file of rejected rows cannot be written")]
     Rejects(#[source] io::Error),
-    /// The database does not do it.
+    /// The database failed.
     #[error("{table} could not be loaded")]
     Store {
         /// The table.
         table: TableName,
-        /// What happened.
+        /// The cause.
         #[source]
         source: StoreError,
     },
@@ -159,11 +159,10 @@ impl Classify for LoadTableError {
     }
 }
 
-/// Loads `file` and says what that did.
+/// Loads `file` into a table and returns a report.
 ///
 /// # Errors
-/// See [`LoadTableError`]. Nothing is written then, nor when rows are rejected that were not to be
-/// skipped.
+/// See [`LoadTableError`]. Nothing is written then, nor when rows are rejected and not to be skipped.
 pub async fn load_table(
     actor: &Actor,
     context: &Context,
@@ -174,7 +173,7 @@ pub async fn load_table(
 ) -> Result<LoadReport, LoadTableError> {
     authorize_on(actor, context, Action::Import, Object::Catalog).await?;
     let table = request.table.clone().qualified();
-    refuse_ours(&table)?;
+    check_not_reserved(&table)?;
     let mut columns = survey(file, &request.types, on_progress)?;
     let failed = |source| LoadTableError::Store { table: table.clone(), source };
     let mut work = context.store.begin().await.map_err(failed)?;
@@ -199,7 +198,7 @@ pub async fn load_table(
         rows: loaded,
         rejected: rows.rejected,
         first_rejected: rows.first_rejected,
-        columns: columns.into_iter().map(Column::told).collect(),
+        columns: columns.into_iter().map(Column::into_loaded).collect(),
         table: table.clone(),
         made,
         written: false,
@@ -214,7 +213,7 @@ pub async fn load_table(
     Ok(report)
 }
 
-fn refuse_ours(table: &TableName) -> Result<(), LoadTableError> {
+fn check_not_reserved(table: &TableName) -> Result<(), LoadTableError> {
     let schema = table.schema();
     let advice =
         if schema == "metricd" || schema == "information_schema" || schema.starts_with("pg_") {
@@ -227,25 +226,25 @@ fn refuse_ours(table: &TableName) -> Result<(), LoadTableError> {
     Err(LoadTableError::Ours { table: table.clone(), advice })
 }
 
-/// A column of the file, and what its cells have to be.
+/// A column of the file, and the type that its cells must have.
 struct Column {
     header: String,
     name: String,
     ty: CellType,
-    /// The table's own type, where that is another one.
+    /// The type in an existing table.
     stored: Option<String>,
     text_since: Option<u64>,
 }
 
 impl Column {
-    fn told(self) -> LoadedColumn {
+    fn into_loaded(self) -> LoadedColumn {
         let ty = self.stored.unwrap_or_else(|| self.ty.to_string());
         let Self { header, name, text_since, .. } = self;
         LoadedColumn { header, name, ty, text_since }
     }
 }
 
-/// Reads all of `file` for what its columns are.
+/// Reads all of `file` and infers its columns.
 fn survey(
     file: &mut dyn TableFile,
     types: &BTreeMap<String, CellType>,
@@ -269,7 +268,7 @@ fn survey(
                 *text_since = Some(line);
             }
         }
-        tell(file, on_progress);
+        report_progress(file, on_progress);
     }
     let headers = file.headers();
     seen.resize(headers.len(), Default::default());
@@ -299,7 +298,7 @@ fn survey(
     }
 }
 
-/// Sees to the table, and what its columns take. Says whether stored SQL may read it, if it was made.
+/// Creates, empties or checks the table. If it was created, returns whether stored SQL may read it.
 async fn prepare(
     work: &mut dyn UnitOfWork,
     table: &TableName,
@@ -326,7 +325,7 @@ async fn prepare(
     }
 }
 
-/// Takes the types of the table's columns for those of the file's.
+/// Replaces the inferred types by those of the existing table.
 fn fit(
     table: &TableName,
     stored: &StoredTable,
@@ -352,8 +351,8 @@ fn fit(
     Err(LoadTableError::UnknownColumns { table: table.clone(), columns: unknown })
 }
 
-/// What the cells of a column of PostgreSQL's type have to be; it has the last word where `Text` says
-/// nothing.
+/// Returns the type that cells for a column of this PostgreSQL type must have; `Text` leaves the check to
+/// the database.
 fn taken_by(ty: &str) -> CellType {
     match ty {
         "int2" | "int4" => CellType::Int8,
@@ -362,7 +361,7 @@ fn taken_by(ty: &str) -> CellType {
     }
 }
 
-/// The rows of a file on their way into a table.
+/// The rows of a file, as they are copied into a table.
 struct Rows<'a> {
     file: &'a mut dyn TableFile,
     columns: &'a [Column],
@@ -374,7 +373,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Gives the next row that can be stored to `sink`; `false` at the end, or after a failure.
+    /// Writes the next valid row to `sink`; `false` at the end, or after a failure.
     fn next(&mut self, sink: &mut dyn RowSink) -> bool {
         self.try_next(sink).unwrap_or_else(|failure| {
             self.failure = Some(failure);
@@ -384,7 +383,7 @@ impl Rows<'_> {
 
     fn try_next(&mut self, sink: &mut dyn RowSink) -> Result<bool, LoadTableError> {
         loop {
-            tell(self.file, self.on_progress);
+            report_progress(self.file, self.on_progress);
             let rejected = match self.file.next_row()? {
                 None => return Ok(false),
                 Some(Err(rejected)) => rejected,
@@ -407,7 +406,7 @@ impl Rows<'_> {
     }
 }
 
-/// Why a row cannot be stored.
+/// Returns why a row is rejected.
 fn fault(row: &Row, columns: &[Column]) -> Option<String> {
     columns.iter().enumerate().find_map(|(at, column)| {
         let cell = row.cell(at)?;
@@ -424,12 +423,12 @@ fn fault(row: &Row, columns: &[Column]) -> Option<String> {
     })
 }
 
-/// How often people are told how far it has come.
-const TOLD_EVERY: u64 = 5_000;
+/// The number of records between two reports of progress.
+const PROGRESS_INTERVAL_RECORDS: u64 = 5_000;
 
-fn tell(file: &dyn TableFile, on_progress: OnProgress<'_>) {
+fn report_progress(file: &dyn TableFile, on_progress: OnProgress<'_>) {
     let progress = file.progress();
-    if progress.records.is_multiple_of(TOLD_EVERY) {
+    if progress.records.is_multiple_of(PROGRESS_INTERVAL_RECORDS) {
         on_progress(progress);
     }
 }

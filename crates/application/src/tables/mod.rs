@@ -1,4 +1,4 @@
-//! Tables beside metricd's own.
+//! Tables beside metricd's own: load, watch, announce changes. Must never touch metricd's own tables.
 
 mod announce;
 mod file;

@@ -1,4 +1,4 @@
-//! Has what others write to a table noted, or no longer.
+//! Adds and removes watches: triggers that log what other writers change in a table.
 
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -14,16 +14,16 @@ use crate::{
     ports::{StoreError, UnitOfWork, WatchError, Watched},
 };
 
-/// Why nothing was changed.
+/// The reason why a watch was not added or removed.
 #[derive(Debug, Error)]
 pub enum WatchTableError {
-    /// The caller may not do that to this table.
+    /// The caller may not watch this table.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// It cannot be done.
+    /// The table cannot be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
-    /// It could not be stored.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -38,8 +38,7 @@ impl Classify for WatchTableError {
     }
 }
 
-/// From now on whoever writes `table`, or what it is divided into, notes that. Without a schema it is
-/// one of `public`.
+/// Watches `table` with its partitions and children. A table without a schema is in `public`.
 ///
 /// # Errors
 /// See [`WatchTableError`].
@@ -55,7 +54,7 @@ pub async fn watch_table(
     Ok(watched)
 }
 
-/// From now on nobody does any more.
+/// Removes the watch from `table`, its partitions and children.
 ///
 /// # Errors
 /// See [`WatchTableError`].

@@ -2,7 +2,7 @@
 
 use metricd_core::schema::ColumnKind;
 
-use super::{Role, Walk};
+use super::{PhraseRole, Walk};
 use crate::{
     lexicon::{Bucket, Term},
     phrases::PhraseKind,
@@ -24,9 +24,9 @@ impl Walk<'_, '_, '_> {
         } else if let Some(role) = self.presence(at, columns) {
             self.place(at, role);
         } else if let Some(column) = sentence.one(columns, Sentence::is_date) {
-            self.place(at, Role::DateColumn(column));
+            self.place(at, PhraseRole::DateColumn(column));
         } else {
-            self.place(at, Role::Columns(columns.to_vec()));
+            self.place(at, PhraseRole::Columns(columns.to_vec()));
         }
         at + 1
     }
@@ -48,7 +48,7 @@ impl Walk<'_, '_, '_> {
         };
         match dimension {
             Some(dimension) => {
-                self.place(at, Role::Dimension(dimension, date));
+                self.place(at, PhraseRole::Dimension(dimension, date));
                 self.add_dimension(dimension);
             }
             None => self.faults.unplaced(at),
@@ -56,11 +56,11 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Returns the condition that a column is true, or that it is not null: `express`, `with a discount`.
-    fn presence(&mut self, at: usize, columns: &[usize]) -> Option<Role> {
+    fn presence(&mut self, at: usize, columns: &[usize]) -> Option<PhraseRole> {
         let sentence = self.sentence;
         let lacks = sentence.is_after_term(at, |term| matches!(term, Term::Not | Term::Without));
         let role = |condition| {
-            if lacks { Role::Negated(condition) } else { Role::Condition(condition) }
+            if lacks { PhraseRole::Negated(condition) } else { PhraseRole::Condition(condition) }
         };
         if let Some(column) = sentence.one(columns, Sentence::is_flag) {
             return Some(role(Condition::Flag { column, negated: lacks }));
@@ -96,7 +96,7 @@ impl Walk<'_, '_, '_> {
         };
         if let Some((column, value)) = value {
             let goes_on = self.is_value_from(end);
-            self.place(at, Role::Value { column, value, goes_on });
+            self.place(at, PhraseRole::Value { column, value, goes_on });
         } else {
             let columns = self.sentence.column_names(values.iter().map(|(column, _)| *column));
             self.faults.contradiction(at, format!("it is a value of {}", columns.join(" and of ")));

@@ -1,6 +1,6 @@
 //! Comparisons with numbers and texts: the phrases they consume, and what they compare.
 
-use super::{Role, Walk};
+use super::{PhraseRole, Walk};
 use crate::{
     lexicon::{Comparison, Term},
     phrases::PhraseKind,
@@ -23,12 +23,12 @@ impl Walk<'_, '_, '_> {
                     if let Some(column) = sentence.one(columns, Sentence::is_number) {
                         self.found.grounds += 1;
                         let condition = Condition::Number { column, comparison, number };
-                        self.place(at, Role::Condition(condition));
+                        self.place(at, PhraseRole::Condition(condition));
                         return next + 1;
                     }
                 }
                 kind if kind.is_rows() => {
-                    self.place(at, Role::Having(comparison, number));
+                    self.place(at, PhraseRole::Having(comparison, number));
                     return next + 1;
                 }
                 _ => {}
@@ -54,7 +54,7 @@ impl Walk<'_, '_, '_> {
             return at + 1;
         };
         self.found.grounds += 1;
-        self.place(at, Role::Condition(condition));
+        self.place(at, PhraseRole::Condition(condition));
         last + 1
     }
 
@@ -82,7 +82,7 @@ impl Walk<'_, '_, '_> {
             }
             PhraseKind::Text(text) => {
                 let column = sentence.one(columns, Sentence::is_text)?;
-                self.place(at, Role::Text { column, text: text.clone() });
+                self.place(at, PhraseRole::Text { column, text: text.clone() });
                 return Some(next + 1);
             }
             // "Status paid": the column only qualifies the value.
@@ -95,7 +95,7 @@ impl Walk<'_, '_, '_> {
             }
             _ => return None,
         };
-        self.place(at, Role::Condition(condition));
+        self.place(at, PhraseRole::Condition(condition));
         Some(last + 1)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 
 /// The role of a phrase, or of several that form one expression.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Role {
+pub(crate) enum PhraseRole {
     /// An aggregate of what follows; `None` counts.
     Aggregate(Option<Aggregate>),
     /// `highest`, where it does not rank what follows it.
@@ -77,7 +77,7 @@ pub(crate) enum ListOrder {
 }
 
 /// A role, with the index of its phrase.
-pub(crate) type Placed = (usize, Role);
+pub(crate) type Placed = (usize, PhraseRole);
 
 /// What the pass finds.
 #[derive(Default)]
@@ -118,7 +118,7 @@ struct Walk<'s, 'v, 'a> {
 }
 
 impl Walk<'_, '_, '_> {
-    fn place(&mut self, at: usize, role: Role) {
+    fn place(&mut self, at: usize, role: PhraseRole) {
         self.found.placed.push((at, role));
     }
 
@@ -129,7 +129,7 @@ impl Walk<'_, '_, '_> {
             PhraseKind::Table(_) => self.table(at),
             PhraseKind::Columns(columns) => return self.columns(at, columns),
             PhraseKind::Values(values) => return self.values(at, values),
-            PhraseKind::Period(period) => self.place(at, Role::Period(*period)),
+            PhraseKind::Period(period) => self.place(at, PhraseRole::Period(*period)),
             PhraseKind::Number(number) => self.number(at, number),
             PhraseKind::Text(_) | PhraseKind::Unknown => self.faults.unplaced(at),
         }
@@ -138,29 +138,29 @@ impl Walk<'_, '_, '_> {
 
     fn term(&mut self, at: usize, term: Term) -> usize {
         match term {
-            Term::Count => self.place(at, Role::Aggregate(None)),
-            Term::Aggregate(aggregate) => self.place(at, Role::Aggregate(Some(aggregate))),
-            Term::Share => self.place(at, Role::Share),
-            Term::Distinct => self.place(at, Role::Distinct),
+            Term::Count => self.place(at, PhraseRole::Aggregate(None)),
+            Term::Aggregate(aggregate) => self.place(at, PhraseRole::Aggregate(Some(aggregate))),
+            Term::Share => self.place(at, PhraseRole::Share),
+            Term::Distinct => self.place(at, PhraseRole::Distinct),
             Term::Extreme(direction) => self.extreme(at, direction),
-            Term::Most(direction) => self.place(at, Role::Most(direction)),
+            Term::Most(direction) => self.place(at, PhraseRole::Most(direction)),
             Term::Common(direction) | Term::Top(direction) => self.top(at, direction),
             Term::Recent => self.recent(at),
             Term::By => self.by(at),
             Term::BucketNoun(bucket) => self.bucket(at, bucket),
             Term::BucketGrouping(bucket) => {
                 self.found.is_per = true;
-                self.place(at, Role::Each(bucket));
+                self.place(at, PhraseRole::Each(bucket));
                 self.add_dimension(Dimension::Time(bucket));
             }
-            Term::Not | Term::Without => self.place(at, Role::Not),
+            Term::Not | Term::Without => self.place(at, PhraseRole::Not),
             Term::Compare(comparison) => return self.comparison(at, comparison),
             Term::Between => return self.range(at),
             Term::And => self.groups_next |= self.was_dimension(at) && self.can_be_dimension(at),
-            Term::Or => self.place(at, Role::Or),
+            Term::Or => self.place(at, PhraseRole::Or),
             Term::Which => {
                 if self.can_be_dimension(at) {
-                    self.place(at, Role::Which);
+                    self.place(at, PhraseRole::Which);
                 }
                 // "Which orders were cancelled" asks for them; "what were the orders" for their number.
                 if self.sentence.rows_from(at + 1).is_some() {
@@ -168,17 +168,17 @@ impl Walk<'_, '_, '_> {
                 }
             }
             // The "is" of "what is the share" begins no clause: no name precedes it.
-            Term::Clause if self.found.grounds > 0 => self.place(at, Role::Clause),
+            Term::Clause if self.found.grounds > 0 => self.place(at, PhraseRole::Clause),
             Term::List => self.list(at),
             Term::Alert => self.table(at),
-            Term::Rows => self.place(at, Role::Rows),
+            Term::Rows => self.place(at, PhraseRole::Rows),
             Term::Currency(currency) => {
                 let known = self.sentence.vocabulary.currencies();
                 if !known.is_empty() && !known.contains(&currency) {
                     self.faults.contradiction(at, "its numbers are of another currency");
                 }
             }
-            Term::Clause | Term::With | Term::Have | Term::Metric | Term::Filler => {}
+            Term::Clause | Term::With | Term::Have | Term::Metric | Term::FillerWord => {}
         }
         at + 1
     }
@@ -233,7 +233,7 @@ impl Walk<'_, '_, '_> {
 
     fn top(&mut self, at: usize, direction: Direction) {
         self.found.top = Some(direction);
-        self.place(at, Role::Top(direction));
+        self.place(at, PhraseRole::Top(direction));
     }
 
     fn extreme(&mut self, at: usize, direction: Direction) {
@@ -241,7 +241,7 @@ impl Walk<'_, '_, '_> {
         if has_number || self.ranks(at) {
             self.top(at, direction);
         } else {
-            self.place(at, Role::Extreme(direction));
+            self.place(at, PhraseRole::Extreme(direction));
         }
     }
 
@@ -277,7 +277,7 @@ impl Walk<'_, '_, '_> {
             self.found.list.get_or_insert(ListOrder::Ranked);
             self.found.is_plural |= self.sentence.is_plural(at);
         } else {
-            self.place(at, Role::Rows);
+            self.place(at, PhraseRole::Rows);
         }
     }
 
@@ -304,10 +304,10 @@ impl Walk<'_, '_, '_> {
         let is_ranked = self.is_ranked(at);
         if std::mem::take(&mut self.groups_next) || is_ranked || self.is_which(at) {
             self.found.is_plural |= is_ranked && self.sentence.is_plural(at);
-            self.place(at, Role::Dimension(Dimension::Time(bucket), None));
+            self.place(at, PhraseRole::Dimension(Dimension::Time(bucket), None));
             self.add_dimension(Dimension::Time(bucket));
         } else if self.sentence.qualifies(at) {
-            self.place(at, Role::Subject(bucket));
+            self.place(at, PhraseRole::Subject(bucket));
         } else {
             self.faults.unplaced(at);
         }
@@ -353,8 +353,8 @@ mod tests {
 
     /// The roles of a sentence about the built-in table.
     fn shown(sentence: &str) -> String {
-        let schema = schema();
-        let vocabulary = Vocabulary::of(&schema.tables[0]);
+        let sampled = schema();
+        let vocabulary = Vocabulary::of(&sampled.schema.tables[0], &sampled.samples);
         let tokens = tokens(sentence);
         let today = "2025-08-02".parse().unwrap();
         let phrases = phrases(&vocabulary, &tokens, today);

@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// Why an issuer's keys could not be fetched.
 #[derive(Debug, Error)]
-pub(super) enum FetchError {
+pub(super) enum KeyFetchError {
     #[error("the issuer cannot be reached")]
     Unreachable(#[source] reqwest::Error),
     #[error("the issuer did not answer within {} seconds", TIMEOUT.as_secs())]
@@ -38,14 +38,14 @@ pub(super) enum FetchError {
     Unfinished,
 }
 
-async fn get(http: &Http, url: &Url) -> Result<Value, FetchError> {
+async fn get(http: &Http, url: &Url) -> Result<Value, KeyFetchError> {
     let request = http.client(url).get(url.clone()).header(header::ACCEPT, "application/json");
-    let mut response = request.send().await.map_err(FetchError::Unreachable)?;
+    let mut response = request.send().await.map_err(KeyFetchError::Unreachable)?;
     if response.status() != StatusCode::OK {
-        return Err(FetchError::Status(response.status()));
+        return Err(KeyFetchError::Status(response.status()));
     }
-    let body = http::body(&mut response, MAX_BYTES).await.map_err(FetchError::Unreachable)?;
-    serde_json::from_slice(&body.ok_or(FetchError::TooLarge)?).map_err(FetchError::NotJson)
+    let body = http::body(&mut response, MAX_BYTES).await.map_err(KeyFetchError::Unreachable)?;
+    serde_json::from_slice(&body.ok_or(KeyFetchError::TooLarge)?).map_err(KeyFetchError::NotJson)
 }
 
 /// Where an issuer's keys are fetched from.
@@ -66,11 +66,11 @@ pub(super) enum Address {
 }
 
 impl KeyOrigin {
-    pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
-        tokio::time::timeout(TIMEOUT, self.ask()).await.unwrap_or(Err(FetchError::Late))
+    pub(super) async fn fetch(&self) -> Result<KeySet, KeyFetchError> {
+        tokio::time::timeout(TIMEOUT, self.ask()).await.unwrap_or(Err(KeyFetchError::Late))
     }
 
-    async fn ask(&self) -> Result<KeySet, FetchError> {
+    async fn ask(&self) -> Result<KeySet, KeyFetchError> {
         let document = match &self.address {
             Address::Jwks(url) => get(&self.http, url).await?,
             Address::Configuration { url, issuer } => {
@@ -78,20 +78,20 @@ impl KeyOrigin {
                 get(&self.http, &jwks_uri(&configuration, issuer)?).await?
             }
         };
-        KeySet::parse(&document).map_err(FetchError::NoKeySet)
+        KeySet::parse(&document).map_err(KeyFetchError::NoKeySet)
     }
 }
 
-fn jwks_uri(configuration: &Value, issuer: &str) -> Result<Url, FetchError> {
+fn jwks_uri(configuration: &Value, issuer: &str) -> Result<Url, KeyFetchError> {
     if configuration.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(FetchError::OtherIssuer);
+        return Err(KeyFetchError::OtherIssuer);
     }
     configuration
         .get("jwks_uri")
         .and_then(Value::as_str)
         .and_then(|text| Url::parse(text).ok())
         .filter(is_safe)
-        .ok_or(FetchError::NoAddress)
+        .ok_or(KeyFetchError::NoAddress)
 }
 
 #[cfg(test)]
@@ -108,12 +108,12 @@ mod tests {
         assert!(at("https://a.example", "https://keys.example/a").is_ok());
         for other in ["https://a.example/", "https://a.exam", "https://b.example", ""] {
             let answer = at(other, "https://keys.example/a");
-            assert!(matches!(answer, Err(FetchError::OtherIssuer)), "{other}");
+            assert!(matches!(answer, Err(KeyFetchError::OtherIssuer)), "{other}");
         }
         for uri in ["http://keys.example/a", "keys", "", "file:///keys"] {
-            assert!(matches!(at("https://a.example", uri), Err(FetchError::NoAddress)), "{uri}");
+            assert!(matches!(at("https://a.example", uri), Err(KeyFetchError::NoAddress)), "{uri}");
         }
         let nothing = jwks_uri(&json!([]), "https://a.example");
-        assert!(matches!(nothing, Err(FetchError::OtherIssuer)));
+        assert!(matches!(nothing, Err(KeyFetchError::OtherIssuer)));
     }
 }

@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use super::{
-    fetch::{FetchError, KeyOrigin},
+    fetch::{KeyFetchError, KeyOrigin},
     key_set::{KeySet, VerifyingKey},
 };
 
@@ -40,7 +40,7 @@ struct CurrentKeys {
 struct Remote {
     origin: KeyOrigin,
     last: Mutex<Option<Attempt>>,
-    failure: ArcSwapOption<FetchError>,
+    failure: ArcSwapOption<KeyFetchError>,
 }
 
 /// A fetch, in flight for as long as `done` has its other end.
@@ -56,7 +56,7 @@ pub(super) enum MissingKey {
     /// The issuer has none of this id.
     Unknown,
     /// None could be fetched yet.
-    Unavailable(Arc<FetchError>),
+    Unavailable(Arc<KeyFetchError>),
 }
 
 impl KeyRing {
@@ -94,7 +94,7 @@ impl KeyRing {
                 return MissingKey::Unknown;
             }
             let failure = remote.failure.load_full();
-            MissingKey::Unavailable(failure.unwrap_or_else(|| Arc::new(FetchError::Unfinished)))
+            MissingKey::Unavailable(failure.unwrap_or_else(|| Arc::new(KeyFetchError::Unfinished)))
         })
     }
 

@@ -7,7 +7,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
 
-use super::entities::CorruptRow;
+use super::corrupt_row::CorruptRow;
 
 /// A database error without what it quotes of rows: its detail, and where the fault may be in the data,
 /// everything from the first value in its message on.

@@ -1,4 +1,4 @@
-//! Filling a table from a file, inside a unit of work.
+//! Loading a table from a file, inside a unit of work.
 
 use std::fmt::Write as _;
 

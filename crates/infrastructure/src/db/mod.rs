@@ -11,6 +11,7 @@ mod changes;
 mod connect;
 mod connection_gate;
 mod copying;
+mod corrupt_row;
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
@@ -35,6 +36,7 @@ mod unit_of_work;
 mod watch;
 
 pub use connect::{ConnectError, DatabaseConfig, Target};
+pub use corrupt_row::CorruptRow;
 pub use database::Database;
 pub use migrations::MigrateError;
 pub use reader::{PrivilegeViolation, ReaderError};

@@ -22,7 +22,8 @@ use uuid::Uuid;
 use super::{
     changes::{MAX_IDS, records_table},
     copying::{self, Lines},
-    entities::{CorruptRow, records},
+    corrupt_row::CorruptRow,
+    entities::records,
     errors::{corrupt, store_error},
     unit_of_work::PgUnitOfWork,
 };

@@ -1,5 +1,5 @@
-//! What stored SQL may read, by the database's catalogs: tables, columns, comments, and the values of
-//! text columns that have few.
+//! Reads the schema that stored SQL may read from the database's catalogs: tables, columns, comments,
+//! and the values of text columns that have few.
 //!
 //! Must never read a table without bound: values come from the planner's statistics and from a sample
 //! of rows, and a table that takes too long simply has none.
@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
 use metricd_core::{
-    schema::{ColumnKind, Schema, Table, TableColumn},
+    schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::{TableName, quoted_name},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
@@ -55,7 +55,7 @@ const ALL_TABLES: Duration = Duration::from_secs(5);
 /// The schema of a database: what the reader was granted, on an engine without roles what is in `public`.
 pub(super) struct PgSchema {
     engine: Arc<Engine>,
-    cached: StaleWhileRevalidate<Schema>,
+    cached: StaleWhileRevalidate<SampledSchema>,
 }
 
 impl PgSchema {
@@ -63,7 +63,7 @@ impl PgSchema {
         Self { engine, cached: StaleWhileRevalidate::new(FRESH, USABLE) }
     }
 
-    async fn read(&self) -> Result<Schema, sqlx::Error> {
+    async fn read(&self) -> Result<SampledSchema, sqlx::Error> {
         let pool = self.engine.catalog_connection()?;
         let connections = pool.options().get_max_connections();
         let columns = || sqlx::query(COLUMNS).bind(self.engine.has_grants()).fetch_all(pool);
@@ -74,6 +74,7 @@ impl PgSchema {
                 tables.push(FoundTable {
                     oid,
                     is_view: row.try_get("is_view")?,
+                    values: Vec::new(),
                     table: Table {
                         name: TableName {
                             schema: row.try_get("schema")?,
@@ -85,7 +86,9 @@ impl PgSchema {
                 });
             }
             if let Some(found) = tables.last_mut() {
-                found.table.columns.push(column(&row)?);
+                let (column, labels) = column(&row)?;
+                found.table.columns.push(column);
+                found.values.push(labels);
             }
         }
         tables.retain(|found| self.engine.may_read(&found.table.name));
@@ -103,13 +106,13 @@ impl PgSchema {
                 debug!(%error, table = %found.table.name, "Could not read a table's column values");
             }
         }
-        Ok(Schema { tables: tables.into_iter().map(|found| found.table).collect() })
+        Ok(sampled(tables))
     }
 }
 
 #[async_trait]
 impl SchemaSource for PgSchema {
-    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+    async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
         let read = async { Box::pin(self.read()).await.map_err(schema_error) };
         self.cached.get("schema", self.engine.gate().within(read)).await
     }
@@ -119,10 +122,24 @@ struct FoundTable {
     oid: i64,
     is_view: bool,
     table: Table,
+    /// The values of each column, in the order of the columns.
+    values: Vec<Vec<String>>,
 }
 
-/// What the planner's statistics say of columns with few values: on a big table they have seen more
-/// than the first rows.
+fn sampled(tables: Vec<FoundTable>) -> SampledSchema {
+    let mut samples = ColumnSamples::default();
+    let tables = tables.into_iter().map(|found| {
+        for (column, values) in found.table.columns.iter().zip(found.values) {
+            samples.insert(&found.table.name, &column.name, values);
+        }
+        found.table
+    });
+    let schema = Arc::new(Schema { tables: tables.collect() });
+    SampledSchema { schema, samples }
+}
+
+/// Returns the common values of columns with few, by the planner's statistics: on a big table they
+/// cover more than the first rows.
 async fn common_values(
     pool: &PgPool,
     tables: &[FoundTable],
@@ -141,16 +158,16 @@ async fn add_values(
     common: &mut BTreeMap<(i64, String), Vec<String>>,
 ) -> Result<(), sqlx::Error> {
     // An enum's values are known already.
-    let wanted =
-        |column: &&mut TableColumn| column.kind == ColumnKind::Text && column.values.is_empty();
-    let mut columns: Vec<&mut TableColumn> =
-        found.table.columns.iter_mut().filter(wanted).collect();
+    let columns = found.table.columns.iter().zip(&mut found.values);
+    let mut columns: Vec<(&TableColumn, &mut Vec<String>)> = columns
+        .filter(|(column, values)| column.kind == ColumnKind::Text && values.is_empty())
+        .collect();
     if columns.is_empty() {
         return Ok(());
     }
     let lists: Vec<String> = columns
         .iter()
-        .map(|column| {
+        .map(|(column, _)| {
             let name = quoted_name(&column.name);
             let values = format!("array_agg(DISTINCT left({name}::text, {}))", MAX_VALUE_CHARS + 1);
             format!("({values} FILTER (WHERE {name} IS NOT NULL))[1:{}]", MAX_VALUES + 1)
@@ -160,7 +177,7 @@ async fn add_values(
     let sql = format!(
         "SELECT {} FROM (SELECT {} FROM {}.{} LIMIT {SAMPLE_ROWS}) AS sample",
         lists.join(", "),
-        columns.iter().map(|column| quoted_name(&column.name)).collect::<Vec<_>>().join(", "),
+        columns.iter().map(|(column, _)| quoted_name(&column.name)).collect::<Vec<_>>().join(", "),
         quoted_name(name.schema()),
         quoted_name(&name.name)
     );
@@ -168,10 +185,10 @@ async fn add_values(
     let Some(row) = row else {
         return Ok(());
     };
-    for (index, column) in columns.iter_mut().enumerate() {
+    for (index, (column, values)) in columns.iter_mut().enumerate() {
         let sampled: Option<Vec<String>> = row.try_get(index)?;
         let known = common.remove(&(found.oid, column.name.clone())).unwrap_or_default();
-        column.values = few(sampled.unwrap_or_default().into_iter().chain(known));
+        **values = few(sampled.unwrap_or_default().into_iter().chain(known));
     }
     Ok(())
 }
@@ -227,22 +244,18 @@ const COMMON_VALUES: &str = "
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
     WHERE c.oid = ANY ($1) AND s.n_distinct BETWEEN 1 AND 50 AND s.most_common_vals IS NOT NULL";
 
-fn column(row: &PgRow) -> Result<TableColumn, sqlx::Error> {
+/// Returns a column, and the labels of its type if it is an enum.
+fn column(row: &PgRow) -> Result<(TableColumn, Vec<String>), sqlx::Error> {
     let ty: String = row.try_get("type")?;
     let category: String = row.try_get("category")?;
     let kind = kind(&ty, &category);
-    let values = if kind == ColumnKind::Text {
+    let labels = if kind == ColumnKind::Text {
         few(row.try_get::<Vec<_>, _>("labels")?)
     } else {
         Vec::new()
     };
-    Ok(TableColumn {
-        name: row.try_get("column")?,
-        kind,
-        ty,
-        comment: row.try_get("column_comment")?,
-        values,
-    })
+    let (name, comment) = (row.try_get("column")?, row.try_get("column_comment")?);
+    Ok((TableColumn { name, ty, kind, comment }, labels))
 }
 
 /// By PostgreSQL's name of a type and its category in `pg_type`.

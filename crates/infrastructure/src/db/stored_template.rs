@@ -13,7 +13,7 @@ use metricd_core::{
 use sea_orm::JsonValue;
 use serde::{Deserialize, Serialize};
 
-use super::entities::CorruptRow;
+use super::corrupt_row::CorruptRow;
 
 const FORMAT: u32 = 1;
 

@@ -102,6 +102,7 @@ fn tile(members: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_item_that_is_at_fault_says_where_and_why() {
     let id = format!("\"id\": \"{ID}\"");
     let cases = [

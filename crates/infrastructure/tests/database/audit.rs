@@ -137,7 +137,7 @@ async fn a_denial_is_written_whether_its_caller_waits_or_not() {
         for _ in 0..20 {
             dropped_after(1, audit.record_denial(denied())).await;
         }
-        // Somebody else has the database for now, on the embedded engine all of it.
+        // Another transaction holds the database, on the embedded engine all of it.
         let work = db.uncached_store().begin().await.unwrap();
         dropped_after(1, audit.record_denial(denied())).await;
         drop(work);

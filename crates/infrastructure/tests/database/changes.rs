@@ -234,11 +234,11 @@ async fn a_caller_who_goes_away_during_the_commit_does_not_keep_caches_from_hear
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn caches_hear_of_a_commit_whose_outcome_nobody_knows() {
+async fn caches_are_told_of_a_commit_with_unknown_outcome() {
     let (server, db) = native().await;
     let told = Arc::new(Told::default());
     let store = db.store(told.clone());
-    // The session ends in the middle of the commit: nobody is told whether it was one.
+    // The session ends in the middle of the commit: its outcome is unknown.
     execute(
         db.pool(),
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -313,7 +313,7 @@ async fn what_a_newer_version_notes_is_taken_for_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_everybody_has_seen_for_long_enough_is_removed_and_that_is_told() {
+async fn changes_visible_for_long_enough_are_pruned_and_the_gap_is_reported() {
     on_each_engine_migrated(async |db, engine| {
         let (log, store) = (db.changes(), db.uncached_store());
         let before = now(log.as_ref()).await;
@@ -359,7 +359,7 @@ async fn a_transaction_that_is_open_for_long_keeps_its_note() {
         commit(db.uncached_store().as_ref(), async |work| work.note(any_rows_of(table))).await;
         log.prune(Duration::ZERO).await.unwrap();
     }
-    // However long it was open, it has been visible to nobody yet.
+    // However long it was open, it was not visible to any transaction yet.
     let while_open = now(log.as_ref()).await;
     run(&mut job, "COMMIT").await;
     assert_eq!(since(log.as_ref(), &while_open).await, [any_rows_of("orders")]);
@@ -389,7 +389,7 @@ async fn the_log_is_read_by_its_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_listens_is_told_by_others_and_when_listening_was_interrupted() {
+async fn a_listener_is_notified_by_others_and_after_a_reconnect() {
     let (server, db) = native().await;
     let log = db.changes();
     let soon = Duration::from_mins(1);
@@ -431,7 +431,7 @@ async fn whoever_listens_is_told_by_others_and_when_listening_was_interrupted() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_writes_to_the_embedded_engine() {
+async fn the_embedded_engine_has_no_other_writers() {
     let dir = tempfile::TempDir::new().unwrap();
     let db = connect(embedded(dir.path())).await;
     db.migrate().await.unwrap();
@@ -634,7 +634,7 @@ async fn what_cannot_be_watched_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_behind_a_watch_that_waits_for_a_table() {
+async fn no_writer_waits_behind_a_watch_that_waits_for_a_table() {
     let (server, db) = native().await;
     execute(db.pool(), "CREATE TABLE orders (id int)").await;
     let mut job = session(&server).await;

@@ -76,6 +76,7 @@ async fn refusal(context: &Context, sql: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn a_dot_calls_nothing_that_is_not_listed() {
     let hostile = [
         ("SELECT q.http_get AS a FROM (SELECT 'x'::text AS u) q", "public.http_get()"),
@@ -180,7 +181,7 @@ async fn a_query_with_claims_has_its_cost_too() {
             claims: Arc::new([tenant.clone()].into()),
             ..context_admitting(db, Admission::new(Arc::default(), 10_000.0))
         };
-        // The operator has no claims: these are costed for anybody.
+        // The operator has no claims: these are costed without a known claim.
         let dear = [
             "SELECT count(*) AS n FROM sales a, sales b WHERE a.tenant = :claim_tenant",
             "SELECT count(*) AS n FROM sales a, sales b WHERE a.tenant = :claim_tenant \

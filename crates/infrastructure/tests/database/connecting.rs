@@ -142,7 +142,7 @@ fn mode(dir: &Path) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_may_read_the_embedded_files() {
+async fn the_embedded_files_are_private() {
     let dir = TempDir::new().unwrap();
     let made = dir.path().join("new").join("folder");
     connect(embedded(&made)).await.close().await;

@@ -59,9 +59,9 @@ const BOUND: Duration = Duration::from_mins(2);
 enum Step {
     /// A record is added through a server to the data of one of the first two metrics.
     Record { server: usize, metric: usize },
-    /// The same, by somebody who tells nobody of it.
+    /// The same, by a writer that does not announce it.
     Untold { metric: usize },
-    /// Somebody writes a row to the table of others, and tells nobody of it.
+    /// Another writer inserts a row into its table, without announcing it.
     Order,
     /// A server is told that the table of others has changed.
     Announce { server: usize },
@@ -111,7 +111,7 @@ struct Slow {
 #[derive(Debug, Clone, Default)]
 struct World {
     now: [Counts; METRICS],
-    /// The latest state that somebody has told of.
+    /// The latest state that was announced.
     told: [Counts; METRICS],
     /// By server and metric: what an answer must be as new as.
     known: [[Counts; METRICS]; SERVERS],
@@ -139,7 +139,8 @@ impl World {
         }
     }
 
-    /// Whoever tells of rows makes old what was read before, of these and all others of the metric.
+    /// An announcement of rows makes everything stale that was read before, of these and all other rows of
+    /// the metric.
     fn tell_of_rows(&mut self, server: usize, metric: usize) {
         self.told[metric].rows = self.now[metric].rows;
         self.touch(metric);
@@ -438,7 +439,7 @@ impl<'a> Running<'a> {
                 self.open.take().unwrap().commit(&event(), &[]).await.unwrap();
             }
             Step::Look { server } => {
-                self.servers[server].context.change_feed.catch_up().await.unwrap()
+                self.servers[server].context.change_feed.catch_up().await.unwrap();
             }
             Step::Ask { server, metric } => {
                 let served = self.ask(server, metric, None).await;

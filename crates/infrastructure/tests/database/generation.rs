@@ -10,7 +10,8 @@ use metricd_application::{compile::compile, context::Context, ports::QueryRunner
 use metricd_core::{
     actor::Actor,
     parameters::{ParameterRequest, Parameters},
-    schema::{ColumnKind, Schema},
+    schema::{ColumnKind, SampledSchema},
+    sql::TableName,
 };
 use metricd_grammar::{Interpretation, interpret};
 use metricd_infrastructure::db::Database;
@@ -33,7 +34,7 @@ async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
     on_each_engine_migrated(async |db, engine| {
         fill(db, engine).await;
         let context = context(db);
-        let schema = context.schema.schema().await.unwrap();
+        let schema = context.schema.sampled().await.unwrap();
         let mut wrong = String::new();
         let mut failed = BTreeSet::new();
 
@@ -97,7 +98,8 @@ async fn the_schema_is_what_stored_sql_may_read() {
                 GRANT SELECT ON shapes, other.things TO metricd_reader";
             execute(db.pool(), grant).await;
         }
-        let schema = context(db).schema.schema().await.unwrap();
+        let sampled = context(db).schema.sampled().await.unwrap();
+        let schema = &sampled.schema;
         let names: Vec<String> =
             schema.tables.iter().map(|table| table.name.to_string()).collect();
         let expected = match engine {
@@ -120,15 +122,19 @@ async fn the_schema_is_what_stored_sql_may_read() {
             let table = schema.tables.iter().find(|t| t.name.name == table).unwrap();
             table.columns.iter().find(|c| c.name == column).unwrap().clone()
         };
+        let values = |table: &str, column: &str| {
+            let name = TableName { schema: None, name: table.into() };
+            sampled.samples.of(&name, column).to_vec()
+        };
         let amount = column("orders", "amount");
         assert_eq!((amount.ty.as_str(), amount.kind), ("numeric", ColumnKind::Number));
         assert_eq!(amount.comment.as_deref(), Some("Revenue in euros, without tax"));
-        assert_eq!(column("orders", "region").values, ["APAC", "EMEA", "LATAM", "North America"]);
-        assert_eq!(column("metrics", "alert_type").values, ["Critical", "Info", "Warning"]);
-        assert_eq!(column("open_tickets", "state").values.len(), 3, "{engine:?}");
-        assert!(column("orders", "customer_name").values.is_empty(), "too many to list");
-        assert!(column("shapes", "note").values.is_empty(), "too many to list");
-        assert_eq!(column("shapes", "mood").values, ["happy", "sad"]);
+        assert_eq!(values("orders", "region"), ["APAC", "EMEA", "LATAM", "North America"]);
+        assert_eq!(values("metrics", "alert_type"), ["Critical", "Info", "Warning"]);
+        assert_eq!(values("open_tickets", "state").len(), 3, "{engine:?}");
+        assert!(values("orders", "customer_name").is_empty(), "too many to list");
+        assert!(values("shapes", "note").is_empty(), "too many to list");
+        assert_eq!(values("shapes", "mood"), ["happy", "sad"]);
         assert_eq!(column("shapes", "price").kind, ColumnKind::Number);
         assert_eq!(column("shapes", "tags").kind, ColumnKind::Other);
         assert_eq!(column("metrics", "metric_id").kind, ColumnKind::Other);
@@ -141,7 +147,7 @@ async fn the_schema_is_what_stored_sql_may_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_schema_is_remembered_for_a_while_and_outlives_the_database() {
+async fn the_schema_is_cached_for_a_while_and_served_while_the_database_is_down() {
     on_each_engine_migrated(async |db, engine| {
         let source = db.schema();
         let first = source.schema().await.unwrap();
@@ -160,7 +166,7 @@ async fn the_schema_is_remembered_for_a_while_and_outlives_the_database() {
             }
             Engine::Embedded => db.pool().close().await,
         }
-        assert!(fresh.schema().await.is_err(), "what was never read cannot be told");
+        assert!(fresh.schema().await.is_err(), "nothing is cached yet");
         assert!(source.schema().await.is_ok());
     })
     .await;
@@ -203,7 +209,7 @@ fn unanswerable() -> Vec<String> {
 /// Runs the generated query, on its defaults, and the one by hand; tells how they differ.
 async fn answer(
     context: &Context,
-    schema: &Schema,
+    schema: &SampledSchema,
     sentence: &str,
     by_hand: &str,
 ) -> Result<(), String> {

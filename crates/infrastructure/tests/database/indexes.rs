@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn every_index_is_used_by_the_query_that_it_is_for() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;

@@ -47,7 +47,7 @@ async fn answer(runner: &dyn QueryRunner, sql: &str) -> Result<String, RunError>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_role_is_made_with_a_password_that_nobody_sees() {
+async fn the_role_is_created_with_a_secret_password() {
     let server = NativeServer::start_logging();
     let db = connect(Target::Url(server.url())).await;
     server.ask_password_of("metricd_reader");
@@ -71,7 +71,7 @@ async fn the_role_is_made_with_a_password_that_nobody_sees() {
     assert!(log.contains("CREATE ROLE") && log.contains("SCRAM-SHA-256$"), "{log}");
     assert!(!log.contains(&password), "the server has written the password down");
 
-    // Somebody has changed it.
+    // Its password was changed.
     execute(db.pool(), "ALTER ROLE metricd_reader PASSWORD 'other'").await;
     let error = refusal(&db).await;
     assert!(matches!(error, ReaderError::Connect { .. }), "{error:?}");
@@ -117,7 +117,7 @@ async fn databases_of_one_server_each_have_a_role_of_their_own_or_a_copy_of_one(
     execute(db.pool(), "CREATE DATABASE second").await;
     let second = connect(Target::Url(server.url_of("postgres", "second"))).await;
     let error = refusal(&second).await;
-    let ReaderError::Taken { role } = &error else { panic!("{error:?}") };
+    let ReaderError::RoleExists { role } = &error else { panic!("{error:?}") };
     assert_eq!(role, "metricd_reader");
     let told = error.to_string();
     assert!(
@@ -148,7 +148,7 @@ async fn databases_of_one_server_each_have_a_role_of_their_own_or_a_copy_of_one(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_nobody_signs_in_as_is_taken_over_with_its_grants() {
+async fn a_role_without_login_is_taken_over_with_its_grants() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     execute(
@@ -175,7 +175,7 @@ async fn a_role_that_nobody_signs_in_as_is_taken_over_with_its_grants() {
         execute(db.pool(), theirs).await;
         let before = texts(db.pool(), ATTRIBUTES).await;
         let error = refusal(&db).await;
-        assert!(matches!(error, ReaderError::Taken { .. }), "{theirs}: {error:?}");
+        assert!(matches!(error, ReaderError::RoleExists { .. }), "{theirs}: {error:?}");
         assert_eq!(texts(db.pool(), ATTRIBUTES).await, before, "{theirs}");
         db.close().await;
     }

@@ -1,5 +1,5 @@
-//! What a run may cost, and what becomes of a session: ended when nobody waits for it, used again
-//! when nothing is wrong with it.
+//! The limits of a run, and the reuse of sessions: cancelled when the caller is gone, reused unless
+//! they failed.
 
 use std::{
     sync::Arc,
@@ -129,7 +129,7 @@ async fn a_session_is_used_again_unless_it_had_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_nobody_waits_for_is_ended_at_whatever_moment() {
+async fn an_abandoned_run_is_cancelled_at_any_moment() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         // Nothing but our ending it ends a query: the server's own timeout lies behind this.
@@ -226,7 +226,7 @@ async fn the_server_is_rid_of_a_query_within_a_second_of_its_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_somebody_ended_is_not_run_again() {
+async fn a_query_that_was_cancelled_outside_is_not_retried() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         query_deadline: Duration::from_hours(1),
@@ -315,7 +315,7 @@ async fn who_waits_for_a_lock_too_long_is_told_to_come_back() {
 async fn settings_hold_on_every_session() {
     let server = NativeServer::start();
     let db = migrated(DatabaseConfig::new(Target::Url(server.url()))).await;
-    // What the role is given by somebody else does not reach its sessions.
+    // Settings that another role gives to this one do not reach its sessions.
     let theirs = "ALTER ROLE metricd_reader SET search_path = 'elsewhere'; \
                   ALTER ROLE metricd_reader IN DATABASE postgres SET work_mem = '1GB'; \
                   ALTER ROLE metricd_reader IN DATABASE postgres SET TimeZone = 'Asia/Tokyo'; \
@@ -363,6 +363,7 @@ async fn some_run_some_wait_and_the_rest_are_sent_away() {
     with_limits(config, async |db, engine| {
         let runner = db.runner();
         // The first poll takes a permit or a position in the queue.
+        #[expect(clippy::async_yields_async, reason = "the task runs while others are queued")]
         let asked = async |sql: &'static str| {
             let runner = Arc::clone(&runner);
             let mut asking = Box::pin(async move { run(runner.as_ref(), sql).await });

@@ -487,7 +487,7 @@ async fn all_rows_come_however_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_nobody_takes_any_more_leave_the_database_free() {
+async fn an_abandoned_stream_leaves_the_database_free() {
     on_each_engine_migrated(async |db, _| {
         let runner = db.runner();
         let endless =

@@ -56,7 +56,7 @@ async fn a_template_gives_what_psql_prints() {
             let before = now(&db).await;
             let request = ParameterRequest::default();
             let parameters = Parameters::resolve(&template.slots, &request, before).unwrap();
-            let values = template.bind(&parameters, &nobody(&template)).unwrap();
+            let values = template.bind(&parameters, &unknown_caller(&template)).unwrap();
             let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
             let written = sql.trim_end().trim_end_matches(';');
             let printed = server.psql(&format!(
@@ -95,7 +95,7 @@ async fn a_template_with_placeholders_runs_for_any_window() {
             for request in &requests {
                 let parameters =
                     Parameters::resolve(&template.slots, request, now(db).await).unwrap();
-                let values = template.bind(&parameters, &nobody(&template)).unwrap();
+                let values = template.bind(&parameters, &unknown_caller(&template)).unwrap();
                 let rows = runner.run(&template, &values, MAX_ROWS).await;
                 rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
             }
@@ -150,7 +150,7 @@ async fn a_default_told_from_today_is_the_day_that_postgresql_tells() {
 }
 
 /// The scope of a caller whom a template without claims asks for nothing.
-fn nobody(template: &Template) -> Scope {
+fn unknown_caller(template: &Template) -> Scope {
     Actor::operator().scope(&template.claims).unwrap()
 }
 
@@ -164,7 +164,7 @@ async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
         let before = now(db).await;
         let request = ParameterRequest::default();
         let parameters = Parameters::resolve(&template.slots, &request, before).unwrap();
-        let values = template.bind(&parameters, &nobody(&template)).unwrap();
+        let values = template.bind(&parameters, &unknown_caller(&template)).unwrap();
         let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
         let written = as_written(runner.as_ref(), sql).await;
         if now(db).await.date_naive() == before.date_naive() {

@@ -11,7 +11,7 @@ const ISSUER: Fate = Fate::Invalid("the token's issuer is not trusted");
 const NO_NAME: Fate = Fate::Invalid("a claim of the token is not a valid name");
 const NOT_ACCESS: Fate = Fate::Invalid("the token is not an access token");
 const NOT_OURS: Fate = Fate::Invalid("the token is for another audience");
-const NOBODY: Fate = Fate::Invalid("the token names no subject");
+const NO_SUBJECT: Fate = Fate::Invalid("the token names no subject");
 const SCOPES: Fate = Fate::Invalid("the token's scopes are not strings");
 const NO_END: Fate = Fate::Invalid("the token has no valid expiry time");
 const NO_BEGINNING: Fate = Fate::Invalid("a time in the token is not a number of seconds");
@@ -127,26 +127,26 @@ async fn a_token_that_is_bad_otherwise_is_not_said_to_have_expired() {
     let old = Draft::oidc().claim("exp", NOW - 1);
     let verifier = verifier(vec![oidc(fixed_keys())]);
     assert_eq!(fate(&verifier, &old.clone().claim("aud", "x").signed()).await, NOT_OURS);
-    assert_eq!(fate(&verifier, &old.clone().without("sub").signed()).await, NOBODY);
+    assert_eq!(fate(&verifier, &old.clone().without("sub").signed()).await, NO_SUBJECT);
     assert_eq!(fate(&verifier, &old.claim("scope", "x").signed()).await, Fate::Expired);
 }
 
 #[tokio::test]
-async fn a_token_stands_for_somebody() {
+async fn a_token_needs_a_subject() {
     for draft in [Draft::oidc(), Draft::cognito()] {
-        check_types(draft.clone(), "sub", || NOBODY).await;
+        check_types(draft.clone(), "sub", || NO_SUBJECT).await;
         let cases = [
             (json!("x".repeat(256)), Fate::Passed),
             (json!("é".repeat(256)), Fate::Passed),
-            (json!("x".repeat(257)), NOBODY),
-            (json!("anna\nadmin"), NOBODY),
-            (json!("anna\0"), NOBODY),
-            (json!("\u{1b}[2J"), NOBODY),
-            (json!("\u{85}"), NOBODY),
+            (json!("x".repeat(257)), NO_SUBJECT),
+            (json!("anna\nadmin"), NO_SUBJECT),
+            (json!("anna\0"), NO_SUBJECT),
+            (json!("\u{1b}[2J"), NO_SUBJECT),
+            (json!("\u{85}"), NO_SUBJECT),
         ];
         check(draft.clone(), "sub", cases).await;
         let verifier = verifier(vec![oidc(fixed_keys()), cognito(fixed_keys())]);
-        assert_eq!(fate(&verifier, &draft.without("sub").signed()).await, NOBODY);
+        assert_eq!(fate(&verifier, &draft.without("sub").signed()).await, NO_SUBJECT);
     }
 }
 

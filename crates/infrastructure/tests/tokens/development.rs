@@ -91,7 +91,7 @@ async fn a_minted_token_ends_like_any_other() {
 }
 
 #[tokio::test]
-async fn nobody_else_s_key_signs_for_it() {
+async fn another_key_does_not_sign_for_it() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [ours, theirs] = dirs.each_ref().map(|dir| DevelopmentIssuer::open(dir.path()).unwrap());
     let kid = ours.jwks()["keys"][0]["kid"].clone();
@@ -136,7 +136,7 @@ fn a_token_holds_for_a_while() {
 }
 
 #[test]
-fn the_key_is_nobody_else_s_and_stays() {
+fn the_key_is_private_and_stays() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("made/here");
     let first = DevelopmentIssuer::open(&data).unwrap();
@@ -164,7 +164,7 @@ fn what_is_served_and_printed_is_public() {
 }
 
 #[test]
-fn whoever_opens_it_at_once_gets_the_same_key() {
+fn concurrent_openers_get_the_same_key() {
     for _ in 0..20 {
         let dir = tempfile::tempdir().unwrap();
         let start = Arc::new(Barrier::new(8));

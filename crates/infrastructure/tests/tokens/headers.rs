@@ -43,6 +43,7 @@ fn by_secret(draft: &Draft, secret: &[u8]) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn only_a_key_of_the_issuer_signs() {
     let good = Draft::oidc();
     let unsigned = good.unsigned();

@@ -21,7 +21,7 @@ fn by(kid: &str) -> String {
     Draft::oidc().head("kid", kid).signed_by(rsa())
 }
 
-/// The fate of a token that nobody has shown before.
+/// Returns the fate of a token that is not cached.
 async fn fresh(verifier: &Verifier, kid: &str, jti: u32) -> Fate {
     fate(verifier, &Draft::oidc().claim("jti", jti).head("kid", kid).signed_by(rsa())).await
 }
@@ -91,7 +91,7 @@ async fn an_issuer_that_fails_is_not_asked_more_often() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_fails_nobody_whose_key_is_known_and_lets_nobody_in() {
+async fn an_issuer_that_is_down_fails_no_cached_key_and_accepts_no_other() {
     let server = Server::with_keys(jwks()).await;
     let verifier = verifier(vec![oidc(server.keys())]);
     let seen = by("rsa");
@@ -125,10 +125,10 @@ async fn an_issuer_that_is_down_fails_nobody_whose_key_is_known_and_lets_nobody_
 }
 
 #[tokio::test]
-async fn whoever_never_told_a_key_lets_nobody_in() {
+async fn an_issuer_without_fetched_keys_accepts_no_token() {
     let log = Log::begin();
-    let nobody = Url::parse("http://127.0.0.1:1/keys").unwrap();
-    let verifier = verifier(vec![oidc(KeySource::Jwks(nobody))]);
+    let unreachable = Url::parse("http://127.0.0.1:1/keys").unwrap();
+    let verifier = verifier(vec![oidc(KeySource::Jwks(unreachable))]);
     let token = by("rsa");
     let error = verifier.verify(&token).await.unwrap_err();
     let TokenError::Unavailable(source) = &error else { panic!("{error:?}") };
@@ -214,6 +214,7 @@ async fn a_key_that_cannot_be_used_leaves_its_id_to_one_that_can() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn only_keys_that_are_for_signatures_and_strong_are_used() {
     let with = |name: &str, value: Value| {
         let mut jwk = rsa().jwk("rsa");
@@ -318,7 +319,7 @@ async fn only_keys_that_are_for_signatures_and_strong_are_used() {
 }
 
 #[tokio::test]
-async fn keys_that_nobody_can_use_do_not_take_the_place_of_good_ones() {
+async fn unusable_keys_do_not_replace_good_ones() {
     let server = Server::with_keys(under("old")).await;
     let verifier = verifier(vec![oidc(server.keys())]);
     assert_eq!(fresh(&verifier, "old", 1).await, Fate::Passed);
@@ -348,7 +349,7 @@ async fn a_slow_issuer_holds_up_only_those_whose_key_is_not_known() {
 }
 
 #[tokio::test]
-async fn a_fetch_goes_on_when_whoever_began_it_has_left() {
+async fn a_fetch_goes_on_when_its_caller_has_left() {
     let server = Server::with_keys(jwks()).await;
     server.answer("/keys", Answer::Held(jwks()));
     let verifier = Arc::new(verifier(vec![oidc(server.keys())]));

@@ -26,7 +26,7 @@ fn an_issuer_has_a_name() {
 }
 
 #[test]
-fn a_token_is_never_taken_whomever_it_is_for() {
+fn a_token_for_any_audience_is_never_accepted() {
     for kind in
         [IssuerKind::Oidc { audiences: [].into() }, IssuerKind::Cognito { client_ids: [].into() }]
     {

@@ -24,7 +24,7 @@ use crate::{
     app,
     config::{Config, SeedSettings},
     demo,
-    identity::{self, Identity},
+    identity::{self, IdentityProvider},
     telemetry,
 };
 
@@ -81,7 +81,7 @@ async fn serve(
     args: &Args,
     database: &Database,
     context: Context,
-    identity: Identity,
+    identity: IdentityProvider,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
     seed_empty_tables(&config.seed, &context).await?;

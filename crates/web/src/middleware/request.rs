@@ -95,7 +95,7 @@ fn is_safe_to_log(id: &HeaderValue) -> bool {
 fn log(response: &Response) {
     match response.extensions().get::<LoggedError>() {
         Some(LoggedError::Validation(faults)) => {
-            warn!(errors = faults.join("; "), "Validation error")
+            warn!(errors = faults.join("; "), "Validation error");
         }
         Some(LoggedError::Failure(failure)) => {
             error!(error = error_chain(failure.as_ref()), "Unhandled exception");

@@ -27,7 +27,7 @@ use metricd_core::{
     ids::{MetricId, QueryId, RecordId},
     metric::{Column, CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
     record::MetricRecord,
-    schema::Schema,
+    schema::SampledSchema,
     sql::{Draft, Gate, TableName},
 };
 use uuid::Uuid;
@@ -170,7 +170,7 @@ impl ChangeLog for MemoryDatabase {
 
 #[async_trait]
 impl SchemaSource for MemoryDatabase {
-    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+    async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
         Ok(Arc::default())
     }
 }

@@ -7,7 +7,7 @@ use metricd_core::{
 };
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use super::corrupt_row::CorruptRow;
+use crate::db::corrupt_row::CorruptRow;
 
 /// An event's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

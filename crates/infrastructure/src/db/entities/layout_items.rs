@@ -7,7 +7,7 @@ use metricd_core::{
 use sea_orm::{ActiveValue::Set, TryIntoModel, entity::prelude::*};
 use serde::Deserialize;
 
-use super::corrupt_row::CorruptRow;
+use crate::db::corrupt_row::CorruptRow;
 
 /// A layout item's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]

@@ -7,10 +7,8 @@ use metricd_core::{
 };
 use sea_orm::{ActiveValue::Set, FromQueryResult, QueryResult, entity::prelude::*};
 
-use super::{
-    corrupt_row::{CorruptRow, origin_of, origin_word, review_of},
-    layout_items,
-};
+use super::layout_items;
+use crate::db::corrupt_row::{CorruptRow, origin_of, origin_word, review_of};
 
 /// A metric's row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -1,7 +1,5 @@
 //! The rows of metricd's tables, one file each, with the conversions to and from the domain beside them.
 
-mod corrupt_row;
-
 pub mod audit_events;
 pub mod idempotency_keys;
 pub mod layout_items;
@@ -9,5 +7,3 @@ pub mod metric_configurations;
 pub mod queries;
 pub mod query_versions;
 pub mod records;
-
-pub use corrupt_row::CorruptRow;

@@ -3,8 +3,10 @@
 use metricd_core::{ids::QueryId, metric::Query};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use super::corrupt_row::{CorruptRow, origin_of, origin_word, review_of};
-use crate::db::stored_template;
+use crate::db::{
+    corrupt_row::{CorruptRow, origin_of, origin_word, review_of},
+    stored_template,
+};
 
 /// A query's row.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -26,7 +26,7 @@ pub enum ReaderError {
          reader of another database. Give another name as `database.reader_role`, or the address of a \
          role for reading as READER_DATABASE_URL"
     )]
-    Taken {
+    RoleExists {
         /// The reader role.
         role: String,
     },
@@ -35,7 +35,7 @@ pub enum ReaderError {
         "the role `{role}` exists already, and the role of DATABASE_URL may not change it. Give another \
          name as `database.reader_role`, or the address of a role for reading as READER_DATABASE_URL"
     )]
-    NotOurs {
+    MayNotAlter {
         /// The reader role.
         role: String,
     },

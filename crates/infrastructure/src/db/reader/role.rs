@@ -33,7 +33,7 @@ pub(super) async fn establish(pool: &PgPool, spec: &RoleSpec<'_>) -> Result<Stri
     let password = match find(&mut tx, spec.role).await? {
         Some(ExistingRole { can_login: true, password: Some(password), .. }) => password,
         Some(ExistingRole { is_free: false, .. }) => {
-            return Err(ReaderError::Taken { role: spec.role.to_owned() });
+            return Err(ReaderError::RoleExists { role: spec.role.to_owned() });
         }
         _ if !may.make_roles => return Err(may_not(&mut tx, spec, may.connections).await?),
         found => make(&mut tx, spec, found.is_some(), may.connections).await?,
@@ -140,8 +140,8 @@ async fn make(
         Ok(()) => Ok(password),
         Err(error) => Err(match code(&error).as_deref() {
             // Another database of this cluster was faster.
-            Some("42710" | "23505") => ReaderError::Taken { role: (*role).to_owned() },
-            Some("42501") => ReaderError::NotOurs { role: (*role).to_owned() },
+            Some("42710" | "23505") => ReaderError::RoleExists { role: (*role).to_owned() },
+            Some("42501") => ReaderError::MayNotAlter { role: (*role).to_owned() },
             _ => error.into(),
         }),
     }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_shown_to_nobody() {
+    fn a_key_is_never_shown() {
         let key = ApiKey::parse("sk-hunter2").unwrap();
         assert!(!format!("{key:?} {:?}", key.header()).contains("hunter2"));
         for text in ["", " ", "a b", "a\nb", "ключ"] {

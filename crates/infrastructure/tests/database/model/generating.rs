@@ -20,7 +20,7 @@ use metricd_core::{
     actor::{Action, Actor, Call, Identity, Object, Role},
     claim::Claims,
     metric::{CompiledMetric, Tag},
-    schema::{ColumnKind, Schema, Table, TableColumn},
+    schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
 };
 use metricd_infrastructure::{
@@ -43,20 +43,22 @@ struct Records;
 
 #[async_trait]
 impl SchemaSource for Records {
-    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
-        let column = |name: &str, ty: &str, kind, values: &[&str]| TableColumn {
+    async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
+        let column = |name: &str, ty: &str, kind| TableColumn {
             name: name.into(),
             ty: ty.into(),
             kind,
             comment: None,
-            values: values.iter().map(ToString::to_string).collect(),
         };
         let columns = vec![
-            column("date", "timestamp", ColumnKind::Timestamp, &[]),
-            column("alert_category", "text", ColumnKind::Text, &["Hush-hush"]),
+            column("date", "timestamp", ColumnKind::Timestamp),
+            column("alert_category", "text", ColumnKind::Text),
         ];
         let name = TableName { schema: None, name: "metrics".into() };
-        Ok(Arc::new(Schema { tables: vec![Table { name, comment: None, columns }] }))
+        let mut samples = ColumnSamples::default();
+        samples.insert(&name, "alert_category", vec!["Hush-hush".into()]);
+        let schema = Arc::new(Schema { tables: vec![Table { name, comment: None, columns }] });
+        Ok(Arc::new(SampledSchema { schema, samples }))
     }
 }
 
@@ -229,7 +231,7 @@ async fn when_the_model_is_of_no_use_the_next_one_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sentence_that_nobody_understands_says_so() {
+async fn a_sentence_without_a_generator_that_understands_falls_back() {
     let (_server, db) = native().await;
     let text = r#"{"understood": false, "sql": null, "explanation": "There are no prices."}"#;
     let model = ModelServer::that([Act::Says(text.into())]).await;
@@ -297,7 +299,7 @@ impl QueryGenerator for Endless {
 /// A database whose tables take for ever to look at.
 #[async_trait]
 impl SchemaSource for Endless {
-    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+    async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
         std::future::pending().await
     }
 }
@@ -319,9 +321,9 @@ async fn however_slow_one_part_is_the_others_still_answer() {
     })
     .await;
 
-    let nobody = Context { generators: [model, last].into(), ..context.clone() };
+    let no_answer = Context { generators: [model, last].into(), ..context.clone() };
     let no_tables = Context { schema: Arc::new(Endless(GenerationSource::Model)), ..context };
-    for context in [nobody, no_tables] {
+    for context in [no_answer, no_tables] {
         let context = Context { generation_time: Duration::from_millis(50), ..context };
         let (stored, generation) = made(&context).await;
         assert_eq!(generation.source, GenerationSource::Fallback);
@@ -331,7 +333,7 @@ async fn however_slow_one_part_is_the_others_still_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_strict_hears_what_was_not_understood_and_nothing_else_is_tried() {
+async fn a_strict_caller_is_told_what_was_not_understood_without_a_fallback() {
     let (_server, db) = native().await;
     let text = r#"{"understood": false, "sql": null, "explanation": "There are no prices."}"#;
     let model = ModelServer::that([Act::Says(text.into())]).await;
@@ -395,7 +397,7 @@ async fn refused(context: &Context) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_write_sql_asks_no_model() {
+async fn a_caller_who_may_not_write_sql_calls_no_model() {
     let (_server, db) = native().await;
     let model = ModelServer::that([Act::query(GOOD)]).await;
     let context = Context { policies: Arc::new(NoSql), ..asking(&db, model.config()) };

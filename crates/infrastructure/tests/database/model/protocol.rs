@@ -6,7 +6,7 @@ use metricd_application::ports::{
     GenerateError, QueryGenerator, RefusedAttempt, Suggestion, SuggestionRequest,
 };
 use metricd_core::{
-    schema::{ColumnKind, Schema, Table, TableColumn},
+    schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::TableName,
 };
 use metricd_infrastructure::generation::model::{ModelConfig, ModelGenerator};
@@ -21,16 +21,18 @@ use crate::support::*;
 const PROMPT: &str = "Alerts about the turbine, per day";
 const SQL: &str = "SELECT 1 AS n ORDER BY 1";
 
-fn schema() -> Schema {
+fn schema() -> SampledSchema {
     let column = TableColumn {
         name: "alert_category".into(),
         ty: "text".into(),
         kind: ColumnKind::Text,
         comment: Some("What it is about".into()),
-        values: vec!["Need approval".into()],
     };
     let name = TableName { schema: None, name: "metrics".into() };
-    Schema { tables: vec![Table { name, comment: None, columns: vec![column] }] }
+    let mut samples = ColumnSamples::default();
+    samples.insert(&name, "alert_category", vec!["Need approval".into()]);
+    let table = Table { name, comment: None, columns: vec![column] };
+    SampledSchema { schema: Arc::new(Schema { tables: vec![table] }), samples }
 }
 
 async fn suggest(generator: &ModelGenerator) -> Result<Suggestion, GenerateError> {
@@ -186,7 +188,7 @@ async fn a_server_that_does_not_answer_as_it_should_is_unavailable() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable() {
+async fn an_unreachable_server_is_unavailable() {
     let server = ModelServer::that([Act::Silent]).await;
     let config = server.config();
     // Held until the end, so that no other process listens there meanwhile.
@@ -319,7 +321,7 @@ async fn four_sentences_are_before_the_model_at_once() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_waits_for_ends_and_is_logged() {
+async fn an_abandoned_call_is_cancelled_and_logged() {
     for act in [Act::Silent, Act::Drips] {
         let log = Log::begin();
         let server = ModelServer::that([act]).await;

@@ -27,7 +27,7 @@ pub(crate) fn rsa() -> &'static Signer {
     KEY.get_or_init(Signer::new_rsa)
 }
 
-/// The key of somebody else.
+/// The key of another issuer.
 pub(crate) fn other_rsa() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(Signer::new_rsa)

@@ -21,8 +21,8 @@ use crate::{
 
 /// Move a metric's tiles
 ///
-/// Send the metric's `layout_version` as `If-Match: "3"`, and nobody else's change is overwritten:
-/// 412 says that somebody was faster. The rows of the metric stay cached.
+/// Send the metric's `layout_version` as `If-Match: "3"`, and no concurrent change is overwritten:
+/// 412 says that the layouts were modified meanwhile. The rows of the metric stay cached.
 #[utoipa::path(
     put, path = "/metrics/{id}/layouts", operation_id = "replace_metric_layouts", tag = "metrics",
     params(

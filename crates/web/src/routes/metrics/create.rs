@@ -154,7 +154,7 @@ pub(crate) struct CreatedMetric {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Generation)]
 pub(crate) struct GenerationBody {
-    /// Who wrote it: a `model`, metricd's own `offline` grammar, or nobody (`fallback`).
+    /// Its source: a `model`, metricd's own `offline` grammar, or the `fallback` to raw records.
     #[schema(example = "offline")]
     source: &'static str,
     /// Whether the sentence was understood in terms of the tables and columns.
@@ -201,7 +201,7 @@ fn stored_response(created: &Created) -> StoredResponse {
 ///
 /// A sentence that is not understood still makes a metric, which returns its own raw records, and
 /// says so in `generation.grounded`; with `strict` it is refused. Where what sentences become has to be
-/// approved, the metric answers nobody until it is.
+/// approved, the metric cannot be read until it is.
 #[utoipa::path(
     post, path = "/metrics", operation_id = "create_metrics_configuration", tag = "metrics",
     params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request: sent again within a day, it makes no second metric and has the same answer")),

@@ -43,7 +43,7 @@ pub(crate) struct MetricAnswer {
 ///
 /// The answer may be from memory, as long as nothing has changed since, and says how old it is.
 ///
-/// Whoever prefers `text/csv` gets all rows, however many, as CSV: never from memory, and broken off
+/// A client that prefers `text/csv` gets all rows, however many, as CSV: never from memory, and broken off
 /// where they cannot be given to the last one.
 #[utoipa::path(
     get, path = "/metrics/{id}", operation_id = "get_metrics", tag = "metrics",

@@ -14,8 +14,8 @@ use crate::{
 
 /// Say that a table has changed
 ///
-/// For whoever writes to a table past metricd, such as a job that loads it: what metricd remembers of
-/// the table is dropped. Say it after the commit; a table that is watched (`metricd watch`) needs none of it.
+/// For clients that write to a table without metricd, such as a job that loads it: what metricd has
+/// cached of the table is dropped. Say it after the commit; a table that is watched (`metricd watch`) needs none of it.
 #[utoipa::path(
     post, path = "/tables/{name}/changed", operation_id = "announce_table_change", tag = "tables",
     params((

@@ -39,7 +39,7 @@ pub(crate) struct VersionPageBody {
 pub(crate) struct CurrentVersion {
     version: i64,
     sql: String,
-    /// `waiting` while it answers nobody, because it has to be approved.
+    /// `waiting` while it cannot be read, because it has to be approved.
     review: &'static str,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct ReplacedVersion {
     sql: String,
     #[schema(value_type = DateTime<Utc>)]
     replaced_at: String,
-    /// The subject of whoever replaced it.
+    /// The subject of the caller who replaced it.
     replaced_by: String,
 }
 

@@ -1,9 +1,9 @@
-//! Rows that cannot be read as what they should be, and the words that several tables share.
+//! Stored rows that cannot be converted to the domain, and the words that several tables share.
 
 use metricd_core::metric::{MetricOrigin, Review};
 use thiserror::Error;
 
-/// A stored row that does not hold what it should.
+/// A stored row that the domain cannot represent.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct CorruptRow(pub(crate) String);
@@ -14,19 +14,19 @@ impl CorruptRow {
     }
 }
 
-pub(super) fn review_of(word: &str) -> Result<Review, CorruptRow> {
+pub(crate) fn review_of(word: &str) -> Result<Review, CorruptRow> {
     Review::from_word(word)
         .ok_or_else(|| CorruptRow::of("review", format!("unknown word `{word}`")))
 }
 
-pub(super) fn origin_word(origin: MetricOrigin) -> &'static str {
+pub(crate) fn origin_word(origin: MetricOrigin) -> &'static str {
     match origin {
         MetricOrigin::Import => "import",
         MetricOrigin::Api => "api",
     }
 }
 
-pub(super) fn origin_of(word: &str) -> Result<MetricOrigin, CorruptRow> {
+pub(crate) fn origin_of(word: &str) -> Result<MetricOrigin, CorruptRow> {
     match word {
         "import" => Ok(MetricOrigin::Import),
         "api" => Ok(MetricOrigin::Api),
