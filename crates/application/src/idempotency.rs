@@ -49,7 +49,7 @@ pub enum KeyError {
     #[error("a request with this Idempotency-Key is in progress")]
     InProgress,
     /// The same caller's key stands for another request.
-    #[error("was used for another request")]
+    #[error("was used for a different request")]
     Reused,
 }
 
