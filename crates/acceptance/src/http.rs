@@ -5,7 +5,7 @@ use reqwest::{header::HeaderMap, redirect::Policy};
 
 use crate::{json::Json, process};
 
-/// Makes a client that follows no redirects, decompresses nothing and uses no proxy.
+/// Creates a client that follows no redirects, decompresses nothing and uses no proxy.
 ///
 /// # Errors
 /// When there is no TLS on this machine.

@@ -1,7 +1,7 @@
 //! Identity providers that issue genuine tokens, started on this machine's loopback from what
 //! `scripts/setup test` has installed.
 //!
-//! Their secrets protect nothing, and they forget everything when they end. Nothing here reads a
+//! Their secrets protect nothing, and they lose all state when they end. Nothing here reads a
 //! token: only metricd does.
 
 use std::{

@@ -43,7 +43,7 @@ impl Postgres {
         self.pid
     }
 
-    /// Makes a cluster in `folder`, which must not exist yet, and starts it.
+    /// Creates a cluster in `folder`, which must not exist yet, and starts it.
     ///
     /// # Errors
     /// When no server programs are installed, or they fail; the text is their output.
@@ -134,7 +134,7 @@ impl Postgres {
         Ok(PgConnection::connect_with(&options.database(database)).await?)
     }
 
-    /// Makes a database as a copy of `template`, to which no session may be connected.
+    /// Creates a database as a copy of `template`, to which no session may be connected.
     ///
     /// # Errors
     /// When the server refuses.
@@ -156,7 +156,7 @@ impl Postgres {
         Ok(connection.close().await?)
     }
 
-    /// Removes a role that owns nothing any more, if it is there.
+    /// Removes a role that no longer owns anything, if it exists.
     ///
     /// # Errors
     /// When the server refuses.

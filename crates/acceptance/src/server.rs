@@ -177,7 +177,7 @@ impl Server {
         process::signal(self.process()?.pid, "HUP").await
     }
 
-    /// Asks the server to stop, and waits for it.
+    /// Requests the server to stop, and waits for it.
     ///
     /// # Errors
     /// When it hangs or ends with a failure.

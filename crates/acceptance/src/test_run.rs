@@ -151,7 +151,7 @@ impl TestRun {
         Ok(Arc::new(OpenId::start(&folder, Arc::clone(&self.watchdog)).await?))
     }
 
-    /// Makes an empty folder for one scenario, and a name that no other scenario has.
+    /// Creates an empty folder for one scenario, and a name that no other scenario has.
     ///
     /// # Errors
     /// When the disk is full.
@@ -163,7 +163,7 @@ impl TestRun {
         Ok((folder, name))
     }
 
-    /// Makes a database with this content: `name` on the server, or a folder `data` in `folder`.
+    /// Creates a database with this content: `name` on the server, or a folder `data` in `folder`.
     ///
     /// # Errors
     /// When metricd cannot prepare the content.
@@ -279,7 +279,7 @@ async fn once<T: Clone>(
     prepared.clone().map_err(anyhow::Error::msg)
 }
 
-/// Makes a temporary folder whose path leaves room for the paths of Unix sockets.
+/// Creates a temporary folder whose path leaves room for the paths of Unix sockets.
 ///
 /// # Errors
 /// When it cannot be made.

@@ -1,4 +1,4 @@
-//! What every scenario sets unless it says otherwise.
+//! The default settings of scenarios.
 
 use std::collections::BTreeMap;
 

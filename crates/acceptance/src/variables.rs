@@ -1,4 +1,4 @@
-//! Values that a scenario remembers between steps.
+//! Values that a scenario shares between steps.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! Cucumber's world: one scenario's server and client, and what its steps remember.
+//! Cucumber's world: one scenario's server and client, and what its steps share.
 //!
 //! What a step does to one of them belongs there; here is what needs several.
 
@@ -33,7 +33,7 @@ pub struct World {
     pub callers: BTreeMap<String, TestCaller>,
     /// The catalog files that imports and seeding read.
     pub catalog: TestCatalog,
-    /// The model that metricd asks, if it does.
+    /// The model that metricd calls, if any.
     pub model: Option<Arc<ScriptedModel>>,
     /// The answers to requests that were sent at once.
     pub answers: Vec<HttpAnswer>,
@@ -48,7 +48,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes a world on the current run's engine.
+    /// Creates a world on the current run's engine.
     ///
     /// # Errors
     /// When no run is set up.

@@ -31,7 +31,7 @@ type Options = cli::Opts<parser::basic::Cli, runner::basic::Cli, writer::basic::
 
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
-/// What failed and how, told again at the end, where it is found in a long log.
+/// The failures, repeated at the end of a long log.
 static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[tokio::main]

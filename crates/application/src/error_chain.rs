@@ -38,7 +38,7 @@ mod tests {
     struct Inner;
 
     #[test]
-    fn a_cause_that_is_repeated_stands_once() {
+    fn a_repeated_cause_is_written_once() {
         assert_eq!(error_chain(&Outer(Middle(Inner))), "outer: middle: inner");
     }
 }

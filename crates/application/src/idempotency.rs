@@ -18,7 +18,7 @@ const RETENTION: TimeDelta = TimeDelta::hours(24);
 pub struct Replayable<'a, T> {
     /// The request.
     pub request: &'a IdempotentRequest,
-    /// Makes its response from its result.
+    /// Builds its response from its result.
     pub response: &'a (dyn Fn(&T) -> StoredResponse + Send + Sync),
 }
 

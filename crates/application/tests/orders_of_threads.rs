@@ -51,18 +51,18 @@ fn seen(next: u64) -> Snapshot {
     format!("{next}:{next}:").parse().unwrap()
 }
 
-/// A table of one number, whose transactions are numbered by it, and what is kept of it.
+/// A table of one number, which numbers its transactions, and its cached value.
 #[derive(Default)]
 struct Kept {
     table: AtomicU64,
     versions: VersionTable,
     answer: Mutex<Option<(u64, Snapshot, Dependencies)>>,
-    /// What has been committed and told of.
+    /// The value that was committed and announced.
     told: AtomicU64,
 }
 
 impl Kept {
-    /// What a server does with a write: it tells after the commit, and then answers.
+    /// Writes as a server does: announces after the commit, and then responds.
     fn write(&self) {
         let by = self.table.fetch_add(1, Ordering::SeqCst);
         self.versions.changed(&[record_of("q", by)]);
@@ -92,7 +92,7 @@ impl Kept {
 }
 
 #[test]
-fn nothing_that_was_told_of_is_missing_from_what_is_kept() {
+fn no_announced_change_is_missing_from_a_cached_value() {
     let run = || {
         let kept = Arc::new(Kept::default());
         let threads = [Kept::write, Kept::fill, Kept::ask, Kept::fill, Kept::write].map(|step| {
@@ -113,7 +113,7 @@ fn nothing_that_was_told_of_is_missing_from_what_is_kept() {
 }
 
 #[test]
-fn dependencies_that_come_and_go_lose_no_change_of_others() {
+fn dropped_dependencies_lose_no_change_of_others() {
     let run = || {
         let versions = Arc::new(VersionTable::default());
         let dependencies = versions.capture(&rows_of("q"));
@@ -142,7 +142,7 @@ fn dependencies_that_come_and_go_lose_no_change_of_others() {
     shuttle::check_random(run, ORDERS);
 }
 
-/// An execution under way, as it says of itself.
+/// An execution in flight.
 struct Execution {
     /// How often it was ended, because it had no waiters left.
     was_ended: AtomicU64,

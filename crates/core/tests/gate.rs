@@ -122,7 +122,7 @@ fn an_operator_can_add_names() {
 }
 
 #[test]
-fn an_operator_is_told_of_every_entry_that_cannot_be_added() {
+fn every_invalid_entry_is_reported() {
     let extension = GateExtension {
         tables: [
             "orders",

@@ -1,15 +1,15 @@
-//! The HTTP client. Servers are not trusted: there is no redirect, no retry, and never more of a body than
-//! its reader wants.
+//! The HTTP client. Servers are not trusted: it follows no redirect, does not retry, and limits the size
+//! of bodies.
 
 use std::{net::IpAddr, time::Duration};
 
 use reqwest::{Client, Response, Url, redirect, retry};
 
-/// How long a connection may take to come about.
+/// The time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The two ways out. What TLS seals, and is not on this machine, goes through the proxy that
-/// `HTTPS_PROXY` and `NO_PROXY` name, if any. Everything else is asked directly: a proxy could read it.
+/// Two clients: `https` to other machines goes through the proxy of `HTTPS_PROXY` and `NO_PROXY`, if any.
+/// Everything else is sent directly: a proxy could read it.
 #[derive(Debug)]
 pub(crate) struct Http {
     direct: Client,
@@ -29,14 +29,14 @@ impl Http {
         Ok(Self { direct: client().no_proxy().build()?, outward: client().build()? })
     }
 
-    /// The way to `url`.
+    /// Returns the client for `url`.
     pub(crate) fn client(&self, url: &Url) -> &Client {
         let is_sealed = url.scheme() == "https";
         if is_sealed && !is_on_this_machine(url) { &self.outward } else { &self.direct }
     }
 }
 
-/// Whether no host on the way can read or change the traffic. A password in the URL would reach the logs.
+/// Whether traffic to the URL is protected, by TLS or on this machine. A password in the URL would be logged.
 pub(crate) fn is_safe(url: &Url) -> bool {
     let is_sealed = match url.scheme() {
         "https" => true,
@@ -53,7 +53,7 @@ fn is_on_this_machine(url: &Url) -> bool {
     })
 }
 
-/// An answer's body, unpacked; `None` when it has more than `most` bytes.
+/// Returns a response's body, decompressed; `None` if it has more than `most` bytes.
 pub(crate) async fn body(
     response: &mut Response,
     most: usize,

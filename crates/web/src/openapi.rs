@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_asks_the_database_about_sql_says_how_that_fails() {
+    fn operations_that_compile_sql_document_its_failures() {
         let document = serde_json::to_value(document()).unwrap();
         for (method, path) in [
             ("post", "/metrics"),

@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_no_cause_is_told_by_its_status() {
+    async fn a_problem_without_a_cause_is_typed_by_its_status() {
         let (_, body) = answered(Problem::new(StatusCode::NOT_FOUND, "Not here")).await;
         assert_eq!(
             body,

@@ -1,4 +1,4 @@
-//! A model that metricd asks, and the requests that it gets.
+//! The model server that metricd calls, and the requests that it receives.
 
 use std::sync::Arc;
 

@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn loading_again_changes_nothing() {
+    fn a_repeated_import_changes_nothing() {
         let mut one = metric(1, "a");
         one.layouts = vec![tile("lg", 0), tile("md", 0)];
         let files = files(vec![query("a", "-- Total\nSELECT 1")], vec![one]);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn new_sql_counts_the_query_up_and_the_name_follows_unless_it_was_given() {
+    fn new_sql_increments_the_version_and_renames_unless_a_name_was_given() {
         let before =
             files(vec![query("a", "-- Old\nSELECT 1")], vec![metric(1, "a"), metric(2, "a")]);
         let mut stored = loaded(&before);
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn details_that_the_file_does_not_give_stay() {
+    fn details_absent_from_the_file_are_kept() {
         let mut given = metric(1, "a");
         given.content.details = GivenDetails {
             owner: Some("Ada".into()),
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_tile_counts_only_the_layouts_up() {
+    fn a_moved_tile_increments_only_the_layout_version() {
         let with = |layouts| {
             files(vec![query("a", "SELECT 1")], vec![CatalogMetric { layouts, ..metric(1, "a") }])
         };
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_takes_only_what_an_import_made_and_only_of_the_files_given() {
+    fn pruning_removes_only_imported_items_of_the_given_files() {
         let both = files(
             vec![query("a", "SELECT 1"), query("b", "SELECT 2")],
             vec![metric(1, "a"), metric(2, "b"), metric(3, "b")],

@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn surplus_items_take_the_ids_that_only_layouts_have() {
+    fn duplicates_take_the_ids_that_only_layouts_have() {
         let items = vec![item(0, 1, "a"), item(1, 1, "b"), item(2, 2, "c"), item(3, 1, "d")];
         let layouts = vec![layout("lg", 1), layout("lg", 9), layout("lg", 2), layout("md", 8)];
         let (metrics, findings) = reconcile(items, layouts);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn without_exactly_as_many_free_layout_ids_surplus_items_are_rejected() {
+    fn without_exactly_as_many_free_layout_ids_duplicates_are_rejected() {
         for free in [vec![], vec![layout("lg", 8), layout("lg", 9)]] {
             let (metrics, findings) =
                 reconcile(vec![item(0, 1, "a"), item(1, 1, "b")], free.clone());
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repetition_of_a_surplus_item_is_not_surplus_again() {
+    fn a_repeated_duplicate_counts_once() {
         let items = vec![item(0, 1, "a"), item(1, 1, "b"), item(2, 1, "b")];
         let (metrics, findings) = reconcile(items, vec![layout("lg", 9)]);
         assert_eq!(ids(&metrics), [1, 9]);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layouts_of_a_rejected_item_are_not_ownerless() {
+    fn layouts_of_a_rejected_item_are_not_reported() {
         let mut file = loaded(vec![item(0, 1, "a")], vec![layout("lg", 2)]);
         file.left_out.add(Some(id(2)));
         let mut findings = Findings::default();

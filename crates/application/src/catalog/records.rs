@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_differs_makes_another_key() {
+    fn different_records_have_different_keys() {
         let none = RecordValues::default;
         let different = [
             record(none()),
@@ -394,7 +394,7 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "a page is torn")]
-    async fn a_panic_of_the_reading_is_passed_on() {
+    async fn a_panic_of_the_reading_thread_is_propagated() {
         let mut records = ReadAhead::begin(Box::new(Broken));
         records.read_for_faults(&mut Findings::default(), &|_| {}).await;
     }

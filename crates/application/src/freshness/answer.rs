@@ -1,4 +1,4 @@
-//! A finished answer as the cache keeps it, and where a caller's answer came from.
+//! A cached answer, and where a caller's answer came from.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -85,7 +85,7 @@ pub enum MissReason {
     Absent,
     /// The entry had expired, or its data had changed.
     Expired,
-    /// The caller asked for a newer answer.
+    /// The caller bypassed the cache.
     Bypassed,
     /// Answers of this query are not cached.
     Uncacheable,
@@ -133,7 +133,7 @@ impl Answer {
         self.provenance.truncated
     }
 
-    /// The metric that was asked.
+    /// The metric.
     #[must_use]
     pub fn definition(&self) -> &Definition {
         &self.definition
@@ -151,7 +151,7 @@ impl Answer {
         self.provenance.dependencies.changed().await;
     }
 
-    /// Keeps the body in an encoding, unless it is kept already, and returns what is kept.
+    /// Caches the body in an encoding, unless one is cached already, and returns the cached one.
     pub(super) fn encode(&self, encoding: usize, body: Bytes) -> Option<Bytes> {
         Some(self.encoded.get(encoding)?.get_or_init(|| body).clone())
     }

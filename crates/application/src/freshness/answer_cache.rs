@@ -404,7 +404,7 @@ mod tests {
         }
     }
 
-    /// Gives the rows that it was told to, in order, each when its gate opens.
+    /// Returns the given rows in order, each when its gate opens.
     #[derive(Default)]
     struct Script {
         reads: AtomicU32,

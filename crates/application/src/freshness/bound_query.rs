@@ -23,7 +23,7 @@ impl BoundQuery {
     /// Binds the query of `definition`. The parameters and the scope were resolved for its template.
     ///
     /// # Errors
-    /// When the scope was made for another template.
+    /// When the scope belongs to another template.
     pub fn new(
         definition: Arc<Definition>,
         parameters: Parameters,
@@ -33,7 +33,7 @@ impl BoundQuery {
         Ok(Self { definition, key })
     }
 
-    /// The metric that was asked.
+    /// The metric.
     #[must_use]
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition

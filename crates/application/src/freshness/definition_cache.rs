@@ -25,7 +25,7 @@ use crate::ports::{Catalog, ResolvedTable, StoreError};
 /// once for all concurrent callers, so that a metric that another server makes is found at once.
 const ABSENT_TTL: Duration = Duration::from_secs(1);
 
-/// How long it is remembered which tables a view reads: a view that is made anew announces no change.
+/// The time to live of the tables that a view reads: a view that is replaced announces no change.
 const RESOLVED_TTL: Duration = Duration::from_mins(1);
 
 /// A metric, if it exists, as concurrent callers share it.
@@ -143,7 +143,7 @@ impl DefinitionCache {
                 if entry.definition.is_some() {
                     break entry.definition.clone();
                 }
-                // Another server may have made it a moment ago, and the caller has heard of it.
+                // Another server may have just created it, and the caller knows of it.
                 self.change_feed.catch_up().await?;
                 if entry.dependencies.is_unchanged() {
                     break None;

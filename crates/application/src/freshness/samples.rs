@@ -23,7 +23,7 @@ use crate::ports::{
 };
 
 /// Has a metric of `orders` for each id below a thousand, with SQL of 10,000 bytes, and counts how often
-/// it is asked.
+/// it is read.
 #[derive(Default)]
 pub(super) struct Shelf(AtomicU32);
 

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_are_whole_only_when_their_end_has_come() {
+    async fn rows_without_an_end_are_an_error() {
         assert_eq!(rest_of(vec![Ok(None)]).await.unwrap(), Vec::<String>::new());
         let two = rest_of(vec![lines("a"), lines("b"), Ok(None)]).await.unwrap();
         assert_eq!(two, ["a", "b"]);

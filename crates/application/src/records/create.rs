@@ -55,7 +55,7 @@ impl From<StoreError> for CreateRecordError {
     }
 }
 
-/// Adds the record that `record` makes for the metric `id`, once if `request` is idempotent.
+/// Adds the record that `record` builds for the metric `id`, once if `request` is idempotent.
 ///
 /// # Errors
 /// See [`CreateRecordError`].

@@ -14,7 +14,7 @@ pub struct RecordTarget {
 }
 
 impl RecordTarget {
-    /// Makes the target of records that are added to the query `query_id` at `now`.
+    /// Creates the target of records that are added to the query `query_id` at `now`.
     #[must_use]
     pub fn new(query_id: QueryId, now: DateTime<Utc>) -> Self {
         Self { query_id, now: now.naive_utc() }

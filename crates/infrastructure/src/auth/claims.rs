@@ -1,5 +1,5 @@
-//! Reads claims: where they are in a token, and which roles they give. Pure, and never trusts a type that
-//! it has not checked.
+//! Reads claims: their place in a token, and the roles that they grant. Pure. Must never trust the type of
+//! a claim unchecked.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,19 @@ use metricd_core::{actor::Role, claim::ClaimValue};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// Where a claim stands in a token. A top-level name that is the whole text wins, so that
+/// The path of a claim in a token. A top-level name that is the whole text wins, so that
 /// `custom:tenant` and `https://example.com/roles` need no escaping; otherwise dots lead into
 /// objects, as in `realm_access.roles`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClaimPath(String);
 
-/// A text that names no claim.
+/// The error of an invalid path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the name of a claim is not empty and holds no control characters")]
 pub struct InvalidClaimPath;
 
 impl ClaimPath {
-    /// Checks and wraps `text`.
+    /// Parses a path.
     ///
     /// # Errors
     /// When it is empty or holds control characters.
@@ -37,7 +37,7 @@ impl ClaimPath {
         Self("sub".into())
     }
 
-    /// The text that it was parsed from.
+    /// Returns the text that it was parsed from.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,30 +53,30 @@ impl ClaimPath {
     }
 }
 
-/// Which claims give which roles. The default gives none.
+/// The rules that map claims to roles. The default maps none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleRules(Vec<(Role, Rule)>);
 
-/// What a token must say to be given a role.
+/// The condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rule {
     Scope(String),
     Claim(ClaimPath, String),
 }
 
-/// A rule that is not `claim=value`.
+/// The error of a rule that is not `claim=value`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("a rule for a role is written `claim=value`, not `{0}`")]
 pub struct InvalidRoleRule(String);
 
 impl RoleRules {
-    /// Reads rules such as `scope=api/backend_access` or `realm_access.roles=metrics-admin`: what
-    /// stands before the first `=` is a [`ClaimPath`], or `scope` for the issuer's scopes, wherever
-    /// its tokens say them. A rule matches when the claim is that text, or a list of texts that
-    /// holds it. A token gets the roles of all rules that match.
+    /// Parses rules such as `scope=api/backend_access` or `realm_access.roles=metrics-admin`: the part
+    /// before the first `=` is a [`ClaimPath`], or `scope` for the issuer's scope claim. A rule matches
+    /// when the claim is that text, or a list of texts that contains it. A token gets the roles of all
+    /// matching rules.
     ///
     /// # Errors
-    /// The first rule that is not written so.
+    /// The first malformed rule.
     pub fn parse<'a>(
         rules: impl IntoIterator<Item = (Role, &'a str)>,
     ) -> Result<Self, InvalidRoleRule> {
@@ -96,13 +96,13 @@ impl RoleRules {
         rules.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// A role for each token whose claim says the role's name.
+    /// Returns rules by which a claim names the role itself.
     pub(super) fn of_role_claim(claim: &str) -> Self {
         let rule = |role: Role| (role, Rule::Claim(ClaimPath(claim.into()), role.as_str().into()));
         Self(Role::ALL.map(rule).into())
     }
 
-    /// The rules of both.
+    /// Returns the rules of both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
@@ -125,15 +125,15 @@ impl RoleRules {
     }
 }
 
-/// The most characters of a name in a token: a subject, a client, the id of a key.
+/// The maximum number of characters of a name in a token: a subject, a client, the id of a key.
 pub(super) const MAX_NAME_CHARS: usize = 256;
 
-/// Whether a text can be a name, in logs and audits too.
+/// Whether a text can be a name, also in logs and audit events.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_NAME_CHARS && !text.contains(char::is_control)
 }
 
-/// The text of a claim, or the texts of a list that holds nothing else.
+/// Returns the text of a claim, or the texts of a list of texts.
 pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::String(text) => Some(vec![text]),
@@ -142,7 +142,7 @@ pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-/// The scopes that a claim says; `None` when it is of another type.
+/// Returns the scopes in a claim; `None` if it has another type.
 pub(super) fn scopes(value: &Value) -> Option<BTreeSet<String>> {
     let words: Vec<&str> = match value {
         Value::String(text) => text.split(' ').collect(),
@@ -151,7 +151,7 @@ pub(super) fn scopes(value: &Value) -> Option<BTreeSet<String>> {
     Some(words.into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect())
 }
 
-/// What a claim gives to a slot. A text with a NUL in it is none that PostgreSQL takes.
+/// Returns a claim's value for a slot. PostgreSQL does not accept a text with NUL.
 pub(super) fn slot(value: &Value) -> ClaimValue {
     match value {
         Value::String(text) if !text.contains('\0') => ClaimValue::Text(text.clone()),

@@ -1,5 +1,5 @@
-//! The development issuer, for a machine without another one: its key is in the data folder, and every
-//! user who may read it can mint tokens. Its tokens are verified as all others are.
+//! The development issuer, used where no issuer is configured: its key is in the data folder, and any
+//! user who can read it can mint tokens. Its tokens are verified as all others are.
 
 use std::{
     collections::BTreeSet,
@@ -27,14 +27,13 @@ use super::{IssuerConfig, IssuerKind, KeySet, KeySource, RoleRules, claims, toke
 const KEY_FILE: &str = "development-issuer.json";
 const AUDIENCE: &str = "metricd";
 const ROLE_CLAIM: &str = "metricd_role";
-/// Claims that only metricd writes.
+/// Claims that are reserved for the issuer.
 const RESERVED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", ROLE_CLAIM];
 const LONGEST_TTL: Duration = Duration::from_hours(365 * 24);
-/// More than a key takes.
+/// The limit on the size of a key file, in bytes.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
-/// An issuer for development and for trying metricd out. A user who may read its key file can act as any
-/// subject.
+/// An issuer for development and evaluation. A user who can read its key file can act as any subject.
 pub struct DevelopmentIssuer {
     signing: EncodingKey,
     jwk: Value,
@@ -42,7 +41,7 @@ pub struct DevelopmentIssuer {
     keys: KeySet,
 }
 
-/// Why there is no development issuer.
+/// The reason why the development issuer could not be opened.
 #[derive(Debug, Error)]
 pub enum DevelopmentError {
     /// The file or its folder cannot be used.
@@ -50,66 +49,66 @@ pub enum DevelopmentError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the machine says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Its key is no secret.
+    /// Its key is readable by other users.
     #[error(
         "the key of the development issuer, {}, may be used by others: close it with `chmod 600`, or \
          remove it to have a new one made",
         .0.display()
     )]
     Open(PathBuf),
-    /// The file holds something else. It is left as it is.
+    /// The file holds no key. It is not overwritten.
     #[error(
         "{} does not hold a key of the development issuer: remove it to have a new one made",
         .0.display()
     )]
     NoKey(PathBuf),
-    /// The library made no key.
+    /// The library could not generate a key.
     #[error("no key could be made for the development issuer")]
     Generation,
 }
 
-/// What a token is asked to say.
+/// The content of a token to mint.
 #[derive(Debug, Clone)]
 pub struct TokenRequest {
-    /// What its bearer is to be.
+    /// The role.
     pub role: Role,
-    /// For how long it holds: a second to 365 days.
+    /// The time to live: a second to 365 days.
     pub ttl: Duration,
-    /// Whom it stands for; without one, the role's name.
+    /// The subject; the role's name by default.
     pub subject: Option<String>,
-    /// What else it says: scopes, groups, a tenant.
+    /// Further claims: scopes, groups, a tenant.
     pub claims: Map<String, Value>,
 }
 
-/// Why no token was made.
+/// The reason why a token was not minted.
 #[derive(Debug, Error)]
 pub enum MintError {
-    /// A claim that metricd writes.
+    /// A claim is reserved.
     #[error("the claim `{0}` is written by metricd")]
     Reserved(String),
-    /// A token that never holds, or for too long.
+    /// The time to live is out of range.
     #[error("a token holds for a second to 365 days")]
     Ttl,
-    /// A subject that no token may have.
+    /// The subject is invalid.
     #[error("a subject has 1 to {} characters, and no control characters", claims::MAX_NAME_CHARS)]
     Subject,
-    /// So many claims that metricd would not take the token.
+    /// The token would exceed the size limit.
     #[error("the token would be longer than {} bytes", token::MAX_BYTES)]
     TooLong,
-    /// The library did not sign it.
+    /// The library could not sign it.
     #[error("the token could not be signed")]
     Sign(#[source] jsonwebtoken::errors::Error),
 }
 
 impl DevelopmentIssuer {
-    /// What its tokens say under `iss`.
+    /// The `iss` of its tokens.
     pub const ISSUER: &str = "urn:metricd:development";
 
-    /// Reads the key in this folder, or creates folder and key, which no other user may read. Processes
-    /// that open the folder, even at the same moment, get the same key.
+    /// Reads the key in this folder, or creates folder and key, readable by this user alone. Processes
+    /// that open the folder concurrently get the same key.
     ///
     /// # Errors
     /// See [`DevelopmentError`].
@@ -143,7 +142,7 @@ impl DevelopmentIssuer {
         }
         let pkcs8 = URL_SAFE_NO_PAD.decode(text.get("pkcs8")?.as_str()?).ok()?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).ok()?;
-        // A byte that says `uncompressed`, then the two halves.
+        // The byte for `uncompressed`, then the two coordinates.
         let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         let kid = thumbprint(&x, &y);
@@ -154,7 +153,7 @@ impl DevelopmentIssuer {
         Some(Self { signing: EncodingKey::from_ec_der(&pkcs8), jwk, kid, keys })
     }
 
-    /// The issuer as the verifier knows it: these rules, and the role that a token was minted for.
+    /// Returns its configuration for the verifier: these rules, and the role that a token was minted for.
     #[must_use]
     pub fn issuer_config(&self, roles: RoleRules) -> IssuerConfig {
         let keys = KeySource::Fixed(self.keys.clone());
@@ -163,13 +162,13 @@ impl DevelopmentIssuer {
         IssuerConfig { roles: roles.and(minted), ..IssuerConfig::new(Self::ISSUER, keys, kind) }
     }
 
-    /// The JWKS to serve: the public key alone.
+    /// Returns the JWKS to serve: the public key alone.
     #[must_use]
     pub fn jwks(&self) -> Value {
         json!({ "keys": [self.jwk] })
     }
 
-    /// A token that says what is asked, from `now` on.
+    /// Mints a token that is valid from `now` on.
     ///
     /// # Errors
     /// See [`MintError`].
@@ -208,7 +207,7 @@ impl DevelopmentIssuer {
     }
 }
 
-/// Without the key.
+/// Omits the key.
 impl fmt::Debug for DevelopmentIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DevelopmentIssuer").field("kid", &self.kid).finish_non_exhaustive()
@@ -233,7 +232,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The name that a key has by itself, as RFC 7638 makes it.
+/// Returns the thumbprint of a key by RFC 7638.
 fn thumbprint(x: &str, y: &str) -> String {
     let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))

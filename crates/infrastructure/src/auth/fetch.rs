@@ -1,5 +1,5 @@
-//! Fetches an issuer's keys over HTTP. The server is not trusted: it gets little time, few bytes and no
-//! redirect. Keys come by TLS or from this machine.
+//! Fetches an issuer's keys over HTTP. The server is not trusted: time and bytes are limited, and redirects
+//! are not followed. Keys come by TLS or from this machine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,12 @@ use thiserror::Error;
 use super::key_set::{InvalidKeySet, KeySet};
 use crate::http::{self, Http, is_safe};
 
-/// How long all requests of one fetch may take together.
+/// The time limit of all requests of one fetch together.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The most bytes of one answer, unpacked.
+/// The maximum size of one response, decompressed, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Why an issuer's keys could not be fetched.
+/// The reason why an issuer's keys could not be fetched.
 #[derive(Debug, Error)]
 pub(super) enum KeyFetchError {
     #[error("the issuer cannot be reached")]
@@ -48,7 +48,7 @@ async fn get(http: &Http, url: &Url) -> Result<Value, KeyFetchError> {
     serde_json::from_slice(&body.ok_or(KeyFetchError::TooLarge)?).map_err(KeyFetchError::NotJson)
 }
 
-/// Where an issuer's keys are fetched from.
+/// The origin of an issuer's keys.
 #[derive(Debug)]
 pub(super) struct KeyOrigin {
     pub(super) http: Arc<Http>,
@@ -58,7 +58,7 @@ pub(super) struct KeyOrigin {
 #[derive(Debug)]
 pub(super) enum Address {
     Jwks(Url),
-    /// A document that says where they are.
+    /// The OpenID configuration that has their URL.
     Configuration {
         url: Url,
         issuer: String,

@@ -6,27 +6,27 @@ use reqwest::Url;
 
 use super::{ClaimPath, KeySet, RoleRules};
 
-/// One issuer that is trusted.
+/// A trusted issuer.
 #[derive(Debug, Clone)]
 pub struct IssuerConfig {
-    /// Its name: what its tokens say under `iss`, to the letter.
+    /// Its name, exactly as in the `iss` of its tokens.
     pub issuer: String,
-    /// Where its keys are.
+    /// The source of its keys.
     pub keys: KeySource,
-    /// What its access tokens look like.
+    /// The kind of its access tokens.
     pub kind: IssuerKind,
-    /// The scope without which its tokens open nothing.
+    /// The scope that its tokens must have.
     pub required_scope: Option<String>,
-    /// Where its tokens say their scopes: a text of words parted by spaces, or a list of texts.
+    /// The claim with the scopes: a text of words separated by spaces, or a list of texts.
     pub scope_claim: ClaimPath,
-    /// Where its tokens say who their bearer is.
+    /// The claim with the subject.
     pub subject_claim: ClaimPath,
-    /// Which of its tokens give which roles.
+    /// The rules that map claims to roles.
     pub roles: RoleRules,
 }
 
 impl IssuerConfig {
-    /// An issuer whose tokens say `scope` and `sub`, as most do, need no scope and give no role.
+    /// Creates an issuer with the claims `scope` and `sub`, as most have, no required scope and no roles.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: KeySource, kind: IssuerKind) -> Self {
         Self {
@@ -41,31 +41,31 @@ impl IssuerConfig {
     }
 }
 
-/// What an issuer's access tokens look like, and for whom they are made.
+/// The kind of an issuer's access tokens, and their audience.
 #[derive(Debug, Clone)]
 pub enum IssuerKind {
-    /// An AWS Cognito user pool. Its access tokens name the client that they were given to, and no
+    /// An AWS Cognito user pool. Its access tokens name the client that they were issued to, and no
     /// audience.
     Cognito {
-        /// The clients whose tokens are taken; at least one.
+        /// The clients whose tokens are accepted; at least one.
         client_ids: BTreeSet<String>,
     },
     /// Any other issuer (OIDC). ID tokens are refused where they can be distinguished from access tokens;
     /// where an issuer makes the two alike, only the audience tells them apart, so it should be
     /// metricd's own and no client's.
     Oidc {
-        /// The audiences that are metricd; at least one.
+        /// The accepted audiences; at least one.
         audiences: BTreeSet<String>,
     },
 }
 
-/// Where the keys of an issuer are. An address must be `https`, or on this machine.
+/// The source of an issuer's keys. A URL must be `https`, or on this machine.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// In a JWKS at this address.
+    /// A JWKS at this URL.
     Jwks(Url),
-    /// Where `{issuer}/.well-known/openid-configuration` says.
+    /// The `jwks_uri` of `{issuer}/.well-known/openid-configuration`.
     Discovery,
-    /// Here: they never change, and nothing is fetched.
+    /// Fixed keys: nothing is fetched.
     Fixed(KeySet),
 }

@@ -16,9 +16,9 @@ use super::{
     key_set::{KeySet, VerifyingKey},
 };
 
-/// The least time from the beginning of one fetch to that of the next.
+/// The minimum interval between the starts of two fetches.
 const COOL_DOWN: Duration = Duration::from_secs(10);
-/// How old keys may be before they are fetched again.
+/// The age at which keys are fetched again.
 const FRESH_FOR: Duration = Duration::from_mins(15);
 
 /// The keys of one issuer.
@@ -32,7 +32,7 @@ pub(super) struct KeyRing {
 #[derive(Debug, Default)]
 struct CurrentKeys {
     keys: KeySet,
-    /// When they were fetched; `None` while they never were.
+    /// When they were fetched; `None` before the first fetch.
     since: Option<Instant>,
 }
 
@@ -43,19 +43,19 @@ struct Remote {
     failure: ArcSwapOption<KeyFetchError>,
 }
 
-/// A fetch, in flight for as long as `done` has its other end.
+/// A fetch, in flight until the sender of `done` is dropped.
 #[derive(Debug)]
 struct Attempt {
     began: Instant,
     done: watch::Receiver<()>,
 }
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Debug)]
 pub(super) enum MissingKey {
-    /// The issuer has none of this id.
+    /// The issuer has no key of this id.
     Unknown,
-    /// None could be fetched yet.
+    /// No keys could be fetched yet.
     Unavailable(Arc<KeyFetchError>),
 }
 
@@ -79,14 +79,14 @@ impl KeyRing {
         current.keys.holds(key)
     }
 
-    /// The key of this id, from the issuer if it is not known.
+    /// Returns the key of this id, fetched if it is not cached.
     pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<VerifyingKey>, MissingKey> {
         if let Some(key) = self.known_key(kid) {
             return Ok(key);
         }
         let Some(remote) = &self.remote else { return Err(MissingKey::Unknown) };
         if let Some(mut done) = self.refetch(remote) {
-            // Nothing is ever sent: this ends when the fetch drops the other end.
+            // Nothing is ever sent: the wait ends when the fetch drops the sender.
             let _ = done.changed().await;
         }
         self.known_key(kid).ok_or_else(|| {

@@ -1,5 +1,4 @@
-//! The keys of an issuer, as a JWKS says them: which of them may verify a signature, and which
-//! signatures. Nothing is fetched here.
+//! The keys of an issuer from a JWKS: which of them may verify which signatures. Must fetch nothing.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +16,7 @@ use thiserror::Error;
 
 use super::{claims::is_name, token};
 
-/// The most keys that a set may list, usable or not.
+/// The maximum number of keys in a set, usable or not.
 const MAX_KEYS: usize = 100;
 
 /// Public keys by their ids.
@@ -27,29 +26,29 @@ pub struct KeySet {
     ambiguous: Vec<String>,
 }
 
-/// A document that is no set of keys.
+/// The reason why a document is no set of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidKeySet {
-    /// It is something else.
+    /// It is no JWKS.
     #[error("it has no list `keys`")]
     Shape,
-    /// It lists nothing.
+    /// It has no keys.
     #[error("it lists no keys")]
     Empty,
-    /// It lists none that may verify a signature, or only such that share their ids.
+    /// No key is usable, or their ids are ambiguous.
     #[error("it lists no key that can be used")]
     Unusable,
-    /// It lists more than any issuer needs.
+    /// It has too many keys.
     #[error("it lists more than {MAX_KEYS} keys")]
     TooMany,
 }
 
 impl KeySet {
-    /// Reads a JWKS. A key that is not for signatures, is of a kind that metricd does not verify,
-    /// is too weak or has no id, is left out; where two usable ones have the same id, both are.
+    /// Parses a JWKS. A key that is not for signatures, of an unsupported kind, too weak or without an
+    /// id is skipped; where two usable ones have the same id, both are.
     ///
     /// # Errors
-    /// When it is no JWKS, lists no or too many keys, or none that can be used.
+    /// When it is no JWKS, has no, too many, or no usable keys.
     pub fn parse(document: &Value) -> Result<Self, InvalidKeySet> {
         let listed = document.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Shape)?;
         if listed.is_empty() {
@@ -81,14 +80,14 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// The ids that more than one key claims.
+    /// Returns the ids that more than one key has.
     pub(super) fn ambiguous(&self) -> &[String] {
         &self.ambiguous
     }
 
-    /// Whether this very key is among them.
+    /// Whether this exact key is in the set.
     pub(super) fn holds(&self, key: &Arc<VerifyingKey>) -> bool {
-        // They are few, and mostly it is the same one: no hash is needed for that.
+        // A set has few keys: a linear search needs no hash.
         self.keys.values().any(|known| Arc::ptr_eq(known, key) || **known == **key)
     }
 }
@@ -99,7 +98,7 @@ pub(super) struct VerifyingKey {
     kid: String,
     shape: Shape,
     only: Option<Algorithm>,
-    /// The numbers that it consists of, as the JWKS says them.
+    /// Its parameters, as in the JWKS.
     numbers: Vec<Vec<u8>>,
     public: DecodingKey,
 }
@@ -113,7 +112,7 @@ enum Shape {
 }
 
 impl Shape {
-    /// Whether keys of this shape sign so. An algorithm of no shape is never accepted.
+    /// Whether keys of this shape sign by the algorithm. An unknown one is never accepted.
     fn signs_by(self, algorithm: Algorithm) -> bool {
         use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
         match self {
@@ -207,14 +206,13 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
     Some(DecodingKey::from_rsa_raw_components(n, e))
 }
 
-/// Some issuers write a sign byte, which the library refuses.
+/// Strips the sign byte that some issuers write and the library rejects.
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     &bytes[zeros..]
 }
 
-/// A point that lies on its curve, as the library wants it: uncompressed, each coordinate in its full
-/// length.
+/// Returns a point on its curve as the library expects it: uncompressed, with coordinates of full length.
 fn point<const LENGTH: usize>(
     curve: &'static dyn VerificationAlgorithm,
     x: &[u8],

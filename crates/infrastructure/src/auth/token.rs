@@ -1,4 +1,4 @@
-//! Parses tokens. Nothing here is trusted: what is read is still to be verified.
+//! Parses tokens. Must not be trusted: nothing is verified here.
 
 use std::{fmt, str::FromStr};
 
@@ -13,25 +13,25 @@ use serde_json::{Map, Value};
 
 use super::claims::is_name;
 
-/// The most bytes of a token.
+/// The maximum size of a token, in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
 
-/// A token whose signature has not been looked at.
+/// A token whose signature is not verified.
 pub(super) struct Unverified<'a> {
-    /// How it says that it was signed: never by a shared secret.
+    /// The algorithm in its header: never one with a shared secret.
     pub(super) algorithm: Algorithm,
-    /// The id of the key that it says it was signed with. Only ever compared.
+    /// The key id in its header. Only ever compared.
     pub(super) kid: String,
-    /// What it says.
+    /// The claims.
     pub(super) claims: Map<String, Value>,
-    /// The part that the signature is over.
+    /// The signed part.
     pub(super) signed: &'a str,
     /// The signature, in base64.
     pub(super) signature: &'a str,
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart. The error says what is wrong with its form.
+    /// Parses a token. The error tells why it is malformed.
     pub(super) fn parse(token: &'a str) -> Result<Self, &'static str> {
         const PARTS: &str = "the token does not have three parts";
         let (signed, signature) = token.rsplit_once('.').ok_or(PARTS)?;
@@ -65,7 +65,7 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// The algorithm of this name, unless it signs by a shared secret.
+/// Returns the algorithm of this name, unless it uses a shared secret.
 pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
     let algorithm = Algorithm::from_str(name).ok()?;
     (algorithm.family() != AlgorithmFamily::Hmac).then_some(algorithm)
@@ -82,7 +82,7 @@ fn is_token_type(value: &Value) -> bool {
     })
 }
 
-/// An instant in a claim: a number of seconds, which need not be whole.
+/// Parses an instant in a claim: a number of seconds, possibly fractional.
 pub(super) fn instant(value: &Value) -> Option<DateTime<Utc>> {
     const END_OF_9999: f64 = 253_402_300_800.0;
     const NANOS: f64 = 1e9;
@@ -105,7 +105,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok().map(|Unambiguous(map)| map)
 }
 
-/// An object without duplicate members: parsers differ in which of two they take.
+/// An object without duplicate members, of which parsers read different ones.
 struct Unambiguous(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Unambiguous {

@@ -27,13 +27,13 @@ use super::{
 };
 use crate::http::{Http, is_safe};
 
-/// How far an issuer's clock may be ahead of ours.
+/// The tolerance for an issuer's clock that is ahead.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
-/// The most tokens that are cached. Each says itself when it expires, so their cache needs no clock
+/// The maximum number of cached tokens. Each has its own expiry, so their cache needs no clock
 /// (`docs/adr/0013-which-cache-for-what.md`).
 const MAX_CACHED_TOKENS: usize = 10_000;
 
-/// Verifies the tokens of the issuers that are trusted.
+/// Verifies the tokens of trusted issuers.
 ///
 /// A token that passed is cached, by its hash, until it expires or its issuer withdraws the key that
 /// signed it; one that did not pass is verified anew each time. Keys are fetched when they are first
@@ -46,24 +46,24 @@ pub struct Verifier {
     cached: Cache<Fingerprint, Arc<CachedToken>>,
 }
 
-/// Issuers that cannot be trusted as they are described.
+/// The reason why the configuration of issuers is rejected.
 #[derive(Debug, Error)]
 pub enum VerifierError {
-    /// It has no name.
+    /// An issuer has no name.
     #[error("an issuer has no name")]
     Nameless,
-    /// There is another one of that name.
+    /// Two issuers have the same name.
     #[error("the issuer `{0}` is described twice")]
     Twice(String),
-    /// Tokens that are made for others would be taken.
+    /// Without an audience, tokens for others would be accepted.
     #[error("no audience or client is named for the issuer `{0}`")]
     NoAudience(String),
-    /// A host on the way could replace the keys.
+    /// The URL of the keys is not protected by TLS.
     #[error(
         "the keys of the issuer `{0}` must come by https, or from this machine, and without a password in the address"
     )]
     Insecure(String),
-    /// Its configuration cannot be looked up, as its name is no URL.
+    /// Its configuration cannot be discovered, as its name is no URL.
     #[error("the issuer `{0}` is not a URL under which its keys can be looked up")]
     NoAddress(String),
     /// No HTTP client can be built.
@@ -80,7 +80,7 @@ struct Issuer {
     keys: Arc<KeyRing>,
 }
 
-/// A token that passed, and until when it does.
+/// A verified token, and when it expires.
 #[derive(Debug)]
 struct CachedToken {
     identity: Arc<Identity>,
@@ -90,7 +90,7 @@ struct CachedToken {
 }
 
 impl Verifier {
-    /// A verifier of these issuers' tokens, which reads these claims for slots. Fetches nothing yet.
+    /// Creates a verifier of these issuers' tokens, which reads these claims for slots. Fetches nothing.
     ///
     /// # Errors
     /// See [`VerifierError`].
@@ -155,7 +155,7 @@ impl Verifier {
             return Err(TokenError::Invalid("the token's signature is not valid"));
         }
 
-        // What was parsed above is what the signature is over: from here on it may be trusted.
+        // The signature covers what was parsed above: from here on it may be trusted.
         let (identity, expires) = self.read(issuer, &token.claims)?;
         Ok(CachedToken { identity: Arc::new(identity), expires, issuer: index, key })
     }
@@ -236,7 +236,7 @@ impl TokenVerifier for Verifier {
 }
 
 impl Issuer {
-    /// `http` is asked for only where keys have to be fetched.
+    /// `http` is called only where keys have to be fetched.
     fn new(
         config: IssuerConfig,
         http: impl FnOnce() -> Result<Arc<Http>, VerifierError>,
@@ -328,7 +328,7 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
     }
 }
 
-/// The URL of an issuer's configuration, which says where its keys are.
+/// Returns the URL of an issuer's OpenID configuration.
 fn configuration_of(issuer: &str) -> Result<Url, VerifierError> {
     const WELL_KNOWN: &str = "/.well-known/openid-configuration";
     let base = issuer.strip_suffix('/').unwrap_or(issuer);

@@ -1,4 +1,4 @@
-//! Query generators: they turn a sentence into SQL.
+//! Query generators: adapters that turn a prompt into SQL. Their suggestions are never trusted.
 
 pub mod model;
 pub mod offline;

@@ -261,7 +261,7 @@ fn a_file_of_metrics_of_another_shape_says_what_it_should_be() {
 }
 
 #[test]
-fn what_is_not_json_is_told_in_words() {
+fn invalid_json_is_explained() {
     assert_rejected(
         Metrics,
         &[
@@ -420,7 +420,7 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine() {
 }
 
 #[test]
-fn every_fault_of_a_file_is_told_not_only_the_first() {
+fn every_fault_of_a_file_is_reported() {
     let text = format!(
         "{{\"items\": [\n{{\"id\": \"x\", \"isEditable\": 1}},\n{{\"id\": \"{ID}\"}}],\n\
          \"layouts\": {{\"lg\": [\n{{\"i\": \"{ID}\", \"x\": -1, \"y\": 1e3, \"w\": 0}}]}}}}"

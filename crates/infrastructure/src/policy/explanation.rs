@@ -1,8 +1,8 @@
-//! What led to a decision, for an operator.
+//! The explanation of a decision, for an operator.
 
 use std::fmt;
 
-/// Which of the policies something is about.
+/// A reference to a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyMention {
     /// Its `@id`, if it has one.
@@ -20,7 +20,7 @@ impl fmt::Display for PolicyMention {
     }
 }
 
-/// A decision and what led to it.
+/// A decision and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// Whether it is permitted.

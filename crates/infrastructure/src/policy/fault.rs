@@ -1,22 +1,22 @@
-//! What is wrong with a file of policies, and where.
+//! The faults of a file of policies, with their places.
 
 use std::fmt;
 
 use cedar_policy::ffi::DetailedError;
 use thiserror::Error;
 
-/// Why policies were not taken.
+/// The reason why policies were rejected.
 #[derive(Debug, Error)]
 pub enum PolicyError {
     /// The file cannot be read.
     #[error("the policies in {file} cannot be read")]
     Unreadable {
-        /// The file, as it was named.
+        /// The file's name, as given.
         file: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file says something wrong, or nothing.
+    /// The file has faults, or no policies.
     #[error("the policies have faults:{}", Listed(.0))]
     Faulty(Vec<PolicyFault>),
 }
@@ -43,11 +43,11 @@ impl fmt::Display for Listed<'_> {
 /// One fault of a file of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyFault {
-    /// The file, as it was named.
+    /// The file's name, as given.
     pub file: String,
-    /// Where in it; none if it is about the file as a whole.
+    /// The place; none for the file as a whole.
     pub position: Option<Position>,
-    /// What is wrong.
+    /// The fault.
     pub message: String,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for PolicyFault {
 }
 
 impl Position {
-    /// Where the byte `offset` of `text` stands.
+    /// Returns the place of the byte `offset` in `text`.
     pub(super) fn at(text: &str, offset: usize) -> Self {
         let before = &text[..text.floor_char_boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
@@ -82,7 +82,7 @@ impl Position {
     }
 }
 
-/// A text of policies and what was found wrong with it.
+/// A text of policies and its faults.
 pub(super) struct PolicyFaults<'a> {
     file: &'a str,
     text: &'a str,
@@ -102,7 +102,7 @@ impl<'a> PolicyFaults<'a> {
         self.push(Some(Position::at(self.text, offset)), message.into());
     }
 
-    /// Takes what Cedar says as it says it. `offset` is where the policy begins, for the rare error
+    /// Adds a fault with Cedar's own message. `offset` is where the policy begins, for the rare error
     /// that has no place of its own.
     pub(super) fn cedar(&mut self, error: DetailedError, offset: Option<usize>) {
         let label = error.source_locations.first();
@@ -124,7 +124,7 @@ impl<'a> PolicyFaults<'a> {
         self.faults.is_empty()
     }
 
-    /// Everything that was found, in the order of the file.
+    /// Returns all faults, in the order of the file.
     pub(super) fn into_error(mut self) -> PolicyError {
         self.faults.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
         self.faults.dedup();

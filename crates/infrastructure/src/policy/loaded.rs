@@ -1,5 +1,5 @@
-//! Policies as they were read once, with a cache of the decisions that they led to. Both are replaced
-//! together, so that no decision of one file is ever served under another.
+//! The policies of one file, with a cache of their decisions. Both are replaced together, so that no
+//! decision of one file is ever served under another.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,12 +31,11 @@ use super::{
     schema::{self, Inexpressible, ObjectKind, Standing},
 };
 
-/// The most decisions that are cached. Nothing of them expires by time, so their cache needs no clock
+/// The maximum number of cached decisions. They do not expire by time, so their cache needs no clock
 /// (`docs/adr/0013-which-cache-for-what.md`).
 const MAX_DECISIONS: usize = 50_000;
 
-/// How many steps policies may go from one entity to the next: only to what the caller and the object
-/// of a question say of themselves.
+/// The maximum depth of attributes that policies may access: those of the caller and the object alone.
 const KNOWN_ENTITIES: u32 = 1;
 
 pub(super) struct LoadedPolicies {
@@ -71,7 +70,7 @@ enum ObjectKey {
     Table(TableName),
 }
 
-/// The key as it is looked up: nothing is copied.
+/// A borrowed key, so that a look-up allocates nothing.
 #[derive(Clone, Copy)]
 struct DecisionKeyRef<'a> {
     who: &'a Arc<Identity>,
@@ -146,7 +145,7 @@ impl From<DecisionKeyRef<'_>> for DecisionKey {
     }
 }
 
-/// A decision that Cedar could not make; it counts as denied.
+/// The error of a decision that Cedar could not make; it counts as a denial.
 #[derive(Debug, Error)]
 pub(super) enum Undecidable {
     #[error("the action `{0}` does not apply to such an object")]
@@ -395,7 +394,7 @@ fn validate(
 ) {
     let start =
         |id: &PolicyId| read.iter().find(|(policy, _)| policy.id() == id).map(|(_, start)| *start);
-    // Only the caller and the object of a question are known: a policy that asks for an attribute of
+    // Only the caller and the object of a request are known: a policy that asks for an attribute of
     // anything else would always fail, and a `forbid` that fails forbids nothing.
     let validator = Validator::new(schema.clone());
     let result = validator.validate_with_level(set, ValidationMode::Strict, KNOWN_ENTITIES);
@@ -410,7 +409,7 @@ fn validate(
             ValidationWarning::InvalidActionApplication(_) | ValidationWarning::ImpossiblePolicy(_)
         )
     });
-    // The author of a policy means it to do something. That it cannot often follows from an error.
+    // A policy without effect is usually a mistake of its author.
     for warning in vain {
         if reported.insert(warning.policy_id()) {
             faults.cedar(warning.into(), start(warning.policy_id()));

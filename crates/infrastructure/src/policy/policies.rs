@@ -1,5 +1,6 @@
 //! The policies in force: read, checked and replaced as a whole.
-//! Must never run with no policies: whatever is wrong with a new file, the old policies stay.
+//!
+//! Must never run without policies: if a new file is invalid, the old policies stay.
 
 use std::{
     collections::BTreeSet,
@@ -29,10 +30,10 @@ use super::{
 /// The policies that ship with metricd, with comments for authors of others.
 pub(super) const DEFAULT_POLICIES: &str = include_str!("default.cedar");
 
-/// The largest file of policies, in bytes.
+/// The maximum size of a file of policies, in bytes.
 pub(super) const MAX_BYTES: usize = 1_048_576;
 
-/// Where policies come from.
+/// The source of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySource {
     /// They ship with metricd.
@@ -101,19 +102,19 @@ impl CedarPolicies {
         })
     }
 
-    /// Where they come from.
+    /// Returns their source.
     #[must_use]
     pub fn source(&self) -> &PolicySource {
         &self.source
     }
 
-    /// How many policies are in force.
+    /// Returns the number of policies in force.
     #[must_use]
     pub fn count(&self) -> usize {
         self.loaded.load().count()
     }
 
-    /// The text of the policies in force.
+    /// Returns the text of the policies in force.
     #[must_use]
     pub fn text(&self) -> String {
         self.loaded.load().text.clone()
@@ -141,7 +142,7 @@ fn read(source: &PolicySource, schema: &Schema) -> Result<LoadedPolicies, Policy
         PolicyError::Faulty(vec![PolicyFault { file: file.clone(), position: None, message }])
     };
     let mut bytes = Vec::new();
-    // One byte more than is allowed says whether there is more.
+    // One byte more than the limit tells whether the file exceeds it.
     let limit = MAX_BYTES as u64 + 1;
     File::open(path)
         .map_err(unreadable)?

@@ -323,7 +323,7 @@ fn a_bad_policy_is_refused_with_its_place_and_what_is_wrong() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_in_the_order_of_the_file() {
+fn all_faults_are_reported_in_the_order_of_the_file() {
     let error = try_load(
         "permit (principal, action, resource is Metric) when { resource.size > 1 };\n\
          permit (principal, action == Action::\"reed\", resource);\n\

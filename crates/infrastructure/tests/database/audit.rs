@@ -57,7 +57,7 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_hold_what_is_asked_for_the_latest_first() {
+async fn pages_hold_matching_events_latest_first() {
     on_each_engine_migrated(async |db, engine| {
         for number in 0..25_u128 {
             let object = match number % 5 {

@@ -115,7 +115,7 @@ async fn unwatch(db: &Database, table: &str) -> Result<Vec<Watched>, WatchError>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_write_is_noted_and_told_once_it_is_committed() {
+async fn every_write_is_logged_and_announced_after_its_commit() {
     on_each_engine_migrated(async |db, engine| {
         let (log, told) = (db.changes(), Arc::new(Told::default()));
         let store = db.store(told.clone());
@@ -203,7 +203,7 @@ async fn a_load_notes_whose_records_are_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_goes_away_during_the_commit_does_not_keep_caches_from_hearing() {
+async fn caches_are_invalidated_though_the_caller_disconnects_during_the_commit() {
     on_each_engine_migrated(async |db, engine| {
         let told = Arc::new(Told::default());
         let store = db.store(told.clone());

@@ -30,7 +30,7 @@ const KNOWN_FAILURES: [&str; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sentences_are_answered_as_by_hand_or_said_not_to_be_understood() {
+async fn sentences_are_answered_as_by_hand_or_reported_as_not_understood() {
     on_each_engine_migrated(async |db, engine| {
         fill(db, engine).await;
         let context = context(db);

@@ -150,7 +150,7 @@ async fn the_sample_loads_once_and_again_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_rejection_keeps_everything_out_and_every_fault_is_told() {
+async fn one_rejection_rolls_everything_back_and_every_fault_is_reported() {
     on_each_engine_migrated(async |db, _| {
         let dir = TempDir::new().unwrap();
         let good_queries = "id,query\na,SELECT id FROM metrics\n";
@@ -293,7 +293,7 @@ async fn seeding_fills_only_what_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_records_arrive_in_batches_and_progress_is_told() {
+async fn many_records_are_stored_in_batches_with_progress() {
     on_each_engine_migrated(async |db, _| {
         let dir = TempDir::new().unwrap();
         let number_of_records = 2 * RecordFile::BATCH + 10;

@@ -182,7 +182,7 @@ async fn a_role_without_login_is_taken_over_with_its_grants() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_to_make_roles_an_administrator_is_told_what_to_do() {
+async fn without_createrole_the_error_has_the_statements_for_an_administrator() {
     let server = NativeServer::start();
     let admin = connect(Target::Url(server.url())).await;
     execute(admin.pool(), "CREATE ROLE ann LOGIN").await;

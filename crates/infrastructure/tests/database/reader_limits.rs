@@ -187,7 +187,7 @@ const END_SLEEPING: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat
 const ATTEMPTS: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_is_rid_of_a_query_within_a_second_of_the_callers_leaving() {
+async fn a_query_is_cancelled_within_a_second_of_a_disconnect() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         // Neither this nor the server's own timeout behind it comes near.
@@ -206,7 +206,7 @@ async fn the_server_is_rid_of_a_query_within_a_second_of_the_callers_leaving() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_is_rid_of_a_query_within_a_second_of_its_deadline() {
+async fn a_query_is_cancelled_within_a_second_of_its_deadline() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         // The server's own timeout is two seconds later.
@@ -248,7 +248,7 @@ async fn a_query_that_was_cancelled_outside_is_not_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_asked_together_has_one_deadline() {
+async fn a_session_has_one_deadline() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         query_deadline: Duration::from_secs(8),
@@ -268,7 +268,7 @@ async fn what_is_asked_together_has_one_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_asked_together_takes_one_place() {
+async fn a_session_takes_one_permit() {
     let config = |target| DatabaseConfig {
         concurrent_queries: 1,
         queued_queries: 0,
@@ -294,7 +294,7 @@ async fn what_is_asked_together_takes_one_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_a_lock_too_long_is_told_to_come_back() {
+async fn a_lock_timeout_is_reported() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         // A lock is waited for no longer than this.
@@ -353,7 +353,7 @@ async fn settings_hold_on_every_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn some_run_some_wait_and_the_rest_are_sent_away() {
+async fn queries_run_up_to_the_limit_then_queue_then_are_rejected() {
     let config = |target| DatabaseConfig {
         concurrent_queries: 1,
         queued_queries: 1,

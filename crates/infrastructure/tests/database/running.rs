@@ -408,7 +408,7 @@ async fn past_the_deadline_the_embedded_engine_goes_on_and_the_next_call_waits()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_too_long_for_the_embedded_engine_is_told() {
+async fn a_queue_timeout_of_the_embedded_engine_is_reported() {
     let dir = TempDir::new().unwrap();
     let config = DatabaseConfig {
         acquire_timeout: Duration::from_millis(300),

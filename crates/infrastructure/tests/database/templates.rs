@@ -105,7 +105,7 @@ async fn a_template_with_placeholders_runs_for_any_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_default_told_from_today_is_the_day_that_postgresql_tells() {
+async fn a_default_relative_to_today_is_the_day_of_postgresql() {
     let defaults = [
         "CURRENT_DATE",
         "CURRENT_DATE - 1",

@@ -62,7 +62,7 @@ async fn a_minted_token_stands_for_its_role() {
 }
 
 #[tokio::test]
-async fn a_minted_token_says_what_it_was_asked_to() {
+async fn a_minted_token_has_the_requested_claims() {
     let dir = tempfile::tempdir().unwrap();
     let issuer = DevelopmentIssuer::open(dir.path()).unwrap();
     let rules = RoleRules::parse([(Role::Admin, "groups=ops")]).unwrap();

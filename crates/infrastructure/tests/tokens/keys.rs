@@ -50,7 +50,7 @@ async fn a_thousand_bogus_ids_cost_one_fetch() {
 }
 
 #[tokio::test]
-async fn keys_are_asked_for_when_they_are_first_needed() {
+async fn keys_are_fetched_when_first_needed() {
     let server = Server::with_keys(jwks()).await;
     let verifier = verifier(vec![oidc(server.keys())]);
     for token in ["", "a.b.c", &Draft::cognito().signed()] {
@@ -62,7 +62,7 @@ async fn keys_are_asked_for_when_they_are_first_needed() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_once_the_issuer_may_be_asked_again() {
+async fn a_new_key_is_found_after_the_fetch_interval() {
     let server = Server::with_keys(under("old")).await;
     let verifier = verifier(vec![oidc(server.keys())]);
     assert_eq!(fresh(&verifier, "old", 1).await, Fate::Passed);
@@ -76,7 +76,7 @@ async fn a_new_key_is_found_once_the_issuer_may_be_asked_again() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_fails_is_not_asked_more_often() {
+async fn a_failing_issuer_is_not_fetched_more_often() {
     let server = Server::with_keys(jwks()).await;
     server.fail();
     let verifier = verifier(vec![oidc(server.keys())]);
@@ -381,7 +381,7 @@ async fn an_issuer_has_five_seconds() {
 }
 
 #[tokio::test]
-async fn old_keys_are_asked_for_again_while_they_are_used() {
+async fn old_keys_are_refreshed_while_in_use() {
     let log = Log::begin();
     let server = Server::with_keys(under("old")).await;
     let verifier = verifier(vec![oidc(server.keys())]);

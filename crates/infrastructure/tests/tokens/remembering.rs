@@ -95,7 +95,7 @@ async fn a_key_that_is_replaced_under_its_id_ends_its_tokens() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_told_again_keeps_its_tokens() {
+async fn a_key_that_is_fetched_again_keeps_its_tokens() {
     let log = Log::begin();
     let server = Server::with_keys(jwks()).await;
     let verifier = verifier(vec![oidc(server.keys())]);

@@ -36,7 +36,7 @@ fn a_token_for_any_audience_is_never_accepted() {
 }
 
 #[test]
-fn keys_are_not_asked_for_in_the_open() {
+fn keys_are_not_fetched_without_tls() {
     for text in ["http://issuer.example/keys", "ftp://issuer.example/keys", "https://a:b@c.d/"] {
         let error = refuse(vec![oidc(KeySource::Jwks(Url::parse(text).unwrap()))]);
         assert!(matches!(error, VerifierError::Insecure(_)), "{text}: {error:?}");

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_told_with_the_policies_that_made_it() {
+    fn a_decision_is_explained_by_its_policies() {
         let text = |line| answer(line).unwrap().text();
         assert!(
             text("--action edit --role editor --tag finance --locked")

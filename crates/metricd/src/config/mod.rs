@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_at_once_and_no_value_is_repeated() {
+    fn all_faults_are_reported_without_any_value() {
         let faults = load(
             "listen = 'nowhere'\nmax_rows = 5\n\
              [database]\nmax_connections = 'hunter2'\n\

@@ -1,12 +1,12 @@
-//! What a model wrote, read as a suggestion. Believes nothing of it but its shape.
+//! Parses a model's answer as a suggestion. Must trust nothing but its shape.
 
 use metricd_application::ports::{GenerateError, Suggestion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The most characters of an explanation that a caller is shown.
+/// The maximum number of characters of an explanation.
 const MAX_EXPLANATION: usize = 500;
-/// How many braces are tried as the answer's first.
+/// The maximum number of braces that are tried as the start of the answer.
 const MAX_BEGINNINGS: usize = 64;
 
 #[derive(Debug, Deserialize)]
@@ -32,11 +32,11 @@ pub(super) fn schema() -> Value {
     })
 }
 
-/// The suggestion in a text, which may stand among other words: not every server holds its model to
-/// a shape.
+/// Parses the suggestion in a text, which may have other words around it: not every server enforces a
+/// schema.
 ///
 /// # Errors
-/// [`GenerateError::Unreadable`], in words for the model.
+/// [`GenerateError::Unreadable`], worded for the model.
 pub(super) fn read(text: &str) -> Result<Suggestion, GenerateError> {
     let unreadable = |why: &str| GenerateError::Unreadable(why.to_owned());
     let answer = find(text).ok_or_else(|| {
@@ -57,7 +57,7 @@ pub(super) fn read(text: &str) -> Result<Suggestion, GenerateError> {
     }
 }
 
-/// The last object of the right shape: a model that thinks aloud ends with what it means.
+/// Returns the last object of the right shape: a model that reasons aloud ends with its answer.
 fn find(text: &str) -> Option<Answer> {
     let beginnings = text.match_indices('{').map(|(at, _)| at);
     let mut found = None;
@@ -75,14 +75,14 @@ fn find(text: &str) -> Option<Answer> {
     found
 }
 
-/// A model's words on one line, without what a terminal or a page might obey.
+/// Returns a model's text on one line, without control characters.
 fn shown(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let is_plain = |c: &char| !c.is_control() && !is_invisible(*c);
     words.join(" ").chars().filter(is_plain).take(MAX_EXPLANATION).collect()
 }
 
-/// Characters that turn the direction of a text or have no shape.
+/// Whether a character changes the direction of a text or is invisible.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_so() {
+    fn a_text_without_an_answer_is_unreadable() {
         for text in [
             "",
             "SELECT 1",
@@ -180,7 +180,7 @@ mod tests {
         }
 
         #[test]
-        fn any_sql_comes_through_whatever_stands_around_it(
+        fn sql_is_found_among_any_other_words(
             sql in "[^\\s\\PC]\\PC*[^\\s\\PC]",
             before in "[^{]*",
             after in "[^{]*",

@@ -1,9 +1,8 @@
-//! One call of a model's server, in the protocol that hosted and local servers share. Neither what is
-//! sent nor what comes back is logged or becomes part of an error: both may hold anything.
+//! One call of a model's server, by the chat-completions protocol. Neither request nor response may be
+//! logged or become part of an error: both may hold confidential data.
 //!
-//! The protocol is spoken here rather than by a client library: those that there are read answers
-//! without a bound, log the ones that they cannot read, try again by themselves, and refuse answers
-//! that lack what only one vendor sends.
+//! Implemented here rather than by a client library: existing ones read responses without a limit, log
+//! malformed ones, retry by themselves, and reject responses without one vendor's fields.
 
 use std::time::Duration;
 
@@ -17,10 +16,10 @@ use tracing::{debug, info};
 use super::{ModelConfig, answer, prompt::Message};
 use crate::http::{self, Http};
 
-/// The most bytes of one answer, unpacked.
+/// The maximum size of one response, decompressed, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// How a server is told what shape the answer has, strictest first. Not every server knows all of them.
+/// The ways to request the shape of an answer, strictest first. Servers support different ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseFormat {
     Schema,
@@ -43,7 +42,7 @@ impl ResponseFormat {
     }
 }
 
-/// Why a call gave no text.
+/// The reason why a call failed.
 #[derive(Debug, Error)]
 pub(super) enum CallError {
     #[error("the model's server cannot be reached")]
@@ -51,7 +50,7 @@ pub(super) enum CallError {
     #[error("the model's server answered with status {status}")]
     Status {
         status: StatusCode,
-        /// The pause that it asks for.
+        /// Its `Retry-After`.
         rest: Option<Duration>,
     },
     #[error("the answer of the model's server is larger than {} KiB", MAX_BYTES / 1024)]
@@ -65,7 +64,7 @@ pub(super) enum CallError {
 }
 
 impl CallError {
-    /// Whether the server may be of another mind when less is asked of it.
+    /// Whether the server may accept the request in a less strict format.
     pub(super) fn is_of_the_format(&self) -> bool {
         matches!(self, Self::Status { status, .. }
             if [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY].contains(status))
@@ -91,7 +90,7 @@ struct Request<'a> {
     response_format: Option<Value>,
 }
 
-/// Of an answer, what is used. Servers differ in the rest.
+/// The used part of a response. Servers differ in the rest.
 #[derive(Debug, Deserialize)]
 struct Completion {
     choices: Vec<Choice>,
@@ -114,7 +113,7 @@ struct Reply {
     refusal: Option<String>,
 }
 
-/// Asks once, and gives what the model wrote.
+/// Sends one request, and returns the model's text.
 pub(super) async fn call(
     http: &Http,
     config: &ModelConfig,
@@ -153,7 +152,7 @@ async fn ask(
     let body = http::body(&mut response, MAX_BYTES).await.map_err(CallError::Unreachable)?;
     let body = body.ok_or(CallError::TooLarge)?;
     debug!(bytes = body.len(), ?format, messages = messages.len(), "Model answered");
-    // The parser's own words would repeat a part of the answer.
+    // The parser's error would quote a part of the answer.
     let completion: Completion =
         serde_json::from_slice(&body).map_err(|_| CallError::NoCompletion)?;
     log.prompt_tokens = completion.usage["prompt_tokens"].as_u64();
@@ -169,7 +168,7 @@ async fn ask(
     }
 }
 
-/// `Retry-After` in seconds. A date is ignored: a server that does not answer is found out at once.
+/// Parses `Retry-After` in seconds. A date is ignored.
 fn rest(headers: &header::HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)

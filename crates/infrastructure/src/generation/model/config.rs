@@ -1,4 +1,4 @@
-//! Where a model is asked, and with which key. Shows the key only to the server.
+//! The configuration of a model: its server and key. Must never reveal the key to anything but the server.
 
 use std::time::Duration;
 
@@ -7,46 +7,46 @@ use thiserror::Error;
 
 use crate::http;
 
-/// How a model is asked.
+/// The configuration of a model.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
-    /// Where.
+    /// The server.
     pub endpoint: Endpoint,
-    /// The model's name there.
+    /// The model's name.
     pub model: String,
-    /// What the server wants to see, if anything.
+    /// The API key, if the server needs one.
     pub api_key: Option<ApiKey>,
-    /// How many suggestions one sentence is worth.
+    /// The maximum number of suggestions for one prompt.
     pub attempts: u32,
-    /// How long one sentence may take, all attempts together.
+    /// The time limit of one prompt, all attempts together.
     pub timeout: Duration,
     /// Whether values of rows are sent to the server.
     pub send_samples: bool,
 }
 
-/// The address that chat completions are asked of.
+/// The URL of chat completions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
-/// Why a text is no [`Endpoint`].
+/// The reason why a text is no [`Endpoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidEndpoint {
-    /// It is no address of HTTP.
+    /// It is no HTTP URL.
     #[error("must be an address such as https://models.example.com/v1")]
     NotHttp,
     /// It holds a user or a password, which would reach the logs.
     #[error("must hold neither user nor password: the key is a setting of its own")]
     Credentials,
-    /// Something stands behind its path.
+    /// It has a query or a fragment.
     #[error("must end with its path")]
     Tail,
-    /// It names one call, not the place of all.
+    /// It is the URL of a single call, not the base URL.
     #[error("must be the address before `/chat/completions`")]
     Call,
 }
 
 impl Endpoint {
-    /// The chat completions below a base URL such as `http://127.0.0.1:11434/v1`.
+    /// Returns the chat completions below a base URL such as `http://127.0.0.1:11434/v1`.
     ///
     /// # Errors
     /// See [`InvalidEndpoint`].
@@ -71,7 +71,7 @@ impl Endpoint {
         Ok(Self(url))
     }
 
-    /// Whether no host on the way can read the traffic: then a key may be sent.
+    /// Whether the traffic is protected, so that a key may be sent.
     #[must_use]
     pub fn is_safe(&self) -> bool {
         http::is_safe(&self.0)
@@ -87,16 +87,16 @@ impl Endpoint {
 #[derive(Debug, Clone)]
 pub struct ApiKey(HeaderValue);
 
-/// A key that no header can carry. It is not repeated here.
+/// The error of a key that cannot be a header. Does not quote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be visible ASCII characters")]
 pub struct InvalidApiKey;
 
 impl ApiKey {
-    /// Reads a key.
+    /// Parses a key.
     ///
     /// # Errors
-    /// When it is empty or holds what no header can.
+    /// When it is empty or cannot be a header.
     pub fn parse(text: &str) -> Result<Self, InvalidApiKey> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidApiKey);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_is_told_why() {
+    fn an_invalid_base_url_is_explained() {
         for (base, fault) in [
             ("", InvalidEndpoint::NotHttp),
             ("models.example/v1", InvalidEndpoint::NotHttp),

@@ -1,8 +1,8 @@
 //! A language model as query generator, behind any server that speaks the chat-completions protocol,
 //! hosted or local.
 //!
-//! It only suggests: nothing that it writes is stored or run here. Whatever goes wrong ends in an
-//! error that lets the next generator answer.
+//! Must neither store nor run what the model writes. Every failure is an error after which the next
+//! generator is called.
 
 mod answer;
 mod call;
@@ -32,38 +32,38 @@ use crate::http::Http;
 
 pub use config::{ApiKey, Endpoint, InvalidApiKey, InvalidEndpoint, ModelConfig};
 
-/// How many sentences are sent to the model at once; others wait, within their own time-out.
+/// The number of concurrent requests to the model; others are queued, within their own time-out.
 const AT_ONCE: usize = 4;
 /// The longest pause after a `Retry-After`.
 const MAX_REST: Duration = Duration::from_mins(5);
 
-/// Asks a model for queries.
+/// Generates queries by a language model.
 #[derive(Debug)]
 pub struct ModelGenerator {
     config: ModelConfig,
     http: Http,
     permits: Semaphore,
-    /// The strictest of [`ResponseFormat::ALL`] that the server is known to take.
+    /// The strictest of [`ResponseFormat::ALL`] that the server may accept.
     format: AtomicUsize,
-    /// Until when no request is sent, because the server asked for a pause.
+    /// The end of the pause that the server requested by `Retry-After`.
     resting: Mutex<Option<Instant>>,
 }
 
-/// No connection out of this machine can be made at all.
+/// The HTTP client could not be built.
 #[derive(Debug, Error)]
 #[error("no HTTP client can be made for the model")]
 pub struct NoHttpClient(#[source] reqwest::Error);
 
-/// The server asked for a pause.
+/// The server requested a pause.
 #[derive(Debug, Error)]
 #[error("the model's server asked for a pause (Retry-After)")]
 struct Resting;
 
 impl ModelGenerator {
-    /// Asks as `config` says. Nothing is asked yet.
+    /// Creates a generator. Sends no request yet.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// When the HTTP client cannot be built.
     pub fn new(config: ModelConfig) -> Result<Self, NoHttpClient> {
         Ok(Self {
             config,
@@ -74,8 +74,8 @@ impl ModelGenerator {
         })
     }
 
-    /// What the model wrote, in the strictest format that the server takes. One that turned out not to
-    /// be known is not tried again.
+    /// Returns the model's text, in the strictest format that the server accepts. A rejected format is
+    /// not tried again.
     async fn written(&self, messages: &[Message]) -> Result<String, CallError> {
         let mut index = self.format.load(Ordering::Relaxed);
         loop {
@@ -87,7 +87,7 @@ impl ModelGenerator {
                 }
                 Err(error) => return Err(error),
                 Ok(text) => {
-                    // Another sentence may have found out more meanwhile.
+                    // A concurrent request may have advanced the format further.
                     self.format.fetch_max(index, Ordering::Relaxed);
                     return Ok(text);
                 }

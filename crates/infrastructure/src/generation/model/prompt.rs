@@ -1,7 +1,7 @@
-//! The prompt of a model: the rules, the tables, the sentence, and what was wrong before.
+//! The prompt of a model: the rules, the tables, the caller's prompt, and rejected suggestions.
 //!
-//! Never holds a row's values unless the operator said so. The sentence and the tables' comments may
-//! come from any caller: they travel as JSON, named as data. A query that obeys them nevertheless meets
+//! Must hold no rows' values unless `send_samples` is set. The caller's prompt and the tables' comments are
+//! untrusted: they are sent as JSON, declared as data. A query that obeys them nevertheless has to pass
 //! the gate, as all SQL does.
 
 use metricd_application::ports::{RefusedAttempt, SuggestionRequest};
@@ -9,25 +9,25 @@ use metricd_core::schema::{ColumnSamples, SampledSchema, Table};
 use serde::Serialize;
 use serde_json::json;
 
-/// The most bytes of JSON that tables take.
+/// The maximum size of the tables' JSON, in bytes.
 const MAX_SCHEMA: usize = 48 * 1024;
-/// The most characters of one comment.
+/// The maximum number of characters of one comment.
 const MAX_COMMENT: usize = 300;
-/// The most values of one column, and the most characters of each.
+/// The maximum number of values of one column, and of characters of each.
 const MAX_VALUES: usize = 20;
 const MAX_VALUE: usize = 60;
-/// The most characters that are repeated of a refused query, and of why it was refused.
+/// The maximum number of characters of a rejected query, and of its reason.
 const MAX_SQL: usize = 8_000;
 const MAX_REASON: usize = 2_000;
 
-/// One turn of a conversation.
+/// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Message {
     pub(super) role: MessageRole,
     pub(super) content: String,
 }
 
-/// Whose turn it is.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MessageRole {
@@ -66,7 +66,7 @@ Days, for a column x that holds them, as conditions joined by AND in WHERE:
   Both are dates that the caller may choose; :end_date is the last day.
 - :day_range is a number of days, :timezone the name of a time zone. There are no other placeholders."#;
 
-/// The conversation so far.
+/// Returns the conversation so far.
 pub(super) fn conversation(request: &SuggestionRequest<'_>, send_samples: bool) -> Vec<Message> {
     let document = json!({
         "question": request.prompt,
@@ -83,7 +83,7 @@ pub(super) fn conversation(request: &SuggestionRequest<'_>, send_samples: bool) 
     messages
 }
 
-/// What was answered, and what was wrong with it. Some servers insist that turns alternate.
+/// Returns a rejected answer and its reason as two messages: some servers require alternating roles.
 fn turns(attempt: &RefusedAttempt) -> [Message; 2] {
     let reason = beginning(&attempt.reason, MAX_REASON);
     let (answered, reply) = match &attempt.sql {
@@ -139,8 +139,8 @@ impl<'a> TableDocument<'a> {
     }
 }
 
-/// The tables, in their order; when there are too many, those that the sentence names come first and
-/// the rest stays out.
+/// Returns the tables, in their order; when there are too many, those that the prompt names come first,
+/// and the rest is left out.
 fn tables(schema: &SampledSchema, prompt: &str, send_samples: bool) -> Vec<serde_json::Value> {
     let samples = send_samples.then_some(&schema.samples);
     let words = words(prompt);
@@ -169,7 +169,7 @@ fn size(document: &serde_json::Value) -> usize {
     document.to_string().len()
 }
 
-/// How many of the sentence's words the table does not have.
+/// Counts the words of the prompt that the table does not have.
 fn unnamed(table: &Table, words: &[String]) -> usize {
     let columns =
         table.columns.iter().flat_map(|column| [Some(&column.name), column.comment.as_ref()]);
@@ -178,7 +178,7 @@ fn unnamed(table: &Table, words: &[String]) -> usize {
     words.iter().filter(|word| !text.contains(word.as_str())).count()
 }
 
-/// The words of a sentence that say something, without the ending of a plural.
+/// Returns the significant words of a prompt, without a plural ending.
 fn words(prompt: &str) -> Vec<String> {
     let words = prompt.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
     let words = words.map(|word| word.strip_suffix('s').unwrap_or(&word).to_owned());
@@ -193,7 +193,7 @@ fn some_of(values: &[String]) -> Vec<&str> {
     values.iter().take(MAX_VALUES).map(|value| beginning(value, MAX_VALUE)).collect()
 }
 
-/// At most so many characters.
+/// Returns at most this many characters.
 fn beginning(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }

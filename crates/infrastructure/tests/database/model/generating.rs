@@ -144,7 +144,7 @@ async fn a_models_query_becomes_a_metric() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_is_told_to_the_model_which_does_better() {
+async fn the_model_is_told_why_its_query_was_rejected() {
     let (_server, db) = native().await;
     let two = "SELECT 1 AS a; DROP TABLE metrics";
     let refused_by_the_gate = Draft::parse(two, &Gate::default()).unwrap_err().to_string();
@@ -241,7 +241,7 @@ async fn a_sentence_without_a_generator_that_understands_falls_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_model_is_left_when_its_time_is_over() {
+async fn a_slow_model_times_out() {
     on_each_engine_migrated(async |db, _| {
         for act in [Act::Silent, Act::Drips] {
             let model = ModelServer::that([act]).await;
@@ -305,7 +305,7 @@ impl SchemaSource for Endless {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_slow_one_part_is_the_others_still_answer() {
+async fn a_slow_generator_leaves_time_for_the_others() {
     let (_server, db) = native().await;
     let model: Arc<dyn QueryGenerator> = Arc::new(Endless(GenerationSource::Model));
     let last: Arc<dyn QueryGenerator> = Arc::new(Endless(GenerationSource::Offline));

@@ -226,7 +226,7 @@ async fn an_answer_that_is_read_in_spite_of_its_dress() {
 }
 
 #[tokio::test]
-async fn an_answer_of_no_use_may_be_asked_for_again() {
+async fn an_unreadable_answer_may_be_requested_again() {
     for (act, expected) in [
         (choice("/finish_reason", json!("length")), "cut off"),
         (Act::Says("I would count the alerts.".into()), "no JSON object"),

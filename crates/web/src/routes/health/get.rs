@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_that_is_down_is_told() {
+    async fn a_database_that_is_down_is_reported() {
         let app = TestApp::new();
         app.database.take_down();
         let response = app.send(get("/health").without_token()).await;

@@ -56,7 +56,7 @@ pub(crate) mod tests {
     auth_tests!("approve_metric", post(metric("/approve")));
 
     #[tokio::test]
-    async fn a_metric_that_waits_for_nothing_stays_as_it_is() {
+    async fn a_metric_that_needs_no_approval_stays_unchanged() {
         let response = TestApp::new().send(post(metric("/approve?query_version=1"))).await;
         assert_eq!(response.status, 200, "{}", response.text());
         assert_eq!(response.json()["id"], METRIC);
