@@ -620,9 +620,9 @@ async fn what_cannot_be_watched_is_refused_with_the_reason() {
             ("june", "public.june is a view: watch the tables that its rows come from"),
             ("kept", "public.kept is a materialized view: watch the tables"),
             ("metrics", "POST /tables/public.metrics/changed"),
-            ("missing", "there is no table public.missing"),
-            ("metricd.queries", "metricd.queries is a table of the system"),
-            ("pg_catalog.pg_class", "pg_catalog.pg_class is a table of the system"),
+            ("missing", "the table public.missing does not exist"),
+            ("metricd.queries", "metricd.queries is a system table"),
+            ("pg_catalog.pg_class", "pg_catalog.pg_class is a system table"),
         ] {
             let error = watch(db, table).await.unwrap_err().to_string();
             assert!(error.contains(reason), "{error}, {engine:?}");
@@ -714,7 +714,7 @@ async fn serializable_writers_of_watched_tables_do_not_stand_in_each_others_way(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_of_another_role_are_watched_with_its_leave() {
+async fn tables_of_another_role_are_watched_with_its_grants() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     execute(db.pool(), "CREATE ROLE ours LOGIN CREATEROLE; CREATE ROLE shop LOGIN").await;
