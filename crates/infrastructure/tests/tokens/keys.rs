@@ -134,7 +134,7 @@ async fn an_issuer_without_fetched_keys_accepts_no_token() {
     let TokenError::Unavailable(source) = &error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "the issuer cannot be reached");
     assert!(source.source().is_some(), "the cause is lost");
-    let lines = log.lines("could not be fetched");
+    let lines = log.lines("Fetching issuer keys failed");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("WARN") && lines[0].contains(OIDC), "{lines:?}");
     assert!(lines[0].contains("error.sources"), "{lines:?}");
@@ -199,7 +199,7 @@ async fn of_two_keys_with_one_id_none_is_used() {
     assert_eq!(fate(&verifier, &by("rsa")).await, UNKNOWN);
     assert_eq!(fate(&verifier, &Draft::oidc().signed_by(other_rsa())).await, UNKNOWN);
     assert_eq!(fate(&verifier, &by("single")).await, Fate::Passed);
-    let lines = log.lines("have one id");
+    let lines = log.lines("have the same id");
     assert_eq!(lines.len(), 1);
     assert!(lines[0].contains("WARN") && lines[0].contains("\"rsa\""), "{lines:?}");
 }
