@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_forgets_what_its_sql_does_not_use() {
+    fn a_key_omits_parameters_that_its_sql_does_not_use() {
         let at = |sql: &str, instant: &str| {
             let compiled = metric(sql);
             let scope = asker(BTreeMap::new()).scope(&BTreeSet::new()).unwrap();

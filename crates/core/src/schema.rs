@@ -15,6 +15,15 @@ pub struct Schema {
     pub tables: Vec<Table>,
 }
 
+impl Schema {
+    /// Returns the schema without the tables that `permits` denies.
+    #[must_use]
+    pub fn restricted(&self, permits: impl Fn(&TableName) -> bool) -> Self {
+        let tables = self.tables.iter().filter(|table| permits(&table.name));
+        Self { tables: tables.cloned().collect() }
+    }
+}
+
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -88,10 +97,9 @@ impl SampledSchema {
     /// Returns the schema without the tables that `permits` denies, and without their values.
     #[must_use]
     pub fn restricted(&self, permits: impl Fn(&TableName) -> bool) -> Self {
-        let tables = self.schema.tables.iter().filter(|table| permits(&table.name));
         let samples = self.samples.tables.iter().filter(|(name, _)| permits(name));
         Self {
-            schema: Arc::new(Schema { tables: tables.cloned().collect() }),
+            schema: Arc::new(self.schema.restricted(&permits)),
             samples: ColumnSamples {
                 tables: samples.map(|(name, columns)| (name.clone(), columns.clone())).collect(),
             },

@@ -408,7 +408,7 @@ fn a_new_file_decides_at_once() {
 }
 
 #[test]
-fn a_decision_in_flight_is_not_remembered_under_new_policies() {
+fn a_decision_in_flight_is_not_cached_under_new_policies() {
     let file = file(PERMIT);
     let policies = load_file(&file).unwrap();
     let old = policies.loaded.load_full();
@@ -422,7 +422,7 @@ fn a_decision_in_flight_is_not_remembered_under_new_policies() {
 }
 
 #[test]
-fn decisions_are_remembered_for_all_tokens_that_say_the_same() {
+fn decisions_are_cached_for_tokens_with_equal_claims() {
     let policies = default_policies();
     let metric = metric(1);
     for _ in 0..3 {
@@ -663,7 +663,7 @@ fn random_policy(dice: &mut Dice) -> String {
 
 /// Whatever is permitted on something might be permitted on anything.
 #[test]
-fn leave_that_might_be_given_is_never_less_than_leave_that_is_given() {
+fn might_permit_is_never_narrower_than_permits() {
     let schema = schema::schema(&claims());
     let mut callers = vec![caller("ann", &[])];
     for role in Role::ALL {

@@ -714,7 +714,7 @@ async fn serializable_writers_of_watched_tables_do_not_stand_in_each_others_way(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_of_another_role_are_watched_with_its_leave() {
+async fn tables_of_another_role_are_watched_with_its_grants() {
     let server = NativeServer::start();
     let db = connect(Target::Url(server.url())).await;
     execute(db.pool(), "CREATE ROLE ours LOGIN CREATEROLE; CREATE ROLE shop LOGIN").await;

@@ -251,7 +251,7 @@ async fn answer(context: &Context, id: MetricId) -> Result<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_is_held_to_the_settings_of_today() {
+async fn a_stored_query_is_checked_against_current_settings() {
     let server = NativeServer::start();
     let dir = TempDir::new().unwrap();
     for engine in [Engine::Native, Engine::Embedded] {
@@ -291,7 +291,7 @@ async fn what_is_stored_is_held_to_the_settings_of_today() {
             Engine::Native => assert_eq!(read.as_deref(), Ok(r#"[{"n":7}]"#)),
             Engine::Embedded => {
                 let refused = read.unwrap_err();
-                assert!(refused.contains("may not read `app.notes` any more"), "{refused}");
+                assert!(refused.contains("may no longer read `app.notes`"), "{refused}");
             }
         }
         db.close().await;

@@ -42,7 +42,7 @@ async fn load_told(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn equal_records_are_all_kept_and_loading_again_changes_nothing() {
+async fn equal_records_are_all_stored_and_a_repeated_load_changes_nothing() {
     on_each_engine_migrated(async |db, engine| {
         let store = db.uncached_store();
         commit(store.as_ref(), async |uow| uow.insert_query(&query("q")).await.unwrap()).await;

@@ -172,7 +172,7 @@ async fn changing_a_metric_writes_its_layouts_only_when_they_differ() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_key_says_what_it_is_about() {
+async fn a_violated_key_is_reported_with_its_kind() {
     on_each_engine_migrated(async |db, _| {
         let store = db.uncached_store();
         commit(store.as_ref(), async |uow| {

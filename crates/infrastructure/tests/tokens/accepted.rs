@@ -67,7 +67,7 @@ async fn the_client_is_named_by_itself_or_as_the_authorized_party() {
 }
 
 #[tokio::test]
-async fn a_token_without_the_scope_says_whose_it_is_but_gives_no_role() {
+async fn a_token_without_the_scope_is_rejected_with_its_identity() {
     let verifier = verifier(vec![cognito(fixed_keys())]);
     let draft =
         Draft::cognito().claim("scope", "api/read").claim("cognito:groups", json!(["readers"]));
@@ -80,7 +80,7 @@ async fn a_token_without_the_scope_says_whose_it_is_but_gives_no_role() {
 }
 
 #[tokio::test]
-async fn an_issuer_may_say_its_scopes_and_subjects_elsewhere() {
+async fn an_issuer_may_have_other_claims_for_scopes_and_subjects() {
     let path = |text: &str| ClaimPath::parse(text).unwrap();
     let verifier = verifier(vec![IssuerConfig {
         scope_claim: path("scp"),

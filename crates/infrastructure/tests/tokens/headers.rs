@@ -144,7 +144,7 @@ async fn every_asymmetric_way_to_sign_is_taken_from_a_key_that_can() {
 }
 
 #[tokio::test]
-async fn what_a_header_says_beside_its_key_is_judged_or_left_alone() {
+async fn other_header_fields_are_checked_or_ignored() {
     let head = |name: &str, value: serde_json::Value| Draft::oidc().head(name, value).signed();
     let trap = Server::with_keys(json!({ "keys": [other_rsa().jwk("rsa")] })).await;
     let address = trap.url("/keys").to_string();

@@ -401,7 +401,7 @@ async fn old_keys_are_refreshed_while_in_use() {
 }
 
 #[tokio::test]
-async fn a_configuration_says_where_the_keys_are() {
+async fn the_openid_configuration_has_the_url_of_the_keys() {
     let server = Server::with_keys(jwks()).await;
     let issuer = server.url("/realm").to_string();
     let configuration = "/realm/.well-known/openid-configuration";

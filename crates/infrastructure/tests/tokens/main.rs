@@ -1,12 +1,11 @@
-//! What a token must pass, asked of the verifier with tokens that the tests sign, and keys that a
-//! server on this machine gives.
+//! The token verifier, tested with tokens that the tests sign and keys that a local server serves.
 
 mod accepted;
+mod caching;
 mod claims;
 mod development;
 mod headers;
 mod keys;
 mod mutations;
-mod remembering;
 mod settings;
 mod support;

@@ -273,7 +273,7 @@ async fn a_request_that_no_format_saves_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_rest_gets_it() {
+async fn retry_after_is_honoured() {
     let server =
         ModelServer::that([Act::Status(429, "retry-after: 60\r\n"), Act::query(SQL)]).await;
     let generator = server.generator();
@@ -342,7 +342,7 @@ async fn an_abandoned_call_is_cancelled_and_logged() {
 }
 
 #[tokio::test]
-async fn a_call_is_one_line_and_tells_neither_key_nor_words() {
+async fn a_call_is_logged_once_without_key_or_prompt() {
     let log = Log::begin();
     let server = ModelServer::that([Act::query(SQL), Act::Status(500, "")]).await;
     let generator = server.generator();

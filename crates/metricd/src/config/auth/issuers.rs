@@ -97,7 +97,7 @@ mod tests {
     use crate::config::tests::load;
 
     #[test]
-    fn an_issuer_says_all_that_it_must_and_nothing_unknown() {
+    fn an_issuer_has_all_required_and_no_unknown_settings() {
         let faults = load(
             "[[auth.issuers]]\nissuer = 'https://a.example'\n\
              [[auth.issuers]]\naudience = ''\njwks_uri = 'nowhere'\n",

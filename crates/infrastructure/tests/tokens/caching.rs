@@ -1,4 +1,4 @@
-//! Tokens that passed before.
+//! The cache of verified tokens.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn a_token_is_verified_in_full_once() {
 }
 
 #[tokio::test]
-async fn what_differs_is_not_what_is_remembered() {
+async fn a_different_token_is_not_a_cache_hit() {
     let verifier = verifier(vec![oidc(fixed_keys())]);
     let token = Draft::oidc().signed();
     assert_eq!(fate(&verifier, &token).await, Fate::Passed);
@@ -45,7 +45,7 @@ async fn what_differs_is_not_what_is_remembered() {
 }
 
 #[tokio::test]
-async fn a_token_is_not_remembered_past_its_end() {
+async fn a_token_is_not_cached_past_its_expiry() {
     let clock = Hands::at_noon();
     let verifier = verifier_at(vec![oidc(fixed_keys())], clock.clone());
     let token = Draft::oidc().claim("exp", NOW + 60).signed();
@@ -57,7 +57,7 @@ async fn a_token_is_not_remembered_past_its_end() {
 }
 
 #[tokio::test]
-async fn what_failed_is_not_remembered() {
+async fn a_failure_is_not_cached() {
     let clock = Hands::at_noon();
     let verifier = verifier_at(vec![oidc(fixed_keys())], clock.clone());
     let early = Draft::oidc().claim("nbf", NOW + 100).signed();
@@ -110,7 +110,7 @@ async fn a_key_that_is_fetched_again_keeps_its_tokens() {
 }
 
 #[tokio::test]
-async fn remembered_tokens_keep_the_keys_fresh_too() {
+async fn cached_tokens_keep_the_keys_fresh_too() {
     let server = Server::with_keys(jwks()).await;
     let verifier = verifier(vec![oidc(server.keys())]);
     let token = Draft::oidc().signed();
