@@ -29,6 +29,7 @@ Feature: Rights
         | get_metric_query             |                                                                     | 401       | 403         | 200 404 404 | 200 404 404 |
         | replace_metric_layouts       | [{"breakpoint": "lg", "x": 0, "y": 0, "w": 1, "h": 1}]              | 401       | 403         | 200 404 404 | 200 404 404 |
         | create_metric_record         | {"parts_flagged": 1}                                                | 401       | 403         | 201 404 404 | 201 404 404 |
+        | list_tables                  |                                                                     | 401       | 403         | 200         | 200         |
         | announce_table_change        |                                                                     | 401       | 403         | 204         | 204         |
         | list_audit_events            |                                                                     | 401       | 403         | 403         | 200         |
 
@@ -58,6 +59,7 @@ Feature: Rights
         | get_metric_query             |                                                                | 401       | 403    | 403         | 200 200 404 |
         | replace_metric_layouts       | []                                                             | 401       | 403    | 403         | 200 200 404 |
         | create_metric_record         | {}                                                             | 401       | 403    | 404 404 404 | 201 201 404 |
+        | list_tables                  |                                                                | 401       | 403    | 403         | 200         |
         | announce_table_change        |                                                                | 401       | 403    | 403         | 204         |
         | list_audit_events            |                                                                | 401       | 403    | 403         | 200         |
 

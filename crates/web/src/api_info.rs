@@ -25,7 +25,7 @@ use crate::{failures::BEARER, problem::ProblemBody};
         (name = "metrics", description = "Asking for metrics, making and changing them."),
         (name = "auth", description = "How to come by a token."),
         (name = "audit", description = "What was done and denied."),
-        (name = "tables", description = "Tables that others write."),
+        (name = "tables", description = "The tables that SQL may read, and what others write to them."),
         (name = "records", description = "Adding data to the built-in table `metrics`."),
     ),
 )]

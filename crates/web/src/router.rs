@@ -49,6 +49,7 @@ fn closed() -> OpenApiRouter<AppState> {
         .routes(routes!(routes::query::get::handler))
         .routes(routes!(routes::layouts::replace::handler))
         .routes(routes!(routes::records::create::handler))
+        .routes(routes!(routes::tables::list::handler))
         .routes(routes!(routes::tables::changed::handler))
         .routes(routes!(routes::audit::list::handler))
 }

@@ -1,11 +1,14 @@
 //! Requests and their answers.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
     World,
     caller::TestCaller,
     json::{Json, Match},
+    process,
 };
 
 use super::{Step, items, json_document, matches, pages, rows};
@@ -87,6 +90,15 @@ async fn metric_until(world: &mut World, id: String, status: u16) -> Step {
 #[when(expr = "I ask for {string} until the answer is {int}")]
 async fn get_until(world: &mut World, path: String, status: u16) -> Step {
     Ok(world.client.get_until(&mut world.server, &path, status).await?)
+}
+
+#[when(expr = "I ask for {string} until the body mentions {string}")]
+async fn get_until_mentioned(world: &mut World, path: String, text: String) -> Step {
+    let found = process::poll_until(async || {
+        let body = world.get(&path).await?.text();
+        Ok(if body.contains(&text) { Break(()) } else { Continue(format!("it is {body}")) })
+    });
+    Ok(found.await?)
 }
 
 #[then("what I asked in the background has no answer yet")]

@@ -1,12 +1,14 @@
-//! Tables beside metricd's own: load, watch, announce changes. Must never touch metricd's own tables.
+//! Tables beside metricd's own: list, load, watch, announce changes. Must never touch metricd's own tables.
 
 mod announce;
 mod file;
+mod list;
 mod load;
 mod watch;
 
 pub use announce::{AnnounceError, announce_change};
 pub use file::{RejectedRow, Row, TableFile, TableFileError};
+pub use list::{ListTablesError, MAX_TABLES, TablePage, TablePageRequest, list_tables};
 pub use load::{
     LoadMode, LoadReport, LoadTable, LoadTableError, LoadedColumn, OnRejected, load_table,
 };

@@ -27,12 +27,12 @@ use metricd_core::{
     ids::{MetricId, QueryId, RecordId},
     metric::{Column, CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
     record::MetricRecord,
-    schema::SampledSchema,
+    schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
 };
 use uuid::Uuid;
 
-use super::{DENIED, METRIC, SQL};
+use super::{DENIED, METRIC, SAMPLE, SQL};
 
 /// A database that takes one unit of work at a time: each has a copy, which replaces the whole on commit.
 #[derive(Clone, Default)]
@@ -171,7 +171,26 @@ impl ChangeLog for MemoryDatabase {
 #[async_trait]
 impl SchemaSource for MemoryDatabase {
     async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
-        Ok(Arc::default())
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("the database is down".into()));
+        }
+        let column = |name: &str, ty: &str, kind| TableColumn {
+            name: name.into(),
+            ty: ty.into(),
+            kind,
+            comment: (name == "state").then(|| "How far it has come".into()),
+        };
+        let tables = [(None, "orders"), (Some("archive"), "Orders.2024")].map(|(schema, name)| {
+            let columns = vec![
+                column("id", "int8", ColumnKind::Number),
+                column("state", "text", ColumnKind::Text),
+            ];
+            let name = TableName { schema: schema.map(Into::into), name: name.into() };
+            Table { name, comment: None, columns }
+        });
+        let mut samples = ColumnSamples::default();
+        samples.insert(&tables[0].name, "state", vec![SAMPLE.into()]);
+        Ok(Arc::new(SampledSchema { schema: Arc::new(Schema { tables: tables.into() }), samples }))
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) const METRIC: &str = "00000000-0000-0000-0000-000000000001";
 pub(crate) const UNKNOWN: &str = "00000000-0000-0000-0000-0000000000ff";
 /// The SQL of the metric.
 pub(crate) const SQL: &str = "SELECT count(*) AS n FROM orders";
+/// A value of a row, which generators of queries may see and no response holds.
+pub(crate) const SAMPLE: &str = "vermilion";
 
 /// The largest body that is not an upload.
 pub(crate) const MAX_BODY_BYTES: usize = 4_096;
@@ -321,6 +323,7 @@ mod tests {
             query::get::tests::OPERATION,
             records::create::tests::OPERATION,
             tables::changed::tests::OPERATION,
+            tables::list::tests::OPERATION,
             versions::list::tests::OPERATION,
         ]);
         let document = serde_json::to_value(crate::openapi::document()).unwrap();

@@ -1,3 +1,4 @@
 //! `/tables`.
 
 pub(crate) mod changed;
+pub(crate) mod list;
