@@ -1,7 +1,8 @@
 //! The supervisor of background work: one cancellation signal for all of it, and one place that waits for it.
 //!
-//! Work that outlives a request is spawned here and nowhere else. It watches [`Supervisor::stopping`], as long-lived
-//! responses do, so that none of them holds up a stop.
+//! What runs for as long as the process is spawned here. It watches [`Supervisor::stopping`], as long-lived responses do,
+//! so that none of them holds up a stop. What an adapter spawns for itself (listening, ending a session) ends with
+//! the adapter.
 
 use std::future::Future;
 

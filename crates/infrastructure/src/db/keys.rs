@@ -1,7 +1,5 @@
 //! Idempotency keys, inside a unit of work.
 
-use std::fmt::Write as _;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use metricd_application::ports::{
@@ -48,7 +46,7 @@ impl IdempotencyKeys for PgUnitOfWork {
         let kept = Entity::find_by_id(id).one(&self.tx).await.map_err(store_error)?;
         Ok(match kept.filter(|kept| kept.at >= since) {
             None => KeyClaim::Acquired,
-            Some(kept) if kept.fingerprint == hex(&once.fingerprint) => {
+            Some(kept) if kept.fingerprint == hex::encode(once.fingerprint) => {
                 KeyClaim::Replayed(StoredResponse { location: kept.location, body: kept.body })
             }
             Some(_) => KeyClaim::Reused,
@@ -65,7 +63,8 @@ impl IdempotencyKeys for PgUnitOfWork {
     ) -> Result<(), StoreError> {
         let prune = Statement::from_sql_and_values(DbBackend::Postgres, PRUNE, [since.into()]);
         self.tx.execute_raw(prune).await.map_err(store_error)?;
-        let row = ActiveModel::of(whose, once.key.as_str(), hex(&once.fingerprint), answer, at);
+        let row =
+            ActiveModel::of(whose, once.key.as_str(), hex::encode(once.fingerprint), answer, at);
         let renewed = OnConflict::columns([Column::Issuer, Column::Subject, Column::Key])
             .update_columns([Column::Fingerprint, Column::Location, Column::Body, Column::At])
             .to_owned();
@@ -73,13 +72,4 @@ impl IdempotencyKeys for PgUnitOfWork {
         insert.exec_without_returning(&self.tx).await.map_err(store_error)?;
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
