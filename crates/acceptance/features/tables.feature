@@ -61,7 +61,8 @@ Feature: Tables
       And its next_cursor is null
       When "ann" asks for "/tables?limit=0&cursor=a.b.c"
       Then the faults are
-        | query.limit  | out_of_range | must be a whole number from 1 to 200      |
+        | place        | type         | message                                  |
+        | query.limit  | out_of_range | must be a whole number from 1 to 200     |
         | query.cursor | value_error  | must be a next_cursor of an earlier page |
 
     Scenario Outline: A caller who may write no SQL learns nothing: <query>

@@ -37,7 +37,7 @@ pub struct Adapters<'a> {
     pub audit: Arc<dyn AuditLog>,
     /// Runs statements.
     pub runner: Arc<dyn QueryRunner>,
-    /// The tables that a sentence can be grounded in.
+    /// The tables that stored SQL may read.
     pub schema: Arc<dyn SchemaSource>,
     /// Turn a sentence into SQL, in the order in which they are tried.
     pub generators: Arc<[Arc<dyn QueryGenerator>]>,
@@ -92,7 +92,7 @@ pub struct Context {
     pub runner: Arc<dyn QueryRunner>,
     /// Decides whether a query may run.
     pub admission: Admission,
-    /// The tables that a sentence can be grounded in.
+    /// The tables that stored SQL may read.
     pub schema: Arc<dyn SchemaSource>,
     /// Turn a sentence into SQL, in the order in which they are tried.
     pub generators: Arc<[Arc<dyn QueryGenerator>]>,
