@@ -93,7 +93,6 @@ fn layouts() -> TableCreateStatement {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    #[expect(clippy::too_many_lines, reason = "a list of tables reads best in one piece")]
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(queries()).await?;
         manager.create_table(metrics()).await?;
