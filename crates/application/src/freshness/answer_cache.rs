@@ -166,7 +166,7 @@ impl AnswerCache {
     }
 
     /// Returns the answer to `query`: the cached one, if it is as good as a new one and no older than `max_age`,
-    /// else one that is read, once for all concurrent callers. A `max_age` of zero asks for a new one.
+    /// else one that is read, once for all concurrent callers; a `max_age` of zero asks for a new one of its own.
     ///
     /// # Errors
     /// See [`FetchError`].
