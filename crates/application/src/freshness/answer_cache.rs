@@ -539,6 +539,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_caller_that_wants_a_new_answer_reads_alone() {
+        let (cache, script) = cache(Duration::from_hours(1), Duration::ZERO);
+        let asking = |max_age: Option<Duration>| {
+            let cache = cache.clone();
+            tokio::spawn(async move {
+                let (query, fresh) = query(&cache).await;
+                cache.get(query, max_age, fresh).await.unwrap()
+            })
+        };
+        // In whichever order they come, a read for one caller is for nobody else.
+        for others in [[None, Some(Duration::ZERO)], [Some(Duration::ZERO), None]] {
+            cache.entries.invalidate_all();
+            let reads = script.reads.load(Ordering::Relaxed);
+            let open = [script.add_gated("[1]", 1), script.add_gated("[2]", 1)];
+            let [first, second] = others.map(asking);
+            settle().await;
+            assert_eq!(script.reads.load(Ordering::Relaxed), reads + 2);
+            open.map(|open| open.send(()).unwrap());
+            for answer in [first.await.unwrap(), second.await.unwrap()] {
+                assert!(matches!(answer.source, AnswerSource::Miss { collapsed: false, .. }));
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_that_was_read_before_a_change_is_not_stored_after_it() {
         for (before, is_stored) in [(5, false), (6, true)] {
             let (cache, script) = cache(Duration::from_hours(1), Duration::from_hours(1));

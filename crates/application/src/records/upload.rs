@@ -3,7 +3,7 @@
 //! Must never wait for a client while a transaction is open: a [`RecordUpload`] is begun before the body is
 //! read, and stores what is on this machine already.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use async_trait::async_trait;
 use metricd_core::{
@@ -19,10 +19,9 @@ use super::{
     target::RecordTarget,
 };
 use crate::{
-    Forbidden,
     context::Context,
     error::{Cause, Classified, Classify},
-    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, store_response},
+    idempotency::{ClaimError, Outcome, Replayable, claim, store_response},
     ports::StoreError,
     rights::find_definition,
 };
@@ -40,49 +39,26 @@ pub trait RecordBatches: Send {
 /// The reason why no records were added.
 #[derive(Debug, Error)]
 pub enum CreateRecordsError {
-    /// The caller may not add records.
+    /// One record could not be added either.
     #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-    /// No metric has this id.
-    #[error("Metric not found")]
-    NotFound,
-    /// The idempotency key could not be acquired.
-    #[error(transparent)]
-    Key(#[from] KeyError),
+    Create(#[from] CreateRecordError),
     /// The spooled records cannot be read.
     #[error("the spooled records cannot be read")]
     Unread(#[from] io::Error),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] Arc<StoreError>),
 }
 
 impl Classify for CreateRecordsError {
     fn classify(&self) -> Classified {
         match self {
-            Self::Forbidden(error) => error.classify(),
-            Self::NotFound => Cause::MetricNotFound.into(),
-            Self::Key(error) => error.classify(),
+            Self::Create(error) => error.classify(),
             Self::Unread(_) => Cause::Internal.into(),
-            Self::Store(error) => error.classify(),
         }
     }
 }
 
 impl From<StoreError> for CreateRecordsError {
     fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
-impl From<CreateRecordError> for CreateRecordsError {
-    fn from(error: CreateRecordError) -> Self {
-        match error {
-            CreateRecordError::Forbidden(error) => error.into(),
-            CreateRecordError::NotFound => Self::NotFound,
-            CreateRecordError::Key(error) => error.into(),
-            CreateRecordError::Store(error) => error.into(),
-        }
+        Self::Create(error.into())
     }
 }
 
@@ -119,8 +95,9 @@ impl RecordUpload<'_> {
     ) -> Result<Outcome<u64>, CreateRecordsError> {
         let Self { actor, context, id } = self;
         // The metric may have been deleted or given another query since the upload began.
-        let definition = find_definition(actor, context, id).await?;
-        let (definition, _) = definition.ok_or(CreateRecordsError::NotFound)?;
+        let definition =
+            find_definition(actor, context, id).await.map_err(CreateRecordError::from)?;
+        let (definition, _) = definition.ok_or(CreateRecordError::NotFound)?;
         let now = context.clock.now();
         let target = RecordTarget::new(definition.compiled.metric.query_id.clone(), now);
         let mut work = context.store.begin().await?;
@@ -128,7 +105,7 @@ impl RecordUpload<'_> {
         match claim(actor, context, work.as_mut(), request).await {
             Ok(()) => {}
             Err(ClaimError::Replayed(response)) => return Ok(Outcome::Replayed(response)),
-            Err(ClaimError::Refused(error)) => return Err(error.into()),
+            Err(ClaimError::Refused(error)) => return Err(CreateRecordError::from(error).into()),
             Err(ClaimError::Store(error)) => return Err(error.into()),
         }
         let mut created = 0;

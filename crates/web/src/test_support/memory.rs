@@ -39,6 +39,7 @@ use super::{DENIED, METRIC, SAMPLE, SQL};
 pub(crate) struct MemoryDatabase {
     tables: Arc<Mutex<Tables>>,
     is_down: Arc<AtomicBool>,
+    holds_keys: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Default)]
@@ -94,6 +95,11 @@ impl MemoryDatabase {
         for metric in self.tables().metrics.values_mut() {
             metric.is_editable = false;
         }
+    }
+
+    /// Lets a request that has not ended hold every idempotency key.
+    pub(crate) fn hold_keys(&self) {
+        self.holds_keys.store(true, Ordering::Relaxed);
     }
 
     /// Makes the database unreachable.
@@ -351,6 +357,9 @@ impl IdempotencyKeys for MemoryWork {
         request: &IdempotentRequest,
         _: DateTime<Utc>,
     ) -> Result<KeyClaim, StoreError> {
+        if self.database.holds_keys.load(Ordering::Relaxed) {
+            return Ok(KeyClaim::InProgress);
+        }
         let key = (identity.subject.clone(), request.key.clone());
         Ok(match self.tables.responses.get(&key) {
             None => KeyClaim::Acquired,

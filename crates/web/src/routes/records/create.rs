@@ -153,6 +153,22 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_of_a_request_in_progress_is_refused_for_now() {
+        let app = TestApp::new();
+        app.database.hold_keys();
+        for request in [
+            post(metric("/metric-records")).json(&json!({"parts_flagged": 1})),
+            upload("text/csv", "parts_flagged\n1\n"),
+        ] {
+            let refused = app.send(request.header(IDEMPOTENCY_KEY, "a")).await;
+            assert_eq!((refused.status, refused.header(header::RETRY_AFTER)), (409, "1"));
+            let kind = "urn:metricd:problem:idempotency-key-in-progress";
+            assert_eq!(refused.json()["type"], kind);
+        }
+        assert_eq!(app.database.records(), []);
+    }
+
+    #[tokio::test]
     async fn an_upload_is_authorized_before_its_body_is_read() {
         let app = TestApp::new();
         let denied = app.send(upload(JSON_LINES, "nonsense").with_token(DENIED)).await;
