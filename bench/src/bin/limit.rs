@@ -50,7 +50,7 @@ struct Fixed {
     body: Bytes,
 }
 
-struct Asked {
+struct LimitRequest {
     headers: HeaderMap,
     before: String,
     after: String,
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
             .with_context(|| format!("cannot read {}", statement.display()))?
             .leak();
         let Parts { before, after, .. } = parts;
-        let asked = Arc::new(Asked { headers, before, after, pool, statement });
+        let asked = Arc::new(LimitRequest { headers, before, after, pool, statement });
         Router::new().route("/metrics/{id}", get(ask)).with_state(asked)
     } else {
         let body = [parts.before, parts.rows, parts.after].concat().into();
@@ -104,7 +104,7 @@ async fn same(State(fixed): State<Fixed>, asked: HeaderMap) -> Response {
 
 /// Returns the answer with current rows.
 async fn ask(
-    State(asked): State<Arc<Asked>>,
+    State(asked): State<Arc<LimitRequest>>,
     Query(window): Query<Window>,
 ) -> Result<(HeaderMap, String), StatusCode> {
     let query = sqlx::query(AssertSqlSafe(asked.statement));

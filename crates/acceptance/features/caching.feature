@@ -151,7 +151,7 @@ Feature: Caching
       And I ask for the metric "{id}"
       Then its records are [{"n": 1}]
 
-    Scenario: A body is packed as its caller likes it
+    Scenario: A body is compressed as its caller accepts it
       Given a metric with the query
         """
         SELECT n FROM generate_series(1, 1000) n

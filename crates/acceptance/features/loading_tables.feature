@@ -155,6 +155,16 @@ Feature: Loading a table
       When I ask for the metric "{id}"
       Then its records are [{"n": 2, "label": "two"}]
 
+    @native
+    Scenario: A row that only PostgreSQL refuses is a fault of the file
+      Given this SQL was run in the database
+        """
+        ALTER TABLE numbers ADD CHECK (n < 2)
+        """
+      When I run "metricd load {folder}/two.csv --table numbers --append"
+      Then it exits with 65
+      And it says "public.numbers could not be loaded: the database does not accept a row"
+
     Scenario: Cells have to be what the table's columns are
       Given the file "three.csv" is
         """

@@ -91,18 +91,18 @@ Feature: The reader
       Given a database that metricd has never seen
       And this SQL was run in the database
         """
-        CREATE ROLE of_somebody_else LOGIN PASSWORD 'theirs'
+        CREATE ROLE of_another_owner LOGIN PASSWORD 'theirs'
         """
-      And the setting "METRICD_DATABASE__READER_ROLE" is "of_somebody_else"
+      And the setting "METRICD_DATABASE__READER_ROLE" is "of_another_owner"
       When I run "metricd migrate"
       Then it fails
-      And it says "`of_somebody_else` exists already"
+      And it says "`of_another_owner` exists already"
       And it says "database.reader_role"
       And it says "READER_DATABASE_URL"
 
   Rule: What a query may cost
 
-    # On the embedded engine the catalog waits for the same connection, before a query is in the line.
+    # On the embedded engine the catalog waits for the same connection, before a query is in the queue.
     @native
     Scenario: More queries than may wait
       Given the setting "METRICD_LIMITS__MAX_COST" is "4000000000"

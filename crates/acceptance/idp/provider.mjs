@@ -82,7 +82,7 @@ const provider = new Provider(issuer, {
         return resourceServer(resource, client);
       },
     },
-    // A person signs in without a browser: whoever is asked for on the other device says yes.
+    // A person signs in without a browser: the person on the other device says yes.
     ciba: {
       enabled: true,
       deliveryModes: ['poll'],

@@ -65,27 +65,23 @@ impl Classify for KeyError {
     }
 }
 
-/// The reason why a key was not acquired.
-pub(crate) enum ClaimError {
-    Replayed(StoredResponse),
-    Refused(KeyError),
-    Store(StoreError),
-}
-
-/// Acquires the key of `request` in `work`, if there is one.
-pub(crate) async fn claim(
+/// Acquires the key of `request` in `work`, if there is one. Returns the stored response of a request that took
+/// effect before.
+pub(crate) async fn claim<E>(
     actor: &Actor,
     context: &Context,
     work: &mut dyn UnitOfWork,
     request: Option<&IdempotentRequest>,
-) -> Result<(), ClaimError> {
-    let Some(request) = request else { return Ok(()) };
-    let claimed = work.claim(actor.identity(), request, since(context)).await;
-    match claimed.map_err(ClaimError::Store)? {
-        KeyClaim::Acquired => Ok(()),
-        KeyClaim::Replayed(response) => Err(ClaimError::Replayed(response)),
-        KeyClaim::InProgress => Err(ClaimError::Refused(KeyError::InProgress)),
-        KeyClaim::Reused => Err(ClaimError::Refused(KeyError::Reused)),
+) -> Result<Option<StoredResponse>, E>
+where
+    E: From<KeyError> + From<StoreError>,
+{
+    let Some(request) = request else { return Ok(None) };
+    match work.claim(actor.identity(), request, since(context)).await? {
+        KeyClaim::Acquired => Ok(None),
+        KeyClaim::Replayed(response) => Ok(Some(response)),
+        KeyClaim::InProgress => Err(KeyError::InProgress.into()),
+        KeyClaim::Reused => Err(KeyError::Reused.into()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The use cases of metricd, one file each, and the ports that they need.
 //!
 //! A use case takes the [`Actor`](metricd_core::actor::Actor) first and authorizes before it
-//! reads. One that writes opens one unit of work and passes it down; nothing else (a generator, a
-//! cache, HTTP) is called while it is open.
+//! reads. One that writes does so in one unit of work and passes it down; nothing else (a generator,
+//! a cache, HTTP) is called while it is open.
 
 #![warn(missing_docs)]
 

@@ -1,8 +1,8 @@
 //! The supervisor of background work: one cancellation signal for all of it, and one place that waits for it.
 //!
-//! What runs for as long as the process is spawned here. It watches [`Supervisor::stopping`], as long-lived responses do,
-//! so that none of them holds up a stop. What an adapter spawns for itself (listening, ending a session) ends with
-//! the adapter.
+//! What runs for as long as the process is spawned here and watches [`Supervisor::stopping`], so that it holds up no
+//! stop. A request in flight, such as an export, has a bounded time to end instead. What an adapter spawns for itself
+//! (listening, ending a session) ends with the adapter.
 
 use std::future::Future;
 
@@ -57,7 +57,7 @@ impl Supervisor {
         self.failed.cancelled().await;
     }
 
-    /// The signal that the process stops. Tasks and long-lived responses end when it is cancelled.
+    /// The signal that the process stops. Tasks end when it is cancelled, and responses without an end of their own.
     #[must_use]
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping

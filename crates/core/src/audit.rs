@@ -37,7 +37,7 @@ pub struct AuditEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditedAction {
     /// An action that a use case authorizes.
-    Asked(Action),
+    Requested(Action),
     /// Authentication, with a token that was not issued for metricd.
     Enter,
 }
@@ -47,7 +47,7 @@ impl AuditedAction {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Asked(action) => action.as_str(),
+            Self::Requested(action) => action.as_str(),
             Self::Enter => "enter",
         }
     }
@@ -56,7 +56,7 @@ impl AuditedAction {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         match Action::from_word(word) {
-            Some(action) => Some(Self::Asked(action)),
+            Some(action) => Some(Self::Requested(action)),
             None => (word == Self::Enter.as_str()).then_some(Self::Enter),
         }
     }
@@ -64,7 +64,7 @@ impl AuditedAction {
 
 impl From<Action> for AuditedAction {
     fn from(action: Action) -> Self {
-        Self::Asked(action)
+        Self::Requested(action)
     }
 }
 

@@ -14,14 +14,13 @@ use metricd_infrastructure::{
     system::{FixedClock, RandomIds, SystemClock},
 };
 use metricd_web::JsonAnswers;
-use secrecy::ExposeSecret;
 
 use crate::config::Config;
 
 /// Connects to the database that the settings name, or starts the embedded one.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
     let target = match &config.database.url {
-        Some(url) => Target::Url(url.expose_secret().to_owned()),
+        Some(url) => Target::Url(url.clone()),
         None => Target::Embedded { data_dir: config.general.data_dir.clone() },
     };
     let database = Database::connect(DatabaseConfig {

@@ -285,6 +285,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn three_open_paths_are_not_in_the_document() {
+        let app = TestApp::new();
+        let document = app.send(get("/openapi.json").without_token()).await.json();
+        for (path, status) in [("/", 307), ("/openapi.json", 200), ("/docs/", 200)] {
+            assert_eq!(app.send(get(path).without_token()).await.status, status, "{path}");
+            assert!(document["paths"].get(path).is_none(), "{path}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_request_that_is_too_large_is_refused() {
         let app = TestApp::new();
         let long = "x".repeat(10_000);

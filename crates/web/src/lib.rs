@@ -1,6 +1,6 @@
 //! metricd over HTTP.
 //!
-//! Handlers read a request, call one use case and write its response; they never touch a database. The
+//! Handlers read a request, leave every decision to a use case and write its response; they never touch a database. The
 //! HTTP status of each error is decided in `problem.rs` alone.
 
 mod answer;

@@ -1,6 +1,7 @@
 //! What is wrong with a request: where, and why, for people and for programs.
 //!
-//! Must never hold a value that the client sent outside of a message: [`ValidationError::summary`] is logged.
+//! Must never hold a value that the client sent outside of a message: [`ValidationError::summary`] is logged. Names of
+//! parameters and fields that the client made up are logged.
 
 use std::ops::ControlFlow;
 

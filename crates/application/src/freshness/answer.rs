@@ -1,7 +1,7 @@
 //! A cached answer, and where a caller's answer came from.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -20,6 +20,8 @@ pub struct Answer {
     encoded: Box<[OnceLock<Bytes>]>,
     pub(super) provenance: Provenance,
     pub(super) lifetime: AnswerLifetime,
+    /// Whether a refresh of it is in flight.
+    pub(super) is_refreshing: AtomicBool,
 }
 
 /// How an answer's rows were read.
@@ -33,6 +35,8 @@ pub(super) struct Provenance {
     pub(super) valid_for: Option<Duration>,
     pub(super) snapshot: Snapshot,
     pub(super) dependencies: Arc<Dependencies>,
+    /// Whether the rows can change only with these.
+    pub(super) is_whole: bool,
 }
 
 /// How long an answer is served, from the moment its read began.
@@ -106,7 +110,8 @@ impl Answer {
         lifetime: AnswerLifetime,
     ) -> Self {
         let encoded = (0..encodings).map(|_| OnceLock::new()).collect();
-        Self { definition, rendered, encoded, provenance, lifetime }
+        let is_refreshing = AtomicBool::new(false);
+        Self { definition, rendered, encoded, provenance, lifetime, is_refreshing }
     }
 
     /// The body of the response.
@@ -146,9 +151,16 @@ impl Answer {
     }
 
     /// Waits until something that the rows were read from has changed; returns at once if it has since. The
-    /// change may turn out to be one that the read has seen.
+    /// change may turn out to be one that the read has seen. Rows of foreign tables, materialized views and
+    /// functions change unnoticed: see [`Self::is_watchable`].
     pub async fn changed(&self) {
         self.provenance.dependencies.changed().await;
+    }
+
+    /// Whether every change of the rows wakes [`Self::changed`].
+    #[must_use]
+    pub fn is_watchable(&self) -> bool {
+        self.provenance.is_whole
     }
 
     /// Caches the body in an encoding, unless one is cached already, and returns the cached one.

@@ -1,7 +1,7 @@
 //! The answer cache: finished answers, served until what they were made from changes or their time is over.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use metricd_core::answer_key::{AnswerKey, Validity};
 use moka::sync::Cache;
 use thiserror::Error;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     answer::{Answer, AnswerLifetime, AnswerSource, MissReason, Provenance, SourcedAnswer},
@@ -23,6 +23,7 @@ use super::{
     versions::Dependencies,
 };
 use crate::{
+    error_chain,
     ports::{AnswerDraft, AnswerWriter, Rows, RunError, StoreError},
     supervisor::Supervisor,
 };
@@ -184,7 +185,7 @@ impl AnswerCache {
             match self.look_up(query, max_age, fresh) {
                 LookUp::Fresh(answer) => return Ok(answer),
                 LookUp::Stale(answer) => {
-                    self.refresh(answer.query.clone());
+                    self.refresh(&answer);
                     return Ok(answer);
                 }
                 LookUp::Miss(query, reason) => (query, reason),
@@ -220,12 +221,20 @@ impl AnswerCache {
         self.entries.weighted_size()
     }
 
-    /// Refreshes a stale answer in the background. Its caller has an answer; the new one is for later ones.
-    fn refresh(&self, query: BoundQuery) {
-        let cache = self.clone();
+    /// Refreshes a stale answer in the background, unless that is being done. Its caller has an answer; the new one
+    /// is for later ones.
+    fn refresh(&self, SourcedAnswer { query, answer, .. }: &SourcedAnswer) {
+        if answer.is_refreshing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (cache, query, stale) = (self.clone(), query.clone(), Arc::clone(answer));
         self.supervisor.spawn("refresh of a stale answer", async move |stopping| {
+            let metric = query.definition().compiled.metric.id;
             let fetch = cache.fetch(query, None, MissReason::Expired);
-            let _ = stopping.run_until_cancelled(fetch).await;
+            if let Some(Err(error)) = stopping.run_until_cancelled(fetch).await {
+                warn!(%metric, error = error_chain(&error), "Refresh failed; serving the stale value");
+            }
+            stale.is_refreshing.store(false, Ordering::Relaxed);
         });
     }
 
@@ -330,9 +339,10 @@ impl AnswerCache {
         let read_at = Instant::now();
         let TimedRows { rows, as_of } = self.source.read(query).await?;
         let valid_until = match query.validity() {
-            Validity::Until(end) => Some(end),
             // A view may read the clock, which is UTC's in the database.
+            Validity::Until(end) if !is_whole => Some(end.min(next_day(as_of))),
             Validity::Always if !is_whole => Some(next_day(as_of)),
+            Validity::Until(end) => Some(end),
             Validity::Always | Validity::Moment => None,
         };
         let provenance = Provenance {
@@ -342,6 +352,7 @@ impl AnswerCache {
             valid_for: valid_until.map(|end| (end - as_of).to_std().unwrap_or_default()),
             snapshot: rows.snapshot,
             dependencies,
+            is_whole,
         };
         let answer = self.render(query, rows.json.as_bytes(), provenance);
         let stored = reason != MissReason::Uncacheable
@@ -372,10 +383,7 @@ fn next_day(instant: DateTime<Utc>) -> DateTime<Utc> {
 mod tests {
     use std::{
         collections::VecDeque,
-        sync::{
-            Mutex,
-            atomic::{AtomicU32, Ordering},
-        },
+        sync::{Mutex, atomic::AtomicU32},
     };
 
     use metricd_core::{
@@ -548,7 +556,7 @@ mod tests {
                 cache.get(query, max_age, fresh).await.unwrap()
             })
         };
-        // In whichever order they come, a read for one caller is for nobody else.
+        // In whichever order they come, a read for one caller alone is not shared.
         for others in [[None, Some(Duration::ZERO)], [Some(Duration::ZERO), None]] {
             cache.entries.invalidate_all();
             let reads = script.reads.load(Ordering::Relaxed);
@@ -556,7 +564,7 @@ mod tests {
             let [first, second] = others.map(asking);
             settle().await;
             assert_eq!(script.reads.load(Ordering::Relaxed), reads + 2);
-            open.map(|open| open.send(()).unwrap());
+            open.into_iter().for_each(|open| open.send(()).unwrap());
             for answer in [first.await.unwrap(), second.await.unwrap()] {
                 assert!(matches!(answer.source, AnswerSource::Miss { collapsed: false, .. }));
             }
@@ -600,5 +608,6 @@ mod tests {
         let what = Changed::rows_of(&orders);
         cache.change_feed.changed(&[Change { by: TransactionId(5), what }]);
         changed.await;
+        assert!(answer.answer.is_watchable());
     }
 }

@@ -5,7 +5,6 @@
 //! [`Fresh`] token, which is given out only while the log was read within [`MAX_STALENESS`].
 
 use std::{
-    error::Error,
     fmt,
     sync::{
         Arc,
@@ -20,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::versions::VersionTable;
-use crate::ports::{ChangeLog, ChangeSink, StoreError};
+use crate::{
+    error_chain,
+    ports::{ChangeLog, ChangeSink, StoreError},
+};
 
 /// How often the log is read when no notification comes.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -139,7 +141,7 @@ impl ChangeFeed {
                 let read = self.read(&mut *self.position.lock().await).await;
                 match (&read, is_unavailable) {
                     (Err(error), false) => {
-                        let error = error as &dyn Error;
+                        let error = error_chain(error);
                         warn!(error, "Change feed unavailable; cache bypassed");
                     }
                     (Ok(()), true) => info!("Change feed available again"),
@@ -150,7 +152,7 @@ impl ChangeFeed {
             if pruned.elapsed() >= PRUNE_INTERVAL {
                 pruned = Instant::now();
                 if let Err(error) = self.log.prune(RETENTION).await {
-                    debug!(error = &error as &dyn Error, "Pruning the log of changes failed");
+                    debug!(error = error_chain(&error), "Pruning the log of changes failed");
                 }
             }
             let hint = self.log.hint();

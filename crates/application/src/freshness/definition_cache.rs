@@ -248,10 +248,22 @@ impl Entry {
             let details = metric.details.description.as_ref().map_or(0, String::len);
             let items =
                 metric.layouts.len() + query.columns.len() + query.template.parameters.len();
-            size_of::<Definition>() + texts + notes + details + 96 * items
+            let tables: usize = definition.tables.iter().map(table_weight).sum();
+            size_of::<Definition>() + texts + notes + details + 96 * items + tables
         });
         OVERHEAD_BYTES + size_of::<Self>() + self.dependencies.weight() + definition
     }
+}
+
+/// The memory of a table that a query reads, and of the keys of the rows that depend on it.
+fn table_weight(TableDependency { table, query_ids }: &TableDependency) -> usize {
+    let name = table.schema.as_ref().map_or(0, String::len) + table.name.len();
+    let ids: usize = query_ids
+        .iter()
+        .flatten()
+        .map(|id| 3 * size_of::<DependencyKey>() + name + 2 * id.len())
+        .sum();
+    3 * size_of::<DependencyKey>() + 3 * name + ids
 }
 
 #[cfg(test)]

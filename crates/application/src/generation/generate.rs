@@ -234,7 +234,7 @@ impl PromptContext<'_> {
                 }
                 Err(error @ GenerateError::Unavailable(_)) => {
                     warn!(
-                        error = &error as &dyn std::error::Error,
+                        error = error_chain(&error),
                         source = source.as_str(),
                         "Generator unavailable"
                     );

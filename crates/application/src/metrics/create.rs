@@ -16,7 +16,7 @@ use crate::{
     context::{Approval, Context},
     error::{Classified, Classify},
     generation::{Generation, GenerationError, generate},
-    idempotency::{ClaimError, KeyError, Outcome, Replayable, claim, store_response},
+    idempotency::{KeyError, Outcome, Replayable, claim, store_response},
     ports::StoreError,
     rights::permits,
 };
@@ -113,8 +113,9 @@ pub async fn create_metric(
         // A replayed request must not generate a query again. The key is released until the metric is
         // stored.
         let mut work = context.store.begin().await?;
-        if let Err(unclaimed) = claim(actor, context, work.as_mut(), request).await {
-            return unclaimed_outcome(unclaimed);
+        let replayed = claim::<CreateError>(actor, context, work.as_mut(), request).await?;
+        if let Some(response) = replayed {
+            return Ok(Outcome::Replayed(response));
         }
     }
     let id = MetricId(context.ids.fresh());
@@ -145,8 +146,9 @@ pub async fn create_metric(
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
     let created = Created { id, generation, shows_sql };
     let mut work = context.store.begin().await?;
-    if let Err(unclaimed) = claim(actor, context, work.as_mut(), request).await {
-        return unclaimed_outcome(unclaimed);
+    let replayed = claim::<CreateError>(actor, context, work.as_mut(), request).await?;
+    if let Some(response) = replayed {
+        return Ok(Outcome::Replayed(response));
     }
     work.insert_query(&query).await?;
     work.insert_metric(&metric).await?;
@@ -156,14 +158,6 @@ pub async fn create_metric(
     let (now, version) = (context.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
     Ok(Outcome::Executed(created))
-}
-
-fn unclaimed_outcome(unclaimed: ClaimError) -> Result<Outcome<Created>, CreateError> {
-    match unclaimed {
-        ClaimError::Replayed(response) => Ok(Outcome::Replayed(response)),
-        ClaimError::Refused(error) => Err(error.into()),
-        ClaimError::Store(error) => Err(error.into()),
-    }
 }
 
 /// Returns a new query and its metric, owned by `actor`, without details.

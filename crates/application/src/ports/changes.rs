@@ -105,7 +105,7 @@ pub enum WatchStep {
     /// The watch was added or removed.
     Done,
     /// Nothing to do: it already was, or was not, watched.
-    AlreadyWatched,
+    Unchanged,
     /// Skipped: a foreign table belongs to another server.
     Foreign,
 }
@@ -132,7 +132,7 @@ pub enum WatchError {
         "metricd records its own writes to {table}; other writers announce theirs by POST \
          /tables/{table}/changed"
     )]
-    Ours {
+    Reserved {
         /// The table that was named.
         table: String,
     },
@@ -166,7 +166,7 @@ impl Classify for WatchError {
         match self {
             Self::Missing { .. } => Cause::TableNotFound.into(),
             Self::NotATable { .. } => Cause::TableUnsupported.into(),
-            Self::Ours { .. } | Self::System { .. } => Cause::TableReserved.into(),
+            Self::Reserved { .. } | Self::System { .. } => Cause::TableReserved.into(),
             Self::NotAllowed { .. } => Cause::TableNotOwned.into(),
             Self::Busy { .. } => Cause::TableInUse.into(),
             Self::Store(error) => error.classify(),

@@ -40,11 +40,11 @@ pub enum KeyClaim {
 /// The idempotency keys of callers.
 #[async_trait]
 pub trait IdempotencyKeys: Send {
-    /// Claims the key of `once` for its caller. Responses stored before `since` have expired.
+    /// Claims the key of `request` for the caller `identity`. Responses stored before `since` have expired.
     async fn claim(
         &mut self,
-        whose: &Identity,
-        once: &IdempotentRequest,
+        identity: &Identity,
+        request: &IdempotentRequest,
         since: DateTime<Utc>,
     ) -> Result<KeyClaim, StoreError>;
 
@@ -52,9 +52,9 @@ pub trait IdempotencyKeys: Send {
     /// stored before `since`.
     async fn store_response(
         &mut self,
-        whose: &Identity,
-        once: &IdempotentRequest,
-        answer: &StoredResponse,
+        identity: &Identity,
+        request: &IdempotentRequest,
+        response: &StoredResponse,
         at: DateTime<Utc>,
         since: DateTime<Utc>,
     ) -> Result<(), StoreError>;

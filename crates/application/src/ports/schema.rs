@@ -16,11 +16,9 @@ pub trait SchemaSource: Send + Sync {
     /// When the database cannot be reached.
     async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError>;
 
-    /// Returns the tables, without values of their rows.
+    /// Returns the tables. Reads none of their rows.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
-        Ok(Arc::clone(&self.sampled().await?.schema))
-    }
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError>;
 }

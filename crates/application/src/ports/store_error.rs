@@ -21,7 +21,7 @@ pub enum StoreError {
     },
     /// The stored row is corrupt.
     #[error("the stored {what} {id} is corrupt")]
-    Damaged {
+    Corrupt {
         /// `metric` or `query`.
         what: &'static str,
         /// Its id.
@@ -34,6 +34,9 @@ pub enum StoreError {
     /// a later attempt may succeed.
     #[error("the database is busy or unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database does not accept a row that is to be written.
+    #[error("the database does not accept a row")]
+    Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Any other error of the database.
     #[error("the database reported an error")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -43,7 +46,8 @@ impl Classify for StoreError {
     fn classify(&self) -> Classified {
         match self {
             Self::Duplicate { .. } | Self::Reference { .. } => Cause::CatalogModified.into(),
-            Self::Damaged { .. } | Self::Failed(_) => Cause::Internal.into(),
+            // A use case that writes rows of a caller's own says what that means.
+            Self::Corrupt { .. } | Self::Rejected(_) | Self::Failed(_) => Cause::Internal.into(),
             Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     error::{Cause, Classified, Classify},
     freshness::Definition,
-    idempotency::{ClaimError, KeyError, Outcome, claim, store_response},
+    idempotency::{KeyError, Outcome, claim, store_response},
     ports::{IdempotentRequest, StoreError, StoredResponse},
     rights::find_definition,
 };
@@ -71,11 +71,9 @@ pub async fn create_record(
     let target = RecordTarget::new(definition.compiled.metric.query_id.clone(), now);
     let record = record(&target);
     let mut work = context.store.begin().await?;
-    match claim(actor, context, work.as_mut(), request).await {
-        Ok(()) => {}
-        Err(ClaimError::Replayed(response)) => return Ok(Outcome::Replayed(response)),
-        Err(ClaimError::Refused(error)) => return Err(error.into()),
-        Err(ClaimError::Store(error)) => return Err(error.into()),
+    let replayed = claim::<CreateRecordError>(actor, context, work.as_mut(), request).await?;
+    if let Some(response) = replayed {
+        return Ok(Outcome::Replayed(response));
     }
     work.insert_record(RecordId(context.ids.fresh()), &record).await?;
     store_response(actor, context, work.as_mut(), request, StoredResponse::default).await?;

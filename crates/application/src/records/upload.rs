@@ -21,9 +21,8 @@ use super::{
 use crate::{
     context::Context,
     error::{Cause, Classified, Classify},
-    idempotency::{ClaimError, Outcome, Replayable, claim, store_response},
+    idempotency::{Outcome, Replayable, claim, store_response},
     ports::StoreError,
-    rights::find_definition,
 };
 
 /// Records on this machine, checked already.
@@ -94,19 +93,16 @@ impl RecordUpload<'_> {
         replayable: Option<Replayable<'_, u64>>,
     ) -> Result<Outcome<u64>, CreateRecordsError> {
         let Self { actor, context, id } = self;
-        // The metric may have been deleted or given another query since the upload began.
-        let definition =
-            find_definition(actor, context, id).await.map_err(CreateRecordError::from)?;
-        let (definition, _) = definition.ok_or(CreateRecordError::NotFound)?;
+        // While the body was read, the metric may have been deleted or given another query, and the caller may have
+        // lost the permission.
+        let definition = authorized_metric(actor, context, id).await?;
         let now = context.clock.now();
         let target = RecordTarget::new(definition.compiled.metric.query_id.clone(), now);
         let mut work = context.store.begin().await?;
         let request = replayable.as_ref().map(|replayable| replayable.request);
-        match claim(actor, context, work.as_mut(), request).await {
-            Ok(()) => {}
-            Err(ClaimError::Replayed(response)) => return Ok(Outcome::Replayed(response)),
-            Err(ClaimError::Refused(error)) => return Err(CreateRecordError::from(error).into()),
-            Err(ClaimError::Store(error)) => return Err(error.into()),
+        let replayed = claim::<CreateRecordError>(actor, context, work.as_mut(), request).await?;
+        if let Some(response) = replayed {
+            return Ok(Outcome::Replayed(response));
         }
         let mut created = 0;
         loop {

@@ -101,7 +101,7 @@ pub enum LoadTableError {
     NoColumns,
     /// The table belongs to PostgreSQL or to metricd.
     #[error("{table} is reserved: {advice}")]
-    Ours {
+    Reserved {
         /// The table that was named.
         table: TableName,
         /// What to do instead.
@@ -149,11 +149,12 @@ impl Classify for LoadTableError {
             | Self::NoColumns
             | Self::UnknownColumns { .. }
             | Self::UnknownType(_) => Cause::InvalidFile.into(),
-            Self::Ours { .. } => Cause::TableReserved.into(),
+            Self::Reserved { .. } => Cause::TableReserved.into(),
             Self::Exists(_) => Cause::TableExists.into(),
             Self::Missing(_) => Cause::TableNotFound.into(),
             Self::NotATable(_) => Cause::TableUnsupported.into(),
             Self::Rejects(_) => Cause::Internal.into(),
+            Self::Store { source: StoreError::Rejected(_), .. } => Cause::InvalidFile.into(),
             Self::Store { source, .. } => source.classify(),
         }
     }
@@ -223,7 +224,7 @@ fn check_not_reserved(table: &TableName) -> Result<(), LoadTableError> {
         } else {
             return Ok(());
         };
-    Err(LoadTableError::Ours { table: table.clone(), advice })
+    Err(LoadTableError::Reserved { table: table.clone(), advice })
 }
 
 /// A column of the file, and the type that its cells must have.

@@ -27,7 +27,7 @@ use super::{
     fields::FieldCollector,
     grammar,
     lists::LISTS,
-    qualified::{is_builtin, qualified, written},
+    qualified::{is_builtin, names_database, qualified, written},
     table_name::TableName,
     tree::sval,
     walk::{SqlNode, Visitor, first_location, walk},
@@ -150,11 +150,8 @@ impl Inspector<'_> {
         let RangeVar { catalogname, schemaname, relname, location, .. } = table;
         let refuse = |message: String| Err(SqlFault::new(*location, message));
         if !catalogname.is_empty() {
-            let message =
-                format!("{catalogname}.{schemaname}.{relname}: a database cannot be named here");
-            return Err(
-                SqlFault::new(*location, message).hint("leave out the name of the database")
-            );
+            let name = format!("{catalogname}.{schemaname}.{relname}");
+            return Err(names_database(&name, *location));
         }
         let in_scope = || self.scopes.iter().flatten().any(|name| name == relname);
         let of_with = schemaname.is_empty() && in_scope();

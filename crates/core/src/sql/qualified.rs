@@ -18,10 +18,15 @@ pub(super) fn qualified(names: &[Node], location: i32) -> Result<(Option<&str>, 
         [schema, name] => Ok((Some(part(schema)), part(name))),
         _ => {
             let name = names.iter().map(part).collect::<Vec<_>>().join(".");
-            Err(SqlFault::new(location, format!("{name}: a database cannot be named here"))
-                .hint("leave out the name of the database"))
+            Err(names_database(&name, location))
         }
     }
+}
+
+/// The fault of a name that begins with a database's.
+pub(super) fn names_database(name: &str, location: i32) -> SqlFault {
+    SqlFault::new(location, format!("{name}: a database cannot be named here"))
+        .hint("leave out the name of the database")
 }
 
 /// Whether a name of `schema` is one of PostgreSQL's own.

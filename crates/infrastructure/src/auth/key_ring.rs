@@ -2,12 +2,12 @@
 //! fetch, and no client can make metricd fetch often.
 
 use std::{
-    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use metricd_application::error_chain;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
@@ -158,7 +158,7 @@ impl KeyRing {
                 warn!(
                     issuer,
                     known,
-                    error = &error as &dyn Error,
+                    error = error_chain(&error),
                     "Fetching issuer keys failed; the known keys stay in use"
                 );
                 remote.failure.store(Some(Arc::new(error)));

@@ -1,10 +1,13 @@
 //! The audit on PostgreSQL: events are added by the unit of work that they describe; denials, which have
 //! none, are added here. Nothing changes or removes one.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use metricd_application::ports::{AuditFilter, AuditLog, StoreError, StoredEvent};
+use metricd_application::{
+    error_chain,
+    ports::{AuditFilter, AuditLog, StoreError, StoredEvent},
+};
 use metricd_core::audit::AuditEvent;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use tokio::sync::Semaphore;
@@ -47,8 +50,8 @@ async fn add(engine: &Engine, event: &AuditEvent) -> Result<(), StoreError> {
 fn lose(event: &AuditEvent, failure: Option<&StoreError>) {
     let (subject, action) = (event.subject.as_str(), event.action.as_str());
     let object = object_columns(&event.object).1;
-    let failure = failure.map(|failure| failure as &dyn Error);
-    error!(subject, action, object, failure, "Audit event lost");
+    let error = failure.map(|failure| error_chain(failure));
+    error!(subject, action, object, error, "Audit event lost");
 }
 
 #[async_trait]
@@ -65,7 +68,11 @@ impl AuditLog for PgAuditLog {
                 match add(&engine, &event).await {
                     Err(StoreError::Unavailable(_)) if attempt < ATTEMPTS => {
                         attempt += 1;
-                        tokio::time::sleep(WAIT).await;
+                        // Once the connections are closed, the next attempt is the last.
+                        let closed = engine.pool().close_event();
+                        if tokio::time::timeout(WAIT, closed).await.is_ok() {
+                            attempt = ATTEMPTS;
+                        }
                     }
                     Err(failure) => break lose(&event, Some(&failure)),
                     Ok(()) => break,

@@ -2,7 +2,7 @@
 //!
 //! Must never repeat a URL in an error or a log: it may hold a password.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use metricd_core::sql::Gate;
 use secrecy::SecretString;
@@ -18,10 +18,10 @@ use super::errors::{DatabaseFault, pg_error};
 const OLDEST_SERVER: u32 = 13;
 
 /// Where the database is.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Target {
     /// A server: `postgres://`, `postgresql://` or `postgresql+<driver>://`.
-    Url(String),
+    Url(SecretString),
     /// The embedded PostgreSQL, in this folder.
     Embedded {
         /// The folder that metricd keeps its files in.
@@ -29,26 +29,14 @@ pub enum Target {
     },
 }
 
-// A URL holds a password.
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(_) => f.write_str("Url([REDACTED])"),
-            Self::Embedded { data_dir } => {
-                f.debug_struct("Embedded").field("data_dir", data_dir).finish()
-            }
-        }
-    }
-}
-
 /// How to connect.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
     /// Where to.
     pub target: Target,
-    /// The most connections of a server for metricd's own work, and as many again for the reader; two
-    /// more of each are kept for health checks and for ending queries. The embedded PostgreSQL has one,
-    /// whatever is said here.
+    /// The most connections of a server for metricd's own work, and as many again for the reader. Three more of each
+    /// are kept: for health checks and the listener, and for ending queries and reading the catalogs. The embedded
+    /// PostgreSQL has one, whatever is said here.
     pub max_connections: u32,
     /// How long a call waits for a free connection, on the embedded PostgreSQL for a permit to use the
     /// only one. The embedded one's start may take longer.

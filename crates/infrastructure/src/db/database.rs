@@ -105,6 +105,12 @@ impl Database {
         Arc::new(PgSchema::new(Arc::clone(&self.engine)))
     }
 
+    /// Returns which engine it is, for the log.
+    #[must_use]
+    pub fn engine_name(&self) -> &'static str {
+        self.engine.name()
+    }
+
     /// Whether other processes can write to it while this one does.
     #[must_use]
     pub fn is_shared(&self) -> bool {

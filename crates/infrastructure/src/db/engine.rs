@@ -12,7 +12,7 @@ use metricd_core::sql::Gate;
 use metricd_core::sql::TableName;
 use sea_orm::{DatabaseConnection, DbErr, SqlxPostgresConnector};
 use secrecy::ExposeSecret as _;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 #[cfg(feature = "embedded")]
 use sqlx::{Postgres, Transaction};
 use thiserror::Error;
@@ -23,6 +23,7 @@ use super::{
     errors::{retry_lost, store_error},
     queue::{Queue, RunPermit},
     reader::{Reader, ReaderConfig, ReaderError, ReaderSession},
+    simple_query::{execute, milliseconds},
 };
 #[cfg(feature = "embedded")]
 use super::{embedded::EmbeddedServer, run_to_completion::run_to_completion};
@@ -70,7 +71,9 @@ impl Engine {
     /// Connects to the server, or starts the embedded PostgreSQL.
     pub(super) async fn open(config: &DatabaseConfig) -> Result<Self, ConnectError> {
         let (pool, kind) = match &config.target {
-            Target::Url(url) => Kind::connect(connect::parse_url(url)?, config).await?,
+            Target::Url(url) => {
+                Kind::connect(connect::parse_url(url.expose_secret())?, config).await?
+            }
             #[cfg(feature = "embedded")]
             Target::Embedded { data_dir } => {
                 let server = EmbeddedServer::start(data_dir.clone()).await?;
@@ -112,6 +115,15 @@ impl Engine {
     {
         let work = async { retry_lost(self.connections(), work).await.map_err(store_error) };
         self.gate.within(work).await
+    }
+
+    /// What it is, for the log.
+    pub(super) fn name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Server(_) => "external",
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => "embedded",
+        }
     }
 
     /// Whether other processes can write to the database while this one does.
@@ -333,7 +345,8 @@ async fn begin_read_only(pool: &PgPool) -> Result<Transaction<'static, Postgres>
 }
 
 /// A session that runs authors' SQL and can only read: one of the reader's, or, on an engine without
-/// roles, a transaction that is READ ONLY and rolled back. Dropped, it ends with what it runs.
+/// roles, a transaction that is READ ONLY and rolled back. Dropped, it ends with what it runs on a server; the
+/// embedded engine finishes that first.
 pub(super) enum ReadSession {
     Reader(ReaderSession),
     #[cfg(feature = "embedded")]
@@ -370,8 +383,8 @@ impl ReadSession {
         match self {
             Self::Reader(session) => {
                 let begin = format!(
-                    "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; \
-                     SET LOCAL idle_in_transaction_session_timeout = {}; \
+                    "BEGIN READ ONLY; SET LOCAL statement_timeout = '{}'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '{}'; \
                      SET LOCAL cursor_tuple_fraction = 1",
                     milliseconds(statement_timeout),
                     milliseconds(idle_timeout),
@@ -395,13 +408,4 @@ impl ReadSession {
             Self::Transaction(tx) => tx.rollback().await,
         }
     }
-}
-
-async fn execute(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
-    Ok(())
-}
-
-fn milliseconds(time: Duration) -> u128 {
-    time.as_millis().min(i32::MAX.unsigned_abs().into())
 }

@@ -53,6 +53,11 @@ fn before_values(message: &str) -> &str {
     if said.is_empty() { "a value was refused" } else { said }
 }
 
+/// The planner's estimate in what `EXPLAIN (FORMAT JSON)` gives, in its own units.
+pub(crate) fn planner_cost(plan: &serde_json::Value) -> Option<f64> {
+    plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64)
+}
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether the connection itself broke: a retry on a fresh one may succeed at once.
@@ -159,7 +164,7 @@ pub(crate) fn corrupt(
     id: impl std::fmt::Display,
 ) -> impl FnOnce(CorruptRow) -> StoreError {
     let id = id.to_string();
-    move |corrupt| StoreError::Damaged { what, id, source: corrupt.into() }
+    move |corrupt| StoreError::Corrupt { what, id, source: corrupt.into() }
 }
 
 pub(crate) fn pg_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {

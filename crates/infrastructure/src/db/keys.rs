@@ -26,12 +26,12 @@ const PRUNE: &str = "
 impl IdempotencyKeys for PgUnitOfWork {
     async fn claim(
         &mut self,
-        whose: &Identity,
-        once: &IdempotentRequest,
+        identity: &Identity,
+        request: &IdempotentRequest,
         since: DateTime<Utc>,
     ) -> Result<KeyClaim, StoreError> {
-        let key = once.key.as_str();
-        let name = format!("{}\n{}\n{key}", whose.issuer, whose.subject);
+        let key = request.key.as_str();
+        let name = format!("{}\n{}\n{key}", identity.issuer, identity.subject);
         let lock = Statement::from_sql_and_values(
             DbBackend::Postgres,
             "SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS ours",
@@ -42,12 +42,12 @@ impl IdempotencyKeys for PgUnitOfWork {
         if !ours {
             return Ok(KeyClaim::InProgress);
         }
-        let id = (whose.issuer.clone(), whose.subject.clone(), key.to_owned());
-        let kept = Entity::find_by_id(id).one(&self.tx).await.map_err(store_error)?;
-        Ok(match kept.filter(|kept| kept.at >= since) {
+        let id = (identity.issuer.clone(), identity.subject.clone(), key.to_owned());
+        let stored = Entity::find_by_id(id).one(&self.tx).await.map_err(store_error)?;
+        Ok(match stored.filter(|stored| stored.at >= since) {
             None => KeyClaim::Acquired,
-            Some(kept) if kept.fingerprint == hex::encode(once.fingerprint) => {
-                KeyClaim::Replayed(StoredResponse { location: kept.location, body: kept.body })
+            Some(stored) if stored.fingerprint == hex::encode(request.fingerprint) => {
+                KeyClaim::Replayed(StoredResponse { location: stored.location, body: stored.body })
             }
             Some(_) => KeyClaim::Reused,
         })
@@ -55,16 +55,21 @@ impl IdempotencyKeys for PgUnitOfWork {
 
     async fn store_response(
         &mut self,
-        whose: &Identity,
-        once: &IdempotentRequest,
-        answer: &StoredResponse,
+        identity: &Identity,
+        request: &IdempotentRequest,
+        response: &StoredResponse,
         at: DateTime<Utc>,
         since: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let prune = Statement::from_sql_and_values(DbBackend::Postgres, PRUNE, [since.into()]);
         self.tx.execute_raw(prune).await.map_err(store_error)?;
-        let row =
-            ActiveModel::of(whose, once.key.as_str(), hex::encode(once.fingerprint), answer, at);
+        let row = ActiveModel::of(
+            identity,
+            request.key.as_str(),
+            hex::encode(request.fingerprint),
+            response,
+            at,
+        );
         let renewed = OnConflict::columns([Column::Issuer, Column::Subject, Column::Key])
             .update_columns([Column::Fingerprint, Column::Location, Column::Body, Column::At])
             .to_owned();

@@ -8,9 +8,13 @@ use metricd_core::{
     cell::CellType,
     sql::{TableName, quoted_name},
 };
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::{copying, errors::store_error, unit_of_work::PgUnitOfWork};
+use super::{
+    copying,
+    errors::{sqlstate, store_error},
+    unit_of_work::PgUnitOfWork,
+};
 
 /// A table, and each of its columns that a row can give; a table without any is one row.
 const COLUMNS: &str = "
@@ -101,6 +105,15 @@ impl Loading for PgUnitOfWork {
         let names: Vec<String> = columns.iter().map(|name| quoted_name(name)).collect();
         let copy = format!("COPY {} ({}) FROM STDIN", quoted(table), names.join(", "));
         let chunks = || copying::chunk(|lines| next(lines));
-        self.tx.copy_in(&copy, chunks).await.map_err(store_error)
+        self.tx.copy_in(&copy, chunks).await.map_err(rejected)
+    }
+}
+
+/// An error of a copy: of its rows, where it is about data or a constraint.
+fn rejected(error: DbErr) -> StoreError {
+    let is_of_row = sqlstate(&error).is_some_and(|code| matches!(&code[..2], "22" | "23"));
+    match store_error(error) {
+        StoreError::Failed(source) if is_of_row => StoreError::Rejected(source),
+        other => other,
     }
 }

@@ -29,6 +29,7 @@ mod reader;
 mod records;
 mod run_to_completion;
 mod schema;
+mod simple_query;
 mod stale_while_revalidate;
 mod stored_template;
 mod transaction;

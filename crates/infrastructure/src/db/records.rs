@@ -28,7 +28,7 @@ use super::{
     unit_of_work::PgUnitOfWork,
 };
 
-/// How many duplicates records get their keys at a time.
+/// How many duplicates get their keys at a time.
 const BATCH: i64 = 10_000;
 
 /// The key of the record that has `ordinal` equal ones before it.
@@ -67,11 +67,11 @@ impl PgUnitOfWork {
         Ok(())
     }
 
-    /// Puts the records that equal an earlier one aside, each with its ordinal, and counts them. Looks for
-    /// none where it is known that there is none.
-    async fn find_surplus(&mut self, are_distinct: bool) -> Result<u64, StoreError> {
+    /// Finds the records that equal an earlier one, stores each with its ordinal in a table of their own, and counts
+    /// them. Looks for none where it is known that there is none.
+    async fn find_duplicates(&mut self, are_distinct: bool) -> Result<u64, StoreError> {
         let mut sql = String::from(
-            "CREATE TEMPORARY TABLE metricd_surplus ON COMMIT DROP AS \
+            "CREATE TEMPORARY TABLE metricd_duplicates ON COMMIT DROP AS \
              SELECT index, line, content_key, ordinal, equals FROM ( \
                  SELECT index, line, content_key, row_number() OVER equal - 1 AS ordinal, \
                      first_value(index) OVER equal AS equals \
@@ -93,7 +93,7 @@ impl PgUnitOfWork {
         self.run(
             "DELETE FROM pg_temp.metricd_stage AS stage USING public.metrics AS present \
              WHERE present.id = stage.id AND present.metric_id = stage.metric_id \
-                 AND NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS duplicates \
+                 AND NOT EXISTS (SELECT FROM pg_temp.metricd_duplicates AS duplicates \
                      WHERE duplicates.index = stage.index)",
             Vec::new(),
         )
@@ -107,7 +107,7 @@ impl PgUnitOfWork {
         let left = match duplicates {
             0 => "",
             _ => {
-                "WHERE NOT EXISTS (SELECT FROM pg_temp.metricd_surplus AS duplicates \
+                "WHERE NOT EXISTS (SELECT FROM pg_temp.metricd_duplicates AS duplicates \
                      WHERE duplicates.index = stage.index)"
             }
         };
@@ -146,8 +146,8 @@ impl PgUnitOfWork {
     }
 
     /// Stores the records that equal earlier ones, each under the key of its ordinal.
-    async fn store_surplus(&mut self) -> Result<u64, StoreError> {
-        self.run("CREATE UNIQUE INDEX ON pg_temp.metricd_surplus (index)", Vec::new()).await?;
+    async fn store_duplicates(&mut self) -> Result<u64, StoreError> {
+        self.run("CREATE UNIQUE INDEX ON pg_temp.metricd_duplicates (index)", Vec::new()).await?;
         self.run("CREATE UNIQUE INDEX ON pg_temp.metricd_stage (index)", Vec::new()).await?;
         let insert = counting(&format!(
             "INSERT INTO public.metrics (metric_id, {COLUMNS}) \
@@ -161,7 +161,7 @@ impl PgUnitOfWork {
         loop {
             let rows = self
                 .rows(
-                    "SELECT index, content_key, ordinal FROM pg_temp.metricd_surplus \
+                    "SELECT index, content_key, ordinal FROM pg_temp.metricd_duplicates \
                      WHERE index > $1 ORDER BY index LIMIT $2",
                     vec![after.into(), BATCH.into()],
                 )
@@ -184,7 +184,7 @@ impl PgUnitOfWork {
     async fn first_duplicates(&mut self) -> Result<Vec<DuplicateRecord>, StoreError> {
         let rows = self
             .rows(
-                "SELECT index, line, equals FROM pg_temp.metricd_surplus ORDER BY index LIMIT $1",
+                "SELECT index, line, equals FROM pg_temp.metricd_duplicates ORDER BY index LIMIT $1",
                 vec![listed()],
             )
             .await?;
@@ -331,17 +331,18 @@ impl Records for PgUnitOfWork {
         let order = "ANALYZE pg_temp.metricd_stage (content_key, metric_id, id), \
                      public.metrics (metric_id, id)";
         self.run(order, Vec::new()).await?;
-        let duplicates = self.find_surplus(are_distinct).await?;
-        self.run("ANALYZE pg_temp.metricd_surplus", Vec::new()).await?;
+        let duplicates = self.find_duplicates(are_distinct).await?;
+        self.run("ANALYZE pg_temp.metricd_duplicates", Vec::new()).await?;
         let unknown_queries = self.unknown_queries().await?;
         self.drop_present().await?;
         let mut created = self.store_distinct(duplicates).await?;
         let mut first_duplicates = Vec::new();
         if duplicates > 0 {
-            created += self.store_surplus().await?;
+            created += self.store_duplicates().await?;
             first_duplicates = self.first_duplicates().await?;
         }
-        self.run("DROP TABLE pg_temp.metricd_stage, pg_temp.metricd_surplus", Vec::new()).await?;
+        self.run("DROP TABLE pg_temp.metricd_stage, pg_temp.metricd_duplicates", Vec::new())
+            .await?;
         self.staged = None;
         Ok(StagingOutcome {
             created,

@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use super::{
     engine::Engine,
-    errors::{DatabaseFault, is_unavailable, pg_error, retry_lost},
+    errors::{DatabaseFault, is_unavailable, pg_error, planner_cost, retry_lost},
     run_to_completion::run_to_completion,
     stale_while_revalidate::StaleWhileRevalidate,
 };
@@ -55,15 +55,19 @@ const ALL_TABLES: Duration = Duration::from_secs(5);
 /// The schema of a database: what the reader was granted, on an engine without roles what is in `public`.
 pub(super) struct PgSchema {
     engine: Arc<Engine>,
-    cached: StaleWhileRevalidate<SampledSchema>,
+    cached: StaleWhileRevalidate<Schema>,
+    sampled: StaleWhileRevalidate<SampledSchema>,
 }
 
 impl PgSchema {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, cached: StaleWhileRevalidate::new(FRESH, USABLE) }
+        let (cached, sampled) =
+            (StaleWhileRevalidate::new(FRESH, USABLE), StaleWhileRevalidate::new(FRESH, USABLE));
+        Self { engine, cached, sampled }
     }
 
-    async fn read(&self) -> Result<SampledSchema, sqlx::Error> {
+    /// The tables with their columns, and the values of enums.
+    async fn tables(&self) -> Result<Vec<FoundTable>, sqlx::Error> {
         let pool = self.engine.catalog_connection()?;
         let connections = pool.options().get_max_connections();
         let columns = || sqlx::query(COLUMNS).bind(self.engine.has_grants()).fetch_all(pool);
@@ -92,6 +96,17 @@ impl PgSchema {
             }
         }
         tables.retain(|found| self.engine.may_read(&found.table.name));
+        Ok(tables)
+    }
+
+    async fn read(&self) -> Result<Schema, sqlx::Error> {
+        let tables = self.tables().await?.into_iter().map(|found| found.table);
+        Ok(Schema { tables: tables.collect() })
+    }
+
+    async fn sample(&self) -> Result<SampledSchema, sqlx::Error> {
+        let mut tables = self.tables().await?;
+        let pool = self.engine.catalog_connection()?;
         let mut common = common_values(pool, &tables).await?;
         let started = Instant::now();
         for found in &mut tables {
@@ -103,7 +118,13 @@ impl PgSchema {
                 if is_unavailable(&error) {
                     return Err(error);
                 }
-                debug!(%error, table = %found.table.name, "Could not read a table's column values");
+                let table = &found.table.name;
+                // The database's message may quote a row.
+                let error = match pg_error(&error) {
+                    Some(fault) => DatabaseFault::while_reading(fault).to_string(),
+                    None => error.to_string(),
+                };
+                debug!(error, %table, "Could not read a table's column values");
             }
         }
         Ok(sampled(tables))
@@ -113,6 +134,11 @@ impl PgSchema {
 #[async_trait]
 impl SchemaSource for PgSchema {
     async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
+        let sample = async { Box::pin(self.sample()).await.map_err(schema_error) };
+        self.sampled.get("sampled schema", self.engine.gate().within(sample)).await
+    }
+
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
         let read = async { Box::pin(self.read()).await.map_err(schema_error) };
         self.cached.get("schema", self.engine.gate().within(read)).await
     }
@@ -203,8 +229,7 @@ async fn look(pool: &PgPool, sql: &str, is_view: bool) -> Result<Option<PgRow>, 
         let explain = format!("EXPLAIN (FORMAT JSON) {sql}");
         let plan: serde_json::Value =
             sqlx::query_scalar(AssertSqlSafe(explain)).fetch_one(&mut *tx).await?;
-        let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
-        if cost.is_none_or(|cost| cost > MAX_VIEW_COST) {
+        if planner_cost(&plan).is_none_or(|cost| cost > MAX_VIEW_COST) {
             return tx.rollback().await.map(|()| None);
         }
     }

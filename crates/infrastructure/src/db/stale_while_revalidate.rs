@@ -1,6 +1,6 @@
 //! A stale-while-revalidate cache of one value.
 //!
-//! Must never make a caller wait for a refresh while a stale value can still be used, nor serve one that
+//! Must never make a second caller wait for a refresh while a stale value can still be used, nor serve one that
 //! could not be refreshed for too long.
 
 use std::{
@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use metricd_application::error_chain;
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
@@ -73,10 +74,12 @@ impl<T> StaleWhileRevalidate<T> {
         if let (Some((stale, age)), Some(cached)) = (usable, cached.as_mut()) {
             cached.tried_at = Instant::now();
             let age_seconds = age.as_secs();
+            let error = error_chain(error);
             warn!(error, what, age_seconds, "Refresh failed; serving the stale value");
             return Some(stale);
         }
         if cached.take().is_some() {
+            let error = error_chain(error);
             warn!(error, what, "Refresh failed; the stale value is too old and was dropped");
         }
         None

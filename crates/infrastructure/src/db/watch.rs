@@ -111,7 +111,7 @@ impl PgUnitOfWork {
         let named = table.to_string();
         let full = table.clone().qualified();
         if full == records_table() {
-            return Err(WatchError::Ours { table: named });
+            return Err(WatchError::Reserved { table: named });
         }
         if matches!(full.schema(), "metricd" | "pg_catalog" | "information_schema" | "pg_toast") {
             return Err(WatchError::System { table: named });
@@ -150,7 +150,7 @@ impl PgUnitOfWork {
                         done.map_err(|error| failure(&member, error))?;
                         WatchStep::Done
                     }
-                    None => WatchStep::AlreadyWatched,
+                    None => WatchStep::Unchanged,
                 },
                 _ => WatchStep::Foreign,
             };

@@ -14,6 +14,7 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
     PolicyId, PolicySet, Request, Response, Schema, ValidationMode, ValidationWarning, Validator,
 };
+use metricd_application::error_chain;
 use metricd_core::{
     actor::{Action, Identity, Object},
     ids::MetricId,
@@ -211,8 +212,7 @@ impl LoadedPolicies {
                 Some(response.decision() == Decision::Allow)
             }
             Err(failure) => {
-                let failure: &dyn std::error::Error = &failure;
-                error!(%action, failure, "Authorization decision failed; access denied");
+                error!(%action, error = error_chain(&failure), "Authorization decision failed; access denied");
                 None
             }
         })
@@ -291,7 +291,7 @@ impl LoadedPolicies {
             let Some(entry) = self.entries.get(failure.policy_id()) else { continue };
             if !entry.is_reported.swap(true, Ordering::Relaxed) {
                 let policy = &entry.mention;
-                warn!(%policy, failure = %failure.inner(), "Policy evaluation failed; the policy does not apply");
+                warn!(%policy, error = %failure.inner(), "Policy evaluation failed; the policy does not apply");
             }
         }
     }

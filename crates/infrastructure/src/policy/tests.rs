@@ -473,11 +473,11 @@ fn a_policy_that_fails_does_not_apply() {
     let metric = metric(1);
     assert!(!may_on(&policies, &who, Action::Edit, &metric));
     assert!(may_on(&policies, &who, Action::Read, &metric));
-    let told = policies.explain(&who, Action::Edit, &Object::Metric(&metric));
-    assert!(!told.allowed && told.determining.is_empty(), "{told:?}");
-    assert_eq!(told.errors.len(), 1);
-    assert!(told.errors[0].starts_with("fails (line 1): "), "{told:?}");
-    assert!(told.errors[0].contains("overflow"), "{told:?}");
+    let explained = policies.explain(&who, Action::Edit, &Object::Metric(&metric));
+    assert!(!explained.allowed && explained.determining.is_empty(), "{explained:?}");
+    assert_eq!(explained.errors.len(), 1);
+    assert!(explained.errors[0].starts_with("fails (line 1): "), "{explained:?}");
+    assert!(explained.errors[0].contains("overflow"), "{explained:?}");
 }
 
 #[test]
@@ -489,8 +489,8 @@ fn an_explanation_names_the_policies_that_decided() {
     let metric = metric(1);
     let object = Object::Metric(&metric);
     let who = caller("ann", &[]);
-    let told = policies.explain(&who, Action::Read, &object);
-    assert_eq!(told.determining, [PolicyMention { id: None, line: 2 }]);
+    let explained = policies.explain(&who, Action::Read, &object);
+    assert_eq!(explained.determining, [PolicyMention { id: None, line: 2 }]);
 
     let policies = load(
         "@id(\"readers\")\npermit (principal, action == Action::\"read\", resource);\n\
@@ -499,15 +499,15 @@ fn an_explanation_names_the_policies_that_decided() {
          when { principal.subject == \"ann\" };",
     );
     let explain = |subject: &str, action| {
-        let told = policies.explain(&caller(subject, &[]), action, &object);
-        let mentions: Vec<String> = told.determining.iter().map(ToString::to_string).collect();
-        (told.allowed, mentions.join(", "))
+        let explained = policies.explain(&caller(subject, &[]), action, &object);
+        let mentions: Vec<String> = explained.determining.iter().map(ToString::to_string).collect();
+        (explained.allowed, mentions.join(", "))
     };
     assert_eq!(explain("ann", Action::Read), (true, "readers (line 1), all (line 4)".into()));
     assert_eq!(explain("ann", Action::Edit), (false, "no ann (line 5)".into()));
     assert_eq!(explain("bob", Action::Edit), (true, "all (line 4)".into()));
-    let told = policies.explain(&who, Action::Import, &object);
-    assert!(!told.allowed && told.errors.len() == 1, "{told:?}");
+    let explained = policies.explain(&who, Action::Import, &object);
+    assert!(!explained.allowed && explained.errors.len() == 1, "{explained:?}");
 }
 
 #[test]

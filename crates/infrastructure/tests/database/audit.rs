@@ -89,7 +89,7 @@ async fn pages_hold_matching_events_latest_first() {
 
         let count = async |filter| events(db, filter).await.len();
         let all = AuditFilter::default;
-        let edits = AuditFilter { action: Some(AuditedAction::Asked(Action::Edit)), ..all() };
+        let edits = AuditFilter { action: Some(AuditedAction::Requested(Action::Edit)), ..all() };
         assert_eq!(count(edits).await, 13);
         let denied = AuditFilter { outcome: Some(AuditOutcome::Denied), ..all() };
         assert_eq!(count(denied).await, 9);
@@ -129,7 +129,7 @@ async fn a_denial_is_written_whether_its_caller_waits_or_not() {
     on_each_engine_migrated(async |db, engine| {
         let denied = || {
             let at = moment("2025-08-02T12:00:00").and_utc();
-            let action = AuditedAction::Asked(Action::Delete);
+            let action = AuditedAction::Requested(Action::Delete);
             AuditEvent::denied(&Actor::operator(), at, action, AuditedObject::Catalog)
         };
         let audit = db.audit();

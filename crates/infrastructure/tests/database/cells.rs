@@ -33,7 +33,7 @@ async fn cast(pool: &PgPool, text: &str, ty: CellType) -> Result<String, sqlx::E
 fn what_a_type_takes_is_a_value_of_it() {
     let runtime = Runtime::new().unwrap();
     let native = NativeServer::start();
-    let db = runtime.block_on(connect(Target::Url(native.url())));
+    let db = runtime.block_on(connect(Target::Url(native.url().into())));
     let config = Config { cases: 1_500, source_file: Some(file!()), ..Config::default() };
     let outcome = TestRunner::new(config).run(&nearly(), |text| {
         for ty in CellType::ALL {

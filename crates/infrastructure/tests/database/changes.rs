@@ -37,33 +37,33 @@ fn any_rows_of(table: &str) -> Changed {
 }
 
 async fn now(log: &dyn ChangeLog) -> Snapshot {
-    let news = log.since(None).await.unwrap();
-    assert!(news.changes.is_empty(), "{news:?}");
-    assert!(news.is_whole);
-    news.snapshot
+    let batch = log.since(None).await.unwrap();
+    assert!(batch.changes.is_empty(), "{batch:?}");
+    assert!(batch.is_whole);
+    batch.snapshot
 }
 
 /// What `seen` does not see, all of it.
 async fn since(log: &dyn ChangeLog, seen: &Snapshot) -> Vec<Changed> {
-    let news = log.since(Some(seen)).await.unwrap();
-    assert!(news.is_whole, "{news:?}");
-    for change in &news.changes {
-        assert!(!seen.sees(change.by) && news.snapshot.sees(change.by), "{news:?}");
+    let batch = log.since(Some(seen)).await.unwrap();
+    assert!(batch.is_whole, "{batch:?}");
+    for change in &batch.changes {
+        assert!(!seen.sees(change.by) && batch.snapshot.sees(change.by), "{batch:?}");
     }
-    news.changes.into_iter().map(|change| change.what).collect()
+    batch.changes.into_iter().map(|change| change.what).collect()
 }
 
-/// Remembers what it is told.
+/// Records the changes.
 #[derive(Default)]
-struct Told(Mutex<Vec<Change>>);
+struct RecordingSink(Mutex<Vec<Change>>);
 
-impl ChangeSink for Told {
+impl ChangeSink for RecordingSink {
     fn changed(&self, changes: &[Change]) {
         self.0.lock().unwrap().extend_from_slice(changes);
     }
 }
 
-impl Told {
+impl RecordingSink {
     fn take(&self) -> Vec<Change> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -89,7 +89,7 @@ async fn refused(session: &mut PgConnection, sql: &str) -> String {
 
 async fn native() -> (NativeServer, Database) {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     (server, db)
 }
@@ -117,16 +117,16 @@ async fn unwatch(db: &Database, table: &str) -> Result<Vec<Watched>, WatchError>
 #[tokio::test(flavor = "multi_thread")]
 async fn every_write_is_logged_and_announced_after_its_commit() {
     on_each_engine_migrated(async |db, engine| {
-        let (log, told) = (db.changes(), Arc::new(Told::default()));
-        let store = db.store(told.clone());
+        let (log, sink) = (db.changes(), Arc::new(RecordingSink::default()));
+        let store = db.store(sink.clone());
         let mut seen = now(log.as_ref()).await;
         let mut noted = async |expected: &[Changed]| {
-            let news = log.since(Some(&seen)).await.unwrap();
-            assert!(news.is_whole);
-            assert_eq!(news.changes, told.take(), "{engine:?}");
-            let what: Vec<_> = news.changes.into_iter().map(|change| change.what).collect();
+            let batch = log.since(Some(&seen)).await.unwrap();
+            assert!(batch.is_whole);
+            assert_eq!(batch.changes, sink.take(), "{engine:?}");
+            let what: Vec<_> = batch.changes.into_iter().map(|change| change.what).collect();
             assert_eq!(what, expected, "{engine:?}");
-            seen = news.snapshot;
+            seen = batch.snapshot;
         };
 
         commit(store.as_ref(), async |_| {}).await;
@@ -205,8 +205,8 @@ async fn a_load_notes_whose_records_are_new() {
 #[tokio::test(flavor = "multi_thread")]
 async fn caches_are_invalidated_though_the_caller_disconnects_during_the_commit() {
     on_each_engine_migrated(async |db, engine| {
-        let told = Arc::new(Told::default());
-        let store = db.store(told.clone());
+        let sink = Arc::new(RecordingSink::default());
+        let store = db.store(sink.clone());
         let mut committed = 0;
         for polls in 1..40 {
             let query = query(&format!("q{polls}"));
@@ -217,7 +217,7 @@ async fn caches_are_invalidated_though_the_caller_disconnects_during_the_commit(
             })
             .await;
             assert_every_connection_is_clean(db, &format!("{engine:?}, poll {polls}")).await;
-            let changes = told.take();
+            let changes = sink.take();
             let is_there = format!("SELECT count(*) FROM metricd.queries WHERE id = 'q{polls}'");
             let is_there = number(db.pool(), &is_there).await == 1;
             let what: Vec<_> = changes.into_iter().map(|change| change.what).collect();
@@ -236,8 +236,8 @@ async fn caches_are_invalidated_though_the_caller_disconnects_during_the_commit(
 #[tokio::test(flavor = "multi_thread")]
 async fn caches_are_told_of_a_commit_with_unknown_outcome() {
     let (server, db) = native().await;
-    let told = Arc::new(Told::default());
-    let store = db.store(told.clone());
+    let sink = Arc::new(RecordingSink::default());
+    let store = db.store(sink.clone());
     // The session ends in the middle of the commit: its outcome is unknown.
     execute(
         db.pool(),
@@ -250,7 +250,7 @@ async fn caches_are_told_of_a_commit_with_unknown_outcome() {
     let mut work = store.begin().await.unwrap();
     work.insert_query(&query("q")).await.unwrap();
     work.commit(&event(), &[]).await.unwrap_err();
-    let what: Vec<_> = told.take().into_iter().map(|change| change.what).collect();
+    let what: Vec<_> = sink.take().into_iter().map(|change| change.what).collect();
     assert_eq!(what, [Changed::Query(query_id("q"))]);
     drop(server);
 }
@@ -271,20 +271,20 @@ async fn who_commits_late_is_not_missed() {
     run(&mut early, "BEGIN").await;
     run(&mut early, &note("early")).await;
     run(&mut late, &note("late")).await;
-    let news = log.since(Some(&start)).await.unwrap();
-    assert_eq!(news.changes.len(), 1);
-    assert_eq!(news.changes[0].what, any_rows_of("late"));
+    let batch = log.since(Some(&start)).await.unwrap();
+    assert_eq!(batch.changes.len(), 1);
+    assert_eq!(batch.changes[0].what, any_rows_of("late"));
 
     // The one that began first commits last: after both were looked for, and after another one.
     run(&mut late, &note("later")).await;
-    let between = log.since(Some(&news.snapshot)).await.unwrap();
-    assert_eq!(since(log.as_ref(), &news.snapshot).await, [any_rows_of("later")]);
+    let between = log.since(Some(&batch.snapshot)).await.unwrap();
+    assert_eq!(since(log.as_ref(), &batch.snapshot).await, [any_rows_of("later")]);
     run(&mut early, "COMMIT").await;
     assert_eq!(since(log.as_ref(), &between.snapshot).await, [any_rows_of("early")]);
     let all: BTreeSet<_> = since(log.as_ref(), &start).await.iter().map(text_of).collect();
     assert_eq!(all, BTreeSet::from(["early".into(), "late".into(), "later".into()]));
 
-    // What was undone is never told, and what its transaction was called is not waited for.
+    // What was undone is never sink, and what its transaction was called is not waited for.
     let seen = now(log.as_ref()).await;
     run(&mut early, "BEGIN").await;
     run(&mut early, &note("undone")).await;
@@ -305,9 +305,9 @@ async fn what_a_newer_version_notes_is_taken_for_anything() {
         let log = db.changes();
         let seen = now(log.as_ref()).await;
         execute(db.pool(), "INSERT INTO metricd.changes (kind) VALUES ('dashboard')").await;
-        let news = log.since(Some(&seen)).await.unwrap();
-        assert!(!news.is_whole, "{engine:?}");
-        assert_eq!(since(log.as_ref(), &news.snapshot).await, [], "{engine:?}");
+        let batch = log.since(Some(&seen)).await.unwrap();
+        assert!(!batch.is_whole, "{engine:?}");
+        assert_eq!(since(log.as_ref(), &batch.snapshot).await, [], "{engine:?}");
     })
     .await;
 }
@@ -399,14 +399,14 @@ async fn a_listener_is_notified_by_others_and_after_a_reconnect() {
     hint().await;
     wait_for_number(db.pool(), listening, 1).await;
 
-    let other = connect(Target::Url(server.url())).await;
+    let other = connect(Target::Url(server.url().into())).await;
     let mut seen = now(log.as_ref()).await;
     for table in ["a", "b"] {
         commit(other.uncached_store().as_ref(), async |work| work.note(any_rows_of(table))).await;
         hint().await;
-        let news = log.since(Some(&seen)).await.unwrap();
-        assert_eq!(news.changes.len(), 1, "{news:?}");
-        seen = news.snapshot;
+        let batch = log.since(Some(&seen)).await.unwrap();
+        assert_eq!(batch.changes.len(), 1, "{batch:?}");
+        seen = batch.snapshot;
     }
     let quiet = tokio::time::timeout(Duration::from_millis(100), log.hint()).await;
     assert!(quiet.is_err(), "a hint without a cause");
@@ -567,10 +567,10 @@ async fn what_others_write_to_a_watched_table_is_noted() {
         let mut first = steps(&watch(db, "sales.orders").await.unwrap());
         first.sort_by(|one, other| one.0.cmp(&other.0));
         assert_eq!(first, each(WatchStep::Done), "{engine:?}");
-        let told: BTreeSet<_> = since(log.as_ref(), &unwatched).await.iter().map(text_of).collect();
-        assert_eq!(told.len(), 4, "what came before is told: {told:?}");
+        let sink: BTreeSet<_> = since(log.as_ref(), &unwatched).await.iter().map(text_of).collect();
+        assert_eq!(sink.len(), 4, "what came before is sink: {sink:?}");
         let again = watch(db, "sales.orders").await.unwrap();
-        assert!(again.iter().all(|of| of.step == WatchStep::AlreadyWatched), "{again:?}");
+        assert!(again.iter().all(|of| of.step == WatchStep::Unchanged), "{again:?}");
         assert_eq!(number(db.pool(), triggers).await, 4, "{engine:?}");
 
         for (statement, table) in [
@@ -598,7 +598,7 @@ async fn what_others_write_to_a_watched_table_is_noted() {
         last.sort_by(|one, other| one.0.cmp(&other.0));
         assert_eq!(last, each(WatchStep::Done), "{engine:?}");
         let again = unwatch(db, "sales.orders").await.unwrap();
-        assert!(again.iter().all(|of| of.step == WatchStep::AlreadyWatched), "{again:?}");
+        assert!(again.iter().all(|of| of.step == WatchStep::Unchanged), "{again:?}");
         let seen = now(log.as_ref()).await;
         execute(db.pool(), "TRUNCATE sales.orders").await;
         assert_eq!(since(log.as_ref(), &seen).await, [], "{engine:?}");
@@ -716,12 +716,12 @@ async fn serializable_writers_of_watched_tables_do_not_stand_in_each_others_way(
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_another_role_are_watched_with_its_grants() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     execute(db.pool(), "CREATE ROLE ours LOGIN CREATEROLE; CREATE ROLE shop LOGIN").await;
     execute(db.pool(), "CREATE DATABASE metricd OWNER ours").await;
     db.close().await;
-    let db = connect(Target::Url(server.url_of("ours", "metricd"))).await;
-    let owner = connect(Target::Url(server.url_of("postgres", "metricd"))).await;
+    let db = connect(Target::Url(server.url_of("ours", "metricd").into())).await;
+    let owner = connect(Target::Url(server.url_of("postgres", "metricd").into())).await;
     execute(
         owner.pool(),
         "GRANT ALL ON SCHEMA public TO ours; CREATE SCHEMA shop AUTHORIZATION shop; \
@@ -740,5 +740,5 @@ async fn tables_of_another_role_are_watched_with_its_grants() {
     let error = unwatch(&db, "shop.orders").await.unwrap_err();
     let WatchError::NotAllowed { remedy, .. } = error else { panic!("{error:?}") };
     execute(owner.pool(), &remedy).await;
-    assert_eq!(unwatch(&db, "shop.orders").await.unwrap()[0].step, WatchStep::AlreadyWatched);
+    assert_eq!(unwatch(&db, "shop.orders").await.unwrap()[0].step, WatchStep::Unchanged);
 }

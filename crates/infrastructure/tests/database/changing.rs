@@ -49,7 +49,7 @@ async fn until_waiting<T>(db: &Database, sessions: i64, updates: &[&JoinHandle<T
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_a_shared_query_take_turns() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     commit(db.uncached_store().as_ref(), async |uow| {
         uow.insert_query(&query("q")).await.unwrap();
@@ -81,7 +81,7 @@ async fn changes_of_a_shared_query_take_turns() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadlock_is_worth_another_attempt() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let store = db.uncached_store();
     commit(store.as_ref(), async |uow| {
@@ -160,7 +160,7 @@ async fn load(context: &Context, files: CatalogFiles) -> Report {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn changes_wait_for_an_import_and_come_after_it() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let dir = TempDir::new().unwrap();
     let [one, two, three] = [1, 2, 3].map(|n| MetricId(Uuid::from_u128(n)));
@@ -208,7 +208,7 @@ async fn changes_wait_for_an_import_and_come_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_way_back_is_not_taken_on_another_query() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let id = metric_id(1);
     commit(db.uncached_store().as_ref(), async |uow| {

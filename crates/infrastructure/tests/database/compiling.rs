@@ -256,7 +256,7 @@ async fn a_stored_query_is_checked_against_current_settings() {
     let dir = TempDir::new().unwrap();
     for engine in [Engine::Native, Engine::Embedded] {
         let target = || match engine {
-            Engine::Native => Target::Url(server.url()),
+            Engine::Native => Target::Url(server.url().into()),
             Engine::Embedded => embedded(dir.path()),
         };
         let wide = GateExtension {

@@ -27,7 +27,7 @@ async fn every_session_is_settled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_broke_while_idle_is_replaced() {
     let mut server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let (store, catalog, runner) = (db.uncached_store(), db.catalog(), db.runner());
 
@@ -82,7 +82,7 @@ async fn health_does_not_wait_behind_queries() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_gone_is_said_to_be() {
     let server = NativeServer::start();
-    let target = Target::Url(server.url());
+    let target = Target::Url(server.url().into());
     let config = DatabaseConfig::new(target);
     let db = Database::connect(config.clone()).await.unwrap();
     db.migrate().await.unwrap();
@@ -99,7 +99,8 @@ async fn a_server_that_is_gone_is_said_to_be() {
 async fn an_error_of_connecting_names_the_server_and_no_password() {
     let server = NativeServer::start();
     let url = server.url_of("ann:hunter2", "nowhere");
-    let error = Database::connect(DatabaseConfig::new(Target::Url(url))).await.err().unwrap();
+    let error =
+        Database::connect(DatabaseConfig::new(Target::Url(url.into()))).await.err().unwrap();
     let text = format!("{error} {error:?}");
     assert!(text.contains("nowhere") && !text.contains("hunter2"), "{text}");
 

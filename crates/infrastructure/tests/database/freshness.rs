@@ -327,7 +327,7 @@ impl Server {
     }
 }
 
-type Asked = Result<SourcedAnswer, ReadError>;
+type ReadOutcome = Result<SourcedAnswer, ReadError>;
 
 /// Both servers with the metrics of one run.
 struct Running<'a> {
@@ -335,7 +335,7 @@ struct Running<'a> {
     database: &'a Database,
     metrics: Vec<(MetricId, QueryId)>,
     open: Option<Box<dyn UnitOfWork>>,
-    slow: Option<(usize, JoinHandle<Asked>)>,
+    slow: Option<(usize, JoinHandle<ReadOutcome>)>,
 }
 
 fn sql(metric: usize, query: &QueryId, edits: u64) -> String {
@@ -347,7 +347,7 @@ fn sql(metric: usize, query: &QueryId, edits: u64) -> String {
     }
 }
 
-async fn ask(context: Context, id: MetricId, max_age: Option<Duration>) -> Asked {
+async fn ask(context: Context, id: MetricId, max_age: Option<Duration>) -> ReadOutcome {
     let request = AnswerRequest { max_age, ..AnswerRequest::default() };
     tokio::time::timeout(BOUND, get_metric(&Actor::operator(), &context, id, &request))
         .await
@@ -498,7 +498,7 @@ impl<'a> Running<'a> {
 /// Two ways into one database, as two servers have them.
 async fn two_databases(native: &NativeServer) -> [Database; SERVERS] {
     let open = async || {
-        let database = connect(Target::Url(native.url())).await;
+        let database = connect(Target::Url(native.url().into())).await;
         database.migrate().await.unwrap();
         database
     };

@@ -11,7 +11,7 @@ use crate::support::*;
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn every_index_is_used_by_the_query_that_it_is_for() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     execute(
         db.pool(),
@@ -39,7 +39,7 @@ async fn every_index_is_used_by_the_query_that_it_is_for() {
 
     let id = MetricId("8f14e45f-ceea-467f-9d16-7d2a8b3c4d5e".parse().unwrap());
     let (catalog, store) = (db.catalog(), db.uncached_store());
-    let observer = connect(Target::Url(server.url())).await;
+    let observer = connect(Target::Url(server.url().into())).await;
     let mut asked = Vec::new();
     let mut ask = async |indexes: &'static [&'static str], values: &[&str]| {
         asked.push((last_sent(observer.pool(), values).await, indexes));

@@ -174,7 +174,7 @@ async fn tables_of_our_names_from_elsewhere_are_refused_and_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_there_and_empty_is_used() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     execute(db.pool(), "CREATE SCHEMA metricd").await;
     db.migrate().await.unwrap();
 }
@@ -194,8 +194,8 @@ async fn a_database_of_a_newer_version_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_may_start_at_once() {
     let server = NativeServer::start();
-    let first = connect(Target::Url(server.url())).await;
-    let second = connect(Target::Url(server.url())).await;
+    let first = connect(Target::Url(server.url().into())).await;
+    let second = connect(Target::Url(server.url().into())).await;
     let (one, other) = tokio::join!(first.migrate(), second.migrate());
     one.unwrap();
     other.unwrap();

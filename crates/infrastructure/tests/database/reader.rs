@@ -20,7 +20,7 @@ const PASSWORD: &str = "SELECT password FROM metricd.reader_roles WHERE role = '
 
 async fn start() -> (NativeServer, Database) {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     (server, db)
 }
@@ -49,7 +49,7 @@ async fn answer(runner: &dyn QueryRunner, sql: &str) -> Result<String, RunError>
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_is_created_with_a_secret_password() {
     let server = NativeServer::start_logging();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     server.ask_password_of("metricd_reader");
     execute(db.pool(), "SELECT pg_reload_conf()").await;
     db.migrate().await.unwrap();
@@ -62,7 +62,7 @@ async fn the_role_is_created_with_a_secret_password() {
     let password = texts(db.pool(), PASSWORD).await.remove(0);
     assert!(password.len() >= 64, "{} characters", password.len());
     // A second server, or the same one again, knows the same password.
-    let second = connect(Target::Url(server.url())).await;
+    let second = connect(Target::Url(server.url().into())).await;
     second.migrate().await.unwrap();
     db.migrate().await.unwrap();
     assert_eq!(texts(db.pool(), PASSWORD).await, [password.as_str()]);
@@ -115,7 +115,7 @@ async fn grants_and_settings_that_are_missing_come_back() {
 async fn databases_of_one_server_each_have_a_role_of_their_own_or_a_copy_of_one() {
     let (server, db) = start().await;
     execute(db.pool(), "CREATE DATABASE second").await;
-    let second = connect(Target::Url(server.url_of("postgres", "second"))).await;
+    let second = connect(Target::Url(server.url_of("postgres", "second").into())).await;
     let error = refusal(&second).await;
     let ReaderError::RoleExists { role } = &error else { panic!("{error:?}") };
     assert_eq!(role, "metricd_reader");
@@ -129,7 +129,7 @@ async fn databases_of_one_server_each_have_a_role_of_their_own_or_a_copy_of_one(
 
     let other = DatabaseConfig {
         reader_role: "another \"one\"".into(),
-        ..DatabaseConfig::new(Target::Url(server.url_of("postgres", "second")))
+        ..DatabaseConfig::new(Target::Url(server.url_of("postgres", "second").into()))
     };
     let other = Database::connect(other).await.unwrap();
     other.migrate().await.unwrap();
@@ -141,7 +141,7 @@ async fn databases_of_one_server_each_have_a_role_of_their_own_or_a_copy_of_one(
     execute(db.pool(), "CREATE DATABASE copy TEMPLATE second").await;
     let copy = DatabaseConfig {
         reader_role: "another \"one\"".into(),
-        ..DatabaseConfig::new(Target::Url(server.url_of("postgres", "copy")))
+        ..DatabaseConfig::new(Target::Url(server.url_of("postgres", "copy").into()))
     };
     let copy = Database::connect(copy).await.unwrap();
     copy.migrate().await.unwrap();
@@ -150,7 +150,7 @@ async fn databases_of_one_server_each_have_a_role_of_their_own_or_a_copy_of_one(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_without_login_is_taken_over_with_its_grants() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     execute(
         db.pool(),
         "CREATE TABLE orders (n int); CREATE ROLE metricd_reader; \
@@ -171,7 +171,7 @@ async fn a_role_without_login_is_taken_over_with_its_grants() {
         "CREATE ROLE metricd_reader; GRANT pg_read_all_data TO metricd_reader",
     ] {
         let server = NativeServer::start();
-        let db = connect(Target::Url(server.url())).await;
+        let db = connect(Target::Url(server.url().into())).await;
         execute(db.pool(), theirs).await;
         let before = texts(db.pool(), ATTRIBUTES).await;
         let error = refusal(&db).await;
@@ -184,12 +184,12 @@ async fn a_role_without_login_is_taken_over_with_its_grants() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_createrole_the_error_has_the_statements_for_an_administrator() {
     let server = NativeServer::start();
-    let admin = connect(Target::Url(server.url())).await;
+    let admin = connect(Target::Url(server.url().into())).await;
     execute(admin.pool(), "CREATE ROLE ann LOGIN").await;
     execute(admin.pool(), "CREATE DATABASE shop OWNER ann").await;
-    let target = || Target::Url(server.url_of("ann", "shop"));
+    let target = || Target::Url(server.url_of("ann", "shop").into());
     // In PostgreSQL 13 and 14 PUBLIC may create in `public`; later only the database's owner.
-    let shop = connect(Target::Url(server.url_of("postgres", "shop"))).await;
+    let shop = connect(Target::Url(server.url_of("postgres", "shop").into())).await;
     execute(
         shop.pool(),
         "ALTER SCHEMA public OWNER TO ann; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
@@ -247,16 +247,16 @@ async fn without_createrole_the_error_has_the_statements_for_an_administrator() 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_right_to_make_roles_is_enough() {
     let server = NativeServer::start();
-    let admin = connect(Target::Url(server.url())).await;
+    let admin = connect(Target::Url(server.url().into())).await;
     execute(admin.pool(), "CREATE ROLE ann LOGIN CREATEROLE").await;
     execute(admin.pool(), "CREATE DATABASE shop OWNER ann").await;
-    let shop = connect(Target::Url(server.url_of("postgres", "shop"))).await;
+    let shop = connect(Target::Url(server.url_of("postgres", "shop").into())).await;
     execute(
         shop.pool(),
         "ALTER SCHEMA public OWNER TO ann; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     )
     .await;
-    let db = connect(Target::Url(server.url_of("ann", "shop"))).await;
+    let db = connect(Target::Url(server.url_of("ann", "shop").into())).await;
     db.migrate().await.unwrap();
     db.migrate().await.unwrap();
     assert_eq!(answer(db.runner().as_ref(), "SELECT 1 AS n").await.unwrap(), r#"[{"n":1}]"#);
@@ -317,7 +317,7 @@ async fn each_violation_is_found_and_named_and_its_remedy_helps() {
 async fn all_violations_are_reported_at_once() {
     let (server, db) = start().await;
     execute(db.pool(), "CREATE DATABASE elsewhere").await;
-    let elsewhere = connect(Target::Url(server.url_of("postgres", "elsewhere"))).await;
+    let elsewhere = connect(Target::Url(server.url_of("postgres", "elsewhere").into())).await;
     execute(elsewhere.pool(), "CREATE TABLE t (n int); ALTER TABLE t OWNER TO metricd_reader")
         .await;
     elsewhere.close().await;

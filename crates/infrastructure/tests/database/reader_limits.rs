@@ -25,7 +25,7 @@ async fn with_limits(
     test: impl AsyncFn(&Database, Engine),
 ) {
     let server = NativeServer::start();
-    let db = migrated(config(Target::Url(server.url()))).await;
+    let db = migrated(config(Target::Url(server.url().into()))).await;
     test(&db, Engine::Native).await;
     db.close().await;
     drop(server);
@@ -69,8 +69,10 @@ async fn abandon(running: JoinHandle<Result<Rows, RunError>>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_one_prepared_statement_with_nothing_around_it() {
     let server = NativeServer::start_logging();
-    let one =
-        DatabaseConfig { max_connections: 1, ..DatabaseConfig::new(Target::Url(server.url())) };
+    let one = DatabaseConfig {
+        max_connections: 1,
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
+    };
     let db = migrated(one).await;
     let runner = db.runner();
     let sql = "SELECT 41 + 1 AS answer";
@@ -94,7 +96,7 @@ async fn a_session_is_used_again_unless_it_had_trouble() {
     let one = DatabaseConfig {
         max_connections: 1,
         query_deadline: Duration::from_secs(5),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(one).await;
     let runner = db.runner();
@@ -134,7 +136,7 @@ async fn an_abandoned_run_is_cancelled_at_any_moment() {
     let config = DatabaseConfig {
         // Nothing but our ending it ends a query: the server's own timeout lies behind this.
         query_deadline: Duration::from_hours(1),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(config).await;
     let runner = db.runner();
@@ -192,7 +194,7 @@ async fn a_query_is_cancelled_within_a_second_of_a_disconnect() {
     let config = DatabaseConfig {
         // Neither this nor the server's own timeout behind it comes near.
         query_deadline: Duration::from_mins(1),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(config).await;
     for attempt in 1..=ATTEMPTS {
@@ -211,7 +213,7 @@ async fn a_query_is_cancelled_within_a_second_of_its_deadline() {
     let config = DatabaseConfig {
         // The server's own timeout is two seconds later.
         query_deadline: Duration::from_millis(500),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(config).await;
     for attempt in 1..=ATTEMPTS {
@@ -230,7 +232,7 @@ async fn a_query_that_was_cancelled_outside_is_not_retried() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         query_deadline: Duration::from_hours(1),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(config).await;
     for _ in 0..3 {
@@ -252,7 +254,7 @@ async fn a_session_has_one_deadline() {
     let server = NativeServer::start();
     let config = DatabaseConfig {
         query_deadline: Duration::from_secs(8),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(config).await;
     // Two of them are past the deadline; one leaves a busy machine more than three seconds.
@@ -299,7 +301,7 @@ async fn a_lock_timeout_is_reported() {
     let config = DatabaseConfig {
         // A lock is waited for no longer than this.
         query_deadline: Duration::from_secs(1),
-        ..DatabaseConfig::new(Target::Url(server.url()))
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
     };
     let db = migrated(config).await;
     let mut held = db.pool().begin().await.unwrap();
@@ -314,7 +316,7 @@ async fn a_lock_timeout_is_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_hold_on_every_session() {
     let server = NativeServer::start();
-    let db = migrated(DatabaseConfig::new(Target::Url(server.url()))).await;
+    let db = migrated(DatabaseConfig::new(Target::Url(server.url().into()))).await;
     // Settings that another role gives to this one do not reach its sessions.
     let theirs = "ALTER ROLE metricd_reader SET search_path = 'elsewhere'; \
                   ALTER ROLE metricd_reader IN DATABASE postgres SET work_mem = '1GB'; \

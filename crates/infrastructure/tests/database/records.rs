@@ -182,7 +182,7 @@ async fn the_stage_is_empty_after_a_merge_and_gone_after_a_rollback() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_records_pass_in_batches_and_the_lists_stay_short() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let store = db.uncached_store();
 

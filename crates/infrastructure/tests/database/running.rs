@@ -349,7 +349,7 @@ async fn only_records_and_granted_tables_are_readable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn granted_columns_make_a_table_readable_and_no_others() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let made = "CREATE TABLE staff (name text, salary int); INSERT INTO staff VALUES ('Ann', 1); \
                 GRANT SELECT (name) ON staff TO metricd_reader";
@@ -375,7 +375,7 @@ const LONG: &str =
 #[tokio::test(flavor = "multi_thread")]
 async fn past_the_deadline_a_server_stops_the_query() {
     let server = NativeServer::start();
-    let db = connect_with_deadline(Target::Url(server.url()), Duration::from_secs(2)).await;
+    let db = connect_with_deadline(Target::Url(server.url().into()), Duration::from_secs(2)).await;
     let runner = db.runner();
     let endless = "SELECT pg_sleep(600)";
     let answer = run(runner.as_ref(), endless).await;

@@ -42,7 +42,7 @@ async fn a_template_with_its_defaults_gives_what_was_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_gives_what_psql_prints() {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     fill(&db, Engine::Native).await;
     let runner = db.runner();

@@ -209,7 +209,7 @@ async fn a_row_that_cannot_be_read_is_named() {
         for (statement, named) in damage {
             execute(db.pool(), statement).await;
             let error = db.catalog().find(metric_id(1)).await.unwrap_err();
-            let StoreError::Damaged { what, .. } = error else { panic!("{error:?}") };
+            let StoreError::Corrupt { what, .. } = error else { panic!("{error:?}") };
             assert_eq!(what, named);
             execute(db.pool(), "UPDATE metricd.metric_configurations SET chart = 'bar'").await;
         }
@@ -220,7 +220,7 @@ async fn a_row_that_cannot_be_read_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waited_for_a_metric_sees_it_as_the_other_left_it() {
     let server = NativeServer::start();
-    let db = connect(metricd_infrastructure::db::Target::Url(server.url())).await;
+    let db = connect(metricd_infrastructure::db::Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     let store = db.uncached_store();
     commit(store.as_ref(), async |uow| {

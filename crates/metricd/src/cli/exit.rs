@@ -11,6 +11,7 @@ use metricd_application::{
     ports::StoreError,
     tables::{LoadTableError, WatchTableError},
 };
+use metricd_infrastructure::{db::ConnectError, policy::PolicyError};
 
 /// Files or policies were rejected: nothing was written.
 pub(crate) const REJECTED: u8 = 2;
@@ -54,12 +55,19 @@ impl Error for CommandError {}
 
 /// The exit code of a command that has failed.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(error.chain().find_map(kind).map_or(FAILURE, code_of))
+    let of = |error: &(dyn Error + 'static)| match error.downcast_ref() {
+        Some(PolicyError::Faulty(_)) => Some(REJECTED),
+        _ => kind(error).map(code_of),
+    };
+    ExitCode::from(error.chain().find_map(of).unwrap_or(FAILURE))
 }
 
 fn kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     if let Some(error) = error.downcast_ref::<CommandError>() {
         return Some(error.kind);
+    }
+    if let Some(ConnectError::Server { .. }) = error.downcast_ref() {
+        return Some(ErrorKind::Unavailable);
     }
     let classified = [
         kind_as::<ReadError>,
@@ -93,6 +101,9 @@ mod tests {
             failed(CommandError::new(&ReadError::AwaitingApproval, "wait").into()),
             code(73)
         );
+        let unreachable = ConnectError::Server { server: "db:5432".into(), source: "down".into() };
+        assert_eq!(failed(unreachable.into()), code(69));
+        assert_eq!(failed(PolicyError::Faulty(Vec::new()).into()), code(REJECTED));
         assert_eq!(failed(anyhow::anyhow!("a setting")), code(1));
     }
 

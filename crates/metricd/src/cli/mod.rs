@@ -78,13 +78,16 @@ enum Command {
     /// Print the OpenAPI document
     Openapi,
     /// Print the reference of all settings
-    #[command(hide = true)]
     Settings,
 }
 
 impl Cli {
     /// Runs the command and returns the exit code.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        // A faulty setting must not keep its own reference from being read.
+        if let Command::Settings = self.command {
+            return settings::run();
+        }
         let mut flags = Flags { config: self.config, data_dir: self.data_dir, ..Flags::default() };
         if let Command::Serve(args) = &self.command {
             flags.listen.clone_from(&args.listen);

@@ -119,10 +119,9 @@ async fn serve(
     }
     let app = App::new(parts, settings);
     let stop = stop_signal()?;
-    let engine = if config.database.url.is_some() { "external" } else { "embedded" };
     info!(
         listen = %address,
-        database = engine,
+        database = database.engine_name(),
         version = env!("CARGO_PKG_VERSION"),
         "Starting service"
     );
@@ -136,7 +135,6 @@ async fn serve(
     let serving = metricd_web::serve(listener, handle, HEAD_TIMEOUT, async {
         stop.await;
         info!("Shutting down service");
-        // Long-lived responses end with this, so that they hold up no stop.
         supervisor.stop();
     });
     let overdue = async {

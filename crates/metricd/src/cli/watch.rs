@@ -42,7 +42,7 @@ fn print_steps(watched: &[Watched], done: &str, already: &str) -> anyhow::Result
     for Watched { table, step } in watched {
         let outcome = match step {
             WatchStep::Done => done,
-            WatchStep::AlreadyWatched => already,
+            WatchStep::Unchanged => already,
             WatchStep::Foreign => "is a foreign table and cannot be watched",
         };
         lines.push_str(&table.with_schema());

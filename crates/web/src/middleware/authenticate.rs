@@ -4,7 +4,6 @@
 
 use std::{
     convert::Infallible,
-    error::Error,
     pin::Pin,
     sync::{
         Arc,
@@ -20,7 +19,7 @@ use axum::{
 };
 use metricd_application::{
     context::Context,
-    deny,
+    deny, error_chain,
     ports::{TokenError, TokenVerifier},
 };
 use metricd_core::{
@@ -128,7 +127,7 @@ impl Authenticator {
                 return Problem::lacks_scope(&required);
             }
             AuthenticationError::Token(TokenError::Unavailable(failure)) => {
-                warn!(error = failure.as_ref() as &dyn Error, "Token keys unavailable");
+                warn!(error = error_chain(failure.as_ref()), "Token keys unavailable");
                 ("the keys of the token's issuer are not known", Problem::unverifiable())
             }
             AuthenticationError::Token(TokenError::Expired) => {

@@ -198,6 +198,10 @@ impl SchemaSource for MemoryDatabase {
         samples.insert(&tables[0].name, "state", vec![SAMPLE.into()]);
         Ok(Arc::new(SampledSchema { schema: Arc::new(Schema { tables: tables.into() }), samples }))
     }
+
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+        Ok(Arc::clone(&self.sampled().await?.schema))
+    }
 }
 
 #[async_trait]
@@ -209,7 +213,13 @@ impl AuditLog for MemoryDatabase {
     async fn page(&self, filter: &AuditFilter) -> Result<Vec<StoredEvent>, StoreError> {
         let tables = self.tables();
         let events = (1..).zip(&tables.events);
-        let events = events.map(|(sequence, event)| StoredEvent { sequence, event: event.clone() });
+        let wanted = |event: &AuditEvent| {
+            filter.action.is_none_or(|action| event.action == action)
+                && filter.since.is_none_or(|since| event.at >= since)
+        };
+        let events = events
+            .filter(|(_, event)| wanted(event))
+            .map(|(sequence, event)| StoredEvent { sequence, event: event.clone() });
         Ok(events.take(filter.limit as usize).collect())
     }
 }

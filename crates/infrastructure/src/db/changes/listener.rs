@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metricd_application::error_chain;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::{sync::Notify, task::AbortHandle, time::timeout};
 use tracing::{Instrument, info, warn};
@@ -69,13 +70,16 @@ async fn listen(options: PgConnectOptions, notifications: Arc<Notify>) {
                     failures = 0;
                 }
                 warn!(
-                    error = error.as_deref(),
+                    error = error.as_deref().map(|error| error_chain(error)),
                     "Connection for change notifications lost; reconnecting"
                 );
                 notifications.notify_one();
             }
             Err(error) if failures == 0 => {
-                warn!(error = error.as_ref(), "Cannot listen for change notifications; retrying");
+                warn!(
+                    error = error_chain(error.as_ref()),
+                    "Cannot listen for change notifications; retrying"
+                );
             }
             Err(_) => {}
         }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::db::{
     engine::{Engine, ReadSession},
+    errors::planner_cost,
     queue::{Queue, RunPermit},
 };
 
@@ -167,8 +168,7 @@ impl QueryRunner for PgQueryRunner {
                 (session, row.and_then(|row| row.try_get(0)))
             })
             .await?;
-        let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
-        cost.ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
+        planner_cost(&plan).ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
     }
 
     async fn run(

@@ -9,7 +9,7 @@ use super::{
     proof, role,
     sessions::{CATALOG_CONNECTIONS, END_CONNECTIONS, Sessions},
 };
-use crate::db::connect::server_name;
+use crate::db::{connect::server_name, simple_query::milliseconds};
 
 /// Beside a query's deadline, after which we end it ourselves: should that fail, the server does.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -94,10 +94,6 @@ impl Reader {
 
 /// What each session of the reader has, whatever its role's or the database's defaults.
 fn settings(deadline: Duration) -> Vec<(&'static str, String)> {
-    let milliseconds = |time: Duration| {
-        let most = u128::from(i32::MAX.unsigned_abs());
-        format!("{}ms", time.as_millis().clamp(1, most))
-    };
     vec![
         ("default_transaction_read_only", "on".into()),
         ("statement_timeout", milliseconds(deadline + MARGIN)),

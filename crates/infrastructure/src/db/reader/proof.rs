@@ -6,9 +6,12 @@
 use std::fmt;
 
 use metricd_core::sql::quoted_name;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
-use crate::db::errors::{is_unavailable, pg_error};
+use crate::db::{
+    errors::{is_unavailable, pg_error},
+    simple_query::execute,
+};
 
 /// A privilege that the reader role has and must not have, or the other way round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +37,9 @@ pub(super) async fn violations(
     connection: &mut PgConnection,
     owner: &str,
 ) -> Result<Vec<PrivilegeViolation>, sqlx::Error> {
-    run(connection, "BEGIN READ WRITE").await?;
+    execute(connection, "BEGIN READ WRITE").await?;
     let found = found(connection, owner).await;
-    run(connection, "ROLLBACK").await?;
+    execute(connection, "ROLLBACK").await?;
     found
 }
 
@@ -209,8 +212,8 @@ async fn outcome_of(
     connection: &mut PgConnection,
     statement: &str,
 ) -> Result<Option<String>, sqlx::Error> {
-    run(connection, "SAVEPOINT proof").await?;
-    let outcome = match run(connection, statement).await {
+    execute(connection, "SAVEPOINT proof").await?;
+    let outcome = match execute(connection, statement).await {
         Ok(()) => Some("is permitted".to_owned()),
         Err(error) => match pg_error(&error).map(|error| (error.code(), error.message())) {
             // insufficient_privilege; read_only_sql_transaction on a standby, which takes no writes
@@ -221,10 +224,6 @@ async fn outcome_of(
             Some((_, message)) => Some(format!("is not refused but fails: {message}")),
         },
     };
-    run(connection, "ROLLBACK TO SAVEPOINT proof").await?;
+    execute(connection, "ROLLBACK TO SAVEPOINT proof").await?;
     Ok(outcome)
-}
-
-async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(|_| ())
 }

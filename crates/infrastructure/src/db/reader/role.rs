@@ -3,10 +3,10 @@
 //! Never revokes a privilege, and never alters a role that another database may be using.
 
 use metricd_core::sql::quoted_name;
-use sqlx::{Acquire, AssertSqlSafe, PgConnection, PgPool, Row};
+use sqlx::{Acquire, PgConnection, PgPool, Row};
 
 use super::{error::ReaderError, scram};
-use crate::db::{catalog_lock::CATALOG_LOCK, errors::pg_error};
+use crate::db::{catalog_lock::CATALOG_LOCK, errors::pg_error, simple_query::execute};
 
 /// What the role is to be.
 pub(super) struct RoleSpec<'a> {
@@ -136,7 +136,7 @@ async fn make(
     } else {
         format!("CREATE ROLE {name} {ATTRIBUTES} CONNECTION LIMIT {limit} PASSWORD '{verifier}'")
     };
-    match run(connection, &statement).await {
+    match execute(connection, &statement).await {
         Ok(()) => Ok(password),
         Err(error) => Err(match code(&error).as_deref() {
             // Another database of this cluster was faster.
@@ -163,7 +163,7 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Er
     .fetch_all(&mut *connection)
     .await?;
     for statement in missing {
-        run(connection, &statement).await?;
+        execute(connection, &statement).await?;
     }
     Ok(())
 }
@@ -201,7 +201,7 @@ async fn settle(connection: &mut PgConnection, spec: &RoleSpec<'_>) -> Result<()
         return Ok(());
     }
     let mut inner = connection.begin().await?;
-    match run(&mut inner, &statements.join("; ")).await {
+    match execute(&mut inner, &statements.join("; ")).await {
         Ok(()) => inner.commit().await,
         Err(error) if code(&error).as_deref() == Some("42501") => {
             tracing::warn!(
@@ -231,10 +231,6 @@ async fn may_not(
          GRANT SELECT ON public.metrics TO {role};"
     );
     Ok(ReaderError::MayNotMake { role: spec.role.to_owned(), sql })
-}
-
-async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(|_| ())
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

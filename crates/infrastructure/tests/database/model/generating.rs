@@ -60,6 +60,10 @@ impl SchemaSource for Records {
         let schema = Arc::new(Schema { tables: vec![Table { name, comment: None, columns }] });
         Ok(Arc::new(SampledSchema { schema, samples }))
     }
+
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+        Ok(Arc::clone(&self.sampled().await?.schema))
+    }
 }
 
 /// A generator that always has an answer, and needs no network.
@@ -120,7 +124,7 @@ fn is_raw_records(stored: &CompiledMetric) -> bool {
 
 async fn native() -> (NativeServer, Database) {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     db.migrate().await.unwrap();
     (server, db)
 }
@@ -301,6 +305,10 @@ impl QueryGenerator for Endless {
 impl SchemaSource for Endless {
     async fn sampled(&self) -> Result<Arc<SampledSchema>, StoreError> {
         std::future::pending().await
+    }
+
+    async fn schema(&self) -> Result<Arc<Schema>, StoreError> {
+        Ok(Arc::clone(&self.sampled().await?.schema))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum Engine {
 /// Runs `test` on an empty database of each engine.
 pub(crate) async fn on_each_engine(test: impl AsyncFn(&Database, Engine)) {
     let server = NativeServer::start();
-    let db = connect(Target::Url(server.url())).await;
+    let db = connect(Target::Url(server.url().into())).await;
     test(&db, Engine::Native).await;
     db.close().await;
     drop(server);

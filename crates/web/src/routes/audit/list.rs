@@ -209,17 +209,22 @@ fn instant(
 pub(crate) mod tests {
     use serde_json::json;
 
-    use crate::test_support::{METRIC, TestApp, auth_tests, get, metric, post};
+    use crate::test_support::{METRIC, TestApp, auth_tests, get, metric, patch, post};
 
     auth_tests!("list_audit_events", get("/audit"));
 
     #[tokio::test]
     async fn events_are_listed() {
         let app = TestApp::new();
+        let name = json!({"name": "Sales"});
+        assert_eq!(app.send(patch(metric("")).json(&name)).await.status, 200);
         assert_eq!(app.send(post(metric("/metric-records")).json(&json!({}))).await.status, 201);
+        let later = app.send(get("/audit?since=2100-01-01T00:00:00Z")).await;
+        assert_eq!(later.json()["items"], json!([]));
         let response = app.send(get("/audit?action=record&since=2025-06-30T12:00:00Z")).await;
         assert_eq!(response.status, 200, "{}", response.text());
         let page = response.json();
+        assert_eq!(page["items"].as_array().unwrap().len(), 1);
         let event = &page["items"][0];
         assert_eq!(event["action"], "record");
         assert_eq!(event["subject"], "ann");

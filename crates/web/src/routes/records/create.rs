@@ -171,10 +171,12 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn an_upload_is_authorized_before_its_body_is_read() {
         let app = TestApp::new();
-        let denied = app.send(upload(JSON_LINES, "nonsense").with_token(DENIED)).await;
+        // To a caller who may send it, it is too large.
+        let long = "{}\n".repeat(50_000);
+        let denied = app.send(upload(JSON_LINES, &long).with_token(DENIED)).await;
         assert_eq!(denied.status, 403);
         let unknown = format!("/metrics/{UNKNOWN}/metric-records");
-        let response = app.send(post(unknown).body(JSON_LINES, "nonsense")).await;
+        let response = app.send(post(unknown).body(JSON_LINES, long)).await;
         assert_eq!(response.status, 404);
         let response = app.send(upload(JSON_LINES, "{}").without_token()).await;
         assert_eq!(response.status, 401);
