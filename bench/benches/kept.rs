@@ -172,6 +172,7 @@ fn context(database: &Database) -> anyhow::Result<Context> {
         approval: Approval::NotNeeded,
         claims: Arc::default(),
         max_rows: 10_000,
+        zones: metricd_application::context::Zones::default(),
     };
     Ok(Context::new(adapters, settings))
 }

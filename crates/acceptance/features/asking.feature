@@ -409,12 +409,17 @@ Feature: Asking for a metric
         SELECT 1 / (count(*) - count(*)) AS boom FROM metrics
         """
       When I ask for the metric "{id}"
-      Then the answer is 500
-      And it is a problem: "The metric's query failed"
+      Then the answer is 422
+      And its type is "urn:metricd:problem:query-failed"
+      And it is a problem: "The metric's query failed: division by zero (SQLSTATE 22012)"
+      And one WARN line says "Query failed" with metric "{id}"
+      And one INFO line says "Endpoint called" with status "422"
+      Given "vic" is a viewer
+      And I am "vic"
+      When I ask for the metric "{id}"
+      Then the answer is 422
+      And it is a problem: "The metric's query failed on the data that it reads"
       And the body does not mention "division"
-      And one ERROR line says "Unhandled exception" with operation "get_metrics"
-      And one ERROR line mentions "division by zero"
-      And one INFO line says "Endpoint called" with status "500"
 
     Scenario: A query that fails at a value keeps the value to itself
       Given metricd is running
@@ -427,7 +432,13 @@ Feature: Asking for a metric
         {"alert_type": "Warning-4711"}
         """
       When I ask for the metric "{id}"
-      Then the answer is 500
+      Then the answer is 422
+      And it is a problem: "Warning-4711"
+      And no log line contains "Warning-4711"
+      Given "vic" is a viewer
+      And I am "vic"
+      When I ask for the metric "{id}"
+      Then the answer is 422
       And it is a problem: "query failed"
       And its type is "urn:metricd:problem:query-failed"
       And the body does not mention "Warning-4711"

@@ -143,7 +143,7 @@ Feature: Caching
         SELECT 1 / count(*) AS n FROM metrics WHERE alert_type = 'counted'
         """
       When I ask for the metric "{id}"
-      Then the answer is 500
+      Then the answer is 422
       When I add to the metric "{id}" the record
         """
         {"alert_type": "counted"}

@@ -170,3 +170,23 @@ Feature: Creating metrics
     And metricd starts again
     And I ask for the metric "{id}"
     Then its records are [{"x": 1}]
+
+  Rule: What is stored is run once
+
+    Scenario: A query that the database cannot run is refused
+      Given metricd is running
+      When I POST to "/metrics"
+        """
+        {"query": "SELECT"}
+        """
+      Then the answer is 422
+      And the body mentions "the answer has no columns"
+
+    Scenario: A query that fails on data is stored with a note
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT 1 / (count(*) - count(*)) AS boom FROM metrics
+        """
+      When I ask for "/metrics/{id}/query"
+      Then the body mentions "it failed when it was tried: division by zero (SQLSTATE 22012)"

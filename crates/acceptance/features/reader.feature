@@ -41,7 +41,15 @@ Feature: The reader
         """
       When the next request has the header "Cache-Control" "no-cache"
       And I ask for the metric "{id}"
-      Then the answer is 500
+      Then the answer is 424
+      And its type is "urn:metricd:problem:metric-broken"
+      And it is a problem: "permission denied for table orders"
+      Given "vic" is a viewer
+      And I am "vic"
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then the answer is 424
+      And it is a problem: "The metric is broken since"
       And the body does not mention "orders"
 
     Scenario: Stored SQL runs as the reader role only

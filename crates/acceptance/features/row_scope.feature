@@ -154,7 +154,7 @@ Feature: Row scope
       Then its records are [{"n": 42}]
       # What cannot be cast is a fault of the query, and tells nothing.
       When "bob" asks for the metric "{id}"
-      Then the answer is 500
+      Then the answer is 422
       And the body does not mention "globex"
 
     Scenario: One claim in several places, and several claims

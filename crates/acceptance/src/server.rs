@@ -101,6 +101,33 @@ impl Server {
         process::run(self.command(arguments).await?).await
     }
 
+    /// Runs a shell script to its end, in which `metricd` is the one under test and curl fails where an answer is no
+    /// success.
+    ///
+    /// # Errors
+    /// When it hangs; a refusal is no error but an [`Output`].
+    pub async fn shell(&mut self, script: &str, variables: &[(&str, &str)]) -> Result<Output> {
+        let metricd = self.command(&[]).await?;
+        let metricd = metricd.as_std();
+        let folder = metricd.get_current_dir().context("a command has a folder")?;
+        let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.display());
+        let options: Vec<String> = metricd.get_args().map(quoted).collect();
+        let program = quoted(metricd.get_program());
+        let as_function = format!("metricd() {{ {program} \"$@\" {}; }}", options.join(" "));
+        tokio::fs::write(folder.join(".curlrc"), "fail-with-body\nsilent\nshow-error\n").await?;
+        let mut bash = Command::new("bash");
+        bash.arg("-euo").arg("pipefail").arg("-c").arg(format!("{as_function}\n{script}"));
+        bash.env_clear();
+        for (name, value) in metricd.get_envs() {
+            if let Some(value) = value {
+                bash.env(name, value);
+            }
+        }
+        bash.env("CURL_HOME", folder).envs(variables.iter().copied()).current_dir(folder);
+        bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        process::run(bash).await
+    }
+
     /// Starts the server with more arguments, if any, and waits until it listens.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ enum Refused {
 
 impl From<Refused> for RunError {
     fn from(refused: Refused) -> Self {
-        Self::Failed(refused.into())
+        Self::Refused(refused.into())
     }
 }
 
@@ -84,7 +84,7 @@ impl Admission {
     /// whose lengths lie between the same powers of two.
     ///
     /// # Errors
-    /// [`RunError::Failed`] when the gate rejects it, [`RunError::TooExpensive`] when it costs too much.
+    /// [`RunError::Refused`] when the gate rejects it, [`RunError::TooExpensive`] when it costs too much.
     pub(crate) async fn admit(
         &self,
         runner: &dyn QueryRunner,
@@ -254,6 +254,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
+    use chrono::DateTime;
+    use chrono_tz::Tz;
     use metricd_core::{
         parameters::ParameterRequest,
         sql::{Callable, CallableKind, Draft},
@@ -261,7 +263,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::ports::{Description, RowStream, Rows};
+    use crate::ports::{Description, RowStream, Rows, SessionNeeds, TemplateDescription};
 
     /// A planner that estimates every query at a thousand and counts its calls.
     #[derive(Default)]
@@ -275,6 +277,10 @@ mod tests {
         }
 
         async fn describe(&self, _: &str) -> Result<Description, RunError> {
+            unreachable!("admission describes nothing")
+        }
+
+        async fn describe_template(&self, _: &Template) -> Result<TemplateDescription, RunError> {
             unreachable!("admission describes nothing")
         }
 
@@ -295,7 +301,7 @@ mod tests {
                 .collect())
         }
 
-        async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+        async fn session(&self, _: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
             unreachable!("admission is given a runner")
         }
 
@@ -316,7 +322,8 @@ mod tests {
     async fn admitted(ceiling: f64, sql: &str, lengths: &[u32]) -> (u32, Vec<bool>) {
         let (planner, template) = (Planner::default(), template(sql));
         let admission = Admission::new(Arc::default(), ceiling);
-        let now = "2025-06-30T12:00:00Z".parse().unwrap();
+        let now = DateTime::parse_from_rfc3339("2025-06-30T12:00:00Z").unwrap();
+        let now = now.with_timezone(&Tz::UTC);
         let mut admitted = Vec::new();
         for days in lengths {
             let end = chrono::NaiveDate::from_ymd_opt(2025, 6, 30);
@@ -351,13 +358,14 @@ mod tests {
     async fn a_stored_query_is_checked_against_current_tables_and_names() {
         let planner = Planner::default();
         let admission = Admission::new(Arc::default(), 1e6);
-        let now = "2025-06-30T12:00:00Z".parse().unwrap();
+        let now = DateTime::parse_from_rfc3339("2025-06-30T12:00:00Z").unwrap();
+        let now = now.with_timezone(&Tz::UTC);
         let run = async |sql: &str| {
             let template = template(sql);
             let request = ParameterRequest::default();
             let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
             match admission.admit(&planner, &template, &parameters, &[]).await {
-                Err(RunError::Failed(refused)) => {
+                Err(RunError::Refused(refused)) => {
                     let cause = refused.source().map(ToString::to_string).unwrap_or_default();
                     format!("{refused} {cause}")
                 }

@@ -14,11 +14,12 @@ use thiserror::Error;
 use tracing::info;
 
 use crate::{
-    Forbidden, authorize,
+    FailedQuery, Forbidden, authorize,
     context::Context,
     deny,
     error::{Cause, Classified, Classify},
-    freshness::{BoundQuery, FetchError, Fresh},
+    failed_query::read_failed,
+    freshness::{BoundQuery, Definition, FetchError, Fresh},
     ports::{RunError, StoreError},
     rights::find_definition,
 };
@@ -40,6 +41,9 @@ pub enum ReadError {
     Window(Vec<WindowFault>),
     /// The metric's query failed.
     #[error(transparent)]
+    Query(#[from] FailedQuery),
+    /// The metric's query could not be run.
+    #[error(transparent)]
     Run(#[from] Arc<RunError>),
     /// The catalog or the log of changes could not be read.
     #[error(transparent)]
@@ -56,6 +60,7 @@ impl Classify for ReadError {
                 faults: faults.iter().map(Into::into).collect(),
                 ..Cause::InvalidWindow.into()
             },
+            Self::Query(error) => error.classify(),
             Self::Run(error) => error.classify(),
             Self::Store(error) => error.classify(),
         }
@@ -107,12 +112,37 @@ pub(crate) async fn bind(
             return Err(Box::pin(deny(actor, context, Action::Read, id.into())).await.into());
         }
     };
-    let now = context.clock.now();
+    let description = match context.definitions.describe(&definition).await {
+        Ok(description) => description,
+        Err(error) => {
+            return Err(read_failed(actor, context, &definition.compiled, Arc::new(error)));
+        }
+    };
+    let slots = context.zones.slots_of(&query.template, &description);
     let parameters =
-        Parameters::resolve(&query.template.slots, request, now).map_err(ReadError::Window)?;
+        Parameters::resolve(&slots, request, context.now()).map_err(ReadError::Window)?;
     record(&parameters);
-    let query = BoundQuery::new(definition, parameters, scope);
+    let query = BoundQuery::new(definition, description, parameters, scope);
     Ok((query.map_err(|fault| RunError::Failed(fault.into()))?, fresh))
+}
+
+/// How often a query is described anew and read again because its tables were redefined meanwhile.
+const MAX_READS: u32 = 3;
+
+/// Counts the reads of a query whose tables were redefined since it was described.
+#[derive(Debug, Default)]
+pub(crate) struct Redefinitions(u32);
+
+impl Redefinitions {
+    /// Whether to bind and read once more after `error`: then the query is described anew.
+    pub(crate) fn read_again(&mut self, definition: &Definition, error: &RunError) -> bool {
+        self.0 += 1;
+        let again = matches!(error, RunError::Redefined) && self.0 < MAX_READS;
+        if again {
+            definition.forget_description();
+        }
+        again
+    }
 }
 
 /// Records the parameters in the request's span, so that every later log line carries them.

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use chrono_tz::Tz;
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditedObject,
     claim::{ClaimName, Scope},
     metric::Column,
     parameters::{ParameterRequest, Parameters},
-    sql::{Draft, SqlError, TableName, Template},
+    sql::{Draft, SlotNote, SqlError, TableName, Template, quoted_name},
     window::WindowFault,
 };
 use thiserror::Error;
@@ -20,7 +21,7 @@ use crate::{
     authorize, authorize_on,
     context::Context,
     error::{Cause, Classified, Classify, InputField},
-    ports::RunError,
+    ports::{RunError, TemplateDescription},
     rights::permits,
 };
 
@@ -38,10 +39,15 @@ pub enum CompileError {
     Sql(#[from] SqlError),
     /// It reads tables that do not exist or that stored SQL may not read.
     #[error(
-        "stored SQL may not read {}: no such table, or it is not granted to the reader role",
+        "stored SQL may not read {}: there is no such table, or, on a server, it is not granted to the reader role",
         name_all(.0)
     )]
     Unreadable(Vec<TableName>),
+    /// Its answer has no columns.
+    #[error(
+        "the answer has no columns: write what is to be selected, as in `SELECT count(*) AS orders FROM …`"
+    )]
+    NoColumns,
     /// A column of its answer has no name.
     #[error("column {0} of the answer has no name: give it one, as in `count(*) AS orders`")]
     UnnamedColumn(usize),
@@ -61,6 +67,10 @@ impl Classify for CompileError {
         match self {
             Self::Forbidden(error) => error.classify(),
             Self::Database(error) if !error.is_query_fault() => error.classify(),
+            // Its author may write SQL over the tables, so may see what the database quotes of them.
+            Self::Database(RunError::Query(fault)) => {
+                Classified::faulty(Cause::InvalidSql, InputField::Sql, &fault.whole())
+            }
             Self::Database(
                 error @ (RunError::TooExpensive { .. } | RunError::RowTooLarge { .. }),
             ) => Classified::faulty(error.classify().cause, InputField::Sql, error),
@@ -90,13 +100,13 @@ pub async fn compile(
     actor: &Actor,
     context: &Context,
     sql: &str,
-) -> Result<(Template, Vec<Column>), CompileError> {
+) -> Result<(Template, TemplateDescription), CompileError> {
     authorize(actor, context, Action::WriteSql, AuditedObject::Catalog).await?;
     let draft = Draft::parse(sql, context.admission.gate())?;
     for table in draft.tables() {
         authorize_on(actor, context, Action::WriteSql, Object::Table(table)).await?;
     }
-    finish(actor, context, draft).await
+    finish(actor, context, sql, draft).await
 }
 
 /// Compiles SQL that a generator suggested. A table without permission is not audited as a denial: the
@@ -105,21 +115,22 @@ pub(crate) async fn compile_suggestion(
     actor: &Actor,
     context: &Context,
     sql: &str,
-) -> Result<(Template, Vec<Column>), CompileError> {
+) -> Result<(Template, TemplateDescription), CompileError> {
     let draft = Draft::parse(sql, context.admission.gate())?;
     let may = |table| permits(actor, context, Action::WriteSql, Object::Table(table));
     if !draft.tables().iter().all(may) {
         return Err(Forbidden.into());
     }
-    finish(actor, context, draft).await
+    finish(actor, context, sql, draft).await
 }
 
 /// Compiles a draft that the actor is authorized to write.
 async fn finish(
     actor: &Actor,
     context: &Context,
+    sql: &str,
     draft: Draft,
-) -> Result<(Template, Vec<Column>), CompileError> {
+) -> Result<(Template, TemplateDescription), CompileError> {
     check_claims(&draft, &context.claims)?;
     let runner = context.runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();
@@ -129,13 +140,15 @@ async fn finish(
     }
     context.admission.check_fields(runner, &draft.fields()).await??;
     let inferred = runner.describe(draft.sql()).await?.parameters;
-    let template = draft.finish(&inferred)?;
+    let mut template = draft.finish(&inferred)?;
     // Described again as it will run: a literal that is no slot may not have the type that it needs.
-    let columns = runner.describe(&template.sql).await?.columns;
-    check_columns(&columns)?;
-    let (request, now) = (ParameterRequest::default(), context.clock.now());
-    let parameters =
-        Parameters::resolve(&template.slots, &request, now).map_err(CompileError::Window)?;
+    let description = runner.describe_template(&template).await?;
+    check_columns(&description.columns)?;
+    let note = wall_time_note(sql, &template, &description, context.zones.timestamps);
+    template.notes.extend(note);
+    let slots = context.zones.slots_of(&template, &description);
+    let parameters = Parameters::resolve(&slots, &ParameterRequest::default(), context.now())
+        .map_err(CompileError::Window)?;
     if let Ok(scope) = actor.scope(&template.claims) {
         check_cost(context, &template, &parameters, &scope).await?;
     } else {
@@ -143,7 +156,25 @@ async fn finish(
         let scope = actor.scope(&unscoped.claims).map_err(|e| RunError::Failed(e.into()))?;
         check_cost(context, &unscoped, &parameters, &scope).await?;
     }
-    Ok((template, columns))
+    Ok((template, description))
+}
+
+/// Says whose days the columns without a time zone have, unless the author has taken the zone in hand.
+fn wall_time_note(
+    sql: &str,
+    template: &Template,
+    description: &TemplateDescription,
+    zone: Tz,
+) -> Option<SlotNote> {
+    let column = description.wall_times.first().filter(|_| !template.slots.timezone)?;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let name = if column.chars().all(is_plain) { column.clone() } else { quoted_name(column) };
+    let message = format!(
+        "{name} is a timestamp without a time zone: its days and hours are those of {zone} \
+         (query.timestamp_zone) for every caller; for those of the caller's zone write \
+         `{name} AT TIME ZONE '{zone}' AT TIME ZONE :timezone`"
+    );
+    Some(SlotNote::at(sql, sql.find(column.as_str()).unwrap_or_default(), message))
 }
 
 async fn check_cost(
@@ -159,6 +190,9 @@ async fn check_cost(
 
 /// Checks that each column has a unique name, because rows are JSON objects.
 fn check_columns(columns: &[Column]) -> Result<(), CompileError> {
+    if columns.is_empty() {
+        return Err(CompileError::NoColumns);
+    }
     let mut seen = BTreeSet::new();
     for (index, Column { name, .. }) in columns.iter().enumerate() {
         if name.is_empty() || name == "?column?" {

@@ -5,15 +5,22 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use metricd_core::claim::ClaimName;
+use chrono::DateTime;
+use chrono_tz::Tz;
+use metricd_core::{
+    claim::ClaimName,
+    sql::{Template, ZoneDependence},
+    window::{SessionZone, Slots},
+};
 
 use crate::{
     admission::Admission,
     freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache},
     ports::{
         AnswerWriter, AuditLog, Catalog, ChangeLog, ChangeSink, Clock, Ids, Policies,
-        QueryGenerator, QueryRunner, SchemaSource, Store,
+        QueryGenerator, QueryRunner, SchemaSource, Store, TemplateDescription,
     },
+    query_health::QueryHealth,
     rows::QueryRows,
     supervisor::Supervisor,
 };
@@ -67,6 +74,8 @@ pub struct ContextSettings {
     pub claims: Arc<BTreeSet<ClaimName>>,
     /// The most rows of one answer.
     pub max_rows: u32,
+    /// The time zones that apply where a request says nothing.
+    pub zones: Zones,
 }
 
 /// What every use case takes: the ports, the caches in front of them, and the settings.
@@ -109,6 +118,10 @@ pub struct Context {
     pub claims: Arc<BTreeSet<ClaimName>>,
     /// The most rows of one answer.
     pub max_rows: u32,
+    /// The time zones that apply where a request says nothing.
+    pub zones: Zones,
+    /// Which metrics' queries fail.
+    pub health: QueryHealth,
     /// Background work.
     pub supervisor: Supervisor,
 }
@@ -123,6 +136,7 @@ impl Context {
         let change_feed = Arc::new(ChangeFeed::new(Arc::clone(&changes), adapters.is_shared));
         let definitions = DefinitionCache::new(
             Arc::clone(&catalog),
+            Arc::clone(&runner),
             Arc::clone(&change_feed),
             settings.max_definition_bytes,
         );
@@ -159,8 +173,46 @@ impl Context {
             ids: adapters.ids,
             claims: settings.claims,
             max_rows,
+            zones: settings.zones,
+            health: QueryHealth::default(),
             supervisor,
         }
+    }
+}
+
+impl Context {
+    /// The present instant, in the zone that applies where a caller asks for none.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Tz> {
+        self.clock.now().with_timezone(&self.zones.default)
+    }
+}
+
+/// The time zones that apply where a request says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zones {
+    /// The zone of a caller who asks for none.
+    pub default: Tz,
+    /// The zone that columns of type `timestamp` are written in.
+    pub timestamps: Tz,
+}
+
+impl Default for Zones {
+    fn default() -> Self {
+        Self { default: Tz::UTC, timestamps: Tz::UTC }
+    }
+}
+
+impl Zones {
+    /// Returns the slots of `template` with the zone of its sessions, as `description` says.
+    pub(crate) fn slots_of(&self, template: &Template, description: &TemplateDescription) -> Slots {
+        let session_zone = match description.zone {
+            ZoneDependence::Independent => SessionZone::Any,
+            ZoneDependence::Caller => SessionZone::Caller,
+            ZoneDependence::Timestamps => SessionZone::Fixed(self.timestamps),
+            ZoneDependence::Records => SessionZone::Fixed(Tz::UTC),
+        };
+        Slots { session_zone, ..template.slots }
     }
 }
 

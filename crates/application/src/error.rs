@@ -24,6 +24,8 @@ pub enum ErrorKind {
     TooExpensive,
     /// A queue is full or a lock is held: a later attempt may succeed.
     Busy,
+    /// A stored query no longer fits the database that it reads.
+    Broken,
     /// The time was up before there was an answer.
     Deadline,
     /// A dependency cannot be reached: a later attempt may succeed.
@@ -141,9 +143,12 @@ causes! {
     /// The request ran into its time limit.
     DeadlineExceeded = "deadline-exceeded", Deadline, "The request took too long",
         "Try again later, or ask for less.";
-    /// The stored query failed.
-    QueryFailed = "query-failed", Internal, "The metric's query failed",
-        "Have the metric's owner correct its query; the server's log says why it failed.";
+    /// The query failed on the data that it read.
+    QueryFailed = "query-failed", Invalid, "The metric's query failed",
+        "Ask for other parameters, or have the metric's owner correct its query.";
+    /// The stored query no longer fits the database, or is no longer permitted.
+    MetricBroken = "metric-broken", Broken, "The metric is broken: its query no longer fits the database",
+        "Have the metric's owner correct its query.";
     /// A defect of the server or its data.
     Internal = "internal", Internal, "Internal server error",
         "Give the operator the request's id; the server's log has the details.";

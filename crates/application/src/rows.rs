@@ -14,7 +14,7 @@ use metricd_core::{
 use crate::{
     admission::Admission,
     freshness::{BoundQuery, RowSource, TimedRows},
-    ports::{Clock, QueryRunner, RowStream, Rows, RunError},
+    ports::{Clock, QueryRunner, Relations, RowStream, Rows, RunError, SessionNeeds},
 };
 
 /// A statement that was admitted to a session of its own and can run now.
@@ -24,7 +24,8 @@ pub(crate) struct OpenRows<'a> {
     values: &'a [BoundValue],
 }
 
-/// Waits for a session and admits `template` to it with `values`, which `parameters` bind.
+/// Waits for a session and admits `template` to it with `values`, which `parameters` bind, as long as `relations`
+/// are what they were.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -34,8 +35,10 @@ pub(crate) async fn open<'a>(
     template: &'a Template,
     parameters: &Parameters,
     values: &'a [BoundValue],
+    relations: Option<Arc<Relations>>,
 ) -> Result<OpenRows<'a>, RunError> {
-    let session = runner.session().await?;
+    let timezone = parameters.window.session_timezone;
+    let session = runner.session(SessionNeeds { timezone, relations }).await?;
     admission.admit(session.as_ref(), template, parameters, values).await?;
     Ok(OpenRows { session, template, values })
 }
@@ -49,7 +52,8 @@ pub(crate) async fn open_query<'a>(
     admission: &Admission,
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
-    open(runner, admission, query.template(), query.parameters(), query.values()).await
+    let relations = Some(Arc::clone(&query.description().relations));
+    open(runner, admission, query.template(), query.parameters(), query.values(), relations).await
 }
 
 impl OpenRows<'_> {

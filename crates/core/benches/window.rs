@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use metricd_core::window::{DateDefault, Slots, Window, WindowRequest};
 
 fn resolve(criterion: &mut Criterion) {
-    let now = DateTime::<Utc>::UNIX_EPOCH;
+    let now = DateTime::<Utc>::UNIX_EPOCH.with_timezone(&chrono_tz::Tz::UTC);
     let slots = Slots {
         start_date: Some(DateDefault::FromToday),
         end_date: Some(DateDefault::FromToday),

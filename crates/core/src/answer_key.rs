@@ -165,6 +165,7 @@ mod tests {
         scope: Scope,
     ) -> Result<AnswerKey, ScopeFault> {
         let slots = &compiled.query.template.slots;
+        let now = now.with_timezone(&chrono_tz::Tz::UTC);
         let parameters = Parameters::resolve(slots, &ParameterRequest { window }, now).unwrap();
         AnswerKey::new(compiled, parameters, scope)
     }

@@ -31,7 +31,7 @@ pub struct ShownParameters<'a> {
     pub end_date: Option<NaiveDate>,
     /// Days back from today.
     pub day_range: Option<u32>,
-    /// Time zone that decides which day is today.
+    /// The time zone that decides which day is today, and when a day begins.
     pub timezone: Option<Tz>,
     /// Parameters that the caller sent and that have no effect.
     pub ignored: &'a [ParamName],
@@ -46,14 +46,15 @@ impl ShownParameters<'_> {
 }
 
 impl Parameters {
-    /// Resolves `request` against a template's slots, their defaults and the present instant.
+    /// Resolves `request` against a template's slots, their defaults and the present instant, in the zone that
+    /// applies where the caller asks for none.
     ///
     /// # Errors
     /// When the window would end before it begins or is too long.
     pub fn resolve(
         slots: &Slots,
         request: &ParameterRequest,
-        now: DateTime<Utc>,
+        now: DateTime<Tz>,
     ) -> Result<Self, Vec<WindowFault>> {
         let window = Window::resolve(slots, &request.window, now)?;
         Ok(Self { window })

@@ -233,7 +233,8 @@ fn window(sentence: &str) -> String {
         panic!("{sentence} is not understood");
     };
     let slots = Draft::parse(&sql, &Gate::default()).unwrap().assume().unwrap().slots;
-    let now = "2025-08-02T12:00:00Z".parse().unwrap();
+    let now = "2025-08-02T12:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let now = now.with_timezone(&chrono_tz::Tz::UTC);
     let window = Window::resolve(&slots, &WindowRequest::default(), now).unwrap();
     let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
     let days = window.day_range.map(|days| format!(" {days} days")).unwrap_or_default();

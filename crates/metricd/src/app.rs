@@ -96,6 +96,7 @@ pub(crate) fn context(
         approval: config.generation.approval,
         claims: Arc::new(config.auth.claim_names()),
         max_rows: config.limits.max_rows,
+        zones: config.query.zones(),
     };
     Ok(Context::new(adapters, settings))
 }

@@ -60,7 +60,7 @@ pub(crate) struct ParamsBody {
     end_date: Option<NaiveDate>,
     /// Days back from today.
     day_range: Option<u32>,
-    /// Time zone that decides which day is today; null when nothing depends on it.
+    /// The time zone that decides which day is today, and when a day begins; null when nothing depends on it.
     #[schema(example = "UTC")]
     timezone: Option<&'static str>,
     /// Parameters that were given and have no effect on this metric.
@@ -88,7 +88,7 @@ impl AnswerWriter for JsonAnswers {
     fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
         let head = AnswerHead {
             metric: (&answer.compiled.metric).into(),
-            columns: answer.compiled.query.columns.iter().map(Into::into).collect(),
+            columns: answer.columns.iter().map(Into::into).collect(),
         };
         let tail = AnswerTail { truncated: answer.truncated, params: answer.parameters.into() };
         let mut body = json(&head);

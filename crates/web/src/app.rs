@@ -301,7 +301,8 @@ mod tests {
         assert_eq!(app.send(get(format!("/metrics?q={long}"))).await.status, 414);
         assert_eq!(app.send(get("/metrics").header(header::ACCEPT, &long)).await.status, 431);
         let body = "x".repeat(MAX_BODY_BYTES + 1);
-        assert_eq!(app.send(post("/metrics").body("application/json", body)).await.status, 413);
+        let refused = app.send(post("/metrics").body("application/json", body)).await;
+        assert_eq!((refused.status, refused.header(header::CONNECTION)), (413, "close"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ use crate::middleware::headers::{CACHE_STATUS, make_private};
 pub(crate) fn respond(export: MetricExport) -> Response {
     let compiled = &export.definition.compiled;
     let rows = CsvBody {
-        head: Some(head(&compiled.query.columns)),
+        head: Some(head(&export.description.columns)),
         rows: export.rows,
         span: Span::current(),
     };

@@ -43,14 +43,15 @@ failures! {
     TooLarge = "413", "The body is too large", [];
     NotJson = "415", "The body is not JSON", [];
     Invalid = "422", "The request is invalid", [InvalidRequest];
-    InvalidQuestion = "422", "The request is invalid, or its answer would be too expensive", [InvalidRequest, InvalidWindow, QueryTooExpensive, RowTooLarge];
+    InvalidQuestion = "422", "The request is invalid, its answer would be too expensive, or the query failed on its data", [InvalidRequest, InvalidWindow, QueryTooExpensive, RowTooLarge, QueryFailed];
     InvalidRecord = "422", "The request is invalid", [InvalidRequest, IdempotencyKeyReused];
     InvalidMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge];
     InvalidNewMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge, IdempotencyKeyReused];
     InvalidSql = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, QueryTooExpensive];
     InvalidRollback = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, UnknownVersion, InvalidSql, QueryTooExpensive];
     TooMany = "429", "Rate limit exceeded", [];
-    QueryFailed = "500", "The metric's query or the server failed", [QueryFailed, Internal];
+    MetricBroken = "424", "The metric's query no longer fits the database", [MetricBroken];
+    Failed = "500", "The server failed", [Internal];
     Unavailable = "503", "The database is busy or unreachable, or tokens cannot be verified", [DatabaseUnavailable, IssuerUnavailable];
     Busy = "503", "The database is busy or unreachable, or tokens cannot be verified", [QueueFull, DatabaseUnavailable, IssuerUnavailable];
     TooLate = "504", "The answer took too long", [QueryTimeout, DeadlineExceeded];
@@ -74,9 +75,9 @@ macro_rules! groups {
 
 groups! {
     /// The failures of every operation that has the database look at SQL.
-    RunsSql = QueryFailed | Busy | TooLate;
+    RunsSql = Failed | Busy | TooLate;
     /// The failures of an operation that answers a metric.
-    AnswersMetric = Forbidden | MetricNotFound | Waiting | InvalidQuestion | RunsSql;
+    AnswersMetric = Forbidden | MetricNotFound | Waiting | InvalidQuestion | MetricBroken | RunsSql;
     /// The failures of an operation that tries a metric.
     PreviewsMetric = Forbidden | TooLarge | NotJson | InvalidMetric | RunsSql;
     /// The failures of an operation that makes a metric.

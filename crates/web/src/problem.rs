@@ -121,6 +121,7 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::Stale => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Invalid | ErrorKind::TooExpensive => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Busy | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Broken => StatusCode::FAILED_DEPENDENCY,
         ErrorKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -366,7 +367,8 @@ mod tests {
         503 urn:metricd:problem:issuer-unavailable after 10
         504 urn:metricd:problem:query-timeout
         504 urn:metricd:problem:deadline-exceeded
-        500 urn:metricd:problem:query-failed
+        422 urn:metricd:problem:query-failed
+        424 urn:metricd:problem:metric-broken
         500 about:blank
         ");
     }

@@ -1,6 +1,8 @@
 //! Wire types that several endpoints share, and their conversions from and to domain types.
 
+use chrono::{DateTime, Utc};
 use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
+use metricd_application::query_health::QueryHealth;
 use metricd_core::{
     layout::{Breakpoint, LayoutItem},
     metric::{self, CacheTtl, Chart, Column, Display, Metric, MetricName, Tag},
@@ -277,6 +279,39 @@ impl From<&Metric> for MetricBody {
             query_version: metric.query_version,
             review: metric.review.as_str(),
         }
+    }
+}
+
+/// A metric of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedMetric)]
+pub(crate) struct ListedMetricBody {
+    #[serde(flatten)]
+    metric: MetricBody,
+    /// What failed when its query last ran on this server; null when it ran, or was not run yet.
+    health: Option<HealthBody>,
+}
+
+/// Since when a metric's query fails.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MetricHealth)]
+pub(crate) struct HealthBody {
+    /// `broken`: the query no longer fits the database. `failing`: it failed on data.
+    #[schema(example = "broken", pattern = "^(broken|failing)$")]
+    status: &'static str,
+    /// When it first failed.
+    since: DateTime<Utc>,
+}
+
+impl ListedMetricBody {
+    /// A metric with what is known of its query.
+    pub(crate) fn new(metric: &Metric, health: &QueryHealth) -> Self {
+        let failure = health.failure(metric.id, metric.query_version);
+        let health = failure.map(|failure| HealthBody {
+            status: if failure.is_broken { "broken" } else { "failing" },
+            since: failure.since,
+        });
+        Self { metric: metric.into(), health }
     }
 }
 

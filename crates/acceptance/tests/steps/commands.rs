@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
     World,
+    caller::TestUser,
     json::{Json, Match},
     process::Output,
 };
@@ -17,6 +18,44 @@ async fn run(world: &mut World, line: String) -> Step {
     let line = world.variables.expand(&line);
     let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "metricd").collect();
     world.run(&arguments).await?;
+    Ok(())
+}
+
+/// The commands of a page that no test can run, by a word of theirs.
+const NOT_RUN: [&str; 4] = [
+    // They build or test this repository.
+    "make ",
+    "cargo ",
+    // It serves until it is stopped.
+    "metricd serve",
+    // A placeholder stands for a token.
+    "eyJ0eXAi",
+];
+
+/// Runs the blocks of shell commands of a page of the documentation, as they stand there but for the server's address
+/// and the metric's id.
+#[when(expr = "I run the commands of {string}")]
+async fn run_page(world: &mut World, page: String) -> Step {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let text = tokio::fs::read_to_string(format!("{root}/{page}")).await?;
+    let token = world.server.token_of(&TestUser::new("admin")).await?;
+    world.client.protect(&token);
+    let address = world.server.url("").unwrap_or_default();
+    let mut ran = 0;
+    for block in text.split("```sh\n").skip(1) {
+        let block = block.split("```").next().unwrap_or_default();
+        if NOT_RUN.iter().any(|word| block.contains(word)) {
+            continue;
+        }
+        let script = ["http://127.0.0.1:8000", "http://localhost:8000"]
+            .iter()
+            .fold(block.to_owned(), |script, usual| script.replace(usual, &address))
+            .replace("/metrics/ID", &world.variables.expand("/metrics/{id}"));
+        let output = world.server.shell(&script, &[("TOKEN", &token)]).await?;
+        ensure!(output.status.success(), "{page}: {block}fails: {}", output.text());
+        ran += 1;
+    }
+    ensure!(ran > 0, "{page} has no commands");
     Ok(())
 }
 

@@ -105,9 +105,13 @@ pub(super) async fn prepare(
         let mut compiled = Vec::with_capacity(rows.len());
         for row in rows {
             match compile(actor, context, &row.sql).await {
-                Ok((template, columns)) => {
+                Ok((template, description)) => {
                     report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
-                    compiled.push(CompiledQuery { loaded: row, template, columns });
+                    compiled.push(CompiledQuery {
+                        loaded: row,
+                        template,
+                        columns: description.columns,
+                    });
                 }
                 Err(CompileError::Database(source)) if !source.is_query_fault() => {
                     return Err(ImportError::Check { query: row.id.to_string(), source });
@@ -151,8 +155,8 @@ pub(super) fn reject(
         CompileError::Unreadable(tables) => (
             format!("the SQL of `{}`: {fault}", row.id),
             format!(
-                "Correct the name, create the table, or let stored SQL read it: `GRANT SELECT ON {} \
-                 TO metricd_reader` (or the reader role that is configured).",
+                "Correct the name, create the table, or, on a server, let stored SQL read it: `GRANT SELECT \
+                 ON {} TO metricd_reader` (or the reader role that is configured).",
                 tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
         ),
@@ -164,7 +168,8 @@ pub(super) fn reject(
             format!("the SQL of `{}` reads tables that you may not write SQL for", row.id),
             "Request the permission `writeSql` on its tables.".to_owned(),
         ),
-        CompileError::UnnamedColumn(_)
+        CompileError::NoColumns
+        | CompileError::UnnamedColumn(_)
         | CompileError::DuplicateColumn(_)
         | CompileError::Window(_) => {
             (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
@@ -173,10 +178,12 @@ pub(super) fn reject(
             format!("the SQL of `{}`: {fault}", row.id),
             "Make the SQL cheaper, or raise `limits.max_cost`.".to_owned(),
         ),
-        CompileError::Database(_) => (
-            format!("the SQL of `{}`: {fault}", row.id),
-            "Correct the SQL; `psql` gives the same answer.".to_owned(),
-        ),
+        CompileError::Database(RunError::Query(fault)) => {
+            (format!("the SQL of `{}`: {}", row.id, fault.whole()), "Correct the SQL.".to_owned())
+        }
+        CompileError::Database(_) => {
+            (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
+        }
     };
     findings.add(Finding::rejection(row.place, message, advice));
     left_out.add(Some(row.id));

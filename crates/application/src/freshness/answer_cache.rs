@@ -8,7 +8,7 @@ use std::{
 use ahash::RandomState;
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use metricd_core::answer_key::{AnswerKey, Validity};
 use moka::sync::Cache;
 use thiserror::Error;
@@ -284,6 +284,7 @@ impl AnswerCache {
     fn render(&self, query: &BoundQuery, rows: &[u8], provenance: Provenance) -> Arc<Answer> {
         let rendered = self.writer.write(AnswerDraft {
             compiled: &query.definition().compiled,
+            columns: &query.description().columns,
             parameters: query.parameters(),
             rows,
             truncated: provenance.truncated,
@@ -339,9 +340,13 @@ impl AnswerCache {
         let read_at = Instant::now();
         let TimedRows { rows, as_of } = self.source.read(query).await?;
         let valid_until = match query.validity() {
-            // A view may read the clock, which is UTC's in the database.
-            Validity::Until(end) if !is_whole => Some(end.min(next_day(as_of))),
-            Validity::Always if !is_whole => Some(next_day(as_of)),
+            // A view may read the clock, in the zone of its session.
+            Validity::Until(end) if !is_whole => {
+                Some(end.min(query.parameters().window.next_session_midnight()))
+            }
+            Validity::Always if !is_whole => {
+                Some(query.parameters().window.next_session_midnight())
+            }
             Validity::Until(end) => Some(end),
             Validity::Always | Validity::Moment => None,
         };
@@ -373,12 +378,6 @@ impl AnswerCache {
     }
 }
 
-/// The end of an instant's day in UTC.
-fn next_day(instant: DateTime<Utc>) -> DateTime<Utc> {
-    let next = instant.date_naive().succ_opt();
-    next.map_or(instant, |day| day.and_time(NaiveTime::MIN).and_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -386,6 +385,7 @@ mod tests {
         sync::{Mutex, atomic::AtomicU32},
     };
 
+    use chrono_tz::Tz;
     use metricd_core::{
         actor::Actor,
         changes::{Change, Changed, TransactionId},
@@ -394,7 +394,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{
-        super::samples::{Shelf, change_feed, id},
+        super::samples::{NoRunner, Shelf, change_feed, id},
         *,
     };
     use crate::ports::{ChangeSink as _, RenderedAnswer};
@@ -455,7 +455,8 @@ mod tests {
     fn cache(ttl: Duration, max_stale: Duration) -> (AnswerCache, Arc<Script>) {
         let (change_feed, script) = (change_feed(), Arc::new(Script::default()));
         let shelf = Arc::new(Shelf::default());
-        let definitions = DefinitionCache::new(shelf, Arc::clone(&change_feed), 1 << 20);
+        let definitions =
+            DefinitionCache::new(shelf, Arc::new(NoRunner), Arc::clone(&change_feed), 1 << 20);
         let settings = AnswerCacheSettings { ttl, max_stale, max_bytes: 1 << 20 };
         let (source, supervisor) = (Arc::clone(&script) as _, Supervisor::default());
         let writer = Arc::new(RowsAlone);
@@ -470,10 +471,11 @@ mod tests {
         let (definition, fresh) = cache.definitions.find(id(1), fresh).await.unwrap();
         let definition = definition.unwrap();
         let template = &definition.compiled.query.template;
-        let (request, now) = (ParameterRequest::default(), Utc::now());
+        let (request, now) = (ParameterRequest::default(), Utc::now().with_timezone(&Tz::UTC));
         let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
         let scope = Actor::operator().scope(&template.claims).unwrap();
-        (BoundQuery::new(definition, parameters, scope).unwrap(), fresh)
+        let description = cache.definitions.describe(&definition).await.unwrap();
+        (BoundQuery::new(definition, description, parameters, scope).unwrap(), fresh)
     }
 
     async fn get(cache: &AnswerCache) -> SourcedAnswer {

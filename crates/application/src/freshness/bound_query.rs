@@ -10,33 +10,43 @@ use metricd_core::{
 };
 
 use super::definition_cache::Definition;
+use crate::ports::TemplateDescription;
 
 /// A metric's query with the values of its parameters, for a caller's scope: all that a run, an answer and its
 /// cache entry are made from.
 #[derive(Debug, Clone)]
 pub struct BoundQuery {
     definition: Arc<Definition>,
+    description: Arc<TemplateDescription>,
     key: AnswerKey,
 }
 
 impl BoundQuery {
-    /// Binds the query of `definition`. The parameters and the scope were resolved for its template.
+    /// Binds the query of `definition`, which the database describes as `description`. The parameters and the scope
+    /// were resolved for its template.
     ///
     /// # Errors
     /// When the scope belongs to another template.
     pub fn new(
         definition: Arc<Definition>,
+        description: Arc<TemplateDescription>,
         parameters: Parameters,
         scope: Scope,
     ) -> Result<Self, ScopeFault> {
         let key = AnswerKey::new(&definition.compiled, parameters, scope)?;
-        Ok(Self { definition, key })
+        Ok(Self { definition, description, key })
     }
 
     /// The metric.
     #[must_use]
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition
+    }
+
+    /// What the database says of it.
+    #[must_use]
+    pub fn description(&self) -> &Arc<TemplateDescription> {
+        &self.description
     }
 
     /// Identifies its answer.

@@ -166,6 +166,7 @@ impl ChangeFeed {
     async fn read(&self, position: &mut Position) -> Result<(), StoreError> {
         let began = self.started.elapsed();
         let batch = self.log.since(position.snapshot.as_ref()).await?;
+        self.read_definitions().await?;
         if batch.is_whole {
             self.versions.changed(&batch.changes);
         } else {
@@ -173,6 +174,20 @@ impl ChangeFeed {
         }
         *position = Position { snapshot: Some(batch.snapshot), read_began: Some(began) };
         self.fresh_until_ms.store(millis(began + MAX_STALENESS), Ordering::Release);
+        Ok(())
+    }
+
+    /// Looks for changes of the definitions that something depends on: nothing logs those.
+    async fn read_definitions(&self) -> Result<(), StoreError> {
+        let relations = self.versions.relations();
+        if relations.is_empty() {
+            return Ok(());
+        }
+        let mut definitions = self.log.definitions(&relations).await?;
+        for relation in relations {
+            let definition = definitions.remove(&relation).unwrap_or_default();
+            self.versions.defined(&relation, definition);
+        }
         Ok(())
     }
 

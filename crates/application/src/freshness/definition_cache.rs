@@ -2,7 +2,7 @@
 //! have not changed.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,9 @@ use super::{
     single_flight::{Aborted, SingleFlight},
     versions::{Dependencies, DependencyKey},
 };
-use crate::ports::{Catalog, ResolvedTable, StoreError};
+use crate::ports::{
+    Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription,
+};
 
 /// How long an id is known to be missing without asking the catalog. The log of changes is read all the same,
 /// once for all concurrent callers, so that a metric that another server makes is found at once.
@@ -35,6 +37,7 @@ type Shared = Result<Option<Arc<Definition>>, Arc<StoreError>>;
 #[derive(Clone)]
 pub struct DefinitionCache {
     catalog: Arc<dyn Catalog>,
+    runner: Arc<dyn QueryRunner>,
     change_feed: Arc<ChangeFeed>,
     entries: Arc<quick_cache::sync::Cache<MetricId, Arc<Entry>, EntryWeight>>,
     resolved: Cache<TableName, Arc<Resolved>>,
@@ -50,6 +53,13 @@ pub struct Definition {
     /// Moves when the definition changes.
     pub(crate) dependencies: Arc<Dependencies>,
     rows: Mutex<Option<Arc<RowDependencies>>>,
+    description: Mutex<Option<Description>>,
+}
+
+/// What the database said of a query, and what that depends on.
+struct Description {
+    description: Arc<TemplateDescription>,
+    dependencies: Dependencies,
 }
 
 impl std::fmt::Debug for Definition {
@@ -63,6 +73,8 @@ pub(crate) struct RowDependencies {
     pub(crate) keys: Vec<DependencyKey>,
     /// Whether these are all of them: else rows can change without a change of one of these.
     pub(crate) is_whole: bool,
+    /// Moves when a table or view is redefined.
+    relations: Dependencies,
     /// How long they may be used without resolving the tables again.
     until: Instant,
 }
@@ -70,6 +82,8 @@ pub(crate) struct RowDependencies {
 /// Where a table's rows come from, as it was a short time ago.
 struct Resolved {
     table: ResolvedTable,
+    /// Moves when it is redefined.
+    definition: Dependencies,
     until: Instant,
 }
 
@@ -104,14 +118,20 @@ impl Weighter<MetricId, Arc<Entry>> for EntryWeight {
 }
 
 impl DefinitionCache {
-    /// Caches what `catalog` holds, in `max_bytes` at most, as long as `change_feed` reports no change of it.
+    /// Caches what `catalog` holds and what the database says of it through `runner`, in `max_bytes` at most, as long
+    /// as `change_feed` reports no change of it.
     #[must_use]
-    pub fn new(catalog: Arc<dyn Catalog>, change_feed: Arc<ChangeFeed>, max_bytes: u64) -> Self {
+    pub fn new(
+        catalog: Arc<dyn Catalog>,
+        runner: Arc<dyn QueryRunner>,
+        change_feed: Arc<ChangeFeed>,
+        max_bytes: u64,
+    ) -> Self {
         let items = usize::try_from(max_bytes / USUAL_BYTES).unwrap_or(usize::MAX);
         let entries = quick_cache::sync::Cache::with_weighter(items, max_bytes, EntryWeight);
         let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED_TTL).build();
         let (entries, single_flight) = (Arc::new(entries), SingleFlight::default());
-        Self { catalog, change_feed, entries, resolved, single_flight }
+        Self { catalog, runner, change_feed, entries, resolved, single_flight }
     }
 
     /// Returns the metric `id` with its query, as it is now, and the token for the next read.
@@ -175,8 +195,9 @@ impl DefinitionCache {
         let narrow = Arc::new(self.change_feed.versions().capture(keys.iter().flatten()));
         let definition = found.map(|compiled| {
             let tables = compiled.query.template.dependencies();
-            let (dependencies, rows) = (Arc::clone(&narrow), Mutex::default());
-            Arc::new(Definition { compiled, tables, dependencies, rows })
+            let dependencies = Arc::clone(&narrow);
+            let (rows, description) = (Mutex::default(), Mutex::default());
+            Arc::new(Definition { compiled, tables, dependencies, rows, description })
         });
         if dependencies.is_unchanged() {
             let read_at = Instant::now();
@@ -186,18 +207,54 @@ impl DefinitionCache {
         Ok(definition)
     }
 
+    /// Returns what the database says of a metric's query, as it is now.
+    ///
+    /// # Errors
+    /// When it has to be asked and rejects the query, or cannot be asked.
+    pub(crate) async fn describe(
+        &self,
+        definition: &Definition,
+    ) -> Result<Arc<TemplateDescription>, RunError> {
+        if let Some(known) = definition.description().as_ref()
+            && known.dependencies.is_unchanged()
+        {
+            return Ok(Arc::clone(&known.description));
+        }
+        Box::pin(async {
+            let keys = relation_keys(definition);
+            let dependencies = self.change_feed.versions().capture(&keys);
+            let template = &definition.compiled.query.template;
+            let description = Arc::new(self.runner.describe_template(template).await?);
+            for (table, version) in &description.relations.definitions {
+                let table = table.clone().qualified();
+                self.change_feed.versions().defined(&table, version.clone());
+            }
+            *definition.description() =
+                Some(Description { description: Arc::clone(&description), dependencies });
+            Ok(description)
+        })
+        .await
+    }
+
     /// Returns what the rows of a metric's query depend on.
     pub(crate) async fn row_dependencies(
         &self,
         definition: &Definition,
     ) -> Result<Arc<RowDependencies>, StoreError> {
         let known = || definition.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = known().as_ref().filter(|rows| Instant::now() < rows.until) {
+        let is_good = |rows: &&Arc<RowDependencies>| {
+            Instant::now() < rows.until && rows.relations.is_unchanged()
+        };
+        if let Some(rows) = known().as_ref().filter(is_good) {
             return Ok(Arc::clone(rows));
         }
+        let mut keys = relation_keys(definition);
+        let relations = self.change_feed.versions().capture(&keys);
+        keys.push(DependencyKey::Query(definition.compiled.query.id.clone()));
         let mut rows = RowDependencies {
-            keys: vec![DependencyKey::Query(definition.compiled.query.id.clone())],
+            keys,
             is_whole: true,
+            relations,
             until: Instant::now() + RESOLVED_TTL,
         };
         for dependency in &definition.tables {
@@ -219,19 +276,39 @@ impl DefinitionCache {
     }
 
     async fn resolve(&self, table: &TableName) -> Result<Arc<Resolved>, StoreError> {
-        if let Some(resolved) = self.resolved.get(table) {
+        let is_good = |resolved: &Arc<Resolved>| resolved.definition.is_unchanged();
+        if let Some(resolved) = self.resolved.get(table).filter(is_good) {
             return Ok(resolved);
         }
+        let key = DependencyKey::Relation(table.clone().qualified());
+        let definition = self.change_feed.versions().capture([&key]);
         let until = Instant::now() + RESOLVED_TTL;
         let resolved = self.change_feed.log().resolve(std::slice::from_ref(table)).await?;
         let resolved = resolved.into_iter().next().unwrap_or_else(|| ResolvedTable {
             tables: [table.clone().qualified()].into(),
             is_whole: false,
         });
-        let resolved = Arc::new(Resolved { table: resolved, until });
+        let resolved = Arc::new(Resolved { table: resolved, definition, until });
         self.resolved.insert(table.clone(), Arc::clone(&resolved));
         Ok(resolved)
     }
+}
+
+impl Definition {
+    /// Forgets what the database said of the query: it is no longer so.
+    pub(crate) fn forget_description(&self) {
+        *self.description() = None;
+    }
+
+    fn description(&self) -> MutexGuard<'_, Option<Description>> {
+        self.description.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The definitions of the tables and views that a query names.
+fn relation_keys(definition: &Definition) -> Vec<DependencyKey> {
+    let key = |of: &TableDependency| DependencyKey::Relation(of.table.clone().qualified());
+    definition.tables.iter().map(key).collect()
 }
 
 impl Entry {

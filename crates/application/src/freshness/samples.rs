@@ -1,6 +1,7 @@
 //! A catalog and a log of changes in memory, for tests.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -13,13 +14,14 @@ use metricd_core::{
     changes::Snapshot,
     ids::{MetricId, QueryId},
     metric::{CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
-    sql::{Draft, Gate, TableName},
+    sql::{BoundValue, Callable, Draft, FieldName, Gate, TableName, Template},
 };
 use uuid::Uuid;
 
 use super::{ChangeFeed, DefinitionCache};
 use crate::ports::{
-    Catalog, ChangeBatch as Told, ChangeLog, MetricFilter, ResolvedTable, StoreError,
+    Catalog, ChangeBatch, ChangeLog, Description, MetricFilter, QueryRunner, ResolvedTable,
+    RowStream, Rows, RunError, SessionNeeds, StoreError, TemplateDescription,
 };
 
 /// Has a metric of `orders` for each id below a thousand, with SQL of 10,000 bytes, and counts how often
@@ -72,7 +74,7 @@ struct Alone;
 
 #[async_trait]
 impl ChangeLog for Alone {
-    async fn since(&self, _: Option<&Snapshot>) -> Result<Told, StoreError> {
+    async fn since(&self, _: Option<&Snapshot>) -> Result<ChangeBatch, StoreError> {
         unreachable!("there are no others")
     }
 
@@ -84,6 +86,13 @@ impl ChangeLog for Alone {
         unreachable!("nothing is noted")
     }
 
+    async fn definitions(
+        &self,
+        _: &[TableName],
+    ) -> Result<BTreeMap<TableName, String>, StoreError> {
+        unreachable!("there are no others")
+    }
+
     async fn resolve(&self, tables: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {
         let itself = |table: &TableName| ResolvedTable {
             tables: [table.clone().qualified()].into(),
@@ -93,12 +102,50 @@ impl ChangeLog for Alone {
     }
 }
 
+/// Describes every template as one without columns.
+pub(super) struct NoRunner;
+
+#[async_trait]
+impl QueryRunner for NoRunner {
+    async fn describe(&self, _: &str) -> Result<Description, RunError> {
+        unreachable!("nothing is compiled")
+    }
+
+    async fn describe_template(&self, _: &Template) -> Result<TemplateDescription, RunError> {
+        Ok(TemplateDescription::default())
+    }
+
+    async fn unreadable(&self, _: &[TableName]) -> Result<Vec<TableName>, RunError> {
+        unreachable!("nothing is admitted")
+    }
+
+    async fn callable(&self, _: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError> {
+        unreachable!("nothing is admitted")
+    }
+
+    async fn cost(&self, _: &Template, _: &[BoundValue]) -> Result<f64, RunError> {
+        unreachable!("nothing is admitted")
+    }
+
+    async fn run(&self, _: &Template, _: &[BoundValue], _: u32) -> Result<Rows, RunError> {
+        unreachable!("nothing is run")
+    }
+
+    async fn stream(&self, _: &Template, _: &[BoundValue]) -> Result<RowStream, RunError> {
+        unreachable!("nothing is run")
+    }
+
+    async fn session(&self, _: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
+        unreachable!("nothing is run")
+    }
+}
+
 pub(super) fn change_feed() -> Arc<ChangeFeed> {
     Arc::new(ChangeFeed::new(Arc::new(Alone), false))
 }
 
 pub(super) fn definitions(shelf: &Arc<Shelf>, max_bytes: u64) -> DefinitionCache {
-    DefinitionCache::new(Arc::clone(shelf) as _, change_feed(), max_bytes)
+    DefinitionCache::new(Arc::clone(shelf) as _, Arc::new(NoRunner), change_feed(), max_bytes)
 }
 
 pub(super) fn id(number: u128) -> MetricId {

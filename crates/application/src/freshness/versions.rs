@@ -36,6 +36,8 @@ pub(crate) enum DependencyKey {
     Query(QueryId),
     /// Any query's definition.
     Queries,
+    /// The definition of a table or view, and of what it is made of.
+    Relation(TableName),
 }
 
 /// How many transactions a version remembers.
@@ -53,6 +55,8 @@ pub(crate) struct VersionTable {
 
 struct Versions {
     by_key: HashMap<DependencyKey, Weak<Version>>,
+    /// The definitions that relations were last seen with; empty of one that does not exist.
+    definitions: HashMap<TableName, String>,
     sweep_at: usize,
 }
 
@@ -92,7 +96,8 @@ impl Version {
 
 impl Default for VersionTable {
     fn default() -> Self {
-        let versions = Versions { by_key: HashMap::new(), sweep_at: FIRST_SWEEP };
+        let versions =
+            Versions { by_key: HashMap::new(), definitions: HashMap::new(), sweep_at: FIRST_SWEEP };
         Self { versions: Mutex::new(versions), everything: Arc::default() }
     }
 }
@@ -124,6 +129,30 @@ impl VersionTable {
                     version.advance(Some(change.by));
                 }
             }
+        }
+    }
+
+    /// The relations whose definition something depends on.
+    pub(crate) fn relations(&self) -> Vec<TableName> {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let Versions { by_key, definitions, .. } = &mut *versions;
+        let is_used = |table: &TableName| {
+            let version = by_key.get(&DependencyKey::Relation(table.clone()));
+            version.is_some_and(|version| version.strong_count() > 0)
+        };
+        definitions.retain(|table, _| is_used(table));
+        definitions.keys().cloned().collect()
+    }
+
+    /// Records the definition that `table` was seen with, and a change of it if it was another one before.
+    pub(crate) fn defined(&self, table: &TableName, definition: String) {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = versions.definitions.insert(table.clone(), definition.clone());
+        if before.is_some_and(|before| before != definition)
+            && let Some(version) =
+                versions.by_key.get(&DependencyKey::Relation(table.clone())).and_then(Weak::upgrade)
+        {
+            version.advance(None);
         }
     }
 

@@ -218,7 +218,7 @@ impl PromptContext<'_> {
                 query_id: self.query_id,
                 prompt: self.prompt,
                 schema: self.schema,
-                today: self.context.clock.now().date_naive(),
+                today: self.context.now().date_naive(),
                 refused: &refused,
             };
             outcomes.attempts += 1;

@@ -10,4 +10,4 @@ pub use generate::{Generation, GenerationError};
 pub use trial::Trial;
 
 pub(crate) use generate::generate;
-pub(crate) use trial::try_query;
+pub(crate) use trial::{try_query, try_stored};

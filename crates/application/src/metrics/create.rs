@@ -15,7 +15,7 @@ use crate::{
     compile::{CompileError, compile},
     context::{Approval, Context},
     error::{Classified, Classify},
-    generation::{Generation, GenerationError, generate},
+    generation::{Generation, GenerationError, generate, try_stored},
     idempotency::{KeyError, Outcome, Replayable, claim, store_response},
     ports::StoreError,
     rights::permits,
@@ -122,13 +122,15 @@ pub async fn create_metric(
     let query_id = QueryId::from(context.ids.fresh());
     let (sql, template, columns, generation) = match command.source {
         QuerySource::Sql(sql) => {
-            let (template, columns) =
+            let (mut template, description) =
                 compile(actor, context, &sql).await.map_err(CreateError::Query)?;
-            (sql, template, columns, None)
+            let tried = try_stored(actor, context, &sql, &mut template, &description).await;
+            tried.map_err(|error| CreateError::Query(error.into()))?;
+            (sql, template, description.columns, None)
         }
         QuerySource::Prompt { text, strict } => {
             let (generation, trial) = generate(actor, context, &query_id, &text, strict).await?;
-            (generation.sql.clone(), trial.template, trial.columns, Some(generation))
+            (generation.sql.clone(), trial.template, trial.description.columns, Some(generation))
         }
     };
     let is_generated = generation.is_some();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
-    bind::{ReadError, bind},
+    bind::{ReadError, Redefinitions, bind},
     context::Context,
-    freshness::Definition,
-    ports::RowStream,
+    failed_query::read_failed,
+    freshness::{BoundQuery, Definition},
+    ports::{RowStream, RunError, TemplateDescription},
     rows,
 };
 
@@ -17,6 +18,8 @@ use crate::{
 pub struct MetricExport {
     /// The metric with its query.
     pub definition: Arc<Definition>,
+    /// What the database says of the query.
+    pub description: Arc<TemplateDescription>,
     /// The rows.
     pub rows: RowStream,
 }
@@ -32,8 +35,28 @@ pub async fn export_metric(
     id: MetricId,
     parameters: ParameterRequest,
 ) -> Result<MetricExport, ReadError> {
-    let (query, _) = bind(actor, context, id, &parameters).await?;
-    let open = rows::open_query(context.runner.as_ref(), &context.admission, &query).await?;
-    let rows = open.stream().await?;
-    Ok(MetricExport { definition: Arc::clone(query.definition()), rows })
+    let mut redefinitions = Redefinitions::default();
+    loop {
+        let (query, _) = bind(actor, context, id, &parameters).await?;
+        match stream(context, &query).await {
+            Err(error) if redefinitions.read_again(query.definition(), &error) => {}
+            Err(error) => {
+                let compiled = &query.definition().compiled;
+                return Err(read_failed(actor, context, compiled, Arc::new(error)));
+            }
+            Ok(rows) => {
+                context.health.ran(id);
+                return Ok(MetricExport {
+                    definition: Arc::clone(query.definition()),
+                    description: Arc::clone(query.description()),
+                    rows,
+                });
+            }
+        }
+    }
+}
+
+async fn stream(context: &Context, query: &BoundQuery) -> Result<RowStream, RunError> {
+    let open = rows::open_query(context.runner.as_ref(), &context.admission, query).await?;
+    open.stream().await
 }

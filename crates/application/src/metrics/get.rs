@@ -1,13 +1,14 @@
 //! Reads the answer of a metric, from the cache or the database.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
-    bind::{ReadError, bind},
+    bind::{ReadError, Redefinitions, bind},
     context::Context,
-    freshness::SourcedAnswer,
+    failed_query::read_failed,
+    freshness::{AnswerSource, FetchError, SourcedAnswer},
 };
 
 /// A request for the answer of a metric.
@@ -30,6 +31,22 @@ pub async fn get_metric(
     id: MetricId,
     request: &AnswerRequest,
 ) -> Result<SourcedAnswer, ReadError> {
-    let (query, fresh) = bind(actor, context, id, &request.parameters).await?;
-    Ok(context.answers.get(query, request.max_age, fresh).await?)
+    let mut redefinitions = Redefinitions::default();
+    loop {
+        let (query, fresh) = bind(actor, context, id, &request.parameters).await?;
+        let definition = Arc::clone(query.definition());
+        match context.answers.get(query, request.max_age, fresh).await {
+            Err(FetchError::Run(error)) if redefinitions.read_again(&definition, &error) => {}
+            Err(FetchError::Run(error)) => {
+                return Err(read_failed(actor, context, &definition.compiled, error));
+            }
+            Err(FetchError::Store(error)) => return Err(error.into()),
+            Ok(answer) => {
+                if matches!(answer.source, AnswerSource::Miss { .. }) {
+                    context.health.ran(id);
+                }
+                return Ok(answer);
+            }
+        }
+    }
 }

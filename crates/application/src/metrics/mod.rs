@@ -1,6 +1,7 @@
 //! The use cases of metrics: read, create, change, delete.
 
 mod approve;
+mod check;
 mod create;
 mod delete;
 mod export;
@@ -14,6 +15,7 @@ mod update;
 mod versions;
 
 pub use approve::{ApproveError, approve_metric};
+pub use check::{BrokenMetric, CheckError, MetricCheck, check_metrics};
 pub use create::{CreateError, CreateMetric, Created, QuerySource, create_metric};
 pub use delete::{DeleteError, delete_metric};
 pub use export::{MetricExport, export_metric};

@@ -52,8 +52,8 @@ impl Classify for PreviewError {
             Self::Forbidden(error) => error.classify(),
             Self::Query(error) => error.classify(),
             // The SQL's author may see the database's message.
-            Self::Run(RunError::Failed(fault)) => {
-                Classified::faulty(Cause::InvalidSql, InputField::Sql, fault)
+            Self::Run(RunError::Query(fault)) => {
+                Classified::faulty(Cause::InvalidSql, InputField::Sql, &fault.whole())
             }
             Self::Run(error) => error.classify(),
             Self::Generate(error) => error.classify(),
@@ -87,7 +87,7 @@ pub async fn preview_metric(
         }
     };
     let ids = (MetricId(context.ids.fresh()), query_id);
-    let compiled = (trial.template.clone(), trial.columns.clone());
+    let compiled = (trial.template.clone(), trial.description.columns.clone());
     let (_, metric) = planned(actor, context, ids, sql, compiled, generation.is_some());
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
     Ok(Preview { trial, generation, shows_sql })

@@ -15,6 +15,7 @@ use crate::{
     compile::{CompileError, compile},
     context::{Approval, Context},
     error::{Cause, Classified, Classify},
+    generation::try_stored,
     ports::StoreError,
     rights::{authorize_within, find_readable, may_know},
 };
@@ -119,7 +120,12 @@ pub(super) async fn update_known(
         authorize_on(actor, context, Action::Unlock, Object::Metric(&known.metric)).await?;
     }
     let compiled = match &patch.query {
-        Some(sql) => Some((sql.clone(), compile(actor, context, sql).await?)),
+        Some(sql) => {
+            let (mut template, description) = compile(actor, context, sql).await?;
+            let tried = try_stored(actor, context, sql, &mut template, &description).await;
+            tried.map_err(CompileError::from)?;
+            Some((sql.clone(), (template, description)))
+        }
         None => None,
     };
 
@@ -136,7 +142,7 @@ pub(super) async fn update_known(
         work = authorize_within(actor, context, Action::Unlock, &metric, work).await?;
     }
     let mut changed_with_it = Vec::new();
-    if let Some((sql, (template, columns))) = compiled {
+    if let Some((sql, (template, description))) = compiled {
         for other in &sharing {
             work = authorize_within(actor, context, Action::Edit, other, work).await?;
         }
@@ -144,7 +150,7 @@ pub(super) async fn update_known(
             return Err(UpdateError::SharedLocked);
         }
         let before = query.replaced(context.clock.now(), actor.subject());
-        query = changed(query, sql, template, columns, context.approval);
+        query = changed(query, sql, template, description.columns, context.approval);
         if query.version != before.version {
             work.keep_version(&query.id, &before).await?;
             work.update_query(&query).await?;

@@ -4,7 +4,10 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use metricd_core::{metric::CompiledMetric, parameters::Parameters};
+use metricd_core::{
+    metric::{Column, CompiledMetric},
+    parameters::Parameters,
+};
 
 /// Renders answers as the bodies of responses.
 pub trait AnswerWriter: Send + Sync {
@@ -20,6 +23,8 @@ pub trait AnswerWriter: Send + Sync {
 pub struct AnswerDraft<'a> {
     /// The metric and its query.
     pub compiled: &'a CompiledMetric,
+    /// The columns of the rows.
+    pub columns: &'a [Column],
     /// The parameters that its query was bound to.
     pub parameters: &'a Parameters,
     /// A JSON array of objects.

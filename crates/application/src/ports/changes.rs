@@ -1,6 +1,9 @@
 //! The ports to the log of changes and to watches, by which caches drop stale entries.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use metricd_core::{
@@ -34,6 +37,16 @@ pub trait ChangeLog: Send + Sync {
     /// # Errors
     /// When the database cannot be reached.
     async fn prune(&self, keep: Duration) -> Result<u64, StoreError>;
+
+    /// Returns, for each of `tables` that exists, what moves with every change of its definition and of what it is
+    /// made of: see [`Relations::definitions`](super::Relations::definitions).
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    async fn definitions(
+        &self,
+        tables: &[TableName],
+    ) -> Result<BTreeMap<TableName, String>, StoreError>;
 
     /// Returns where the rows of each of `tables` come from, in the same order.
     ///

@@ -9,6 +9,7 @@ mod identity;
 mod keys;
 mod loading;
 mod policies;
+mod query_fault;
 mod query_runner;
 mod schema;
 mod store;
@@ -28,7 +29,11 @@ pub use identity::{TokenError, TokenVerifier};
 pub use keys::{IdempotencyKeys, IdempotentRequest, KeyClaim, StoredResponse};
 pub use loading::{Loading, NextRow, RowSink, StoredColumn, StoredTable};
 pub use policies::Policies;
-pub use query_runner::{Description, QueryRunner, RowPiece, RowStream, Rows, RunError};
+pub use query_fault::{QueryFault, before_values};
+pub use query_runner::{
+    Description, QueryRunner, Relations, RowPiece, RowStream, Rows, RunError, SessionNeeds,
+    TemplateDescription,
+};
 pub use schema::SchemaSource;
 pub use store::{
     Catalog, CatalogCounts, DuplicateRecord, MetricFilter, Metrics, Queries, Records, StagedRecord,

@@ -1,21 +1,26 @@
 //! The port that runs stored SQL. Must never write: every statement runs read-only.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono_tz::Tz;
 use metricd_core::{
     changes::Snapshot,
     metric::Column,
-    sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template},
+    sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template, ZoneDependence},
+    window::ParamName,
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::error::{Cause, Classified, Classify};
+use super::QueryFault;
+use crate::error::{Cause, Classified, Classify, InputField};
 
 /// Describes, costs and runs stored SQL.
 #[async_trait]
@@ -38,6 +43,13 @@ pub trait QueryRunner: Send + Sync {
     /// # Errors
     /// When the database cannot be reached.
     async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError>;
+
+    /// Returns what the database says of `template` and of the relations that it names, without running it.
+    ///
+    /// # Errors
+    /// [`RunError::Rejected`] when the database rejects the statement.
+    async fn describe_template(&self, template: &Template)
+    -> Result<TemplateDescription, RunError>;
 
     /// Returns the planner's estimate of the cost of `template` with the values of its parameters, in
     /// its own units, without running it.
@@ -73,7 +85,7 @@ pub trait QueryRunner: Send + Sync {
     ///
     /// # Errors
     /// See [`RunError`].
-    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError>;
+    async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError>;
 }
 
 /// The parameters and columns of a statement, by the database.
@@ -83,6 +95,45 @@ pub struct Description {
     pub parameters: Vec<Option<ParameterType>>,
     /// The columns of the answer.
     pub columns: Vec<Column>,
+}
+
+/// What the database says of a template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TemplateDescription {
+    /// The columns of its answer.
+    pub columns: Vec<Column>,
+    /// Which time zone its session needs.
+    pub zone: ZoneDependence,
+    /// The columns of type `timestamp` that it reads, but for those of the records.
+    pub wall_times: BTreeSet<String>,
+    /// The relations that it names.
+    pub relations: Arc<Relations>,
+}
+
+/// The tables and views that a statement names, as they are defined at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relations {
+    /// The numbers by which the database knows them.
+    pub oids: Vec<u32>,
+    /// Moves with every change of their columns.
+    pub columns_version: String,
+    /// For each, what moves with every change of its definition and of what it is made of.
+    pub definitions: BTreeMap<TableName, String>,
+}
+
+/// What the statements of a session need.
+#[derive(Debug, Clone)]
+pub struct SessionNeeds {
+    /// The session's time zone.
+    pub timezone: Tz,
+    /// The relations as the statement was described; it does not run on others ([`RunError::Redefined`]).
+    pub relations: Option<Arc<Relations>>,
+}
+
+impl Default for SessionNeeds {
+    fn default() -> Self {
+        Self { timezone: Tz::UTC, relations: None }
+    }
 }
 
 /// The rows of an answer.
@@ -159,8 +210,14 @@ pub enum RunError {
         /// The database's message, for callers who may see the SQL.
         message: String,
     },
-    /// The statement was accepted and failed while running.
+    /// The database reports an error of the statement: it no longer fits the database, or failed on data.
     #[error("the stored query failed")]
+    Query(#[source] QueryFault),
+    /// The statement is no longer permitted.
+    #[error("the stored query is no longer permitted")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A failure of the server or the database, not of the statement.
+    #[error("the query could not be run")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The planner's estimate exceeds the limit.
     #[error(
@@ -180,6 +237,12 @@ pub enum RunError {
         /// The limit, in bytes.
         max_bytes: u64,
     },
+    /// The database does not know the time zone.
+    #[error("the database does not know this time zone")]
+    UnknownTimezone,
+    /// A table or view of the statement was redefined since the statement was described.
+    #[error("a table or view of the query was redefined")]
+    Redefined,
     /// The queue is full.
     #[error("too many queries are queued")]
     QueueFull,
@@ -194,12 +257,21 @@ pub enum RunError {
 impl Classify for RunError {
     fn classify(&self) -> Classified {
         match self {
-            Self::Rejected { .. } | Self::Failed(_) => Cause::QueryFailed.into(),
+            Self::Refused(_) => Cause::MetricBroken.into(),
+            Self::Query(fault) if fault.is_broken() => Cause::MetricBroken.into(),
+            Self::Rejected { .. } | Self::Query(_) => Cause::QueryFailed.into(),
+            Self::Failed(_) => Cause::Internal.into(),
             Self::TooExpensive { has_days: true, .. } => {
                 Classified { hint: Some("Ask for fewer days."), ..Cause::QueryTooExpensive.into() }
             }
             Self::TooExpensive { .. } => Cause::QueryTooExpensive.into(),
             Self::RowTooLarge { .. } => Cause::RowTooLarge.into(),
+            Self::UnknownTimezone => {
+                let field = InputField::Window(ParamName::Timezone);
+                Classified::faulty(Cause::InvalidWindow, field, self)
+            }
+            // A table that is redefined again and again: described anew, the statement runs.
+            Self::Redefined => Cause::DatabaseUnavailable.into(),
             Self::QueueFull => Cause::QueueFull.into(),
             Self::Deadline => Cause::QueryTimeout.into(),
             Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
@@ -211,7 +283,14 @@ impl RunError {
     /// Whether the query itself is at fault, so that only its author can fix it.
     #[must_use]
     pub fn is_query_fault(&self) -> bool {
-        matches!(self, Self::Rejected { .. } | Self::TooExpensive { .. } | Self::RowTooLarge { .. })
+        matches!(
+            self,
+            Self::Rejected { .. }
+                | Self::Query(_)
+                | Self::Refused(_)
+                | Self::TooExpensive { .. }
+                | Self::RowTooLarge { .. }
+        )
     }
 }
 

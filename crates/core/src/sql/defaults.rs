@@ -309,7 +309,8 @@ mod tests {
              AS until FROM t"
         );
         assert_eq!(template.slots.start_date, Some(DateDefault::FromToday));
-        let now = "2025-06-15T20:30:00Z".parse().unwrap();
+        let now = "2025-06-15T20:30:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        let now = now.with_timezone(&chrono_tz::Tz::UTC);
         let window = Window::resolve(&template.slots, &WindowRequest::default(), now).unwrap();
         assert_eq!(window.end_date, "2025-06-14".parse().ok());
         assert_eq!(window.start_date, "2025-05-15".parse().ok());

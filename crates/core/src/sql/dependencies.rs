@@ -43,7 +43,7 @@ impl Template {
     }
 }
 
-fn is_records(table: &TableName) -> bool {
+pub(super) fn is_records(table: &TableName) -> bool {
     table.schema() == RECORDS.0 && table.name == RECORDS.1
 }
 

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     claim::ClaimName,
-    window::{DEFAULT_DAYS, DateDefault, ParamName, Slots},
+    window::{DEFAULT_DAYS, DateDefault, ParamName, SessionZone, Slots},
 };
 
 /// A parsed and gated query whose literals are still candidates for slots.
@@ -203,6 +203,7 @@ impl Draft {
             day_range: has(ParamName::DayRange).then_some(DEFAULT_DAYS),
             timezone: has(ParamName::Timezone),
             clock: false,
+            session_zone: SessionZone::Any,
         }
     }
 }
@@ -553,6 +554,7 @@ mod tests {
             day_range: Some(30),
             timezone: true,
             clock: false,
+            session_zone: SessionZone::Any,
         };
         assert_eq!(template.slots, expected);
         assert_eq!(

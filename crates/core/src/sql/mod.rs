@@ -7,6 +7,7 @@
 //! `placeholders` (what becomes a parameter) and `grammar` again (print).
 
 mod additions;
+mod author_position;
 mod bounds;
 mod candidates;
 mod clock;
@@ -37,6 +38,7 @@ mod table_name;
 mod template;
 mod tree;
 mod walk;
+mod zone_dependence;
 
 pub use additions::GateExtension;
 pub use comment::leading_comment;
@@ -49,3 +51,4 @@ pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
 pub use quoting::{quoted_name, quoted_text};
 pub use table_name::{InvalidTableName, TableName};
 pub use template::{SlotNote, Template};
+pub use zone_dependence::{TimeColumns, TimeKind, ViewTimes, ZoneDependence};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{
+    DateTime, Days, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset as _,
+    TimeZone as _, Utc,
+};
 use chrono_tz::Tz;
 
 use crate::{
@@ -47,7 +50,7 @@ pub enum ParameterType {
     Date,
     /// `timestamp`, bound as midnight
     Timestamp,
-    /// `timestamptz`; a day is bound as UTC midnight
+    /// `timestamptz`; a day is bound as midnight in the session's zone
     TimestampTz,
     /// `text`; a day is bound as `YYYY-MM-DD`
     Text,
@@ -81,11 +84,12 @@ impl Parameter {
         scope: &Scope,
     ) -> Result<BoundValue, ScopeFault> {
         let end = window.end_date.unwrap_or(window.today);
+        let day = |day| self.day(day, window.session_timezone);
         Ok(match &self.source {
-            ParameterSource::StartDate => self.day(window.start_date.unwrap_or(window.today)),
-            ParameterSource::EndDate => self.day(end),
-            ParameterSource::DayAfterEnd => self.day(end + Days::new(1)),
-            ParameterSource::Today => self.day(window.today),
+            ParameterSource::StartDate => day(window.start_date.unwrap_or(window.today)),
+            ParameterSource::EndDate => day(end),
+            ParameterSource::DayAfterEnd => day(end + Days::new(1)),
+            ParameterSource::Today => day(window.today),
             ParameterSource::DayRange => {
                 BoundValue::Int(window.day_range.unwrap_or_default().cast_signed())
             }
@@ -98,13 +102,50 @@ impl Parameter {
         })
     }
 
-    fn day(&self, day: NaiveDate) -> BoundValue {
+    fn day(&self, day: NaiveDate, zone: Tz) -> BoundValue {
         let midnight = day.and_time(NaiveTime::MIN);
         match self.ty {
             ParameterType::Timestamp => BoundValue::Timestamp(midnight),
-            ParameterType::TimestampTz => BoundValue::TimestampTz(midnight.and_utc()),
+            ParameterType::TimestampTz => BoundValue::TimestampTz(instant_of(midnight, zone)),
             ParameterType::Text => BoundValue::Text(day.format("%Y-%m-%d").to_string().into()),
             ParameterType::Date | ParameterType::Int => BoundValue::Date(day),
+        }
+    }
+}
+
+/// The instant of a wall time in `zone`, as PostgreSQL reads it: one that clocks skip is told by the clock before the
+/// gap, and of two that come twice it is the second.
+fn instant_of(wall_time: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    match zone.from_local_datetime(&wall_time) {
+        LocalResult::Single(time) => time.to_utc(),
+        LocalResult::Ambiguous(_, second) => second.to_utc(),
+        LocalResult::None => {
+            let before = zone.offset_from_utc_datetime(&(wall_time - Duration::days(1))).fix();
+            (wall_time - before).and_utc()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_is_what_postgresql_says_it_is() {
+        for (zone, day, instant) in [
+            ("UTC", "2025-06-30", "2025-06-30T00:00:00Z"),
+            ("Asia/Tokyo", "2025-06-30", "2025-06-29T15:00:00Z"),
+            ("America/New_York", "2025-03-09", "2025-03-09T05:00:00Z"),
+            ("Asia/Kathmandu", "2025-06-30", "2025-06-29T18:15:00Z"),
+            // Clocks go from 23:59 to 01:00.
+            ("America/Havana", "2025-03-09", "2025-03-09T05:00:00Z"),
+            ("Asia/Beirut", "2025-03-30", "2025-03-29T22:00:00Z"),
+            // It comes twice.
+            ("America/Havana", "2025-11-02", "2025-11-02T05:00:00Z"),
+        ] {
+            let midnight = day.parse::<NaiveDate>().unwrap().and_time(NaiveTime::MIN);
+            let expected = instant.parse::<DateTime<Utc>>().unwrap();
+            assert_eq!(instant_of(midnight, zone.parse().unwrap()), expected, "{zone} {day}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use pg_query::{Node, NodeEnum};
 
 use super::{
-    error::{SqlError, SqlFault},
+    error::{SqlError, SqlFault, line_and_column},
     grammar,
     parameter::{BoundValue, Parameter, ParameterSource},
     stack,
@@ -49,6 +49,15 @@ pub struct SlotNote {
     pub is_slot: bool,
     /// What it is and why, as a sentence.
     pub message: String,
+}
+
+impl SlotNote {
+    /// Creates a note on what stands at the byte `offset` of `sql` and is no slot.
+    #[must_use]
+    pub fn at(sql: &str, offset: usize, message: String) -> Self {
+        let (line, column) = line_and_column(sql, offset);
+        Self { line, column, is_slot: false, message }
+    }
 }
 
 impl Template {

@@ -11,4 +11,4 @@ pub use request::{
     parse_day_range, parse_timezone,
 };
 pub use resolve::Window;
-pub use slots::{DateDefault, Slots};
+pub use slots::{DateDefault, SessionZone, Slots};

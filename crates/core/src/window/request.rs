@@ -24,7 +24,7 @@ pub enum ParamName {
     EndDate,
     /// A number of days back from today.
     DayRange,
-    /// IANA time zone that decides which day is today.
+    /// IANA time zone that decides which day is today, and when a day begins.
     Timezone,
 }
 
@@ -59,7 +59,7 @@ pub struct WindowRequest {
     pub end_date: Option<NaiveDate>,
     /// Days back from today, 0 to [`MAX_DAYS`].
     pub day_range: Option<u32>,
-    /// Time zone that decides which day is today.
+    /// The time zone that decides which day is today, and when a day begins.
     pub timezone: Option<Tz>,
 }
 

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::{
     calendar::FIRST_DAY,
     request::{DEFAULT_DAYS, InvalidParam, MAX_DAYS, ParamName, WindowFault, WindowRequest},
-    slots::{DateDefault, Slots},
+    slots::{DateDefault, SessionZone, Slots},
 };
 
 /// The window that a template runs for. A part without a slot in the template is `None`.
@@ -20,8 +20,10 @@ pub struct Window {
     pub end_date: Option<NaiveDate>,
     /// Days back from today.
     pub day_range: Option<u32>,
-    /// Zone that decides which day is today; UTC by default.
+    /// The zone that decides which day is today, and when a day begins.
     pub timezone: Tz,
+    /// The zone of the session that the statement runs in.
+    pub session_timezone: Tz,
     /// Whether anything in the answer depends on `timezone`.
     pub uses_timezone: bool,
     /// Today in `timezone`.
@@ -35,7 +37,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// Resolves `request` against a template's slots, their defaults and the present instant.
+    /// Resolves `request` against a template's slots, their defaults and the present instant, in the zone that
+    /// applies where the caller asks for none.
     ///
     /// # Errors
     /// When the window would end before it begins or span more than [`MAX_DAYS`]; the fault names
@@ -43,9 +46,10 @@ impl Window {
     pub fn resolve(
         slots: &Slots,
         request: &WindowRequest,
-        now: DateTime<Utc>,
+        now: DateTime<Tz>,
     ) -> Result<Self, Vec<WindowFault>> {
-        let timezone = request.timezone.unwrap_or(Tz::UTC);
+        let timezone = request.timezone.unwrap_or(now.timezone());
+        let now = now.to_utc();
         let today = now.with_timezone(&timezone).date_naive();
         let asked_start = request.start_date.filter(|_| slots.start_date.is_some());
         let asked_end = request.end_date.filter(|_| slots.end_date.is_some());
@@ -88,12 +92,18 @@ impl Window {
             };
         let depends_on_today =
             slots.clock || slots.end_date.is_some() && end_follows_today || start_follows_today;
-        let uses_timezone = slots.timezone || depends_on_today;
+        let (session_timezone, is_callers) = match slots.session_zone {
+            SessionZone::Any => (Tz::UTC, false),
+            SessionZone::Caller => (timezone, true),
+            SessionZone::Fixed(zone) => (zone, false),
+        };
+        let uses_timezone = slots.timezone || depends_on_today || is_callers;
         Ok(Self {
             start_date,
             end_date,
             day_range: slots.day_range.map(|default| request.day_range.unwrap_or(default)),
             timezone,
+            session_timezone,
             uses_timezone,
             today,
             depends_on_today,
@@ -106,21 +116,32 @@ impl Window {
     /// valid until then.
     #[must_use]
     pub fn next_midnight(&self) -> DateTime<Utc> {
-        let midnight = (self.today + Days::new(1)).and_time(NaiveTime::MIN);
-        // Where clocks jump over midnight, the day begins at the first instant after the gap. Where
-        // they fall back over it, midnight comes twice, and the first one may have passed.
-        let instants = (0..=24 * 4).flat_map(|quarter| {
-            let local = self
-                .timezone
-                .from_local_datetime(&(midnight + chrono::Duration::minutes(15 * quarter)));
-            [local.earliest(), local.latest()]
-        });
-        instants
-            .flatten()
-            .map(|time| time.with_timezone(&Utc))
-            .find(|instant| *instant > self.now)
-            .unwrap_or_else(|| midnight.and_utc())
+        next_midnight(self.now, self.timezone)
     }
+
+    /// Returns the instant at which the next day in the session's zone begins: what a view makes of the clock is
+    /// valid until then.
+    #[must_use]
+    pub fn next_session_midnight(&self) -> DateTime<Utc> {
+        next_midnight(self.now, self.session_timezone)
+    }
+}
+
+fn next_midnight(now: DateTime<Utc>, timezone: Tz) -> DateTime<Utc> {
+    let today = now.with_timezone(&timezone).date_naive();
+    let midnight = (today + Days::new(1)).and_time(NaiveTime::MIN);
+    // Where clocks jump over midnight, the day begins at the first instant after the gap. Where
+    // they fall back over it, midnight comes twice, and the first one may have passed.
+    let instants = (0..=24 * 4).flat_map(|quarter| {
+        let local =
+            timezone.from_local_datetime(&(midnight + chrono::Duration::minutes(15 * quarter)));
+        [local.earliest(), local.latest()]
+    });
+    instants
+        .flatten()
+        .map(|time| time.with_timezone(&Utc))
+        .find(|instant| *instant > now)
+        .unwrap_or_else(|| midnight.and_utc())
 }
 
 /// Returns the days between start and end when the caller sends neither.
@@ -178,8 +199,12 @@ mod tests {
     }
 
     /// Half past eight in the evening of 15 June 2025, UTC: already the 16th in Asia.
-    fn now() -> DateTime<Utc> {
-        "2025-06-15T20:30:00Z".parse().unwrap()
+    fn now() -> DateTime<Tz> {
+        at("2025-06-15T20:30:00Z")
+    }
+
+    fn at(instant: &str) -> DateTime<Tz> {
+        instant.parse::<DateTime<Utc>>().unwrap().with_timezone(&Tz::UTC)
     }
 
     fn relative() -> Slots {
@@ -369,6 +394,24 @@ mod tests {
     }
 
     #[test]
+    fn the_session_has_the_zone_that_its_statement_needs() {
+        let tokyo = chrono_tz::Asia::Tokyo;
+        let of = |session_zone, timezone| {
+            let slots = Slots { session_zone, ..Slots::default() };
+            let request = WindowRequest { timezone, ..WindowRequest::default() };
+            let now = now().with_timezone(&chrono_tz::Europe::Berlin);
+            let window = Window::resolve(&slots, &request, now).unwrap();
+            (window.session_timezone.name(), window.uses_timezone, window.ignored)
+        };
+        let ignored = vec![ParamName::Timezone];
+        assert_eq!(of(SessionZone::Any, Some(tokyo)), ("UTC", false, ignored.clone()));
+        assert_eq!(of(SessionZone::Caller, Some(tokyo)), ("Asia/Tokyo", true, Vec::new()));
+        assert_eq!(of(SessionZone::Caller, None), ("Europe/Berlin", true, Vec::new()));
+        let fixed = SessionZone::Fixed(chrono_tz::America::New_York);
+        assert_eq!(of(fixed, Some(tokyo)), ("America/New_York", false, ignored));
+    }
+
+    #[test]
     fn a_day_may_begin_after_a_gap_or_twice() {
         let clock = Slots { clock: true, ..Slots::default() };
         for (zone, now, midnight) in [
@@ -380,7 +423,7 @@ mod tests {
             ("Asia/Beirut", "2025-10-25T12:00:00Z", "2025-10-25T22:00:00Z"),
         ] {
             let request = WindowRequest { timezone: zone.parse().ok(), ..WindowRequest::default() };
-            let window = Window::resolve(&clock, &request, now.parse().unwrap()).unwrap();
+            let window = Window::resolve(&clock, &request, at(now)).unwrap();
             let expected = midnight.parse::<DateTime<Utc>>().unwrap();
             assert_eq!(window.next_midnight(), expected, "{zone} {now}");
         }
@@ -450,7 +493,7 @@ mod tests {
             seconds in 0_i64..2_000_000_000,
             zone in proptest::sample::select(&chrono_tz::TZ_VARIANTS[..]),
         ) {
-            let now = DateTime::from_timestamp(seconds, 0).unwrap();
+            let now = DateTime::from_timestamp(seconds, 0).unwrap().with_timezone(&Tz::UTC);
             let request = WindowRequest { timezone: Some(zone), ..WindowRequest::default() };
             let window = Window::resolve(&Slots::default(), &request, now).unwrap();
             let midnight = window.next_midnight();

@@ -3,6 +3,7 @@
 //! Knows no SQL: which literal or placeholder became a slot is decided in [`crate::sql`].
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::calendar::RelativeDay;
 
@@ -19,6 +20,20 @@ pub struct Slots {
     pub timezone: bool,
     /// Whether the statement uses the present day or instant.
     pub clock: bool,
+    /// The time zone of the session that the statement runs in.
+    pub session_zone: SessionZone,
+}
+
+/// The time zone of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum SessionZone {
+    /// Any: no value depends on it.
+    #[default]
+    Any,
+    /// The one that the caller asks for.
+    Caller,
+    /// This one, whatever the caller asks for.
+    Fixed(Tz),
 }
 
 /// The default of a date slot.

@@ -16,6 +16,7 @@ use super::{
     migrations::{self, MigrateError},
     query::{PgQueryRunner, RunLimits},
     schema::PgSchema,
+    session_defaults::{self, OverriddenDefault},
     unit_of_work::PgStore,
 };
 
@@ -109,6 +110,23 @@ impl Database {
     #[must_use]
     pub fn engine_name(&self) -> &'static str {
         self.engine.name()
+    }
+
+    /// Returns the defaults of the database and of metricd's roles that differ from what stored SQL has, with
+    /// `timezone` as its default zone. None on the embedded engine.
+    ///
+    /// # Errors
+    /// When the database reports one.
+    pub async fn overridden_defaults(
+        &self,
+        timezone: &str,
+    ) -> Result<Vec<OverriddenDefault>, sqlx::Error> {
+        match self.engine.reader_role() {
+            Some(reader) => {
+                session_defaults::overridden(self.engine.pool(), reader, timezone).await
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Whether other processes can write to it while this one does.

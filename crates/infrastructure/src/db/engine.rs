@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chrono_tz::Tz;
 use metricd_application::ports::{RunError, StoreError};
 #[cfg(feature = "embedded")]
 use metricd_core::sql::Gate;
@@ -26,7 +27,12 @@ use super::{
     simple_query::{execute, milliseconds},
 };
 #[cfg(feature = "embedded")]
-use super::{embedded::EmbeddedServer, run_to_completion::run_to_completion};
+use std::sync::{Mutex, PoisonError};
+
+#[cfg(feature = "embedded")]
+use super::{
+    embedded::EmbeddedServer, errors::unknown_timezone, run_to_completion::run_to_completion,
+};
 
 /// How long a health check may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
@@ -50,6 +56,8 @@ enum Kind {
     Embedded {
         server: EmbeddedServer,
         tables: Arc<Gate>,
+        /// The time zone of the last author's query: what was prepared for it was read with that.
+        timezone: Arc<Mutex<Tz>>,
     },
 }
 
@@ -78,7 +86,8 @@ impl Engine {
             Target::Embedded { data_dir } => {
                 let server = EmbeddedServer::start(data_dir.clone()).await?;
                 let pool = server.connect().await?;
-                (pool, Kind::Embedded { server, tables: Arc::clone(&config.gate) })
+                let tables = Arc::clone(&config.gate);
+                (pool, Kind::Embedded { server, tables, timezone: Arc::new(Mutex::new(Tz::UTC)) })
             }
             #[cfg(not(feature = "embedded"))]
             Target::Embedded { .. } => return Err(ConnectError::NotBuiltIn),
@@ -227,9 +236,10 @@ impl Engine {
                 })
             }
             #[cfg(feature = "embedded")]
-            Kind::Embedded { .. } => {
+            Kind::Embedded { timezone, .. } => {
                 let permit = self.gate.acquire().await?;
-                Ok(AdmittedQuery { source: SessionSource::Pool(&self.pool), permit })
+                let source = SessionSource::Pool { pool: &self.pool, timezone };
+                Ok(AdmittedQuery { source, permit })
             }
         }
     }
@@ -308,22 +318,32 @@ pub(super) struct AdmittedQuery<'a> {
 enum SessionSource<'a> {
     Reader(&'a Reader),
     #[cfg(feature = "embedded")]
-    Pool(&'a PgPool),
+    Pool {
+        pool: &'a PgPool,
+        timezone: &'a Mutex<Tz>,
+    },
 }
 
 impl AdmittedQuery<'_> {
-    /// Opens a read-only session, which holds `permit` until nothing of it runs any more.
+    /// Opens a read-only session with the `TimeZone` `timezone`, which holds `permit` until nothing of it runs any
+    /// more.
     pub(super) async fn open_session(
         &self,
         permit: &Arc<RunPermit>,
+        timezone: Tz,
     ) -> Result<ReadSession, sqlx::Error> {
         match self.source {
             SessionSource::Reader(reader) => {
-                reader.sessions().open(Some(permit)).await.map(ReadSession::Reader)
+                reader.sessions().open(Some(permit), timezone).await.map(ReadSession::Reader)
             }
             #[cfg(feature = "embedded")]
-            SessionSource::Pool(pool) => {
-                Box::pin(begin_read_only(pool)).await.map(ReadSession::Transaction)
+            SessionSource::Pool { pool, timezone: last } => {
+                let is_other = {
+                    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                    std::mem::replace(&mut *last, timezone) != timezone
+                };
+                let begun = Box::pin(begin_read_only(pool, timezone, is_other));
+                begun.await.map(ReadSession::Transaction)
             }
         }
     }
@@ -336,10 +356,24 @@ impl AdmittedQuery<'_> {
 }
 
 #[cfg(feature = "embedded")]
-async fn begin_read_only(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+async fn begin_read_only(
+    pool: &PgPool,
+    timezone: Tz,
+    is_other: bool,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let begin = || {
         let pool = pool.clone();
-        run_to_completion(async move { pool.begin_with("BEGIN READ ONLY").await })
+        run_to_completion(async move {
+            let mut tx = pool.begin_with("BEGIN READ ONLY").await?;
+            if is_other {
+                tx.clear_cached_statements().await?;
+            }
+            if timezone != Tz::UTC {
+                let set = format!("SET LOCAL TimeZone = '{timezone}'");
+                execute(&mut tx, &set).await.map_err(unknown_timezone)?;
+            }
+            Ok(tx)
+        })
     };
     retry_lost(pool.options().get_max_connections(), begin).await
 }

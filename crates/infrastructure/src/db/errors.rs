@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use metricd_application::ports::StoreError;
+use metricd_application::ports::{StoreError, before_values};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
@@ -41,18 +41,6 @@ impl DatabaseFault {
     }
 }
 
-/// What a message says before it quotes anything, whatever the quotes of its language are.
-fn before_values(message: &str) -> &str {
-    let mut previous = ' ';
-    let end = message.find(|c: char| {
-        let starts_number = c.is_ascii_digit() && !previous.is_alphanumeric();
-        previous = c;
-        starts_number || (!c.is_alphanumeric() && !" ,;-_/()".contains(c))
-    });
-    let said = message[..end.unwrap_or(message.len())].trim_end_matches([' ', '-', '(']);
-    if said.is_empty() { "a value was refused" } else { said }
-}
-
 /// The planner's estimate in what `EXPLAIN (FORMAT JSON)` gives, in its own units.
 pub(crate) fn planner_cost(plan: &serde_json::Value) -> Option<f64> {
     plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64)
@@ -85,6 +73,13 @@ pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
         ),
     };
     refused || is_lost(error)
+}
+
+/// An error of setting a session's time zone: one that the statement itself is to blame for says that the database's
+/// time zone data do not have the zone.
+pub(crate) fn unknown_timezone(error: sqlx::Error) -> sqlx::Error {
+    let is_unknown = pg_error(&error).is_some_and(|fault| fault.code() == "22023");
+    if is_unknown { sqlx::Error::Configuration(error.into()) } else { error }
 }
 
 /// The sqlx error inside a SeaORM error.
@@ -187,29 +182,5 @@ fn subject(error: &PgDatabaseError) -> Option<&'static str> {
         }
         "metrics_pkey" => Some("record"),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::before_values;
-
-    #[test]
-    fn a_message_about_data_ends_before_the_data() {
-        let messages = [
-            ("division by zero", "division by zero"),
-            ("date/time field value out of range: \"x\"", "date/time field value out of range"),
-            (
-                "ungültige Eingabesyntax für Typ integer: »x«",
-                "ungültige Eingabesyntax für Typ integer",
-            ),
-            ("value \"x\" is out of range for type int4", "value"),
-            ("\"x\" is out of range for type real", "a value was refused"),
-            ("type int4 takes no -17 of them", "type int4 takes no"),
-            ("", "a value was refused"),
-        ];
-        for (message, said) in messages {
-            assert_eq!(before_values(message), said);
-        }
     }
 }

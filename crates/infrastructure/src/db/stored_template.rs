@@ -8,7 +8,7 @@ use metricd_core::{
     claim::ClaimName,
     metric::Column,
     sql::{Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
-    window::{CalendarUnit, DateDefault, RelativeDay, Slots},
+    window::{CalendarUnit, DateDefault, RelativeDay, SessionZone, Slots},
 };
 use sea_orm::JsonValue;
 use serde::{Deserialize, Serialize};
@@ -172,6 +172,8 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, CorruptRow> {
             day_range: stored.slots.day_range,
             timezone: stored.slots.timezone,
             clock: stored.slots.clock,
+            // The database says it anew, whenever the query is read.
+            session_zone: SessionZone::Any,
         },
         tables: stored
             .tables
@@ -312,6 +314,7 @@ mod tests {
                 day_range: Some(7),
                 timezone: true,
                 clock: false,
+                session_zone: SessionZone::Any,
             },
             claims: [tenant].into(),
             tables: [TableName { schema: None, name: "metrics".into() }].into(),

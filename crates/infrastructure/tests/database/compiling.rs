@@ -243,11 +243,10 @@ async fn answer(context: &Context, id: MetricId) -> Result<String, String> {
     let anew = AnswerRequest { max_age: Some(Duration::ZERO), ..AnswerRequest::default() };
     let error = match get_metric(&Actor::operator(), context, id, &anew).await {
         Ok(served) => return Ok(String::from_utf8(served.answer.rows().to_vec()).unwrap()),
-        Err(ReadError::Run(error)) => error,
+        Err(ReadError::Query(failed)) => failed,
         Err(other) => panic!("{other:?}"),
     };
-    let RunError::Failed(refused) = &*error else { panic!("{error:?}") };
-    Err(format!("{refused}: {}", refused.source().map(ToString::to_string).unwrap_or_default()))
+    Err(error.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,10 @@ use metricd_application::{
     metrics::{
         AnswerRequest, CreateMetric, Patch, QuerySource, create_metric, get_metric, update_metric,
     },
-    ports::{Description, QueryRunner, RowStream, Rows, RunError, UnitOfWork},
+    ports::{
+        Description, QueryRunner, RowStream, Rows, RunError, SessionNeeds, TemplateDescription,
+        UnitOfWork,
+    },
     records::{RecordTarget, create_record},
     tables::announce_change,
 };
@@ -267,6 +270,13 @@ impl QueryRunner for Gated {
         self.runner.describe(sql).await
     }
 
+    async fn describe_template(
+        &self,
+        template: &Template,
+    ) -> Result<TemplateDescription, RunError> {
+        self.runner.describe_template(template).await
+    }
+
     async fn unreadable(&self, tables: &[TableName]) -> Result<Vec<TableName>, RunError> {
         self.runner.unreadable(tables).await
     }
@@ -300,8 +310,8 @@ impl QueryRunner for Gated {
         self.runner.stream(template, values).await
     }
 
-    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
-        let runner = Arc::from(self.runner.session().await?);
+    async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
+        let runner = Arc::from(self.runner.session(needs).await?);
         Ok(Box::new(Self { runner, gate: Arc::clone(&self.gate) }))
     }
 }

@@ -242,9 +242,9 @@ async fn answer(
 
 /// The rows of a query as texts of their values in order, and whether it orders them.
 async fn rows(context: &Context, sql: &str) -> Result<(Vec<String>, bool), String> {
-    let (template, columns) =
+    let (template, description) =
         compile(&Actor::operator(), context, sql).await.map_err(|error| error.to_string())?;
-    let (request, now) = (ParameterRequest::default(), context.clock.now());
+    let (request, now) = (ParameterRequest::default(), context.now());
     let parameters = Parameters::resolve(&template.slots, &request, now)
         .map_err(|error| format!("{error:?}"))?;
     let scope = Actor::operator().scope(&template.claims).unwrap();
@@ -254,7 +254,7 @@ async fn rows(context: &Context, sql: &str) -> Result<(Vec<String>, bool), Strin
         runner.run(&template, &values, 10_000).await.map_err(|error| format!("{error:?}"))?;
     let rows: Vec<Value> = serde_json::from_str(&rows.json).unwrap();
     let text = |row: &Value| {
-        let values = columns.iter().enumerate().map(|(index, column)| {
+        let values = description.columns.iter().enumerate().map(|(index, column)| {
             // A query by hand leaves columns unnamed; PostgreSQL then calls two of them alike.
             let value = row.get(&column.name).unwrap_or_else(|| panic!("{sql}: no {index}"));
             match value.as_f64() {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metricd_application::ports::{QueryRunner, Rows, RunError};
+use metricd_application::ports::{QueryRunner, Rows, RunError, SessionNeeds};
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -105,7 +105,7 @@ async fn a_session_is_used_again_unless_it_had_trouble() {
 
     // The statement's own faults are none of the session's.
     for fault in ["SELECT 1/0", "SELECT * FROM metricd.queries", "SELECT * FROM nowhere"] {
-        assert!(matches!(run(runner.as_ref(), fault).await, Err(RunError::Failed(_))), "{fault}");
+        assert!(matches!(run(runner.as_ref(), fault).await, Err(RunError::Query(_))), "{fault}");
         assert_eq!(pid(runner.as_ref()).await, first, "{fault}");
     }
 
@@ -259,7 +259,7 @@ async fn a_session_has_one_deadline() {
     let db = migrated(config).await;
     // Two of them are past the deadline; one leaves a busy machine more than three seconds.
     let pause = "SELECT pg_sleep(4.5)::text AS s";
-    let runner = db.runner().session().await.unwrap();
+    let runner = db.runner().session(SessionNeeds::default()).await.unwrap();
     assert!(run(runner.as_ref(), pause).await.is_ok());
     let late = run(runner.as_ref(), pause).await;
     assert!(matches!(late, Err(RunError::Deadline)), "{late:?}");
@@ -278,14 +278,17 @@ async fn a_session_takes_one_permit() {
     };
     with_limits(config, async |db, engine| {
         let runner = db.runner();
-        let together = runner.session().await.unwrap();
+        let together = runner.session(SessionNeeds::default()).await.unwrap();
         for _ in 0..3 {
             together.cost(&template("SELECT 1 AS n"), &[]).await.unwrap();
             assert!(run(together.as_ref(), "SELECT 1 AS n").await.is_ok(), "{engine:?}");
             let other = run(runner.as_ref(), "SELECT 1 AS n").await;
             assert!(matches!(other, Err(RunError::QueueFull)), "{engine:?}: {other:?}");
             assert!(
-                matches!(runner.session().await.err(), Some(RunError::QueueFull)),
+                matches!(
+                    runner.session(SessionNeeds::default()).await.err(),
+                    Some(RunError::QueueFull)
+                ),
                 "{engine:?}"
             );
         }
@@ -454,7 +457,7 @@ async fn a_cost_is_the_planners_and_nothing_runs() {
         if engine == Engine::Native {
             let sql = "SELECT n FROM orders";
             let refused = runner.cost(&template(sql), &[]).await;
-            assert!(matches!(refused, Err(RunError::Rejected { .. })), "{refused:?}");
+            assert!(matches!(refused, Err(RunError::Query(_))), "{refused:?}");
             execute(db.pool(), "GRANT SELECT ON orders TO metricd_reader").await;
         }
         let cost = async |sql: &str| runner.cost(&template(sql), &[]).await.unwrap();

@@ -1,16 +1,20 @@
 //! A template that runs with its own defaults gives what its author's SQL gives as it was written:
 //! the same rows under the same names, for every query of the corpus and of the sample.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use metricd_application::{compile::compile, ports::QueryRunner};
+use chrono_tz::Tz;
+use metricd_application::{
+    compile::compile,
+    ports::{QueryRunner, Rows, RunError, SessionNeeds, TemplateDescription},
+};
 use metricd_core::{
     actor::Actor,
     claim::Scope,
     parameters::{ParameterRequest, Parameters},
-    sql::Template,
-    window::{DateDefault, WindowRequest},
+    sql::{Template, ZoneDependence},
+    window::{DateDefault, SessionZone, Slots, WindowRequest},
 };
 use metricd_infrastructure::{
     db::{Database, Target},
@@ -50,14 +54,12 @@ async fn a_template_gives_what_psql_prints() {
     assert!(queries.len() >= 200, "{} queries are too few", queries.len());
     for (name, sql) in queries {
         let compiled = compile(&Actor::operator(), &context(&db), &sql).await;
-        let (template, _) = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let compiled = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
         // Around midnight, both are asked again.
         let (answered, printed) = loop {
             let before = now(&db).await;
             let request = ParameterRequest::default();
-            let parameters = Parameters::resolve(&template.slots, &request, before).unwrap();
-            let values = template.bind(&parameters, &unknown_caller(&template)).unwrap();
-            let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
+            let answered = answer(runner.as_ref(), &compiled, &request, before).await.unwrap();
             let written = sql.trim_end().trim_end_matches(';');
             let printed = server.psql(&format!(
                 "SELECT row_to_json(written.*)::text FROM (\n{written}\n) AS written"
@@ -68,7 +70,7 @@ async fn a_template_gives_what_psql_prints() {
         };
         // A row is a line: JSON has no line breaks of its own.
         let rows: Vec<&str> = printed.lines().collect();
-        assert_eq!(answered, format!("[{}]", rows.join(",")), "{name}: {}", template.sql);
+        assert_eq!(answered, format!("[{}]", rows.join(",")), "{name}: {}", compiled.0.sql);
     }
     db.close().await;
 }
@@ -89,14 +91,11 @@ async fn a_template_with_placeholders_runs_for_any_window() {
         ]
         .map(|window| ParameterRequest { window });
         for (name, sql) in files(&Path::new(CORPUS).join("placeholders")) {
-            let (template, _) = compile(&Actor::operator(), &context(db), &sql)
+            let compiled = compile(&Actor::operator(), &context(db), &sql)
                 .await
                 .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
             for request in &requests {
-                let parameters =
-                    Parameters::resolve(&template.slots, request, now(db).await).unwrap();
-                let values = template.bind(&parameters, &unknown_caller(&template)).unwrap();
-                let rows = runner.run(&template, &values, MAX_ROWS).await;
+                let rows = answer(runner.as_ref(), &compiled, request, now(db).await).await;
                 rows.unwrap_or_else(|error| panic!("{name} on {engine:?}: {error:?}"));
             }
         }
@@ -156,24 +155,108 @@ fn unknown_caller(template: &Template) -> Scope {
 
 async fn compare(db: &Database, engine: Engine, name: &str, sql: &str) {
     let runner = db.runner();
-    let (template, columns) = compile(&Actor::operator(), &context(db), sql)
+    let compiled = compile(&Actor::operator(), &context(db), sql)
         .await
         .unwrap_or_else(|error| panic!("{name} on {engine:?}: {error}"));
     // The two runs must see the same day: around midnight, they are made again.
     let (answered, written) = loop {
         let before = now(db).await;
         let request = ParameterRequest::default();
-        let parameters = Parameters::resolve(&template.slots, &request, before).unwrap();
-        let values = template.bind(&parameters, &unknown_caller(&template)).unwrap();
-        let answered = runner.run(&template, &values, MAX_ROWS).await.unwrap();
+        let answered = answer(runner.as_ref(), &compiled, &request, before).await.unwrap();
         let written = as_written(runner.as_ref(), sql).await;
         if now(db).await.date_naive() == before.date_naive() {
             break (answered.json, written);
         }
     };
-    assert_eq!(answered, written, "{name} on {engine:?}: {}", template.sql);
+    assert_eq!(answered, written, "{name} on {engine:?}: {}", compiled.0.sql);
     let described = runner.describe(sql).await.unwrap().columns;
-    assert_eq!(columns, described, "{name} on {engine:?}");
+    assert_eq!(compiled.1.columns, described, "{name} on {engine:?}");
+}
+
+/// The rows that a caller gets, as the read path asks for them.
+async fn answer(
+    runner: &dyn QueryRunner,
+    (template, description): &(Template, TemplateDescription),
+    request: &ParameterRequest,
+    now: DateTime<Tz>,
+) -> Result<Rows, RunError> {
+    let session_zone = match description.zone {
+        ZoneDependence::Independent => SessionZone::Any,
+        ZoneDependence::Caller => SessionZone::Caller,
+        ZoneDependence::Timestamps | ZoneDependence::Records => SessionZone::Fixed(Tz::UTC),
+    };
+    let slots = Slots { session_zone, ..template.slots };
+    let parameters = Parameters::resolve(&slots, request, now).unwrap();
+    let values = template.bind(&parameters, &unknown_caller(template)).unwrap();
+    let timezone = parameters.window.session_timezone;
+    let relations = Some(Arc::clone(&description.relations));
+    let session = runner.session(SessionNeeds { timezone, relations }).await?;
+    session.run(template, &values, MAX_ROWS).await
+}
+
+/// Zones with daylight-saving time in either half of the year, at the ends of the world, and with odd offsets.
+const ZONES: [&str; 20] = [
+    "UTC",
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Lisbon",
+    "America/New_York",
+    "America/Los_Angeles",
+    "America/Sao_Paulo",
+    "America/St_Johns",
+    "America/Havana",
+    "America/Santiago",
+    "Asia/Tokyo",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Asia/Beirut",
+    "Australia/Adelaide",
+    "Australia/Lord_Howe",
+    "Pacific/Chatham",
+    "Pacific/Kiritimati",
+    "Pacific/Pago_Pago",
+    "Pacific/Marquesas",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_gives_what_psql_prints_in_any_zone() {
+    on_each_engine_migrated(async |db, engine| {
+        fill(db, engine).await;
+        let runner = db.runner();
+        let mut dependent = 0;
+        for (at, (name, sql)) in files(Path::new(CORPUS)).into_iter().chain(sample()).enumerate() {
+            let compiled = compile(&Actor::operator(), &context(db), &sql).await;
+            let compiled = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
+            if matches!(compiled.1.zone, ZoneDependence::Timestamps | ZoneDependence::Records) {
+                continue;
+            }
+            dependent += usize::from(compiled.1.zone == ZoneDependence::Caller);
+            // The embedded engine is slower: each query has some of them there.
+            let zones = ZONES
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| engine == Engine::Native || number % 5 == at % 5);
+            for (_, zone) in zones {
+                let timezone: Tz = zone.parse().unwrap();
+                let window = WindowRequest { timezone: Some(timezone), ..WindowRequest::default() };
+                let request = ParameterRequest { window };
+                let (answered, written) = loop {
+                    let before = now(db).await;
+                    let answered = answer(runner.as_ref(), &compiled, &request, before).await;
+                    let needs = SessionNeeds { timezone, relations: None };
+                    let session = runner.session(needs).await.unwrap();
+                    let written = as_written(session.as_ref(), &sql).await;
+                    let day = |now: DateTime<Tz>| now.with_timezone(&timezone).date_naive();
+                    if day(now(db).await) == day(before) {
+                        break (answered.unwrap().json, written);
+                    }
+                };
+                assert_eq!(answered, written, "{name} in {zone} on {engine:?}: {}", compiled.0.sql);
+            }
+        }
+        assert!(dependent >= 50, "only {dependent} queries depend on the zone");
+    })
+    .await;
 }
 
 /// The rows of the author's own text.
@@ -192,8 +275,9 @@ async fn fill(db: &Database, engine: Engine) {
     }
 }
 
-async fn now(db: &Database) -> DateTime<Utc> {
-    sqlx::query_scalar("SELECT now()").fetch_one(db.pool()).await.unwrap()
+async fn now(db: &Database) -> DateTime<Tz> {
+    let now = sqlx::query_scalar::<_, DateTime<Utc>>("SELECT now()").fetch_one(db.pool()).await;
+    now.unwrap().with_timezone(&Tz::UTC)
 }
 
 /// The queries of a folder: `NN-name.sql`, apart from what sets the tables up.

@@ -21,7 +21,7 @@ const FAILURE: u8 = 1;
 
 const fn code_of(kind: ErrorKind) -> u8 {
     match kind {
-        ErrorKind::Invalid | ErrorKind::TooExpensive => 65,
+        ErrorKind::Invalid | ErrorKind::TooExpensive | ErrorKind::Broken => 65,
         ErrorKind::NotFound => 66,
         ErrorKind::Unavailable => 69,
         ErrorKind::Internal => 70,

@@ -16,7 +16,7 @@ pub(crate) struct FileArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) queries: Option<PathBuf>,
     /// Records (JSON)
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["metrics", "queries"])]
+    #[arg(long, value_name = "FILE")]
     pub(crate) records: Option<PathBuf>,
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("given").required(true).multiple(true).args(["metrics", "queries", "records"])))]
 pub(crate) struct Args {
     #[command(flatten)]
     files: FileArgs,

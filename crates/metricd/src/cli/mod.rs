@@ -98,7 +98,7 @@ impl Cli {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Migrate => block_on(migrate::run(&config)),
             Command::Import(args) => block_on(import::run(&config, args)),
-            Command::Validate(args) => validate::run(&config, &args),
+            Command::Validate(args) => block_on(validate::run(&config, &args)),
             Command::Load(args) => block_on(load::run(&config, args)),
             Command::Query(args) => block_on(query::run(&config, args)),
             Command::Watch(args) => block_on(watch::watch(&config, args)),

@@ -9,7 +9,7 @@ use metricd_application::{
 };
 use metricd_core::actor::Actor;
 use metricd_infrastructure::{
-    db::Database,
+    db::{Database, OverriddenDefault},
     loaders::{RecordFile, load_metrics, load_queries},
     policy::CedarPolicies,
 };
@@ -84,6 +84,7 @@ async fn serve(
     identity: IdentityProvider,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
+    warn_of_defaults(config, database).await?;
     seed_empty_tables(&config.seed, &context).await?;
     if args.demo {
         demo::load(&config.general.data_dir, &context).await?;
@@ -145,6 +146,24 @@ async fn serve(
         () = serving => {}
         () = overdue => warn!("Requests are still in flight; exiting without them"),
         () = supervisor.failed() => bail!("a background task has failed"),
+    }
+    Ok(())
+}
+
+/// Says which defaults of the database and its roles stored SQL does not have.
+async fn warn_of_defaults(config: &Config, database: &Database) -> anyhow::Result<()> {
+    let timezone = config.query.timezone.name();
+    for default in database.overridden_defaults(timezone).await? {
+        let OverriddenDefault { of, setting, value, applied } = default;
+        let hint = match setting {
+            "TimeZone" => "set query.timezone to have it as the zone of requests that name none",
+            "search_path" => "name the schema of tables outside of public",
+            _ => "write dates as YYYY-MM-DD",
+        };
+        warn!(
+            of,
+            setting, value, applied, hint, "A default of the database does not apply to stored SQL"
+        );
     }
     Ok(())
 }

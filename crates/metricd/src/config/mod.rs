@@ -12,6 +12,7 @@ mod generation;
 mod http;
 mod limits;
 mod policy;
+mod query;
 mod reader;
 mod reference;
 mod seed;
@@ -29,6 +30,7 @@ pub(crate) use generation::GenerationSettings;
 pub(crate) use http::HttpSettings;
 pub(crate) use limits::LimitSettings;
 pub(crate) use policy::PolicySettings;
+pub(crate) use query::QuerySettings;
 pub(crate) use reference::reference;
 pub(crate) use seed::SeedSettings;
 pub(crate) use sources::Flags;
@@ -48,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) policy: PolicySettings,
     pub(crate) http: HttpSettings,
     pub(crate) sql: SqlSettings,
+    pub(crate) query: QuerySettings,
     pub(crate) generation: GenerationSettings,
     pub(crate) seed: SeedSettings,
 }
@@ -99,6 +102,7 @@ impl SettingsSection for Config {
             PolicySettings::declarations(),
             HttpSettings::declarations(),
             SqlSettings::declarations(),
+            QuerySettings::declarations(),
             GenerationSettings::declarations(),
             SeedSettings::declarations(),
         ]
@@ -115,6 +119,7 @@ impl SettingsSection for Config {
             policy: PolicySettings::read(reader),
             http: HttpSettings::read(reader),
             sql: SqlSettings::read(reader),
+            query: QuerySettings::read(reader),
             generation: GenerationSettings::read(reader),
             seed: SeedSettings::read(reader),
         }

@@ -80,7 +80,13 @@ fn protect(headers: &mut HeaderMap, policy: &'static str) {
 /// Adds the headers that a response lacks.
 pub(crate) fn complete<B>(mut response: Response<B>) -> Response<B> {
     let is_page = response.extensions().get::<IsPage>().is_some();
+    let leaves_body = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
     let headers = response.headers_mut();
+    if leaves_body {
+        // The rest of the request is not read, so the connection ends. A client that does not know it sends its next
+        // request there.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         // It was made from `answer` or `not_modified`.
         return response;

@@ -160,6 +160,13 @@ impl ChangeLog for MemoryDatabase {
         Ok(0)
     }
 
+    async fn definitions(
+        &self,
+        _: &[TableName],
+    ) -> Result<BTreeMap<TableName, String>, StoreError> {
+        unreachable!("no other process writes")
+    }
+
     async fn resolve(&self, tables: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {
         let itself = |table: &TableName| {
             let table = table.clone().qualified();

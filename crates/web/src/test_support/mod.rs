@@ -18,7 +18,7 @@ use axum::{
 };
 use metricd_application::{
     admission::Admission,
-    context::{Adapters, Approval, Context, ContextSettings},
+    context::{Adapters, Approval, Context, ContextSettings, Zones},
     freshness::AnswerCacheSettings,
 };
 use serde_json::Value;
@@ -145,6 +145,7 @@ fn context(database: &MemoryDatabase, run: Run) -> Context {
         approval: Approval::NotNeeded,
         claims: Arc::default(),
         max_rows: 100,
+        zones: Zones::default(),
     };
     Context::new(adapters, settings)
 }

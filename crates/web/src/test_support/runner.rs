@@ -4,7 +4,9 @@ use std::future::pending;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use metricd_application::ports::{Description, QueryRunner, RowStream, Rows, RunError};
+use metricd_application::ports::{
+    Description, QueryRunner, RowStream, Rows, RunError, SessionNeeds, TemplateDescription,
+};
 use metricd_core::{
     metric::Column,
     sql::{BoundValue, Callable, FieldName, TableName, Template},
@@ -22,6 +24,8 @@ pub(crate) enum Run {
     Panics,
     /// The database rejects them.
     Rejects,
+    /// The database does not know their time zone.
+    UnknownTimezone,
 }
 
 /// Describes each query as one that takes nothing and has the column `n`.
@@ -36,6 +40,11 @@ impl QueryRunner for FakeRunner {
         }
         let columns = vec![Column { name: "n".into(), ty: "int8".into() }];
         Ok(Description { parameters: Vec::new(), columns })
+    }
+
+    async fn describe_template(&self, _: &Template) -> Result<TemplateDescription, RunError> {
+        let Description { columns, .. } = self.describe("").await?;
+        Ok(TemplateDescription { columns, ..TemplateDescription::default() })
     }
 
     async fn unreadable(&self, _: &[TableName]) -> Result<Vec<TableName>, RunError> {
@@ -54,6 +63,7 @@ impl QueryRunner for FakeRunner {
         match self.0 {
             Run::Hangs => pending().await,
             Run::Panics => panic!("the fake runner panics"),
+            Run::UnknownTimezone => Err(RunError::UnknownTimezone),
             Run::OneRow | Run::Rejects => Ok(Rows {
                 json: "[{\"n\":1}]".into(),
                 truncated: false,
@@ -70,7 +80,7 @@ impl QueryRunner for FakeRunner {
         RowStream::begun(receiver).await
     }
 
-    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+    async fn session(&self, _: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
         Ok(Box::new(*self))
     }
 }

@@ -3,6 +3,7 @@
 //! not.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use metricd_application::ports::{ChangeBatch, ChangeLog, ResolvedTable, StoreError};
 use metricd_core::{changes::Snapshot, sql::TableName};
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, Value};
 
 use super::{
     horizons::Horizons,
@@ -18,7 +19,7 @@ use super::{
     resolve,
     rows::{change_batch, only, transaction},
 };
-use crate::db::{engine::Engine, errors::store_error};
+use crate::db::{engine::Engine, errors::store_error, relations};
 
 /// One statement, so that the snapshot and the rows belong together. What was pruned had been seen by
 /// every snapshot whose oldest running transaction came later.
@@ -95,6 +96,27 @@ impl ChangeLog for PgChangeLog {
         let removed: i64 =
             only(&rows).and_then(|row| row.try_get("", "removed")).map_err(store_error)?;
         Ok(removed.cast_unsigned())
+    }
+
+    async fn definitions(
+        &self,
+        tables: &[TableName],
+    ) -> Result<BTreeMap<TableName, String>, StoreError> {
+        if tables.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let read = || async {
+            let mut connection = self
+                .engine
+                .pool()
+                .acquire()
+                .await
+                .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+            let found = relations::definitions(&mut connection, tables).await;
+            found.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
+        };
+        let found = self.engine.retrying(read).await?;
+        Ok(found.into_iter().map(|(table, (_, version))| (table, version)).collect())
     }
 
     async fn resolve(&self, tables: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {

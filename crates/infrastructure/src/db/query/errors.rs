@@ -1,8 +1,9 @@
 //! What the database reports of authors' SQL, as errors of the port.
 //!
-//! Must never repeat a value of a row.
+//! Must never repeat a value of a row but in a [`QueryFault`], which shows them to those who may see them.
 
-use metricd_application::ports::RunError;
+use metricd_application::ports::{QueryFault, RunError};
+use sqlx::postgres::PgErrorPosition;
 
 use crate::db::errors::{DatabaseFault, is_unavailable, pg_error};
 
@@ -21,27 +22,39 @@ pub(super) fn describe_error(error: sqlx::Error) -> RunError {
     }
 }
 
-/// Of a statement that was planned. Planning computes what is constant, and the claims of a caller are:
-/// their values are not repeated.
-pub(super) fn cost_error(error: sqlx::Error) -> RunError {
-    match (pg_error(&error).map(DatabaseFault::of), describe_error(error)) {
-        (Some(fault), RunError::Rejected { .. }) => RunError::Rejected { message: fault.message },
-        (_, other) => other,
-    }
+/// Of a stored statement that was described, planned or run. What the database points at is `before` characters
+/// further on than in the template.
+pub(super) fn run_error(error: sqlx::Error) -> RunError {
+    run_error_after(0, error)
 }
 
-/// Of a statement that was run.
-pub(super) fn run_error(error: sqlx::Error) -> RunError {
+/// The same of a statement in which the template's SQL comes after `before` characters.
+pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
     if is_unavailable(&error) {
         return RunError::Unavailable(error.into());
     }
-    match pg_error(&error) {
+    if let sqlx::Error::Configuration(_) = error {
+        return RunError::UnknownTimezone;
+    }
+    let Some(fault) = pg_error(&error) else {
+        return RunError::Failed(error.into());
+    };
+    match fault.code() {
         // lock_not_available: the lock will be released
-        Some(fault) if fault.code() == "55P03" => {
-            RunError::Unavailable(DatabaseFault::of(fault).into())
+        "55P03" => RunError::Unavailable(DatabaseFault::of(fault).into()),
+        "57014" => RunError::Deadline,
+        // Resources, interventions, the system, PostgreSQL's own faults.
+        code if ["53", "55", "57", "58", "XX"].contains(&&code[..2]) => {
+            RunError::Failed(DatabaseFault::while_reading(fault).into())
         }
-        Some(fault) if fault.code() == "57014" => RunError::Deadline,
-        Some(fault) => RunError::Failed(DatabaseFault::while_reading(fault).into()),
-        None => RunError::Failed(error.into()),
+        code => {
+            let offset = match fault.position() {
+                Some(PgErrorPosition::Original(place)) => place.checked_sub(before + 1),
+                _ => None,
+            };
+            let hint = fault.hint().map(str::to_owned);
+            let message = fault.message().to_owned();
+            RunError::Query(QueryFault::new(code.to_owned(), message, hint, offset))
+        }
     }
 }

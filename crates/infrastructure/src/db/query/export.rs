@@ -7,14 +7,18 @@ use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use metricd_application::ports::{RowPiece, RunError};
+use metricd_application::ports::{RowPiece, RunError, SessionNeeds};
 use metricd_core::sql::{BoundValue, Template};
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _, postgres::types::Oid};
 use thiserror::Error;
 use tokio::sync::mpsc::Sender;
 
-use super::{errors::run_error, limits::RunLimits, statement::arguments};
-use crate::db::{engine::Engine, queue::RunPermit};
+use super::{
+    errors::{run_error, run_error_after},
+    limits::RunLimits,
+    statement::arguments,
+};
+use crate::db::{engine::Engine, queue::RunPermit, relations::columns_version};
 
 /// How many bytes of lines are sent together.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -31,7 +35,10 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// An export of the rows of one statement to a receiver.
 pub(super) struct CursorExport {
     statement: String,
+    /// The characters of it before the template's SQL.
+    before: usize,
     values: Vec<BoundValue>,
+    needs: SessionNeeds,
     limits: RunLimits,
     sender: Sender<RowPiece>,
 }
@@ -46,6 +53,7 @@ impl CursorExport {
     pub(super) fn new(
         template: &Template,
         values: &[BoundValue],
+        needs: SessionNeeds,
         limits: RunLimits,
         sender: Sender<RowPiece>,
     ) -> Self {
@@ -57,7 +65,9 @@ impl CursorExport {
              SELECT (q.*)::text AS line FROM (\n{}\n) AS q OFFSET 0) AS r",
             limits.max_bytes, template.sql,
         );
-        Self { statement, values: values.to_vec(), limits, sender }
+        let before = statement.find(&template.sql).unwrap_or_default();
+        let before = statement[..before].chars().count();
+        Self { statement, before, values: values.to_vec(), needs, limits, sender }
     }
 
     /// Sends all rows, or as many as there is time for, and then how it ended. The receiver ends it by
@@ -84,7 +94,8 @@ impl CursorExport {
     /// Only a session in which all went well is used again.
     async fn send_all(&self, engine: &Engine, permit: &Arc<RunPermit>) -> Result<(), RunError> {
         let admitted = engine.admit_query().await?;
-        let mut session = admitted.open_session(permit).await.map_err(run_error)?;
+        let session = admitted.open_session(permit, self.needs.timezone);
+        let mut session = session.await.map_err(run_error)?;
         let statement_timeout = self.limits.export_deadline * 2;
         session.begin_cursor(statement_timeout, SEND_TIMEOUT * 2).await.map_err(run_error)?;
         self.send_rows(session.connection()).await?;
@@ -96,7 +107,13 @@ impl CursorExport {
     async fn send_rows(&self, connection: &mut PgConnection) -> Result<(), RunError> {
         let values = arguments(&self.values).map_err(run_error)?;
         let declare = sqlx::query_with(AssertSqlSafe(self.statement.as_str()), values);
-        self.in_time(declare.persistent(false).execute(&mut *connection)).await?;
+        let declared = tokio::time::timeout(
+            self.limits.deadline,
+            declare.persistent(false).execute(&mut *connection),
+        );
+        let declared = declared.await.map_err(|_| RunError::Deadline)?;
+        declared.map_err(|error| run_error_after(self.before, error))?;
+        self.check_relations(&mut *connection).await?;
         let fetch = format!("FETCH {BATCH_ROWS} FROM metricd_export");
         // The first row is sent alone: until then it can be said what went wrong.
         let (mut chunk, mut enough) = (Vec::new(), 1);
@@ -120,6 +137,18 @@ impl CursorExport {
             }
         }
         if chunk.is_empty() { Ok(()) } else { self.send(chunk).await }
+    }
+
+    /// The cursor holds its tables: what they are now, they are until its end.
+    async fn check_relations(&self, connection: &mut PgConnection) -> Result<(), RunError> {
+        let known = self.needs.relations.as_deref().filter(|known| !known.oids.is_empty());
+        let Some(known) = known else { return Ok(()) };
+        let oids: Vec<Oid> = known.oids.iter().copied().map(Oid).collect();
+        let sql = format!("SELECT {}", columns_version(1));
+        let version = sqlx::query_scalar(AssertSqlSafe(sql)).bind(oids).fetch_one(connection);
+        let version: Option<String> = self.in_time(version).await?;
+        let is_same = version.unwrap_or_default() == known.columns_version;
+        if is_same { Ok(()) } else { Err(RunError::Redefined) }
     }
 
     /// Each answer of the database takes no longer than a query may, however slow the receiver is.

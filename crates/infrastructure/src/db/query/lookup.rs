@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use metricd_application::ports::Description;
 use metricd_core::{
     metric::Column,
-    sql::{Callable, CallableKind, FieldName, ParameterType, TableName},
+    sql::{Callable, CallableKind, FieldName, ParameterType, TableName, TimeColumns, TimeKind},
 };
 use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, SqlSafeStr, Statement,
@@ -75,6 +75,59 @@ const CALLABLE: &str = "
     JOIN pg_catalog.pg_namespace n ON n.oid = called.namespace
     ORDER BY 1, 2, 3";
 
+/// The columns of each named table that hold wall times or instants, be it in an array, a range, a domain or a row; and
+/// of each view, what the columns hold that its definition reads, with those of the views in it.
+const TIMES: &str = "
+    WITH RECURSIVE named (ordinal, oid, relkind) AS (
+        SELECT named.ordinal, c.oid, c.relkind
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
+        JOIN pg_catalog.pg_class c ON c.oid = CASE
+            WHEN named.schema IS NULL THEN to_regclass(quote_ident(named.name))
+            ELSE (SELECT t.oid FROM pg_catalog.pg_class t
+                JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+                WHERE t.relname = named.name AND n.nspname = named.schema
+                    AND t.relkind IN ('r', 'p', 'v', 'm', 'f')) END),
+    reading (ordinal, view, oid, attnum) AS (
+        SELECT named.ordinal, named.oid, d.refobjid, d.refobjsubid
+        FROM named
+        JOIN pg_catalog.pg_rewrite r ON r.ev_class = named.oid
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> named.oid
+        WHERE named.relkind = 'v'
+        UNION
+        SELECT reading.ordinal, c.oid, d.refobjid, d.refobjsubid
+        FROM reading
+        JOIN pg_catalog.pg_class c ON c.oid = reading.oid AND c.relkind = 'v'
+        JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> c.oid),
+    held (ordinal, name, type) AS (
+        SELECT named.ordinal, a.attname::text, a.atttypid
+        FROM named JOIN pg_catalog.pg_attribute a ON a.attrelid = named.oid
+        WHERE a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT reading.ordinal, NULL, a.atttypid
+        FROM reading JOIN pg_catalog.pg_attribute a ON a.attrelid = reading.oid AND a.attnum = reading.attnum),
+    parts (type, oid) AS (
+        SELECT type, type FROM held
+        UNION
+        SELECT parts.type, part.oid
+        FROM parts
+        JOIN pg_catalog.pg_type t ON t.oid = parts.oid
+        CROSS JOIN LATERAL (
+            SELECT t.typbasetype
+            UNION ALL SELECT t.typelem WHERE t.typcategory = 'A'
+            UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid
+            UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
+                WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS part (oid)
+        WHERE part.oid <> 0),
+    kinds (type, is_wall_time) AS (
+        SELECT type, bool_or(oid IN (1114, 4533)) FROM parts WHERE oid IN (1114, 4533, 1184, 1266, 4534) GROUP BY 1)
+    SELECT named.ordinal, named.relkind = 'v' AS is_view, held.name, kinds.is_wall_time
+    FROM named
+    LEFT JOIN (held JOIN kinds USING (type)) ON held.ordinal = named.ordinal
+    GROUP BY 1, 2, 3, 4";
+
 /// Whether each named table has each named column.
 const HAS_COLUMN: &str = "
     SELECT EXISTS (
@@ -99,6 +152,35 @@ pub(super) async fn readable(
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
     let asked = sqlx::query_scalar(READABLE).bind(schemas).bind(names).bind(by_grants);
     asked.fetch_all(connection).await
+}
+
+/// The columns of each of `tables` that hold times.
+pub(super) async fn times(
+    connection: &mut PgConnection,
+    tables: &[TableName],
+) -> Result<BTreeMap<TableName, TimeColumns>, sqlx::Error> {
+    let schemas: Vec<_> = tables.iter().map(|table| table.schema.as_deref()).collect();
+    let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+    let found: Vec<(i64, bool, Option<String>, Option<bool>)> =
+        sqlx::query_as(TIMES).bind(schemas).bind(names).fetch_all(connection).await?;
+    let mut times = BTreeMap::new();
+    for (ordinal, is_view, column, is_wall_time) in found {
+        let Some(table) = usize::try_from(ordinal - 1).ok().and_then(|at| tables.get(at)) else {
+            continue;
+        };
+        let of: &mut TimeColumns = times.entry(table.clone()).or_default();
+        let is_wall_time = is_wall_time.unwrap_or_default();
+        if let Some(column) = column {
+            let kind = if is_wall_time { TimeKind::WallTime } else { TimeKind::Instant };
+            of.columns.insert(column, kind);
+        } else if is_view {
+            of.view.get_or_insert_default().reads_wall_times |= is_wall_time;
+        }
+        if is_view {
+            of.view.get_or_insert_default();
+        }
+    }
+    Ok(times)
 }
 
 /// What PostgreSQL could call by each of `fields` that is no column for certain.

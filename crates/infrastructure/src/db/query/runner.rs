@@ -8,7 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use metricd_application::ports::{Description, QueryRunner, RowStream, Rows, RunError};
+use metricd_application::ports::{
+    Description, QueryRunner, RowStream, Rows, RunError, SessionNeeds, TemplateDescription,
+};
 use metricd_core::sql::{BoundValue, Callable, FieldName, TableName, Template};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::{
@@ -18,21 +20,23 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{
-    errors::{cost_error, describe_error, run_error},
+    errors::{describe_error, run_error, run_error_after},
     export::{CHUNKS_AHEAD, CursorExport},
     limits::RunLimits,
     lookup,
-    statement::{self, WrappedStatements},
+    statement::{self, Fetched, WrappedStatements},
 };
 use crate::db::{
     engine::{Engine, ReadSession},
     errors::planner_cost,
     queue::{Queue, RunPermit},
+    relations,
 };
 
 /// Runs authors' SQL on PostgreSQL.
 pub(in crate::db) struct PgQueryRunner {
     shared: Arc<Shared>,
+    needs: SessionNeeds,
     /// What all questions of a session share; else each waits for a permit and has a deadline of its own.
     session: Option<RunSession>,
 }
@@ -71,6 +75,7 @@ impl PgQueryRunner {
         let exports = Arc::new(Semaphore::new(exports));
         Self {
             shared: Arc::new(Shared { engine, queue, limits, statements, exports }),
+            needs: SessionNeeds::default(),
             session: None,
         }
     }
@@ -86,7 +91,7 @@ impl PgQueryRunner {
     /// never done twice: a session that ends meanwhile may have been ended on purpose.
     async fn ask<T, F>(
         &self,
-        failed: fn(sqlx::Error) -> RunError,
+        failed: impl Fn(sqlx::Error) -> RunError + Send,
         work: impl FnOnce(ReadSession) -> F + Send,
     ) -> Result<T, RunError>
     where
@@ -96,7 +101,7 @@ impl PgQueryRunner {
         let permit = self.permit().await?;
         let admitted = self.shared.engine.admit_query().await?;
         let asked = async {
-            let session = admitted.open_session(&permit).await?;
+            let session = admitted.open_session(&permit, self.needs.timezone).await?;
             let (session, outcome) = work(session).await;
             session.end(outcome).await
         };
@@ -156,17 +161,45 @@ impl QueryRunner for PgQueryRunner {
         .await
     }
 
+    async fn describe_template(
+        &self,
+        template: &Template,
+    ) -> Result<TemplateDescription, RunError> {
+        let tables: Vec<TableName> = template.tables.iter().cloned().collect();
+        let (sql, tables) = (&template.sql, &tables);
+        let described = self.ask(run_error, |mut session| async move {
+            let connection = session.connection();
+            let described = async {
+                // First of all: what is redefined meanwhile is noticed when the statement runs.
+                let relations = relations::read(connection, tables).await?;
+                let described = lookup::describe(connection, sql).await?;
+                let times = lookup::times(connection, tables).await?;
+                Ok((relations, described.columns, times))
+            };
+            let described = described.await;
+            (session, described)
+        });
+        let (relations, columns, times) = described.await?;
+        let zone = template.zone_dependence(&times, &columns);
+        let wall_times = template.wall_times(&times);
+        Ok(TemplateDescription { columns, zone, wall_times, relations: Arc::new(relations) })
+    }
+
     async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
         let Shared { statements, limits, .. } = &*self.shared;
-        let sql =
-            format!("EXPLAIN (FORMAT JSON) {}", statements.get(&template.sql, limits.max_rows));
+        let statement = statements.get(&template.sql, limits.max_rows, None);
+        let sql = format!("EXPLAIN (FORMAT JSON) {statement}");
+        let before = characters_before(&sql, &template.sql);
         let arguments = statement::arguments(values).map_err(run_error)?;
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
         let plan: serde_json::Value = self
-            .ask(cost_error, |mut session| async move {
-                let row = query.fetch_one(session.connection()).await;
-                (session, row.and_then(|row| row.try_get(0)))
-            })
+            .ask(
+                move |error| run_error_after(before, error),
+                |mut session| async move {
+                    let row = query.fetch_one(session.connection()).await;
+                    (session, row.and_then(|row| row.try_get(0)))
+                },
+            )
             .await?;
         planner_cost(&plan).ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
     }
@@ -177,13 +210,24 @@ impl QueryRunner for PgQueryRunner {
         values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
-        let statement = self.shared.statements.get(&template.sql, max_rows);
-        let rows = self.ask(run_error, |mut session| async move {
-            let rows = statement::fetch(session.connection(), statement, values).await;
-            (session, rows)
+        let relations = self.needs.relations.as_deref().filter(|known| !known.oids.is_empty());
+        let checked = relations.map(|_| template.parameters.len() + 1);
+        let statement = self.shared.statements.get(&template.sql, max_rows, checked);
+        let wrapped = Arc::clone(&statement);
+        let failed =
+            move |error| run_error_after(characters_before(&wrapped, &template.sql), error);
+        let fetched = self.ask(failed, |mut session| async move {
+            let fetch = statement::fetch(session.connection(), statement, values, relations);
+            let fetched = fetch.await;
+            (session, fetched)
         });
-        let max_bytes = self.shared.limits.max_bytes;
-        rows.await?.ok_or(RunError::RowTooLarge { max_bytes })
+        match fetched.await? {
+            Fetched::Rows(rows) => Ok(rows),
+            Fetched::Redefined => Err(RunError::Redefined),
+            Fetched::RowTooLarge => {
+                Err(RunError::RowTooLarge { max_bytes: self.shared.limits.max_bytes })
+            }
+        }
     }
 
     async fn stream(
@@ -196,16 +240,22 @@ impl QueryRunner for PgQueryRunner {
             Arc::clone(exports).try_acquire_owned().map_err(|_| RunError::QueueFull)?;
         let permit = self.permit().await?;
         let (sender, rows) = mpsc::channel(CHUNKS_AHEAD);
-        let export = CursorExport::new(template, values, *limits, sender);
+        let export = CursorExport::new(template, values, self.needs.clone(), *limits, sender);
         let running = export.run(Arc::clone(engine), permit, export_permit);
         tokio::spawn(running.in_current_span());
         self.in_time(RowStream::begun(rows)).await?
     }
 
-    async fn session(&self) -> Result<Box<dyn QueryRunner>, RunError> {
+    async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
         let permit = self.shared.queue.acquire().await?;
         let time_left = Mutex::new(self.shared.limits.deadline);
         let session = Some(RunSession { permit, time_left });
-        Ok(Box::new(Self { shared: Arc::clone(&self.shared), session }))
+        Ok(Box::new(Self { shared: Arc::clone(&self.shared), needs, session }))
     }
+}
+
+/// The characters of `statement` before the template's SQL in it.
+fn characters_before(statement: &str, template: &str) -> usize {
+    let at = statement.find(template).unwrap_or_default();
+    statement[..at].chars().count()
 }

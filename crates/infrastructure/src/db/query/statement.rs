@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use metricd_application::ports::Rows;
+use metricd_application::ports::{Relations, Rows};
 use metricd_core::{changes::Snapshot, sql::BoundValue};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgConnection, Row as _,
+    postgres::{PgArguments, types::Oid},
+};
+
+use crate::db::relations::columns_version;
 
 /// How much is cached, in bytes of SQL (in which cache: `docs/adr/0013-which-cache-for-what.md`).
 const MAX_CACHED_BYTES: u64 = 8 * 1024 * 1024;
@@ -24,6 +29,7 @@ pub(super) struct WrappedStatements {
 struct StatementKey {
     template: Box<str>,
     max_rows: u32,
+    checked: Option<usize>,
 }
 
 /// The key as it is looked up: nothing is copied, and its hash is that of [`StatementKey`].
@@ -31,11 +37,13 @@ struct StatementKey {
 struct StatementKeyRef<'a> {
     template: &'a str,
     max_rows: u32,
+    checked: Option<usize>,
 }
 
 impl Equivalent<StatementKey> for StatementKeyRef<'_> {
     fn equivalent(&self, key: &StatementKey) -> bool {
-        self.max_rows == key.max_rows && *self.template == *key.template
+        (self.max_rows, self.checked) == (key.max_rows, key.checked)
+            && *self.template == *key.template
     }
 }
 
@@ -55,14 +63,15 @@ impl WrappedStatements {
         Self { max_bytes, cache }
     }
 
-    /// Returns the statement that gives at most `max_rows` rows of a template's SQL.
-    pub(super) fn get(&self, template: &str, max_rows: u32) -> Arc<str> {
-        let key = StatementKeyRef { template, max_rows };
+    /// Returns the statement that gives at most `max_rows` rows of a template's SQL, and if `checked`, the version of
+    /// the columns of the relations in the parameter with that number.
+    pub(super) fn get(&self, template: &str, max_rows: u32, checked: Option<usize>) -> Arc<str> {
+        let key = StatementKeyRef { template, max_rows, checked };
         if let Some(statement) = self.cache.get(&key) {
             return statement;
         }
-        let statement: Arc<str> = wrapped(template, max_rows, self.max_bytes).into();
-        let key = StatementKey { template: template.into(), max_rows };
+        let statement: Arc<str> = wrapped(template, max_rows, self.max_bytes, checked).into();
+        let key = StatementKey { template: template.into(), max_rows, checked };
         self.cache.insert(key, Arc::clone(&statement));
         statement
     }
@@ -70,8 +79,9 @@ impl WrappedStatements {
 
 /// The statement that gives the rows of `sql` as one text, each row as JSON and a comma between them,
 /// with what is to be said of it: whether rows were left out, whether one of them alone is too large,
-/// and the snapshot that they were read from.
-fn wrapped(sql: &str, max_rows: u32, max_bytes: u64) -> String {
+/// the snapshot that they were read from, and the version of the relations' columns.
+fn wrapped(sql: &str, max_rows: u32, max_bytes: u64, checked: Option<usize>) -> String {
+    let version = checked.map_or_else(|| "NULL::text".to_owned(), columns_version);
     // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
     // orders its rows is not flattened, and LIMIT, a window over all rows and an aggregate above it
     // keep the order.
@@ -80,7 +90,7 @@ fn wrapped(sql: &str, max_rows: u32, max_bytes: u64) -> String {
              coalesce(bool_or(number > {max_rows} OR total > {max_bytes}), false), \
              coalesce(bool_or(bytes > {max_bytes} AND number <= {max_rows} \
                  AND total - bytes <= {max_bytes}), false), \
-             pg_current_snapshot()::text FROM (\n\
+             pg_current_snapshot()::text, {version} FROM (\n\
          SELECT json, octet_length(json) AS bytes, row_number() OVER (ROWS UNBOUNDED PRECEDING) \
              AS number, sum(octet_length(json)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (\n\
          SELECT row_to_json(q.*)::text AS json FROM (\n{sql}\n) AS q LIMIT {limit}) AS r) AS r",
@@ -88,17 +98,36 @@ fn wrapped(sql: &str, max_rows: u32, max_bytes: u64) -> String {
     )
 }
 
-/// Runs a wrapped statement. Returns its rows, or none if one row alone is too large.
+/// What a wrapped statement gives.
+pub(super) enum Fetched {
+    Rows(Rows),
+    /// One row alone is too large.
+    RowTooLarge,
+    /// The relations are no longer those that were expected.
+    Redefined,
+}
+
+/// Runs a wrapped statement, on `relations` as they are expected to be.
 pub(super) async fn fetch(
     connection: &mut PgConnection,
     statement: Arc<str>,
     values: &[BoundValue],
-) -> Result<Option<Rows>, sqlx::Error> {
-    let query = sqlx::query_with(AssertSqlSafe(statement), arguments(values)?);
+    relations: Option<&Relations>,
+) -> Result<Fetched, sqlx::Error> {
+    let mut arguments = arguments(values)?;
+    if let Some(relations) = relations {
+        let oids: Vec<Oid> = relations.oids.iter().copied().map(Oid).collect();
+        arguments.add(oids).map_err(sqlx::Error::Encode)?;
+    }
+    let query = sqlx::query_with(AssertSqlSafe(statement), arguments);
     let row = query.fetch_one(connection).await?;
+    let version: Option<&str> = row.try_get(4)?;
+    if relations.is_some_and(|known| version.unwrap_or_default() != known.columns_version) {
+        return Ok(Fetched::Redefined);
+    }
     let is_too_large: bool = row.try_get(2)?;
     if is_too_large {
-        return Ok(None);
+        return Ok(Fetched::RowTooLarge);
     }
     let truncated = row.try_get(1)?;
     let snapshot: &str = row.try_get(3)?;
@@ -109,7 +138,7 @@ pub(super) async fn fetch(
     json.push('[');
     json.push_str(rows);
     json.push(']');
-    Ok(Some(Rows { json, truncated, snapshot }))
+    Ok(Fetched::Rows(Rows { json, truncated, snapshot }))
 }
 
 /// The values of a statement's parameters, as the driver takes them.
@@ -139,10 +168,10 @@ mod tests {
     #[test]
     fn a_statement_is_written_once_for_each_template_and_limit() {
         let statements = WrappedStatements::new(1_024);
-        let one = statements.get("SELECT 1", 10);
-        assert!(Arc::ptr_eq(&one, &statements.get("SELECT 1", 10)));
+        let one = statements.get("SELECT 1", 10, None);
+        assert!(Arc::ptr_eq(&one, &statements.get("SELECT 1", 10, None)));
         for (template, max_rows) in [("SELECT 1", 11), ("SELECT 2", 10)] {
-            let other = statements.get(template, max_rows);
+            let other = statements.get(template, max_rows, None);
             assert!(other.contains(template), "{other}");
             assert!(other.contains(&format!("LIMIT {}", max_rows + 1)), "{other}");
             assert_ne!(one, other);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono_tz::Tz;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use super::{
@@ -9,7 +10,11 @@ use super::{
     proof, role,
     sessions::{CATALOG_CONNECTIONS, END_CONNECTIONS, Sessions},
 };
-use crate::db::{connect::server_name, simple_query::milliseconds};
+use crate::db::{
+    connect::server_name,
+    session_defaults::{DATE_STYLE, INTERVAL_STYLE, SEARCH_PATH},
+    simple_query::milliseconds,
+};
 
 /// Beside a query's deadline, after which we end it ourselves: should that fail, the server does.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -61,14 +66,19 @@ impl Reader {
             owner.clone().username(&config.role).password(&password)
         };
         let options = options.application_name("metricd reader");
-        let sessions = Arc::new(Sessions::new(options.clone(), &settings, config.acquire_timeout));
+        let sessions = Arc::new(Sessions::new(
+            options.clone(),
+            &settings,
+            config.acquire_timeout,
+            config.connections,
+        ));
         let owner: String = sqlx::query_scalar("SELECT current_user").fetch_one(pool).await?;
         let refused = |error| ReaderError::Connect {
             server: server_name(&options),
             role: options.get_username().to_owned(),
             source: source_of(error),
         };
-        let mut session = sessions.open(None).await.map_err(refused)?;
+        let mut session = sessions.open(None, Tz::UTC).await.map_err(refused)?;
         let violations = proof::violations(session.connection(), &owner).await;
         session.end(&violations);
         let violations = violations?;
@@ -101,7 +111,9 @@ fn settings(deadline: Duration) -> Vec<(&'static str, String)> {
         ("lock_timeout", milliseconds(deadline.min(Duration::from_secs(5)))),
         ("idle_in_transaction_session_timeout", "10000ms".into()),
         ("work_mem", "16MB".into()),
-        ("search_path", "public".into()),
+        ("search_path", SEARCH_PATH.into()),
+        ("DateStyle", DATE_STYLE.into()),
+        ("IntervalStyle", INTERVAL_STYLE.into()),
         ("TimeZone", "UTC".into()),
     ]
 }

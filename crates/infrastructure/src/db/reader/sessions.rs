@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono_tz::Tz;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -15,8 +16,9 @@ use sqlx::{
 use tracing::Instrument;
 
 use crate::db::{
-    errors::{is_lost, pg_error},
+    errors::{is_lost, pg_error, unknown_timezone},
     queue::RunPermit,
+    simple_query::execute,
 };
 
 /// The connections that end queries.
@@ -38,6 +40,10 @@ pub(in crate::db) struct Sessions {
     settings: Arc<str>,
     timeout: Duration,
     idle: Mutex<Idle>,
+    /// How many there may be; beyond, one of another time zone is used again.
+    max_sessions: usize,
+    /// Held by each session.
+    open: Arc<()>,
     /// Ends sessions from outside; never runs an author's statement.
     end_pool: PgPool,
     /// Asks the catalogs what may be read; never runs an author's statement either.
@@ -58,6 +64,10 @@ struct Session {
     pid: i32,
     /// When that process began, in microseconds of the server's clock: others get its number later.
     began: i64,
+    /// Its `TimeZone`, which the statements that it has prepared were read with.
+    timezone: Tz,
+    /// Counts it as open.
+    _open: Arc<()>,
     opened: Instant,
     used: Instant,
 }
@@ -70,11 +80,12 @@ impl Session {
 }
 
 impl Sessions {
-    /// Sessions that `options` lead to, each with `settings`. A new one takes no longer than `timeout`.
+    /// At most `max_sessions` that `options` lead to, each with `settings`. A new one takes no longer than `timeout`.
     pub(super) fn new(
         options: PgConnectOptions,
         settings: &[(&'static str, String)],
         timeout: Duration,
+        max_sessions: u32,
     ) -> Self {
         let set = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
         let settings: Arc<str> = set.collect::<String>().into();
@@ -97,39 +108,73 @@ impl Sessions {
         };
         let (end_pool, catalog_pool) = (pool(END_CONNECTIONS), pool(CATALOG_CONNECTIONS));
         let idle = Mutex::new(Idle::Open(Vec::new()));
-        Self { options, settings, timeout, idle, end_pool, catalog_pool }
+        let max_sessions = max_sessions as usize;
+        let open = Arc::new(());
+        Self { options, settings, timeout, idle, max_sessions, open, end_pool, catalog_pool }
     }
 
-    /// Checks out an idle session, or else opens one. `permit` is held until nothing of it runs any more.
+    /// Checks out an idle session whose `TimeZone` is `timezone`, or else opens one. `permit` is held until nothing of
+    /// it runs any more.
     pub(in crate::db) async fn open(
         self: &Arc<Self>,
         permit: Option<&Arc<RunPermit>>,
+        timezone: Tz,
     ) -> Result<ReaderSession, sqlx::Error> {
         let now = Instant::now();
-        let session = match self.take(now)? {
-            Some(session) if session.is_trusted(now) => session,
+        let session = match self.take(now, timezone)? {
+            Some(session) if session.is_trusted(now) && session.timezone == timezone => session,
             // What is rare lies in a box of its own: it would make every other check-out move its state.
-            idle => Box::pin(self.ping_or_connect(idle)).await?,
+            idle => Box::pin(self.ping_or_connect(idle, timezone)).await?,
         };
         let (permit, sessions) = (permit.cloned(), Arc::clone(self));
         Ok(ReaderSession { session: Some(session), permit, sessions })
     }
 
     /// The first session that answers a ping, beginning with `idle`, or else a new one.
-    async fn ping_or_connect(&self, mut idle: Option<Session>) -> Result<Session, sqlx::Error> {
-        while let Some(mut session) = idle {
-            let answer = tokio::time::timeout(self.timeout, session.connection.ping());
-            if matches!(answer.await, Ok(Ok(()))) {
+    async fn ping_or_connect(
+        &self,
+        mut idle: Option<Session>,
+        timezone: Tz,
+    ) -> Result<Session, sqlx::Error> {
+        while let Some(session) = idle {
+            if let Some(session) = self.prepared(session, timezone).await? {
                 return Ok(session);
             }
-            let now = Instant::now();
-            idle = self.take(now)?;
-            if let Some(session) = idle.take_if(|session| session.is_trusted(now)) {
-                return Ok(session);
-            }
+            idle = self.take(Instant::now(), timezone)?;
         }
-        let opened = tokio::time::timeout(self.timeout, self.connect()).await;
+        let opened = tokio::time::timeout(self.timeout, self.connect(timezone)).await;
         opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// An idle session with its `TimeZone` set, or none if it has broken.
+    async fn prepared(
+        &self,
+        mut session: Session,
+        timezone: Tz,
+    ) -> Result<Option<Session>, sqlx::Error> {
+        if session.timezone == timezone {
+            if session.is_trusted(Instant::now()) {
+                return Ok(Some(session));
+            }
+            let answer = tokio::time::timeout(self.timeout, session.connection.ping()).await;
+            return Ok(matches!(answer, Ok(Ok(()))).then_some(session));
+        }
+        let set = async {
+            execute(&mut session.connection, &set_timezone(timezone)).await?;
+            // A literal of theirs may have been read in the other zone.
+            session.connection.clear_cached_statements().await
+        };
+        match tokio::time::timeout(self.timeout, set).await {
+            Ok(Ok(())) => {
+                session.timezone = timezone;
+                Ok(Some(session))
+            }
+            Ok(Err(error)) if is_of_the_statement(&error) => {
+                self.give_back(session);
+                Err(unknown_timezone(error))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The connections that end sessions from outside.
@@ -158,11 +203,15 @@ impl Sessions {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, now: Instant) -> Result<Option<Session>, sqlx::Error> {
+    /// The idle session of `timezone` that was used last; another one if there may be no more.
+    fn take(&self, now: Instant, timezone: Tz) -> Result<Option<Session>, sqlx::Error> {
         match &mut *self.idle() {
             Idle::Open(idle) => {
                 idle.retain(|session| now.duration_since(session.opened) < LIFETIME);
-                Ok(idle.pop())
+                let same = idle.iter().rposition(|session| session.timezone == timezone);
+                // The one that has been idle for longest comes first.
+                let other = || (Arc::strong_count(&self.open) > self.max_sessions).then_some(0);
+                Ok(same.or_else(other).filter(|at| *at < idle.len()).map(|at| idle.remove(at)))
             }
             Idle::Closed => Err(sqlx::Error::PoolClosed),
         }
@@ -175,7 +224,8 @@ impl Sessions {
         }
     }
 
-    async fn connect(&self) -> Result<Session, sqlx::Error> {
+    async fn connect(&self, timezone: Tz) -> Result<Session, sqlx::Error> {
+        let _open = Arc::clone(&self.open);
         let mut connection = self.options.connect().await?;
         let settle = format!(
             "{}SELECT pid, {BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
@@ -183,8 +233,12 @@ impl Sessions {
         );
         let row = sqlx::raw_sql(AssertSqlSafe(settle)).fetch_one(&mut connection).await?;
         let (pid, began) = (row.try_get(0)?, row.try_get(1)?);
+        if timezone != Tz::UTC {
+            let set = execute(&mut connection, &set_timezone(timezone)).await;
+            set.map_err(unknown_timezone)?;
+        }
         let opened = Instant::now();
-        Ok(Session { connection, pid, began, opened, used: opened })
+        Ok(Session { connection, pid, began, timezone, _open, opened, used: opened })
     }
 
     /// Ends a session from outside, whatever it is doing.
@@ -247,6 +301,10 @@ impl Drop for ReaderSession {
             runtime.spawn(ending.in_current_span());
         }
     }
+}
+
+fn set_timezone(timezone: Tz) -> String {
+    format!("SET TimeZone = '{timezone}'")
 }
 
 /// Whether the statement itself is to blame, and neither the session nor the server.

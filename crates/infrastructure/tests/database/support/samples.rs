@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{NaiveDate, NaiveDateTime};
 use metricd_application::{
     admission::Admission,
-    context::{Adapters, Approval, Context, ContextSettings},
+    context::{Adapters, Approval, Context, ContextSettings, Zones},
     freshness::AnswerCacheSettings,
     ports::{
         AnswerDraft, AnswerWriter, NoCaches, Policies, QueryRunner, RenderedAnswer, Store,
@@ -80,6 +80,7 @@ pub(crate) fn query(id: &str) -> Query {
                 day_range: Some(30),
                 timezone: true,
                 clock: true,
+                session_zone: metricd_core::window::SessionZone::Any,
             },
             claims: [ClaimName::parse("tenant_id").unwrap()].into(),
             notes: vec![SlotNote {
@@ -204,6 +205,7 @@ pub(crate) fn context_caching(
         approval: Approval::NotNeeded,
         claims: Arc::default(),
         max_rows: 1_000,
+        zones: Zones::default(),
     };
     Context::new(adapters, settings)
 }

@@ -97,7 +97,7 @@ pub(crate) mod tests {
 
     use crate::{
         middleware::headers::CACHE_STATUS,
-        test_support::{METRIC, TestApp, UNKNOWN, auth_tests, get, metric},
+        test_support::{METRIC, Run, TestApp, UNKNOWN, auth_tests, get, metric},
     };
 
     auth_tests!("get_metrics", get(metric("")));
@@ -142,6 +142,14 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn an_unknown_metric_is_not_found() {
         assert_eq!(TestApp::new().send(get(format!("/metrics/{UNKNOWN}"))).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_zone_that_the_database_does_not_know_is_a_fault_of_the_request() {
+        let app = TestApp::with_runner(Run::UnknownTimezone);
+        let response = app.send(get(metric("?timezone=Asia/Tokyo"))).await;
+        assert_eq!(response.status, 422);
+        assert_eq!(response.errors(), ["query.timezone: window"]);
     }
 
     #[tokio::test]

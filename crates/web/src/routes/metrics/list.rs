@@ -6,6 +6,7 @@ use axum::{Json, extract::State};
 use metricd_application::{
     context::Context,
     metrics::{MAX_PAGE, Page, PageRequest, list_metrics},
+    query_health::QueryHealth,
 };
 use metricd_core::{actor::Action, ids::MetricId};
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::{
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
     validation::ValidationErrors,
-    wire::MetricBody,
+    wire::ListedMetricBody,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -27,15 +28,15 @@ const DEFAULT_LIMIT: u32 = 50;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MetricPage {
     /// The metrics, ordered by id.
-    items: Vec<MetricBody>,
+    items: Vec<ListedMetricBody>,
     /// Send it back as `cursor` for the next page; null on the last one.
     next_cursor: Option<String>,
 }
 
-impl From<Page> for MetricPage {
-    fn from(page: Page) -> Self {
+impl MetricPage {
+    fn new(page: &Page, health: &QueryHealth) -> Self {
         Self {
-            items: page.items.iter().map(Into::into).collect(),
+            items: page.items.iter().map(|metric| ListedMetricBody::new(metric, health)).collect(),
             next_cursor: page.next.map(|id| id.to_string()),
         }
     }
@@ -61,7 +62,7 @@ pub(crate) async fn handler(
 ) -> Result<Json<MetricPage>, Problem> {
     let request = read(&query).accept(&actor, &context, Action::Read).await?;
     let page = list_metrics(&actor, &context, request).await?;
-    Ok(Json(page.into()))
+    Ok(Json(MetricPage::new(&page, &context.health)))
 }
 
 fn read(query: &QueryParams) -> Checked<PageRequest> {
@@ -101,6 +102,7 @@ pub(crate) mod tests {
         let page = response.json();
         assert_eq!(page["items"][0]["id"], METRIC);
         assert_eq!(page["items"][0]["name"], "Orders");
+        assert_eq!(page["items"][0]["health"], json!(null));
         assert_eq!(page["next_cursor"], json!(null));
     }
 

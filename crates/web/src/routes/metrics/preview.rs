@@ -72,7 +72,7 @@ impl TryFrom<Preview> for PreviewBody {
         let Preview { trial, generation, shows_sql } = preview;
         Ok(Self {
             generation: generation.map(|generation| GenerationBody::new(generation, shows_sql)),
-            columns: trial.columns.iter().map(Into::into).collect(),
+            columns: trial.description.columns.iter().map(Into::into).collect(),
             records: RawValue::from_string(trial.rows.json)?,
             truncated: trial.rows.truncated,
             params: (&trial.parameters).into(),

@@ -1,0 +1,176 @@
+Feature: Tables that are redefined
+  Names and types of an answer are those of the answer itself, whatever was true when the metric was made. A query
+  that no longer fits its tables says so.
+
+  Background:
+    Given "ann" is an admin
+    And "vic" is a viewer
+    And I am "ann"
+
+  @native
+  Rule: An answer has the columns of its rows
+
+    Scenario: A column is added
+      Given this SQL was run in the database
+        """
+        CREATE TABLE gauges (id int, a int); INSERT INTO gauges VALUES (1, 1);
+        GRANT SELECT ON gauges TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT * FROM gauges
+        """
+      When I ask for the metric "{id}"
+      Then its columns are [{"name": "id", "type": "int4"}, {"name": "a", "type": "int4"}]
+      Given this SQL was run in the database
+        """
+        ALTER TABLE gauges ADD COLUMN b text DEFAULT 'x'
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then its columns are [{"name": "id", "type": "int4"}, {"name": "a", "type": "int4"}, {"name": "b", "type": "text"}]
+      And its records are [{"id": 1, "a": 1, "b": "x"}]
+
+    Scenario: A column is dropped, renamed, and given another type
+      Given this SQL was run in the database
+        """
+        CREATE TABLE sales (id int, revenue numeric, cost numeric); INSERT INTO sales VALUES (1, 100, 60);
+        GRANT SELECT ON sales TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT * FROM sales
+        """
+      When I ask for the metric "{id}" as CSV
+      Then the body is the CSV
+        """
+        id,revenue,cost
+        1,100,60
+        """
+      Given this SQL was run in the database
+        """
+        ALTER TABLE sales DROP COLUMN revenue
+        """
+      When I ask for the metric "{id}" as CSV
+      Then the body is the CSV
+        """
+        id,cost
+        1,60
+        """
+      Given this SQL was run in the database
+        """
+        ALTER TABLE sales RENAME COLUMN cost TO price; ALTER TABLE sales ALTER COLUMN id TYPE text;
+        DELETE FROM sales
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then its columns are [{"name": "id", "type": "text"}, {"name": "price", "type": "numeric"}]
+      And its records are []
+
+    Scenario: A view is made anew
+      Given this SQL was run in the database
+        """
+        CREATE VIEW pair AS SELECT 1 AS a, 2 AS b; GRANT SELECT ON pair TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT * FROM pair
+        """
+      When I ask for the metric "{id}" as CSV
+      Then the body is the CSV
+        """
+        a,b
+        1,2
+        """
+      Given this SQL was run in the database
+        """
+        DROP VIEW pair; CREATE VIEW pair AS SELECT 2 AS b, 1 AS a; GRANT SELECT ON pair TO metricd_reader
+        """
+      When I ask for the metric "{id}" as CSV
+      Then the body is the CSV
+        """
+        b,a
+        2,1
+        """
+
+    Scenario: A column is gone that the query names
+      Given this SQL was run in the database
+        """
+        CREATE TABLE gauges (id int, a int); INSERT INTO gauges VALUES (1, 1);
+        GRANT SELECT ON gauges TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT id,
+          a FROM gauges
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"id": 1, "a": 1}]
+      Given this SQL was run in the database
+        """
+        ALTER TABLE gauges DROP COLUMN a
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then the answer is 424
+      And its type is "urn:metricd:problem:metric-broken"
+      And it is a problem: "line 2, column 3: column "a" does not exist (SQLSTATE 42703)"
+      When I ask for "/metrics"
+      Then its items.0.health.status is "broken"
+      When I run "metricd validate --database"
+      Then it exits with 2
+      And it prints "SQLSTATE 42703"
+      Given I am "vic"
+      When I ask for the metric "{id}"
+      Then the answer is 424
+      And it is a problem: "its query no longer fits the database"
+      And the body does not mention "column"
+      Given this SQL was run in the database
+        """
+        ALTER TABLE gauges ADD COLUMN a int DEFAULT 5
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"id": 1, "a": 5}]
+      When I ask for "/metrics"
+      Then its items.0.health is null
+      When I run "metricd validate --database --format json"
+      Then it succeeds
+      And it prints
+        """
+        {"checked": 1, "broken": []}
+        """
+
+    Scenario: Cached answers end with the definition that they were made from
+      Given this SQL was run in the database
+        """
+        CREATE TABLE parts (n int) PARTITION BY RANGE (n);
+        CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10); INSERT INTO parts VALUES (1);
+        CREATE TABLE parts_2 (n int); INSERT INTO parts_2 VALUES (100);
+        CREATE VIEW level AS SELECT 1 AS n;
+        GRANT SELECT ON parts, level TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT sum(n) AS n FROM parts
+        """
+      And I remember its id as "of_parts"
+      And a metric with the query
+        """
+        SELECT n FROM level
+        """
+      When I ask for the metric "{of_parts}"
+      Then its records are [{"n": 1}]
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 1}]
+      Given this SQL was run in the database
+        """
+        ALTER TABLE parts ATTACH PARTITION parts_2 FOR VALUES FROM (100) TO (200);
+        CREATE OR REPLACE VIEW level AS SELECT 2 AS n
+        """
+      Then the metric "{of_parts}" soon has the records [{"n": 101}]
+      And the metric "{id}" soon has the records [{"n": 2}]

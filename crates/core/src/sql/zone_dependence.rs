@@ -1,0 +1,354 @@
+//! What a statement's rows owe to the time zone of its session.
+//!
+//! A value of type `timestamptz` is an instant: what day it falls on is decided by the session's zone, which is the
+//! caller's. One of type `timestamp` is the wall time of some zone, and comparing it with an instant is right only in a
+//! session of that zone. Names are resolved as PostgreSQL does, and in doubt a column counts as read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{ColumnRef, FuncCall, JoinExpr, RangeVar, SelectStmt},
+};
+
+use super::{
+    dependencies::is_records,
+    error::SqlFault,
+    grammar,
+    parameter::ParameterType,
+    stack,
+    table_name::TableName,
+    template::Template,
+    tree::{builtin_name, elements_called, sval, target, type_called},
+    walk::{SqlNode, Visitor, walk},
+};
+use crate::metric::Column;
+
+/// What time zone the session of a statement needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ZoneDependence {
+    /// Any: no value depends on it.
+    #[default]
+    Independent,
+    /// The one that the caller asks for.
+    Caller,
+    /// The one that columns of type `timestamp` are written in.
+    Timestamps,
+    /// UTC, which the records' dates are written in.
+    Records,
+}
+
+/// What a column holds, as far as time zones matter to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TimeKind {
+    /// Instants: `timestamptz`, `timetz`, and what is made of them.
+    Instant,
+    /// Wall times: `timestamp`, and what is made of it.
+    WallTime,
+}
+
+/// The columns of a table or view that hold times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimeColumns {
+    /// By their names.
+    pub columns: BTreeMap<String, TimeKind>,
+    /// What the definition of a view reads, `None` for a table. A view without such columns may still read the clock.
+    pub view: Option<ViewTimes>,
+}
+
+/// What the definition of a view reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ViewTimes {
+    /// Whether wall times are among it.
+    pub reads_wall_times: bool,
+}
+
+impl Template {
+    /// Returns the columns of wall times that the statement reads, by their names, but for those of the records.
+    #[must_use]
+    pub fn wall_times(&self, times: &BTreeMap<TableName, TimeColumns>) -> BTreeSet<String> {
+        let uses = stack::deep(|| uses(self)).unwrap_or_default();
+        let tables = times.iter().filter(|(table, _)| !is_records(table));
+        let columns = tables.flat_map(|(table, of)| uses.columns(table, of));
+        columns.filter(|(_, kind)| *kind == TimeKind::WallTime).map(|(name, _)| name).collect()
+    }
+
+    /// Decides which zone the session needs, from the time columns of each table that the statement reads and the
+    /// columns that it gives.
+    #[must_use]
+    pub fn zone_dependence(
+        &self,
+        times: &BTreeMap<TableName, TimeColumns>,
+        output: &[Column],
+    ) -> ZoneDependence {
+        // A statement that was damaged in the database does not run either.
+        let uses = stack::deep(|| uses(self)).unwrap_or_default();
+        let read: Vec<(&TableName, TimeKind)> =
+            times.iter().flat_map(|(table, of)| uses.reads(table, of)).collect();
+        let mut wall = read.iter().filter(|(_, kind)| *kind == TimeKind::WallTime).peekable();
+        if wall.peek().is_some() {
+            let only_records = wall.all(|(table, _)| is_records(table));
+            return if only_records { ZoneDependence::Records } else { ZoneDependence::Timestamps };
+        }
+        let binds_instant = self.parameters.iter().any(|p| p.ty == ParameterType::TimestampTz);
+        let gives_instant = output.iter().any(|column| is_instant(&column.ty));
+        if !read.is_empty() || uses.makes_instants || binds_instant || gives_instant {
+            ZoneDependence::Caller
+        } else {
+            ZoneDependence::Independent
+        }
+    }
+}
+
+/// Whether a type is of instants.
+fn is_instant(ty: &str) -> bool {
+    let element = ty.strip_suffix("[]").unwrap_or(ty);
+    ["timestamptz", "timetz", "tstzrange", "tstzmultirange"].contains(&element)
+}
+
+/// The functions whose result is an instant, or can be one for an argument that is none.
+const MAKE_INSTANTS: [&str; 7] = [
+    "date_trunc",
+    "make_timestamptz",
+    "timestamptz",
+    "timetz",
+    "timezone",
+    "to_timestamp",
+    "tstzrange",
+];
+
+fn uses(template: &Template) -> Result<Uses, SqlFault> {
+    let mut tree = grammar::parse_printed(&template.sql)?;
+    let mut uses = Uses::default();
+    walk(&mut tree, &mut uses)?;
+    Ok(uses)
+}
+
+/// The columns that a statement names, and how it names what they are of.
+#[derive(Default)]
+struct Uses {
+    /// The tables by their names in FROM.
+    sources: BTreeMap<String, BTreeSet<TableName>>,
+    /// Names without a qualifier.
+    bare: BTreeSet<String>,
+    /// Names with one.
+    qualified: BTreeSet<(String, String)>,
+    /// The names in FROM of which every column is used.
+    whole: BTreeSet<String>,
+    /// Whether instants arise in it whatever its columns are.
+    makes_instants: bool,
+}
+
+impl Uses {
+    /// The kinds of times that the statement reads of a table.
+    fn reads<'a>(
+        &self,
+        table: &'a TableName,
+        of: &TimeColumns,
+    ) -> impl Iterator<Item = (&'a TableName, TimeKind)> {
+        let view = of
+            .view
+            .map(|view| if view.reads_wall_times { TimeKind::WallTime } else { TimeKind::Instant });
+        let columns = self.columns(table, of).map(|(_, kind)| kind);
+        let kinds: BTreeSet<TimeKind> = columns.chain(view).collect();
+        kinds.into_iter().map(move |kind| (table, kind))
+    }
+
+    /// The columns of times that the statement reads of a table.
+    fn columns<'a>(
+        &'a self,
+        table: &TableName,
+        of: &'a TimeColumns,
+    ) -> impl Iterator<Item = (String, TimeKind)> + use<'a> {
+        let names: Vec<&String> = self
+            .sources
+            .iter()
+            .filter(|(_, tables)| tables.contains(table))
+            .map(|(name, _)| name)
+            .collect();
+        let is_whole = names.iter().any(|name| {
+            // A name alone is a column if there is one, else the whole row.
+            self.whole.contains(*name) || self.bare.contains(*name)
+        });
+        let is_read = move |column: &String| {
+            let by_name =
+                |name: &&String| self.qualified.contains(&((*name).clone(), column.clone()));
+            is_whole || self.bare.contains(column) || names.iter().any(by_name)
+        };
+        let columns = of.columns.iter().filter(move |(column, _)| is_read(column));
+        columns.map(|(column, kind)| (column.clone(), *kind))
+    }
+
+    fn table(&mut self, table: &RangeVar) {
+        let schema = Some(table.schemaname.clone()).filter(|schema| !schema.is_empty());
+        let named = TableName { schema, name: table.relname.clone() };
+        let name = name_in_from(table);
+        if table.alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty()) {
+            // Its columns have other names here.
+            self.whole.insert(name.clone());
+        }
+        self.sources.entry(name).or_default().insert(named);
+    }
+
+    fn column(&mut self, column: &ColumnRef) {
+        let parts: Vec<Option<&str>> = column.fields.iter().map(sval).collect();
+        match parts.as_slice() {
+            [Some(name)] => {
+                self.bare.insert((*name).to_owned());
+            }
+            [.., Some(of), Some(name)] => {
+                self.qualified.insert(((*of).to_owned(), (*name).to_owned()));
+            }
+            [.., Some(of), None] => {
+                self.whole.insert((*of).to_owned());
+            }
+            // A star alone: see `stars`.
+            _ => {}
+        }
+    }
+
+    /// `SELECT *` reads every column of what stands in its own FROM.
+    fn stars(&mut self, select: &SelectStmt) {
+        let is_star = |node: &Node| match target(node).and_then(|t| t.val.as_deref()) {
+            Some(Node { node: Some(NodeEnum::ColumnRef(column)) }) => {
+                column.fields.len() == 1 && column.fields.first().and_then(sval).is_none()
+            }
+            _ => false,
+        };
+        if select.target_list.iter().any(is_star) {
+            select.from_clause.iter().for_each(|item| self.all_of(item));
+        }
+    }
+
+    fn all_of(&mut self, item: &Node) {
+        match &item.node {
+            Some(NodeEnum::RangeVar(table)) => {
+                self.whole.insert(name_in_from(table));
+            }
+            Some(NodeEnum::JoinExpr(join)) => {
+                for side in [&join.larg, &join.rarg].into_iter().flatten() {
+                    self.all_of(side);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn join(&mut self, join: &JoinExpr) {
+        self.bare.extend(join.using_clause.iter().filter_map(sval).map(str::to_owned));
+        if join.is_natural {
+            for side in [&join.larg, &join.rarg].into_iter().flatten() {
+                self.all_of(side);
+            }
+        }
+    }
+
+    fn call(&mut self, call: &FuncCall) {
+        self.makes_instants |= match builtin_name(&call.funcname) {
+            // Of dates it gives instants, of numbers it does not.
+            Some("generate_series") => call.args.get(2).is_some_and(|step| !is_number(step)),
+            Some(name) => MAKE_INSTANTS.contains(&name),
+            // What an operator allowed may do anything.
+            None => true,
+        };
+    }
+}
+
+fn is_number(node: &Node) -> bool {
+    use pg_query::protobuf::a_const::Val;
+    match &node.node {
+        Some(NodeEnum::AConst(constant)) => {
+            matches!(constant.val, Some(Val::Ival(_) | Val::Fval(_)))
+        }
+        _ => false,
+    }
+}
+
+fn name_in_from(table: &RangeVar) -> String {
+    table.alias.as_ref().map_or(&table.relname, |alias| &alias.aliasname).clone()
+}
+
+impl Visitor for Uses {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        match node {
+            SqlNode::SelectStmt(select) => self.stars(select),
+            SqlNode::RangeVar(table) => self.table(table),
+            SqlNode::JoinExpr(join) => self.join(join),
+            SqlNode::ColumnRef(column) => self.column(column),
+            SqlNode::FuncCall(call) => self.call(call),
+            SqlNode::TypeCast(cast) => {
+                let ty = cast.type_name.as_ref();
+                let named = ty.and_then(|ty| type_called(ty).or_else(|| elements_called(ty)));
+                self.makes_instants |= named.is_some_and(is_instant);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{Draft, Gate};
+
+    fn zone(sql: &str) -> ZoneDependence {
+        let of = |columns: &[(&str, TimeKind)], view| TimeColumns {
+            columns: columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(),
+            view,
+        };
+        let (wall, instant) = (TimeKind::WallTime, TimeKind::Instant);
+        let view = |reads_wall_times| Some(ViewTimes { reads_wall_times });
+        let times = [
+            ("visits", of(&[("at", instant), ("edited", wall)], None)),
+            ("orders", of(&[("at", wall)], None)),
+            ("metrics", of(&[("date", wall)], None)),
+            ("days", of(&[], None)),
+            ("recent", of(&[], view(false))),
+            ("hours", of(&[], view(true))),
+        ];
+        let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
+        let named = |name: &str| TableName { schema: None, name: name.into() };
+        let times = times.into_iter().map(|(name, of)| (named(name), of));
+        let times = times.filter(|(name, _)| template.tables.contains(name)).collect();
+        template.zone_dependence(&times, &[])
+    }
+
+    #[test]
+    fn the_columns_that_are_read_decide() {
+        use ZoneDependence::{Caller, Independent, Records, Timestamps};
+        for (sql, expected) in [
+            ("SELECT count(*) AS n FROM visits", Independent),
+            ("SELECT count(*) AS n FROM days WHERE d >= '2025-06-01'", Independent),
+            ("SELECT generate_series(1, 3) AS n", Independent),
+            ("SELECT at FROM visits", Caller),
+            ("SELECT v.at::date AS d FROM visits v", Caller),
+            ("SELECT count(*) AS n FROM days WHERE d > now()", Caller),
+            ("SELECT date_trunc('month', d) AS m FROM days", Caller),
+            ("SELECT '2025-06-01'::timestamptz AS t", Caller),
+            (
+                "SELECT d FROM generate_series('2025-06-01'::date, CURRENT_DATE, '1 day') AS d",
+                Caller,
+            ),
+            ("SELECT n FROM recent", Caller),
+            ("SELECT edited FROM visits", Timestamps),
+            ("SELECT * FROM visits", Timestamps),
+            ("SELECT v.* FROM visits v", Timestamps),
+            ("SELECT row_to_json(v) AS j FROM visits v", Timestamps),
+            ("SELECT n FROM hours", Timestamps),
+            ("SELECT a AS n FROM visits AS v (a)", Timestamps),
+            ("SELECT v.at FROM visits v JOIN days d ON d.edited = v.id", Caller),
+            ("SELECT v.at FROM visits v JOIN orders o ON o.id = v.id", Caller),
+            ("SELECT at FROM orders WHERE at > now() - interval '1 day'", Timestamps),
+            ("SELECT d FROM (SELECT at::date AS d FROM visits) AS x", Caller),
+            ("SELECT x.* FROM (SELECT at::date AS d FROM visits) AS x", Caller),
+            ("SELECT * FROM (SELECT at::date AS d FROM visits) AS x", Caller),
+            ("SELECT date FROM metrics", Records),
+            ("SELECT m.date, o.at FROM metrics m, orders o", Timestamps),
+            ("SELECT m.date, v.at FROM metrics m, visits v", Records),
+            ("WITH v AS (SELECT at FROM visits) SELECT * FROM v", Caller),
+        ] {
+            assert_eq!(zone(sql), expected, "{sql}");
+        }
+    }
+}
