@@ -118,7 +118,8 @@ Feature: Tables that are redefined
       And I ask for the metric "{id}"
       Then the answer is 424
       And its type is "urn:metricd:problem:metric-broken"
-      And it is a problem: "line 2, column 3: column "a" does not exist (SQLSTATE 42703)"
+      And it is a problem: "line 2, column 3: column"
+      And it is a problem: "does not exist (SQLSTATE 42703)"
       When I ask for "/metrics"
       Then its items.0.health.status is "broken"
       When I run "metricd validate --database"

@@ -68,7 +68,7 @@ Feature: Time zones
       Then the body is the CSV
         """
         last
-        2025-07-01 05:00:00+09
+        "2025-07-01 05:00:00+09"
         """
 
   Rule: What does not depend on a zone

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     ops::ControlFlow::{Break, Continue},
     path::{Path, PathBuf},
-    process::ExitStatus,
+    process::{ExitStatus, Stdio},
     sync::Arc,
 };
 

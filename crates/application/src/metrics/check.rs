@@ -87,10 +87,7 @@ pub async fn check_metrics(actor: &Actor, context: &Context) -> Result<MetricChe
 }
 
 /// Why the metric is broken, if it is.
-async fn broken(
-    context: &Context,
-    compiled: &CompiledMetric,
-) -> Result<Option<String>, RunError> {
+async fn broken(context: &Context, compiled: &CompiledMetric) -> Result<Option<String>, RunError> {
     let template = &compiled.query.template;
     if let Err(error) = context.admission.gate().recheck(template) {
         return Ok(Some(error_chain(&error)));

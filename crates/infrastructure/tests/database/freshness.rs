@@ -118,6 +118,8 @@ struct World {
     told: [Counts; METRICS],
     /// By server and metric: what an answer must be as new as.
     known: [[Counts; METRICS]; SERVERS],
+    /// By server and metric: whether an announcement has yet to be heard of, be it of nothing new.
+    unheard: [[bool; METRICS]; SERVERS],
     /// By server and metric: whether an answer is kept that nothing has touched.
     kept: [[bool; METRICS]; SERVERS],
     open: Option<(usize, usize)>,
@@ -147,6 +149,9 @@ impl World {
     fn tell_of_rows(&mut self, server: usize, metric: usize) {
         self.told[metric].rows = self.now[metric].rows;
         self.touch(metric);
+        for (other, unheard) in self.unheard.iter_mut().enumerate() {
+            unheard[metric] |= other != server;
+        }
         let rows = self.told[metric].rows;
         self.learn(server, metric, Counts { rows, ..self.known[server][metric] });
     }
@@ -164,6 +169,11 @@ impl World {
             return;
         }
         self.known[server][metric] = known;
+        self.hear(server, metric);
+    }
+
+    /// What was read before is stale, and so is what is being read.
+    fn hear(&mut self, server: usize, metric: usize) {
         self.kept[server][metric] = false;
         if let Some(slow) = &mut self.slow
             && (slow.server, slow.metric) == (server, metric)
@@ -235,11 +245,15 @@ impl ReferenceStateMachine for World {
                 for metric in 0..METRICS {
                     let told = state.told[metric];
                     state.learn(server, metric, told);
+                    if std::mem::take(&mut state.unheard[server][metric]) {
+                        state.hear(server, metric);
+                    }
                 }
             }
             Step::Ask { server, metric } | Step::AskNew { server, metric } => {
                 // What its server has yet to hear of will touch it.
-                state.kept[server][metric] = state.known[server][metric] == state.told[metric];
+                let is_known = state.known[server][metric] == state.told[metric];
+                state.kept[server][metric] = is_known && !state.unheard[server][metric];
             }
             Step::AskSlowly { server, metric } => {
                 let least = state.known[server][metric];
