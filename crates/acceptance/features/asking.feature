@@ -434,6 +434,11 @@ Feature: Asking for a metric
       When I ask for the metric "{id}"
       Then the answer is 422
       And it is a problem: "Warning-4711"
+      And one WARN line says "Query failed" with
+        | field     | value       |
+        | operation | get_metrics |
+        | metric    | {id}        |
+        | error     | <something> |
       And no log line contains "Warning-4711"
       Given "vic" is a viewer
       And I am "vic"
@@ -446,10 +451,4 @@ Feature: Asking for a metric
       And the body does not mention "integer"
       And the body does not mention "syntax"
       And the body does not mention "SQL"
-      And one ERROR line says "Unhandled exception"
-      And one ERROR line says "Unhandled exception" with
-        | field     | value       |
-        | operation | get_metrics |
-        | metric_id | {id}        |
-        | error     | <something> |
       And no log line contains "Warning-4711"
