@@ -4,6 +4,7 @@ use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
 use metricd_core::{
     layout::{Breakpoint, LayoutItem},
     metric::{self, CacheTtl, Chart, Column, Display, Metric, MetricName, Tag},
+    sql::SlotNote,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -277,6 +278,27 @@ impl From<&Metric> for MetricBody {
             query_version: metric.query_version,
             review: metric.review.as_str(),
         }
+    }
+}
+
+/// What became of a place in the author's SQL.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SlotNote)]
+pub(crate) struct NoteBody {
+    line: u32,
+    column: u32,
+    /// Whether it became a slot.
+    slot: bool,
+    /// `warning` where it is probably a mistake, else `info`.
+    #[schema(example = "info", pattern = "^(info|warning)$")]
+    severity: &'static str,
+    message: String,
+}
+
+impl From<SlotNote> for NoteBody {
+    fn from(note: SlotNote) -> Self {
+        let SlotNote { line, column, is_slot, severity, message } = note;
+        Self { line, column, slot: is_slot, severity: severity.as_str(), message }
     }
 }
 

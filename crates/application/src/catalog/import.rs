@@ -6,6 +6,7 @@
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::{AuditEvent, AuditedObject},
+    sql::{NoteSeverity, Template},
 };
 use thiserror::Error;
 
@@ -106,7 +107,7 @@ pub(super) async fn prepare(
         for row in rows {
             match compile(actor, context, &row.sql).await {
                 Ok((template, columns)) => {
-                    report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
+                    add_notes(&row, &template, report);
                     compiled.push(CompiledQuery { loaded: row, template, columns });
                 }
                 Err(CompileError::Database(source)) if !source.is_query_fault() => {
@@ -126,8 +127,23 @@ pub(super) async fn prepare(
     Ok(prepared)
 }
 
-pub(super) fn slot(row: &LoadedQuery, note: &metricd_core::sql::SlotNote) -> SlotFinding {
-    SlotFinding { query: row.id.to_string(), note: note.clone() }
+/// Adds the notes on a query's SQL: all as slots, and a warning as a finding too.
+pub(super) fn add_notes(row: &LoadedQuery, template: &Template, report: &mut Report) {
+    for note in &template.notes {
+        if note.severity == NoteSeverity::Warning {
+            let message =
+                format!("{}: {}", place_in_sql(row, note.line, note.column), note.message);
+            let advice = "Write it as shown, or compare whole days by a cast to `date`.";
+            report.findings.add(Finding::warning(row.place.clone(), message, advice));
+        }
+        report.slots.push(SlotFinding { query: row.id.to_string(), note: note.clone() });
+    }
+}
+
+/// Returns a place in a query's SQL, in words.
+fn place_in_sql(row: &LoadedQuery, line: u32, column: u32) -> String {
+    let of_file = row.sql_line + u64::from(line) - 1;
+    format!("the SQL of `{}`, line {line}, column {column} (line {of_file} of the file)", row.id)
 }
 
 /// Adds a finding for SQL that does not compile.
@@ -138,16 +154,10 @@ pub(super) fn reject(
     findings: &mut Findings,
 ) {
     let (message, advice) = match fault {
-        CompileError::Sql(fault) => {
-            let line = row.sql_line + u64::from(fault.line) - 1;
-            (
-                format!(
-                    "the SQL of `{}`, line {}, column {} (line {line} of the file): {}",
-                    row.id, fault.line, fault.column, fault.message
-                ),
-                fault.hint.as_deref().map_or_else(|| "Correct the SQL.".to_owned(), sentence),
-            )
-        }
+        CompileError::Sql(fault) => (
+            format!("{}: {}", place_in_sql(&row, fault.line, fault.column), fault.message),
+            fault.hint.as_deref().map_or_else(|| "Correct the SQL.".to_owned(), sentence),
+        ),
         CompileError::Unreadable(tables) => (
             format!("the SQL of `{}`: {fault}", row.id),
             format!(

@@ -9,7 +9,7 @@ use metricd_core::{
 };
 
 use super::{
-    import::{reject, slot},
+    import::{add_notes, reject},
     loaded::CatalogFiles,
     plan::{CompiledQuery, Prepared, Stored, plan},
     reconcile,
@@ -20,7 +20,7 @@ use crate::compile::{CompileError, check_claims};
 
 /// Validates `files` without a database, and returns the report of an import into an empty one. `claims`
 /// are those that templates may use. The existence of tables and columns is not checked; the types of
-/// literal slots are assumed.
+/// literals and columns are assumed, by what the SQL says of them and by their names.
 ///
 /// Duplicates are searched for among the first 1.5 million records.
 #[must_use]
@@ -40,7 +40,7 @@ pub fn validate(
         for row in rows {
             match draft(&row.sql, gate, claims) {
                 Ok(template) => {
-                    report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
+                    add_notes(&row, &template, &mut report);
                     compiled.push(CompiledQuery { loaded: row, template, columns: Vec::new() });
                 }
                 Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),

@@ -69,7 +69,7 @@ impl Visitor for Taker<'_> {
         };
         if let Some(reason) = unused {
             let message = format!("the fallback after the placeholder is never used: {reason}");
-            self.notes.push(Note { location: coalesce.location, is_slot: false, message });
+            self.notes.push(Note::info(coalesce.location, false, message));
             return Ok(());
         }
         *found = default;
@@ -85,7 +85,7 @@ fn source(node: &Node, placeholders: &Placeholders) -> Option<ParameterSource> {
 }
 
 fn default(node: &Node, placeholders: &Placeholders) -> Option<DateDefault> {
-    if let Some(day) = DayLiteral::read(node) {
+    if let Some(day) = DayLiteral::read(node).filter(|day| day.instant.is_none()) {
         let is_date = cast_parts(node).is_none_or(|(_, _, ty)| ty == "date");
         return is_date.then_some(DateDefault::Fixed(day.date));
     }

@@ -9,6 +9,7 @@ use pg_query::{Node, NodeEnum};
 use super::{
     error::{SqlError, SqlFault},
     grammar,
+    notes::NoteSeverity,
     parameter::{BoundValue, Parameter, ParameterSource},
     stack,
     table_name::TableName,
@@ -47,6 +48,8 @@ pub struct SlotNote {
     pub column: u32,
     /// Whether it became a slot.
     pub is_slot: bool,
+    /// How serious it is.
+    pub severity: NoteSeverity,
     /// What it is and why, as a sentence.
     pub message: String,
 }
