@@ -24,14 +24,14 @@ Feature: Windows
         {"query": "SELECT count(*) AS n FROM metrics WHERE <condition>"}
         """
       Then the answer is 200
-      And the body mentions "\"severity\":\"warning\""
+      And the body mentions '"severity":"warning"'
       And the body mentions "write `<instead>`"
       When I POST to "/metrics"
         """
         {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS n FROM metrics WHERE <condition>"}
         """
       Then the answer is 201
-      And the body mentions "\"severity\":\"warning\""
+      And the body mentions '"severity":"warning"'
       And I remember its id as "id"
       When I PATCH to "/metrics/{id}"
         """
@@ -47,7 +47,7 @@ Feature: Windows
       Then the answer is 200
       And the body does not mention "notes"
       When I ask for "/metrics/{id}/query"
-      Then the body mentions "\"severity\":\"warning\""
+      Then the body mentions '"severity":"warning"'
 
       Examples:
         | condition                                                                   | instead                                              |
@@ -78,7 +78,7 @@ Feature: Windows
       Given an empty catalog
       And the file "metrics.json" is
         """
-        {"items": [{"id": "11111111-1111-4111-8111-111111111111", "queryId": "a"}, {"id": "22222222-2222-4222-8222-222222222222", "queryId": "b"}], "layouts": {}}
+        {"items": [{"id": "11111111-1111-4111-8111-111111111111", "queryId": "a", "isEditable": true}, {"id": "22222222-2222-4222-8222-222222222222", "queryId": "b", "isEditable": true}], "layouts": {}}
         """
       And the file "queries.csv" is
         """
@@ -91,7 +91,7 @@ Feature: Windows
       Then it succeeds
       And the report finds
         | severity | file        | place | message                                                 |
-        | warning  | queries.csv | 2     | the SQL of `a`, line 2, column 35 (line 3 of the file)  |
+        | warning  | queries.csv | 2     | the SQL of `a`, line 2, column 36 (line 3 of the file)  |
       When I run "metricd validate --metrics metrics.json --queries queries.csv --strict --format json"
       Then it exits with 2
       When I run "metricd import --metrics metrics.json --queries queries.csv --strict --format json"

@@ -297,7 +297,7 @@ pub(crate) struct NoteBody {
 
 impl From<SlotNote> for NoteBody {
     fn from(note: SlotNote) -> Self {
-        let SlotNote { line, column, is_slot, severity, message } = note;
+        let SlotNote { line, column, is_slot, severity, of_records: _, message } = note;
         Self { line, column, slot: is_slot, severity: severity.as_str(), message }
     }
 }

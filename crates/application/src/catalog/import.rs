@@ -6,16 +6,16 @@
 use metricd_core::{
     actor::{Action, Actor, Object},
     audit::{AuditEvent, AuditedObject},
-    sql::{NoteSeverity, Template},
 };
 use thiserror::Error;
 
 use super::{
     loaded::{CatalogFiles, LeftOut, LoadedQuery},
+    notes::{add_notes, place_in_sql, settle},
     plan::{ChangedQuery, CompiledQuery, ImportPlan, Prepared, Stored, plan},
     reconcile,
     records::{self, Distinct, OnProgress, ReadAhead, RecordSource},
-    report::{Finding, Findings, Place, Report, SlotFinding},
+    report::{Finding, Findings, Place, Report},
 };
 use crate::{
     Forbidden, authorize_on,
@@ -107,7 +107,7 @@ pub(super) async fn prepare(
         for row in rows {
             match compile(actor, context, &row.sql).await {
                 Ok((template, columns)) => {
-                    add_notes(&row, &template, report);
+                    prepared.warnings.extend(add_notes(&row, &template, report));
                     compiled.push(CompiledQuery { loaded: row, template, columns });
                 }
                 Err(CompileError::Database(source)) if !source.is_query_fault() => {
@@ -125,25 +125,6 @@ pub(super) async fn prepare(
         prepared.faulty_metrics = left_out;
     }
     Ok(prepared)
-}
-
-/// Adds the notes on a query's SQL: all as slots, and a warning as a finding too.
-pub(super) fn add_notes(row: &LoadedQuery, template: &Template, report: &mut Report) {
-    for note in &template.notes {
-        if note.severity == NoteSeverity::Warning {
-            let message =
-                format!("{}: {}", place_in_sql(row, note.line, note.column), note.message);
-            let advice = "Write it as shown, or compare whole days by a cast to `date`.";
-            report.findings.add(Finding::warning(row.place.clone(), message, advice));
-        }
-        report.slots.push(SlotFinding { query: row.id.to_string(), note: note.clone() });
-    }
-}
-
-/// Returns a place in a query's SQL, in words.
-fn place_in_sql(row: &LoadedQuery, line: u32, column: u32) -> String {
-    let of_file = row.sql_line + u64::from(line) - 1;
-    format!("the SQL of `{}`, line {line}, column {column} (line {of_file} of the file)", row.id)
 }
 
 /// Adds a finding for SQL that does not compile.
@@ -220,15 +201,22 @@ pub(super) async fn load(
             store(work.as_mut(), records, &mut report, on_progress).await?;
         }
     }
+    let mut work = Some(work);
     if !report.findings.permit_writing() {
-        drop(work);
-        report.counts = super::Counts::default();
+        work = None;
         if let Some(records) = &mut records {
             records.read_for_faults(&mut report.findings, on_progress).await;
         }
-    } else if !options.dry_run {
-        work.commit(event, &[]).await?;
-        report.written = true;
+    }
+    let has_times = records.as_ref().is_none_or(ReadAhead::has_times);
+    settle(&prepared.warnings, has_times, &mut report);
+    match work.filter(|_| report.findings.permit_writing()) {
+        None => report.counts = super::Counts::default(),
+        Some(work) if !options.dry_run => {
+            work.commit(event, &[]).await?;
+            report.written = true;
+        }
+        Some(_) => {}
     }
     Ok(report)
 }

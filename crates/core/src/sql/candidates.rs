@@ -433,6 +433,16 @@ mod tests {
                 "x >= to_date($1::text, 'YYYY-MM-DD') AND x < to_date($2::text, 'YYYY-MM-DD')",
             ),
             (
+                "x >= '2017-01-01T00:00:00.000'::timestamp AT TIME ZONE 'UTC' AND x <= \
+                 '2017-01-30T23:59:59.999'::timestamp AT TIME ZONE 'UTC'",
+                "x >= (($1::text || 'T00:00:00.000')::timestamp AT TIME ZONE 'UTC') AND x <= (($2::text || \
+                 'T23:59:59.999')::timestamp AT TIME ZONE 'UTC')",
+            ),
+            (
+                "x >= DATE '2017-01-01'::timestamp AND x < CAST(DATE '2017-01-31' AS timestamp)",
+                "x >= $1::date::timestamp AND x < $2::date::timestamp",
+            ),
+            (
                 "x >= '2017-01-01T00:00:00Z'::date AND x <= '2017-01-30T23:59:59Z'::date",
                 "x >= $1::date AND x <= $2::date",
             ),

@@ -410,8 +410,8 @@ fn in_text(mut notes: Vec<Note>, text: &str) -> Vec<SlotNote> {
     notes.sort_by_key(|note| note.location);
     let note = |note: Note| {
         let (line, column) = line_and_column(text, Offset::from(note.location).0);
-        let Note { is_slot, severity, message, .. } = note;
-        SlotNote { line, column, is_slot, severity, message }
+        let Note { location: _, is_slot, severity, of_records, message } = note;
+        SlotNote { line, column, is_slot, severity, of_records, message }
     };
     notes.into_iter().map(note).collect()
 }

@@ -24,7 +24,7 @@ pub(super) enum Grain {
     Days,
     /// Instants, with a time of day.
     Instants,
-    /// The date of the built-in records: an instant, although many records have midnight there.
+    /// The date of the built-in records: an instant, although all of them may have midnight there.
     Records,
     Unknown,
 }

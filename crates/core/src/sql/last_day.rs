@@ -211,12 +211,7 @@ impl Finder<'_> {
 
     /// Reads a day, and the number of its slot if it may become one.
     fn literal(&self, bound: &Node) -> Option<(DayLiteral, Option<i32>)> {
-        let inner = match &bound.node {
-            Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref()?,
-            Some(NodeEnum::FuncCall(call)) => call.args.first()?,
-            _ => bound,
-        };
-        if let Some(number) = param_number(inner) {
+        if let Some(number) = param_number(DayLiteral::innermost(bound)) {
             return self.literals.get(&number).map(|literal| (literal.clone(), Some(number)));
         }
         DayLiteral::read(bound).map(|literal| (literal, None))
@@ -330,8 +325,8 @@ impl UpperBound {
             },
             End::Day { day, is_midnight, .. } => {
                 let severity = match self.known_grain(types)? {
-                    Grain::Instants if !is_midnight => NoteSeverity::Warning,
-                    Grain::Instants | Grain::Records => NoteSeverity::Info,
+                    Grain::Instants | Grain::Records if *is_midnight => NoteSeverity::Info,
+                    Grain::Instants | Grain::Records => NoteSeverity::Warning,
                     Grain::Days | Grain::Unknown => return None,
                 };
                 let next = day.checked_add_days(Days::new(1))?;
@@ -339,7 +334,8 @@ impl UpperBound {
             }
         };
         let is_slot = self.end == End::Placeholder || self.slot().is_some_and(kept);
-        Some(Note { location: self.location, is_slot, severity, message })
+        let of_records = self.grain == Grain::Records && matches!(self.end, End::Day { .. });
+        Some(Note { location: self.location, is_slot, severity, of_records, message })
     }
 
     fn of_placeholder(&self, grain: Grain) -> Option<(NoteSeverity, String)> {
@@ -566,8 +562,7 @@ mod tests {
         let cases = [
             ("FROM metrics WHERE date <= :end_date", Some(Warning)),
             ("FROM public.metrics m WHERE m.date < :end_date", Some(Warning)),
-            // Many records have no time of day.
-            ("FROM metrics WHERE date BETWEEN '2025-06-02' AND '2025-06-25'", Some(Info)),
+            ("FROM metrics WHERE date BETWEEN '2025-06-02' AND '2025-06-25'", Some(Warning)),
             ("FROM (SELECT date FROM metrics) m WHERE date <= :end_date", Some(Warning)),
             ("FROM t WHERE x::timestamp <= :end_date", Some(Warning)),
             ("FROM t WHERE x AT TIME ZONE 'UTC' <= :end_date", Some(Warning)),
@@ -584,6 +579,17 @@ mod tests {
             let found = lost(&assumed(&format!("SELECT 1 AS a {rest}")));
             assert_eq!(found.first().map(|(severity, _)| *severity), severity, "{rest}");
         }
+    }
+
+    #[test]
+    fn literal_days_beside_the_date_of_records_are_told_apart() {
+        let of_records = |condition: &str| {
+            let template = assumed(&format!("SELECT 1 AS a FROM metrics, t WHERE {condition}"));
+            template.notes.iter().any(|note| note.of_records)
+        };
+        assert!(of_records("metrics.date BETWEEN '2025-06-02' AND '2025-06-25'"));
+        assert!(!of_records("metrics.date <= :end_date"));
+        assert!(!of_records("t.ts BETWEEN '2025-06-02' AND '2025-06-25'"));
     }
 
     #[test]

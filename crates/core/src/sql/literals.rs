@@ -36,9 +36,12 @@ pub(super) struct DayInstant {
 }
 
 impl DayLiteral {
-    /// Reads `'2025-06-01'`, with or without the first or last instant of the day after it, a cast or
-    /// `to_date` or `to_timestamp` around it.
+    /// Reads `'2025-06-01'`, with or without the first or last instant of the day after it, and casts,
+    /// `AT TIME ZONE`, `to_date` or `to_timestamp` around it.
     pub(super) fn read(node: &Node) -> Option<Self> {
+        if let Some(inner) = around_typed(node) {
+            return Self::read(inner).filter(|literal| literal.cast.is_some());
+        }
         let (constant, cast) = match (cast_parts(node), parsed(node)) {
             (Some((arg, ty, name)), _) if ty.typmods.is_empty() => (arg, Some(temporal(name)?)),
             (Some(_), _) => return None,
@@ -81,17 +84,45 @@ impl DayLiteral {
         self.instant.as_ref().map_or("", |instant| &instant.zone)
     }
 
-    /// The constant inside the cast or call.
+    /// The constant inside the casts and calls that [`Self::read`] accepts.
     pub(super) fn constant(node: &mut Node) -> Option<&mut Node> {
         if string_constant(node).is_some() {
             return Some(node);
         }
+        let is_zone = is_at_time_zone(node);
         match &mut node.node {
-            Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref_mut(),
-            Some(NodeEnum::FuncCall(call)) => call.args.first_mut(),
+            Some(NodeEnum::TypeCast(cast)) => Self::constant(cast.arg.as_deref_mut()?),
+            Some(NodeEnum::FuncCall(call)) => {
+                Self::constant(call.args.get_mut(usize::from(is_zone))?)
+            }
             _ => None,
         }
     }
+
+    /// What stands for the constant inside casts and calls, once it may have been replaced.
+    pub(super) fn innermost(node: &Node) -> &Node {
+        let inner = match &node.node {
+            Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref(),
+            Some(NodeEnum::FuncCall(call)) => call.args.get(usize::from(is_at_time_zone(node))),
+            _ => None,
+        };
+        inner.map_or(node, Self::innermost)
+    }
+}
+
+/// Returns the typed literal of `'…'::timestamp AT TIME ZONE zone` or of a cast around another.
+fn around_typed(node: &Node) -> Option<&Node> {
+    if is_at_time_zone(node) {
+        return plain_call(node)?.1.args.get(1);
+    }
+    let (arg, ty, name) = cast_parts(node)?;
+    temporal(name).filter(|_| ty.typmods.is_empty())?;
+    string_constant(arg).is_none().then_some(arg)
+}
+
+/// Whether it is `x AT TIME ZONE zone`, whose second argument is `x`.
+fn is_at_time_zone(node: &Node) -> bool {
+    plain_call(node).is_some_and(|(name, call)| name == "timezone" && call.args.len() == 2)
 }
 
 impl DayInstant {

@@ -78,7 +78,7 @@ impl Visitor for Finder {
                     self.aside.extend(numbers.map(|(_, location)| location));
                 }
                 let mention = self.of_day_made(call).or_else(|| self.of_series(call));
-                self.add(mention);
+                self.add(mention.or_else(|| self.of_literal_part(call)));
             }
             SqlNode::ResTarget(target) => {
                 let mention = target.val.as_deref().and_then(|value| self.of_output(value));
@@ -235,6 +235,21 @@ impl Finder {
             location: call.location,
             what: format!("{name}({year}, …)"),
             instead: ":start_date or :end_date".to_owned(),
+        })
+    }
+
+    /// Reads a part of a literal day of the range: `date_trunc('month', DATE '2025-06-10')`.
+    fn of_literal_part(&self, call: &FuncCall) -> Option<Mention> {
+        let (first, last) = self.range()?;
+        let name = builtin_name(&call.funcname)?;
+        if !["extract", "date_part", "date_trunc", "to_char"].contains(&name) {
+            return None;
+        }
+        let literal = call.args.iter().find_map(DayLiteral::read)?;
+        (first..=last).contains(&literal.date).then(|| Mention {
+            location: literal.location,
+            what: format!("{name}(… '{}')", literal.text),
+            instead: format!("{name} of :start_date in its place"),
         })
     }
 
@@ -617,6 +632,10 @@ mod tests {
             (format!("{month} date_trunc('week', d) = DATE '2025-06-09' AND {JUNE}"), "date_trunc('week', …)"),
             (format!("{month} d::text LIKE '2025-06-%' AND {JUNE}"), "LIKE '2025-06-%'"),
             (format!("{month} left(d::text, 7) = '2025-06' AND {JUNE}"), "the month '2025-06'"),
+            (
+                format!("{month} date_trunc('month', d) = date_trunc('month', DATE '2025-06-10') AND {JUNE}"),
+                "date_trunc(… '2025-06-10')",
+            ),
             (format!("{month} d >= make_date(2025, 6, 10) AND {JUNE}"), "make_date(2025, …)"),
             (format!("SELECT count(*) FILTER (WHERE extract(month FROM d) = 6) AS n FROM t WHERE {JUNE}"), "extract(month …) = 6"),
             (format!("SELECT sum(CASE extract(month FROM d) WHEN 4 THEN x END) AS n FROM t WHERE {QUARTER}"), "extract(month …) = 4"),

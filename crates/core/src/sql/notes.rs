@@ -40,13 +40,15 @@ pub(super) struct Note {
     pub(super) location: i32,
     pub(super) is_slot: bool,
     pub(super) severity: NoteSeverity,
+    /// See [`SlotNote::of_records`](super::SlotNote::of_records).
+    pub(super) of_records: bool,
     pub(super) message: String,
 }
 
 impl Note {
     /// For information.
     pub(super) fn info(location: i32, is_slot: bool, message: String) -> Self {
-        Self { location, is_slot, severity: NoteSeverity::Info, message }
+        Self { location, is_slot, severity: NoteSeverity::Info, of_records: false, message }
     }
 }
 

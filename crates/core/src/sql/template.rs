@@ -50,6 +50,9 @@ pub struct SlotNote {
     pub is_slot: bool,
     /// How serious it is.
     pub severity: NoteSeverity,
+    /// Whether it is about literal days beside the date of the built-in records, where it holds only if
+    /// records have a time of day.
+    pub of_records: bool,
     /// What it is and why, as a sentence.
     pub message: String,
 }

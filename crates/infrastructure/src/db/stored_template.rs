@@ -97,6 +97,8 @@ struct StoredNote {
     /// Notes of older versions have none.
     #[serde(default, with = "StoredSeverity")]
     severity: NoteSeverity,
+    #[serde(default)]
+    of_records: bool,
     message: String,
 }
 
@@ -144,6 +146,7 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
                 column: note.column,
                 is_slot: note.is_slot,
                 severity: note.severity,
+                of_records: note.of_records,
                 message: note.message.clone(),
             })
             .collect(),
@@ -197,6 +200,7 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, CorruptRow> {
                 column: note.column,
                 is_slot: note.is_slot,
                 severity: note.severity,
+                of_records: note.of_records,
                 message: note.message,
             })
             .collect(),
@@ -332,6 +336,7 @@ mod tests {
                 column: 9,
                 is_slot: true,
                 severity: NoteSeverity::Warning,
+                of_records: true,
                 message: "a day".into(),
             }],
         }

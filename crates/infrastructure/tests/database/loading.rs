@@ -6,7 +6,11 @@ use metricd_application::catalog::{
     CatalogFiles, Counts, Finding, ImportOptions, Progress, Report, Severity, SlotFinding, Tally,
     import, seed, validate,
 };
-use metricd_core::{actor::Actor, metric::MetricOrigin, sql::Gate};
+use metricd_core::{
+    actor::Actor,
+    metric::MetricOrigin,
+    sql::{Gate, NoteSeverity},
+};
 use metricd_infrastructure::{
     db::Database,
     loaders::{RecordFile, load_metrics, load_queries},
@@ -310,6 +314,37 @@ async fn a_query_that_loses_the_last_day_is_a_warning() {
                 report.written && findings.is_empty(),
                 "{condition} on {engine:?}: {findings:#?}"
             );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_tell_whether_literal_days_lose_the_last_one() {
+    let query = "id,query\na,SELECT count(*) AS n FROM metrics WHERE date BETWEEN '2025-06-01' AND '2025-06-30'\n";
+    let record = |time: &str| format!(r#"[{{"id": "a", "date": "2025-06-30T{time}"}}]"#);
+    let strict = ImportOptions { strict: true, ..PLAIN };
+    on_each_engine_migrated(async |db, engine| {
+        let dir = tempfile::tempdir().unwrap();
+        let with = |records: &str| files(&dir, query, &items(&[(ONE, "a")]), records);
+        let (gate, claims) = (Gate::default(), BTreeSet::new());
+        for (records, is_lossy) in
+            [(record("00:00:00"), false), (record("00:00:01"), true), (String::new(), true)]
+        {
+            let checked = validate(with(&records), false, &gate, &claims, &|_| ());
+            assert_eq!(checked.findings.count(Severity::Warning), u64::from(is_lossy), "{records}");
+            let report = load(db, with(&records), strict).await;
+            assert_eq!(
+                report.written, !is_lossy,
+                "{records} on {engine:?}: {:#?}",
+                report.findings
+            );
+            let noted =
+                report.slots.iter().find(|slot| slot.note.message.contains("midnight")).unwrap();
+            let severity = if is_lossy { NoteSeverity::Warning } else { NoteSeverity::Info };
+            assert_eq!(noted.note.severity, severity);
+            let stored = number(db.pool(), "SELECT count(*) FROM metrics").await;
+            assert_eq!(stored, 1, "what strict refuses leaves nothing");
         }
     })
     .await;

@@ -87,6 +87,7 @@ pub(crate) fn query(id: &str) -> Query {
                 column: 40,
                 is_slot: true,
                 severity: NoteSeverity::Info,
+                of_records: false,
                 message: "start_date".into(),
             }],
             ..template("SELECT date FROM metrics WHERE date >= $1 AND alert_type = $2")
