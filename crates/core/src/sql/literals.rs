@@ -50,12 +50,11 @@ impl DayLiteral {
         };
         let (text, location) = string_constant(constant)?;
         let day = text.strip_suffix(" 00:00:00").unwrap_or(text);
-        let (date, instant) = match parse_date(day) {
-            Ok(date) => (date, None),
-            Err(_) => {
-                let (day, time) = text.split_at_checked("2025-06-01".len())?;
-                (parse_date(day).ok()?, Some(DayInstant::read(time)?))
-            }
+        let (date, instant) = if let Ok(date) = parse_date(day) {
+            (date, None)
+        } else {
+            let (day, time) = text.split_at_checked("2025-06-01".len())?;
+            (parse_date(day).ok()?, Some(DayInstant::read(time)?))
         };
         // A date has no time, and a function reads a text.
         let instant = match (cast, cast_parts(node)) {

@@ -114,10 +114,12 @@ impl Finder {
     }
 
     /// Returns the days of the period: all dates of a range, and those back from today.
-    fn days(&self) -> i64 {
+    fn days(&self) -> u32 {
         match self.period {
-            NamedPeriod::Range(first, last) => (last - first).num_days() + 1,
-            NamedPeriod::DaysBack(days) => i64::from(days),
+            NamedPeriod::Range(first, last) => {
+                u32::try_from((last - first).num_days() + 1).unwrap_or_default()
+            }
+            NamedPeriod::DaysBack(days) => days,
         }
     }
 
@@ -139,13 +141,12 @@ impl Finder {
             return None;
         }
         if let Some((text, location)) = string_constant(node) {
-            let is_equal = days_in_words(text) == Some(days);
+            let is_equal = days_in_words(text) == Some(i64::from(days));
             return is_equal.then(|| self.number_of_days(location, format!("'{text}'")));
         }
         let (value, location) = number(node).filter(|(_, at)| !self.aside.contains(at))?;
-        #[expect(clippy::cast_precision_loss, reason = "a number of days is small")]
-        let is_equal = value == days as f64;
-        is_equal.then(|| self.number_of_days(location, format!("the number {value}")))
+        is(value, f64::from(days))
+            .then(|| self.number_of_days(location, format!("the number {value}")))
     }
 
     /// Reads a divisor that is the number of days, hours, weeks or months of the period, or nearly so.
@@ -154,8 +155,7 @@ impl Finder {
             return None;
         };
         let (value, location) = number(plain(right))?;
-        #[expect(clippy::cast_precision_loss, reason = "a number of days is small")]
-        let days = self.days() as f64;
+        let days = f64::from(self.days());
         // Days back from today are one date less than the window has.
         let dates = match self.period {
             NamedPeriod::Range(..) => days,
@@ -166,9 +166,9 @@ impl Finder {
             NamedPeriod::Range(..) => "(:end_date - :start_date + 1)",
             NamedPeriod::DaysBack(_) => ":day_range",
         };
-        let instead = if dates > 1.5 && value == dates {
+        let instead = if dates > 1.5 && is(value, dates) {
             "`(:day_range + 1)` for its number of dates".to_owned()
-        } else if dates > 1.5 && (value == days * 24.0 || value == dates * 24.0) {
+        } else if dates > 1.5 && (is(value, days * 24.0) || is(value, dates * 24.0)) {
             format!("`({window} * 24)` for its number of hours")
         } else if near(days / 7.0) {
             format!("`({window} / 7.0)` for its number of weeks")
@@ -188,8 +188,7 @@ impl Finder {
         };
         let (from, (to, location)) = (integer_constant(from)?, number(to)?);
         let days = self.days();
-        #[expect(clippy::cast_precision_loss, reason = "a number of days is small")]
-        let is_equal = days > 1 && to - f64::from(from) + 1.0 == days as f64;
+        let is_equal = days > 1 && is(to - f64::from(from) + 1.0, f64::from(days));
         is_equal.then(|| self.number_of_days(location, format!("the series up to {to}")))
     }
 
@@ -374,7 +373,7 @@ impl<'a> Part<'a> {
                     None => number(literal).map(|(value, _)| value),
                 };
                 value.is_some_and(|value| {
-                    days.any(|day| field(name, day).is_some_and(|own| f64::from(own) == value))
+                    days.any(|day| field(name, day).is_some_and(|own| is(f64::from(own), value)))
                 })
             }
             Self::Truncated(unit) => DayLiteral::read(literal).is_some_and(|literal| {
@@ -426,8 +425,16 @@ fn truncated(unit: &str, day: NaiveDate) -> Option<NaiveDate> {
     }
 }
 
+/// Whether two numbers are the same but for the last digits.
+fn is(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-6
+}
+
+/// What a pattern of `to_char` prints for a day.
+type Print = fn(NaiveDate) -> String;
+
 /// The patterns of `to_char` that name a place in the calendar, longest first, and what they print.
-const PATTERNS: [(&str, fn(NaiveDate) -> String); 12] = [
+const PATTERNS: [(&str, Print); 12] = [
     ("iyyy", |day| format!("{:04}", day.iso_week().year())),
     ("yyyy", |day| format!("{:04}", day.year())),
     ("month", |day| day.format("%B").to_string()),
