@@ -435,8 +435,8 @@ mod tests {
             (
                 "x >= '2017-01-01T00:00:00.000'::timestamp AT TIME ZONE 'UTC' AND x <= \
                  '2017-01-30T23:59:59.999'::timestamp AT TIME ZONE 'UTC'",
-                "x >= (($1::text || 'T00:00:00.000')::timestamp AT TIME ZONE 'UTC') AND x <= (($2::text || \
-                 'T23:59:59.999')::timestamp AT TIME ZONE 'UTC')",
+                "x >= ($1::text || 'T00:00:00.000')::timestamp AT TIME ZONE 'UTC' AND x <= ($2::text || \
+                 'T23:59:59.999')::timestamp AT TIME ZONE 'UTC'",
             ),
             (
                 "x >= DATE '2017-01-01'::timestamp AND x < CAST(DATE '2017-01-31' AS timestamp)",
