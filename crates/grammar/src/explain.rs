@@ -165,7 +165,9 @@ fn period(period: Option<Period>) -> String {
         _ => format!("the whole {} before this one", unit.as_str()),
     };
     match period {
-        None => "the last 30 days unless start_date and end_date say otherwise,".to_owned(),
+        None => {
+            "from 30 days ago until today unless start_date and end_date say otherwise,".to_owned()
+        }
         Some(Period::Fixed(first, last)) => format!("from {first} to {last}"),
         Some(Period::LastDays(days)) => format!("from {days} days ago until today"),
         Some(Period::LastMonths(months)) => format!("from {months} months ago until today"),

@@ -54,11 +54,11 @@ pub(crate) struct AnswerTail {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Params)]
 pub(crate) struct ParamsBody {
-    /// First day.
+    /// First day, inclusive.
     start_date: Option<NaiveDate>,
     /// Last day, inclusive.
     end_date: Option<NaiveDate>,
-    /// Days back from today.
+    /// Days back from today, which is inclusive.
     day_range: Option<u32>,
     /// The time zone that decides which day is today, and when a day begins; null when nothing depends on it.
     #[schema(example = "UTC")]

@@ -6,6 +6,7 @@ use metricd_application::query_health::QueryHealth;
 use metricd_core::{
     layout::{Breakpoint, LayoutItem},
     metric::{self, CacheTtl, Chart, Column, Display, Metric, MetricName, Tag},
+    sql::SlotNote,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -312,6 +313,27 @@ impl ListedMetricBody {
             since: failure.since,
         });
         Self { metric: metric.into(), health }
+    }
+}
+
+/// What became of a place in the author's SQL.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SlotNote)]
+pub(crate) struct NoteBody {
+    line: u32,
+    column: u32,
+    /// Whether it became a slot.
+    slot: bool,
+    /// `warning` where it is probably a mistake, else `info`.
+    #[schema(example = "info", pattern = "^(info|warning)$")]
+    severity: &'static str,
+    message: String,
+}
+
+impl From<SlotNote> for NoteBody {
+    fn from(note: SlotNote) -> Self {
+        let SlotNote { line, column, is_slot, severity, of_records: _, message } = note;
+        Self { line, column, slot: is_slot, severity: severity.as_str(), message }
     }
 }
 

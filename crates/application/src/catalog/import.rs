@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use super::{
     loaded::{CatalogFiles, LeftOut, LoadedQuery},
+    notes::{add_notes, place_in_sql, settle},
     plan::{ChangedQuery, CompiledQuery, ImportPlan, Prepared, Stored, plan},
     reconcile,
     records::{self, Distinct, OnProgress, ReadAhead, RecordSource},
-    report::{Finding, Findings, Place, Report, SlotFinding},
+    report::{Finding, Findings, Place, Report},
 };
 use crate::{
     Forbidden, authorize_on,
@@ -106,12 +107,9 @@ pub(super) async fn prepare(
         for row in rows {
             match compile(actor, context, &row.sql).await {
                 Ok((template, description)) => {
-                    report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
-                    compiled.push(CompiledQuery {
-                        loaded: row,
-                        template,
-                        columns: description.columns,
-                    });
+                    prepared.warnings.extend(add_notes(&row, &template, report));
+                    let columns = description.columns;
+                    compiled.push(CompiledQuery { loaded: row, template, columns });
                 }
                 Err(CompileError::Database(source)) if !source.is_query_fault() => {
                     return Err(ImportError::Check { query: row.id.to_string(), source });
@@ -130,10 +128,6 @@ pub(super) async fn prepare(
     Ok(prepared)
 }
 
-pub(super) fn slot(row: &LoadedQuery, note: &metricd_core::sql::SlotNote) -> SlotFinding {
-    SlotFinding { query: row.id.to_string(), note: note.clone() }
-}
-
 /// Adds a finding for SQL that does not compile.
 pub(super) fn reject(
     row: LoadedQuery,
@@ -142,16 +136,10 @@ pub(super) fn reject(
     findings: &mut Findings,
 ) {
     let (message, advice) = match fault {
-        CompileError::Sql(fault) => {
-            let line = row.sql_line + u64::from(fault.line) - 1;
-            (
-                format!(
-                    "the SQL of `{}`, line {}, column {} (line {line} of the file): {}",
-                    row.id, fault.line, fault.column, fault.message
-                ),
-                fault.hint.as_deref().map_or_else(|| "Correct the SQL.".to_owned(), sentence),
-            )
-        }
+        CompileError::Sql(fault) => (
+            format!("{}: {}", place_in_sql(&row, fault.line, fault.column), fault.message),
+            fault.hint.as_deref().map_or_else(|| "Correct the SQL.".to_owned(), sentence),
+        ),
         CompileError::Unreadable(tables) => (
             format!("the SQL of `{}`: {fault}", row.id),
             format!(
@@ -217,15 +205,22 @@ pub(super) async fn load(
             store(work.as_mut(), records, &mut report, on_progress).await?;
         }
     }
+    let mut work = Some(work);
     if !report.findings.permit_writing() {
-        drop(work);
-        report.counts = super::Counts::default();
+        work = None;
         if let Some(records) = &mut records {
             records.read_for_faults(&mut report.findings, on_progress).await;
         }
-    } else if !options.dry_run {
-        work.commit(event, &[]).await?;
-        report.written = true;
+    }
+    let has_times = records.as_ref().is_none_or(ReadAhead::has_times);
+    settle(&prepared.warnings, has_times, &mut report);
+    match work.filter(|_| report.findings.permit_writing()) {
+        None => report.counts = super::Counts::default(),
+        Some(work) if !options.dry_run => {
+            work.commit(event, &[]).await?;
+            report.written = true;
+        }
+        Some(_) => {}
     }
     Ok(report)
 }

@@ -5,6 +5,7 @@
 
 mod import;
 mod loaded;
+mod notes;
 mod plan;
 mod reconcile;
 mod records;

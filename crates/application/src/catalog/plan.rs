@@ -11,6 +11,7 @@ use metricd_core::{
 
 use super::{
     loaded::{GivenDetails, LeftOut, LoadedQuery},
+    notes::RecordWarning,
     reconcile::{self, CatalogMetric, KnownQueries},
     report::{Counts, Findings, Tally},
 };
@@ -32,6 +33,8 @@ pub(super) struct Prepared {
     pub(super) faulty_queries: LeftOut<QueryId>,
     /// Metrics in the file that were rejected.
     pub(super) faulty_metrics: LeftOut<MetricId>,
+    /// Warnings of queries that hang on the records.
+    pub(super) warnings: Vec<RecordWarning>,
 }
 
 /// The stored catalog.

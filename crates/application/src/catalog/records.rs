@@ -6,6 +6,7 @@ use std::{
     panic::resume_unwind,
 };
 
+use chrono::NaiveTime;
 use metricd_core::{ids::QueryId, record::MetricRecord};
 use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::{Uuid, uuid};
@@ -113,6 +114,7 @@ pub(super) struct ReadAhead {
     read: mpsc::Receiver<Read>,
     reading: JoinHandle<()>,
     ended: Option<Box<dyn RecordSource>>,
+    has_times: bool,
 }
 
 enum Read {
@@ -137,7 +139,7 @@ impl ReadAhead {
                 }
             }
         });
-        Self { read, reading, ended: None }
+        Self { read, reading, ended: None, has_times: false }
     }
 
     /// Returns the next batch with the progress of reading; `None` at the end.
@@ -158,6 +160,7 @@ impl ReadAhead {
             Read::Batch { records, findings, progress } => {
                 found.append(findings);
                 on_progress(progress);
+                self.has_times |= have_times(&records);
                 Some(records)
             }
             Read::End { findings, source } => {
@@ -177,10 +180,20 @@ impl ReadAhead {
         while self.next(found, on_progress).await.is_some() {}
     }
 
+    /// Whether a record so far has a time of day.
+    pub(super) fn has_times(&self) -> bool {
+        self.has_times
+    }
+
     /// Returns the source, once it was read to its end.
     pub(super) fn ended(&self) -> Option<&dyn RecordSource> {
         self.ended.as_deref()
     }
+}
+
+/// Whether a record has a time of day.
+fn have_times(records: &[StagedRecord]) -> bool {
+    records.iter().any(|staged| staged.record.date.time() != NaiveTime::MIN)
 }
 
 /// A check in bounded memory that no two records of a file are equal. Where it is inconclusive, the
@@ -213,18 +226,20 @@ impl Distinct {
     }
 }
 
-/// Checks records without a database: counts them, and finds equal ones within bounded memory and
-/// unknown queries. `known` are the ids of all queries, if they are known.
+/// Checks records without a database: counts them, tells whether one has a time of day, and finds equal ones
+/// within bounded memory and unknown queries. `known` are the ids of all queries, if they are known.
 pub(super) fn check(
     source: &mut dyn RecordSource,
     known: Option<&BTreeSet<QueryId>>,
     findings: &mut Findings,
     on_progress: OnProgress<'_>,
-) -> u64 {
+) -> (u64, bool) {
+    let mut has_times = false;
     let mut outcome = StagingOutcome::default();
     let mut keys = SeenKeys::default();
     let mut unknown = BTreeMap::new();
     while let Some(batch) = source.next_batch(findings) {
+        has_times |= have_times(&batch);
         for staged in batch {
             outcome.created += 1;
             if let Some(equals) = keys.see(staged.content_key, staged.index) {
@@ -255,7 +270,7 @@ pub(super) fn check(
             "Nothing; an import with `--dry-run` checks all of them.",
         ));
     }
-    outcome.created
+    (outcome.created, has_times)
 }
 
 fn count_unknown(

@@ -9,8 +9,9 @@ use metricd_core::{
 };
 
 use super::{
-    import::{reject, slot},
+    import::reject,
     loaded::CatalogFiles,
+    notes::{add_notes, settle},
     plan::{CompiledQuery, Prepared, Stored, plan},
     reconcile,
     records::{self, OnProgress},
@@ -20,7 +21,7 @@ use crate::compile::{CompileError, check_claims};
 
 /// Validates `files` without a database, and returns the report of an import into an empty one. `claims`
 /// are those that templates may use. The existence of tables and columns is not checked; the types of
-/// literal slots are assumed.
+/// literals and columns are assumed, by what the SQL says of them and by their names.
 ///
 /// Duplicates are searched for among the first 1.5 million records.
 #[must_use]
@@ -40,7 +41,7 @@ pub fn validate(
         for row in rows {
             match draft(&row.sql, gate, claims) {
                 Ok(template) => {
-                    report.slots.extend(template.notes.iter().map(|note| slot(&row, note)));
+                    prepared.warnings.extend(add_notes(&row, &template, &mut report));
                     compiled.push(CompiledQuery { loaded: row, template, columns: Vec::new() });
                 }
                 Err(fault) => reject(row, &fault, &mut left_out, &mut report.findings),
@@ -62,8 +63,12 @@ pub fn validate(
     if let Some(mut source) = records {
         let known = known_queries(&prepared);
         let findings = &mut report.findings;
-        let read = records::check(source.as_mut(), known.as_ref(), findings, on_progress);
+        let (read, has_times) =
+            records::check(source.as_mut(), known.as_ref(), findings, on_progress);
         report.counts.records.created = read;
+        settle(&prepared.warnings, has_times, &mut report);
+    } else {
+        settle(&prepared.warnings, true, &mut report);
     }
     if !report.findings.permit_writing() {
         report.counts = Counts::default();

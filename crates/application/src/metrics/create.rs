@@ -6,7 +6,7 @@ use metricd_core::{
     ids::{MetricId, QueryId},
     layout::LayoutItem,
     metric::{CacheTtl, Column, Metric, MetricDetails, MetricName, Query, Review, Tag},
-    sql::Template,
+    sql::{NoteSeverity, SlotNote, Template},
 };
 use thiserror::Error;
 
@@ -63,6 +63,8 @@ pub struct Created {
     pub generation: Option<Generation>,
     /// Whether the caller may see its SQL.
     pub shows_sql: bool,
+    /// The notes on its SQL; of generated SQL, the warnings.
+    pub notes: Vec<SlotNote>,
 }
 
 /// The reason why the metric was not created.
@@ -146,7 +148,8 @@ pub async fn create_metric(
     }
 
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
-    let created = Created { id, generation, shows_sql };
+    let notes = notes_for(&query.template, generation.as_ref(), shows_sql);
+    let created = Created { id, generation, shows_sql, notes };
     let mut work = context.store.begin().await?;
     let replayed = claim::<CreateError>(actor, context, work.as_mut(), request).await?;
     if let Some(response) = replayed {
@@ -160,6 +163,19 @@ pub async fn create_metric(
     let (now, version) = (context.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
     Ok(Outcome::Executed(created))
+}
+
+/// Returns the notes on a query's SQL: all to a caller who wrote it, and the warnings alone to one who may see
+/// what a generator wrote.
+pub(super) fn notes_for(
+    template: &Template,
+    generation: Option<&Generation>,
+    shows_sql: bool,
+) -> Vec<SlotNote> {
+    let is_shown = |note: &&SlotNote| {
+        generation.is_none() || shows_sql && note.severity == NoteSeverity::Warning
+    };
+    template.notes.iter().filter(is_shown).cloned().collect()
 }
 
 /// Returns a new query and its metric, owned by `actor`, without details.

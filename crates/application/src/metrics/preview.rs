@@ -3,10 +3,11 @@
 use metricd_core::{
     actor::{Action, Actor, Object},
     ids::{MetricId, QueryId},
+    sql::SlotNote,
 };
 use thiserror::Error;
 
-use super::create::{QuerySource, planned};
+use super::create::{QuerySource, notes_for, planned};
 use crate::{
     Forbidden, authorize_on,
     compile::{CompileError, compile},
@@ -27,6 +28,8 @@ pub struct Preview {
     pub generation: Option<Generation>,
     /// Whether the caller could see the SQL of the metric.
     pub shows_sql: bool,
+    /// The notes on the SQL; of generated SQL, the warnings.
+    pub notes: Vec<SlotNote>,
 }
 
 /// The reason why there is no preview.
@@ -90,5 +93,6 @@ pub async fn preview_metric(
     let compiled = (trial.template.clone(), trial.description.columns.clone());
     let (_, metric) = planned(actor, context, ids, sql, compiled, generation.is_some());
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
-    Ok(Preview { trial, generation, shows_sql })
+    let notes = notes_for(&trial.template, generation.as_ref(), shows_sql);
+    Ok(Preview { trial, generation, shows_sql, notes })
 }

@@ -10,8 +10,9 @@ use chrono::{Days, NaiveDate};
 use pg_query::Node;
 
 use super::{
-    error::SqlFault,
+    error::{Offset, SqlFault, line_and_column},
     literals::{DayLiteral, DaysBack, subtracted, subtracted_mut},
+    mentions::{self, NamedPeriod},
     notes::{self, Note},
     parameter::{Parameter, ParameterSource, ParameterType},
     placeholders::{LiteralKind, Placeholders},
@@ -36,6 +37,8 @@ pub(super) struct Range {
     pub(super) end: DayLiteral,
     /// Whether the range ends before `end`.
     pub(super) is_half_open: bool,
+    /// Whether the condition is `x < end`, whatever `end` is.
+    pub(super) ends_before: bool,
     pub(super) start_number: i32,
     pub(super) end_number: i32,
 }
@@ -55,11 +58,13 @@ impl Range {
     }
 }
 
-/// Replaces the literals that may become slots by placeholders, and notes those that may not.
+/// Replaces the literals that may become slots by placeholders, and notes those that may not. `text` is
+/// the author's.
 pub(super) fn find(
     tree: &mut Node,
     placeholders: &mut Placeholders,
     named: &[NamedPlaceholder],
+    text: &str,
 ) -> Result<(SlotCandidates, Vec<Note>), SqlFault> {
     let has = |params: &[ParamName]| {
         let is_one = |p: &NamedPlaceholder| matches!(p.source, PlaceholderSource::Window(w) if params.contains(&w));
@@ -74,47 +79,47 @@ pub(super) fn find(
         amounts: BTreeMap::new(),
     };
     walk(tree, &mut survey)?;
-    let range_obstacle = if has(&[ParamName::StartDate, ParamName::EndDate]) {
-        Some("the query uses :start_date or :end_date for its window")
-    } else if survey.ranges.len() > 1 {
-        Some(
-            "the query contains different ranges of days; use :start_date and :end_date for its \
-             window",
-        )
-    } else if survey.range_stays_elsewhere() {
-        Some(
-            "its range begins or ends with a day that also occurs where it cannot change; use \
-             :start_date and :end_date for the query's window",
-        )
-    } else {
-        None
-    };
-    let days_obstacle = if has(&[ParamName::DayRange]) {
-        Some("the query uses :day_range for its number of days")
-    } else if survey.days.len() > 1 {
-        Some(
-            "the query contains different numbers of days; use :day_range * INTERVAL '1 day' for its \
-             number of days",
-        )
-    } else if survey.days_stay_elsewhere() {
-        Some(
-            "the same number of days is also subtracted where it cannot change; use :day_range * \
-             INTERVAL '1 day' for the query's number of days",
-        )
-    } else {
-        None
-    };
-    let mut finder = CandidateFinder {
-        placeholders,
-        range_obstacle,
-        days_obstacle,
-        found: SlotCandidates::default(),
-        reasons: BTreeMap::new(),
-    };
+    let mut range_obstacle =
+        survey.range_obstacle(has(&[ParamName::StartDate, ParamName::EndDate]));
+    let mut days_obstacle = survey.days_obstacle(has(&[ParamName::DayRange]));
+    let (range, days) = (survey.ranges.first().copied(), survey.days.first().copied());
+    if let Some((first, last)) = range.filter(|_| range_obstacle.is_none()) {
+        let period = NamedPeriod::Range(first, last);
+        range_obstacle = second_mention(tree, placeholders, period, text)?;
+    }
+    if let Some(days) = days.filter(|_| days_obstacle.is_none()) {
+        let period = NamedPeriod::DaysBack(days);
+        days_obstacle = second_mention(tree, placeholders, period, text)?;
+    }
+    let mut finder = CandidateFinder::new(placeholders, range_obstacle, days_obstacle);
     walk(tree, &mut finder)?;
     let CandidateFinder { found, reasons, .. } = finder;
     let notes = notes::on_literals(tree, placeholders, reasons)?;
     Ok((found, notes))
+}
+
+/// Returns why a period cannot move, if the query names it apart from the literals that would move.
+fn second_mention(
+    tree: &Node,
+    placeholders: &Placeholders,
+    period: NamedPeriod,
+    text: &str,
+) -> Result<Option<String>, SqlFault> {
+    let (mut rest, mut placeholders) = (tree.clone(), placeholders.clone());
+    walk(&mut rest, &mut CandidateFinder::new(&mut placeholders, None, None))?;
+    let Some(mention) = mentions::find(&mut rest, period)? else {
+        return Ok(None);
+    };
+    let (line, column) = line_and_column(text, Offset::from(mention.location).0);
+    let window = match period {
+        NamedPeriod::Range(..) => ":start_date and :end_date for the window",
+        NamedPeriod::DaysBack(_) => "`CURRENT_DATE - :day_range` for the window",
+    };
+    Ok(Some(format!(
+        "the query names its period a second time, by {} on line {line}, column {column}; write {window} \
+         and {}",
+        mention.what, mention.instead
+    )))
 }
 
 /// Collects the ranges and numbers of days of a template, wherever they occur: a FILTER for another
@@ -160,6 +165,37 @@ impl Visitor for Survey<'_> {
 }
 
 impl Survey<'_> {
+    /// Returns why no range may become a slot. `is_named` if placeholders are the query's window.
+    fn range_obstacle(&self, is_named: bool) -> Option<String> {
+        let reason = if is_named {
+            "the query uses :start_date or :end_date for its window"
+        } else if self.ranges.len() > 1 {
+            "the query contains different ranges of days; use :start_date and :end_date for its window"
+        } else if self.range_stays_elsewhere() {
+            "its range begins or ends with a day that also occurs where it cannot change; use \
+             :start_date and :end_date for the query's window"
+        } else {
+            return None;
+        };
+        Some(reason.to_owned())
+    }
+
+    /// Returns why no number of days may become a slot.
+    fn days_obstacle(&self, is_named: bool) -> Option<String> {
+        let reason = if is_named {
+            "the query uses :day_range for its number of days"
+        } else if self.days.len() > 1 {
+            "the query contains different numbers of days; use :day_range * INTERVAL '1 day' for its \
+             number of days"
+        } else if self.days_stay_elsewhere() {
+            "the same number of days is also subtracted where it cannot change; use :day_range * \
+             INTERVAL '1 day' for the query's number of days"
+        } else {
+            return None;
+        };
+        Some(reason.to_owned())
+    }
+
     /// Collects what may become slots, as [`CandidateFinder::condition`] makes them.
     fn condition(&mut self, condition: Option<&Node>) -> Result<(), SqlFault> {
         let Some(condition) = condition else {
@@ -191,8 +227,8 @@ impl Survey<'_> {
 
 struct CandidateFinder<'a> {
     placeholders: &'a mut Placeholders,
-    range_obstacle: Option<&'static str>,
-    days_obstacle: Option<&'static str>,
+    range_obstacle: Option<String>,
+    days_obstacle: Option<String>,
     found: SlotCandidates,
     /// Why a literal that could be a slot is none, by location.
     reasons: BTreeMap<i32, String>,
@@ -208,7 +244,16 @@ impl Visitor for CandidateFinder<'_> {
     }
 }
 
-impl CandidateFinder<'_> {
+impl<'a> CandidateFinder<'a> {
+    fn new(
+        placeholders: &'a mut Placeholders,
+        range_obstacle: Option<String>,
+        days_obstacle: Option<String>,
+    ) -> Self {
+        let (found, reasons) = (SlotCandidates::default(), BTreeMap::new());
+        Self { placeholders, range_obstacle, days_obstacle, found, reasons }
+    }
+
     fn condition(&mut self, condition: Option<&mut Node>) -> Result<(), SqlFault> {
         let Some(condition) = condition else {
             return Ok(());
@@ -217,9 +262,9 @@ impl CandidateFinder<'_> {
         self.reasons.extend(pairs.reasons);
         let mut conditions = conditions_mut(condition);
         for range in pairs.ranges {
-            if let Some(reason) = self.range_obstacle {
-                self.reasons.insert(range.start.location, reason.to_owned());
-                self.reasons.insert(range.end.location, reason.to_owned());
+            if let Some(reason) = &self.range_obstacle {
+                self.reasons.insert(range.start.location, reason.clone());
+                self.reasons.insert(range.end.location, reason.clone());
                 continue;
             }
             let end = if range.is_half_open {
@@ -238,6 +283,7 @@ impl CandidateFinder<'_> {
                 start: range.start,
                 end: range.end,
                 is_half_open: range.is_half_open,
+                ends_before: range.ends_before,
                 start_number,
                 end_number,
             });
@@ -254,7 +300,12 @@ impl CandidateFinder<'_> {
         day: &DayLiteral,
         source: ParameterSource,
     ) -> Option<i32> {
-        let ty = day.cast.unwrap_or(ParameterType::Date);
+        let ty = match (day.cast, &day.instant) {
+            (Some(ty), _) => ty,
+            (None, Some(instant)) if instant.zone.is_empty() => ParameterType::Timestamp,
+            (None, Some(_)) => ParameterType::TimestampTz,
+            (None, None) => ParameterType::Date,
+        };
         let kind = LiteralKind::Value(Parameter { source, ty });
         Some(self.placeholders.literal(DayLiteral::constant(node)?, day.location, kind))
     }
@@ -267,8 +318,8 @@ impl CandidateFinder<'_> {
         let Some((back, location)) = days_back(bound, self.placeholders) else {
             return;
         };
-        if let Some(reason) = self.days_obstacle {
-            self.reasons.insert(location, reason.to_owned());
+        if let Some(reason) = &self.days_obstacle {
+            self.reasons.insert(location, reason.clone());
             return;
         }
         let parameter = Parameter { source: ParameterSource::DayRange, ty: ParameterType::Int };
@@ -295,7 +346,7 @@ fn days_back(expression: &Node, placeholders: &Placeholders) -> Option<(DaysBack
 #[cfg(test)]
 mod tests {
     use crate::{
-        sql::{Draft, Gate, Template},
+        sql::{Draft, Gate, ParameterType, Template},
         window::DateDefault,
     };
 
@@ -344,6 +395,103 @@ mod tests {
             assert_eq!(slots(&template), expected, "{condition}");
             assert!(!template.sql.contains("'2025"), "{}", template.sql);
             assert!(template.notes.iter().all(|note| note.is_slot), "{condition}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_first_and_last_instants_are_slots() {
+        let cases = [
+            (
+                "x >= '2017-01-01T00:00:00.000Z'::timestamptz AND x <= '2017-01-30T23:59:59.999Z'::timestamptz",
+                "x >= ($1::text || 'T00:00:00.000Z')::timestamptz AND x <= ($2::text || 'T23:59:59.999Z')::timestamptz",
+            ),
+            (
+                "x BETWEEN '2017-01-01 00:00:00.000' AND '2017-01-30 23:59:59.999'",
+                "x BETWEEN ($1::text || ' 00:00:00.000')::timestamp AND ($2::text || ' 23:59:59.999')::timestamp",
+            ),
+            (
+                "x >= TIMESTAMP '2017-01-01 00:00' AND x < TIMESTAMP '2017-01-31 00:00'",
+                "x >= ($1::text || ' 00:00')::timestamp AND x < ($2::text || ' 00:00')::timestamp",
+            ),
+            (
+                "x >= '2017-01-01' AND x < '2017-01-30 23:59:59'::timestamp",
+                "x >= $1 AND x < ($2::text || ' 23:59:59')::timestamp",
+            ),
+            (
+                "x BETWEEN '2017-01-01T00:00:00+02:00'::timestamptz AND '2017-01-30T23:59:59+02:00'::timestamptz",
+                "x BETWEEN ($1::text || 'T00:00:00+02:00')::timestamptz AND ($2::text || \
+                 'T23:59:59+02:00')::timestamptz",
+            ),
+            (
+                "x >= to_timestamp('2017-01-01 00:00:00.000000', 'YYYY-MM-DD HH24:MI:SS.US') AND x < \
+                 to_timestamp('2017-01-31 00:00:00.000000', 'YYYY-MM-DD HH24:MI:SS.US')",
+                "x >= to_timestamp($1::text || ' 00:00:00.000000', 'YYYY-MM-DD HH24:MI:SS.US') AND x < \
+                 to_timestamp($2::text || ' 00:00:00.000000', 'YYYY-MM-DD HH24:MI:SS.US')",
+            ),
+            (
+                "x >= to_date('2017-01-01', 'YYYY-MM-DD') AND x < to_date('2017-01-31', 'YYYY-MM-DD')",
+                "x >= to_date($1::text, 'YYYY-MM-DD') AND x < to_date($2::text, 'YYYY-MM-DD')",
+            ),
+            (
+                "x >= '2017-01-01T00:00:00.000'::timestamp AT TIME ZONE 'UTC' AND x <= \
+                 '2017-01-30T23:59:59.999'::timestamp AT TIME ZONE 'UTC'",
+                "x >= ($1::text || 'T00:00:00.000')::timestamp AT TIME ZONE 'UTC' AND x <= ($2::text || \
+                 'T23:59:59.999')::timestamp AT TIME ZONE 'UTC'",
+            ),
+            (
+                "x >= DATE '2017-01-01'::timestamp AND x < CAST(DATE '2017-01-31' AS timestamp)",
+                "x >= $1::date::timestamp AND x < $2::date::timestamp",
+            ),
+            (
+                "x >= '2017-01-01T00:00:00Z'::date AND x <= '2017-01-30T23:59:59Z'::date",
+                "x >= $1::date AND x <= $2::date",
+            ),
+        ];
+        for (condition, expected) in cases {
+            let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
+            assert_eq!(template.sql, format!("SELECT 1 FROM t WHERE {expected}"));
+            assert_eq!(slots(&template), "2017-01-01..2017-01-30", "{condition}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_bound_as_the_day_that_its_time_follows() {
+        let sql =
+            "SELECT 1 FROM t WHERE x >= '2017-01-01T00:00:00Z' AND x < '2017-01-31T00:00:00Z'";
+        let tz = Some(ParameterType::TimestampTz);
+        let template = Draft::parse(sql, &Gate::default()).unwrap().finish(&[tz, tz]).unwrap();
+        assert_eq!(
+            template.sql,
+            "SELECT 1 FROM t WHERE x >= ($1::text || 'T00:00:00Z')::timestamptz AND x < ($2::text || \
+             'T00:00:00Z')::timestamptz"
+        );
+        assert!(template.parameters.iter().all(|parameter| parameter.ty == ParameterType::Text));
+        for ty in [Some(ParameterType::Text), None] {
+            let template = Draft::parse(sql, &Gate::default()).unwrap().finish(&[ty, ty]).unwrap();
+            assert_eq!((template.sql.as_str(), slots(&template).as_str()), (sql, ".."));
+        }
+    }
+
+    #[test]
+    fn instants_that_enclose_no_whole_days_stay() {
+        let cases = [
+            ("x >= '2017-01-01T00:00:01Z' AND x < '2017-01-31T00:00:00Z'", "it is not a whole day"),
+            (
+                "x BETWEEN '2017-01-01 23:59:59' AND '2017-01-30 23:59:59'",
+                "the range begins at the end",
+            ),
+            (
+                "x >= '2017-01-01T00:00:00Z' AND x < '2017-01-31T00:00:00+02'",
+                "the ends of its range are in different time zones",
+            ),
+            ("x >= '2017-01-01 00:00:00 BC' AND x < '2017-01-31'", "it is not a whole day"),
+        ];
+        for (condition, reason) in cases {
+            let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
+            assert_eq!(slots(&template), "..", "{condition}");
+            let expected = format!("stays as written: {reason}");
+            let notes = &template.notes;
+            assert!(notes.iter().any(|note| note.message.contains(&expected)), "{notes:?}");
         }
     }
 

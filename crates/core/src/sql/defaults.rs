@@ -69,7 +69,7 @@ impl Visitor for Taker<'_> {
         };
         if let Some(reason) = unused {
             let message = format!("the fallback after the placeholder is never used: {reason}");
-            self.notes.push(Note { location: coalesce.location, is_slot: false, message });
+            self.notes.push(Note::info(coalesce.location, false, message));
             return Ok(());
         }
         *found = default;
@@ -85,8 +85,11 @@ fn source(node: &Node, placeholders: &Placeholders) -> Option<ParameterSource> {
 }
 
 fn default(node: &Node, placeholders: &Placeholders) -> Option<DateDefault> {
-    if let Some(day) = DayLiteral::read(node) {
-        let is_date = cast_parts(node).is_none_or(|(_, _, ty)| ty == "date");
+    if let Some(day) = DayLiteral::read(node).filter(|day| day.instant.is_none()) {
+        let is_date = match cast_parts(node) {
+            Some((_, _, ty)) => ty == "date",
+            None => string_constant(node).is_some(),
+        };
         return is_date.then_some(DateDefault::Fixed(day.date));
     }
     match Relative::read(node, placeholders)? {
@@ -278,6 +281,8 @@ mod tests {
             "CURRENT_DATE + 2147483647 + 2147483647",
             "'2025-02-30'",
             "TIMESTAMP '2025-01-15'",
+            "to_date('2025-01-15', 'YYYY-MM-DD')",
+            "DATE '2025-01-15' AT TIME ZONE 'UTC'",
             "CURRENT_DATE, CURRENT_DATE - 1",
         ] {
             let sql = format!("SELECT 1 AS n FROM t WHERE x >= coalesce(:start_date, {default})");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use pg_query::{Node, NodeEnum};
+use pg_query::Node;
 
 use super::{
     candidates::{self, Range, SlotCandidates},
@@ -17,18 +17,18 @@ use super::{
     gate::Gate,
     grammar,
     inspection::Inspected,
+    last_day::{self, Types, UpperBound},
     literals::DayLiteral,
     names::ColumnNames,
     notes::Note,
     parameter::{Parameter, ParameterSource, ParameterType},
     placeholders::{Placeholders, Printed},
-    ranges,
     scan::{self, NamedPlaceholder, PlaceholderSource},
     special_dates::{self, SpecialDateLiteral},
     stack,
     table_name::TableName,
     template::{SlotNote, Template},
-    tree::{binary, cast_parts, param_number},
+    tree::param_number,
     walk::{Visitor, walk},
 };
 use crate::{
@@ -48,6 +48,7 @@ pub struct Draft {
     defaults: Defaults,
     special_dates: Vec<SpecialDateLiteral>,
     candidates: SlotCandidates,
+    upper_bounds: Vec<UpperBound>,
     notes: Vec<Note>,
     printed: Printed,
 }
@@ -69,7 +70,8 @@ impl Draft {
         stack::deep(|| parse(sql, gate)).map_err(|fault| fault.in_text(sql))
     }
 
-    /// Returns the statement with a `$n` for every slot and candidate: prepare it to infer their types.
+    /// Returns the statement with a `$n` for every slot and candidate, and for every upper bound whose type
+    /// matters: prepare it to infer their types.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.printed.sql
@@ -109,24 +111,51 @@ impl Draft {
             return Err(SqlFault::new(0_usize, message).in_text(&self.text));
         }
         let text = self.text.clone();
-        stack::deep(|| self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
+        stack::deep(|| self.with_types(inferred, false)).map_err(|fault| fault.in_text(&text))
     }
 
-    /// Builds the template without a database: every literal has the type of its cast, else `date`,
-    /// and a special date literal such as `'today'` is a text.
+    /// Builds the template without a database: every literal has the type of its cast, else `date` or that
+    /// of an instant, and a special date literal such as `'today'` is a text.
     ///
     /// # Errors
     /// As [`Self::finish`].
     pub fn assume(self) -> Result<Template, SqlError> {
         let inferred: Vec<_> = self.printed.parameters.iter().map(|p| Some(p.ty)).collect();
-        self.finish(&inferred)
+        let text = self.text.clone();
+        stack::deep(|| self.with_types(&inferred, true)).map_err(|fault| fault.in_text(&text))
     }
 
-    fn with_types(mut self, inferred: &[Option<ParameterType>]) -> Result<Template, SqlFault> {
+    fn with_types(
+        mut self,
+        inferred: &[Option<ParameterType>],
+        is_assumed: bool,
+    ) -> Result<Template, SqlFault> {
+        let numbers = std::mem::take(&mut self.printed.numbers);
         let type_of = |number| {
-            let index = self.printed.numbers.iter().position(|printed| *printed == number);
+            let index = numbers.iter().position(|printed| *printed == number);
             index.and_then(|index| inferred.get(index).copied().flatten())
         };
+        let (slots, kept) = self.literal_slots(&type_of);
+        let types = if is_assumed { Types::Assumed } else { Types::Inferred(&type_of) };
+        let bounds = self.upper_bounds.iter();
+        let lost = bounds.filter_map(|bound| bound.note(&types, |number| kept.contains(&number)));
+        self.notes.extend(lost);
+        last_day::restore(&mut self.tree, &mut self.placeholders, &self.upper_bounds)?;
+        for literal in &self.special_dates {
+            let inferred = type_of(literal.number);
+            if let Some(clock) = literal.typed(inferred, &mut self.placeholders)? {
+                self.placeholders.set_original(literal.number, clock);
+            }
+        }
+        self.placeholders.restore(&mut self.tree, |number| kept.contains(&number))?;
+        self.template(slots)
+    }
+
+    /// Makes slots of the literals whose types allow it, and returns all slots and those literals' numbers.
+    fn literal_slots(
+        &mut self,
+        type_of: &dyn Fn(i32) -> Option<ParameterType>,
+    ) -> (Slots, BTreeSet<i32>) {
         let mut slots = self.fixed_slots();
         let mut kept = BTreeSet::new();
         let types: Vec<_> = self
@@ -134,8 +163,8 @@ impl Draft {
             .ranges
             .iter()
             .map(|range| {
-                let start = suitable(type_of(range.start_number), range.start.is_plain())?;
-                let end = suitable(type_of(range.end_number), range.end.is_plain())?;
+                let start = suitable(&range.start, type_of(range.start_number), false)?;
+                let end = suitable(&range.end, type_of(range.end_number), range.ends_before)?;
                 Some((start, end))
             })
             .collect();
@@ -147,32 +176,25 @@ impl Draft {
                 continue;
             };
             kept.extend([range.start_number, range.end_number]);
-            self.placeholders.set_type(range.start_number, start);
-            self.placeholders.set_type(range.end_number, end);
+            bind_as(&mut self.placeholders, range.start_number, &range.start, start);
+            bind_as(&mut self.placeholders, range.end_number, &range.end, end);
             let (first, last) = range.days();
             slots.start_date = Some(DateDefault::Fixed(first));
             slots.end_date = Some(DateDefault::Fixed(last));
-            self.notes.extend(range_notes(range, end));
+            self.notes.extend(range_notes(range));
         }
         for days in &self.candidates.days {
             kept.insert(days.number);
             slots.day_range = Some(days.days);
-            self.notes.push(Note {
-                location: days.location,
-                is_slot: true,
-                message: format!(
-                    "this is day_range, by default {} days back from today",
-                    days.days
-                ),
-            });
+            let message =
+                format!("this is day_range, by default {} days back from today", days.days);
+            self.notes.push(Note::info(days.location, true, message));
         }
-        for literal in &self.special_dates {
-            let inferred = type_of(literal.number);
-            if let Some(clock) = literal.typed(inferred, &mut self.placeholders)? {
-                self.placeholders.set_original(literal.number, clock);
-            }
-        }
-        self.placeholders.restore(&mut self.tree, |number| kept.contains(&number))?;
+        (slots, kept)
+    }
+
+    /// Prints the template.
+    fn template(self, mut slots: Slots) -> Result<Template, SqlFault> {
         let printed = self.placeholders.print(&self.tree)?;
         let clock =
             |p: &Parameter| matches!(p.source, ParameterSource::Today | ParameterSource::Now);
@@ -230,10 +252,10 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     let mut notes = placeholder_notes(&named, defaults);
     notes.extend(unused);
     columns.keep(&mut tree)?;
-    walk(&mut tree, &mut EndNotes { placeholders: &placeholders, notes: &mut notes })?;
     let special_dates = special_dates::find(&mut tree, &mut placeholders)?;
-    let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named)?;
+    let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named, sql)?;
     notes.extend(rest);
+    let upper_bounds = last_day::find(&mut tree, &mut placeholders, &candidates)?;
 
     let printed = placeholders.print(&tree)?;
     let (text, gate) = (sql.to_owned(), gate.clone());
@@ -248,6 +270,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
         defaults,
         special_dates,
         candidates,
+        upper_bounds,
         notes,
         printed,
     })
@@ -320,67 +343,40 @@ fn placeholder_notes(named: &[NamedPlaceholder], defaults: Defaults) -> Vec<Note
                 "the claim `{name}` of the caller's token, as text; callers without it are refused"
             ),
         };
-        Note {
-            location: i32::try_from(placeholder.offset).unwrap_or(-1),
-            is_slot: true,
-            message: format!(":{} is {what}", placeholder.name),
-        }
+        let location = i32::try_from(placeholder.offset).unwrap_or(-1);
+        Note::info(location, true, format!(":{} is {what}", placeholder.name))
     };
     named.iter().map(note).collect()
 }
 
-/// Notes upper bounds that end earlier with `:end_date` than the author may think.
-struct EndNotes<'a> {
-    placeholders: &'a Placeholders,
-    notes: &'a mut Vec<Note>,
-}
-
-impl Visitor for EndNotes<'_> {
-    fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
-        let high = ranges::between(node).map(|(_, _, high)| high);
-        let (bound, is_open) = match (high, binary(node)) {
-            (Some(high), _) => (high, false),
-            (None, Some((_, "<", bound) | (bound, ">", _))) => (bound, true),
-            (None, Some((_, "<=", bound) | (bound, ">=", _))) => (bound, false),
-            _ => return Ok(()),
-        };
-        let Some(location) = self.end_date(bound) else {
-            return Ok(());
-        };
-        let message = if is_open {
-            "end_date is inclusive for callers, and `< :end_date` leaves their last day out; write \
-             `< :end_date + 1`"
-        } else {
-            "on a value with a time of day, the last day counts only up to midnight; write \
-             `>= :start_date AND … < :end_date + 1` to count all of it"
-        };
-        self.notes.push(Note { location, is_slot: true, message: message.to_owned() });
-        Ok(())
-    }
-}
-
-impl EndNotes<'_> {
-    /// Returns the location of `:end_date`, if `bound` is nothing else.
-    fn end_date(&self, bound: &Node) -> Option<i32> {
-        let (value, _, "date") = cast_parts(bound)? else {
-            return None;
-        };
-        let Some(NodeEnum::ParamRef(param)) = &value.node else {
-            return None;
-        };
-        let parameter = self.placeholders.fixed_parameter(param.number)?;
-        (parameter.source == ParameterSource::EndDate).then_some(param.location)
-    }
-}
-
-/// Returns the type that a literal is bound as, if it may be.
-fn suitable(inferred: Option<ParameterType>, is_plain: bool) -> Option<ParameterType> {
-    inferred.filter(|ty| match ty {
-        ParameterType::Date | ParameterType::Timestamp | ParameterType::TimestampTz => true,
+/// Returns the type that a literal is bound as, if it may be. A cast tells it; else PREPARE has inferred it.
+fn suitable(
+    literal: &DayLiteral,
+    inferred: Option<ParameterType>,
+    ends_before: bool,
+) -> Option<ParameterType> {
+    literal.cast.or(inferred).filter(|ty| match ty {
+        // As a date, a day's last instant is the day itself, which does not lie before itself.
+        ParameterType::Date => !(ends_before && literal.is_last_instant()),
+        ParameterType::Timestamp | ParameterType::TimestampTz => true,
         // A text is compared as it is spelled.
-        ParameterType::Text => is_plain,
+        ParameterType::Text => literal.is_plain(),
         ParameterType::Int => false,
     })
+}
+
+/// Makes a literal a parameter of type `ty`, or the day of an instant of that type.
+fn bind_as(placeholders: &mut Placeholders, number: i32, literal: &DayLiteral, ty: ParameterType) {
+    match &literal.instant {
+        Some(instant) => {
+            placeholders.set_instant(
+                number,
+                &instant.time,
+                Some(ty).filter(|_| literal.cast.is_none()),
+            );
+        }
+        None => placeholders.set_type(number, ty),
+    }
 }
 
 /// Notes why a range stays: by its own type, or by another's.
@@ -391,43 +387,32 @@ fn unsuitable(range: &Range, by_another: bool) -> impl Iterator<Item = Note> {
     } else {
         "its range is compared with a value that is not a date, timestamp or text of that form"
     };
-    let note = move |day: &DayLiteral| Note {
-        location: day.location,
-        is_slot: false,
-        message: format!("'{}' stays as written: {reason}", day.text),
+    let note = move |day: &DayLiteral| {
+        let message = format!("'{}' stays as written: {reason}", day.text);
+        Note::info(day.location, false, message)
     };
     [&range.start, &range.end].map(note).into_iter()
 }
 
-fn range_notes(range: &Range, end: ParameterType) -> Vec<Note> {
+fn range_notes(range: &Range) -> [Note; 2] {
     let (first, last) = range.days();
-    let note = |location, message| Note { location, is_slot: true, message };
     let of_end = if range.is_half_open {
         format!("this is the day after end_date, whose default is {last}")
+    } else if range.end.is_last_instant() {
+        format!("this is the end of end_date, by default {last}")
     } else {
         format!("this is end_date, by default {last}")
     };
-    let mut notes = vec![
-        note(range.start.location, format!("this is start_date, by default {first}")),
-        note(range.end.location, of_end),
-    ];
-    let has_time = matches!(end, ParameterType::Timestamp | ParameterType::TimestampTz);
-    if has_time && !range.is_half_open {
-        let message = format!(
-            "the last day counts only up to midnight; write `x >= '{first}' AND x < '{}'` to count \
-             all of it",
-            last + chrono::Days::new(1)
-        );
-        notes.push(note(range.end.location, message));
-    }
-    notes
+    let of_start = format!("this is start_date, by default {first}");
+    [Note::info(range.start.location, true, of_start), Note::info(range.end.location, true, of_end)]
 }
 
 fn in_text(mut notes: Vec<Note>, text: &str) -> Vec<SlotNote> {
     notes.sort_by_key(|note| note.location);
     let note = |note: Note| {
         let (line, column) = line_and_column(text, Offset::from(note.location).0);
-        SlotNote { line, column, is_slot: note.is_slot, message: note.message }
+        let Note { location: _, is_slot, severity, of_records, message } = note;
+        SlotNote { line, column, is_slot, severity, of_records, message }
     };
     notes.into_iter().map(note).collect()
 }
@@ -478,11 +463,11 @@ mod tests {
         let draft = Draft::parse(sql, &Gate::default()).unwrap();
         assert_eq!(
             draft.sql(),
-            "SELECT 1 FROM t WHERE d > $1::date AND x BETWEEN $2 AND $3 AND y <= $1::date"
+            "SELECT 1 FROM t WHERE d > $1::date AND x BETWEEN $2 AND $3 AND y <= $4"
         );
         // One end is enough.
         let date = Some(ParameterType::Date);
-        let template = draft.finish(&[date, None, date]).unwrap();
+        let template = draft.finish(&[date, None, date, date]).unwrap();
         assert_eq!(
             template.sql,
             "SELECT 1 FROM t WHERE d > $1::date AND x BETWEEN '2025-06-01' AND '2025-06-30' AND y \
@@ -566,7 +551,7 @@ mod tests {
                  end_date",
                 "1:68 slot :end_date is the last day of the window, inclusive, by default today",
                 "1:68 slot end_date is inclusive for callers, and `< :end_date` leaves their last \
-                 day out; write `< :end_date + 1`",
+                 day out; write `é < :end_date + 1`",
             ]
         );
     }

@@ -3,8 +3,8 @@
 //!
 //! `pg_query` stays private to this module: no parse tree leaves it. On its way from text to
 //! [`Template`] a query passes `scan` (named placeholders), `grammar` (parse), `gate` (what it may
-//! hold), `clock`, `defaults`, `special_dates` and `candidates` (what becomes a placeholder),
-//! `placeholders` (what becomes a parameter) and `grammar` again (print).
+//! hold), `clock`, `defaults`, `special_dates` and `candidates` (what becomes a placeholder), `last_day`
+//! (what loses a day), `placeholders` (what becomes a parameter) and `grammar` again (print).
 
 mod additions;
 mod author_position;
@@ -19,11 +19,14 @@ mod error;
 mod estimates;
 mod fields;
 mod gate;
+mod grain;
 mod grammar;
 mod inspection;
 mod intervals;
+mod last_day;
 mod lists;
 mod literals;
+mod mentions;
 mod names;
 mod notes;
 mod parameter;
@@ -47,6 +50,7 @@ pub use draft::Draft;
 pub use error::SqlError;
 pub use fields::FieldName;
 pub use gate::{Callable, CallableKind, Contents, Gate};
+pub use notes::NoteSeverity;
 pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
 pub use quoting::{quoted_name, quoted_text};
 pub use table_name::{InvalidTableName, TableName};

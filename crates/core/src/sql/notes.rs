@@ -13,12 +13,43 @@ use super::{
 };
 use crate::window::ParamName;
 
+/// How serious a note is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoteSeverity {
+    /// For information.
+    #[default]
+    Info,
+    /// Probably a mistake of the author's.
+    Warning,
+}
+
+impl NoteSeverity {
+    /// Returns its name in answers and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// A note on one location of the SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {
     pub(super) location: i32,
     pub(super) is_slot: bool,
+    pub(super) severity: NoteSeverity,
+    /// See [`SlotNote::of_records`](super::SlotNote::of_records).
+    pub(super) of_records: bool,
     pub(super) message: String,
+}
+
+impl Note {
+    /// For information.
+    pub(super) fn info(location: i32, is_slot: bool, message: String) -> Self {
+        Self { location, is_slot, severity: NoteSeverity::Info, of_records: false, message }
+    }
 }
 
 /// Notes the literals that stay as written. `reasons` says why, by location, where that is known.
@@ -61,11 +92,8 @@ impl Visitor for RemainingLiterals<'_> {
                 let reason = (!is_whole).then_some("it is not a whole day");
                 self.note(location, &format!("'{text}'"), reason, RANGE_RULE);
             } else if let Some(name) = placeholder_in(text) {
-                self.notes.push(Note {
-                    location,
-                    is_slot: false,
-                    message: format!("{name} inside a string is not replaced"),
-                });
+                let message = format!("{name} inside a string is not replaced");
+                self.notes.push(Note::info(location, false, message));
             }
         } else if cast_parts(node).is_none()
             && let Some(amount) = subtracted(node, self.placeholders)
@@ -104,7 +132,7 @@ impl RemainingLiterals<'_> {
             .or(inside)
             .unwrap_or_else(|| rule.to_owned());
         let message = format!("{what} stays as written: {reason}");
-        self.notes.push(Note { location, is_slot: false, message });
+        self.notes.push(Note::info(location, false, message));
     }
 }
 

@@ -41,6 +41,13 @@ pub(super) enum LiteralKind {
     Days(Parameter),
     /// `$n::int * '1 day'::interval`
     DaysInterval(Parameter),
+    /// `$n::text || 'T23:59:59Z'`: the day varies, and its time of day stays as written.
+    Instant {
+        parameter: Parameter,
+        time: String,
+        /// The type that its surroundings gave the literal.
+        ty: Option<ParameterType>,
+    },
 }
 
 /// A printed tree.
@@ -60,13 +67,7 @@ impl Placeholders {
             Placeholder::Fixed(other) if *other == parameter => Some(*number),
             _ => None,
         });
-        let ty = match parameter.ty {
-            ParameterType::Date => "date",
-            ParameterType::Timestamp => "timestamp",
-            ParameterType::TimestampTz => "timestamptz",
-            ParameterType::Text => "text",
-            ParameterType::Int => "int4",
-        };
+        let ty = type_name(parameter.ty);
         let number = known.unwrap_or_else(|| self.add(Placeholder::Fixed(parameter)));
         cast(param(number, location), ty, Vec::new())
     }
@@ -101,6 +102,17 @@ impl Placeholders {
             self.0.get_mut(&number)
         {
             parameter.ty = inferred;
+        }
+    }
+
+    /// Makes a literal the day of an instant: `time` follows it, and `ty` is the type that PREPARE inferred
+    /// for a literal without a cast.
+    pub(super) fn set_instant(&mut self, number: i32, time: &str, ty: Option<ParameterType>) {
+        if let Some(Placeholder::Literal { kind, .. }) = self.0.get_mut(&number)
+            && let LiteralKind::Value(Parameter { source, .. }) = kind
+        {
+            let parameter = Parameter { source: source.clone(), ty: ParameterType::Text };
+            *kind = LiteralKind::Instant { parameter, time: time.to_owned(), ty };
         }
     }
 
@@ -144,7 +156,8 @@ impl Placeholders {
             Placeholder::Literal { kind, .. } => match kind {
                 LiteralKind::Value(parameter)
                 | LiteralKind::Days(parameter)
-                | LiteralKind::DaysInterval(parameter) => parameter.clone(),
+                | LiteralKind::DaysInterval(parameter)
+                | LiteralKind::Instant { parameter, .. } => parameter.clone(),
             },
         })
     }
@@ -161,7 +174,25 @@ impl Placeholders {
             LiteralKind::DaysInterval(_) => {
                 operation(days(), "*", cast(string("1 day"), "interval", Vec::new()))
             }
+            LiteralKind::Instant { time, ty, .. } => {
+                let day = cast(param(number, -1), "text", Vec::new());
+                let text = if time.is_empty() { day } else { operation(day, "||", string(time)) };
+                match ty {
+                    Some(ty) => cast(text, type_name(*ty), Vec::new()),
+                    None => text,
+                }
+            }
         })
+    }
+}
+
+fn type_name(ty: ParameterType) -> &'static str {
+    match ty {
+        ParameterType::Date => "date",
+        ParameterType::Timestamp => "timestamp",
+        ParameterType::TimestampTz => "timestamptz",
+        ParameterType::Text => "text",
+        ParameterType::Int => "int4",
     }
 }
 

@@ -110,6 +110,8 @@ pub(super) struct Pair {
     pub(super) start: DayLiteral,
     pub(super) end: DayLiteral,
     pub(super) is_half_open: bool,
+    /// Whether the condition is `x < end`, whatever `end` is.
+    pub(super) ends_before: bool,
     pub(super) start_at: (usize, Side),
     pub(super) end_at: (usize, Side),
 }
@@ -127,6 +129,7 @@ struct Bound {
     day: DayLiteral,
     at: (usize, Side),
     kind: BoundKind,
+    is_open: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,6 +150,7 @@ pub(super) fn pair(conditions: &[&Node]) -> Result<Pairs, SqlFault> {
                     start,
                     end,
                     is_half_open: false,
+                    ends_before: false,
                     start_at: (index, Side::Low),
                     end_at: (index, Side::High),
                 });
@@ -155,10 +159,13 @@ pub(super) fn pair(conditions: &[&Node]) -> Result<Pairs, SqlFault> {
             let kind = match operator {
                 ">=" => BoundKind::From,
                 "<=" => BoundKind::Through,
+                // Before the last instant of a day, that day counts.
+                "<" if day.is_last_instant() => BoundKind::Through,
                 "<" => BoundKind::Before,
                 _ => continue,
             };
-            bounds.push(Bound { of: without_locations(of)?, day, at: (index, side), kind });
+            let (of, is_open) = (without_locations(of)?, operator == "<");
+            bounds.push(Bound { of, day, at: (index, side), kind, is_open });
         }
     }
     while let Some(first) = bounds.pop() {
@@ -173,6 +180,7 @@ pub(super) fn pair(conditions: &[&Node]) -> Result<Pairs, SqlFault> {
                 start: from.day,
                 end: to.day,
                 is_half_open: to.kind == BoundKind::Before,
+                ends_before: to.is_open,
                 start_at: from.at,
                 end_at: to.at,
             }),
@@ -196,6 +204,10 @@ impl Pairs {
     fn add(&mut self, pair: Pair) {
         let (first, last) = inclusive(&pair.start, &pair.end, pair.is_half_open);
         let reason = match (last - first).num_days() {
+            _ if pair.start.is_last_instant() => "the range begins at the end of a day".to_owned(),
+            _ if pair.start.zone() != pair.end.zone() => {
+                "the ends of its range are in different time zones".to_owned()
+            }
             ..0 => "the range ends before it begins".to_owned(),
             days if days > i64::from(MAX_DAYS) => {
                 format!("the range spans more than {MAX_DAYS} days")

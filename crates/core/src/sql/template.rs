@@ -9,6 +9,7 @@ use pg_query::{Node, NodeEnum};
 use super::{
     error::{SqlError, SqlFault, line_and_column},
     grammar,
+    notes::NoteSeverity,
     parameter::{BoundValue, Parameter, ParameterSource},
     stack,
     table_name::TableName,
@@ -47,6 +48,11 @@ pub struct SlotNote {
     pub column: u32,
     /// Whether it became a slot.
     pub is_slot: bool,
+    /// How serious it is.
+    pub severity: NoteSeverity,
+    /// Whether it is about literal days beside the date of the built-in records, where it holds only if
+    /// records have a time of day.
+    pub of_records: bool,
     /// What it is and why, as a sentence.
     pub message: String,
 }
@@ -56,7 +62,8 @@ impl SlotNote {
     #[must_use]
     pub fn at(sql: &str, offset: usize, message: String) -> Self {
         let (line, column) = line_and_column(sql, offset);
-        Self { line, column, is_slot: false, message }
+        let severity = NoteSeverity::Info;
+        Self { line, column, is_slot: false, severity, of_records: false, message }
     }
 }
 

@@ -10,7 +10,8 @@ use thiserror::Error;
 
 use super::calendar::FIRST_DAY;
 
-/// Days between the default start and end of a window, and the default `day_range`.
+/// Days from the default start of a window to its end, and the default `day_range`. Both ends are inclusive:
+/// a default window has one date more.
 pub const DEFAULT_DAYS: u32 = 30;
 /// The longest window and the largest `day_range`, in days.
 pub const MAX_DAYS: u32 = 36_500;

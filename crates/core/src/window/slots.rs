@@ -43,7 +43,7 @@ pub enum DateDefault {
     Fixed(NaiveDate),
     /// The author's day, relative to today.
     Relative(RelativeDay),
-    /// Today for the end, 30 days before the end for the start.
+    /// Today for the end, [`DEFAULT_DAYS`](super::DEFAULT_DAYS) before the end for the start.
     FromToday,
 }
 

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use metricd_core::{
     claim::ClaimName,
     metric::Column,
-    sql::{Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
+    sql::{NoteSeverity, Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
     window::{CalendarUnit, DateDefault, RelativeDay, SessionZone, Slots},
 };
 use sea_orm::JsonValue;
@@ -94,7 +94,19 @@ struct StoredNote {
     line: u32,
     column: u32,
     is_slot: bool,
+    /// Notes of older versions have none.
+    #[serde(default, with = "StoredSeverity")]
+    severity: NoteSeverity,
+    #[serde(default)]
+    of_records: bool,
     message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "NoteSeverity", rename_all = "lowercase")]
+enum StoredSeverity {
+    Info,
+    Warning,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +145,8 @@ pub(crate) fn write_template(template: &Template) -> JsonValue {
                 line: note.line,
                 column: note.column,
                 is_slot: note.is_slot,
+                severity: note.severity,
+                of_records: note.of_records,
                 message: note.message.clone(),
             })
             .collect(),
@@ -187,6 +201,8 @@ pub(crate) fn read_template(stored: JsonValue) -> Result<Template, CorruptRow> {
                 line: note.line,
                 column: note.column,
                 is_slot: note.is_slot,
+                severity: note.severity,
+                of_records: note.of_records,
                 message: note.message,
             })
             .collect(),
@@ -318,7 +334,14 @@ mod tests {
             },
             claims: [tenant].into(),
             tables: [TableName { schema: None, name: "metrics".into() }].into(),
-            notes: vec![SlotNote { line: 3, column: 9, is_slot: true, message: "a day".into() }],
+            notes: vec![SlotNote {
+                line: 3,
+                column: 9,
+                is_slot: true,
+                severity: NoteSeverity::Warning,
+                of_records: true,
+                message: "a day".into(),
+            }],
         }
     }
 

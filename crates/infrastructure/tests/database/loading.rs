@@ -1,11 +1,16 @@
 //! Loading catalogs from files into both engines.
 
-use std::{path::Path, sync::Mutex};
+use std::{collections::BTreeSet, path::Path, sync::Mutex};
 
 use metricd_application::catalog::{
-    CatalogFiles, Counts, Finding, ImportOptions, Progress, Report, Severity, Tally, import, seed,
+    CatalogFiles, Counts, Finding, ImportOptions, Progress, Report, Severity, SlotFinding, Tally,
+    import, seed, validate,
 };
-use metricd_core::{actor::Actor, metric::MetricOrigin};
+use metricd_core::{
+    actor::Actor,
+    metric::MetricOrigin,
+    sql::{Gate, NoteSeverity},
+};
 use metricd_infrastructure::{
     db::Database,
     loaders::{RecordFile, load_metrics, load_queries},
@@ -254,6 +259,115 @@ async fn loading_changed_files_updates_and_prunes() {
         let report = load(db, other, prune).await;
         assert_eq!(report.counts.queries, created(1));
         assert_eq!(report.findings.count(Severity::Note), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_loses_the_last_day_is_a_warning() {
+    let lossy = [
+        "at BETWEEN '2025-06-01' AND '2025-06-30'",
+        "happened <= '2025-06-30'",
+        "at <= :end_date",
+        "happened < :end_date",
+        "happened BETWEEN :start_date AND :end_date",
+        "NOT (at <= DATE '2025-06-30')",
+    ];
+    let whole = [
+        "day BETWEEN '2025-06-01' AND '2025-06-30'",
+        "day <= :end_date",
+        "at::date BETWEEN :start_date AND :end_date",
+        "happened < :end_date + 1",
+        "at >= '2025-06-01' AND at < '2025-07-01'",
+        "note BETWEEN '2025-06-01' AND '2025-06-30'",
+        "n <= 2025",
+    ];
+    on_each_engine_migrated(async |db, engine| {
+        execute(
+            db.pool(),
+            "CREATE TABLE visits (at timestamp, happened timestamptz, day date, note text, n int)",
+        )
+        .await;
+        if engine == Engine::Native {
+            execute(db.pool(), "GRANT SELECT ON visits TO metricd_reader").await;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let one = |condition: &str| {
+            let queries =
+                format!("id,query\na,\"SELECT count(*) AS n FROM visits\nWHERE {condition}\"\n");
+            files(&dir, &queries, &items(&[(ONE, "a")]), "")
+        };
+        for condition in lossy {
+            let report = load(db, one(condition), PLAIN).await;
+            let findings = report.findings.listed();
+            assert_eq!(findings.len(), 1, "{condition} on {engine:?}: {findings:#?}");
+            assert_eq!(findings[0].severity, Severity::Warning, "{condition}");
+            assert!(findings[0].message.contains("write `"), "{}", findings[0].message);
+            assert_eq!(findings[0].place.line, Some(2));
+            let strict = load(db, one(condition), ImportOptions { strict: true, ..PLAIN }).await;
+            assert!(!strict.written, "{condition}");
+        }
+        for condition in whole {
+            let report = load(db, one(condition), ImportOptions { strict: true, ..PLAIN }).await;
+            let findings = report.findings.listed();
+            assert!(
+                report.written && findings.is_empty(),
+                "{condition} on {engine:?}: {findings:#?}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_tell_whether_literal_days_lose_the_last_one() {
+    let query = "id,query\na,SELECT count(*) AS n FROM metrics WHERE date BETWEEN '2025-06-01' AND '2025-06-30'\n";
+    let record = |time: &str| format!(r#"[{{"id": "a", "date": "2025-06-30T{time}"}}]"#);
+    let strict = ImportOptions { strict: true, ..PLAIN };
+    on_each_engine_migrated(async |db, engine| {
+        let dir = tempfile::tempdir().unwrap();
+        let with = |records: &str| files(&dir, query, &items(&[(ONE, "a")]), records);
+        let (gate, claims) = (Gate::default(), BTreeSet::new());
+        for (records, is_lossy) in
+            [(record("00:00:00"), false), (record("00:00:01"), true), (String::new(), true)]
+        {
+            let checked = validate(with(&records), false, &gate, &claims, &|_| ());
+            assert_eq!(checked.findings.count(Severity::Warning), u64::from(is_lossy), "{records}");
+            let report = load(db, with(&records), strict).await;
+            assert_eq!(
+                report.written, !is_lossy,
+                "{records} on {engine:?}: {:#?}",
+                report.findings
+            );
+            let noted =
+                report.slots.iter().find(|slot| slot.note.message.contains("midnight")).unwrap();
+            let severity = if is_lossy { NoteSeverity::Warning } else { NoteSeverity::Info };
+            assert_eq!(noted.note.severity, severity);
+            let stored = number(db.pool(), "SELECT count(*) FROM metrics").await;
+            assert_eq!(stored, 1, "what strict refuses leaves nothing");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_examples_have_no_findings() {
+    on_each_engine_migrated(async |db, engine| {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let examples = || {
+            open(
+                Some(&dir.join("queries.csv")),
+                Some(&dir.join("metrics.json")),
+                Some(&dir.join("metric_records.json")),
+            )
+        };
+        let report = load(db, examples(), ImportOptions { strict: true, ..PLAIN }).await;
+        assert!(report.findings.listed().is_empty(), "{engine:?}: {:#?}", report.findings);
+        let (gate, claims) = (Gate::default(), BTreeSet::new());
+        let report = validate(examples(), true, &gate, &claims, &|_| ());
+        assert!(report.findings.listed().is_empty(), "{:#?}", report.findings);
+        let wrong = |slot: &&SlotFinding| slot.note.message.contains("up to midnight");
+        assert!(!report.slots.iter().any(|slot| wrong(&slot)), "{:#?}", report.slots);
     })
     .await;
 }

@@ -26,13 +26,13 @@ use crate::config::Config;
 pub(crate) struct Args {
     /// The metric
     id: Uuid,
-    /// First day
+    /// First day, inclusive; by default the author's, else 30 days before the last
     #[arg(long, value_name = "DATE", value_parser = parse_date)]
     start_date: Option<chrono::NaiveDate>,
-    /// Last day, inclusive
+    /// Last day, inclusive; by default the author's, else today
     #[arg(long, value_name = "DATE", value_parser = parse_date)]
     end_date: Option<chrono::NaiveDate>,
-    /// Days back from today
+    /// Days back from today; by default the author's, else 30
     #[arg(long, value_name = "DAYS", value_parser = parse_day_range)]
     day_range: Option<u32>,
     /// Time zone that decides which day is today

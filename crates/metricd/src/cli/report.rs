@@ -2,6 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use metricd_application::catalog::{Finding, Findings, Report, Severity, SlotFinding, Tally};
+use metricd_core::sql::NoteSeverity;
 use serde::Serialize;
 
 use super::output::OutputFormat;
@@ -62,6 +63,7 @@ struct SlotDocument<'a> {
     line: u32,
     column: u32,
     slot: bool,
+    severity: &'static str,
     message: &'a str,
 }
 
@@ -92,6 +94,7 @@ impl<'a> From<&'a SlotFinding> for SlotDocument<'a> {
             line: slot.note.line,
             column: slot.note.column,
             slot: slot.note.is_slot,
+            severity: slot.note.severity.as_str(),
             message: &slot.note.message,
         }
     }
@@ -154,7 +157,11 @@ fn finding(finding: &Finding) -> String {
 
 fn slot(slot: &SlotFinding) -> String {
     let note = &slot.note;
-    let mark = if note.is_slot { "slot" } else { "note" };
+    let mark = match note.severity {
+        NoteSeverity::Warning => "warn",
+        NoteSeverity::Info if note.is_slot => "slot",
+        NoteSeverity::Info => "note",
+    };
     format!("  {mark}  {}:{}:{}  {}\n", slot.query, note.line, note.column, note.message)
 }
 

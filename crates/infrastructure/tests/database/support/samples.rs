@@ -24,7 +24,7 @@ use metricd_core::{
         Review, Tag,
     },
     record::{MetricRecord, RecordValues},
-    sql::{Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
+    sql::{NoteSeverity, Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
     window::{DateDefault, Slots},
 };
 use metricd_infrastructure::{
@@ -87,6 +87,8 @@ pub(crate) fn query(id: &str) -> Query {
                 line: 2,
                 column: 40,
                 is_slot: true,
+                severity: NoteSeverity::Info,
+                of_records: false,
                 message: "start_date".into(),
             }],
             ..template("SELECT date FROM metrics WHERE date >= $1 AND alert_type = $2")

@@ -30,7 +30,7 @@ use crate::{
     idempotency::{IdempotentBody, replay},
     problem::Problem,
     validation::{InvalidValue, ValidationError, ValidationErrors},
-    wire::{LayoutItemBody, LayoutItemInput, cache_ttl, name, optional, prose, tags},
+    wire::{LayoutItemBody, LayoutItemInput, NoteBody, cache_ttl, name, optional, prose, tags},
 };
 
 /// The metric to make: from a sentence (`query_generation_prompt`) or from SQL (`query`), one of
@@ -148,6 +148,10 @@ pub(crate) struct CreatedMetric {
     /// How its SQL was written, when it was made from a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<GenerationBody>,
+    /// What became of each date, number of days and placeholder in the SQL, and why; of generated SQL, what
+    /// is probably a mistake. Left out when there is nothing to note.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<NoteBody>,
 }
 
 /// How a metric's SQL was written.
@@ -180,9 +184,9 @@ impl GenerationBody {
 }
 
 impl From<Created> for CreatedMetric {
-    fn from(Created { id, generation, shows_sql }: Created) -> Self {
+    fn from(Created { id, generation, shows_sql, notes }: Created) -> Self {
         let generation = generation.map(|generation| GenerationBody::new(generation, shows_sql));
-        Self { id: id.0, generation }
+        Self { id: id.0, generation, notes: notes.into_iter().map(Into::into).collect() }
     }
 }
 

@@ -49,9 +49,9 @@ pub(crate) struct MetricAnswer {
     get, path = "/metrics/{id}", operation_id = "get_metrics", tag = "metrics",
     params(
         ("id" = Uuid, Path, description = "The metric"),
-        ("start_date" = Option<NaiveDate>, Query, description = "First day", example = "2025-06-01"),
-        ("end_date" = Option<NaiveDate>, Query, description = "Last day, inclusive", example = "2025-06-30"),
-        ("day_range" = Option<u32>, Query, description = "Days back from today", maximum = 36500),
+        ("start_date" = Option<NaiveDate>, Query, description = "First day, inclusive; by default the author's, else 30 days before `end_date`", example = "2025-06-01"),
+        ("end_date" = Option<NaiveDate>, Query, description = "Last day, inclusive; by default the author's, else today", example = "2025-06-30"),
+        ("day_range" = Option<u32>, Query, description = "Days back from today, which is inclusive; by default the author's, else 30", maximum = 36500),
         ("timezone" = Option<String>, Query, description = "IANA time zone that decides which day is today; UTC by default", example = "Europe/Berlin"),
         ("Accept" = Option<String>, Header, description = "`text/csv` for all rows as CSV; JSON unless CSV is preferred", example = "text/csv"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the caller has: 304 if it is still the same"),

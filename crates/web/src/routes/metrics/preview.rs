@@ -20,7 +20,7 @@ use crate::{
     failures::PreviewsMetric,
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
-    wire::ColumnBody,
+    wire::{ColumnBody, NoteBody},
 };
 
 /// What to try: a sentence (`query_generation_prompt`) or SQL (`query`), one of the two.
@@ -63,19 +63,23 @@ pub(crate) struct PreviewBody {
     truncated: bool,
     /// What the query was run with: the defaults of its window.
     params: ParamsBody,
+    /// What became of each date, number of days and placeholder in the SQL, and why; of generated SQL, what
+    /// is probably a mistake.
+    notes: Vec<NoteBody>,
 }
 
 impl TryFrom<Preview> for PreviewBody {
     type Error = serde_json::Error;
 
     fn try_from(preview: Preview) -> Result<Self, serde_json::Error> {
-        let Preview { trial, generation, shows_sql } = preview;
+        let Preview { trial, generation, shows_sql, notes } = preview;
         Ok(Self {
             generation: generation.map(|generation| GenerationBody::new(generation, shows_sql)),
             columns: trial.description.columns.iter().map(Into::into).collect(),
             records: RawValue::from_string(trial.rows.json)?,
             truncated: trial.rows.truncated,
             params: (&trial.parameters).into(),
+            notes: notes.into_iter().map(Into::into).collect(),
         })
     }
 }

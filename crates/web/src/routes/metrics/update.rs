@@ -10,8 +10,9 @@ use metricd_application::{
 };
 use metricd_core::{
     actor::Action,
-    metric::{CacheTtl, MetricName, Tag},
+    metric::{CacheTtl, CompiledMetric, MetricName, Tag},
 };
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     failures::ChangesSql,
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
-    wire::{DisplayBody, MetricBody, PatchField, cache_ttl, name, optional, prose, tags},
+    wire::{DisplayBody, MetricBody, NoteBody, PatchField, cache_ttl, name, optional, prose, tags},
 };
 
 /// What to change. A field that is left out stays as it is; `null` removes a description, an
@@ -92,13 +93,24 @@ impl From<MetricPatch> for Patch {
     }
 }
 
+/// The metric as it is now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedMetric {
+    #[serde(flatten)]
+    metric: MetricBody,
+    /// What became of each date, number of days and placeholder in new SQL, and why. Left out when there is
+    /// nothing to note.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<NoteBody>,
+}
+
 /// Change a metric
 #[utoipa::path(
     patch, path = "/metrics/{id}", operation_id = "update_metrics_configuration", tag = "metrics",
     params(("id" = Uuid, Path, description = "The metric")),
     request_body = MetricPatch,
     responses(
-        (status = 200, description = "The metric as it is now", body = MetricBody),
+        (status = 200, description = "The metric as it is now", body = ChangedMetric),
         ChangesSql,
     ),
 )]
@@ -107,10 +119,15 @@ pub(crate) async fn handler(
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     JsonBody(body): JsonBody<MetricPatch>,
-) -> Result<Json<MetricBody>, Problem> {
+) -> Result<Json<ChangedMetric>, Problem> {
     let (id, patch) = id.and(body).accept(&actor, &context, Action::Edit).await?;
-    let compiled = update_metric(&actor, &context, id, patch.into()).await?;
-    Ok(Json((&compiled.metric).into()))
+    let patch = Patch::from(patch);
+    let has_sql = patch.query.is_some();
+    let CompiledMetric { metric, query } = update_metric(&actor, &context, id, patch).await?;
+    // The caller wrote the SQL, so its notes tell nothing new.
+    let notes = if has_sql { query.template.notes } else { Vec::new() };
+    let notes = notes.into_iter().map(Into::into).collect();
+    Ok(Json(ChangedMetric { metric: (&metric).into(), notes }))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use metricd_application::{context::Context, metrics::get_query};
 use metricd_core::{
     actor::Action,
     metric::CompiledMetric,
-    sql::SlotNote,
     window::{DateDefault, Slots},
 };
 use serde::Serialize;
@@ -18,6 +17,7 @@ use crate::{
     extract::{Caller, MetricPath},
     failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
     problem::Problem,
+    wire::NoteBody,
 };
 
 /// The SQL behind a metric.
@@ -66,17 +66,6 @@ pub(crate) struct DaySlot {
     default: u32,
 }
 
-/// What became of a place in the author's SQL.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SlotNote)]
-pub(crate) struct NoteBody {
-    line: u32,
-    column: u32,
-    /// Whether it became a slot.
-    slot: bool,
-    message: String,
-}
-
 impl From<DateDefault> for DateSlot {
     fn from(default: DateDefault) -> Self {
         let default = match default {
@@ -96,13 +85,6 @@ impl From<Slots> for SlotsBody {
             timezone: slots.timezone,
             clock: slots.clock,
         }
-    }
-}
-
-impl From<SlotNote> for NoteBody {
-    fn from(note: SlotNote) -> Self {
-        let SlotNote { line, column, is_slot, message } = note;
-        Self { line, column, slot: is_slot, message }
     }
 }
 
