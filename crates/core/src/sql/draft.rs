@@ -24,6 +24,7 @@ use super::{
     placeholders::{Placeholders, Printed},
     ranges,
     scan::{self, NamedPlaceholder, PlaceholderSource},
+    series,
     special_dates::{self, SpecialDateLiteral},
     stack,
     table_name::TableName,
@@ -233,6 +234,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     let special_dates = special_dates::find(&mut tree, &mut placeholders)?;
     let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named)?;
     notes.extend(rest);
+    series::guard(&mut tree)?;
 
     let printed = placeholders.print(&tree)?;
     let (text, gate) = (sql.to_owned(), gate.clone());

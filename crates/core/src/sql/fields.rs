@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pg_query::{
     Node, NodeEnum,
-    protobuf::{Alias, ColumnRef, RangeFunction, RangeSubselect, RangeVar, SelectStmt},
+    protobuf::{Alias, ColumnRef, JsonTable, RangeFunction, RangeSubselect, RangeVar, SelectStmt},
 };
 
 use super::{
-    error::{Offset, line_and_column},
+    error::{Offset, SqlFault, line_and_column},
+    lists::LISTS,
     names::column_name,
     table_name::TableName,
     tree::{sval, target},
@@ -135,6 +136,16 @@ impl FieldCollector {
         self.sources.entry(alias.aliasname.clone()).or_default().push(Source::Columns(columns));
     }
 
+    /// A `JSON_TABLE` in FROM, which names its columns.
+    pub(super) fn json_table(&mut self, table: &JsonTable) {
+        let name = table.alias.as_ref().map_or("json_table", |alias| &alias.aliasname);
+        if table.alias.as_ref().is_none_or(|alias| alias.colnames.is_empty()) {
+            let mut columns = BTreeSet::new();
+            json_columns(&table.columns, &mut columns);
+            self.sources.entry(name.to_owned()).or_default().push(Source::Columns(columns));
+        }
+    }
+
     /// A join with a name of its own; its columns are not known.
     pub(super) fn join(&mut self, alias: Option<&Alias>) {
         if let Some(alias) = alias.filter(|alias| alias.colnames.is_empty()) {
@@ -159,6 +170,16 @@ impl FieldCollector {
             Some(FieldName { name: used.name.clone(), line, column, tables })
         };
         self.used.iter().filter_map(field).collect()
+    }
+
+    /// Checks the names of functions that are refused for good: only a column may have one, either for
+    /// certain or of tables that the database can be asked about.
+    ///
+    /// # Errors
+    /// Where such a name may be a call.
+    pub(super) fn check_refused(&self) -> Result<(), SqlFault> {
+        let is_call = |used: &&Used| self.tables(used).is_some_and(|tables| tables.is_empty());
+        self.used.iter().filter(is_call).try_for_each(|used| not_refused(&used.name, used.location))
     }
 
     /// Returns the tables that must have it as a column; an empty set if unknown, `None` if it is a
@@ -193,6 +214,22 @@ impl FieldCollector {
     }
 }
 
+/// Checks that a name after a dot is not that of a refused function.
+///
+/// # Errors
+/// When it is.
+pub(super) fn not_refused(name: &str, location: i32) -> Result<(), SqlFault> {
+    let Some(reason) = LISTS.refused_field(name) else {
+        return Ok(());
+    };
+    let message = format!(
+        "a column must not be called {name} here: without such a column it calls the function \
+         {name}(), and {reason}"
+    );
+    Err(SqlFault::new(location, message)
+        .hint("if it is a column, write it with the name of its table in FROM, as in `t.name`"))
+}
+
 /// Returns the names of a query's columns, as far as it spells them out.
 fn output(query: Option<&Node>) -> BTreeSet<String> {
     let mut select = match query.and_then(|query| query.node.as_ref()) {
@@ -219,6 +256,19 @@ fn named(select: &SelectStmt) -> impl Iterator<Item = String> {
             _ => None,
         }
     })
+}
+
+/// Adds the columns of a `JSON_TABLE`, with those of its nested paths, to `names`.
+fn json_columns(columns: &[Node], names: &mut BTreeSet<String>) {
+    for column in columns {
+        if let Some(NodeEnum::JsonTableColumn(column)) = &column.node {
+            // A nested path has columns and no name.
+            if column.columns.is_empty() {
+                names.insert(column.name.clone());
+            }
+            json_columns(&column.columns, names);
+        }
+    }
 }
 
 fn texts(nodes: &[Node]) -> BTreeSet<String> {
@@ -282,6 +332,11 @@ mod tests {
             ("SELECT d.d, d.f FROM generate_series(1, 2) d", "d:? f:?"),
             ("SELECT d.n, d.f FROM generate_series(1, 2) d (n)", "f:?"),
             ("SELECT r.a, r.f FROM json_to_record('{}') AS r (a int)", "f:?"),
+            (
+                "SELECT j.a, j.e, j.f FROM JSON_TABLE('{}', '$' COLUMNS (a int, NESTED '$.b' COLUMNS (e int))) j",
+                "f:?",
+            ),
+            ("SELECT json_table.a FROM JSON_TABLE('{}', '$' COLUMNS (a int))", ""),
             // What has no name here may have any.
             ("SELECT o.f FROM orders o, generate_series(1, 2)", "f:?"),
             ("SELECT j.f FROM (a JOIN b ON true) AS j", "f:?"),
@@ -290,6 +345,28 @@ mod tests {
         ];
         for (sql, expected) in cases {
             assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_column_may_be_called_like_a_refused_function_where_it_is_one() {
+        let cases = [
+            ("SELECT m.pg_rating FROM movies m", "pg_rating:movies"),
+            ("SELECT movies.pg_rating FROM sales.movies", "pg_rating:sales.movies"),
+            ("SELECT q.pg_rating FROM (SELECT pg_rating FROM movies) q", ""),
+            ("SELECT orders.pg_column_size FROM orders", "pg_column_size:orders"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+        for sql in [
+            "SELECT q.pg_rating FROM (SELECT * FROM movies) q",
+            "SELECT (m).pg_rating FROM movies m",
+            "SELECT g.pg_rating FROM generate_series(1, 2) g",
+            "SELECT m.pg_rating FROM movies m, generate_series(1, 2)",
+        ] {
+            let error = Draft::parse(sql, &Gate::default()).unwrap_err().to_string();
+            assert!(error.contains("must not be called pg_rating here"), "{error}");
         }
     }
 

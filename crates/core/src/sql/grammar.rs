@@ -70,7 +70,14 @@ struct Strip;
 
 impl Visitor for Strip {
     fn number(&mut self, field: &'static str, value: &mut i32) {
-        let fields = ["location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"];
+        let fields = [
+            "location",
+            "list_start",
+            "list_end",
+            "rexpr_list_start",
+            "rexpr_list_end",
+            "name_location",
+        ];
         if fields.contains(&field) {
             *value = 0;
         }

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use pg_query::{
     Node, NodeEnum,
     protobuf::{
-        AExpr, AExprKind, AIndirection, CollateClause, ColumnRef, FuncCall, RangeTableSample,
-        RangeVar, SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
+        AExpr, AExprKind, AIndirection, CollateClause, FuncCall, RangeTableSample, RangeVar,
+        SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
     },
 };
 
@@ -24,7 +24,7 @@ use super::{
     bounds,
     error::SqlFault,
     estimates::ParameterKind,
-    fields::FieldCollector,
+    fields::{FieldCollector, not_refused},
     grammar,
     lists::LISTS,
     qualified::{is_builtin, qualified, written},
@@ -56,6 +56,7 @@ pub(super) fn inspect(
     let mut inspector =
         Inspector { additions, parameters, nodes: 0, depth: 0, scopes: Vec::new(), found };
     walk(tree, &mut inspector)?;
+    inspector.found.fields.check_refused()?;
     Ok(inspector.found)
 }
 
@@ -92,15 +93,17 @@ impl Visitor for Inspector<'_> {
             SqlNode::RangeVar(table) => self.table(table)?,
             SqlNode::RangeTableSample(sample) => sampling(sample)?,
             SqlNode::FuncCall(call) => self.function(call)?,
-            SqlNode::ColumnRef(column) => {
-                column_ref(column)?;
-                self.found.fields.column(column);
-            }
+            SqlNode::ColumnRef(column) => self.found.fields.column(column),
             SqlNode::CommonTableExpr(cte) => {
                 self.found.fields.with(&cte.ctename, &cte.aliascolnames, cte.ctequery.as_deref());
             }
             SqlNode::RangeSubselect(subquery) => self.found.fields.subquery(subquery),
             SqlNode::RangeFunction(function) => self.found.fields.function(function),
+            SqlNode::JsonTable(table) => {
+                // The word adds nothing here, and the printer leaves it out.
+                table.lateral = false;
+                self.found.fields.json_table(table);
+            }
             SqlNode::JoinExpr(join) => {
                 self.found.fields.join(join.alias.as_ref());
                 self.found.fields.join(join.join_using_alias.as_ref());
@@ -253,7 +256,7 @@ impl Inspector<'_> {
             _ => (first(), false),
         };
         for name in fields {
-            field(name, location)?;
+            not_refused(name, location)?;
             self.found.fields.selected(name, location);
             if !has_fields {
                 let message =
@@ -277,22 +280,6 @@ fn instead_of(name: &str) -> Option<&'static str> {
         "array_fill" => "write ARRAY[…], or array_agg over generate_series",
         _ => return None,
     })
-}
-
-fn column_ref(column: &ColumnRef) -> Result<(), SqlFault> {
-    column.fields.iter().skip(1).filter_map(sval).try_for_each(|name| field(name, column.location))
-}
-
-/// Checks that a field does not have the name of a refused function.
-fn field(name: &str, location: i32) -> Result<(), SqlFault> {
-    let Some(reason) = LISTS.refused_field(name) else {
-        return Ok(());
-    };
-    let message = format!(
-        "a column must not be called {name} here: without such a column it calls the function \
-         {name}(), and {reason}"
-    );
-    Err(SqlFault::new(location, message).hint("if it is a column, give it another name in a view"))
 }
 
 fn operator(names: &[Node], location: i32) -> Result<(), SqlFault> {
