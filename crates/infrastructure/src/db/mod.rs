@@ -30,6 +30,8 @@ mod records;
 mod run_to_completion;
 mod schema;
 mod stale_while_revalidate;
+#[cfg(feature = "embedded")]
+mod stop_words;
 mod stored_template;
 mod transaction;
 mod unit_of_work;
