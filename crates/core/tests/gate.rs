@@ -324,18 +324,37 @@ fn a_series_is_allowed_where_its_rows_are_few() {
 }
 
 #[test]
+fn long_statements_are_allowed() {
+    for sql in [
+        format!("SELECT a{} AS b FROM o", " || ',' || coalesce(c::text, '')".repeat(340)),
+        format!("SELECT 1 AS a FROM o WHERE a IN ({}1)", "1234567890, ".repeat(20_000)),
+        format!("SELECT '{}' AS a", "x".repeat(262_000)),
+        format!("SELECT CASE {} END AS a FROM o", "WHEN a = 'xyz' THEN 'abc' ".repeat(5_000)),
+        format!("SELECT 1 AS a{}", " UNION ALL SELECT a FROM o WHERE b > 1".repeat(690)),
+    ] {
+        let refused = error(&sql, &Gate::default());
+        assert!(
+            oracle::accepts(sql.as_bytes()),
+            "{}",
+            refused.chars().take(200).collect::<String>()
+        );
+    }
+}
+
+#[test]
 fn limits_are_named() {
     let gate = Gate::default();
     let deep = format!("SELECT {}1{} AS a", "(SELECT ".repeat(30), ")".repeat(30));
     assert!(error(&deep, &gate).contains("more than 45 levels"));
     assert!(
-        error(&format!("SELECT a{} AS b", "+a".repeat(60)), &gate).contains("more than 45 levels")
+        error(&format!("SELECT a{} AS b", "+a".repeat(710)), &gate)
+            .contains("700 operators in a row")
     );
     assert!(
-        error(&format!("SELECT {}1", "1, ".repeat(10_000)), &gate)
-            .contains("more than 20000 parts")
+        error(&format!("SELECT {}1", "1, ".repeat(50_000)), &gate)
+            .contains("more than 100000 parts")
     );
     assert!(
-        error(&format!("SELECT '{}'", "x".repeat(70_000)), &gate).contains("longer than 64 KiB")
+        error(&format!("SELECT '{}'", "x".repeat(270_000)), &gate).contains("longer than 256 KiB")
     );
 }

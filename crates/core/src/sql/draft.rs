@@ -67,7 +67,7 @@ impl Draft {
     /// When it is not one SELECT of PostgreSQL's grammar, holds an unknown placeholder, or anything
     /// that a query may not hold.
     pub fn parse(sql: &str, gate: &Gate) -> Result<Self, SqlError> {
-        stack::deep(|| parse(sql, gate)).map_err(|fault| fault.in_text(sql))
+        stack::deep(sql, || parse(sql, gate)).map_err(|fault| fault.in_text(sql))
     }
 
     /// Returns the statement with a `$n` for every slot and candidate: prepare it to infer their types.
@@ -110,7 +110,7 @@ impl Draft {
             return Err(SqlFault::new(0_usize, message).in_text(&self.text));
         }
         let text = self.text.clone();
-        stack::deep(|| self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
+        stack::deep(&text, || self.with_types(inferred)).map_err(|fault| fault.in_text(&text))
     }
 
     /// Builds the template without a database: every literal has the type of its cast, else `date`,

@@ -13,7 +13,7 @@ use pg_query::{
 };
 
 use super::{
-    error::{Offset, SqlFault, line_and_column},
+    error::{Offset, SqlFault, lines_and_columns},
     lists::LISTS,
     names::column_name,
     table_name::TableName,
@@ -164,12 +164,18 @@ impl FieldCollector {
 
     /// Returns the names that may be calls, with their positions in `text`, in its order.
     pub(super) fn in_text(&self, text: &str) -> Vec<FieldName> {
-        let field = |used: &Used| {
-            let tables = self.tables(used)?;
-            let (line, column) = line_and_column(text, Offset::from(used.location).0);
-            Some(FieldName { name: used.name.clone(), line, column, tables })
+        let uncertain = |used| self.tables(used).map(|tables| (used, tables));
+        let fields: Vec<(&Used, _)> = self.used.iter().filter_map(uncertain).collect();
+        let offsets: Vec<_> =
+            fields.iter().map(|(used, _)| Offset::from(used.location).0).collect();
+        let places = lines_and_columns(text, &offsets);
+        let field = |((used, tables), (line, column)): ((&Used, _), _)| FieldName {
+            name: used.name.clone(),
+            line,
+            column,
+            tables,
         };
-        self.used.iter().filter_map(field).collect()
+        fields.into_iter().zip(places).map(field).collect()
     }
 
     /// Checks the names of functions that are refused for good: only a column may have one, either for

@@ -47,7 +47,7 @@ impl Gate {
     /// # Errors
     /// When it holds anything that a query may not hold now. Positions are those of the template.
     pub fn recheck(&self, template: &Template) -> Result<Contents, SqlError> {
-        stack::deep(|| self.recheck_on_this_stack(template))
+        stack::deep(&template.sql, || self.recheck_on_this_stack(template))
             .map_err(|fault| fault.in_text(&template.sql))
     }
 

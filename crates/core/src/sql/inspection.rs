@@ -34,7 +34,7 @@ use super::{
 };
 
 /// The most nodes of a parse tree.
-const MAX_NODES: usize = 20_000;
+const MAX_NODES: usize = 100_000;
 
 /// The references of a tree that only the database can judge.
 pub(super) struct Inspected {
@@ -53,8 +53,15 @@ pub(super) fn inspect(
     parameters: &[ParameterKind],
 ) -> Result<Inspected, SqlFault> {
     let found = Inspected { tables: BTreeSet::new(), fields: FieldCollector::default() };
-    let mut inspector =
-        Inspector { additions, parameters, nodes: 0, depth: 0, scopes: Vec::new(), found };
+    let mut inspector = Inspector {
+        additions,
+        parameters,
+        nodes: 0,
+        path: Vec::new(),
+        links: 0,
+        scopes: Vec::new(),
+        found,
+    };
     walk(tree, &mut inspector)?;
     inspector.found.fields.check_refused()?;
     Ok(inspector.found)
@@ -64,21 +71,51 @@ struct Inspector<'a> {
     additions: &'a Additions,
     parameters: &'a [ParameterKind],
     nodes: usize,
-    depth: usize,
+    /// The nodes under way, outermost first.
+    path: Vec<Level>,
+    /// How many of them continue a chain.
+    links: usize,
     /// The names that WITH gives to the statements under way, outermost first.
     scopes: Vec<Vec<String>>,
     found: Inspected,
 }
 
+/// A level of a tree, as far as it decides how deep the tree may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// An operator.
+    Operation,
+    /// A SELECT, or several joined by set operations.
+    Select,
+    Other,
+}
+
+impl Level {
+    fn of(node: &SqlNode<'_>) -> Self {
+        match node {
+            SqlNode::AExpr(_) => Self::Operation,
+            SqlNode::SelectStmt(_) => Self::Select,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it continues a chain such as `a || b || c`, which is as deep as it is long.
+    fn continues(self, parent: Option<&Self>) -> bool {
+        self != Self::Other && parent == Some(&self)
+    }
+}
+
 impl Visitor for Inspector<'_> {
     fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         self.nodes += 1;
-        self.depth += 1;
+        let level = Level::of(node);
+        self.links += usize::from(level.continues(self.path.last()));
+        self.path.push(level);
         if self.nodes > MAX_NODES {
             let message = format!("this query has more than {MAX_NODES} parts");
             return Err(SqlFault::new(0_usize, message).hint("split it into several metrics"));
         }
-        if self.depth > grammar::MAX_DEPTH {
+        if self.path.len() - self.links > grammar::MAX_DEPTH || self.links > grammar::MAX_CHAIN {
             return Err(grammar::depth_fault());
         }
         match node {
@@ -129,7 +166,9 @@ impl Visitor for Inspector<'_> {
     }
 
     fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        self.depth -= 1;
+        if let Some(level) = self.path.pop() {
+            self.links -= usize::from(level.continues(self.path.last()));
+        }
         match node {
             SqlNode::SelectStmt(_) => {
                 self.scopes.pop();

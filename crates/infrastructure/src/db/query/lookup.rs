@@ -160,12 +160,23 @@ pub(super) async fn callable(
         let kind = if is_type { CallableKind::Type } else { CallableKind::Function };
         known.entry(name.clone()).or_default().push(Callable { schema, name, kind });
     }
+    // A long statement names the same column many times.
+    let mut columns = BTreeMap::new();
     let mut all = Vec::with_capacity(fields.len());
     for field in fields {
         let called = known.get(&field.name).cloned().unwrap_or_default();
-        let is_column = !called.is_empty()
-            && !field.tables.is_empty()
-            && have_column(connection, field).await?;
+        let mut is_column = false;
+        if !called.is_empty() && !field.tables.is_empty() {
+            let key = (&field.name, &field.tables);
+            is_column = match columns.get(&key) {
+                Some(is_column) => *is_column,
+                None => {
+                    let is_column = have_column(connection, field).await?;
+                    columns.insert(key, is_column);
+                    is_column
+                }
+            };
+        }
         all.push(if is_column { Vec::new() } else { called });
     }
     Ok(all)
