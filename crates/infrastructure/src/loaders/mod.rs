@@ -3,7 +3,6 @@
 //! A loader judges values one by one and never stops at the first fault where it can go on; every
 //! fault becomes a finding with its place. Whether values fit together is not decided here.
 
-mod csv_records;
 mod file;
 mod json;
 mod metrics;

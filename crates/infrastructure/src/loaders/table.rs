@@ -11,6 +11,7 @@ use std::{
 
 use metricd_application::{
     catalog::Progress,
+    csv_records::{CsvRead, CsvRecord, CsvRecords},
     tables::{RejectedRow, Row, TableFile, TableFileError},
 };
 use metricd_core::cell::Cell;
@@ -20,10 +21,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{
-    csv_records::{CsvRecord, CsvRecords, ReadRecord},
-    file::BYTE_ORDER_MARK,
-};
+use super::file::BYTE_ORDER_MARK;
 
 /// PostgreSQL's own limit on the columns of a table.
 const MOST_COLUMNS: usize = 1_600;
@@ -112,12 +110,12 @@ impl CsvFile {
         let Some(reader) = &mut self.reader else { return Ok(false) };
         loop {
             match reader.read(&mut self.record)? {
-                ReadRecord::End => return Ok(false),
-                ReadRecord::UnclosedQuote(line) => {
+                CsvRead::End => return Ok(false),
+                CsvRead::UnclosedQuote(line) => {
                     return Err(TableFileError::UnclosedQuote { line });
                 }
-                ReadRecord::Record if columns != 1 && self.record.is_blank() => {}
-                ReadRecord::Record => return Ok(true),
+                CsvRead::Record if columns != 1 && self.record.is_blank() => {}
+                CsvRead::Record => return Ok(true),
             }
         }
     }
@@ -172,8 +170,8 @@ fn fill(row: &mut Row, record: &CsvRecord, columns: usize) -> Result<(), String>
             "has text after a closing quote{line}; a quote inside quotes is written twice"
         ));
     }
-    if record.len() != columns {
-        return Err(format!("has {} cells where the header has {columns}", record.len()));
+    if record.width() != columns {
+        return Err(format!("has {} cells where the header has {columns}", record.width()));
     }
     row.begin(record.line);
     for (at, (cell, is_quoted)) in record.cells().enumerate() {

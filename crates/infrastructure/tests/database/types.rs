@@ -226,11 +226,11 @@ async fn values_of_every_type_are_answered_as_postgresql_writes_them() {
             if !fill(db, engine, at, ty, values).await {
                 continue;
             }
-            let expected = texts(
-                db.pool(),
-                &format!("SELECT json_agg(row_to_json(q) ORDER BY id)::text FROM (SELECT id, v FROM sample_{at}) q"),
-            )
-            .await;
+            let rows_as_json = format!(
+                "SELECT '[' || string_agg(row_to_json(q)::text, ',' ORDER BY id) || ']' \
+                 FROM (SELECT id, v FROM sample_{at}) q"
+            );
+            let expected = texts(db.pool(), &rows_as_json).await;
             let (template, _) = compile(
                 &Actor::operator(),
                 &context(db),
@@ -239,8 +239,7 @@ async fn values_of_every_type_are_answered_as_postgresql_writes_them() {
             .await
             .unwrap_or_else(|error| panic!("{ty}: {error:?}"));
             let rows = db.runner().run(&template, &[], 100).await.unwrap();
-            let compact = |json: &str| json.replace(", \n ", ",").replace(",\n ", ",");
-            assert_eq!(compact(&rows.json), compact(&expected[0]), "{ty}");
+            assert_eq!(rows.json, expected[0], "{ty}");
         }
     })
     .await;
@@ -410,7 +409,7 @@ async fn a_series_over_data_is_bounded_when_it_runs() {
             (series("(SELECT min(d) FROM visits), '2025-06-30', '1 week'"), 5),
             ("SELECT count(*) AS v FROM visits, generate_series(1, n)".into(), 8),
             ("SELECT count(*) AS v FROM (SELECT generate_series(min(d), max(d), '1 day') FROM visits) q".into(), 4),
-            ("SELECT count(*) AS v FROM generate_series((SELECT d FROM visits WHERE false), CURRENT_DATE, '1 day')".into(), 0),
+            ("SELECT count(*) AS v FROM generate_series((SELECT d FROM visits WHERE false), '2025-06-30', '1 day')".into(), 0),
         ] {
             let expected = format!(r#"[{{"v":{rows}}}]"#);
             assert!(is_answered(db, &sql, Some(&expected)).await, "{sql}");

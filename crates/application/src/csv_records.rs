@@ -6,7 +6,7 @@
 use std::io::{self, BufRead};
 
 /// A reader of CSV records.
-pub(super) struct CsvRecords<R> {
+pub struct CsvRecords<R> {
     input: R,
     /// The line that is read next, from 1.
     line: u64,
@@ -18,13 +18,13 @@ pub(super) struct CsvRecords<R> {
 
 /// A record. Its buffers are reused.
 #[derive(Debug, Default)]
-pub(super) struct CsvRecord {
+pub struct CsvRecord {
     text: Vec<u8>,
     cells: Vec<CellEnd>,
     /// The line where it begins, from 1.
-    pub(super) line: u64,
+    pub line: u64,
     /// The line of the first text after a closing quote, if there is any.
-    pub(super) stray_text: Option<u64>,
+    pub stray_text: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ struct CellEnd {
 
 /// The outcome of reading a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ReadRecord {
+pub enum CsvRead {
     /// There is one.
     Record,
     /// The input has ended.
@@ -56,7 +56,7 @@ enum State {
 
 impl CsvRecord {
     /// Returns the cells, each with whether it was quoted.
-    pub(super) fn cells(&self) -> impl ExactSizeIterator<Item = (&[u8], bool)> {
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = (&[u8], bool)> {
         let start = |at: usize| at.checked_sub(1).map_or(0, |before| self.cells[before].end);
         self.cells
             .iter()
@@ -65,12 +65,20 @@ impl CsvRecord {
     }
 
     /// Returns the number of cells.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn width(&self) -> usize {
         self.cells.len()
     }
 
+    /// Returns the bytes of all cells together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Whether nothing stands on its line.
-    pub(super) fn is_blank(&self) -> bool {
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
         self.text.is_empty() && matches!(self.cells.as_slice(), [only] if !only.is_quoted)
     }
 
@@ -87,17 +95,22 @@ impl CsvRecord {
 }
 
 impl<R: BufRead> CsvRecords<R> {
-    pub(super) fn new(input: R) -> Self {
+    /// Reads `input` from where it stands.
+    pub fn new(input: R) -> Self {
         Self { input, line: 1, bytes: 0, after_return: false }
     }
 
     /// Returns the number of bytes that were read.
-    pub(super) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Reads the next record.
-    pub(super) fn read(&mut self, record: &mut CsvRecord) -> io::Result<ReadRecord> {
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn read(&mut self, record: &mut CsvRecord) -> io::Result<CsvRead> {
         record.begin(self.line);
         let mut state = State::CellStart;
         let mut is_quoted = false;
@@ -105,11 +118,11 @@ impl<R: BufRead> CsvRecords<R> {
             let buffer = self.input.fill_buf()?;
             if buffer.is_empty() {
                 return Ok(match state {
-                    State::Quoted(line) => ReadRecord::UnclosedQuote(line),
-                    State::CellStart if record.cells.is_empty() => ReadRecord::End,
+                    State::Quoted(line) => CsvRead::UnclosedQuote(line),
+                    State::CellStart if record.cells.is_empty() => CsvRead::End,
                     _ => {
                         record.end_cell(is_quoted);
-                        ReadRecord::Record
+                        CsvRead::Record
                     }
                 });
             }
@@ -170,7 +183,7 @@ impl<R: BufRead> CsvRecords<R> {
             self.input.consume(at);
             self.bytes += at as u64;
             if is_done {
-                return Ok(ReadRecord::Record);
+                return Ok(CsvRead::Record);
             }
         }
     }
@@ -198,18 +211,18 @@ mod tests {
     type Cells = Vec<(String, bool)>;
 
     /// Reads all records, by buffers of `capacity` bytes, and how it ends.
-    fn read_all(text: &str, capacity: usize) -> (Vec<(u64, Cells, Option<u64>)>, ReadRecord) {
+    fn read_all(text: &str, capacity: usize) -> (Vec<(u64, Cells, Option<u64>)>, CsvRead) {
         let mut records = CsvRecords::new(BufReader::with_capacity(capacity, text.as_bytes()));
         let (mut record, mut all) = (CsvRecord::default(), Vec::new());
         loop {
             match records.read(&mut record).unwrap() {
-                ReadRecord::Record => {
+                CsvRead::Record => {
                     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                     let cells = record.cells().map(|(cell, quoted)| (text(cell), quoted)).collect();
                     all.push((record.line, cells, record.stray_text));
                 }
                 end => {
-                    assert!(end != ReadRecord::End || records.bytes() == text.len() as u64);
+                    assert!(end != CsvRead::End || records.bytes() == text.len() as u64);
                     return (all, end);
                 }
             }
@@ -231,7 +244,7 @@ mod tests {
                 format!("{line}:{}{stray}", cells.join("|"))
             })
             .collect();
-        if let ReadRecord::UnclosedQuote(line) = end {
+        if let CsvRead::UnclosedQuote(line) = end {
             lines.push(format!("unclosed {line}"));
         }
         lines.join(" ")
@@ -280,7 +293,7 @@ mod tests {
                 .map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",") + &ending)
                 .collect();
             let (records, end) = read_all(&text, capacity);
-            prop_assert_eq!(end, ReadRecord::End);
+            prop_assert_eq!(end, CsvRead::End);
             let mut line = 1;
             for ((at, cells, stray), row) in records.iter().zip(&written) {
                 prop_assert_eq!((at, cells, stray), (&line, row, &None));
