@@ -8,12 +8,19 @@ use std::io::{self, BufRead};
 /// A reader of CSV records.
 pub struct CsvRecords<R> {
     input: R,
-    /// The line that is read next, from 1.
-    line: u64,
     /// The bytes that were read.
     bytes: u64,
+    parser: Parser,
+}
+
+struct Parser {
+    /// The line that is read next, from 1.
+    line: u64,
     /// Whether the last byte was a carriage return: a line feed after it ends no further line.
     after_return: bool,
+    state: State,
+    /// Whether the cell that is read is quoted.
+    is_quoted: bool,
 }
 
 /// A record. Its buffers are reused.
@@ -56,6 +63,7 @@ enum State {
 
 impl CsvRecord {
     /// Returns the cells, each with whether it was quoted.
+    #[must_use]
     pub fn cells(&self) -> impl ExactSizeIterator<Item = (&[u8], bool)> {
         let start = |at: usize| at.checked_sub(1).map_or(0, |before| self.cells[before].end);
         self.cells
@@ -97,7 +105,9 @@ impl CsvRecord {
 impl<R: BufRead> CsvRecords<R> {
     /// Reads `input` from where it stands.
     pub fn new(input: R) -> Self {
-        Self { input, line: 1, bytes: 0, after_return: false }
+        let parser =
+            Parser { line: 1, after_return: false, state: State::CellStart, is_quoted: false };
+        Self { input, bytes: 0, parser }
     }
 
     /// Returns the number of bytes that were read.
@@ -111,81 +121,99 @@ impl<R: BufRead> CsvRecords<R> {
     /// # Errors
     /// When the input cannot be read.
     pub fn read(&mut self, record: &mut CsvRecord) -> io::Result<CsvRead> {
-        record.begin(self.line);
-        let mut state = State::CellStart;
-        let mut is_quoted = false;
+        record.begin(self.parser.line);
+        (self.parser.state, self.parser.is_quoted) = (State::CellStart, false);
+        let mut is_begun = false;
         loop {
             let buffer = self.input.fill_buf()?;
             if buffer.is_empty() {
-                return Ok(match state {
-                    State::Quoted(line) => CsvRead::UnclosedQuote(line),
-                    State::CellStart if record.cells.is_empty() => CsvRead::End,
-                    _ => {
-                        record.end_cell(is_quoted);
-                        CsvRead::Record
-                    }
-                });
+                return Ok(self.parser.end(record));
             }
-            let mut at = 0;
-            let mut is_done = false;
-            if self.after_return && record.text.is_empty() && record.cells.is_empty() && !is_quoted
-            {
-                self.after_return = false;
-                at += usize::from(buffer[0] == b'\n');
+            let is_second = !is_begun && self.parser.after_return && buffer[0] == b'\n';
+            let skipped = usize::from(is_second);
+            if !is_begun {
+                (self.parser.after_return, is_begun) = (false, true);
             }
-            while let Some(byte) = buffer.get(at) {
-                match state {
-                    State::CellStart if *byte == b'"' => {
-                        (state, is_quoted) = (State::Quoted(self.line), true);
-                        at += 1;
-                    }
-                    State::Quoted(opened) => {
-                        let rest = &buffer[at..];
-                        let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
-                        self.line += line_breaks(&rest[..end], &mut self.after_return);
-                        record.text.extend_from_slice(&rest[..end]);
-                        at += end;
-                        if at < buffer.len() {
-                            (state, self.after_return) = (State::QuoteInQuotes(opened), false);
-                            at += 1;
-                        }
-                    }
-                    State::QuoteInQuotes(opened) if *byte == b'"' => {
-                        record.text.push(b'"');
-                        state = State::Quoted(opened);
-                        at += 1;
-                    }
-                    State::CellStart | State::Plain | State::QuoteInQuotes(_) => {
-                        let rest = &buffer[at..];
-                        let ends = |byte: &u8| matches!(byte, b',' | b'\n' | b'\r');
-                        let end = rest.iter().position(ends).unwrap_or(rest.len());
-                        if end > 0 {
-                            if is_quoted && record.stray_text.is_none() {
-                                record.stray_text = Some(self.line);
-                            }
-                            record.text.extend_from_slice(&rest[..end]);
-                            state = State::Plain;
-                        }
-                        at += end;
-                        let Some(delimiter) = buffer.get(at) else { continue };
-                        at += 1;
-                        record.end_cell(is_quoted);
-                        (state, is_quoted) = (State::CellStart, false);
-                        if *delimiter != b',' {
-                            self.after_return = *delimiter == b'\r';
-                            self.line += 1;
-                            is_done = true;
-                            break;
-                        }
-                    }
-                }
-            }
-            self.input.consume(at);
-            self.bytes += at as u64;
+            let (parsed, is_done) = self.parser.parse(&buffer[skipped..], record);
+            self.input.consume(skipped + parsed);
+            self.bytes += (skipped + parsed) as u64;
             if is_done {
                 return Ok(CsvRead::Record);
             }
         }
+    }
+}
+
+impl Parser {
+    /// Ends a record at the end of the input.
+    fn end(&self, record: &mut CsvRecord) -> CsvRead {
+        match self.state {
+            State::Quoted(line) => CsvRead::UnclosedQuote(line),
+            State::CellStart if record.cells.is_empty() => CsvRead::End,
+            _ => {
+                record.end_cell(self.is_quoted);
+                CsvRead::Record
+            }
+        }
+    }
+
+    /// Parses as much of `buffer` as belongs to the record, and returns how much that is and whether the
+    /// record ends there.
+    fn parse(&mut self, buffer: &[u8], record: &mut CsvRecord) -> (usize, bool) {
+        let mut at = 0;
+        while let Some(byte) = buffer.get(at) {
+            match self.state {
+                State::CellStart if *byte == b'"' => {
+                    (self.state, self.is_quoted) = (State::Quoted(self.line), true);
+                    at += 1;
+                }
+                State::Quoted(opened) => {
+                    let rest = &buffer[at..];
+                    let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
+                    self.line += line_breaks(&rest[..end], &mut self.after_return);
+                    record.text.extend_from_slice(&rest[..end]);
+                    at += end;
+                    if at < buffer.len() {
+                        (self.state, self.after_return) = (State::QuoteInQuotes(opened), false);
+                        at += 1;
+                    }
+                }
+                State::QuoteInQuotes(opened) if *byte == b'"' => {
+                    record.text.push(b'"');
+                    self.state = State::Quoted(opened);
+                    at += 1;
+                }
+                State::CellStart | State::Plain | State::QuoteInQuotes(_) => {
+                    let rest = &buffer[at..];
+                    let ends = |byte: &u8| matches!(byte, b',' | b'\n' | b'\r');
+                    let end = rest.iter().position(ends).unwrap_or(rest.len());
+                    self.plain(&rest[..end], record);
+                    at += end;
+                    let Some(delimiter) = buffer.get(at) else { continue };
+                    at += 1;
+                    record.end_cell(self.is_quoted);
+                    (self.state, self.is_quoted) = (State::CellStart, false);
+                    if *delimiter != b',' {
+                        self.after_return = *delimiter == b'\r';
+                        self.line += 1;
+                        return (at, true);
+                    }
+                }
+            }
+        }
+        (at, false)
+    }
+
+    /// Adds text outside quotes.
+    fn plain(&mut self, text: &[u8], record: &mut CsvRecord) {
+        if text.is_empty() {
+            return;
+        }
+        if self.is_quoted && record.stray_text.is_none() {
+            record.stray_text = Some(self.line);
+        }
+        record.text.extend_from_slice(text);
+        self.state = State::Plain;
     }
 }
 

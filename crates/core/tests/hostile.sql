@@ -1375,7 +1375,7 @@ SELECT JSON_SERIALIZE(pg_sleep(1)::text) AS a;
 SELECT JSON(pg_sleep(1)::text) AS a;
 
 -- called pg_column_size
-SELECT q.pg_column_size AS a FROM (SELECT * FROM orders) AS q;
+SELECT q.pg_column_size AS a FROM (SELECT * FROM orders, customers) AS q;
 
 -- a query must be a SELECT, not INSERT [reader]
 INSERT INTO orders VALUES (1);

@@ -40,7 +40,7 @@ pub(super) struct FieldCollector {
     /// The tables, subqueries and functions that a query refers to by a name.
     sources: BTreeMap<String, Vec<Source>>,
     /// The columns of WITH queries that are known, by the queries' names.
-    with: BTreeMap<String, Vec<BTreeSet<String>>>,
+    with: BTreeMap<String, Vec<Output>>,
     /// Whether an item in FROM has a name that only PostgreSQL knows.
     has_unnamed: bool,
     used: Vec<Used>,
@@ -67,7 +67,22 @@ enum Source {
     Table(TableName),
     With(String),
     /// What has these columns, and perhaps others.
-    Columns(BTreeSet<String>),
+    Columns(Output),
+}
+
+/// The columns of a query, as far as they are known.
+#[derive(Debug, Default)]
+struct Output {
+    /// Those that it spells out.
+    names: BTreeSet<String>,
+    /// The table of which it has all columns, by `SELECT *`.
+    all_of: Option<TableName>,
+}
+
+impl From<BTreeSet<String>> for Output {
+    fn from(names: BTreeSet<String>) -> Self {
+        Self { names, all_of: None }
+    }
 }
 
 impl FieldCollector {
@@ -106,7 +121,7 @@ impl FieldCollector {
 
     /// A WITH query.
     pub(super) fn with(&mut self, name: &str, columns: &[Node], query: Option<&Node>) {
-        let known = if columns.is_empty() { output(query) } else { texts(columns) };
+        let known = if columns.is_empty() { output(query) } else { texts(columns).into() };
         self.with.entry(name.to_owned()).or_default().push(known);
     }
 
@@ -132,8 +147,9 @@ impl FieldCollector {
             Some(NodeEnum::ColumnDef(column)) => Some(column.colname.clone()),
             _ => None,
         };
-        let columns = function.coldeflist.iter().filter_map(column).collect();
-        self.sources.entry(alias.aliasname.clone()).or_default().push(Source::Columns(columns));
+        let columns: BTreeSet<_> = function.coldeflist.iter().filter_map(column).collect();
+        let columns = Source::Columns(columns.into());
+        self.sources.entry(alias.aliasname.clone()).or_default().push(columns);
     }
 
     /// A `JSON_TABLE` in FROM, which names its columns.
@@ -142,14 +158,15 @@ impl FieldCollector {
         if table.alias.as_ref().is_none_or(|alias| alias.colnames.is_empty()) {
             let mut columns = BTreeSet::new();
             json_columns(&table.columns, &mut columns);
-            self.sources.entry(name.to_owned()).or_default().push(Source::Columns(columns));
+            let columns = Source::Columns(columns.into());
+            self.sources.entry(name.to_owned()).or_default().push(columns);
         }
     }
 
     /// A join with a name of its own; its columns are not known.
     pub(super) fn join(&mut self, alias: Option<&Alias>) {
         if let Some(alias) = alias.filter(|alias| alias.colnames.is_empty()) {
-            let unknown = Source::Columns(BTreeSet::new());
+            let unknown = Source::Columns(Output::default());
             self.sources.entry(alias.aliasname.clone()).or_default().push(unknown);
         }
     }
@@ -157,7 +174,7 @@ impl FieldCollector {
     /// An alias that names columns, too.
     pub(super) fn alias(&mut self, alias: &Alias) {
         if !alias.colnames.is_empty() {
-            let columns = Source::Columns(texts(&alias.colnames));
+            let columns = Source::Columns(texts(&alias.colnames).into());
             self.sources.entry(alias.aliasname.clone()).or_default().push(columns);
         }
     }
@@ -176,6 +193,19 @@ impl FieldCollector {
             tables,
         };
         fields.into_iter().zip(places).map(field).collect()
+    }
+
+    /// Whether a query has a column, for certain or if the table has it that is then added to `tables`.
+    fn has(&self, output: &Output, name: &str, tables: &mut BTreeSet<TableName>) -> bool {
+        if output.names.contains(name) {
+            return true;
+        }
+        // A name without a schema may be that of a WITH query.
+        let is_table =
+            |table: &&TableName| table.schema.is_some() || !self.with.contains_key(&table.name);
+        let all_of = output.all_of.as_ref().filter(is_table);
+        tables.extend(all_of.cloned());
+        all_of.is_some()
     }
 
     /// Checks the names of functions that are refused for good: only a column may have one, either for
@@ -206,11 +236,10 @@ impl FieldCollector {
                     tables.insert(table.clone());
                     true
                 }
-                Source::Columns(columns) => columns.contains(&used.name),
-                Source::With(name) => {
-                    let queries = self.with.get(name);
-                    queries.is_some_and(|all| all.iter().all(|known| known.contains(&used.name)))
-                }
+                Source::Columns(output) => self.has(output, &used.name, &mut tables),
+                Source::With(name) => self.with.get(name).is_some_and(|queries| {
+                    queries.iter().all(|output| self.has(output, &used.name, &mut tables))
+                }),
             };
             if !is_known {
                 return Some(BTreeSet::new());
@@ -236,17 +265,40 @@ pub(super) fn not_refused(name: &str, location: i32) -> Result<(), SqlFault> {
         .hint("if it is a column, write it with the name of its table in FROM, as in `t.name`"))
 }
 
-/// Returns the names of a query's columns, as far as it spells them out.
-fn output(query: Option<&Node>) -> BTreeSet<String> {
+/// Returns a query's columns, as far as it tells them.
+fn output(query: Option<&Node>) -> Output {
     let mut select = match query.and_then(|query| query.node.as_ref()) {
         Some(NodeEnum::SelectStmt(select)) => &**select,
-        _ => return BTreeSet::new(),
+        _ => return Output::default(),
     };
     // The leftmost arm of a UNION names the columns.
     while let Some(left) = &select.larg {
         select = left;
     }
-    named(select).collect()
+    Output { names: named(select).collect(), all_of: whole_table(select) }
+}
+
+/// Returns the table of `SELECT * FROM table`, whatever else it selects of that.
+fn whole_table(select: &SelectStmt) -> Option<TableName> {
+    let [Node { node: Some(NodeEnum::RangeVar(table)) }] = select.from_clause.as_slice() else {
+        return None;
+    };
+    let alias = table.alias.as_ref();
+    if !table.catalogname.is_empty() || alias.is_some_and(|alias| !alias.colnames.is_empty()) {
+        return None;
+    }
+    let name = alias.map_or(&table.relname, |alias| &alias.aliasname);
+    let is_star = |value: &Node| match &value.node {
+        Some(NodeEnum::ColumnRef(column)) => match column.fields.as_slice() {
+            [star] => sval(star).is_none(),
+            [source, star] => sval(source) == Some(name) && sval(star).is_none(),
+            _ => false,
+        },
+        _ => false,
+    };
+    let mut values = select.target_list.iter().filter_map(|node| target(node)?.val.as_deref());
+    let schema = Some(table.schemaname.clone()).filter(|schema| !schema.is_empty());
+    values.any(is_star).then(|| TableName { schema, name: table.relname.clone() })
 }
 
 fn named(select: &SelectStmt) -> impl Iterator<Item = String> {
@@ -318,7 +370,14 @@ mod tests {
             ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS f) x) FROM a x", "f:a"),
             // What a subquery spells out.
             ("SELECT q.f, q.g, q.h FROM (SELECT o.f, 1 AS g FROM orders o) q", "h:? f:orders"),
-            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:orders"),
+            ("SELECT q.f FROM (SELECT o.*, 1 AS g FROM sales.orders o) q", "f:sales.orders"),
+            ("SELECT q.f FROM (SELECT x.* FROM orders o) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders o (a)) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders, customers) q", "f:?"),
+            ("WITH q AS (SELECT * FROM orders) SELECT q.f FROM q", "f:orders"),
+            ("WITH r AS (SELECT 1 AS g), q AS (SELECT * FROM r) SELECT q.f FROM q", "f:?"),
+            ("WITH RECURSIVE q AS (SELECT * FROM q) SELECT q.f FROM q", "f:?"),
             ("SELECT q.f FROM (SELECT g AS f FROM orders UNION SELECT 1) q", ""),
             ("SELECT q.f FROM (SELECT 1 UNION SELECT g AS f FROM orders) q", "f:?"),
             ("SELECT q.a, q.f FROM (SELECT 1 AS f) q (a)", "f:?"),
@@ -360,13 +419,14 @@ mod tests {
             ("SELECT m.pg_rating FROM movies m", "pg_rating:movies"),
             ("SELECT movies.pg_rating FROM sales.movies", "pg_rating:sales.movies"),
             ("SELECT q.pg_rating FROM (SELECT pg_rating FROM movies) q", ""),
+            ("WITH q AS (SELECT * FROM movies) SELECT q.pg_rating FROM q", "pg_rating:movies"),
             ("SELECT orders.pg_column_size FROM orders", "pg_column_size:orders"),
         ];
         for (sql, expected) in cases {
             assert_eq!(fields(sql), expected, "{sql}");
         }
         for sql in [
-            "SELECT q.pg_rating FROM (SELECT * FROM movies) q",
+            "SELECT q.pg_rating FROM (SELECT * FROM movies, orders) q",
             "SELECT (m).pg_rating FROM movies m",
             "SELECT g.pg_rating FROM generate_series(1, 2) g",
             "SELECT m.pg_rating FROM movies m, generate_series(1, 2)",

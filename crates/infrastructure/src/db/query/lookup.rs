@@ -168,13 +168,12 @@ pub(super) async fn callable(
         let mut is_column = false;
         if !called.is_empty() && !field.tables.is_empty() {
             let key = (&field.name, &field.tables);
-            is_column = match columns.get(&key) {
-                Some(is_column) => *is_column,
-                None => {
-                    let is_column = have_column(connection, field).await?;
-                    columns.insert(key, is_column);
-                    is_column
-                }
+            is_column = if let Some(is_column) = columns.get(&key) {
+                *is_column
+            } else {
+                let is_column = have_column(connection, field).await?;
+                columns.insert(key, is_column);
+                is_column
             };
         }
         all.push(if is_column { Vec::new() } else { called });
