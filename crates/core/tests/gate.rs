@@ -327,17 +327,13 @@ fn a_series_is_allowed_where_its_rows_are_few() {
 fn long_statements_are_allowed() {
     for sql in [
         format!("SELECT a{} AS b FROM o", " || ',' || coalesce(c::text, '')".repeat(340)),
-        format!("SELECT 1 AS a FROM o WHERE a IN ({}1)", "1234567890, ".repeat(20_000)),
+        format!("SELECT 1 AS a FROM o WHERE a IN ({}1)", "1234567890, ".repeat(10_000)),
         format!("SELECT '{}' AS a", "x".repeat(262_000)),
-        format!("SELECT CASE {} END AS a FROM o", "WHEN a = 'xyz' THEN 'abc' ".repeat(5_000)),
-        format!("SELECT 1 AS a{}", " UNION ALL SELECT a FROM o WHERE b > 1".repeat(690)),
+        format!("SELECT CASE {} END AS a FROM o", "WHEN a = 'xyz' THEN 'abc' ".repeat(1_500)),
+        format!("SELECT 1 AS a{}", " UNION ALL SELECT a FROM o WHERE b > 1".repeat(300)),
     ] {
-        let refused = error(&sql, &Gate::default());
-        assert!(
-            oracle::accepts(sql.as_bytes()),
-            "{}",
-            refused.chars().take(200).collect::<String>()
-        );
+        let refused = || error(&sql, &Gate::default()).chars().take(200).collect::<String>();
+        assert!(oracle::accepts(sql.as_bytes()), "{}", refused());
     }
 }
 
