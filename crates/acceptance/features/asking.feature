@@ -452,3 +452,51 @@ Feature: Asking for a metric
       And the body does not mention "syntax"
       And the body does not mention "SQL"
       And no log line contains "Warning-4711"
+
+  Rule: What a query may hold
+
+    Background:
+      Given metricd is running
+
+    Scenario Outline: PostgreSQL's own: <what>
+      Given a metric with the query
+        """
+        <query>
+        """
+      When I ask for the metric "{id}"
+      Then its records are [<record>]
+
+      Examples:
+        | what                   | query                                                                                                                                                                     | record                             |
+        | a multirange           | SELECT '{[1,3),[5,7)}'::int4multirange AS m                                                                                                                               | {"m": "{[1,3),[5,7)}"}             |
+        | a day and a time       | SELECT timestamptz('2025-06-01'::date, '10:00'::time) AS t                                                                                                                | {"t": "2025-06-01T10:00:00+00:00"} |
+        | text search            | SELECT to_tsvector('english'::regconfig, 'Running dogs')::text AS v                                                                                                       | {"v": "'dog':2 'run':1"}           |
+        | a series over data     | SELECT count(*) AS n FROM generate_series((SELECT min(d) FROM (VALUES (date '2025-06-01')) v (d)), (SELECT max(d) FROM (VALUES (date '2025-06-04')) v (d)), '1 day') AS d | {"n": 4}                           |
+        | sixty numbers in a row | SELECT 1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1 AS n                                       | {"n": 60}                          |
+
+    # PostgreSQL has it from version 17 on.
+    @embedded
+    Scenario: JSON as a table
+      Given a metric with the query
+        """
+        SELECT jt.a, JSON_VALUE('{"b": 2}'::jsonb, '$.b' RETURNING int) AS b
+        FROM JSON_TABLE('[{"a": 1}]'::jsonb, '$[*]' COLUMNS (a int PATH '$.a')) AS jt
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"a": 1, "b": 2}]
+
+    # The embedded database can be asked by metricd alone.
+    @native
+    Scenario: A column may be called like a function that is refused
+      Given this SQL was run in the database
+        """
+        CREATE TABLE movies (pg_rating text);
+        INSERT INTO movies VALUES ('PG'), ('PG');
+        GRANT SELECT ON movies TO metricd_reader
+        """
+      And a metric with the query
+        """
+        SELECT m.pg_rating, count(*) AS n FROM movies m GROUP BY 1
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"pg_rating": "PG", "n": 2}]

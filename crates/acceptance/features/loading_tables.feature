@@ -113,6 +113,93 @@ Feature: Loading a table
         4,has 1 cells where the header has 2,2
         """
 
+  Rule: Nothing of a file is swallowed
+
+    Scenario: A quote that is not closed is refused with its line
+      Given the file "open.csv" is 'id,text\n1,a\n2,"oops\n3,b\n4,c\n'
+      When I run "metricd load {folder}/open.csv --table notes"
+      Then it exits with 65
+      And it says "line 3: a double quote opens a cell here and is not closed"
+      And it does not say "did not shut down cleanly"
+      When I run "metricd load {folder}/open.csv --table notes --skip-rejected"
+      Then it exits with 65
+
+    Scenario: So is one in a file from Windows
+      Given the file "open.csv" is 'id,text\r\n1,a\r\n2,"oops\r\n3,b\r\n4,c\r\n'
+      When I run "metricd load {folder}/open.csv --table notes"
+      Then it exits with 65
+      And it says "line 3: a double quote opens a cell here and is not closed"
+      And it does not say "did not shut down cleanly"
+      When I run "metricd load {folder}/open.csv --table notes --skip-rejected"
+      Then it exits with 65
+
+    Scenario: Text after a closing quote is kept aside with its row
+      Given the file "stray.csv" is 'id,text\n1,"a"\n2,"oops\n3,"b"\n4,c\n'
+      When I run "metricd load {folder}/stray.csv --table notes --format json"
+      Then it exits with 2
+      And it prints
+        """
+        {
+          "rows": 2, "rejected": 1, "written": false,
+          "first_rejected": [
+            {"line": 3, "reason": "has text after a closing quote in line 4; a quote inside quotes is written twice"}
+          ]
+        }
+        """
+      And it does not say "did not shut down cleanly"
+
+    Scenario: Lines of a file from Windows have their numbers
+      Given the file "windows.csv" is 'id,text\r\n1,"a\r\nb"\r\nx,c\r\n'
+      When I run "metricd load {folder}/windows.csv --table notes --type id=int8 --format json"
+      Then it exits with 2
+      And it prints
+        """
+        {"rejected": 1, "first_rejected": [{"line": 4, "reason": "id: `x` is not a valid int8"}]}
+        """
+
+    Scenario: A blank line in a file of one column is a row without a value
+      Given the file "emails.csv" is 'email\na@x\n\nb@x\n""\n'
+      When I run "metricd load {folder}/emails.csv --table emails"
+      Then it succeeds
+      And it prints "Loaded: 4 rows into public.emails."
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT email FROM emails ORDER BY email NULLS LAST
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"email": ""}, {"email": "a@x"}, {"email": "b@x"}, {"email": null}]
+
+    Scenario: A blank line in a file of several columns holds nothing
+      Given the file "pairs.csv" is 'a,b\n\n1,""\n\n2,3\n\n'
+      When I run "metricd load {folder}/pairs.csv --table pairs --format json"
+      Then it succeeds
+      And it prints
+        """
+        {"rows": 2, "columns": [{"name": "a", "type": "int8"}, {"name": "b", "type": "int8"}]}
+        """
+
+    Scenario: What metricd exports loads back
+      Given the file "first.jsonl" is
+        """
+        {"id": 1, "ok": true, "note": "a \"b\", c\n", "tags": {"a": [1, null]}, "at": "2025-06-01T12:00:00Z"}
+        {"id": 2, "ok": false, "note": "", "tags": [], "at": null}
+        {"id": 3, "ok": null, "note": null, "tags": null, "at": null}
+        """
+      And the file "second.csv" is 'id,ok,note,tags,at\r\n4,t,"a ""b"", c\n","{""a"": [1, null]}","2025-06-01 12:00:00+00"\r\n5,f,"",[],\r\n6,,,,\r\n'
+      When I run "metricd load {folder}/first.jsonl --table notes"
+      Then it succeeds
+      When I run "metricd load {folder}/second.csv --table notes --append"
+      Then it succeeds
+      Given metricd is running
+      And a metric with the query
+        """
+        SELECT count(*) AS rows, count(DISTINCT n) AS kinds
+        FROM (SELECT (ok, note, tags, at)::text AS n FROM notes) AS n
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"rows": 6, "kinds": 3}]
+
   Rule: A table that is there
 
     Background:

@@ -12,6 +12,7 @@ pub mod bind;
 pub mod catalog;
 pub mod compile;
 pub mod context;
+pub mod csv_records;
 pub mod error;
 mod error_chain;
 mod failed_query;

@@ -7,6 +7,8 @@ use chrono::{NaiveDate, NaiveTime};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::json_text::is_json;
+
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CellType {
@@ -66,7 +68,8 @@ impl CellType {
         Self::ALL.into_iter().find(|ty| ty.as_str() == word)
     }
 
-    /// Whether this type accepts a cell.
+    /// Whether this type accepts a cell of a column whose type is inferred: in one form only, so that what
+    /// the table gives back is what the file holds.
     #[must_use]
     pub fn takes(self, cell: Cell<'_>) -> bool {
         match cell {
@@ -89,6 +92,23 @@ impl CellType {
             Cell::Bool(_) => matches!(self, Self::Bool | Self::Text),
             Cell::Nested(_) => matches!(self, Self::Jsonb | Self::Text),
         }
+    }
+
+    /// Whether this type accepts a cell of a column whose type is given: what [`Self::takes`] accepts, and the
+    /// other forms in which PostgreSQL writes values of the type, as in `COPY … TO`.
+    #[must_use]
+    pub fn reads(self, cell: Cell<'_>) -> bool {
+        let more = match (self, cell) {
+            (Self::Bool, Cell::Plain(text)) => is_truth_value(text),
+            (Self::Numeric, Cell::Plain(text)) => is_no_finite_number(text) || is_long_number(text),
+            (Self::Date, Cell::Plain(text)) => is_any_day(text, LAST_YEAR_OF_DATE),
+            (Self::Timestamp, Cell::Plain(text)) => is_any_moment(text, is_time),
+            (Self::TimestampTz, Cell::Plain(text)) => is_any_moment(text, is_time_of_a_zone),
+            (Self::Jsonb, Cell::Plain(text) | Cell::Number(text)) => is_json(text),
+            (Self::Jsonb, Cell::Bool(_)) => true,
+            _ => false,
+        };
+        more || self.takes(cell)
     }
 
     /// Whether this type accepts a text that is neither a number nor a truth value.
@@ -245,45 +265,131 @@ fn is_date(text: &str) -> bool {
         && text.parse::<NaiveDate>().is_ok()
 }
 
-/// A day and a time of at most six digits below the second: PostgreSQL would round a seventh.
+/// A day and a time.
 fn is_timestamp(text: &str) -> bool {
-    if !text.is_ascii() || text.len() < 16 || !matches!(text.as_bytes()[10], b' ' | b'T') {
-        return false;
-    }
-    let (day, time) = (&text[..10], &text[11..]);
-    let fraction = time.split_once('.').map(|(_, fraction)| fraction);
-    is_date(day)
-        && fraction.is_none_or(|fraction| (1..=6).contains(&fraction.len()))
-        && ["%H:%M", "%H:%M:%S%.f"].iter().any(|form| {
-            time.as_bytes()[0].is_ascii_digit()
-                && NaiveTime::parse_from_str(time, form).is_ok()
-                && !time.contains(":60")
-        })
+    split_moment(text).is_some_and(|(day, time)| is_date(day) && is_time(time))
 }
 
-/// A [timestamp](is_timestamp) with `Z` or the hours, and perhaps minutes, that it is ahead of UTC.
+/// A day and a time with `Z` or the hours, and perhaps minutes and seconds, that it is ahead of UTC.
 fn is_instant(text: &str) -> bool {
-    if !text.is_ascii() {
-        return false;
+    split_moment(text).is_some_and(|(day, time)| is_date(day) && is_time_of_a_zone(time))
+}
+
+/// Splits at the blank or `T` between a day and a time.
+fn split_moment(text: &str) -> Option<(&str, &str)> {
+    text.split_once([' ', 'T']).filter(|_| text.is_ascii())
+}
+
+/// A time of at most six digits below the second: PostgreSQL would round a seventh.
+fn is_time(time: &str) -> bool {
+    let fraction = time.split_once('.').map(|(_, fraction)| fraction);
+    time.len() >= 5
+        && time.as_bytes()[0].is_ascii_digit()
+        && fraction.is_none_or(|fraction| (1..=6).contains(&fraction.len()))
+        && !time.contains(":60")
+        && ["%H:%M", "%H:%M:%S%.f"].iter().any(|form| NaiveTime::parse_from_str(time, form).is_ok())
+}
+
+/// A [time](is_time) with `Z` or the hours, and perhaps minutes and seconds, that it is ahead of UTC.
+fn is_time_of_a_zone(text: &str) -> bool {
+    if let Some(time) = text.strip_suffix('Z') {
+        return is_time(time);
     }
-    if let Some(local) = text.strip_suffix('Z') {
-        return is_timestamp(local);
-    }
-    let Some(sign) = text.get(11..).and_then(|time| time.rfind(['+', '-'])) else {
+    let Some(sign) = text.rfind(['+', '-']) else {
         return false;
     };
-    let (local, offset) = text.split_at(11 + sign);
-    let (hours, minutes) = match offset.len() {
-        3 => (&offset[1..], "00"),
-        5 => (&offset[1..3], &offset[3..]),
-        6 if offset.as_bytes()[3] == b':' => (&offset[1..3], &offset[4..]),
+    let (time, offset) = text.split_at(sign);
+    let parts = match offset.len() {
+        3 => [&offset[1..], "00", "00"],
+        5 => [&offset[1..3], &offset[3..], "00"],
+        6 if &offset[3..4] == ":" => [&offset[1..3], &offset[4..], "00"],
+        9 if &offset[3..4] == ":" && &offset[6..7] == ":" => {
+            [&offset[1..3], &offset[4..6], &offset[7..]]
+        }
         _ => return false,
     };
     let below = |text: &str, limit: u8| {
         text.bytes().all(|byte| byte.is_ascii_digit())
             && text.parse::<u8>().is_ok_and(|n| n < limit)
     };
-    is_timestamp(local) && below(hours, 16) && below(minutes, 60)
+    is_time(time) && below(parts[0], 16) && below(parts[1], 60) && below(parts[2], 60)
+}
+
+/// PostgreSQL's last year of a `date`.
+const LAST_YEAR_OF_DATE: i64 = 5_874_897;
+
+/// PostgreSQL's last whole year of a `timestamp`.
+const LAST_YEAR_OF_TIMESTAMP: i64 = 294_275;
+
+/// PostgreSQL's first whole year, before Christ.
+const FIRST_YEAR: i64 = 4_713;
+
+fn is_truth_value(text: &str) -> bool {
+    ["t", "f", "true", "false", "y", "n", "yes", "no", "on", "off", "1", "0"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word))
+}
+
+fn is_no_finite_number(text: &str) -> bool {
+    ["NaN", "Infinity", "-Infinity"].contains(&text)
+}
+
+/// A number without an exponent, of all the digits that a `numeric` can have.
+fn is_long_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let are_digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    !has_idle_zero(unsigned) && are_digits(whole, 131_000) && are_digits(fraction, 16_383)
+}
+
+fn is_infinite(text: &str) -> bool {
+    ["infinity", "-infinity"].contains(&text)
+}
+
+/// A day of any year up to `last_year`, perhaps before Christ, or none at all.
+fn is_any_day(text: &str, last_year: i64) -> bool {
+    let (day, is_before_christ) = match text.strip_suffix(" BC") {
+        Some(day) => (day, true),
+        None => (text, false),
+    };
+    is_infinite(text) || is_day_of(day, is_before_christ, last_year)
+}
+
+/// A day of any year and a time that `is_time` accepts, or a moment without an end.
+fn is_any_moment(text: &str, is_time: fn(&str) -> bool) -> bool {
+    let (moment, is_before_christ) = match text.strip_suffix(" BC") {
+        Some(moment) => (moment, true),
+        None => (text, false),
+    };
+    is_infinite(text)
+        || split_moment(moment).is_some_and(|(day, time)| {
+            is_day_of(day, is_before_christ, LAST_YEAR_OF_TIMESTAMP) && is_time(time)
+        })
+}
+
+fn is_day_of(text: &str, is_before_christ: bool, last_year: i64) -> bool {
+    let Some((year, day)) = text.split_once('-') else {
+        return false;
+    };
+    let is_written_out = (4..=7).contains(&year.len())
+        && day.len() == 5
+        && day.is_ascii()
+        && day.bytes().enumerate().all(|(at, byte)| at == 2 || byte.is_ascii_digit())
+        && day.as_bytes()[2] == b'-'
+        && year.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_written_out || year.len() > 4 && year.starts_with('0') {
+        return false;
+    }
+    let Ok(year) = year.parse::<i64>() else {
+        return false;
+    };
+    let last_year = if is_before_christ { FIRST_YEAR } else { last_year };
+    // The calendar repeats itself every 400 years, and there is no year 0.
+    let year_of_cycle = if is_before_christ { 1 - year } else { year }.rem_euclid(400);
+    (1..=last_year).contains(&year)
+        && format!("{:04}-{day}", 2_000 + year_of_cycle).parse::<NaiveDate>().is_ok()
 }
 
 #[cfg(test)]
@@ -357,6 +463,57 @@ mod tests {
             }
             assert_eq!(candidates.narrowest(), expected, "{cells:?}");
         }
+    }
+
+    #[test]
+    fn a_given_type_reads_what_postgresql_writes() {
+        use CellType::{Bool, Date, Int8, Jsonb, Numeric, Timestamp, TimestampTz};
+        for (ty, text) in [
+            (Bool, "t"),
+            (Bool, "f"),
+            (Bool, "YES"),
+            (Numeric, "NaN"),
+            (Numeric, "-Infinity"),
+            (Numeric, &"9".repeat(2_000)),
+            (Numeric, "1e+300"),
+            (Date, "infinity"),
+            (Date, "0044-03-15 BC"),
+            (Date, "0001-02-29 BC"),
+            (Date, "12345-01-31"),
+            (Timestamp, "-infinity"),
+            (Timestamp, "0044-03-15 12:00:00.5 BC"),
+            (Timestamp, "294275-12-31 23:59:59.999999"),
+            (TimestampTz, "0044-03-15 12:00:00+00 BC"),
+            (TimestampTz, "1890-01-01 00:00:00+00:53:28"),
+            (TimestampTz, "12345-01-31 00:00:00-03:30"),
+            (Jsonb, "{\"a\": 2}"),
+            (Jsonb, "null"),
+            (Jsonb, "\"a\""),
+        ] {
+            assert!(ty.reads(Cell::Plain(text)), "{ty} {text}");
+        }
+        for (ty, text) in [
+            (Bool, "tr"),
+            (Bool, "2"),
+            (Int8, "NaN"),
+            (Numeric, "nano"),
+            (Date, "0000-01-01"),
+            (Date, "0002-02-29 BC"),
+            (Date, "12345-02-30"),
+            (Date, "5874898-01-01"),
+            (Date, "02025-01-01"),
+            (Date, "4800-01-01 BC"),
+            (Timestamp, "12345-01-01 25:00"),
+            (Timestamp, "2025-06-01 12:00:00+00"),
+            (TimestampTz, "12345-01-01 00:00:00"),
+            (TimestampTz, "2025-06-01 00:00:00+00:53:61"),
+            (Jsonb, "a"),
+            (Jsonb, "{\"a\": \"\\u0000\"}"),
+        ] {
+            assert!(!ty.reads(Cell::Plain(text)), "{ty} {text}");
+        }
+        assert!(Jsonb.reads(Cell::Number("5")) && Jsonb.reads(Cell::Bool(true)));
+        assert!(!Jsonb.reads(Cell::Quoted("a")) && !Bool.reads(Cell::Quoted("t")));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod changes;
 pub mod claim;
 pub mod idempotency;
 pub mod ids;
+mod json_text;
 pub mod layout;
 pub mod metric;
 pub mod parameters;

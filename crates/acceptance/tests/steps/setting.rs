@@ -187,5 +187,5 @@ fn no_folder(world: &mut World, name: String) -> Step {
 
 /// Texts in a table have no line breaks of their own.
 fn unescaped(text: &str) -> String {
-    text.replace("\\n", "\n")
+    text.replace("\\n", "\n").replace("\\r", "\r")
 }

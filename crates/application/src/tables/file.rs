@@ -40,6 +40,15 @@ pub enum TableFileError {
     /// There is no first line.
     #[error("the file is empty: its first line has to name the columns")]
     NoHeader,
+    /// Its last cell is quoted without an end.
+    #[error(
+        "line {line}: a double quote opens a cell here and is not closed, so that the rest of the file \
+         would be in this cell; a quote inside quotes is written twice"
+    )]
+    UnclosedQuote {
+        /// The line where the quote opens, from 1.
+        line: u64,
+    },
     /// A header names no column.
     #[error("the header of column {position}, `{header}`, {source}")]
     Nameless {

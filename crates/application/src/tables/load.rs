@@ -235,9 +235,16 @@ struct Column {
     /// The type in an existing table.
     stored: Option<String>,
     text_since: Option<u64>,
+    /// Whether an empty text is a value; else a quoted empty cell is null, too.
+    takes_empty: bool,
 }
 
 impl Column {
+    /// Returns the text of a cell for the table; `None` for null.
+    fn value<'r>(&self, row: &'r Row, at: usize) -> Option<Cell<'r>> {
+        row.cell(at).filter(|cell| self.takes_empty || *cell != Cell::Plain(""))
+    }
+
     fn into_loaded(self) -> LoadedColumn {
         let ty = self.stored.unwrap_or_else(|| self.ty.to_string());
         let Self { header, name, text_since, .. } = self;
@@ -260,7 +267,8 @@ fn survey(
             seen.resize(width, Default::default());
         }
         for (at, (candidates, text_since)) in seen.iter_mut().enumerate() {
-            let Some(cell) = row.cell(at) else { continue };
+            // Many programs quote every cell, those without a value too.
+            let Some(cell) = row.cell(at).filter(|cell| *cell != Cell::Plain("")) else { continue };
             let was_text = candidates.narrowest() == CellType::Text;
             let before = *candidates;
             candidates.see(cell);
@@ -287,7 +295,8 @@ fn survey(
         let given = types.get(&name).copied();
         let ty = given.unwrap_or_else(|| candidates.narrowest());
         let text_since = text_since.filter(|_| given.is_none());
-        columns.push(Column { header: header.clone(), name, ty, stored: None, text_since });
+        let (header, takes_empty) = (header.clone(), ty == CellType::Text);
+        columns.push(Column { header, name, ty, stored: None, text_since, takes_empty });
     }
     if columns.is_empty() {
         return Err(LoadTableError::NoColumns);
@@ -340,6 +349,7 @@ fn fit(
         match stored.columns.iter().find(|stored| stored.name == column.name) {
             Some(stored) => {
                 column.ty = taken_by(&stored.ty);
+                column.takes_empty = has_empty_value(&stored.ty);
                 column.stored = Some(stored.ty.clone());
                 column.text_since = None;
             }
@@ -358,8 +368,21 @@ fn taken_by(ty: &str) -> CellType {
     match ty {
         "int2" | "int4" => CellType::Int8,
         "float4" | "float8" => CellType::Numeric,
+        "json" => CellType::Jsonb,
         _ => CellType::from_word(ty).unwrap_or(CellType::Text),
     }
+}
+
+/// Whether an empty text is a value of this PostgreSQL type; a type that is not known is asked.
+fn has_empty_value(ty: &str) -> bool {
+    let is_text = taken_by(ty) == CellType::Text;
+    let never = [
+        "time", "timetz", "interval", "money", "inet", "cidr", "macaddr", "macaddr8", "point",
+        "line", "lseg", "box", "path", "polygon", "circle", "jsonpath", "oid", "pg_lsn", "xid",
+        "xid8", "cid", "tid",
+    ];
+    // An array's name begins with `_`.
+    is_text && !never.contains(&ty) && !ty.starts_with('_') && !ty.ends_with("range")
 }
 
 /// The rows of a file, as they are copied into a table.
@@ -390,8 +413,9 @@ impl Rows<'_> {
                 Some(Err(rejected)) => rejected,
                 Some(Ok(row)) => match fault(row, self.columns) {
                     None => {
-                        (0..self.columns.len())
-                            .for_each(|at| sink.cell(row.cell(at).map(Cell::text)));
+                        for (at, column) in self.columns.iter().enumerate() {
+                            sink.cell(column.value(row, at).map(Cell::text));
+                        }
                         sink.end();
                         return Ok(true);
                     }
@@ -410,9 +434,9 @@ impl Rows<'_> {
 /// Returns why a row is rejected.
 fn fault(row: &Row, columns: &[Column]) -> Option<String> {
     columns.iter().enumerate().find_map(|(at, column)| {
-        let cell = row.cell(at)?;
+        let cell = column.value(row, at)?;
         let (name, ty) = (&column.name, column.ty);
-        if !ty.takes(cell) {
+        if !ty.reads(cell) {
             let short: String = cell.text().chars().take(60).collect();
             return Some(format!("{name}: `{short}` is not a valid {ty}"));
         }

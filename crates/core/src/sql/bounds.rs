@@ -1,5 +1,5 @@
-//! Bounds the calls whose cost is a number that they are given: `repeat`, `lpad`, `rpad`, `format` and
-//! `generate_series`, and the padding types.
+//! Bounds the calls whose cost is a number that they are given: `repeat`, `lpad`, `rpad` and `format`, and
+//! the padding types. `generate_series` is in `series`.
 //!
 //! What a single statement can still pile up (a text that is joined to itself over and over,
 //! `replace` of one letter by many) ends at PostgreSQL's own limit of 1 GB for a value. A
@@ -13,20 +13,14 @@ use pg_query::{
 
 use super::{
     error::SqlFault,
-    estimates::{self, Estimator, ParameterKind, Span, longest_window},
-    intervals::HOUR,
+    estimates::{Estimator, ParameterKind},
+    series,
     tree::{builtin_name, cast_parts, string_constant},
     walk::{SqlNode, Visitor, walk},
 };
 
 /// The most characters that one call may repeat or pad to.
 const MAX_LENGTH: f64 = 10_000.0;
-
-/// The most rows of one series of numbers with constant bounds.
-const MAX_ROWS: f64 = 10_000.0;
-
-/// The most days that a constant may be away from another day.
-const MAX_DISTANCE: f64 = 40_000.0;
 
 /// Checks a call of a function whose arguments bound its cost; lets any other pass.
 pub(super) fn check(call: &FuncCall, parameters: &[ParameterKind]) -> Result<(), SqlFault> {
@@ -45,7 +39,7 @@ pub(super) fn check(call: &FuncCall, parameters: &[ParameterKind]) -> Result<(),
                 .hint(format!("write a number of at most {MAX_LENGTH}")))
         }
         ("format", args) => format_width(call, args).and_then(|()| once(name, call, args)),
-        ("generate_series", args) => series(&known, call, args),
+        ("generate_series", args) => series::check(&known, call, args),
         _ => Ok(()),
     }
 }
@@ -112,79 +106,6 @@ fn format_width(call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
         }
     }
     Ok(())
-}
-
-/// Checks that a series has few rows, whatever a row of a table says.
-fn series(known: &Estimator<'_>, call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
-    let refuse =
-        |message: &str, hint: String| Err(SqlFault::new(call.location, message).hint(hint));
-    let (from, to, step) = match args {
-        [from, to] => (from, to, None),
-        [from, to, step] | [from, to, step, _] => (from, to, Some(step)),
-        _ => {
-            return refuse(
-                "generate_series() takes two or three arguments",
-                "write generate_series(first, last, step)".into(),
-            );
-        }
-    };
-    let number = |node: &Node| known.number(node);
-    let step_number = step.map_or(Some(Span::of(1.0)), number);
-    if let (Some(from), Some(to), Some(step)) = (number(from), number(to), step_number) {
-        let rows = rows(from, to, step);
-        let of_window = from.of_window || to.of_window;
-        // From the first day to the last, and one more at either side.
-        let most = if of_window { longest_window() + 3.0 } else { MAX_ROWS };
-        if rows <= most {
-            return Ok(());
-        }
-        return refuse(
-            "this generate_series() has too many rows",
-            format!("a series of numbers has at most {MAX_ROWS}, with constant bounds"),
-        );
-    }
-    let days = "write both bounds with :start_date, :end_date, CURRENT_DATE or constants of the \
-                years 1900 to 2100, and a step such as '1 day'; what a column or a subquery \
-                says is no bound";
-    let Some(step) = step else {
-        return refuse(
-            "the bounds of this generate_series() are not constants",
-            format!(
-                "a series of numbers has constant bounds and at most {MAX_ROWS} rows, or goes \
-                 up to :day_range; for days, {days}"
-            ),
-        );
-    };
-    match estimates::interval(step) {
-        None => {
-            return refuse(
-                "the bounds or the step of this generate_series() are not constants",
-                format!("for days, {days}"),
-            );
-        }
-        Some(step) if step.abs() < HOUR => {
-            return refuse(
-                "the step of this generate_series() is shorter than an hour",
-                "write a step such as '1 hour' or '1 day'".into(),
-            );
-        }
-        Some(_) => {}
-    }
-    let near = |day: &Node| known.day(day).is_some_and(|away| away <= MAX_DISTANCE);
-    if near(from) && near(to) && args.get(3).is_none_or(|zone| known.zone(zone)) {
-        return Ok(());
-    }
-    refuse("the bounds of this generate_series() are not constants", days.into())
-}
-
-fn rows(from: Span, to: Span, step: Span) -> f64 {
-    if step.low > 0.0 {
-        (to.high - from.low) / step.low + 1.0
-    } else if step.high < 0.0 {
-        (from.high - to.low) / -step.high + 1.0
-    } else {
-        f64::INFINITY
-    }
 }
 
 /// The text of a constant, with or without a cast to text.

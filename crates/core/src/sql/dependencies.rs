@@ -33,7 +33,7 @@ impl Template {
     /// Returns what the statement reads. In doubt it is the whole table.
     #[must_use]
     pub fn dependencies(&self) -> Vec<TableDependency> {
-        let narrowed = stack::deep(|| narrowed(self)).unwrap_or_default();
+        let narrowed = stack::deep(&self.sql, || narrowed(self)).unwrap_or_default();
         let reading = |table: &TableName| {
             let query_ids =
                 narrowed.get(&table.name).filter(|_| is_records(table)).cloned().flatten();

@@ -24,6 +24,7 @@ use super::{
     parameter::{Parameter, ParameterSource, ParameterType},
     placeholders::{Placeholders, Printed},
     scan::{self, NamedPlaceholder, PlaceholderSource},
+    series,
     special_dates::{self, SpecialDateLiteral},
     stack,
     table_name::TableName,
@@ -67,7 +68,7 @@ impl Draft {
     /// When it is not one SELECT of PostgreSQL's grammar, holds an unknown placeholder, or anything
     /// that a query may not hold.
     pub fn parse(sql: &str, gate: &Gate) -> Result<Self, SqlError> {
-        stack::deep(|| parse(sql, gate)).map_err(|fault| fault.in_text(sql))
+        stack::deep(sql, || parse(sql, gate)).map_err(|fault| fault.in_text(sql))
     }
 
     /// Returns the statement with a `$n` for every slot and candidate, and for every upper bound whose type
@@ -111,7 +112,8 @@ impl Draft {
             return Err(SqlFault::new(0_usize, message).in_text(&self.text));
         }
         let text = self.text.clone();
-        stack::deep(|| self.with_types(inferred, false)).map_err(|fault| fault.in_text(&text))
+        stack::deep(&text, || self.with_types(inferred, false))
+            .map_err(|fault| fault.in_text(&text))
     }
 
     /// Builds the template without a database: every literal has the type of its cast, else `date` or that
@@ -122,7 +124,8 @@ impl Draft {
     pub fn assume(self) -> Result<Template, SqlError> {
         let inferred: Vec<_> = self.printed.parameters.iter().map(|p| Some(p.ty)).collect();
         let text = self.text.clone();
-        stack::deep(|| self.with_types(&inferred, true)).map_err(|fault| fault.in_text(&text))
+        stack::deep(&text, || self.with_types(&inferred, true))
+            .map_err(|fault| fault.in_text(&text))
     }
 
     fn with_types(
@@ -256,6 +259,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named, sql)?;
     notes.extend(rest);
     let upper_bounds = last_day::find(&mut tree, &mut placeholders, &candidates)?;
+    series::guard(&mut tree)?;
 
     let printed = placeholders.print(&tree)?;
     let (text, gate) = (sql.to_owned(), gate.clone());

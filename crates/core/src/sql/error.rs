@@ -67,12 +67,23 @@ impl From<i32> for Offset {
 /// Returns the line and column, both from 1, of a byte offset. An offset inside a character is that
 /// character.
 pub(super) fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
-    let before =
-        text.char_indices().take_while(|(start, c)| start + c.len_utf8() <= offset).map(|(_, c)| c);
-    before.fold((1, 1), |(line, column), c| match c {
-        '\n' => (line + 1, 1),
-        _ => (line, column + 1),
-    })
+    lines_and_columns(text, &[offset])[0]
+}
+
+/// Returns the line and column, both from 1, of each byte offset.
+pub(super) fn lines_and_columns(text: &str, offsets: &[usize]) -> Vec<(u32, u32)> {
+    let mut order: Vec<usize> = (0..offsets.len()).collect();
+    order.sort_unstable_by_key(|at| offsets[*at]);
+    let mut places = vec![(1, 1); offsets.len()];
+    let mut letters = text.char_indices().peekable();
+    let mut place = (1, 1);
+    for at in order {
+        while let Some((_, c)) = letters.next_if(|(start, c)| start + c.len_utf8() <= offsets[at]) {
+            place = if c == '\n' { (place.0 + 1, 1) } else { (place.0, place.1 + 1) };
+        }
+        places[at] = place;
+    }
+    places
 }
 
 #[cfg(test)]
@@ -82,8 +93,13 @@ mod tests {
     #[test]
     fn places_are_lines_and_characters() {
         let text = "ab\nçd\n\nx";
-        let places: Vec<_> =
-            [0, 1, 2, 3, 4, 5, 6, 7, 8, 99].map(|at| line_and_column(text, at)).into();
+        let offsets = [0, 1, 2, 3, 4, 5, 6, 7, 8, 99];
+        let places: Vec<_> = offsets.map(|at| line_and_column(text, at)).into();
+        let mut backwards = offsets;
+        backwards.reverse();
+        let mut together = lines_and_columns(text, &backwards);
+        together.reverse();
+        assert_eq!(together, places);
         assert_eq!(
             places,
             [(1, 1), (1, 2), (1, 3), (2, 1), (2, 1), (2, 2), (2, 3), (3, 1), (4, 1), (4, 2)]

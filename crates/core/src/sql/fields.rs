@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pg_query::{
     Node, NodeEnum,
-    protobuf::{Alias, ColumnRef, RangeFunction, RangeSubselect, RangeVar, SelectStmt},
+    protobuf::{Alias, ColumnRef, JsonTable, RangeFunction, RangeSubselect, RangeVar, SelectStmt},
 };
 
 use super::{
-    error::{Offset, line_and_column},
+    error::{Offset, SqlFault, lines_and_columns},
+    lists::LISTS,
     names::column_name,
     table_name::TableName,
     tree::{sval, target},
@@ -39,7 +40,7 @@ pub(super) struct FieldCollector {
     /// The tables, subqueries and functions that a query refers to by a name.
     sources: BTreeMap<String, Vec<Source>>,
     /// The columns of WITH queries that are known, by the queries' names.
-    with: BTreeMap<String, Vec<BTreeSet<String>>>,
+    with: BTreeMap<String, Vec<Output>>,
     /// Whether an item in FROM has a name that only PostgreSQL knows.
     has_unnamed: bool,
     used: Vec<Used>,
@@ -66,7 +67,22 @@ enum Source {
     Table(TableName),
     With(String),
     /// What has these columns, and perhaps others.
-    Columns(BTreeSet<String>),
+    Columns(Output),
+}
+
+/// The columns of a query, as far as they are known.
+#[derive(Debug, Default)]
+struct Output {
+    /// Those that it spells out.
+    names: BTreeSet<String>,
+    /// The table of which it has all columns, by `SELECT *`.
+    all_of: Option<TableName>,
+}
+
+impl From<BTreeSet<String>> for Output {
+    fn from(names: BTreeSet<String>) -> Self {
+        Self { names, all_of: None }
+    }
 }
 
 impl FieldCollector {
@@ -105,7 +121,7 @@ impl FieldCollector {
 
     /// A WITH query.
     pub(super) fn with(&mut self, name: &str, columns: &[Node], query: Option<&Node>) {
-        let known = if columns.is_empty() { output(query) } else { texts(columns) };
+        let known = if columns.is_empty() { output(query) } else { texts(columns).into() };
         self.with.entry(name.to_owned()).or_default().push(known);
     }
 
@@ -131,14 +147,26 @@ impl FieldCollector {
             Some(NodeEnum::ColumnDef(column)) => Some(column.colname.clone()),
             _ => None,
         };
-        let columns = function.coldeflist.iter().filter_map(column).collect();
-        self.sources.entry(alias.aliasname.clone()).or_default().push(Source::Columns(columns));
+        let columns: BTreeSet<_> = function.coldeflist.iter().filter_map(column).collect();
+        let columns = Source::Columns(columns.into());
+        self.sources.entry(alias.aliasname.clone()).or_default().push(columns);
+    }
+
+    /// A `JSON_TABLE` in FROM, which names its columns.
+    pub(super) fn json_table(&mut self, table: &JsonTable) {
+        let name = table.alias.as_ref().map_or("json_table", |alias| &alias.aliasname);
+        if table.alias.as_ref().is_none_or(|alias| alias.colnames.is_empty()) {
+            let mut columns = BTreeSet::new();
+            json_columns(&table.columns, &mut columns);
+            let columns = Source::Columns(columns.into());
+            self.sources.entry(name.to_owned()).or_default().push(columns);
+        }
     }
 
     /// A join with a name of its own; its columns are not known.
     pub(super) fn join(&mut self, alias: Option<&Alias>) {
         if let Some(alias) = alias.filter(|alias| alias.colnames.is_empty()) {
-            let unknown = Source::Columns(BTreeSet::new());
+            let unknown = Source::Columns(Output::default());
             self.sources.entry(alias.aliasname.clone()).or_default().push(unknown);
         }
     }
@@ -146,19 +174,48 @@ impl FieldCollector {
     /// An alias that names columns, too.
     pub(super) fn alias(&mut self, alias: &Alias) {
         if !alias.colnames.is_empty() {
-            let columns = Source::Columns(texts(&alias.colnames));
+            let columns = Source::Columns(texts(&alias.colnames).into());
             self.sources.entry(alias.aliasname.clone()).or_default().push(columns);
         }
     }
 
     /// Returns the names that may be calls, with their positions in `text`, in its order.
     pub(super) fn in_text(&self, text: &str) -> Vec<FieldName> {
-        let field = |used: &Used| {
-            let tables = self.tables(used)?;
-            let (line, column) = line_and_column(text, Offset::from(used.location).0);
-            Some(FieldName { name: used.name.clone(), line, column, tables })
+        let uncertain = |used| self.tables(used).map(|tables| (used, tables));
+        let fields: Vec<(&Used, _)> = self.used.iter().filter_map(uncertain).collect();
+        let offsets: Vec<_> =
+            fields.iter().map(|(used, _)| Offset::from(used.location).0).collect();
+        let places = lines_and_columns(text, &offsets);
+        let field = |((used, tables), (line, column)): ((&Used, _), _)| FieldName {
+            name: used.name.clone(),
+            line,
+            column,
+            tables,
         };
-        self.used.iter().filter_map(field).collect()
+        fields.into_iter().zip(places).map(field).collect()
+    }
+
+    /// Whether a query has a column, for certain or if the table has it that is then added to `tables`.
+    fn has(&self, output: &Output, name: &str, tables: &mut BTreeSet<TableName>) -> bool {
+        if output.names.contains(name) {
+            return true;
+        }
+        // A name without a schema may be that of a WITH query.
+        let is_table =
+            |table: &&TableName| table.schema.is_some() || !self.with.contains_key(&table.name);
+        let all_of = output.all_of.as_ref().filter(is_table);
+        tables.extend(all_of.cloned());
+        all_of.is_some()
+    }
+
+    /// Checks the names of functions that are refused for good: only a column may have one, either for
+    /// certain or of tables that the database can be asked about.
+    ///
+    /// # Errors
+    /// Where such a name may be a call.
+    pub(super) fn check_refused(&self) -> Result<(), SqlFault> {
+        let is_call = |used: &&Used| self.tables(used).is_some_and(|tables| tables.is_empty());
+        self.used.iter().filter(is_call).try_for_each(|used| not_refused(&used.name, used.location))
     }
 
     /// Returns the tables that must have it as a column; an empty set if unknown, `None` if it is a
@@ -179,11 +236,10 @@ impl FieldCollector {
                     tables.insert(table.clone());
                     true
                 }
-                Source::Columns(columns) => columns.contains(&used.name),
-                Source::With(name) => {
-                    let queries = self.with.get(name);
-                    queries.is_some_and(|all| all.iter().all(|known| known.contains(&used.name)))
-                }
+                Source::Columns(output) => self.has(output, &used.name, &mut tables),
+                Source::With(name) => self.with.get(name).is_some_and(|queries| {
+                    queries.iter().all(|output| self.has(output, &used.name, &mut tables))
+                }),
             };
             if !is_known {
                 return Some(BTreeSet::new());
@@ -193,17 +249,56 @@ impl FieldCollector {
     }
 }
 
-/// Returns the names of a query's columns, as far as it spells them out.
-fn output(query: Option<&Node>) -> BTreeSet<String> {
+/// Checks that a name after a dot is not that of a refused function.
+///
+/// # Errors
+/// When it is.
+pub(super) fn not_refused(name: &str, location: i32) -> Result<(), SqlFault> {
+    let Some(reason) = LISTS.refused_field(name) else {
+        return Ok(());
+    };
+    let message = format!(
+        "a column must not be called {name} here: without such a column it calls the function \
+         {name}(), and {reason}"
+    );
+    Err(SqlFault::new(location, message)
+        .hint("if it is a column, write it with the name of its table in FROM, as in `t.name`"))
+}
+
+/// Returns a query's columns, as far as it tells them.
+fn output(query: Option<&Node>) -> Output {
     let mut select = match query.and_then(|query| query.node.as_ref()) {
         Some(NodeEnum::SelectStmt(select)) => &**select,
-        _ => return BTreeSet::new(),
+        _ => return Output::default(),
     };
     // The leftmost arm of a UNION names the columns.
     while let Some(left) = &select.larg {
         select = left;
     }
-    named(select).collect()
+    Output { names: named(select).collect(), all_of: whole_table(select) }
+}
+
+/// Returns the table of `SELECT * FROM table`, whatever else it selects of that.
+fn whole_table(select: &SelectStmt) -> Option<TableName> {
+    let [Node { node: Some(NodeEnum::RangeVar(table)) }] = select.from_clause.as_slice() else {
+        return None;
+    };
+    let alias = table.alias.as_ref();
+    if !table.catalogname.is_empty() || alias.is_some_and(|alias| !alias.colnames.is_empty()) {
+        return None;
+    }
+    let name = alias.map_or(&table.relname, |alias| &alias.aliasname);
+    let is_star = |value: &Node| match &value.node {
+        Some(NodeEnum::ColumnRef(column)) => match column.fields.as_slice() {
+            [star] => sval(star).is_none(),
+            [source, star] => sval(source) == Some(name) && sval(star).is_none(),
+            _ => false,
+        },
+        _ => false,
+    };
+    let mut values = select.target_list.iter().filter_map(|node| target(node)?.val.as_deref());
+    let schema = Some(table.schemaname.clone()).filter(|schema| !schema.is_empty());
+    values.any(is_star).then(|| TableName { schema, name: table.relname.clone() })
 }
 
 fn named(select: &SelectStmt) -> impl Iterator<Item = String> {
@@ -219,6 +314,19 @@ fn named(select: &SelectStmt) -> impl Iterator<Item = String> {
             _ => None,
         }
     })
+}
+
+/// Adds the columns of a `JSON_TABLE`, with those of its nested paths, to `names`.
+fn json_columns(columns: &[Node], names: &mut BTreeSet<String>) {
+    for column in columns {
+        if let Some(NodeEnum::JsonTableColumn(column)) = &column.node {
+            // A nested path has columns and no name.
+            if column.columns.is_empty() {
+                names.insert(column.name.clone());
+            }
+            json_columns(&column.columns, names);
+        }
+    }
 }
 
 fn texts(nodes: &[Node]) -> BTreeSet<String> {
@@ -262,7 +370,14 @@ mod tests {
             ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS f) x) FROM a x", "f:a"),
             // What a subquery spells out.
             ("SELECT q.f, q.g, q.h FROM (SELECT o.f, 1 AS g FROM orders o) q", "h:? f:orders"),
-            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:orders"),
+            ("SELECT q.f FROM (SELECT o.*, 1 AS g FROM sales.orders o) q", "f:sales.orders"),
+            ("SELECT q.f FROM (SELECT x.* FROM orders o) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders o (a)) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders, customers) q", "f:?"),
+            ("WITH q AS (SELECT * FROM orders) SELECT q.f FROM q", "f:orders"),
+            ("WITH r AS (SELECT 1 AS g), q AS (SELECT * FROM r) SELECT q.f FROM q", "f:?"),
+            ("WITH RECURSIVE q AS (SELECT * FROM q) SELECT q.f FROM q", "f:?"),
             ("SELECT q.f FROM (SELECT g AS f FROM orders UNION SELECT 1) q", ""),
             ("SELECT q.f FROM (SELECT 1 UNION SELECT g AS f FROM orders) q", "f:?"),
             ("SELECT q.a, q.f FROM (SELECT 1 AS f) q (a)", "f:?"),
@@ -282,6 +397,11 @@ mod tests {
             ("SELECT d.d, d.f FROM generate_series(1, 2) d", "d:? f:?"),
             ("SELECT d.n, d.f FROM generate_series(1, 2) d (n)", "f:?"),
             ("SELECT r.a, r.f FROM json_to_record('{}') AS r (a int)", "f:?"),
+            (
+                "SELECT j.a, j.e, j.f FROM JSON_TABLE('{}', '$' COLUMNS (a int, NESTED '$.b' COLUMNS (e int))) j",
+                "f:?",
+            ),
+            ("SELECT json_table.a FROM JSON_TABLE('{}', '$' COLUMNS (a int))", ""),
             // What has no name here may have any.
             ("SELECT o.f FROM orders o, generate_series(1, 2)", "f:?"),
             ("SELECT j.f FROM (a JOIN b ON true) AS j", "f:?"),
@@ -290,6 +410,29 @@ mod tests {
         ];
         for (sql, expected) in cases {
             assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_column_may_be_called_like_a_refused_function_where_it_is_one() {
+        let cases = [
+            ("SELECT m.pg_rating FROM movies m", "pg_rating:movies"),
+            ("SELECT movies.pg_rating FROM sales.movies", "pg_rating:sales.movies"),
+            ("SELECT q.pg_rating FROM (SELECT pg_rating FROM movies) q", ""),
+            ("WITH q AS (SELECT * FROM movies) SELECT q.pg_rating FROM q", "pg_rating:movies"),
+            ("SELECT orders.pg_column_size FROM orders", "pg_column_size:orders"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+        for sql in [
+            "SELECT q.pg_rating FROM (SELECT * FROM movies, orders) q",
+            "SELECT (m).pg_rating FROM movies m",
+            "SELECT g.pg_rating FROM generate_series(1, 2) g",
+            "SELECT m.pg_rating FROM movies m, generate_series(1, 2)",
+        ] {
+            let error = Draft::parse(sql, &Gate::default()).unwrap_err().to_string();
+            assert!(error.contains("must not be called pg_rating here"), "{error}");
         }
     }
 

@@ -47,7 +47,7 @@ impl Gate {
     /// # Errors
     /// When it holds anything that a query may not hold now. Positions are those of the template.
     pub fn recheck(&self, template: &Template) -> Result<Contents, SqlError> {
-        stack::deep(|| self.recheck_on_this_stack(template))
+        stack::deep(&template.sql, || self.recheck_on_this_stack(template))
             .map_err(|fault| fault.in_text(&template.sql))
     }
 
@@ -81,15 +81,21 @@ impl Gate {
             CallableKind::Function => (format!("calls the function {name}()"), "sql.functions"),
             CallableKind::Type => (format!("casts to the type {name}"), "sql.types"),
         };
+        let reason = LISTS.refused_field(&called.name);
+        let why = reason.map_or("which is not allowed in queries".to_owned(), |reason| {
+            format!("which can never be called here: {reason}")
+        });
         Err(SqlError {
             message: format!(
-                "without a column {} of a table or subquery that is named here it {what}, which is not \
-                 allowed in queries",
+                "without a column {} of a table or subquery that is named here it {what}, {why}",
                 field.name
             ),
             line: field.line,
             column: field.column,
-            hint: Some(format!("an operator can allow it with {setting} in the settings")),
+            hint: match reason {
+                Some(_) => None,
+                None => Some(format!("an operator can allow it with {setting} in the settings")),
+            },
         })
     }
 

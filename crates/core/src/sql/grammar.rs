@@ -15,10 +15,14 @@ use super::{
 };
 
 /// The most bytes of SQL.
-pub(super) const MAX_BYTES: usize = 64 * 1024;
+pub(super) const MAX_BYTES: usize = 256 * 1024;
 
-/// The most levels of a parse tree. The parser's own messages have twice as many and end at 100.
+/// The most levels of a parse tree, chains left out.
 pub(super) const MAX_DEPTH: usize = 45;
+
+/// The most operators, or set operations, that follow one another. The parser's own stack has room for a few
+/// more, in every build.
+pub(super) const MAX_CHAIN: usize = 700;
 
 /// Parses the author's text, with `$n` for its placeholders, to its one SELECT.
 pub(super) fn parse(text: &str, scanned: &Scanned) -> Result<Node, SqlFault> {
@@ -70,7 +74,14 @@ struct Strip;
 
 impl Visitor for Strip {
     fn number(&mut self, field: &'static str, value: &mut i32) {
-        let fields = ["location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"];
+        let fields = [
+            "location",
+            "list_start",
+            "list_end",
+            "rexpr_list_start",
+            "rexpr_list_end",
+            "name_location",
+        ];
         if fields.contains(&field) {
             *value = 0;
         }
@@ -94,10 +105,11 @@ fn unstable() -> SqlFault {
 
 /// Returns the fault of a tree deeper than [`MAX_DEPTH`].
 pub(super) fn depth_fault() -> SqlFault {
-    let message = format!("this query is nested too deeply: more than {MAX_DEPTH} levels");
+    let message = format!(
+        "this query is nested too deeply: more than {MAX_DEPTH} levels, or {MAX_CHAIN} operators in a row"
+    );
     SqlFault::new(0_usize, message).hint(
-        "about 15 subqueries, or 40 operators, joins or CASE branches in a row, are the most; \
-         split it into CTEs",
+        "about 15 subqueries, or 40 joins or CASE branches in a row, are the most; split it into CTEs",
     )
 }
 
@@ -142,14 +154,19 @@ fn syntax_fault(text: &str, scanned: &Scanned, error: &pg_query::Error) -> SqlFa
 }
 
 /// Returns the offset of the token at which the parser failed: the first one of that text up to which the
-/// statement fails in the same way.
+/// statement fails in the same way. Up to every later one it does, too.
 fn offending_token(sql: &str, message: &str) -> Option<usize> {
     let near = message.split_once("at or near \"")?.1.strip_suffix('"')?;
-    tokens(sql).ok()?.iter().filter(|token| slice(sql, token) == near).find_map(|token| {
-        let upto = pg_query::parse(sql.get(..range(token).end)?, 0);
-        let fails_here = upto.is_err_and(|e| e == pg_query::Error::Parse(message.to_owned()));
-        fails_here.then_some(range(token).start)
-    })
+    let tokens = tokens(sql).ok()?;
+    let same: Vec<_> = tokens.iter().filter(|token| slice(sql, token) == near).collect();
+    let fails = |end: usize| {
+        let upto = sql.get(..end).map(|text| pg_query::parse(text, 0));
+        upto.is_some_and(|upto| {
+            upto.is_err_and(|e| e == pg_query::Error::Parse(message.to_owned()))
+        })
+    };
+    let first = same.partition_point(|token| !fails(range(token).end));
+    same.get(first).map(|token| range(token).start)
 }
 
 #[cfg(test)]
@@ -233,24 +250,28 @@ mod tests {
             format!("SELECT {}1{}", many(5_000, "(SELECT "), many(5_000, ")")),
             format!("SELECT * FROM t{}", many(3_000, " JOIN t USING (a)")),
             format!("SELECT {}1{}", many(1_000, "CASE WHEN a THEN b ELSE "), many(1_000, " END")),
-            format!("SELECT a{}", many(60, "+a")),
+            format!("SELECT a{}", many(1_100, "+a")),
+            format!("SELECT {}a", many(60, "NOT ")),
+            format!("SELECT {}a", many(250_000, "-+")),
             format!("SELECT {}1{}", many(30, "(SELECT "), many(30, ")")),
         ];
         for sql in deep {
             let error = error(&sql);
             assert!(
-                error.contains("nested too deeply") || error.contains("longer than 64 KiB"),
+                error.contains("nested too deeply") || error.contains("longer than 256 KiB"),
                 "{error}"
             );
         }
         assert!(
-            error(&format!("SELECT {}1", many(10_000, "1, "))).contains("more than 20000 parts")
+            error(&format!("SELECT {}1", many(50_000, "1, "))).contains("more than 100000 parts")
         );
-        assert!(error(&format!("SELECT '{}'", many(70_000, "x"))).contains("longer than 64 KiB"));
+        assert!(error(&format!("SELECT '{}'", many(270_000, "x"))).contains("longer than 256 KiB"));
         assert_eq!(error("SELECT\n '\0'"), "line 2, column 3: the SQL contains a NUL character");
         let long = [
             format!("SELECT {}1{}", many(2_000, "("), many(2_000, ")")),
-            format!("SELECT a{}", many(35, "+a")),
+            format!("SELECT a{}", many(690, "+a")),
+            format!("SELECT a{}", many(340, " || coalesce(b, '') || ','")),
+            format!("SELECT 1{}", many(690, " UNION ALL SELECT 1")),
             format!("SELECT 1 WHERE a{}", many(2_000, " AND a")),
             format!("SELECT {}1", many(5_000, "1, ")),
         ];

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use pg_query::{
     Node, NodeEnum,
     protobuf::{
-        AExpr, AExprKind, AIndirection, CollateClause, ColumnRef, FuncCall, RangeTableSample,
-        RangeVar, SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
+        AExpr, AExprKind, AIndirection, CollateClause, FuncCall, RangeTableSample, RangeVar,
+        SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
     },
 };
 
@@ -24,7 +24,7 @@ use super::{
     bounds,
     error::SqlFault,
     estimates::ParameterKind,
-    fields::FieldCollector,
+    fields::{FieldCollector, not_refused},
     grammar,
     lists::LISTS,
     qualified::{is_builtin, names_database, qualified, written},
@@ -34,7 +34,7 @@ use super::{
 };
 
 /// The most nodes of a parse tree.
-const MAX_NODES: usize = 20_000;
+const MAX_NODES: usize = 100_000;
 
 /// The references of a tree that only the database can judge.
 pub(super) struct Inspected {
@@ -53,9 +53,17 @@ pub(super) fn inspect(
     parameters: &[ParameterKind],
 ) -> Result<Inspected, SqlFault> {
     let found = Inspected { tables: BTreeSet::new(), fields: FieldCollector::default() };
-    let mut inspector =
-        Inspector { additions, parameters, nodes: 0, depth: 0, scopes: Vec::new(), found };
+    let mut inspector = Inspector {
+        additions,
+        parameters,
+        nodes: 0,
+        path: Vec::new(),
+        links: 0,
+        scopes: Vec::new(),
+        found,
+    };
     walk(tree, &mut inspector)?;
+    inspector.found.fields.check_refused()?;
     Ok(inspector.found)
 }
 
@@ -63,21 +71,51 @@ struct Inspector<'a> {
     additions: &'a Additions,
     parameters: &'a [ParameterKind],
     nodes: usize,
-    depth: usize,
+    /// The nodes under way, outermost first.
+    path: Vec<Level>,
+    /// How many of them continue a chain.
+    links: usize,
     /// The names that WITH gives to the statements under way, outermost first.
     scopes: Vec<Vec<String>>,
     found: Inspected,
 }
 
+/// A level of a tree, as far as it decides how deep the tree may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// An operator.
+    Operation,
+    /// A SELECT, or several joined by set operations.
+    Select,
+    Other,
+}
+
+impl Level {
+    fn of(node: &SqlNode<'_>) -> Self {
+        match node {
+            SqlNode::AExpr(_) => Self::Operation,
+            SqlNode::SelectStmt(_) => Self::Select,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it continues a chain such as `a || b || c`, which is as deep as it is long.
+    fn continues(self, parent: Option<&Self>) -> bool {
+        self != Self::Other && parent == Some(&self)
+    }
+}
+
 impl Visitor for Inspector<'_> {
     fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         self.nodes += 1;
-        self.depth += 1;
+        let level = Level::of(node);
+        self.links += usize::from(level.continues(self.path.last()));
+        self.path.push(level);
         if self.nodes > MAX_NODES {
             let message = format!("this query has more than {MAX_NODES} parts");
             return Err(SqlFault::new(0_usize, message).hint("split it into several metrics"));
         }
-        if self.depth > grammar::MAX_DEPTH {
+        if self.path.len() - self.links > grammar::MAX_DEPTH || self.links > grammar::MAX_CHAIN {
             return Err(grammar::depth_fault());
         }
         match node {
@@ -92,15 +130,17 @@ impl Visitor for Inspector<'_> {
             SqlNode::RangeVar(table) => self.table(table)?,
             SqlNode::RangeTableSample(sample) => sampling(sample)?,
             SqlNode::FuncCall(call) => self.function(call)?,
-            SqlNode::ColumnRef(column) => {
-                column_ref(column)?;
-                self.found.fields.column(column);
-            }
+            SqlNode::ColumnRef(column) => self.found.fields.column(column),
             SqlNode::CommonTableExpr(cte) => {
                 self.found.fields.with(&cte.ctename, &cte.aliascolnames, cte.ctequery.as_deref());
             }
             SqlNode::RangeSubselect(subquery) => self.found.fields.subquery(subquery),
             SqlNode::RangeFunction(function) => self.found.fields.function(function),
+            SqlNode::JsonTable(table) => {
+                // The word adds nothing here, and the printer leaves it out.
+                table.lateral = false;
+                self.found.fields.json_table(table);
+            }
             SqlNode::JoinExpr(join) => {
                 self.found.fields.join(join.alias.as_ref());
                 self.found.fields.join(join.join_using_alias.as_ref());
@@ -126,7 +166,9 @@ impl Visitor for Inspector<'_> {
     }
 
     fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
-        self.depth -= 1;
+        if let Some(level) = self.path.pop() {
+            self.links -= usize::from(level.continues(self.path.last()));
+        }
         match node {
             SqlNode::SelectStmt(_) => {
                 self.scopes.pop();
@@ -250,7 +292,7 @@ impl Inspector<'_> {
             _ => (first(), false),
         };
         for name in fields {
-            field(name, location)?;
+            not_refused(name, location)?;
             self.found.fields.selected(name, location);
             if !has_fields {
                 let message =
@@ -274,22 +316,6 @@ fn instead_of(name: &str) -> Option<&'static str> {
         "array_fill" => "write ARRAY[…], or array_agg over generate_series",
         _ => return None,
     })
-}
-
-fn column_ref(column: &ColumnRef) -> Result<(), SqlFault> {
-    column.fields.iter().skip(1).filter_map(sval).try_for_each(|name| field(name, column.location))
-}
-
-/// Checks that a field does not have the name of a refused function.
-fn field(name: &str, location: i32) -> Result<(), SqlFault> {
-    let Some(reason) = LISTS.refused_field(name) else {
-        return Ok(());
-    };
-    let message = format!(
-        "a column must not be called {name} here: without such a column it calls the function \
-         {name}(), and {reason}"
-    );
-    Err(SqlFault::new(location, message).hint("if it is a column, give it another name in a view"))
 }
 
 fn operator(names: &[Node], location: i32) -> Result<(), SqlFault> {

@@ -35,6 +35,7 @@ mod qualified;
 mod quoting;
 mod ranges;
 mod scan;
+mod series;
 mod special_dates;
 mod stack;
 mod table_name;

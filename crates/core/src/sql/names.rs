@@ -5,7 +5,7 @@
 
 use pg_query::{
     Node, NodeEnum,
-    protobuf::{AExprKind, MinMaxOp, SqlValueFunctionOp, SubLinkType},
+    protobuf::{AExprKind, JsonExprOp, MinMaxOp, SqlValueFunctionOp, SubLinkType},
 };
 
 use super::{
@@ -129,6 +129,15 @@ fn figure<'a>(value: &'a Node, placeholders: &'a [NamedPlaceholder]) -> Option<N
         }
         NodeEnum::JsonObjectAgg(_) => Strong("json_objectagg"),
         NodeEnum::JsonArrayAgg(_) => Strong("json_arrayagg"),
+        NodeEnum::JsonParseExpr(_) => Strong("json"),
+        NodeEnum::JsonScalarExpr(_) => Strong("json_scalar"),
+        NodeEnum::JsonSerializeExpr(_) => Strong("json_serialize"),
+        NodeEnum::JsonFuncExpr(json) => match json.op() {
+            JsonExprOp::JsonExistsOp => Strong("json_exists"),
+            JsonExprOp::JsonQueryOp => Strong("json_query"),
+            JsonExprOp::JsonValueOp => Strong("json_value"),
+            JsonExprOp::JsonTableOp | JsonExprOp::Undefined => return None,
+        },
         _ => return None,
     })
 }

@@ -92,7 +92,7 @@ impl Template {
     /// # Errors
     /// When the SQL does not parse: it was damaged in the database, say.
     pub fn with_unknown_claims(&self) -> Result<Self, SqlError> {
-        let unknown = stack::deep(|| unknown_claims(self));
+        let unknown = stack::deep(&self.sql, || unknown_claims(self));
         let (sql, parameters) = unknown.map_err(|fault| fault.in_text(&self.sql))?;
         Ok(Self { sql, parameters, claims: BTreeSet::new(), ..self.clone() })
     }

@@ -35,7 +35,7 @@ pub(super) fn string(text: &str) -> Node {
 /// `arg::ty`, with the type's name as the grammar itself spells it.
 pub(super) fn cast(arg: Node, ty: &str, modifiers: Vec<Node>) -> Node {
     let names = match ty {
-        "date" | "text" | "timestamptz" | "timetz" => vec![name(ty)],
+        "date" | "text" | "timestamptz" | "timetz" | "bool" => vec![name(ty)],
         _ => vec![name("pg_catalog"), name(ty)],
     };
     let type_name =

@@ -207,6 +207,23 @@ nodes! {
     JsonArrayAgg { constructor, arg, absent_on_null }
     JsonAggConstructor at location { output, agg_order, agg_filter, over, location }
     JsonIsPredicate at location { expr, format, item_type, unique_keys, location }
+    JsonFuncExpr at location {
+        op, column_name, context_item, pathspec, passing, output, on_empty, on_error, wrapper, quotes,
+        location
+    }
+    JsonTable at location {
+        context_item, pathspec, passing, columns, on_error, alias, lateral, location
+    }
+    JsonTableColumn at location {
+        coltype, name, type_name, pathspec, format, wrapper, quotes, columns, on_empty, on_error,
+        location
+    }
+    JsonTablePathSpec at location { string, name, name_location, location }
+    JsonArgument { val, name }
+    JsonBehavior at location { btype, expr, coerce, location }
+    JsonParseExpr at location { expr, output, unique_keys, location }
+    JsonScalarExpr at location { expr, output, location }
+    JsonSerializeExpr at location { expr, output, location }
 
     List { items }
     String { sval }
@@ -314,10 +331,6 @@ fn refusal(node: &NodeEnum, location: i32) -> SqlFault {
         NodeEnum::XmlExpr(xml) => unsupported("an XML function", xml.location),
         NodeEnum::XmlSerialize(xml) => unsupported("XMLSERIALIZE", xml.location),
         NodeEnum::RangeTableFunc(table) => unsupported("XMLTABLE", table.location),
-        NodeEnum::JsonTable(table) => unsupported("JSON_TABLE", table.location),
-        NodeEnum::JsonFuncExpr(json) => {
-            unsupported("JSON_VALUE, JSON_QUERY or JSON_EXISTS", json.location)
-        }
         NodeEnum::SetToDefault(default) => unsupported("DEFAULT", default.location),
         other => {
             let debug = format!("{other:?}");
@@ -385,9 +398,11 @@ mod tests {
             "returning" => "JsonReturning",
             "format" => "JsonFormat",
             "constructor" => "JsonAggConstructor",
-            "value" => "JsonValueExpr",
+            "value" | "context_item" => "JsonValueExpr",
+            "on_empty" | "on_error" => "JsonBehavior",
+            "pathspec" if !is_wrapped => "JsonTablePathSpec",
             "arg" if value.get("key").is_some() => "JsonKeyValue",
-            "arg" if value.get("raw_expr").is_some() => "JsonValueExpr",
+            "arg" | "val" | "expr" if value.get("raw_expr").is_some() => "JsonValueExpr",
             _ => return None,
         })
     }
@@ -416,6 +431,12 @@ mod tests {
             "SELECT JSON_OBJECT('a': 1, 'b': x FORMAT JSON RETURNING jsonb), JSON_ARRAY(1, 2), \
              JSON_ARRAY(SELECT 1), JSON_OBJECTAGG(k: v) FILTER (WHERE a), \
              JSON_ARRAYAGG(v ORDER BY v) OVER (), x IS JSON OBJECT WITH UNIQUE KEYS",
+            "SELECT JSON_VALUE(a, '$.x' PASSING 1 AS b RETURNING int DEFAULT 0 ON EMPTY ERROR ON ERROR), \
+             JSON_QUERY(a, '$' WITH WRAPPER OMIT QUOTES), JSON_EXISTS(a, '$.x' TRUE ON ERROR), \
+             JSON('{}' WITH UNIQUE KEYS), JSON_SCALAR(1), JSON_SERIALIZE('{}' RETURNING text)",
+            "SELECT * FROM t, JSON_TABLE(t.a, '$[*]' AS p PASSING 1 AS x COLUMNS (n FOR ORDINALITY, \
+             a int PATH '$.a' DEFAULT 1 ON EMPTY NULL ON ERROR, b jsonb FORMAT JSON PATH '$.b' WITH \
+             WRAPPER, c bool EXISTS PATH '$.c', NESTED PATH '$.d' COLUMNS (e text)) ERROR ON ERROR) j",
             "SELECT a[1], a[:2], (f(x)).y, (r).*, LEAST(1, 2.5), B'1', true, f(VARIADIC x), f(a => 1) \
              FROM ONLY t TABLESAMPLE bernoulli (1) REPEATABLE (2) ORDER BY x USING <",
             "SELECT sum(x) OVER (w ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING) FROM t WINDOW w AS \
@@ -444,8 +465,6 @@ mod tests {
                 "FOR UPDATE or FOR SHARE",
             ),
             ("SELECT 1, xmlelement(NAME a)", 10, "an XML function"),
-            ("SELECT * FROM JSON_TABLE('{}', '$' COLUMNS (a int))", 14, "JSON_TABLE"),
-            ("SELECT JSON_VALUE('{}', '$')", 7, "JSON_VALUE, JSON_QUERY or JSON_EXISTS"),
             ("VALUES (1, DEFAULT)", 11, "DEFAULT"),
             ("SELECT merge_action()", 7, "MergeSupportFunc"),
         ];

@@ -67,7 +67,7 @@ impl Template {
     /// Returns the columns of wall times that the statement reads, by their names, but for those of the records.
     #[must_use]
     pub fn wall_times(&self, times: &BTreeMap<TableName, TimeColumns>) -> BTreeSet<String> {
-        let uses = stack::deep(|| uses(self)).unwrap_or_default();
+        let uses = stack::deep(&self.sql, || uses(self)).unwrap_or_default();
         let tables = times.iter().filter(|(table, _)| !is_records(table));
         let columns = tables.flat_map(|(table, of)| uses.columns(table, of));
         columns.filter(|(_, kind)| *kind == TimeKind::WallTime).map(|(name, _)| name).collect()
@@ -82,7 +82,7 @@ impl Template {
         output: &[Column],
     ) -> ZoneDependence {
         // A statement that was damaged in the database does not run either.
-        let uses = stack::deep(|| uses(self)).unwrap_or_default();
+        let uses = stack::deep(&self.sql, || uses(self)).unwrap_or_default();
         let read: Vec<(&TableName, TimeKind)> =
             times.iter().flat_map(|(table, of)| uses.reads(table, of)).collect();
         let mut wall = read.iter().filter(|(_, kind)| *kind == TimeKind::WallTime).peekable();

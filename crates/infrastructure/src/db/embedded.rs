@@ -16,7 +16,10 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::connect::{ConnectError, pool_options, session_options};
+use super::{
+    connect::{ConnectError, pool_options, session_options},
+    stop_words,
+};
 
 /// How long the engine may take to start, on a slow or busy machine. A caller with a permit waits as
 /// long for its connection.
@@ -59,6 +62,7 @@ impl EmbeddedServer {
         let files = dir.join("postgres");
         private_dir(&sockets)
             .and_then(|()| private_dir(&files))
+            .and_then(|()| stop_words::install(&files))
             .map_err(|error| failed(error.into()))?;
         let started = PgliteServer::builder().path(files).unix(sockets.join(SOCKET_NAME)).start();
         match started {

@@ -263,8 +263,21 @@ impl Engine {
         tokio::time::timeout(HEALTH_DEADLINE, check).await.unwrap_or(false)
     }
 
+    /// Waits until the embedded engine has rolled back what was dropped, and closes its connection: ended in
+    /// the middle of that, it exits with an error.
+    async fn finish_rollback(&self) {
+        #[cfg(feature = "embedded")]
+        if let Kind::Embedded { .. } = &self.kind
+            && let Ok(connection) = self.pool.acquire().await
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "Connection to the embedded PostgreSQL did not close cleanly");
+        }
+    }
+
     /// Waits for what is running, closes every connection, and stops the embedded PostgreSQL.
     pub(super) async fn close(&self) {
+        self.finish_rollback().await;
         self.pool.close().await;
         match &self.kind {
             Kind::Server(server) => {

@@ -33,6 +33,8 @@ mod schema;
 mod session_defaults;
 mod simple_query;
 mod stale_while_revalidate;
+#[cfg(feature = "embedded")]
+mod stop_words;
 mod stored_template;
 mod transaction;
 mod unit_of_work;

@@ -9,9 +9,9 @@ use std::{
     path::Path,
 };
 
-use csv::{ByteRecord, ReaderBuilder};
 use metricd_application::{
     catalog::Progress,
+    csv_records::{CsvRead, CsvRecord, CsvRecords},
     tables::{RejectedRow, Row, TableFile, TableFileError},
 };
 use metricd_core::cell::Cell;
@@ -66,7 +66,7 @@ pub fn open_table(path: &Path, format: TableFormat) -> Result<Box<dyn TableFile>
             file,
             reader: None,
             headers: Vec::new(),
-            record: ByteRecord::new(),
+            record: CsvRecord::default(),
             row: Row::default(),
             progress,
         }),
@@ -96,44 +96,59 @@ fn from_the_start(file: &File) -> io::Result<BufReader<File>> {
 
 struct CsvFile {
     file: File,
-    reader: Option<csv::Reader<BufReader<File>>>,
+    reader: Option<CsvRecords<BufReader<File>>>,
     headers: Vec<String>,
-    record: ByteRecord,
+    record: CsvRecord,
     row: Row,
     progress: Progress,
 }
 
+impl CsvFile {
+    /// Reads the next record that stands for a row. A blank line is one where there is a single column, as
+    /// for `COPY`, and nothing where there are more.
+    fn read_record(&mut self, columns: usize) -> Result<bool, TableFileError> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        loop {
+            match reader.read(&mut self.record)? {
+                CsvRead::End => return Ok(false),
+                CsvRead::UnclosedQuote(line) => {
+                    return Err(TableFileError::UnclosedQuote { line });
+                }
+                CsvRead::Record if columns != 1 && self.record.is_blank() => {}
+                CsvRead::Record => return Ok(true),
+            }
+        }
+    }
+}
+
 impl TableFile for CsvFile {
     fn rewind(&mut self) -> Result<(), TableFileError> {
-        let input = from_the_start(&self.file)?;
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
-        if !reader.read_byte_record(&mut self.record).map_err(io::Error::from)? {
+        self.reader = Some(CsvRecords::new(from_the_start(&self.file)?));
+        if !self.read_record(0)? {
             return Err(TableFileError::NoHeader);
         }
-        let header = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.headers = self.record.iter().map(header).collect();
+        let header = |(bytes, _): (&[u8], bool)| String::from_utf8_lossy(bytes).into_owned();
+        self.headers = self.record.cells().map(header).collect();
         if self.headers.len() > MOST_COLUMNS {
             return Err(TableFileError::TooManyColumns { most: MOST_COLUMNS });
         }
-        self.reader = Some(reader);
         self.progress.records = 0;
         Ok(())
     }
 
     fn next_row(&mut self) -> Result<Option<Result<&Row, RejectedRow>>, TableFileError> {
-        let Some(reader) = &mut self.reader else { return Ok(None) };
-        if !reader.read_byte_record(&mut self.record).map_err(io::Error::from)? {
+        if !self.read_record(self.headers.len())? {
             self.progress.bytes = self.progress.total_bytes;
             return Ok(None);
         }
         self.progress.records += 1;
-        self.progress.bytes = reader.position().byte();
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Ok(Some(match fill(&mut self.row, &self.record, self.headers.len(), line) {
+        self.progress.bytes = self.reader.as_ref().map_or(0, CsvRecords::bytes);
+        Ok(Some(match fill(&mut self.row, &self.record, self.headers.len()) {
             Ok(()) => Ok(&self.row),
             Err(reason) => {
-                let texts = self.record.iter().map(String::from_utf8_lossy);
-                Err(RejectedRow { line, reason, raw: texts.collect::<Vec<_>>().join(",") })
+                let texts = self.record.cells().map(|(text, _)| String::from_utf8_lossy(text));
+                let raw = texts.collect::<Vec<_>>().join(",");
+                Err(RejectedRow { line: self.record.line, reason, raw })
             }
         }))
     }
@@ -147,15 +162,21 @@ impl TableFile for CsvFile {
     }
 }
 
-/// An empty cell is no value.
-fn fill(row: &mut Row, record: &ByteRecord, columns: usize, line: u64) -> Result<(), String> {
-    if record.len() != columns {
-        return Err(format!("has {} cells where the header has {columns}", record.len()));
+/// An empty cell is no value, unless it is quoted.
+fn fill(row: &mut Row, record: &CsvRecord, columns: usize) -> Result<(), String> {
+    if let Some(line) = record.stray_text {
+        let line = if line == record.line { String::new() } else { format!(" in line {line}") };
+        return Err(format!(
+            "has text after a closing quote{line}; a quote inside quotes is written twice"
+        ));
     }
-    row.begin(line);
-    for (at, cell) in record.iter().enumerate() {
+    if record.width() != columns {
+        return Err(format!("has {} cells where the header has {columns}", record.width()));
+    }
+    row.begin(record.line);
+    for (at, (cell, is_quoted)) in record.cells().enumerate() {
         let text = std::str::from_utf8(cell).map_err(|_| "is not UTF-8".to_owned())?;
-        if !text.is_empty() {
+        if is_quoted || !text.is_empty() {
             row.set(at, Cell::Plain(text));
         }
     }

@@ -16,7 +16,12 @@ fn nearly() -> impl Strategy<Value = String> {
     prop_oneof![
         "[-+]?[0-9]{1,22}",
         "-?[0-9]{0,6}[.]?[0-9]{0,30}([eE][-+]?[0-9]{1,4})?",
-        "(true|TRUE|False|t|yes)",
+        "(true|TRUE|False|t|yes|f|N|on|off|1|0)",
+        "-?(NaN|Infinity|infinity)",
+        "[0-9]{4,7}-[01][0-9]-[0-3][0-9]( BC)?",
+        "[0-9]{4,6}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-6][0-9]:[0-6][0-9]([-+][0-9]{2}(:[0-6][0-9]){0,2})?( BC)?",
+        r#"[\[{]?"?[a-z\\u0-9,:"]{0,8}"?[\]}]?"#,
+        r#"\{"a": ?(\[(1|-0|2\.5|1e9|null|true|"\\\\u00[0-9]f"),?\]|"[ -~]{0,3}")\}"#,
         "[0-9]{4}-[01][0-9]-[0-3][0-9]",
         "[0-9]{4}-[01][0-9]-[0-3][0-9][ T][0-2][0-9]:[0-6][0-9](:[0-6][0-9]([.][0-9]{1,7})?)?(Z|[-+][0-9]{2}(:?[0-6][0-9])?)?",
         "[0-9a-fA-F]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
@@ -38,15 +43,16 @@ fn what_a_type_takes_is_a_value_of_it() {
     let outcome = TestRunner::new(config).run(&nearly(), |text| {
         for ty in CellType::ALL {
             for cell in [Cell::Plain(&text), Cell::Quoted(&text)] {
-                if !ty.takes(cell) {
+                if !ty.reads(cell) {
                     continue;
                 }
                 let read = runtime.block_on(cast(db.pool(), cell.text(), ty));
                 let read = read.map_err(|error| TestCaseError::fail(format!("{ty}: {error}")))?;
                 // An exponent is written out, and there is no negative zero.
                 let is_rewritten = text.contains(['e', 'E']) || text.starts_with("-0");
-                let is_exact = matches!(ty, CellType::Int8 | CellType::Date | CellType::Text)
-                    || ty == CellType::Numeric && !is_rewritten;
+                let is_exact = ty.takes(cell)
+                    && matches!(ty, CellType::Int8 | CellType::Date | CellType::Text)
+                    || ty.takes(cell) && ty == CellType::Numeric && !is_rewritten;
                 prop_assert!(!is_exact || read == text, "{ty}: {read}");
             }
         }

@@ -164,6 +164,44 @@ async fn a_dot_calls_nothing_that_is_not_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_column_may_have_the_name_of_a_refused_function_where_it_is_one() {
+    on_each_engine_migrated(async |db, engine| {
+        execute(
+            db.pool(),
+            "CREATE TABLE movies (pg_rating text, pg_sleep int, pg_column_size int); \
+             CREATE TABLE orders (id int)",
+        )
+        .await;
+        if engine == Engine::Native {
+            execute(db.pool(), "GRANT SELECT ON movies, orders TO metricd_reader").await;
+        }
+        let context = gated(db, &[], &[]);
+        for sql in [
+            "SELECT m.pg_rating, count(*) AS n FROM movies m GROUP BY 1",
+            "SELECT m.pg_sleep, m.pg_column_size FROM movies m",
+            "SELECT public.movies.pg_column_size FROM public.movies ORDER BY movies.pg_rating",
+            "SELECT q.pg_column_size FROM (SELECT m.pg_column_size FROM movies m) q",
+        ] {
+            assert_eq!(refusal(&context, sql).await, None, "{engine:?}: {sql}");
+        }
+        for sql in [
+            "SELECT orders.pg_column_size AS a FROM orders",
+            "SELECT public.orders.pg_column_size AS a FROM public.orders",
+            "SELECT 1 AS a FROM orders ORDER BY orders.pg_column_size",
+            "SELECT m.pg_column_size, (SELECT m.pg_column_size FROM orders m) AS b FROM movies m",
+        ] {
+            let refusal = refusal(&context, sql).await.unwrap_or_else(|| panic!("accepted: {sql}"));
+            let is_told = refusal.starts_with("line 1, column ")
+                && refusal.contains("it calls the function pg_column_size(), which can never be");
+            assert!(is_told, "{engine:?}: {refusal}\n{sql}");
+        }
+        let missing = refusal(&context, "SELECT o.pg_rating FROM orders o").await.unwrap();
+        assert!(missing.contains("column o.pg_rating does not exist"), "{missing}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_with_claims_has_its_cost_too() {
     let tenant = ClaimName::parse("tenant").unwrap();
     on_each_engine_migrated(async |db, engine| {

@@ -22,4 +22,5 @@ mod records;
 mod running;
 mod support;
 mod templates;
+mod types;
 mod unit_of_work;

@@ -7,12 +7,19 @@ use sqlx::postgres::PgErrorPosition;
 
 use crate::db::errors::{DatabaseFault, is_unavailable, pg_error};
 
+/// What to make of a syntax error of a statement that has been parsed once.
+const NEWER_SYNTAX: &str =
+    "a newer version of PostgreSQL accepts it: `JSON_TABLE` and its kin need version 17";
+
 /// Of a statement that was described: its author learns what is wrong with it.
 pub(super) fn describe_error(error: sqlx::Error) -> RunError {
     match pg_error(&error) {
         Some(fault) if !is_unavailable(&error) && !matches!(fault.code(), "57014" | "55P03") => {
+            // The gate's parser has read it: this server's is of an older version.
+            let is_newer = fault.message().starts_with("syntax error at or near");
+            let hint = fault.hint().or(is_newer.then_some(NEWER_SYNTAX));
             RunError::Rejected {
-                message: match fault.hint() {
+                message: match hint {
                     Some(hint) => format!("{} ({hint})", fault.message()),
                     None => fault.message().to_owned(),
                 },

@@ -8,8 +8,9 @@ use metricd_core::{
     sql::{Callable, CallableKind, FieldName, ParameterType, TableName, TimeColumns, TimeKind},
 };
 use sqlx::{
-    AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, SqlSafeStr, Statement,
-    postgres::{PgTypeInfo, types::Oid},
+    AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, Row as _, SqlSafeStr,
+    Statement,
+    postgres::{PgColumn, PgTypeInfo, types::Oid},
 };
 
 /// Describes the parameters and columns of `sql`.
@@ -19,24 +20,68 @@ pub(super) async fn describe(
 ) -> Result<Description, sqlx::Error> {
     // A cached statement would be described as its tables were when it was cached.
     connection.clear_cached_statements().await?;
-    let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
-    let parameters = match statement.parameters() {
-        Some(sqlx::Either::Left(types)) => types.iter().map(parameter_type).collect(),
-        _ => Vec::new(),
+    let prepared = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await;
+    let (parameters, columns) = match prepared {
+        Ok(statement) => {
+            let parameters = match statement.parameters() {
+                Some(sqlx::Either::Left(types)) => types.iter().map(type_oid).collect(),
+                _ => Vec::new(),
+            };
+            (parameters, columns_of(statement.columns()))
+        }
+        // PostgreSQL has accepted it, with a type that the driver cannot look up, such as a multirange.
+        Err(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Protocol(_)) => {
+            describe_by_oids(connection, sql).await?
+        }
+        Err(error) => return Err(error),
     };
-    let oids: Vec<Oid> = statement
-        .columns()
-        .iter()
-        .map(|column| column.type_info().oid().unwrap_or_default())
-        .collect();
+    let oids: Vec<Oid> = columns.iter().map(|(_, oid)| *oid).collect();
     let names = type_names(connection, &oids).await?;
-    let columns = statement
-        .columns()
-        .iter()
-        .zip(names)
-        .map(|(column, ty)| Column { name: column.name().to_owned(), ty })
-        .collect();
-    Ok(Description { parameters, columns })
+    let columns =
+        columns.into_iter().zip(names).map(|((name, _), ty)| Column { name, ty }).collect();
+    Ok(Description { parameters: parameters.into_iter().map(parameter_type).collect(), columns })
+}
+
+/// The types of parameters, and the names and types of columns.
+type DescribedOids = (Vec<Oid>, Vec<(String, Oid)>);
+
+/// Describes a statement without having the driver look up its types: the one row of a join with none of its
+/// rows has its columns.
+async fn describe_by_oids(
+    connection: &mut PgConnection,
+    sql: &str,
+) -> Result<DescribedOids, sqlx::Error> {
+    // The driver does not know of the statement that it failed to describe.
+    sqlx::raw_sql("DEALLOCATE ALL").execute(&mut *connection).await?;
+    let prepare = format!(
+        "PREPARE metricd_described AS SELECT q.* FROM (VALUES (1)) AS one \
+         LEFT JOIN (SELECT * FROM (\n{sql}\n) AS q LIMIT 0) AS q ON true"
+    );
+    // By the extended protocol, which takes one statement alone.
+    sqlx::query(AssertSqlSafe(prepare)).persistent(false).execute(&mut *connection).await?;
+    let parameters: Vec<Oid> = sqlx::query_scalar(
+        "SELECT parameter_types::oid[] FROM pg_catalog.pg_prepared_statements \
+         WHERE name = 'metricd_described'",
+    )
+    .persistent(false)
+    .fetch_one(&mut *connection)
+    .await?;
+    let values = vec!["NULL"; parameters.len()].join(", ");
+    let values = if values.is_empty() { values } else { format!(" ({values})") };
+    // By the simple protocol, with which the driver takes types as they are.
+    let execute = format!("EXECUTE metricd_described{values}");
+    let row = sqlx::raw_sql(AssertSqlSafe(execute)).fetch_one(&mut *connection).await?;
+    sqlx::raw_sql("DEALLOCATE metricd_described").execute(&mut *connection).await?;
+    Ok((parameters, columns_of(row.columns())))
+}
+
+fn columns_of(columns: &[PgColumn]) -> Vec<(String, Oid)> {
+    let column = |column: &PgColumn| (column.name().to_owned(), type_oid(column.type_info()));
+    columns.iter().map(column).collect()
+}
+
+fn type_oid(ty: &PgTypeInfo) -> Oid {
+    ty.oid().unwrap_or_default()
 }
 
 /// Whether each named table is one that stored SQL may read: what the reader was granted, or columns of
@@ -197,12 +242,22 @@ pub(super) async fn callable(
         let kind = if is_type { CallableKind::Type } else { CallableKind::Function };
         known.entry(name.clone()).or_default().push(Callable { schema, name, kind });
     }
+    // A long statement names the same column many times.
+    let mut columns = BTreeMap::new();
     let mut all = Vec::with_capacity(fields.len());
     for field in fields {
         let called = known.get(&field.name).cloned().unwrap_or_default();
-        let is_column = !called.is_empty()
-            && !field.tables.is_empty()
-            && have_column(connection, field).await?;
+        let mut is_column = false;
+        if !called.is_empty() && !field.tables.is_empty() {
+            let key = (&field.name, &field.tables);
+            is_column = if let Some(is_column) = columns.get(&key) {
+                *is_column
+            } else {
+                let is_column = have_column(connection, field).await?;
+                columns.insert(key, is_column);
+                is_column
+            };
+        }
         all.push(if is_column { Vec::new() } else { called });
     }
     Ok(all)
@@ -222,8 +277,8 @@ async fn have_column(
 }
 
 /// The type of slot that an inferred type takes.
-fn parameter_type(ty: &PgTypeInfo) -> Option<ParameterType> {
-    match ty.oid()?.0 {
+fn parameter_type(ty: Oid) -> Option<ParameterType> {
+    match ty.0 {
         1082 => Some(ParameterType::Date),
         1114 => Some(ParameterType::Timestamp),
         1184 => Some(ParameterType::TimestampTz),

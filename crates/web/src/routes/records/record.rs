@@ -1,9 +1,8 @@
 //! A record on the wire, as JSON or as a row of CSV, and its checks.
 
 use chrono::NaiveDateTime;
-use csv::ByteRecord;
 use deserr::Deserr;
-use metricd_application::records::RecordTarget;
+use metricd_application::{csv_records::CsvRecord, records::RecordTarget};
 use metricd_core::record::{MetricRecord, RecordValues, parse_moment};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -68,11 +67,11 @@ impl NewRecord {
 
     /// Reads the record of a row of CSV, as the JSON object with the same fields.
     pub(super) fn from_csv(
-        row: &ByteRecord,
+        row: &CsvRecord,
         columns: &[Option<&'static str>],
     ) -> Result<Self, ValidationErrors> {
         let mut object = Map::new();
-        for (cell, column) in row.iter().zip(columns) {
+        for ((cell, _), column) in row.cells().zip(columns) {
             let Some(field) = column.filter(|_| !cell.is_empty()) else {
                 continue;
             };
@@ -88,11 +87,11 @@ impl NewRecord {
     }
 
     /// Returns the field of each column of a CSV header; none for a column that is ignored.
-    pub(super) fn columns(
-        names: &ByteRecord,
-    ) -> Result<Vec<Option<&'static str>>, ValidationError> {
-        let known = |name: &[u8]| Self::FIELDS.into_iter().find(|field| field.as_bytes() == name);
-        let columns: Vec<_> = names.iter().map(known).collect();
+    pub(super) fn columns(names: &CsvRecord) -> Result<Vec<Option<&'static str>>, ValidationError> {
+        let known = |(name, _): (&[u8], bool)| {
+            Self::FIELDS.into_iter().find(|field| field.as_bytes() == name)
+        };
+        let columns: Vec<_> = names.cells().map(known).collect();
         let mut fields: Vec<_> = columns.iter().flatten().collect();
         fields.sort_unstable();
         let invalid = |message| Err(ValidationError::at(&["body"], "csv_header", message));

@@ -19,9 +19,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use csv::ErrorKind;
 use metricd_application::{
     context::Context,
+    csv_records::{CsvRead, CsvRecord, CsvRecords},
     idempotency::{Outcome, Replayable},
     ports::{IdempotentRequest, StoredResponse},
     records::{RecordBatches, RecordTarget, begin_upload},
@@ -187,9 +187,8 @@ enum RecordInput {
         line: u64,
     },
     Csv {
-        rows: csv::Reader<BudgetedFile>,
+        rows: Box<CsvRows>,
         columns: Vec<Option<&'static str>>,
-        remaining: Arc<AtomicUsize>,
     },
     /// Where the next record begins is unknown.
     Lost,
@@ -210,18 +209,13 @@ impl RecordReader {
                 RecordInput::JsonLines { lines: BufReader::new(file), line: 0 }
             }
             RecordFormat::Csv => {
-                let remaining = Arc::new(AtomicUsize::new(max_line_bytes));
-                let budgeted = BudgetedFile { file, remaining: Arc::clone(&remaining) };
-                let mut rows = csv::Reader::from_reader(budgeted);
-                let names = match rows.byte_headers() {
-                    Ok(names) => names.clone(),
-                    Err(error) => match csv_error(error) {
-                        Ok(invalid) => return Ok(Err(invalid.on_line(1).into())),
-                        Err(error) => return Err(error),
-                    },
-                };
-                match NewRecord::columns(&names) {
-                    Ok(columns) => RecordInput::Csv { rows, columns, remaining },
+                let mut rows = CsvRows::new(file, max_line_bytes)?;
+                match rows.next(max_line_bytes, 0)? {
+                    Ok(_) => {}
+                    Err(invalid) => return Ok(Err(invalid.on_line(1).into())),
+                }
+                match NewRecord::columns(&rows.record) {
+                    Ok(columns) => RecordInput::Csv { rows: Box::new(rows), columns },
                     Err(invalid) => return Ok(Err(invalid.on_line(1).into())),
                 }
             }
@@ -250,29 +244,81 @@ impl RecordReader {
                     return Ok(Some((number, NewRecord::from_json(text))));
                 }
             },
-            RecordInput::Csv { rows, columns, remaining } => {
-                remaining.store(self.max_line_bytes, Ordering::Relaxed);
-                let mut row = csv::ByteRecord::new();
-                let read = rows.read_byte_record(&mut row);
-                let at = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
-                match read {
-                    Ok(false) => Ok(None),
-                    // What was read ahead of the row was not counted.
-                    Ok(true) if row.as_slice().len() > self.max_line_bytes => {
-                        Ok(Some((at(row.position()), Err(too_long().into()))))
-                    }
-                    Ok(true) => Ok(Some((at(row.position()), NewRecord::from_csv(&row, columns)))),
-                    Err(error) => {
-                        let line = at(error.position().or(Some(rows.position())));
-                        let is_ragged = matches!(error.kind(), ErrorKind::UnequalLengths { .. });
-                        let invalid = csv_error(error)?;
-                        if !is_ragged {
-                            self.input = RecordInput::Lost;
-                        }
-                        Ok(Some((line, Err(invalid.into()))))
-                    }
+            RecordInput::Csv { rows, columns } => {
+                let read = match rows.next(self.max_line_bytes, columns.len())? {
+                    Ok(false) => return Ok(None),
+                    Ok(true) => NewRecord::from_csv(&rows.record, columns),
+                    Err(invalid) => Err(invalid.into()),
+                };
+                let line = rows.record.line;
+                if rows.is_lost {
+                    self.input = RecordInput::Lost;
                 }
+                Ok(Some((line, read)))
             }
+        }
+    }
+}
+
+/// The rows of a CSV file.
+struct CsvRows {
+    records: CsvRecords<BufReader<BudgetedFile>>,
+    record: CsvRecord,
+    remaining: Arc<AtomicUsize>,
+    /// Whether it is unknown where the next row begins.
+    is_lost: bool,
+}
+
+impl CsvRows {
+    /// The rows behind a byte-order mark.
+    fn new(file: File, max_line_bytes: usize) -> io::Result<Self> {
+        let remaining = Arc::new(AtomicUsize::new(max_line_bytes));
+        let mut input = BufReader::new(BudgetedFile { file, remaining: Arc::clone(&remaining) });
+        if input.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+            input.consume(3);
+        }
+        let records = CsvRecords::new(input);
+        Ok(Self { records, record: CsvRecord::default(), remaining, is_lost: false })
+    }
+
+    /// Reads the next row of `columns` cells, or of any number if that is 0; `false` at the end. The inner
+    /// error is about the row.
+    fn next(
+        &mut self,
+        max_line_bytes: usize,
+        columns: usize,
+    ) -> io::Result<Result<bool, ValidationError>> {
+        let invalid =
+            |message: String| Ok(Err(ValidationError::at(&["body"], "csv_invalid", message)));
+        loop {
+            self.remaining.store(max_line_bytes, Ordering::Relaxed);
+            match self.records.read(&mut self.record) {
+                Ok(CsvRead::End) => return Ok(Ok(false)),
+                Ok(CsvRead::UnclosedQuote(line)) => {
+                    self.is_lost = true;
+                    return invalid(format!(
+                        "has a double quote that opens in line {line} and is not closed"
+                    ));
+                }
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    self.is_lost = true;
+                    return Ok(Err(too_long()));
+                }
+                Err(error) => return Err(error),
+                Ok(CsvRead::Record) if columns != 1 && self.record.is_blank() => {}
+                Ok(CsvRead::Record) => break,
+            }
+        }
+        let width = self.record.width();
+        if self.record.bytes() > max_line_bytes {
+            // What was read ahead of the row was not counted.
+            Ok(Err(too_long()))
+        } else if let Some(line) = self.record.stray_text {
+            invalid(format!("has text after a closing quote, in line {line}"))
+        } else if columns != 0 && width != columns {
+            invalid(format!("has {width} cells, and the header {columns}"))
+        } else {
+            Ok(Ok(true))
         }
     }
 }
@@ -297,19 +343,6 @@ impl Read for BudgetedFile {
 
 fn too_long() -> ValidationError {
     ValidationError::at(&["body"], "too_long", "exceeds the longest permitted line")
-}
-
-/// The validation error of CSV that is malformed; any other failure is one of IO.
-fn csv_error(error: csv::Error) -> io::Result<ValidationError> {
-    match error.into_kind() {
-        ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(too_long()),
-        ErrorKind::Io(error) => Err(error),
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            let message = format!("has {len} cells, and the header {expected_len}");
-            Ok(ValidationError::at(&["body"], "csv_invalid", message))
-        }
-        other => Err(io::Error::other(format!("{other:?}"))),
-    }
 }
 
 #[cfg(test)]
@@ -402,6 +435,16 @@ mod tests {
                 RecordFormat::Csv,
                 "obsolescence\nNaN\n1e999\n0x1\n",
                 "body.2.obsolescence: float_type; body.3.obsolescence: float_type; body.4.obsolescence: float_type",
+            ),
+            (
+                RecordFormat::Csv,
+                "date,alert_type\r\n2025-06-03,a\r\n2025-06-03,\"oops\r\n2025-06-03,b\r\n",
+                "body.3: csv_invalid",
+            ),
+            (
+                RecordFormat::Csv,
+                "date,alert_type\r\n2025-06-03,\"a\"b\r\nsoon,\"a\r\n\"\r\nlate,\r\n",
+                "body.2: csv_invalid; body.3.date: date_parsing; body.5.date: date_parsing",
             ),
             (
                 RecordFormat::Csv,
