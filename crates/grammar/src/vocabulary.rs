@@ -45,9 +45,9 @@ pub(crate) struct NameMatch {
 /// The whole name.
 pub(crate) const WHOLE: u32 = 4;
 /// The name without generic prefixes and suffixes.
-const CORE: u32 = 3;
+pub(crate) const CORE: u32 = 3;
 /// A noun phrase of its comment.
-const COMMENT: u32 = 2;
+pub(crate) const COMMENT: u32 = 2;
 /// The last words of the name.
 const PART: u32 = 1;
 
@@ -200,6 +200,16 @@ impl<'a> Vocabulary<'a> {
         matches!(self.kind(column), Date | Timestamp | TimestampTz)
     }
 
+    /// Returns the columns whose name has one of these words.
+    pub(crate) fn columns_with(&self, words: &str) -> Vec<usize> {
+        let has = |column: &usize| {
+            words_of(&self.table.columns[*column].name)
+                .iter()
+                .any(|word| words.split(' ').any(|other| other == word))
+        };
+        (0..self.table.columns.len()).filter(has).collect()
+    }
+
     /// Returns the currencies that the columns' names and comments mention.
     pub(crate) fn currencies(&self) -> Vec<Currency> {
         let columns = self.table.columns.iter();
@@ -212,10 +222,89 @@ impl<'a> Vocabulary<'a> {
         self.table.name.schema.is_none() && self.table.name.name == RECORDS
     }
 
-    /// Whether a column is an identifier: its sum means nothing.
+    /// Whether a column is an identifier: its sum means nothing, nor does its size.
     pub(crate) fn is_key(&self, column: usize) -> bool {
-        let words = words_of(&self.table.columns[column].name);
-        words.last().is_some_and(|last| ["id", "key", "no", "nr", "code"].contains(&last.as_str()))
+        const LAST: [&str; 13] = [
+            "id", "ids", "key", "no", "nr", "code", "number", "phone", "zip", "zipcode", "postcode",
+            "uuid", "index",
+        ];
+        let name = &self.table.columns[column].name;
+        let refers = self.table.foreign_keys.iter().any(|key| key.columns.contains(name));
+        let words = words_of(name);
+        let last = words.last().map_or("", String::as_str);
+        refers || LAST.contains(&last) || (words.len() == 1 && last.len() > 2 && last.ends_with("id"))
+    }
+
+    /// Returns the index of a column.
+    pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
+        self.table.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Returns the column that names the rows for people.
+    pub(crate) fn display(&self) -> Option<usize> {
+        let head = words_of(&self.table.name.name).last().map(|word| stem(word));
+        let words = |column: usize| words_of(&self.table.columns[column].name);
+        let text = |column: &usize| self.kind(*column) == ColumnKind::Text;
+        let columns = || (0..self.table.columns.len()).filter(text);
+        columns()
+            .find(|column| ["name", "title"].contains(&words(*column).join(" ").as_str()))
+            .or_else(|| {
+                let is_own = |words: &[String]| match words {
+                    [first, last] => Some(stem(first)) == head && ["name", "title"].contains(&last.as_str()),
+                    [only] => Some(stem(only)) == head,
+                    _ => false,
+                };
+                columns().find(|column| is_own(&words(*column)))
+            })
+    }
+
+    /// Returns the column of dates that periods apply to where none is named.
+    pub(crate) fn usual_date(&self) -> Option<usize> {
+        const USUAL: [&str; 11] = [
+            "date", "day", "timestamp", "time", "ts", "created", "occurred", "happened", "recorded",
+            "opened", "placed",
+        ];
+        let name = words_of(&self.table.name.name);
+        let columns = || (0..self.table.columns.len()).filter(|column| self.is_date(*column));
+        let is_usual = |column: &usize| {
+            let words = words_of(&self.table.columns[*column].name);
+            let first = words.first().map_or("", String::as_str);
+            USUAL.contains(&first) || name.last().is_some_and(|name| stem(name) == stem(first))
+        };
+        columns().find(is_usual).or_else(|| columns().next())
+    }
+
+    /// Returns the column of dates at which a thing came about, such as `signed_up_at`.
+    pub(crate) fn creation(&self) -> Option<usize> {
+        const FIRST: [&str; 16] = [
+            "created", "signed", "signup", "joined", "registered", "enrolled", "opened", "started",
+            "hired", "launched", "installed", "founded", "added", "start", "hire", "join",
+        ];
+        let begins = |column: &usize| {
+            let words = words_of(&self.table.columns[*column].name);
+            self.is_date(*column) && words.first().is_some_and(|word| FIRST.contains(&word.as_str()))
+        };
+        let mut columns = (0..self.table.columns.len()).filter(begins);
+        columns.next().filter(|_| columns.next().is_none())
+    }
+
+    /// Whether the rows are of things that exist, such as customers, rather than of events, such as
+    /// orders: an event is asked about in a window of time.
+    pub(crate) fn is_thing(&self) -> bool {
+        let words = words_of(&self.table.name.name);
+        let head = words.last().map(|word| stem(word)).unwrap_or_default();
+        if let Some(is_event) = lexicon().is_event(&head) {
+            return !is_event;
+        }
+        self.display().is_some()
+    }
+
+    /// Returns the column that holds the money of the rows.
+    pub(crate) fn money(&self) -> Option<usize> {
+        let is_money = |name: &String| {
+            self.index_of(name).filter(|column| self.kind(*column) == ColumnKind::Number)
+        };
+        lexicon().money_columns.iter().find_map(is_money).filter(|_| !self.is_thing())
     }
 }
 
