@@ -159,7 +159,7 @@ mod tests {
             table: named(name),
             references: vec!["id".into()],
         };
-        let table = |name, keys: &[&str]| Table {
+        let table = |name, keys: &[&'static str]| Table {
             name: named(name),
             comment: None,
             columns: Vec::new(),

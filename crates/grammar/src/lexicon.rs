@@ -185,6 +185,8 @@ pub(crate) struct Lexicon {
     same: HashMap<String, String>,
     pub(crate) suffixes: HashSet<String>,
     pub(crate) prefixes: HashSet<String>,
+    /// Units of time at the end of names: `response_minutes` is a response time.
+    pub(crate) units: HashSet<String>,
     pub(crate) participles: HashSet<String>,
     /// Stems of measures that are averaged by default.
     averaged: Vec<Vec<String>>,
@@ -230,6 +232,7 @@ impl Lexicon {
                     }
                 }
                 ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
+                ("unit", _) => lexicon.units.extend(phrases.map(str::to_owned)),
                 ("prefix", _) => lexicon.prefixes.extend(phrases.map(str::to_owned)),
                 ("participle", _) => lexicon.participles.extend(phrases.map(str::to_owned)),
                 ("flow", _) => lexicon.flows.extend(phrases.map(stem)),
@@ -259,8 +262,11 @@ impl Lexicon {
     pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
         let begins = |phrase: &&TermPhrase| {
+            // "Orders by month" is no order.
+            let is_exact = phrase.term == Term::OrderBy;
             tokens.len() >= phrase.stems.len()
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
+                && (!is_exact || phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text))
         };
         let found = phrases.iter().find(begins)?;
         // `weekly` and `week` have one stem: among equals, prefer the exact spelling.
@@ -275,6 +281,11 @@ impl Lexicon {
     /// Returns the representative of a stem's synonyms.
     pub(crate) fn meaning<'a>(&'a self, stem: &'a str) -> &'a str {
         self.same.get(stem).map_or(stem, String::as_str)
+    }
+
+    /// Returns all words of its phrases.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.phrases.values().flatten().flat_map(|phrase| &phrase.words).map(String::as_str)
     }
 
     /// Returns the currency that a single word means.
@@ -296,9 +307,14 @@ impl Lexicon {
         })
     }
 
-    /// Whether a stem begins a phrase of the lexicon.
-    pub(crate) fn is_known(&self, stem: &str) -> bool {
-        self.phrases.contains_key(stem)
+    /// Whether the first `taken` of `tokens` are spelled as a phrase of the lexicon.
+    pub(crate) fn is_spelled(&self, tokens: &[Token], taken: usize) -> bool {
+        let is_phrase = |phrase: &TermPhrase| {
+            phrase.words.len() == taken
+                && phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text)
+        };
+        let phrases = tokens.first().and_then(|token| self.phrases.get(&token.stem));
+        phrases.is_some_and(|phrases| phrases.iter().any(is_phrase))
     }
 
     /// Whether a word means a sum rather than single rows.
@@ -440,7 +456,7 @@ mod tests {
     #[test]
     fn every_line_of_the_words_is_read() {
         let known = [
-            "same", "suffix", "prefix", "participle", "averaged", "flow", "money", "money column",
+            "same", "suffix", "prefix", "unit", "participle", "averaged", "flow", "money", "money column",
             "event", "thing", "superlative", "comparative",
         ];
         let mut phrases = HashMap::new();

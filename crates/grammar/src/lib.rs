@@ -19,6 +19,7 @@ mod phrases;
 mod plan;
 mod reading;
 mod scope;
+mod spelling;
 mod sql;
 mod tokens;
 mod vocabulary;
@@ -58,7 +59,7 @@ const MAX_NAMES: usize = 100_000;
 /// of `today`.
 #[must_use]
 pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> Interpretation {
-    let tokens = tokens(sentence);
+    let mut tokens = tokens(sentence);
     if tokens.len() > MAX_TOKENS {
         let explanation =
             format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
@@ -71,6 +72,7 @@ pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> I
         );
         return Interpretation::NotUnderstood { explanation };
     }
+    spelling::corrected(&mut tokens, sampled);
     let SampledSchema { schema, samples } = sampled;
     let vocabularies: Vec<Vocabulary<'_>> =
         schema.tables.iter().map(|table| Vocabulary::of(table, samples)).collect();
@@ -81,7 +83,7 @@ pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> I
     for scope in &scopes {
         match read(scope, &tokens, today) {
             Ok(candidate) => candidates.push((scope.base(), candidate)),
-            Err(misfit) => misfits.push(misfit),
+            Err(misfit) => { if std::env::var("DBG").is_ok() { eprintln!("{} {misfit:?}", scope.base().table.name); } misfits.push(misfit) }
         }
     }
     let misfit = match best(&candidates) {

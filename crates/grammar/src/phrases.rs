@@ -177,7 +177,8 @@ impl PhraseParser<'_, '_> {
         let mut names = Names { quality: best.2, best: best.4, ..Names::default() };
         for meaning in of(Sort::Table).chain(of(Sort::Column)).chain(of(Sort::Value)) {
             match meaning {
-                Meaning::Base => names.base = best.2,
+                // Another word for the table is less sure than its name.
+                Meaning::Base => names.base = best.2 - u32::from(!best.3),
                 Meaning::Parent(table) => names.parents.push(*table),
                 Meaning::Child(child) => names.children.push(*child),
                 Meaning::Column(column) => names.columns.push(*column),
@@ -225,7 +226,10 @@ impl PhraseParser<'_, '_> {
             }
             // A value is said with its column, or in quotation marks.
             Term::New | Term::Top(_) | Term::Rows => is_whole,
-            Term::List if name.best != Sort::Value => at > 0 && is_whole,
+            // "Return" asks at the beginning; "returns" are rows.
+            Term::List => {
+                name.quality >= CORE && (at > 0 || !lexicon().is_spelled(&self.tokens[at..], taken))
+            }
             Term::BucketNoun(_)
             | Term::Metric
             | Term::Alert

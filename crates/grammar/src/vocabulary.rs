@@ -29,6 +29,8 @@ struct NamePhrase {
     name: Name,
     /// How much of the full name it is: more is better.
     quality: u32,
+    /// Whether it has a number: "4 stadiums" is not "Stadium 4".
+    has_number: bool,
 }
 
 /// A name that tokens begin with.
@@ -50,6 +52,9 @@ pub(crate) const CORE: u32 = 3;
 pub(crate) const COMMENT: u32 = 2;
 /// The last words of the name.
 const PART: u32 = 1;
+
+/// Words in the names of tables that link others.
+const LINKS: [&str; 8] = ["in", "of", "for", "to", "has", "with", "on", "by"];
 
 /// The names of one table, its columns and their values.
 pub(crate) struct Vocabulary<'a> {
@@ -75,7 +80,9 @@ impl<'a> Vocabulary<'a> {
         vocabulary.add(&words, Name::Table, WHOLE);
         if let Some((head, modifiers)) = words.split_last() {
             vocabulary.modifiers = modifiers.to_vec();
-            if !modifiers.is_empty() {
+            // A `singer_in_concert` is no concert.
+            let joins = |word: &String| LINKS.contains(&word.as_str());
+            if !modifiers.is_empty() && !modifiers.iter().any(joins) {
                 vocabulary.add(std::slice::from_ref(head), Name::Table, CORE);
             }
         }
@@ -96,6 +103,13 @@ impl<'a> Vocabulary<'a> {
         self.add(words, name.clone(), WHOLE);
         let core = core(words);
         self.add(core, name.clone(), CORE);
+        if let [rest @ .., last] = words
+            && !rest.is_empty()
+            && lexicon().units.contains(last)
+        {
+            self.add(rest, name.clone(), CORE);
+            self.add(&[rest, &["time".to_owned()]].concat(), name.clone(), CORE);
+        }
         let head = without_participles(core);
         for start in 1..head.len() {
             self.add(&head[start..], name.clone(), PART);
@@ -138,7 +152,8 @@ impl<'a> Vocabulary<'a> {
                 phrases.push(self.phrases.len());
             }
         }
-        self.phrases.push(NamePhrase { meanings, stems, name, quality });
+        let has_number = words.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        self.phrases.push(NamePhrase { meanings, stems, name, quality, has_number });
     }
 
     /// Returns all names that `tokens` begin with.
@@ -319,7 +334,8 @@ impl NamePhrase {
             let meaning = lexicon().meaning(&token.stem);
             let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
             // Word order matters for tables: "tickets opened" does not mean `open_tickets`.
-            match next.filter(|position| *position == 0 || self.name != Name::Table) {
+            let in_order = self.name == Name::Table || self.has_number;
+            match next.filter(|position| *position == 0 || !in_order) {
                 Some(position) => {
                     is_literal &= self.stems[left.remove(position)] == token.stem;
                     if left.is_empty() {

@@ -28,8 +28,7 @@ impl Parse<'_, '_, '_> {
         else {
             return None;
         };
-        let columns = self.scope.base().columns_with(words);
-        let column = self.one(&columns, |column| self.scope.is_number(column));
+        let column = self.graded_by(words);
         let number = self.number();
         match (column, number) {
             (Some(column), Some(number)) => {

@@ -1,8 +1,10 @@
 //! Makes a plan of a question that was read, or says why it has no answer.
 
+use chrono::Datelike;
+
 use super::{Question, Share};
 use crate::{
-    lexicon::{Aggregate, Bucket, Direction},
+    lexicon::{Aggregate, Bucket, Comparison, Direction},
     periods::Period,
     plan::{Condition, Dimension, Form, Measure, Part, Plan, Ranking},
     scope::Scope,
@@ -18,6 +20,7 @@ pub(super) fn plan<'p, 'a>(
     scope: &'p Scope<'a>,
     question: &mut Question,
 ) -> Result<Plan<'p, 'a>, String> {
+    take_year(scope, question);
     if question.named == 0 && question.grounds == 0 {
         return Err("it names no table, column or value".to_owned());
     }
@@ -49,6 +52,24 @@ pub(super) fn plan<'p, 'a>(
         date,
         period: question.period,
     })
+}
+
+/// Makes a condition of a year, where a table has years in place of dates.
+fn take_year(scope: &Scope<'_>, question: &mut Question) {
+    let base = scope.base();
+    let Some(Period::Fixed(first, last)) = question.period else {
+        return;
+    };
+    let is_year = first.year() == last.year() && first.ordinal() == 1 && last.month() == 12 && last.day() == 31;
+    let year = base.index_of("year").or_else(|| base.index_of("Year"));
+    if let Some(column) = year.filter(|column| is_year && scope.is_number(*column))
+        && base.usual_date().is_none()
+    {
+        let number = first.year().to_string();
+        let comparison = Comparison::Equal;
+        question.conditions.push((Condition::Number { column, comparison, number }, true));
+        question.period = None;
+    }
 }
 
 /// Returns the first contradiction between the parts of a question.

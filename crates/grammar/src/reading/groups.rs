@@ -16,6 +16,8 @@ impl Parse<'_, '_, '_> {
             self.question.is_per = true;
             return self.add_dimension(Dimension::Time(bucket), None);
         }
+        // "How many students are in each class"
+        self.is_term(Term::Be);
         let text = self.text(self.at);
         if !self.is_term(Term::By) {
             return false;

@@ -3,7 +3,7 @@
 use super::{Parse, nouns::Head};
 use crate::{
     lexicon::Term,
-    phrases::{PhraseKind, Sort},
+    phrases::PhraseKind,
     plan::{Dimension, Form, Measure},
 };
 
@@ -110,6 +110,7 @@ impl Parse<'_, '_, '_> {
 
     /// `names and ages of students`, `distinct countries of customers`
     fn shown_columns(&mut self) -> bool {
+        let lists = matches!(self.at.checked_sub(1).map(|at| &self.phrases[at].kind), Some(PhraseKind::Term(Term::List | Term::Article | Term::Be)));
         let is_distinct = self.is_term(Term::Distinct);
         let columns = self.listed_columns();
         if columns.is_empty() {
@@ -124,13 +125,11 @@ impl Parse<'_, '_, '_> {
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);
         let is_related = is_of && columns.iter().any(|column| self.scope.table_of(*column) == 0);
         self.question.form = Form::List { columns, is_distinct };
-        (is_of && (is_own || is_related)) || (is_distinct && is_own)
+        (is_of && (is_own || is_related)) || (is_own && (is_distinct || (lists && self.question.named > 0)))
     }
 
     /// Rows whose number is asked for: `cancelled orders in June`.
     pub(super) fn rows(&mut self) -> bool {
-        let start = self.at;
-        let listed = matches!(self.ahead(0), Some(PhraseKind::Term(Term::List)));
         self.asking();
         if let Some(Term::BucketGrouping(bucket)) =
             self.term(|term| matches!(term, Term::BucketGrouping(_)))
@@ -140,8 +139,6 @@ impl Parse<'_, '_, '_> {
         }
         let found = self.noun();
         let is_rows = matches!(found, Some((Head::Rows | Head::Values, _)));
-        let is_column = matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column && self.at == start + 1);
-        let _ = listed;
-        is_rows && !is_column && self.add_measure(Measure::Rows)
+        is_rows && !self.is_before_measure() && self.add_measure(Measure::Rows)
     }
 }

@@ -68,6 +68,7 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         self.question.is_explicit = true;
+        self.question.needs_group |= !counts;
         self.articles();
         if self.attempt(|parse| parse.counted_rows(distinct)) {
             return true;
@@ -142,7 +143,7 @@ impl Parse<'_, '_, '_> {
         }
         self.question.is_explicit |= !pending.is_empty() || is_much;
         self.prepositions();
-        if pending == [Pending::Of(Aggregate::Sum)] && self.attempt(|parse| parse.total_rows()) {
+        if pending == [Pending::Of(Aggregate::Sum)] && self.attempt(Self::total_rows) {
             return true;
         }
         while self.adjective_of_measure() {}
@@ -155,7 +156,7 @@ impl Parse<'_, '_, '_> {
     /// `total orders`
     fn total_rows(&mut self) -> bool {
         matches!(self.noun(), Some((Head::Rows, _)))
-            && !matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column)
+            && !self.is_before_measure()
             && self.add_measure(Measure::Rows)
     }
 
@@ -229,14 +230,14 @@ impl Parse<'_, '_, '_> {
         self.question.share = Share::Percent;
         self.question.is_explicit = true;
         self.prepositions();
-        self.attempt(|parse| parse.total_rows() || parse.share_rows())
+        self.attempt(Self::share_rows)
             || self.attempt(|parse| parse.aggregated())
     }
 
     fn share_rows(&mut self) -> bool {
         let found = matches!(self.noun(), Some((Head::Rows, _) | (Head::Values, true)));
         found
-            && !matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column && next.columns.iter().any(|column| self.scope.is_measure(*column)))
+            && !self.is_before_measure()
             && self.add_measure(Measure::Rows)
     }
 

@@ -50,6 +50,7 @@ pub(crate) fn read<'p, 'a>(
         question: Question::default(),
         furthest: 0,
         reason: None,
+        leaves_table: false,
     };
     let is_known = !phrases.iter().any(|phrase| phrase.kind == PhraseKind::Unknown);
     if is_known && parse.question() {
@@ -89,6 +90,8 @@ struct Question {
     named: u32,
     grounds: usize,
     is_alert: bool,
+    /// Whether what is counted is only said to be different: "unique customers per month".
+    needs_group: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +134,7 @@ impl Default for Question {
             named: 0,
             grounds: 0,
             is_alert: false,
+            needs_group: false,
         }
     }
 }
@@ -145,6 +149,8 @@ struct Parse<'p, 's, 'a> {
     furthest: usize,
     /// The first contradiction of the sentence, with its phrase.
     reason: Option<(usize, String)>,
+    /// Whether the table after a column is read apart from it.
+    leaves_table: bool,
 }
 
 impl Parse<'_, '_, '_> {
@@ -287,7 +293,8 @@ impl Parse<'_, '_, '_> {
                 return false;
             }
         }
-        !self.question.rank.is_some_and(|rank| rank.is_open)
+        let is_open = self.question.rank.is_some_and(|rank| rank.is_open);
+        !is_open && !(self.question.needs_group && self.question.dimensions.is_empty())
     }
 
     fn misfit(&self) -> Misfit {

@@ -10,7 +10,9 @@ use crate::{
 impl Parse<'_, '_, '_> {
     /// Reads one modifier.
     pub(super) fn modifier(&mut self) -> bool {
-        if self.term(|term| matches!(term, Term::Tail | Term::Auxiliary | Term::Article)).is_some() {
+        if self.attempt(Self::owned)
+            || self.term(|term| matches!(term, Term::Tail | Term::Auxiliary | Term::Article)).is_some()
+        {
             return true;
         }
         let forms: [fn(&mut Self) -> bool; 11] = [
@@ -30,7 +32,7 @@ impl Parse<'_, '_, '_> {
     }
 
     /// `in June 2025`
-    fn period(&mut self) -> bool {
+    pub(super) fn period(&mut self) -> bool {
         self.prepositions();
         let Some(PhraseKind::Period(period)) = self.kind() else {
             return false;
@@ -167,7 +169,12 @@ impl Parse<'_, '_, '_> {
         let Some(names) = self.names() else {
             return false;
         };
-        if names.base > 0 && names.best == Sort::Table && names.quality >= 3 {
+        // "Of paid orders" is about other rows.
+        if self.is_before_rows() {
+            return false;
+        }
+        let is_participle = self.text(self.at).ends_with("ed");
+        if names.base > 0 && names.best == Sort::Table && !is_participle {
             return false;
         }
         let date = self.one(&self.dates_at(self.at), |_| true);
@@ -224,7 +231,7 @@ impl Parse<'_, '_, '_> {
         self.term(|term| term == Term::Relation);
         self.prepositions();
         let negated = negated || self.is_term(Term::Not);
-        if self.equality(false) {
+        if self.equality(false) || self.comparison(false) {
             return !negated;
         }
         let Some(names) = self.names() else {
@@ -233,8 +240,14 @@ impl Parse<'_, '_, '_> {
         if names.values.is_empty() || names.best != Sort::Value {
             return false;
         }
-        let is_followed = matches!(self.ahead(1), Some(PhraseKind::Name(next)) if next.best == Sort::Table);
-        !is_followed && self.values(negated, false, &[])
+        !self.is_before_rows() && self.values(negated, false, &[])
+    }
+
+    /// `do teachers have`
+    fn owned(&mut self) -> bool {
+        self.word(&["do", "does", "did"])
+            && matches!(self.noun(), Some((Head::Rows, _)))
+            && self.is_term(Term::Have)
     }
 
     /// `of German customers`, `on web orders`

@@ -116,6 +116,21 @@ impl Parse<'_, '_, '_> {
         })
     }
 
+    /// Whether a measure follows: the rows before only qualify it, as in `order value`.
+    pub(super) fn is_before_measure(&self) -> bool {
+        matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
+            && next.columns.iter().any(|column| self.scope.is_number(*column)))
+    }
+
+    /// Whether a word for rows follows the phrase at hand.
+    pub(super) fn is_before_rows(&self) -> bool {
+        match self.ahead(1) {
+            Some(PhraseKind::Name(next)) => next.best == Sort::Table || !next.parents.is_empty(),
+            Some(PhraseKind::Term(Term::Alert | Term::Rows)) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn flag(&mut self, column: usize, negated: bool, in_clause: bool) -> bool {
         self.question.grounds += 1;
         self.add(Condition::Flag { column, negated }, in_clause)
@@ -253,7 +268,7 @@ impl Parse<'_, '_, '_> {
     fn attempt_table(&mut self) -> Option<usize> {
         let mut found = None;
         self.attempt(|parse| {
-            if !parse.word(&["of", "of the", "of each"]) {
+            if parse.leaves_table || !parse.word(&["of", "of each"]) {
                 return false;
             }
             parse.articles();

@@ -4,7 +4,7 @@
 use super::{Parse, Rank, nouns::Head};
 use crate::{
     lexicon::{Aggregate, Comparison, Direction, Term},
-    phrases::{PhraseKind, Sort},
+    phrases::PhraseKind,
     plan::{Dimension, Form, Measure},
 };
 
@@ -113,7 +113,7 @@ impl Parse<'_, '_, '_> {
         let mut subject = None;
         self.attempt(|parse| {
             subject = match parse.noun() {
-                Some((Head::Rows, _)) if !matches!(parse.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column) => {
+                Some((Head::Rows, _)) if !parse.is_before_measure() => {
                     Some(Subject::Rows)
                 }
                 _ => None,
@@ -155,6 +155,7 @@ impl Parse<'_, '_, '_> {
                 return false;
             };
             self.question.rank = Some(Rank { column: Some(column), is_open: false, ..rank });
+            self.show_display();
             return true;
         }
         if !self.measure() {
@@ -182,13 +183,16 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         let is_plural = self.is_plural(self.at - 1) || self.is_plural(at);
+        self.attempt(Self::period);
         self.superlative(subject, is_plural, counts)
     }
 
     /// `name and country of the customer with the most orders`
     fn shown_of_subject(&mut self) -> bool {
+        self.leaves_table = true;
         let columns = self.listed_columns();
-        if columns.is_empty() || !self.word(&["of", "of the", "for", "for the"]) {
+        self.leaves_table = false;
+        if columns.is_empty() || !self.word(&["of", "for"]) {
             return false;
         }
         self.articles();
@@ -256,17 +260,24 @@ impl Parse<'_, '_, '_> {
             }
             _ => return false,
         };
-        let is_column = matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column);
+        let is_column = self.is_before_measure();
         let limit = Some(limit.unwrap_or(if self.is_plural(at) { RANKED_ROWS } else { 1 }));
         self.rank_rows(direction, column, limit);
         !is_column
     }
 
+    /// Returns the column of numbers that has the first of these words that any has.
+    pub(super) fn graded_by(&self, words: &str) -> Option<usize> {
+        words.split(' ').find_map(|word| {
+            let columns = self.scope.base().columns_with(word);
+            self.one(&columns, |column| self.scope.is_measure(column))
+        })
+    }
+
     /// Returns the column that `oldest` or the like is about, with the direction of its order.
     fn graded_column(&self, direction: Direction, words: &str) -> Option<(Direction, usize)> {
         let base = self.scope.base();
-        let columns = base.columns_with(words);
-        if let Some(column) = self.one(&columns, |column| self.scope.is_measure(column)) {
+        if let Some(column) = self.graded_by(words) {
             return Some((direction, column));
         }
         let births = base.columns_with("birth birthday birthdate dob born");
@@ -335,7 +346,7 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         if !matches!(self.noun(), Some((Head::Rows, _)))
-            || matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column)
+            || self.is_before_measure()
         {
             return false;
         }
@@ -364,7 +375,7 @@ impl Parse<'_, '_, '_> {
         };
         let rows = self.attempt(|parse| {
             matches!(parse.noun(), Some((Head::Rows | Head::Values, true)))
-                && !matches!(parse.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column)
+                && !parse.is_before_measure()
                 && parse.add_measure(Measure::Rows)
         });
         let column = if rows { None } else { self.measure_column() };
@@ -435,6 +446,7 @@ impl Parse<'_, '_, '_> {
         }
         self.is_term(Term::And);
         self.prepositions();
+        let mut direction = None;
         let column = if self.is_term(Term::Alphabetical) {
             let names = if columns.is_empty() {
                 self.scope.display(0).into_iter().collect()
@@ -442,10 +454,19 @@ impl Parse<'_, '_, '_> {
                 columns
             };
             let first = names.first().copied().filter(|column| self.scope.is_text(*column));
-            match self.attempt(|parse| parse.word(&["of", "by"])) {
-                true => self.column_names().and_then(|columns| self.one(&columns, |_| true)),
-                false => first,
+            if self.attempt(|parse| parse.word(&["of", "by"])) {
+                self.column_names().and_then(|columns| self.one(&columns, |_| true))
+            } else {
+                first
             }
+        } else if let Some(Term::Sorted(sorted)) = self.term(|term| matches!(term, Term::Sorted(_))) {
+            direction = Some(sorted);
+            if !self.word(&["of", "by"]) {
+                return false;
+            }
+            self.articles();
+            let names = self.column_names();
+            names.and_then(|columns| self.one(&columns, |_| true))
         } else {
             if !self.is_term(Term::OrderBy) {
                 return false;
@@ -460,7 +481,7 @@ impl Parse<'_, '_, '_> {
         self.prepositions();
         let direction = match self.term(|term| matches!(term, Term::Sorted(_))) {
             Some(Term::Sorted(direction)) => direction,
-            _ => Direction::Lowest,
+            _ => direction.unwrap_or(Direction::Lowest),
         };
         self.question.rank =
             Some(Rank { direction, limit: None, column: Some(column), is_open: false, is_newest: false });
