@@ -262,8 +262,8 @@ impl Lexicon {
     pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
         let begins = |phrase: &&TermPhrase| {
-            // "Orders by month" is no order.
-            let is_exact = phrase.term == Term::OrderBy;
+            // "Orders by month" is no order, and a rating is no rate.
+            let is_exact = matches!(phrase.term, Term::OrderBy | Term::Rate);
             tokens.len() >= phrase.stems.len()
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
                 && (!is_exact || phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text))

@@ -99,6 +99,9 @@ impl PhraseParser<'_, '_> {
         if let Some((taken, name)) = name {
             return vec![(taken, PhraseKind::Name(name))];
         }
+        if let Some(number) = number_word(&rest[0]) {
+            return vec![(1, PhraseKind::Number(number))];
+        }
         let kind = match &rest[0].kind {
             TokenKind::Number(number) => PhraseKind::Number(number.clone()),
             TokenKind::Quoted => PhraseKind::Text(rest[0].original.clone()),
@@ -276,6 +279,16 @@ impl PhraseParser<'_, '_> {
         }
         Some(vec![(0, PhraseKind::Term(Term::Not)), (1, PhraseKind::Name(names))])
     }
+}
+
+/// Returns the number that a word means.
+fn number_word(token: &Token) -> Option<String> {
+    const WORDS: [&str; 12] = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+        "twelve",
+    ];
+    let number = WORDS.iter().position(|word| *word == token.text)? + 1;
+    (token.kind == TokenKind::Word).then(|| number.to_string())
 }
 
 fn sort(found: &Found) -> Sort {

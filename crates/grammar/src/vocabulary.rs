@@ -95,12 +95,37 @@ impl<'a> Vocabulary<'a> {
                 vocabulary.add_value(index, value);
             }
         }
+        let names = |column: &usize| words_of(&table.columns[*column].name).len() == 1;
+        if let Some(display) = vocabulary.display().filter(names)
+            && !["name", "title"].contains(&table.columns[display].name.to_lowercase().as_str())
+        {
+            vocabulary.add(&["name".to_owned()], Name::Column(display), CORE);
+        }
         vocabulary
     }
 
     fn add_column(&mut self, index: usize, words: &[String], comment: Option<&str>) {
         let name = Name::Column(index);
         self.add(words, name.clone(), WHOLE);
+        let split = self.split(words);
+        let words = split.as_deref().unwrap_or(words);
+        self.add(words, name.clone(), WHOLE);
+        let content: Vec<String> =
+            words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
+        self.add(&content, name.clone(), CORE);
+        if let [first, of, rest @ ..] = words
+            && ["num", "number", "no", "count"].contains(&first.as_str())
+            && of == "of"
+        {
+            self.add(rest, name.clone(), CORE);
+        }
+        let own = words_of(&self.table.name.name).last().map(|word| stem(word));
+        if let [rest @ .., last] = words
+            && last == "id"
+            && rest.iter().all(|word| Some(stem(word)) == own)
+        {
+            self.add(std::slice::from_ref(last), name.clone(), CORE);
+        }
         let core = core(words);
         self.add(core, name.clone(), CORE);
         if let [rest @ .., last] = words
@@ -124,6 +149,30 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
+    /// Splits a name that was written together: `pettype`, `fname`.
+    fn split(&self, words: &[String]) -> Option<Vec<String>> {
+        const LAST: [&str; 9] =
+            ["name", "code", "type", "date", "number", "level", "time", "count", "id"];
+        let [word] = words else {
+            return None;
+        };
+        let pair = |first: &str, last: &str| Some(vec![first.to_owned(), last.to_owned()]);
+        match word.as_str() {
+            "fname" | "firstname" => return pair("first", "name"),
+            "lname" | "lastname" | "surname" => return pair("last", "name"),
+            _ => {}
+        }
+        let of_table = words_of(&self.table.name.name).into_iter().last().and_then(|head| {
+            let head = head.strip_suffix('s').unwrap_or(&head).to_owned();
+            word.strip_prefix(&head).filter(|rest| rest.len() > 1).map(|rest| vec![head.clone(), rest.to_owned()])
+        });
+        of_table.or_else(|| {
+            let last = LAST.iter().find(|last| word.ends_with(**last))?;
+            let first = word.strip_suffix(last).filter(|first| first.len() > 3)?;
+            pair(first, last)
+        })
+    }
+
     fn add_value(&mut self, column: usize, value: &str) {
         if !value.chars().any(char::is_alphabetic) {
             return;
@@ -140,7 +189,7 @@ impl<'a> Vocabulary<'a> {
         let meanings: Vec<String> =
             stems.iter().map(|stem| lexicon().meaning(stem).to_owned()).collect();
         let known = |phrase: &&NamePhrase| phrase.name == name && phrase.meanings == meanings;
-        // The phrases of one name are adjacent, the best first.
+        // The phrases of one name are adjacent but for the last, the best first.
         if stems.is_empty()
             || self.phrases.iter().rev().take_while(|p| p.name == name).any(|p| known(&p))
         {

@@ -98,12 +98,18 @@ impl Parse<'_, '_, '_> {
             self.units(Some(column));
             return Some(Condition::Range { column, low, high });
         }
-        let comparison = match self.term(|term| matches!(term, Term::Compare(_))) {
-            Some(Term::Compare(comparison)) => comparison,
-            _ => Comparison::Equal,
+        let graded = |words: &str| self.scope.base().columns_with(words).contains(&column);
+        let comparison = match self.ahead(0) {
+            Some(PhraseKind::Term(Term::Compare(comparison))) => Some(*comparison),
+            // "Whose age is older than 1"
+            Some(PhraseKind::Term(Term::Comparative(comparison, words))) if graded(words) => {
+                Some(*comparison)
+            }
+            _ => None,
         };
+        self.at += usize::from(comparison.is_some());
         let number = self.number()?;
-        let comparison = self.or_more(comparison)?;
+        let comparison = self.or_more(comparison.unwrap_or(Comparison::Equal))?;
         self.units(Some(column));
         Some(Condition::Number { column, comparison, number })
     }

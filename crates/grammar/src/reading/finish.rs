@@ -24,6 +24,17 @@ pub(super) fn plan<'p, 'a>(
     if question.named == 0 && question.grounds == 0 {
         return Err("it names no table, column or value".to_owned());
     }
+    // Customers who are counted by their orders: the orders must be said.
+    let is_of_parent = |measure: &Measure| {
+        let keys = (1..scope.tables.len()).filter_map(|table| scope.key_of(table));
+        matches!(measure, Measure::Distinct(column) if keys.into_iter().any(|key| key == *column))
+    };
+    if question.named == 0 && question.date.is_none() && question.measures.iter().any(is_of_parent) {
+        return Err(format!("it does not say how they are related to {}", scope.base().table.name));
+    }
+    if question.needs_group && question.measures.len() > 1 {
+        return Err("it asks for a list and for a number".to_owned());
+    }
     let is_list = matches!(question.form, Form::List { .. });
     if question.measures.is_empty() && !is_list {
         question.measures.push(Measure::Rows);

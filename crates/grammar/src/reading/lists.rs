@@ -11,6 +11,7 @@ impl Parse<'_, '_, '_> {
     /// `stadium name and the number of concerts in each stadium`
     pub(super) fn pairs(&mut self) -> bool {
         self.asking();
+        self.is_term(Term::Distinct);
         let columns = self.listed_columns();
         if columns.is_empty() || !(self.is_term(Term::And) || self.is_term(Term::With) || self.is_after_comma()) {
             return false;
@@ -37,6 +38,9 @@ impl Parse<'_, '_, '_> {
             parse.question.keys.extend(Some(key).filter(|key| !columns.contains(key)));
             columns.iter().all(of_group)
         });
+        let columns_are_own_texts = columns
+            .iter()
+            .all(|column| self.scope.table_of(*column) == 0 && self.scope.is_text(*column));
         for column in columns {
             let Some((dimension, None)) = self.dimension_of(&[column]) else {
                 return false;
@@ -44,6 +48,8 @@ impl Parse<'_, '_, '_> {
             self.question.dimensions.push(dimension);
         }
         is_shown
+            || (self.question.measures == [Measure::Rows]
+                && columns_are_own_texts)
     }
 
     /// Reads a list of columns that are shown.
@@ -110,7 +116,6 @@ impl Parse<'_, '_, '_> {
 
     /// `names and ages of students`, `distinct countries of customers`
     fn shown_columns(&mut self) -> bool {
-        let lists = matches!(self.at.checked_sub(1).map(|at| &self.phrases[at].kind), Some(PhraseKind::Term(Term::List | Term::Article | Term::Be)));
         let is_distinct = self.is_term(Term::Distinct);
         let columns = self.listed_columns();
         if columns.is_empty() {
@@ -123,9 +128,20 @@ impl Parse<'_, '_, '_> {
             }
         });
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);
-        let is_related = is_of && columns.iter().any(|column| self.scope.table_of(*column) == 0);
+        // "Orders shipped" is no list of days.
+        let is_named =
+            self.question.named > 0 && !columns.iter().any(|column| self.scope.is_date(*column));
+        // Players are people: their names are those of people.
+        let is_person = |column: &usize| {
+            let table = self.scope.table_of(*column);
+            let name = &self.scope.tables[table].vocabulary.table.name.name;
+            table == 0 || ["people", "person", "persons"].contains(&name.as_str())
+        };
+        let is_related = is_of
+            && (columns.iter().any(|column| self.scope.table_of(*column) == 0)
+                || columns.iter().all(is_person));
         self.question.form = Form::List { columns, is_distinct };
-        (is_of && (is_own || is_related)) || (is_own && (is_distinct || (lists && self.question.named > 0)))
+        (is_of && (is_own || is_related)) || (is_own && (is_distinct || is_named))
     }
 
     /// Rows whose number is asked for: `cancelled orders in June`.

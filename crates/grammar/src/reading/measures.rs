@@ -150,7 +150,7 @@ impl Parse<'_, '_, '_> {
         let Some(column) = self.measure_column() else {
             return false;
         };
-        self.apply(&pending, column)
+        self.apply(&pending, column, is_much)
     }
 
     /// `total orders`
@@ -187,11 +187,13 @@ impl Parse<'_, '_, '_> {
         column
     }
 
-    fn apply(&mut self, pending: &[Pending], column: usize) -> bool {
+    fn apply(&mut self, pending: &[Pending], column: usize, is_much: bool) -> bool {
         let usual = self.usual(column);
         let phrase = self.at - 1;
         let is_flow = self.tokens_of(phrase).iter().any(|token| lexicon().is_flow(&token.stem));
         if pending.is_empty() {
+            // "The ages of students" is a list of them.
+            self.question.needs_group |= self.scope.base().is_thing() && !is_much;
             return self.add_measure(Measure::Of(usual, column));
         }
         pending.iter().all(|pending| {

@@ -1,10 +1,14 @@
 //! What follows the subject of a question: conditions, periods, groups and orders.
 
+use chrono::{Datelike, NaiveDate};
+
 use super::{Parse, Share, nouns::Head};
 use crate::{
-    lexicon::Term,
+    lexicon::{Comparison, Term},
+    periods::Period,
     phrases::{PhraseKind, Sort},
     plan::Condition,
+    tokens::words_of,
 };
 
 impl Parse<'_, '_, '_> {
@@ -178,6 +182,9 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let date = self.one(&self.dates_at(self.at), |_| true);
+        if self.attempt(|parse| parse.founded(negated)) {
+            return true;
+        }
         let is_share = self.question.share != Share::None;
         if let Some(date) = date.filter(|_| !is_share || names.values.is_empty()) {
             self.at += 1;
@@ -199,6 +206,42 @@ impl Parse<'_, '_, '_> {
             }
             None => false,
         }
+    }
+
+    /// Reads a participle that names a column of years: `founded after 2008`.
+    fn founded(&mut self, negated: bool) -> bool {
+        let mut columns = self.columns_in(0, self.at);
+        columns.retain(|column| {
+            let words = words_of(&self.scope.column(*column).name);
+            self.scope.is_number(*column) && words.iter().any(|word| word == "year")
+        });
+        let is_participle = self.text(self.at).ends_with("ed");
+        let [column] = *columns.as_slice() else {
+            return false;
+        };
+        self.at += 1;
+        self.prepositions();
+        let Some(PhraseKind::Period(period)) = self.kind() else {
+            return false;
+        };
+        let year = |day: NaiveDate| day.year().to_string();
+        let (comparison, number) = match period {
+            Period::Fixed(first, last)
+                if first.year() == last.year() && (first.ordinal(), last.month(), last.day()) == (1, 12, 31) =>
+            {
+                (Comparison::Equal, year(first))
+            }
+            Period::Since(first) if first.ordinal() == 1 => (Comparison::AtLeast, year(first)),
+            Period::Until(last) if (last.month(), last.day()) == (12, 31) => {
+                (Comparison::AtMost, year(last))
+            }
+            _ => return false,
+        };
+        self.at += 1;
+        self.question.grounds += 1;
+        is_participle
+            && !negated
+            && self.add(Condition::Number { column, comparison, number }, true)
     }
 
     /// Returns the columns of dates of the first table that the participle at `at` names: `shipped` is
@@ -298,7 +341,9 @@ impl Parse<'_, '_, '_> {
 
     /// `and with a discount`, `and are not critical`
     fn joined(&mut self) -> bool {
-        if !self.is_term(Term::And) {
+        // "Resolved and closed" is said of two states.
+        let is_participle = self.at > 0 && !self.dates_at(self.at - 1).is_empty();
+        if !self.is_term(Term::And) || is_participle {
             return false;
         }
         let before = self.question.conditions.len();

@@ -5,7 +5,8 @@ use crate::{
     lexicon::Term,
     phrases::{Names, PhraseKind, Sort},
     plan::Condition,
-    vocabulary::Name,
+    tokens::{stem, words_of},
+    vocabulary::{CORE, Name},
 };
 
 /// What a noun phrase is about.
@@ -47,7 +48,9 @@ impl Parse<'_, '_, '_> {
     /// Reads a word for rows.
     pub(super) fn head(&mut self) -> Option<Head> {
         let head = match self.kind()? {
-            PhraseKind::Name(names) if names.base > 0 && names.best == Sort::Table => {
+            PhraseKind::Name(names)
+                if names.base > 0 && (names.best == Sort::Table || self.is_plural(self.at)) =>
+            {
                 self.question.named = self.question.named.max(names.base);
                 Head::Rows
             }
@@ -125,6 +128,10 @@ impl Parse<'_, '_, '_> {
     /// Whether a word for rows follows the phrase at hand.
     pub(super) fn is_before_rows(&self) -> bool {
         match self.ahead(1) {
+            Some(PhraseKind::Name(next)) if next.best == Sort::Column && next.parents.is_empty() => {
+                // "High priority tickets"
+                matches!(self.ahead(2), Some(PhraseKind::Name(rows)) if rows.best == Sort::Table)
+            }
             Some(PhraseKind::Name(next)) => next.best == Sort::Table || !next.parents.is_empty(),
             Some(PhraseKind::Term(Term::Alert | Term::Rows)) => true,
             _ => false,
@@ -241,7 +248,10 @@ impl Parse<'_, '_, '_> {
         };
         if let Some(table) = table {
             let columns = self.columns_in(table, start + 1);
-            if !columns.is_empty() {
+            // "Cartoons directed by" says who did it.
+            let text = self.text(start + 1);
+            let is_said = table == 0 && (text.ends_with("ed") || text.ends_with(" by"));
+            if !columns.is_empty() && !is_said {
                 if table == 0 {
                     self.question.named = self.question.named.max(names.base);
                 }
@@ -252,6 +262,13 @@ impl Parse<'_, '_, '_> {
         }
         if names.columns.is_empty() {
             return None;
+        }
+        // "Concert names" names the concerts.
+        let head = words_of(&self.scope.base().table.name.name).last().map(|word| stem(word));
+        if self.tokens_of(start).len() > 1
+            && self.tokens_of(start).iter().any(|token| Some(&token.stem) == head.as_ref())
+        {
+            self.question.named = self.question.named.max(CORE);
         }
         self.at += 1;
         self.question.grounds += 1;

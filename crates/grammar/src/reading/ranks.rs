@@ -235,7 +235,7 @@ impl Parse<'_, '_, '_> {
         let term = self.term(|term| matches!(term, Term::Superlative(..) | Term::Extreme(_)));
         let limit = before.or_else(|| self.limit());
         let at = self.at;
-        let Some((Head::Rows, _)) = self.noun() else {
+        let Some((Head::Rows | Head::Values, _)) = self.noun() else {
             return false;
         };
         let (direction, column) = match term {
@@ -322,7 +322,10 @@ impl Parse<'_, '_, '_> {
         if counts {
             return false;
         }
-        let limit = Some(if is_plural { RANKED_ROWS } else { 1 });
+        let limit = Some(1);
+        if is_plural {
+            return self.refuse("it does not say how many are meant");
+        }
         match subject {
             Subject::Rows => self.attempt(|parse| parse.extreme_of_rows(limit)),
             Subject::Group(dimension) => {
@@ -339,7 +342,7 @@ impl Parse<'_, '_, '_> {
             Some(Term::Compare(comparison)) => comparison,
             _ => Comparison::Equal,
         };
-        let Some(number) = self.number().or_else(|| self.number_word()) else {
+        let Some(number) = self.number() else {
             return false;
         };
         let Some(comparison) = self.or_more(comparison) else {
@@ -357,15 +360,6 @@ impl Parse<'_, '_, '_> {
             self.question.form = Form::GroupCount;
         }
         self.add_measure(Measure::Rows)
-    }
-
-    fn number_word(&mut self) -> Option<String> {
-        const WORDS: [&str; 10] =
-            ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-        let text = self.text(self.at);
-        let number = WORDS.iter().position(|word| *word == text)? + 1;
-        self.at += 1;
-        Some(number.to_string())
     }
 
     /// `the most orders`, `the most revenue`
@@ -391,8 +385,14 @@ impl Parse<'_, '_, '_> {
 
     /// `the highest revenue`, `the highest average age`, `the highest number of orders`
     fn extreme_of_groups(&mut self, subject: Subject, limit: Option<u32>) -> bool {
-        let Some(Term::Extreme(direction)) = self.term(|term| matches!(term, Term::Extreme(_))) else {
-            return false;
+        let term = self.term(|term| {
+            matches!(term, Term::Extreme(_) | Term::Aggregate(Aggregate::Maximum | Aggregate::Minimum))
+        });
+        let direction = match term {
+            Some(Term::Extreme(direction)) => direction,
+            Some(Term::Aggregate(Aggregate::Maximum)) => Direction::Highest,
+            Some(Term::Aggregate(Aggregate::Minimum)) => Direction::Lowest,
+            _ => return false,
         };
         self.rank_groups(subject, direction, limit);
         let before = self.question.measures.len();
@@ -445,6 +445,7 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         self.is_term(Term::And);
+        self.word(&["sort", "sorted", "order", "ordered", "listed", "arranged"]);
         self.prepositions();
         let mut direction = None;
         let column = if self.is_term(Term::Alphabetical) {
@@ -461,12 +462,16 @@ impl Parse<'_, '_, '_> {
             }
         } else if let Some(Term::Sorted(sorted)) = self.term(|term| matches!(term, Term::Sorted(_))) {
             direction = Some(sorted);
-            if !self.word(&["of", "by"]) {
-                return false;
-            }
+            let of = self.word(&["of", "by"]);
             self.articles();
-            let names = self.column_names();
-            names.and_then(|columns| self.one(&columns, |_| true))
+            match columns.as_slice() {
+                [only] if !of => Some(*only),
+                _ if of => {
+                    let names = self.column_names();
+                    names.and_then(|columns| self.one(&columns, |_| true))
+                }
+                _ => None,
+            }
         } else {
             if !self.is_term(Term::OrderBy) {
                 return false;
