@@ -185,6 +185,7 @@ pub(crate) struct Lexicon {
     same: HashMap<String, String>,
     pub(crate) suffixes: HashSet<String>,
     pub(crate) prefixes: HashSet<String>,
+    pub(crate) table_suffixes: HashSet<String>,
     /// Units of time at the end of names: `response_minutes` is a response time.
     pub(crate) units: HashSet<String>,
     pub(crate) participles: HashSet<String>,
@@ -233,6 +234,9 @@ impl Lexicon {
                 }
                 ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
                 ("unit", _) => lexicon.units.extend(phrases.map(str::to_owned)),
+                ("table suffix", _) => {
+                    lexicon.table_suffixes.extend(phrases.map(str::to_owned));
+                }
                 ("prefix", _) => lexicon.prefixes.extend(phrases.map(str::to_owned)),
                 ("participle", _) => lexicon.participles.extend(phrases.map(str::to_owned)),
                 ("flow", _) => lexicon.flows.extend(phrases.map(stem)),
@@ -456,7 +460,7 @@ mod tests {
     #[test]
     fn every_line_of_the_words_is_read() {
         let known = [
-            "same", "suffix", "prefix", "unit", "participle", "averaged", "flow", "money", "money column",
+            "same", "table suffix", "suffix", "prefix", "unit", "participle", "averaged", "flow", "money", "money column",
             "event", "thing", "superlative", "comparative",
         ];
         let mut phrases = HashMap::new();

@@ -148,6 +148,17 @@ fn best<'c, 'p, 'a>(
             fitting = whole;
         }
     }
+    if fitting.len() > 1 && fitting.iter().all(|(_, candidate)| candidate.is_of_money()) {
+        // What the lines of an order add up to is what orders add up to.
+        let names: Vec<_> = fitting.iter().map(|(vocabulary, _)| &vocabulary.table.name).collect();
+        let is_line = |candidate: &Candidate<'_, '_>| {
+            let parents = candidate.plan.scope.tables.iter().skip(1);
+            parents.into_iter().any(|table| names.contains(&&table.vocabulary.table.name))
+        };
+        let whole: Vec<_> =
+            fitting.iter().copied().filter(|(_, candidate)| !is_line(candidate)).collect();
+        fitting = whole;
+    }
     match fitting.as_slice() {
         [(_, candidate)] => Ok(Some(candidate)),
         several => Err(several.iter().map(|(v, _)| v.table.name.to_string()).collect()),

@@ -216,6 +216,14 @@ impl PhraseParser<'_, '_> {
         if term == Term::Count && is_whole && term_taken > taken && is_number {
             return true;
         }
+        // "Average share of series" means the column too.
+        if matches!(term, Term::Share | Term::Rate)
+            && is_whole
+            && is_number
+            && matches!(self.last_content(), Some(PhraseKind::Term(Term::Aggregate(_) | Term::Extreme(_))))
+        {
+            return true;
+        }
         if taken != term_taken {
             return taken > term_taken;
         }
@@ -302,6 +310,12 @@ fn sort(found: &Found) -> Sort {
 /// How well a name fits: a name without its generic parts is as good as the whole name, so that the
 /// nearest table has it.
 fn rank(found: &Found) -> (u32, Reverse<u32>, u32, bool, Sort) {
-    let quality = if found.quality >= CORE { WHOLE } else { found.quality };
+    // Another word for a table gives way to one whose name it is.
+    let is_synonym = sort(found) == Sort::Table && !found.is_literal;
+    let quality = match found.quality {
+        CORE.. if is_synonym => COMMENT,
+        CORE.. => WHOLE,
+        quality => quality,
+    };
     (quality, Reverse(found.depth), found.quality, found.is_literal, sort(found))
 }

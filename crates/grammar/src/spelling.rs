@@ -15,6 +15,14 @@ use crate::{
 /// The fewest letters of a word that is corrected.
 const MIN_LETTERS: usize = 5;
 
+/// Words of numbers and dates, which neither the lexicon nor the schema has.
+const PLAIN: [&str; 30] = [
+    "three", "seven", "eight", "eleven", "twelve", "first", "second", "third", "fourth", "today",
+    "yesterday", "january", "february", "march", "april", "august", "september", "october",
+    "november", "december", "since", "before", "after", "until", "earlier", "later", "previous",
+    "quarter", "months", "weeks",
+];
+
 /// Replaces words that are not known by the only known word that they are a slip of.
 pub(crate) fn corrected(tokens: &mut [Token], sampled: &SampledSchema) {
     let is_long = |token: &Token| {
@@ -25,7 +33,7 @@ pub(crate) fn corrected(tokens: &mut [Token], sampled: &SampledSchema) {
     }
     let known = known(sampled);
     for token in tokens.iter_mut().filter(|token| is_long(token)) {
-        if known.values().any(|stem| *stem == token.stem) {
+        if PLAIN.contains(&token.text.as_str()) || known.values().any(|stem| *stem == token.stem) {
             continue;
         }
         let mut stems: Vec<&String> = known

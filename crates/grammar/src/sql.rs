@@ -237,7 +237,8 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
                     Aggregate::Minimum => "lowest",
                     Aggregate::Maximum => "highest",
                 };
-                format!("{kind}_{}", word(column))
+                let word = word(column);
+                if word.starts_with(kind) { word } else { format!("{kind}_{word}") }
             }
         }
     }

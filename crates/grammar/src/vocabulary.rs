@@ -86,6 +86,11 @@ impl<'a> Vocabulary<'a> {
                 vocabulary.add(std::slice::from_ref(head), Name::Table, CORE);
             }
         }
+        if let [rest @ .., last] = words.as_slice()
+            && lexicon().table_suffixes.contains(last)
+        {
+            vocabulary.add(rest, Name::Table, CORE);
+        }
         for phrase in noun_phrases(table.comment.as_deref()) {
             vocabulary.add(&phrase, Name::Table, COMMENT);
         }
@@ -134,6 +139,12 @@ impl<'a> Vocabulary<'a> {
         {
             self.add(rest, name.clone(), CORE);
             self.add(&[rest, &["time".to_owned()]].concat(), name.clone(), CORE);
+        }
+        if let [rest @ .., last] = core
+            && !rest.is_empty()
+            && ["score", "rating", "rate", "level"].contains(&last.as_str())
+        {
+            self.add(rest, name.clone(), PART);
         }
         let head = without_participles(core);
         for start in 1..head.len() {
@@ -213,10 +224,33 @@ impl<'a> Vocabulary<'a> {
         if first.kind == TokenKind::Quoted {
             return self.quoted(&first.original);
         }
-        let Some(candidates) = self.by_meaning.get(lexicon().meaning(&first.stem)) else {
+        let candidates = self.by_meaning.get(lexicon().meaning(&first.stem));
+        let apart =
+            candidates.into_iter().flatten().filter_map(|index| self.phrases[*index].at(tokens));
+        apart.chain(self.together(tokens)).collect()
+    }
+
+    /// Returns the names that are two words of a sentence, written together: `surfacearea`.
+    fn together(&self, tokens: &[Token]) -> Vec<NameMatch> {
+        let [first, second, ..] = tokens else {
             return Vec::new();
         };
-        candidates.iter().filter_map(|index| self.phrases[*index].at(tokens)).collect()
+        if first.kind != TokenKind::Word || second.kind != TokenKind::Word {
+            return Vec::new();
+        }
+        let joined = stem(&format!("{}{}", first.text, second.text));
+        let whole = |index: &&usize| {
+            let phrase = &self.phrases[**index];
+            phrase.stems.len() == 1 && !matches!(phrase.name, Name::Value(..))
+        };
+        let candidates = self.by_meaning.get(&joined).into_iter().flatten().filter(whole);
+        let found = candidates.map(|index| NameMatch {
+            taken: 2,
+            quality: self.phrases[*index].quality,
+            name: self.phrases[*index].name.clone(),
+            is_literal: true,
+        });
+        found.collect()
     }
 
     /// Returns the values that equal a quoted text, ignoring case.
@@ -357,6 +391,13 @@ impl<'a> Vocabulary<'a> {
     pub(crate) fn is_thing(&self) -> bool {
         let words = words_of(&self.table.name.name);
         let head = words.last().map(|word| stem(word)).unwrap_or_default();
+        // The lines of an order are no items that exist.
+        if let [first, .., last] = words.as_slice()
+            && ["items", "item", "lines", "line", "details", "positions"].contains(&last.as_str())
+            && lexicon().is_event(&stem(first)) == Some(true)
+        {
+            return false;
+        }
         if let Some(is_event) = lexicon().is_event(&head) {
             return !is_event;
         }

@@ -145,8 +145,9 @@ impl Parse<'_, '_, '_> {
     }
 
     /// Reads a currency, if it is that of the table.
-    fn currency(&mut self) -> bool {
-        let known = self.scope.base().currencies();
+    pub(super) fn currency(&mut self) -> bool {
+        let known: Vec<_> =
+            self.scope.tables.iter().flat_map(|table| table.vocabulary.currencies()).collect();
         self.attempt(|parse| match parse.term(|term| matches!(term, Term::Currency(_))) {
             Some(Term::Currency(currency)) => {
                 known.is_empty()

@@ -164,6 +164,13 @@ fn date(
         return Ok(Some(date));
     }
     if base.is_thing() {
+        if let Some(rank) = question.rank.as_mut().filter(|rank| rank.is_newest)
+            && question.period.is_none()
+        {
+            rank.is_newest = false;
+            rank.column = Some(base.creation().ok_or_else(|| no_dates(base))?);
+            return Ok(None);
+        }
         if question.is_new || is_newest {
             return base.creation().map(Some).ok_or_else(|| no_dates(base));
         }

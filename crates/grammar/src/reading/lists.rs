@@ -55,6 +55,7 @@ impl Parse<'_, '_, '_> {
     /// Reads a list of columns that are shown.
     pub(super) fn listed_columns(&mut self) -> Vec<usize> {
         let mut columns = Vec::new();
+        self.listed.clear();
         while self.attempt(|parse| {
             let comma = parse.is_after_comma();
             let joint = parse.is_term(Term::And);
@@ -62,9 +63,11 @@ impl Parse<'_, '_, '_> {
                 return false;
             }
             parse.articles();
+            let at = parse.at;
             let Some(found) = parse.column_names() else {
                 return false;
             };
+            parse.listed.push(at..parse.at);
             let plain = parse.one(&found, |_| true);
             match plain.or_else(|| parse.one(&found, |column| !parse.scope.is_key(column))) {
                 Some(column) => {
@@ -122,7 +125,8 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let is_of = self.attempt(|parse| {
-            parse.term(|term| matches!(term, Term::Preposition)).is_some() && {
+            let of_each = ["of each", "for each", "of every"].contains(&parse.text(parse.at).as_str());
+            (of_each && parse.is_term(Term::By) || parse.is_term(Term::Preposition)) && {
                 parse.is_term(Term::By);
                 matches!(parse.noun(), Some((Head::Rows, _)))
             }
@@ -130,7 +134,7 @@ impl Parse<'_, '_, '_> {
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);
         // "Orders shipped" is no list of days.
         let is_named =
-            self.question.named > 0 && !columns.iter().any(|column| self.scope.is_date(*column));
+            self.question.named > 0 && !columns.iter().any(|column| self.scope.is_date(*column) || self.scope.is_flag(*column));
         // Players are people: their names are those of people.
         let is_person = |column: &usize| {
             let table = self.scope.table_of(*column);

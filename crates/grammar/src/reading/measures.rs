@@ -25,7 +25,14 @@ impl Parse<'_, '_, '_> {
             self.question.is_per = true;
             self.add_dimension(crate::plan::Dimension::Time(bucket), None);
         }
-        if !self.measure() {
+        // "Orders and revenue"
+        let counted = self.attempt(|parse| {
+            matches!(parse.noun(), Some((Head::Rows, true)))
+                && parse.add_measure(Measure::Rows)
+                && parse.is_term(Term::And)
+                && parse.aggregated()
+        });
+        if !counted && !self.measure() {
             return false;
         }
         while self.attempt(|parse| {
@@ -38,10 +45,11 @@ impl Parse<'_, '_, '_> {
     /// Reads `what is`, `show`, `find`.
     pub(super) fn asking(&mut self) {
         self.attempt(|parse| {
-            parse.term(|term| matches!(term, Term::Which | Term::List)).is_some() && {
-                parse.term(|term| term == Term::Be);
-                true
-            }
+            let term = parse.term(|term| matches!(term, Term::Which | Term::List));
+            let is = term.is_some() && parse.is_term(Term::Be);
+            // "What is the revenue" asks for one number.
+            parse.question.is_explicit |= is && term == Some(Term::Which);
+            term.is_some()
         });
         self.leads();
         self.articles();

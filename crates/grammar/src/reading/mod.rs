@@ -12,6 +12,8 @@ mod modifiers;
 mod nouns;
 mod ranks;
 
+use std::ops::Range;
+
 use chrono::NaiveDate;
 
 use crate::{
@@ -35,6 +37,15 @@ pub(crate) struct Candidate<'p, 'a> {
     pub(crate) phrases: usize,
 }
 
+impl Candidate<'_, '_> {
+    /// Whether all that is asked for is the money of the rows.
+    pub(crate) fn is_of_money(&self) -> bool {
+        let money = self.plan.scope.base().money();
+        let is_money = |measure: &Measure| matches!(measure, Measure::Of(_, column) if Some(*column) == money);
+        !self.plan.measures.is_empty() && self.plan.measures.iter().all(is_money)
+    }
+}
+
 /// Reads `tokens` as a question about the first table of `scope`.
 pub(crate) fn read<'p, 'a>(
     scope: &'p Scope<'a>,
@@ -51,6 +62,7 @@ pub(crate) fn read<'p, 'a>(
         furthest: 0,
         reason: None,
         leaves_table: false,
+        listed: Vec::new(),
     };
     let is_known = !phrases.iter().any(|phrase| phrase.kind == PhraseKind::Unknown);
     if is_known && parse.question() {
@@ -151,6 +163,8 @@ struct Parse<'p, 's, 'a> {
     reason: Option<(usize, String)>,
     /// Whether the table after a column is read apart from it.
     leaves_table: bool,
+    /// The phrases of the columns that were last listed.
+    listed: Vec<Range<usize>>,
 }
 
 impl Parse<'_, '_, '_> {

@@ -19,11 +19,12 @@ impl Parse<'_, '_, '_> {
         {
             return true;
         }
-        let forms: [fn(&mut Self) -> bool; 11] = [
+        let forms: [fn(&mut Self) -> bool; 12] = [
             Self::period,
             Self::rank_by,
             Self::group,
             Self::weekend,
+            Self::in_currency,
             Self::lacking,
             Self::having,
             Self::clause,
@@ -47,6 +48,14 @@ impl Parse<'_, '_, '_> {
         self.at += 1;
         self.question.period = Some(period);
         true
+    }
+
+    /// `in euros`
+    fn in_currency(&mut self) -> bool {
+        self.prepositions();
+        let is_known =
+            self.scope.tables.iter().any(|table| !table.vocabulary.currencies().is_empty());
+        is_known && self.currency()
     }
 
     /// `on weekends`
@@ -165,6 +174,10 @@ impl Parse<'_, '_, '_> {
             return true;
         }
         self.prepositions();
+        // "Not used by any document"
+        if negated && let Some(child) = self.child() {
+            return self.add(Condition::Referred { child, negated: true }, true);
+        }
         self.state(negated, in_clause)
     }
 
@@ -255,6 +268,9 @@ impl Parse<'_, '_, '_> {
     /// Applies a date that is said of the rows: they have it, or lack it.
     pub(super) fn dated(&mut self, date: usize, negated: bool, in_clause: bool) -> bool {
         if negated {
+            if self.question.date.is_some() {
+                return self.refuse("the sentence is about the days of two columns");
+            }
             return self.add(Condition::Missing { column: date, negated: false }, in_clause);
         }
         if self.question.share != Share::None {
@@ -283,7 +299,14 @@ impl Parse<'_, '_, '_> {
         if names.values.is_empty() || names.best != Sort::Value {
             return false;
         }
-        !self.is_before_rows() && self.values(negated, false, &[])
+        // "Shipped but not delivered" is about two days.
+        if negated && !self.dates_at(self.at).is_empty() {
+            return false;
+        }
+        if self.is_before_rows() {
+            return negated && self.values(true, false, &[]) && self.head() == Some(Head::Rows);
+        }
+        self.values(negated, false, &[])
     }
 
     /// `do teachers have`

@@ -98,7 +98,9 @@ impl Parse<'_, '_, '_> {
             let Some(names) = parse.names() else {
                 return false;
             };
-            if names.best == Sort::Value && !names.values.is_empty() {
+            // "Unshipped orders" have no day of shipping, whatever their status is.
+            let lacks = names.columns.iter().any(|column| parse.scope.is_date(*column));
+            if names.best == Sort::Value && !names.values.is_empty() && !(negated && lacks) {
                 return parse.values(negated, false, &[]);
             }
             let is_flag = !names.columns.is_empty()

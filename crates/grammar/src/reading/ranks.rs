@@ -192,6 +192,7 @@ impl Parse<'_, '_, '_> {
         self.leaves_table = true;
         let columns = self.listed_columns();
         self.leaves_table = false;
+        let listed = self.listed.clone();
         if columns.is_empty() || !self.word(&["of", "for"]) {
             return false;
         }
@@ -217,9 +218,19 @@ impl Parse<'_, '_, '_> {
             Subject::Group(Dimension::Column(key)) => {
                 let table = (1..self.scope.tables.len())
                     .find(|table| self.scope.key_of(*table) == Some(key));
-                let of_table = |column: &usize| Some(self.scope.table_of(*column)) == table;
-                let fits = columns.iter().all(of_table);
-                self.question.dimensions = columns.into_iter().map(Dimension::Column).collect();
+                let Some(table) = table else {
+                    return false;
+                };
+                // What is shown is of the table that is named after it.
+                let shown: Vec<usize> = listed
+                    .iter()
+                    .filter_map(|phrases| {
+                        let columns = self.columns_in(table, phrases.end - 1);
+                        self.one(&columns, |_| true)
+                    })
+                    .collect();
+                let fits = shown.len() == listed.len();
+                self.question.dimensions = shown.into_iter().map(Dimension::Column).collect();
                 self.question.keys = vec![key];
                 self.question.form = Form::GroupNames;
                 fits
@@ -322,10 +333,14 @@ impl Parse<'_, '_, '_> {
         if counts {
             return false;
         }
-        let limit = Some(1);
-        if is_plural {
+        let is_superlative = matches!(
+            self.ahead(0),
+            Some(PhraseKind::Term(Term::Most(_) | Term::Extreme(_) | Term::Superlative(..)))
+        );
+        if is_plural && is_superlative {
             return self.refuse("it does not say how many are meant");
         }
+        let limit = Some(1);
         match subject {
             Subject::Rows => self.attempt(|parse| parse.extreme_of_rows(limit)),
             Subject::Group(dimension) => {
@@ -433,7 +448,7 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         self.question.form = Form::List { columns: vec![shown], is_distinct: false };
-        limit == Some(1)
+        limit == Some(1) && self.question.rank.is_some_and(|rank| rank.limit == limit)
     }
 
     /// `sorted by age in descending order`, `in alphabetical order`
