@@ -270,7 +270,8 @@ impl Lexicon {
             let is_exact = matches!(phrase.term, Term::OrderBy | Term::Rate);
             tokens.len() >= phrase.stems.len()
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
-                && (!is_exact || phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text))
+                && (!is_exact
+                    || phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text))
         };
         let found = phrases.iter().find(begins)?;
         // `weekly` and `week` have one stem: among equals, prefer the exact spelling.
@@ -460,8 +461,20 @@ mod tests {
     #[test]
     fn every_line_of_the_words_is_read() {
         let known = [
-            "same", "table suffix", "suffix", "prefix", "unit", "participle", "averaged", "flow", "money", "money column",
-            "event", "thing", "superlative", "comparative",
+            "same",
+            "table suffix",
+            "suffix",
+            "prefix",
+            "unit",
+            "participle",
+            "averaged",
+            "flow",
+            "money",
+            "money column",
+            "event",
+            "thing",
+            "superlative",
+            "comparative",
         ];
         let mut phrases = HashMap::new();
         for line in include_str!("words.txt").lines() {

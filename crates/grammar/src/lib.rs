@@ -31,7 +31,7 @@ use metricd_core::schema::SampledSchema;
 
 use faults::Misfit;
 use reading::{Candidate, read};
-use scope::Scope;
+use scope::TableScope;
 use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
@@ -76,14 +76,14 @@ pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> I
     let SampledSchema { schema, samples } = sampled;
     let vocabularies: Vec<Vocabulary<'_>> =
         schema.tables.iter().map(|table| Vocabulary::of(table, samples)).collect();
-    let scopes: Vec<Scope<'_>> =
-        (0..vocabularies.len()).map(|table| Scope::of(table, &vocabularies)).collect();
+    let scopes: Vec<TableScope<'_>> =
+        (0..vocabularies.len()).map(|table| TableScope::of(table, &vocabularies)).collect();
     let mut candidates: Vec<(&Vocabulary<'_>, Candidate<'_, '_>)> = Vec::new();
     let mut misfits: Vec<Misfit> = Vec::new();
     for scope in &scopes {
         match read(scope, &tokens, today) {
             Ok(candidate) => candidates.push((scope.base(), candidate)),
-            Err(misfit) => { if std::env::var("DBG").is_ok() { eprintln!("{} {misfit:?}", scope.base().table.name); } misfits.push(misfit) }
+            Err(misfit) => misfits.push(misfit),
         }
     }
     let misfit = match best(&candidates) {

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use crate::{
     lexicon::{Comparison, Term, lexicon},
     periods::{Period, period},
-    scope::{Found, Meaning, Scope},
+    scope::{Found, Meaning, TableScope},
     tokens::{Token, TokenKind, stem},
     vocabulary::{COMMENT, CORE, WHOLE},
 };
@@ -56,7 +56,7 @@ pub(crate) enum Sort {
 }
 
 /// Groups `tokens` into phrases.
-pub(crate) fn phrases(scope: &Scope<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Phrase> {
+pub(crate) fn phrases(scope: &TableScope<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Phrase> {
     let mut phrases: Vec<Phrase> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -72,7 +72,7 @@ pub(crate) fn phrases(scope: &Scope<'_>, tokens: &[Token], today: NaiveDate) -> 
 }
 
 struct PhraseParser<'p, 'a> {
-    scope: &'p Scope<'a>,
+    scope: &'p TableScope<'a>,
     tokens: &'p [Token],
     today: NaiveDate,
     before: &'p [Phrase],
@@ -163,13 +163,19 @@ impl PhraseParser<'_, '_> {
             .iter()
             .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
             .collect();
-        let money = self.scope.base().money().zip(lexicon().money(rest));
+        let base = self.scope.base();
+        // "Order value" is not said of the lines of an order.
+        let is_of_whole = base.is_line() && rest[0].stem == stem("order");
+        let money = base.money().zip(lexicon().money(rest)).filter(|_| !is_of_whole);
         let best = found.iter().map(|found| rank(found)).max();
         if let Some((column, taken)) = money
             && (taken, COMMENT + 1) > (longest, best.map_or(0, |best| best.0.min(CORE)))
         {
             let columns = vec![column];
-            return Some((taken, Names { columns, quality: CORE, best: Sort::Column, ..Names::default() }));
+            return Some((
+                taken,
+                Names { columns, quality: CORE, best: Sort::Column, ..Names::default() },
+            ));
         }
         let best = best?;
         let of = |wanted: Sort| {
@@ -220,7 +226,10 @@ impl PhraseParser<'_, '_> {
         if matches!(term, Term::Share | Term::Rate)
             && is_whole
             && is_number
-            && matches!(self.last_content(), Some(PhraseKind::Term(Term::Aggregate(_) | Term::Extreme(_))))
+            && matches!(
+                self.last_content(),
+                Some(PhraseKind::Term(Term::Aggregate(_) | Term::Extreme(_)))
+            )
         {
             return true;
         }

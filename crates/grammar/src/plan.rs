@@ -3,13 +3,13 @@
 use crate::{
     lexicon::{Aggregate, Bucket, Comparison, Direction},
     periods::Period,
-    scope::Scope,
+    scope::TableScope,
 };
 
 /// A query over the tables of a scope. Columns are identified by their number in it.
 #[derive(Clone)]
 pub(crate) struct Plan<'p, 'a> {
-    pub(crate) scope: &'p Scope<'a>,
+    pub(crate) scope: &'p TableScope<'a>,
     pub(crate) form: Form,
     pub(crate) measures: Vec<Measure>,
     pub(crate) dimensions: Vec<Dimension>,

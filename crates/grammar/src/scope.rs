@@ -18,7 +18,7 @@ const MAX_TABLES: usize = 12;
 
 /// The table that is asked about with those that it refers to. Their columns are numbered on from each
 /// other.
-pub(crate) struct Scope<'a> {
+pub(crate) struct TableScope<'a> {
     /// The table that is asked about is the first.
     pub(crate) tables: Vec<ScopeTable<'a>>,
     /// The tables that refer to it, each by one foreign key.
@@ -63,16 +63,11 @@ pub(crate) struct Found {
     pub(crate) meaning: Meaning,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> TableScope<'a> {
     /// Returns the scope of the table at `base`.
     pub(crate) fn of(base: usize, all: &'a [Vocabulary<'a>]) -> Self {
         let mut scope = Self { tables: Vec::new(), children: Vec::new() };
-        scope.tables.push(ScopeTable {
-            vocabulary: &all[base],
-            via: None,
-            depth: 0,
-            first: 0,
-        });
+        scope.tables.push(ScopeTable { vocabulary: &all[base], via: None, depth: 0, first: 0 });
         let mut from = 0;
         while from < scope.tables.len() {
             if scope.tables[from].depth < MAX_DEPTH {
@@ -98,8 +93,7 @@ impl<'a> Scope<'a> {
         for key in keys {
             // Two keys to one table: a name of it does not say which row is meant.
             let is_only = keys.iter().filter(|other| other.table == key.table).count() == 1;
-            let is_known =
-                self.tables.iter().any(|table| table.vocabulary.table.name == key.table);
+            let is_known = self.tables.iter().any(|table| table.vocabulary.table.name == key.table);
             let parent = all.iter().find(|other| other.table.name == key.table);
             let Some((parent, (column, reference))) = parent.zip(single(key)) else {
                 continue;

@@ -17,17 +17,42 @@ const MIN_LETTERS: usize = 5;
 
 /// Words of numbers and dates, which neither the lexicon nor the schema has.
 const PLAIN: [&str; 30] = [
-    "three", "seven", "eight", "eleven", "twelve", "first", "second", "third", "fourth", "today",
-    "yesterday", "january", "february", "march", "april", "august", "september", "october",
-    "november", "december", "since", "before", "after", "until", "earlier", "later", "previous",
-    "quarter", "months", "weeks",
+    "three",
+    "seven",
+    "eight",
+    "eleven",
+    "twelve",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "today",
+    "yesterday",
+    "january",
+    "february",
+    "march",
+    "april",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "since",
+    "before",
+    "after",
+    "until",
+    "earlier",
+    "later",
+    "previous",
+    "quarter",
+    "months",
+    "weeks",
 ];
 
 /// Replaces words that are not known by the only known word that they are a slip of.
 pub(crate) fn corrected(tokens: &mut [Token], sampled: &SampledSchema) {
-    let is_long = |token: &Token| {
-        token.kind == TokenKind::Word && token.text.chars().count() >= MIN_LETTERS
-    };
+    let is_long =
+        |token: &Token| token.kind == TokenKind::Word && token.text.chars().count() >= MIN_LETTERS;
     if !tokens.iter().any(is_long) {
         return;
     }

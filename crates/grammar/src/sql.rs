@@ -44,7 +44,8 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
     fn of(plan: &'w Plan<'p, 'a>) -> Self {
         let mut names = Names::default();
         let tables = plan.scope.tables.iter();
-        let aliases = tables.map(|table| names.distinct(&table.vocabulary.table.name.name)).collect();
+        let aliases =
+            tables.map(|table| names.distinct(&table.vocabulary.table.name.name)).collect();
         Self { plan, joined: plan.joined(), aliases }
     }
 
@@ -128,7 +129,8 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
         let mut order = Vec::new();
         let rank = self.plan.ranking;
         if let Some(rank) = rank
-            && let Some(column) = rank.column.filter(|column| !is_distinct || shown.contains(column))
+            && let Some(column) =
+                rank.column.filter(|column| !is_distinct || shown.contains(column))
         {
             order.push(ranked(&self.column(column), rank.direction));
         }

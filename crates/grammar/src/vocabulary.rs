@@ -175,7 +175,9 @@ impl<'a> Vocabulary<'a> {
         }
         let of_table = words_of(&self.table.name.name).into_iter().last().and_then(|head| {
             let head = head.strip_suffix('s').unwrap_or(&head).to_owned();
-            word.strip_prefix(&head).filter(|rest| rest.len() > 1).map(|rest| vec![head.clone(), rest.to_owned()])
+            word.strip_prefix(&head)
+                .filter(|rest| rest.len() > 1)
+                .map(|rest| vec![head.clone(), rest.to_owned()])
         });
         of_table.or_else(|| {
             let last = LAST.iter().find(|last| word.ends_with(**last))?;
@@ -323,14 +325,16 @@ impl<'a> Vocabulary<'a> {
     /// Whether a column is an identifier: its sum means nothing, nor does its size.
     pub(crate) fn is_key(&self, column: usize) -> bool {
         const LAST: [&str; 13] = [
-            "id", "ids", "key", "no", "nr", "code", "number", "phone", "zip", "zipcode", "postcode",
-            "uuid", "index",
+            "id", "ids", "key", "no", "nr", "code", "number", "phone", "zip", "zipcode",
+            "postcode", "uuid", "index",
         ];
         let name = &self.table.columns[column].name;
         let refers = self.table.foreign_keys.iter().any(|key| key.columns.contains(name));
         let words = words_of(name);
         let last = words.last().map_or("", String::as_str);
-        refers || LAST.contains(&last) || (words.len() == 1 && last.len() > 2 && last.ends_with("id"))
+        refers
+            || LAST.contains(&last)
+            || (words.len() == 1 && last.len() > 2 && last.ends_with("id"))
     }
 
     /// Returns the index of a column.
@@ -348,7 +352,9 @@ impl<'a> Vocabulary<'a> {
             .find(|column| ["name", "title"].contains(&words(*column).join(" ").as_str()))
             .or_else(|| {
                 let is_own = |words: &[String]| match words {
-                    [first, last] => Some(stem(first)) == head && ["name", "title"].contains(&last.as_str()),
+                    [first, last] => {
+                        Some(stem(first)) == head && ["name", "title"].contains(&last.as_str())
+                    }
                     [only] => Some(stem(only)) == head,
                     _ => false,
                 };
@@ -359,8 +365,17 @@ impl<'a> Vocabulary<'a> {
     /// Returns the column of dates that periods apply to where none is named.
     pub(crate) fn usual_date(&self) -> Option<usize> {
         const USUAL: [&str; 11] = [
-            "date", "day", "timestamp", "time", "ts", "created", "occurred", "happened", "recorded",
-            "opened", "placed",
+            "date",
+            "day",
+            "timestamp",
+            "time",
+            "ts",
+            "created",
+            "occurred",
+            "happened",
+            "recorded",
+            "opened",
+            "placed",
         ];
         let name = words_of(&self.table.name.name);
         let columns = || (0..self.table.columns.len()).filter(|column| self.is_date(*column));
@@ -375,15 +390,38 @@ impl<'a> Vocabulary<'a> {
     /// Returns the column of dates at which a thing came about, such as `signed_up_at`.
     pub(crate) fn creation(&self) -> Option<usize> {
         const FIRST: [&str; 16] = [
-            "created", "signed", "signup", "joined", "registered", "enrolled", "opened", "started",
-            "hired", "launched", "installed", "founded", "added", "start", "hire", "join",
+            "created",
+            "signed",
+            "signup",
+            "joined",
+            "registered",
+            "enrolled",
+            "opened",
+            "started",
+            "hired",
+            "launched",
+            "installed",
+            "founded",
+            "added",
+            "start",
+            "hire",
+            "join",
         ];
         let begins = |column: &usize| {
             let words = words_of(&self.table.columns[*column].name);
-            self.is_date(*column) && words.first().is_some_and(|word| FIRST.contains(&word.as_str()))
+            self.is_date(*column)
+                && words.first().is_some_and(|word| FIRST.contains(&word.as_str()))
         };
         let mut columns = (0..self.table.columns.len()).filter(begins);
         columns.next().filter(|_| columns.next().is_none())
+    }
+
+    /// Whether the rows are lines of others, such as the items of an order.
+    pub(crate) fn is_line(&self) -> bool {
+        const LAST: [&str; 6] = ["items", "item", "lines", "line", "details", "positions"];
+        let words = words_of(&self.table.name.name);
+        matches!(words.as_slice(), [first, .., last]
+            if LAST.contains(&last.as_str()) && lexicon().is_event(&stem(first)) == Some(true))
     }
 
     /// Whether the rows are of things that exist, such as customers, rather than of events, such as
@@ -391,11 +429,7 @@ impl<'a> Vocabulary<'a> {
     pub(crate) fn is_thing(&self) -> bool {
         let words = words_of(&self.table.name.name);
         let head = words.last().map(|word| stem(word)).unwrap_or_default();
-        // The lines of an order are no items that exist.
-        if let [first, .., last] = words.as_slice()
-            && ["items", "item", "lines", "line", "details", "positions"].contains(&last.as_str())
-            && lexicon().is_event(&stem(first)) == Some(true)
-        {
+        if self.is_line() {
             return false;
         }
         if let Some(is_event) = lexicon().is_event(&head) {

@@ -11,7 +11,8 @@ impl Parse<'_, '_, '_> {
     /// Reads a comparison of a column, in whatever order it is said.
     pub(super) fn comparison(&mut self, in_clause: bool) -> bool {
         self.attempt(|parse| {
-            let Some(condition) = parse.graded().or_else(|| parse.before()).or_else(|| parse.after())
+            let Some(condition) =
+                parse.graded().or_else(|| parse.before()).or_else(|| parse.after())
             else {
                 return false;
             };
@@ -92,7 +93,10 @@ impl Parse<'_, '_, '_> {
     fn comparison_after(&mut self) -> Option<Condition> {
         let columns = self.column_names()?;
         let column = self.one(&columns, |column| self.scope.is_number(column))?;
-        while self.term(|term| matches!(term, Term::Be | Term::Preposition | Term::Article)).is_some() {}
+        while self
+            .term(|term| matches!(term, Term::Be | Term::Preposition | Term::Article))
+            .is_some()
+        {}
         if self.is_term(Term::Between) {
             let (low, high) = self.range()?;
             self.units(Some(column));
@@ -207,7 +211,8 @@ impl Parse<'_, '_, '_> {
                     return false;
                 };
                 parse.at += 1;
-                return parse.add(Condition::Values { column, values: vec![text], negated }, in_clause);
+                return parse
+                    .add(Condition::Values { column, values: vec![text], negated }, in_clause);
             }
             parse.values(negated, in_clause && !columns.is_empty(), &columns)
         })

@@ -2,12 +2,12 @@
 
 use chrono::Datelike;
 
-use super::{Question, Share};
+use super::question::{Question, Share};
 use crate::{
     lexicon::{Aggregate, Bucket, Comparison, Direction},
     periods::Period,
     plan::{Condition, Dimension, Form, Measure, Part, Plan, Ranking},
-    scope::Scope,
+    scope::TableScope,
     tokens::words_of,
     vocabulary::Vocabulary,
 };
@@ -17,7 +17,7 @@ const LIST_ROWS: u32 = 1_000;
 
 /// Makes the plan of a question.
 pub(super) fn plan<'p, 'a>(
-    scope: &'p Scope<'a>,
+    scope: &'p TableScope<'a>,
     question: &mut Question,
 ) -> Result<Plan<'p, 'a>, String> {
     take_year(scope, question);
@@ -29,7 +29,8 @@ pub(super) fn plan<'p, 'a>(
         let keys = (1..scope.tables.len()).filter_map(|table| scope.key_of(table));
         matches!(measure, Measure::Distinct(column) if keys.into_iter().any(|key| key == *column))
     };
-    if question.named == 0 && question.date.is_none() && question.measures.iter().any(is_of_parent) {
+    if question.named == 0 && question.date.is_none() && question.measures.iter().any(is_of_parent)
+    {
         return Err(format!("it does not say how they are related to {}", scope.base().table.name));
     }
     if question.needs_group && question.measures.len() > 1 {
@@ -66,12 +67,15 @@ pub(super) fn plan<'p, 'a>(
 }
 
 /// Makes a condition of a year, where a table has years in place of dates.
-fn take_year(scope: &Scope<'_>, question: &mut Question) {
+fn take_year(scope: &TableScope<'_>, question: &mut Question) {
     let base = scope.base();
     let Some(Period::Fixed(first, last)) = question.period else {
         return;
     };
-    let is_year = first.year() == last.year() && first.ordinal() == 1 && last.month() == 12 && last.day() == 31;
+    let is_year = first.year() == last.year()
+        && first.ordinal() == 1
+        && last.month() == 12
+        && last.day() == 31;
     let year = base.index_of("year").or_else(|| base.index_of("Year"));
     if let Some(column) = year.filter(|column| is_year && scope.is_number(*column))
         && base.usual_date().is_none()
@@ -98,18 +102,18 @@ fn contradiction(question: &Question, is_list: bool) -> Option<&'static str> {
         (is_list && !question.measures.is_empty(), "a list of rows has no measure"),
         (ranks && !is_list && !is_grouped, "it does not say what is to be ranked"),
         (
-            ranks && !is_list && question.dimensions.len() > 1
-                && (question.is_per || is_timed) && question.keys.is_empty(),
+            ranks
+                && !is_list
+                && question.dimensions.len() > 1
+                && (question.is_per || is_timed)
+                && question.keys.is_empty(),
             "no ranks within each group are known",
         ),
         (
             question.having.is_some() && question.measures != [Measure::Rows],
             "it does not say whose number is compared",
         ),
-        (
-            is_list && question.share != Share::None,
-            "a list of rows has no share",
-        ),
+        (is_list && question.share != Share::None, "a list of rows has no share"),
     ];
     checks.into_iter().find_map(|(is_wrong, reason)| is_wrong.then_some(reason))
 }
@@ -144,7 +148,7 @@ fn part(question: &mut Question) -> Result<Option<Part>, String> {
 
 /// Returns the column that the window of the question applies to.
 fn date(
-    scope: &Scope<'_>,
+    scope: &TableScope<'_>,
     question: &mut Question,
     is_list: bool,
 ) -> Result<Option<usize>, String> {
@@ -186,9 +190,8 @@ fn date(
     let usual = base.usual_date().or_else(|| {
         // The lines of an order have the day of the order.
         asks.then(|| {
-            let parents = (1..scope.tables.len()).filter(|table| {
-                !scope.tables[*table].vocabulary.is_thing()
-            });
+            let parents =
+                (1..scope.tables.len()).filter(|table| !scope.tables[*table].vocabulary.is_thing());
             let mut dates = parents.filter_map(|table| {
                 let date = scope.tables[table].vocabulary.usual_date()?;
                 Some(scope.numbered(table, date))
@@ -213,23 +216,28 @@ fn ranking(
     is_list: bool,
 ) -> Result<Option<Ranking>, String> {
     let Some(rank) = question.rank else {
-        let newest = Ranking {
-            direction: Direction::Highest,
-            column: date,
-            limit: Some(LIST_ROWS),
-        };
+        let newest =
+            Ranking { direction: Direction::Highest, column: date, limit: Some(LIST_ROWS) };
         return Ok(is_list.then_some(newest));
     };
     if rank.is_newest {
         let column = date.ok_or_else(|| "it does not say which rows are the newest".to_owned())?;
-        return Ok(Some(Ranking { direction: rank.direction, column: Some(column), limit: rank.limit }));
+        return Ok(Some(Ranking {
+            direction: rank.direction,
+            column: Some(column),
+            limit: rank.limit,
+        }));
     }
     let limit = rank.limit.or(is_list.then_some(LIST_ROWS));
     Ok(Some(Ranking { direction: rank.direction, column: rank.column, limit }))
 }
 
 /// Returns all conditions, including the implied ones.
-fn conditions(scope: &Scope<'_>, question: &mut Question, ranks_groups: bool) -> Vec<Condition> {
+fn conditions(
+    scope: &TableScope<'_>,
+    question: &mut Question,
+    ranks_groups: bool,
+) -> Vec<Condition> {
     let all = std::mem::take(&mut question.conditions).into_iter();
     let mut all: Vec<Condition> = all.map(|(condition, _)| condition).collect();
     if question.is_alert {

@@ -57,12 +57,15 @@ impl Parse<'_, '_, '_> {
     fn target_at(&mut self) -> Option<(Dimension, Option<usize>)> {
         self.articles();
         self.is_term(Term::Distinct);
-        if let Some(Term::BucketNoun(bucket)) = self.term(|term| matches!(term, Term::BucketNoun(_))) {
+        if let Some(Term::BucketNoun(bucket)) =
+            self.term(|term| matches!(term, Term::BucketNoun(_)))
+        {
             return Some((Dimension::Time(bucket), None));
         }
         let start = self.at;
         let names = self.names()?;
-        if names.base > 0 && names.best == Sort::Table && self.columns_in(0, start + 1).is_empty() {
+        if names.base > 0 && names.best == Sort::Table
+            && !self.is_own_column(&names) && self.columns_in(0, start + 1).is_empty() {
             return None;
         }
         let parent = self.parent(&names);

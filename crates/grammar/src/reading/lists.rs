@@ -13,7 +13,9 @@ impl Parse<'_, '_, '_> {
         self.asking();
         self.is_term(Term::Distinct);
         let columns = self.listed_columns();
-        if columns.is_empty() || !(self.is_term(Term::And) || self.is_term(Term::With) || self.is_after_comma()) {
+        if columns.is_empty()
+            || !(self.is_term(Term::And) || self.is_term(Term::With) || self.is_after_comma())
+        {
             return false;
         }
         self.is_term(Term::With);
@@ -47,9 +49,7 @@ impl Parse<'_, '_, '_> {
             };
             self.question.dimensions.push(dimension);
         }
-        is_shown
-            || (self.question.measures == [Measure::Rows]
-                && columns_are_own_texts)
+        is_shown || (self.question.measures == [Measure::Rows] && columns_are_own_texts)
     }
 
     /// Reads a list of columns that are shown.
@@ -125,7 +125,8 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let is_of = self.attempt(|parse| {
-            let of_each = ["of each", "for each", "of every"].contains(&parse.text(parse.at).as_str());
+            let of_each =
+                ["of each", "for each", "of every"].contains(&parse.text(parse.at).as_str());
             (of_each && parse.is_term(Term::By) || parse.is_term(Term::Preposition)) && {
                 parse.is_term(Term::By);
                 matches!(parse.noun(), Some((Head::Rows, _)))
@@ -133,8 +134,10 @@ impl Parse<'_, '_, '_> {
         });
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);
         // "Orders shipped" is no list of days.
-        let is_named =
-            self.question.named > 0 && !columns.iter().any(|column| self.scope.is_date(*column) || self.scope.is_flag(*column));
+        let is_named = self.question.named > 0
+            && !columns
+                .iter()
+                .any(|column| self.scope.is_date(*column) || self.scope.is_flag(*column));
         // Players are people: their names are those of people.
         let is_person = |column: &usize| {
             let table = self.scope.table_of(*column);

@@ -1,6 +1,6 @@
 //! Measures: `number of orders and total revenue`, `min and max age`, shares and ratios.
 
-use super::{Parse, Share, nouns::Head};
+use super::{Parse, nouns::Head, question::Share};
 use crate::{
     lexicon::{Aggregate, Direction, Term, lexicon},
     phrases::{PhraseKind, Sort},
@@ -18,7 +18,12 @@ impl Parse<'_, '_, '_> {
     /// Reads a question for numbers.
     pub(super) fn numbers(&mut self) -> bool {
         self.asking();
-        self.attempt(|parse| parse.group() && { parse.asking(); true });
+        self.attempt(|parse| {
+            parse.group() && {
+                parse.asking();
+                true
+            }
+        });
         if let Some(Term::BucketGrouping(bucket)) =
             self.term(|term| matches!(term, Term::BucketGrouping(_)))
         {
@@ -64,9 +69,11 @@ impl Parse<'_, '_, '_> {
     fn counted(&mut self) -> bool {
         self.articles();
         self.attempt(|parse| {
-            parse.is_term(Term::Aggregate(Aggregate::Sum)) && parse.phrases.get(parse.at).is_some_and(
-                |phrase| phrase.kind == PhraseKind::Term(Term::Count),
-            )
+            parse.is_term(Term::Aggregate(Aggregate::Sum))
+                && parse
+                    .phrases
+                    .get(parse.at)
+                    .is_some_and(|phrase| phrase.kind == PhraseKind::Term(Term::Count))
         });
         let counts = self.is_term(Term::Count);
         self.prepositions();
@@ -130,7 +137,8 @@ impl Parse<'_, '_, '_> {
         let mut is_much = false;
         loop {
             self.articles();
-            let term = self.term(|term| matches!(term, Term::Aggregate(_) | Term::Extreme(_) | Term::Much));
+            let term = self
+                .term(|term| matches!(term, Term::Aggregate(_) | Term::Extreme(_) | Term::Much));
             match term {
                 Some(Term::Aggregate(aggregate)) => pending.push(Pending::Of(aggregate)),
                 Some(Term::Extreme(direction)) => pending.push(Pending::Extreme(direction)),
@@ -142,7 +150,8 @@ impl Parse<'_, '_, '_> {
             };
             let joint = matches!(self.ahead(0), Some(PhraseKind::Term(Term::And)));
             let next = usize::from(joint);
-            let next = next + usize::from(matches!(self.ahead(next), Some(PhraseKind::Term(Term::Article))));
+            let next = next
+                + usize::from(matches!(self.ahead(next), Some(PhraseKind::Term(Term::Article))));
             if is_more(self.ahead(next)) && (joint || self.is_after_comma()) {
                 self.at += next;
                 continue;
@@ -240,15 +249,12 @@ impl Parse<'_, '_, '_> {
         self.question.share = Share::Percent;
         self.question.is_explicit = true;
         self.prepositions();
-        self.attempt(Self::share_rows)
-            || self.attempt(|parse| parse.aggregated())
+        self.attempt(Self::share_rows) || self.attempt(|parse| parse.aggregated())
     }
 
     fn share_rows(&mut self) -> bool {
         let found = matches!(self.noun(), Some((Head::Rows, _) | (Head::Values, true)));
-        found
-            && !self.is_before_measure()
-            && self.add_measure(Measure::Rows)
+        found && !self.is_before_measure() && self.add_measure(Measure::Rows)
     }
 
     /// `refund rate`

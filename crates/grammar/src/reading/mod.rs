@@ -10,19 +10,20 @@ mod lists;
 mod measures;
 mod modifiers;
 mod nouns;
+mod question;
 mod ranks;
 
 use std::ops::Range;
 
 use chrono::NaiveDate;
+use question::Question;
 
 use crate::{
     faults::Misfit,
-    lexicon::{Comparison, Direction, Term},
-    periods::Period,
+    lexicon::Term,
     phrases::{Names, Phrase, PhraseKind, phrases},
-    plan::{Condition, Dimension, Form, Measure, Plan},
-    scope::Scope,
+    plan::{Measure, Plan},
+    scope::TableScope,
     tokens::{Token, stem},
 };
 
@@ -41,14 +42,15 @@ impl Candidate<'_, '_> {
     /// Whether all that is asked for is the money of the rows.
     pub(crate) fn is_of_money(&self) -> bool {
         let money = self.plan.scope.base().money();
-        let is_money = |measure: &Measure| matches!(measure, Measure::Of(_, column) if Some(*column) == money);
+        let is_money =
+            |measure: &Measure| matches!(measure, Measure::Of(_, column) if Some(*column) == money);
         !self.plan.measures.is_empty() && self.plan.measures.iter().all(is_money)
     }
 }
 
 /// Reads `tokens` as a question about the first table of `scope`.
 pub(crate) fn read<'p, 'a>(
-    scope: &'p Scope<'a>,
+    scope: &'p TableScope<'a>,
     tokens: &[Token],
     today: NaiveDate,
 ) -> Result<Candidate<'p, 'a>, Misfit> {
@@ -76,83 +78,8 @@ pub(crate) fn read<'p, 'a>(
     Err(parse.misfit())
 }
 
-/// What was understood so far.
-#[derive(Debug, Clone)]
-struct Question {
-    form: Form,
-    measures: Vec<Measure>,
-    /// Whether an aggregate was named.
-    is_explicit: bool,
-    /// Whether an average or extreme is of a word that usually means a sum.
-    is_of_flow: bool,
-    dimensions: Vec<Dimension>,
-    keys: Vec<usize>,
-    /// Whether a dimension was introduced by `per` rather than `by`.
-    is_per: bool,
-    /// Each with whether it is in a clause: the clause is the numerator of a share.
-    conditions: Vec<(Condition, bool)>,
-    share: Share,
-    having: Option<(Comparison, String)>,
-    rank: Option<Rank>,
-    /// Whether rows are asked for that came about in the period.
-    is_new: bool,
-    /// The column of dates that is named.
-    date: Option<usize>,
-    period: Option<Period>,
-    named: u32,
-    grounds: usize,
-    is_alert: bool,
-    /// Whether what is counted is only said to be different: "unique customers per month".
-    needs_group: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Share {
-    None,
-    /// Its numerator is found among the conditions.
-    Percent,
-    Ratio(Vec<Condition>, Vec<Condition>),
-}
-
-/// An order that is being read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Rank {
-    direction: Direction,
-    limit: Option<u32>,
-    column: Option<usize>,
-    /// Whether what it orders by is still to be said.
-    is_open: bool,
-    /// By the date, which needs no measure.
-    is_newest: bool,
-}
-
-impl Default for Question {
-    fn default() -> Self {
-        Self {
-            form: Form::Groups,
-            measures: Vec::new(),
-            is_explicit: false,
-            is_of_flow: false,
-            dimensions: Vec::new(),
-            keys: Vec::new(),
-            is_per: false,
-            conditions: Vec::new(),
-            share: Share::None,
-            having: None,
-            rank: None,
-            is_new: false,
-            date: None,
-            period: None,
-            named: 0,
-            grounds: 0,
-            is_alert: false,
-            needs_group: false,
-        }
-    }
-}
-
 struct Parse<'p, 's, 'a> {
-    scope: &'s Scope<'a>,
+    scope: &'s TableScope<'a>,
     tokens: &'p [Token],
     phrases: &'p [Phrase],
     at: usize,
@@ -315,9 +242,10 @@ impl Parse<'_, '_, '_> {
         let is_unknown = |phrase: &&Phrase| phrase.kind == PhraseKind::Unknown;
         let unknown: Vec<&Phrase> = self.phrases.iter().filter(is_unknown).collect();
         let stuck = self.phrases.get(self.furthest).filter(|_| unknown.is_empty());
-        let words = unknown.into_iter().chain(stuck).flat_map(|phrase| {
-            self.tokens[phrase.start..phrase.start + phrase.taken].iter()
-        });
+        let words = unknown
+            .into_iter()
+            .chain(stuck)
+            .flat_map(|phrase| self.tokens[phrase.start..phrase.start + phrase.taken].iter());
         let words: Vec<String> = words.map(|token| token.original.clone()).collect();
         let named = |phrase: &Phrase| match &phrase.kind {
             PhraseKind::Name(names) => (names.base, 1),

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{Parse, Share, nouns::Head};
+use super::{Parse, nouns::Head, question::Share};
 use crate::{
     lexicon::{Comparison, Term},
     periods::Period,
@@ -15,7 +15,9 @@ impl Parse<'_, '_, '_> {
     /// Reads one modifier.
     pub(super) fn modifier(&mut self) -> bool {
         if self.attempt(Self::owned)
-            || self.term(|term| matches!(term, Term::Tail | Term::Auxiliary | Term::Article)).is_some()
+            || self
+                .term(|term| matches!(term, Term::Tail | Term::Auxiliary | Term::Article))
+                .is_some()
         {
             return true;
         }
@@ -89,8 +91,14 @@ impl Parse<'_, '_, '_> {
         match column {
             Some(column) if self.scope.is_flag(column) => self.flag(column, true, true),
             // "Revenue without shipping costs" may be a difference.
-            Some(column) if self.scope.is_number(column) && !self.question.measures.is_empty()
-                && self.question.measures.iter().any(|measure| *measure != crate::plan::Measure::Rows) =>
+            Some(column)
+                if self.scope.is_number(column)
+                    && !self.question.measures.is_empty()
+                    && self
+                        .question
+                        .measures
+                        .iter()
+                        .any(|measure| *measure != crate::plan::Measure::Rows) =>
             {
                 false
             }
@@ -160,7 +168,16 @@ impl Parse<'_, '_, '_> {
         let mut in_clause = false;
         let mut negated = false;
         while let Some(term) = self.term(|term| {
-            matches!(term, Term::Clause | Term::Be | Term::Auxiliary | Term::Not | Term::Have | Term::Relation | Term::Tail)
+            matches!(
+                term,
+                Term::Clause
+                    | Term::Be
+                    | Term::Auxiliary
+                    | Term::Not
+                    | Term::Have
+                    | Term::Relation
+                    | Term::Tail
+            )
         }) {
             if term == Term::Not {
                 if negated {
@@ -205,7 +222,8 @@ impl Parse<'_, '_, '_> {
             return self.dated(date, negated, in_clause);
         }
         if !names.values.is_empty()
-            && (names.best == Sort::Value || names.columns.iter().all(|column| self.scope.is_date(*column)))
+            && (names.best == Sort::Value
+                || names.columns.iter().all(|column| self.scope.is_date(*column)))
         {
             return self.values(negated, in_clause, &[]);
         }
@@ -240,7 +258,8 @@ impl Parse<'_, '_, '_> {
         let year = |day: NaiveDate| day.year().to_string();
         let (comparison, number) = match period {
             Period::Fixed(first, last)
-                if first.year() == last.year() && (first.ordinal(), last.month(), last.day()) == (1, 12, 31) =>
+                if first.year() == last.year()
+                    && (first.ordinal(), last.month(), last.day()) == (1, 12, 31) =>
             {
                 (Comparison::Equal, year(first))
             }
@@ -355,7 +374,9 @@ impl Parse<'_, '_, '_> {
     /// Reads the condition on a parent: `customers from Germany`, `customers who opted in`.
     fn of_parent(&mut self, parent: usize) -> bool {
         let first = self.question.conditions.len();
-        let read = self.attempt(Self::having) || self.attempt(Self::clause) || self.attempt(Self::of_values);
+        let read = self.attempt(Self::having)
+            || self.attempt(Self::clause)
+            || self.attempt(Self::of_values);
         read && self.question.conditions[first..]
             .iter()
             .flat_map(|(condition, _)| condition.columns())

@@ -45,11 +45,28 @@ impl Parse<'_, '_, '_> {
         (is_noun || self.question.conditions.len() > first).then_some((Head::Values, is_noun))
     }
 
+    /// Whether a name is that of a column of rows that belong to others: the languages of countries are
+    /// no rows of `languages`.
+    pub(super) fn is_own_column(&self, names: &Names) -> bool {
+        let base = self.scope.base();
+        let refers = |column: usize| {
+            let name = &base.table.columns[column].name;
+            base.table.foreign_keys.iter().any(|key| key.columns.contains(name))
+        };
+        let has_key = (0..base.table.columns.len())
+            .any(|column| base.is_key(column) && !refers(column));
+        let is_own =
+            |column: &usize| self.scope.table_of(*column) == 0 && self.scope.is_text(*column);
+        names.columns.iter().any(is_own) && !has_key && !base.table.foreign_keys.is_empty()
+    }
+
     /// Reads a word for rows.
     pub(super) fn head(&mut self) -> Option<Head> {
         let head = match self.kind()? {
             PhraseKind::Name(names)
-                if names.base > 0 && (names.best == Sort::Table || self.is_plural(self.at)) =>
+                if names.base > 0
+                    && (names.best == Sort::Table || self.is_plural(self.at))
+                    && !self.is_own_column(&names) =>
             {
                 self.question.named = self.question.named.max(names.base);
                 Head::Rows
@@ -130,7 +147,9 @@ impl Parse<'_, '_, '_> {
     /// Whether a word for rows follows the phrase at hand.
     pub(super) fn is_before_rows(&self) -> bool {
         match self.ahead(1) {
-            Some(PhraseKind::Name(next)) if next.best == Sort::Column && next.parents.is_empty() => {
+            Some(PhraseKind::Name(next))
+                if next.best == Sort::Column && next.parents.is_empty() =>
+            {
                 // "High priority tickets"
                 matches!(self.ahead(2), Some(PhraseKind::Name(rows)) if rows.best == Sort::Table)
             }
@@ -163,12 +182,10 @@ impl Parse<'_, '_, '_> {
                     parse.is_term(Term::Not);
                 }
                 (joint.is_some() || comma)
-                    && parse
-                        .value(within, Some(column))
-                        .is_some_and(|(_, value)| {
-                            values.push(value);
-                            true
-                        })
+                    && parse.value(within, Some(column)).is_some_and(|(_, value)| {
+                        values.push(value);
+                        true
+                    })
             });
             if !more {
                 break;
@@ -208,8 +225,10 @@ impl Parse<'_, '_, '_> {
             }
             (_, []) => return None,
             _ => {
-                let columns: Vec<&str> =
-                    values.iter().map(|(column, _)| self.scope.column(*column).name.as_str()).collect();
+                let columns: Vec<&str> = values
+                    .iter()
+                    .map(|(column, _)| self.scope.column(*column).name.as_str())
+                    .collect();
                 let reason = format!("it is a value of {}", columns.join(" and of "));
                 self.refuse(reason);
                 return None;
@@ -243,8 +262,14 @@ impl Parse<'_, '_, '_> {
         let start = self.at;
         let names = self.names()?;
         let table = match self.ahead(1) {
-            Some(PhraseKind::Name(next)) if !next.columns.is_empty() || next.best == Sort::Table => {
-                if names.base > 0 { Some(0) } else { self.parent(&names) }
+            Some(PhraseKind::Name(next))
+                if !next.columns.is_empty() || next.best == Sort::Table =>
+            {
+                if names.base > 0 {
+                    Some(0)
+                } else {
+                    self.parent(&names)
+                }
             }
             _ => None,
         };
@@ -314,7 +339,8 @@ impl Parse<'_, '_, '_> {
             .filter(|found| found.taken == phrase.taken)
             .collect();
         let quality = |name: &Name| matches!(name, Name::Column(_));
-        let best = found.iter().filter(|found| quality(&found.name)).map(|found| found.quality).max();
+        let best =
+            found.iter().filter(|found| quality(&found.name)).map(|found| found.quality).max();
         let columns = found.iter().filter(|found| Some(found.quality) == best);
         columns
             .filter_map(|found| match found.name {

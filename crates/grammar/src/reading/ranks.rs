@@ -1,7 +1,7 @@
 //! Ranks: `top 5 customers by revenue`, `which region has the most orders`, `the 10 most expensive
 //! products`.
 
-use super::{Parse, Rank, nouns::Head};
+use super::{Parse, nouns::Head, question::Rank};
 use crate::{
     lexicon::{Aggregate, Comparison, Direction, Term},
     phrases::PhraseKind,
@@ -29,7 +29,8 @@ impl Parse<'_, '_, '_> {
         if !self.is_term(Term::Recent) {
             return false;
         }
-        let Some(limit) = before.map_or_else(|| Some(self.limit()), |before| Some(Some(before))) else {
+        let Some(limit) = before.map_or_else(|| Some(self.limit()), |before| Some(Some(before)))
+        else {
             return false;
         };
         let Some((Head::Rows, is_plural)) = self.noun() else {
@@ -62,9 +63,9 @@ impl Parse<'_, '_, '_> {
         if self.is_term(Term::Selling) {
             return self.selling(before);
         }
-        let Some(term) = self.term(|term| {
-            matches!(term, Term::Top(_) | Term::Common(_) | Term::Extreme(_))
-        }) else {
+        let Some(term) =
+            self.term(|term| matches!(term, Term::Top(_) | Term::Common(_) | Term::Extreme(_)))
+        else {
             return false;
         };
         let limit = before.or_else(|| self.limit());
@@ -113,9 +114,7 @@ impl Parse<'_, '_, '_> {
         let mut subject = None;
         self.attempt(|parse| {
             subject = match parse.noun() {
-                Some((Head::Rows, _)) if !parse.is_before_measure() => {
-                    Some(Subject::Rows)
-                }
+                Some((Head::Rows, _)) if !parse.is_before_measure() => Some(Subject::Rows),
                 _ => None,
             };
             subject.is_some()
@@ -250,7 +249,8 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         let (direction, column) = match term {
-            Some(Term::Superlative(direction, words)) => match self.graded_column(direction, words) {
+            Some(Term::Superlative(direction, words)) => match self.graded_column(direction, words)
+            {
                 Some(found) => found,
                 None => return false,
             },
@@ -319,7 +319,15 @@ impl Parse<'_, '_, '_> {
     fn superlative(&mut self, subject: Subject, is_plural: bool, counts: bool) -> bool {
         while self
             .term(|term| {
-                matches!(term, Term::With | Term::Have | Term::Be | Term::Clause | Term::Relation | Term::Auxiliary)
+                matches!(
+                    term,
+                    Term::With
+                        | Term::Have
+                        | Term::Be
+                        | Term::Clause
+                        | Term::Relation
+                        | Term::Auxiliary
+                )
             })
             .is_some()
         {}
@@ -363,9 +371,7 @@ impl Parse<'_, '_, '_> {
         let Some(comparison) = self.or_more(comparison) else {
             return false;
         };
-        if !matches!(self.noun(), Some((Head::Rows, _)))
-            || self.is_before_measure()
-        {
+        if !matches!(self.noun(), Some((Head::Rows, _))) || self.is_before_measure() {
             return false;
         }
         self.settle(subject);
@@ -401,7 +407,10 @@ impl Parse<'_, '_, '_> {
     /// `the highest revenue`, `the highest average age`, `the highest number of orders`
     fn extreme_of_groups(&mut self, subject: Subject, limit: Option<u32>) -> bool {
         let term = self.term(|term| {
-            matches!(term, Term::Extreme(_) | Term::Aggregate(Aggregate::Maximum | Aggregate::Minimum))
+            matches!(
+                term,
+                Term::Extreme(_) | Term::Aggregate(Aggregate::Maximum | Aggregate::Minimum)
+            )
         });
         let direction = match term {
             Some(Term::Extreme(direction)) => direction,
@@ -423,7 +432,8 @@ impl Parse<'_, '_, '_> {
 
     /// `the highest unit price`, said of rows
     fn extreme_of_rows(&mut self, limit: Option<u32>) -> bool {
-        let Some(Term::Extreme(direction)) = self.term(|term| matches!(term, Term::Extreme(_))) else {
+        let Some(Term::Extreme(direction)) = self.term(|term| matches!(term, Term::Extreme(_)))
+        else {
             return false;
         };
         let Some(column) = self.measure_column() else {
@@ -440,9 +450,10 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         let with = self.attempt(|parse| {
-            matches!(parse.noun(), Some((Head::Rows, false)))
-                && parse.is_term(Term::With)
-                && { parse.articles(); parse.extreme_of_rows(limit) }
+            matches!(parse.noun(), Some((Head::Rows, false))) && parse.is_term(Term::With) && {
+                parse.articles();
+                parse.extreme_of_rows(limit)
+            }
         });
         if !(with || self.attempt(Self::superlative_rows)) {
             return false;
@@ -475,7 +486,8 @@ impl Parse<'_, '_, '_> {
             } else {
                 first
             }
-        } else if let Some(Term::Sorted(sorted)) = self.term(|term| matches!(term, Term::Sorted(_))) {
+        } else if let Some(Term::Sorted(sorted)) = self.term(|term| matches!(term, Term::Sorted(_)))
+        {
             direction = Some(sorted);
             let of = self.word(&["of", "by"]);
             self.articles();
@@ -503,8 +515,13 @@ impl Parse<'_, '_, '_> {
             Some(Term::Sorted(direction)) => direction,
             _ => direction.unwrap_or(Direction::Lowest),
         };
-        self.question.rank =
-            Some(Rank { direction, limit: None, column: Some(column), is_open: false, is_newest: false });
+        self.question.rank = Some(Rank {
+            direction,
+            limit: None,
+            column: Some(column),
+            is_open: false,
+            is_newest: false,
+        });
         true
     }
 }

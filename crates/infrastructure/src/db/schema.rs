@@ -13,9 +13,7 @@ use std::{
 use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
 use metricd_core::{
-    schema::{
-        ColumnKind, ColumnSamples, ForeignKey, SampledSchema, Schema, Table, TableColumn,
-    },
+    schema::{ColumnKind, ColumnSamples, ForeignKey, SampledSchema, Schema, Table, TableColumn},
     sql::{TableName, quoted_name},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
