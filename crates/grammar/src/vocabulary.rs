@@ -146,6 +146,13 @@ impl<'a> Vocabulary<'a> {
         {
             self.add(rest, name.clone(), PART);
         }
+        // "Released in 2005" is about `release_year`.
+        if let [rest @ .., last] = core
+            && !rest.is_empty()
+            && last == "year"
+        {
+            self.add(rest, name.clone(), PART);
+        }
         let head = without_participles(core);
         for start in 1..head.len() {
             self.add(&head[start..], name.clone(), PART);
@@ -229,7 +236,19 @@ impl<'a> Vocabulary<'a> {
         let candidates = self.by_meaning.get(lexicon().meaning(&first.stem));
         let apart =
             candidates.into_iter().flatten().filter_map(|index| self.phrases[*index].at(tokens));
-        apart.chain(self.together(tokens)).collect()
+        let is_form = |found: &NameMatch| {
+            found.name != Name::Table || self.is_noun(&tokens[found.taken - 1].text)
+        };
+        apart.filter(is_form).chain(self.together(tokens)).collect()
+    }
+
+    /// Whether a word that has the stem of the table's name is a form of it: a reviewer is no review.
+    fn is_noun(&self, word: &str) -> bool {
+        const ENDS: [&str; 5] = ["er", "or", "ed", "ing", "able"];
+        let last = words_of(&self.table.name.name).pop().unwrap_or_default();
+        let (singular, word) = (last.trim_end_matches('s'), word.trim_end_matches('s'));
+        let is_other = |end: &&str| word.ends_with(**end) && !singular.ends_with(**end);
+        stem(word) != stem(singular) || !ENDS.iter().any(|end| is_other(&end))
     }
 
     /// Returns the names that are two words of a sentence, written together: `surfacearea`.

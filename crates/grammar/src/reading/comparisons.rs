@@ -92,7 +92,13 @@ impl Parse<'_, '_, '_> {
 
     fn comparison_after(&mut self) -> Option<Condition> {
         let columns = self.column_names()?;
-        let column = self.one(&columns, |column| self.scope.is_number(column))?;
+        let Some(column) = self.one(&columns, |column| self.scope.is_number(column)) else {
+            let is_key = columns.iter().any(|column| self.scope.is_key(*column));
+            if is_key && matches!(self.ahead(0), Some(PhraseKind::Term(Term::Compare(_)))) {
+                self.refuse("an id has no size");
+            }
+            return None;
+        };
         while self
             .term(|term| matches!(term, Term::Be | Term::Preposition | Term::Article))
             .is_some()

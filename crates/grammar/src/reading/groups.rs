@@ -24,8 +24,13 @@ impl Parse<'_, '_, '_> {
         }
         self.question.is_per |=
             text.split(' ').any(|word| ["per", "each", "every"].contains(&word));
+        let at = self.at;
         if !self.dimension() {
             return false;
+        }
+        // "Total budget by department" may be that of the departments.
+        if self.question.named == 0 && self.is_of_group(at) {
+            return self.refuse("it may be about each of the groups; name the rows");
         }
         while self.attempt(|parse| {
             let comma = parse.is_after_comma();
@@ -34,6 +39,18 @@ impl Parse<'_, '_, '_> {
             (comma || joint || by) && parse.dimension()
         }) {}
         true
+    }
+
+    /// Whether the table of the last dimension has a measure that was named before `at`.
+    fn is_of_group(&self, at: usize) -> bool {
+        let Some(Dimension::Column(column)) = self.question.dimensions.last() else {
+            return false;
+        };
+        let tables = 1..self.scope.tables.len();
+        let parent = tables.into_iter().find(|table| {
+            self.scope.key_of(*table) == Some(*column) || self.scope.table_of(*column) == *table
+        });
+        parent.is_some_and(|parent| self.measured_by(parent, at))
     }
 
     /// Reads one dimension.
@@ -64,8 +81,11 @@ impl Parse<'_, '_, '_> {
         }
         let start = self.at;
         let names = self.names()?;
-        if names.base > 0 && names.best == Sort::Table
-            && !self.is_own_column(&names) && self.columns_in(0, start + 1).is_empty() {
+        if names.base > 0
+            && names.best == Sort::Table
+            && !self.is_own_column(&names)
+            && self.columns_in(0, start + 1).is_empty()
+        {
             return None;
         }
         let parent = self.parent(&names);

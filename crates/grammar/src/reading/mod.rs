@@ -234,14 +234,18 @@ impl Parse<'_, '_, '_> {
                 return false;
             }
         }
-        let is_open = self.question.rank.is_some_and(|rank| rank.is_open);
-        !is_open && !(self.question.needs_group && self.question.dimensions.is_empty())
+        if self.question.rank.is_some_and(|rank| rank.is_open) {
+            return self.refuse("it does not say by what they are ranked");
+        }
+        !self.question.needs_group || !self.question.dimensions.is_empty()
     }
 
     fn misfit(&self) -> Misfit {
         let is_unknown = |phrase: &&Phrase| phrase.kind == PhraseKind::Unknown;
         let unknown: Vec<&Phrase> = self.phrases.iter().filter(is_unknown).collect();
-        let stuck = self.phrases.get(self.furthest).filter(|_| unknown.is_empty());
+        // What was read to its end has no form of question.
+        let stuck = self.phrases.get(self.furthest).or(self.phrases.last());
+        let stuck = stuck.filter(|_| unknown.is_empty());
         let words = unknown
             .into_iter()
             .chain(stuck)

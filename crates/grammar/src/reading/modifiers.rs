@@ -8,7 +8,7 @@ use crate::{
     periods::Period,
     phrases::{PhraseKind, Sort},
     plan::Condition,
-    tokens::words_of,
+    tokens::{stem, words_of},
 };
 
 impl Parse<'_, '_, '_> {
@@ -241,10 +241,11 @@ impl Parse<'_, '_, '_> {
 
     /// Reads a participle that names a column of years: `founded after 2008`.
     fn founded(&mut self, negated: bool) -> bool {
-        let mut columns = self.columns_in(0, self.at);
+        let said = self.tokens_of(self.at).first().map(|token| token.stem.clone());
+        let mut columns = self.scope.base().columns_with("year");
         columns.retain(|column| {
             let words = words_of(&self.scope.column(*column).name);
-            self.scope.is_number(*column) && words.iter().any(|word| word == "year")
+            self.scope.is_number(*column) && words.iter().any(|word| Some(stem(word)) == said)
         });
         let is_participle = self.text(self.at).ends_with("ed");
         let [column] = *columns.as_slice() else {
@@ -363,7 +364,7 @@ impl Parse<'_, '_, '_> {
     }
 
     /// Whether the parent has a column that the measure before may mean as well.
-    fn measured_by(&self, parent: usize, before: usize) -> bool {
+    pub(super) fn measured_by(&self, parent: usize, before: usize) -> bool {
         (0..before).any(|at| {
             let own = matches!(&self.phrases[at].kind, PhraseKind::Name(names)
                 if names.columns.iter().any(|column| self.scope.is_measure(*column)));

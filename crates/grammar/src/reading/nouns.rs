@@ -53,8 +53,8 @@ impl Parse<'_, '_, '_> {
             let name = &base.table.columns[column].name;
             base.table.foreign_keys.iter().any(|key| key.columns.contains(name))
         };
-        let has_key = (0..base.table.columns.len())
-            .any(|column| base.is_key(column) && !refers(column));
+        let has_key =
+            (0..base.table.columns.len()).any(|column| base.is_key(column) && !refers(column));
         let is_own =
             |column: &usize| self.scope.table_of(*column) == 0 && self.scope.is_text(*column);
         names.columns.iter().any(is_own) && !has_key && !base.table.foreign_keys.is_empty()
