@@ -153,3 +153,56 @@ Feature: Metrics of sentences
       """
     Then the answer is 201
     And its generation.grounded is false
+
+  # The harness looks into the database while metricd runs: the embedded engine has one connection.
+  @native
+  Rule: Related tables
+
+    Background:
+      Given this SQL was run in the database
+        """
+        CREATE TABLE customers (id int PRIMARY KEY, name text, country text, signed_up_at timestamptz);
+        CREATE TABLE orders (id int PRIMARY KEY, customer_id int REFERENCES customers, ordered_at timestamptz,
+          shipped_at timestamptz, status text, total_amount numeric);
+        CREATE TABLE order_items (id int PRIMARY KEY, order_id int REFERENCES orders, quantity int);
+        INSERT INTO customers VALUES (1, 'Ada', 'Germany', '2020-01-01'), (2, 'Bo', 'Germany', '2020-01-01'), (3, 'Cy', 'France', '2020-01-01');
+        INSERT INTO orders VALUES
+          (1, 1, '2025-06-01 10:00Z', '2025-07-03 10:00Z', 'shipped', 10), (2, 1, '2025-06-02 10:00Z', NULL, 'cancelled', 20),
+          (3, 3, '2025-06-02 10:00Z', NULL, 'cancelled', 40), (4, 1, '2025-06-03 10:00Z', '2025-06-04 10:00Z', 'delivered', 80);
+        INSERT INTO order_items VALUES (1, 1, 1), (2, 1, 1), (3, 2, 5);
+        GRANT SELECT ON customers, orders, order_items TO PUBLIC
+        """
+
+    Scenario Outline: What is said of related rows is joined, and nothing is counted twice
+      When I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query_generation_prompt": "<sentence>", "strict": true}
+        """
+      Then the answer is 201
+      And I remember its id as "sentence"
+      When I ask for the metric "{sentence}"
+      Then its records are <records>
+
+      Examples:
+        | sentence                                               | records                                                                                |
+        | cancelled orders of German customers in June 2025      | [{"day": "2025-06-02", "count": 1}]                                                    |
+        | number of orders by customer country in June 2025      | [{"country": "Germany", "count": 3}, {"country": "France", "count": 1}]                |
+        | how many customers had more than 2 orders in June 2025 | [{"count": 1}]                                                                         |
+        | customers without orders                               | [{"count": 1}]                                                                         |
+        | how many customers are there                           | [{"count": 3}]                                                                         |
+        | orders shipped in June 2025                            | [{"day": "2025-06-04", "count": 1}]                                                    |
+        | total quantity by order status                         | [{"status": "cancelled", "total_quantity": 5}, {"status": "shipped", "total_quantity": 2}] |
+
+    Scenario Outline: What would count a row twice, or compare an id, is refused
+      When I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query_generation_prompt": "<sentence>", "strict": true}
+        """
+      Then the answer is 422
+      And the body mentions "<word>"
+
+      Examples:
+        | sentence                                | word     |
+        | total order amount by item quantity     | amount   |
+        | customers with customer id above 1      | no size  |
+        | worst customers                         | ranked   |

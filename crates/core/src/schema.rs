@@ -16,11 +16,16 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Returns the schema without the tables that `permits` denies.
+    /// Returns the schema without the tables that `permits` denies, and without the foreign keys that
+    /// lead to them.
     #[must_use]
     pub fn restricted(&self, permits: impl Fn(&TableName) -> bool) -> Self {
         let tables = self.tables.iter().filter(|table| permits(&table.name));
-        Self { tables: tables.cloned().collect() }
+        let tables = tables.cloned().map(|mut table| {
+            table.foreign_keys.retain(|key| permits(&key.table));
+            table
+        });
+        Self { tables: tables.collect() }
     }
 }
 
@@ -33,6 +38,19 @@ pub struct Table {
     pub comment: Option<String>,
     /// Its columns, in their order.
     pub columns: Vec<TableColumn>,
+    /// Its foreign keys to tables of the same schema, as far as their columns may be read.
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+/// A foreign key: each row of its table refers to at most one row of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// The columns that refer.
+    pub columns: Vec<String>,
+    /// The table that they refer to.
+    pub table: TableName,
+    /// The columns that they refer to, in the same order.
+    pub references: Vec<String>,
 }
 
 /// A column of a table.
@@ -136,14 +154,25 @@ mod tests {
 
     #[test]
     fn a_restricted_schema_has_neither_the_other_tables_nor_their_values() {
-        let table = |name| Table { name: named(name), comment: None, columns: Vec::new() };
-        let schema = Arc::new(Schema { tables: vec![table("orders"), table("salaries")] });
+        let key = |name| ForeignKey {
+            columns: vec!["id".into()],
+            table: named(name),
+            references: vec!["id".into()],
+        };
+        let table = |name, keys: &[&'static str]| Table {
+            name: named(name),
+            comment: None,
+            columns: Vec::new(),
+            foreign_keys: keys.iter().map(|name| key(*name)).collect(),
+        };
+        let tables = vec![table("orders", &["orders", "salaries"]), table("salaries", &[])];
+        let schema = Arc::new(Schema { tables });
         let mut samples = ColumnSamples::default();
         samples.insert(&named("orders"), "state", vec!["paid".into()]);
         samples.insert(&named("salaries"), "name", vec!["Smith".into()]);
         let restricted =
             SampledSchema { schema, samples }.restricted(|table| table.name == "orders");
-        assert_eq!(restricted.schema.tables, [table("orders")]);
+        assert_eq!(restricted.schema.tables, [table("orders", &["orders"])]);
         assert_eq!(restricted.samples.of(&named("orders"), "state"), ["paid"]);
         assert!(restricted.samples.of(&named("salaries"), "name").is_empty());
     }

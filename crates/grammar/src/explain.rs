@@ -8,41 +8,35 @@ use crate::{
     faults::Misfit,
     lexicon::{Aggregate, Bucket, Comparison, Direction},
     periods::Period,
-    plan::{Condition, Dimension, Measure, Plan},
+    plan::{Condition, Dimension, Form, Measure, Part, Plan},
 };
 
 /// The limit on the tables, and on the words, that an explanation lists.
 const MOST_NAMED: usize = 8;
 
 /// Explains a plan.
-pub(crate) fn understood(plan: &Plan<'_>) -> String {
-    let mut text = if plan.is_list {
-        "Lists rows".to_owned()
-    } else {
-        let measures: Vec<String> =
-            plan.measures.iter().map(|measure| measured(plan, *measure)).collect();
-        match (&plan.share, measures.join(" and ")) {
-            (Some(of), measures) if of.is_empty() => {
-                format!("The share in percent that each group has in the {measures}")
-            }
-            (Some(of), measures) => {
-                format!("The share in percent of the {measures} where {}", all(plan, of))
-            }
-            (None, measures) => format!("The {measures}"),
-        }
-    };
+pub(crate) fn understood(plan: &Plan<'_, '_>) -> String {
+    let mut text = subject(plan);
     // Writing to a String cannot fail.
-    let _ = write!(text, " of {}", plan.table.name);
+    let _ = write!(text, " of {}", plan.scope.base().table.name);
+    let joined: Vec<String> = plan
+        .joined()
+        .into_iter()
+        .map(|table| plan.scope.tables[table].vocabulary.table.name.to_string())
+        .collect();
+    if !joined.is_empty() {
+        let _ = write!(text, " with its {}", joined.join(" and "));
+    }
     if !plan.conditions.is_empty() {
         let _ = write!(text, " where {}", all(plan, &plan.conditions));
     }
     if !plan.dimensions.is_empty() {
-        let groups: Vec<&str> = plan
+        let groups: Vec<String> = plan
             .dimensions
             .iter()
             .map(|group| match group {
-                Dimension::Time(bucket) => bucket.as_str(),
-                Dimension::Column(column) => plan.column(*column),
+                Dimension::Time(bucket) => bucket.as_str().to_owned(),
+                Dimension::Column(column) => name(plan, *column),
             })
             .collect();
         let _ = write!(text, ", for each {}", groups.join(" and "));
@@ -50,25 +44,73 @@ pub(crate) fn understood(plan: &Plan<'_>) -> String {
     if let Some((comparison, number)) = &plan.having {
         let _ = write!(text, " with {} {number} rows", comparison_words(*comparison));
     }
-    if let Some(rank) = plan.ranking {
-        let which = match rank.direction {
-            Direction::Highest if plan.is_list && plan.measures.is_empty() => "newest",
-            Direction::Highest => "highest",
-            Direction::Lowest => "lowest",
-        };
-        let by = match plan.measures.first() {
-            Some(Measure::Of(_, column)) if plan.is_list => {
-                format!(" by {}", plan.column(*column))
-            }
-            _ => String::new(),
-        };
-        let _ = write!(text, ", the {} {which}{by}", rank.limit);
-    }
+    order(plan, &mut text);
     if let Some(date) = plan.date {
-        let _ = write!(text, ", {} by {}", period(plan.period), plan.column(date));
+        let _ = write!(text, ", {} by {}", period(plan.period), name(plan, date));
     }
     text.push('.');
     text
+}
+
+/// Explains what is counted, computed or listed.
+fn subject(plan: &Plan<'_, '_>) -> String {
+    let measures: Vec<String> =
+        plan.measures.iter().map(|measure| measured(plan, *measure)).collect();
+    let measures = measures.join(" and ");
+    match (&plan.form, &plan.part) {
+        (Form::List { columns, .. }, _) if columns.is_empty() => "Lists rows".to_owned(),
+        (Form::List { columns, is_distinct }, _) => {
+            let columns: Vec<String> = columns.iter().map(|column| name(plan, *column)).collect();
+            let different = if *is_distinct { "different " } else { "" };
+            format!("Lists {different}{}", columns.join(", "))
+        }
+        (Form::GroupCount, _) => format!("The number of groups by the {measures}"),
+        (_, Some(Part::Percent(of))) if of.is_empty() => {
+            format!("The share in percent that each group has in the {measures}")
+        }
+        (_, Some(Part::Percent(of))) => {
+            format!("The share in percent of the {measures} where {}", all(plan, of))
+        }
+        (_, Some(Part::Ratio(part, of))) => {
+            let side = |conditions: &[Condition]| match conditions {
+                [] => "all".to_owned(),
+                conditions => format!("that where {}", all(plan, conditions)),
+            };
+            format!("The ratio of the {measures}, {} to {},", side(part), side(of))
+        }
+        (_, None) => format!("The {measures}"),
+    }
+}
+
+fn order(plan: &Plan<'_, '_>, text: &mut String) {
+    let Some(rank) = plan.ranking else {
+        return;
+    };
+    let is_newest = rank.column.is_some() && rank.column == plan.date;
+    let which = match rank.direction {
+        Direction::Highest if plan.is_list() && is_newest => "newest",
+        Direction::Highest => "highest",
+        Direction::Lowest => "lowest",
+    };
+    let by = match rank.column {
+        Some(column) if !is_newest => format!(" by {}", name(plan, column)),
+        _ => String::new(),
+    };
+    match rank.limit {
+        Some(limit) if !plan.is_list() || rank.column.is_some() => {
+            let _ = write!(text, ", the {limit} {which}{by}");
+        }
+        _ => {}
+    }
+}
+
+/// Returns the name of a column, with its table unless that is the first.
+fn name(plan: &Plan<'_, '_>, column: usize) -> String {
+    let own = &plan.scope.column(column).name;
+    match plan.scope.table_of(column) {
+        0 => own.clone(),
+        table => format!("{}.{own}", plan.scope.tables[table].vocabulary.table.name),
+    }
 }
 
 /// Explains why a sentence was not understood.
@@ -102,28 +144,29 @@ pub(crate) fn not_understood(misfit: &Misfit, schema: &Schema) -> String {
     }
 }
 
-fn measured(plan: &Plan<'_>, measure: Measure) -> String {
+fn measured(plan: &Plan<'_, '_>, measure: Measure) -> String {
     match measure {
         Measure::Rows => "number of rows".to_owned(),
-        Measure::Distinct(column) => format!("number of different {}", plan.column(column)),
+        Measure::Distinct(column) => format!("number of different {}", name(plan, column)),
         Measure::Of(aggregate, column) => {
             let aggregate = match aggregate {
                 Aggregate::Sum => "sum",
                 Aggregate::Average => "average",
+                Aggregate::Median => "median",
                 Aggregate::Minimum => "minimum",
                 Aggregate::Maximum => "maximum",
             };
-            format!("{aggregate} of {}", plan.column(column))
+            format!("{aggregate} of {}", name(plan, column))
         }
     }
 }
 
-fn all(plan: &Plan<'_>, conditions: &[Condition]) -> String {
+fn all(plan: &Plan<'_, '_>, conditions: &[Condition]) -> String {
     conditions.iter().map(|condition| worded(plan, condition)).collect::<Vec<_>>().join(" and ")
 }
 
-fn worded(plan: &Plan<'_>, condition: &Condition) -> String {
-    let name = |column: &usize| plan.column(*column);
+fn worded(plan: &Plan<'_, '_>, condition: &Condition) -> String {
+    let name = |column: &usize| name(plan, *column);
     match condition {
         Condition::Values { column, values, negated } => {
             let is = if *negated { "is not" } else { "is" };
@@ -140,8 +183,14 @@ fn worded(plan: &Plan<'_>, condition: &Condition) -> String {
         }
         Condition::Missing { column, negated: false } => format!("{} is missing", name(column)),
         Condition::Missing { column, negated: true } => format!("{} is there", name(column)),
+        Condition::Weekend(column) => format!("{} is on a weekend", name(column)),
+        Condition::Referred { child, negated } => {
+            let child = &plan.scope.children[*child].vocabulary.table.name;
+            let has = if *negated { "no row" } else { "a row" };
+            format!("{has} of {child} refers to it")
+        }
         Condition::Alert(columns) => {
-            let names: Vec<&str> = columns.iter().map(name).collect();
+            let names: Vec<String> = columns.iter().map(name).collect();
             format!("{} is there", names.join(" or "))
         }
     }

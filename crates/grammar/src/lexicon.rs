@@ -1,4 +1,4 @@
-//! The lexicon, read from `words.txt`: the terms of questions, synonyms, and filler words.
+//! The lexicon, read from `words.txt`: the terms of questions, synonyms, and words of other uses.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,20 +11,35 @@ use super::tokens::{Token, stem};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Term {
     Count,
+    /// `how much`
+    Much,
     Aggregate(Aggregate),
     Share,
+    Ratio,
+    /// `refund rate`
+    Rate,
     Distinct,
     /// `highest`: an aggregate, or a ranking.
     Extreme(Direction),
+    /// `oldest`, with the words of the columns that it may mean.
+    Superlative(Direction, &'static str),
+    /// `older than`
+    Comparative(Comparison, &'static str),
     /// `most orders`
     Most(Direction),
     /// `most common type`
     Common(Direction),
     /// `top 5`
     Top(Direction),
+    /// `best selling`
+    Selling,
     /// `latest`
     Recent,
     By,
+    OrderBy,
+    Alphabetical,
+    /// `in descending order`
+    Sorted(Direction),
     /// `month`
     BucketNoun(Bucket),
     /// `monthly`
@@ -32,7 +47,7 @@ pub(crate) enum Term {
     Not,
     Without,
     With,
-    /// `have`: mostly a filler.
+    /// `have`: mostly an auxiliary.
     Have,
     Compare(Comparison),
     Between,
@@ -40,6 +55,9 @@ pub(crate) enum Term {
     Or,
     Which,
     Clause,
+    Be,
+    Weekend,
+    New,
     List,
     /// A word for the rows of any table.
     Rows,
@@ -48,6 +66,13 @@ pub(crate) enum Term {
     Alert,
     /// A unit of amounts: amounts in another one are not meant.
     Currency(Currency),
+    Lead,
+    Article,
+    Tail,
+    Auxiliary,
+    Preposition,
+    /// `placed by`: one thing belongs to another.
+    Relation,
     FillerWord,
 }
 
@@ -59,9 +84,19 @@ pub(crate) enum Currency {
 }
 
 impl Term {
-    /// Whether it is a filler: it adds nothing to the meaning.
+    /// Whether it may stand within a name, between its words.
     pub(crate) fn is_filler(self) -> bool {
-        matches!(self, Self::FillerWord | Self::Have | Self::Currency(_))
+        matches!(
+            self,
+            Self::FillerWord
+                | Self::Have
+                | Self::Currency(_)
+                | Self::Lead
+                | Self::Article
+                | Self::Tail
+                | Self::Auxiliary
+                | Self::Preposition
+        )
     }
 }
 
@@ -69,6 +104,7 @@ impl Term {
 pub(crate) enum Aggregate {
     Sum,
     Average,
+    Median,
     Minimum,
     Maximum,
 }
@@ -95,6 +131,23 @@ pub(crate) enum Comparison {
     Below,
     AtMost,
     Equal,
+}
+
+impl Direction {
+    /// Returns the aggregate that gives the highest or lowest value.
+    pub(crate) fn aggregate(self) -> Aggregate {
+        match self {
+            Self::Highest => Aggregate::Maximum,
+            Self::Lowest => Aggregate::Minimum,
+        }
+    }
+
+    pub(crate) fn reversed(self) -> Self {
+        match self {
+            Self::Highest => Self::Lowest,
+            Self::Lowest => Self::Highest,
+        }
+    }
 }
 
 impl Bucket {
@@ -124,6 +177,7 @@ impl Comparison {
 }
 
 /// The contents of `words.txt`.
+#[derive(Default)]
 pub(crate) struct Lexicon {
     /// The phrases of terms by their first stem, longest first.
     phrases: HashMap<String, Vec<TermPhrase>>,
@@ -131,11 +185,20 @@ pub(crate) struct Lexicon {
     same: HashMap<String, String>,
     pub(crate) suffixes: HashSet<String>,
     pub(crate) prefixes: HashSet<String>,
+    pub(crate) table_suffixes: HashSet<String>,
+    /// Units of time at the end of names: `response_minutes` is a response time.
+    pub(crate) units: HashSet<String>,
     pub(crate) participles: HashSet<String>,
     /// Stems of measures that are averaged by default.
     averaged: Vec<Vec<String>>,
     /// Stems of measures that usually mean a sum.
     flows: HashSet<String>,
+    /// What the money of a table's rows is called, in stems.
+    money: Vec<Vec<String>>,
+    /// The names of columns that hold it, the best first.
+    pub(crate) money_columns: Vec<String>,
+    events: HashSet<String>,
+    things: HashSet<String>,
 }
 
 struct TermPhrase {
@@ -151,21 +214,18 @@ pub(crate) fn lexicon() -> &'static Lexicon {
 }
 
 impl Lexicon {
-    fn read(text: &str) -> Self {
-        let mut lexicon = Self {
-            phrases: HashMap::new(),
-            same: HashMap::new(),
-            suffixes: HashSet::new(),
-            prefixes: HashSet::new(),
-            participles: HashSet::new(),
-            averaged: Vec::new(),
-            flows: HashSet::new(),
-        };
+    fn read(text: &'static str) -> Self {
+        let mut lexicon = Self::default();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         for (name, phrases) in lines.filter_map(|line| line.split_once(": ")) {
             let phrases = phrases.split(',').map(str::trim).filter(|phrase| !phrase.is_empty());
             match (name, term(name)) {
                 (_, Some(term)) => phrases.for_each(|phrase| lexicon.add(phrase, term)),
+                ("superlative" | "comparative", _) => {
+                    for (phrase, term) in phrases.filter_map(|phrase| graded(name, phrase)) {
+                        lexicon.add(phrase, term);
+                    }
+                }
                 ("same", _) => {
                     let stems: Vec<String> = phrases.map(stem).collect();
                     for stem in &stems {
@@ -173,10 +233,18 @@ impl Lexicon {
                     }
                 }
                 ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
+                ("unit", _) => lexicon.units.extend(phrases.map(str::to_owned)),
+                ("table suffix", _) => {
+                    lexicon.table_suffixes.extend(phrases.map(str::to_owned));
+                }
                 ("prefix", _) => lexicon.prefixes.extend(phrases.map(str::to_owned)),
                 ("participle", _) => lexicon.participles.extend(phrases.map(str::to_owned)),
                 ("flow", _) => lexicon.flows.extend(phrases.map(stem)),
                 ("averaged", _) => lexicon.averaged.extend(phrases.map(stems)),
+                ("money", _) => lexicon.money.extend(phrases.map(stems)),
+                ("money column", _) => lexicon.money_columns.extend(phrases.map(str::to_owned)),
+                ("event", _) => lexicon.events.extend(phrases.map(stem)),
+                ("thing", _) => lexicon.things.extend(phrases.map(stem)),
                 _ => {}
             }
         }
@@ -198,8 +266,12 @@ impl Lexicon {
     pub(crate) fn term(&self, tokens: &[Token]) -> Option<(usize, Term)> {
         let phrases = self.phrases.get(&tokens.first()?.stem)?;
         let begins = |phrase: &&TermPhrase| {
+            // "Orders by month" is no order, and a rating is no rate.
+            let is_exact = matches!(phrase.term, Term::OrderBy | Term::Rate);
             tokens.len() >= phrase.stems.len()
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
+                && (!is_exact
+                    || phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text))
         };
         let found = phrases.iter().find(begins)?;
         // `weekly` and `week` have one stem: among equals, prefer the exact spelling.
@@ -216,6 +288,11 @@ impl Lexicon {
         self.same.get(stem).map_or(stem, String::as_str)
     }
 
+    /// Returns all words of its phrases.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.phrases.values().flatten().flat_map(|phrase| &phrase.words).map(String::as_str)
+    }
+
     /// Returns the currency that a single word means.
     pub(crate) fn currency(&self, stem: &str) -> Option<Currency> {
         self.phrases.get(stem)?.iter().find_map(|phrase| match phrase.term {
@@ -229,14 +306,42 @@ impl Lexicon {
         self.phrases.get(stem).is_some_and(|phrases| {
             phrases.iter().any(|phrase| {
                 phrase.stems.len() == 1
-                    && (phrase.term.is_filler() || matches!(phrase.term, Term::Clause | Term::And))
+                    && (phrase.term.is_filler()
+                        || matches!(phrase.term, Term::Clause | Term::Be | Term::And))
             })
         })
+    }
+
+    /// Whether the first `taken` of `tokens` are spelled as a phrase of the lexicon.
+    pub(crate) fn is_spelled(&self, tokens: &[Token], taken: usize) -> bool {
+        let is_phrase = |phrase: &TermPhrase| {
+            phrase.words.len() == taken
+                && phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text)
+        };
+        let phrases = tokens.first().and_then(|token| self.phrases.get(&token.stem));
+        phrases.is_some_and(|phrases| phrases.iter().any(is_phrase))
     }
 
     /// Whether a word means a sum rather than single rows.
     pub(crate) fn is_flow(&self, stem: &str) -> bool {
         self.flows.iter().any(|flow| self.meaning(flow) == self.meaning(stem))
+    }
+
+    /// Returns the length of the longest word for the money of rows that `tokens` begin with.
+    pub(crate) fn money(&self, tokens: &[Token]) -> Option<usize> {
+        let begins = |words: &&Vec<String>| {
+            tokens.len() >= words.len()
+                && words.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
+        };
+        self.money.iter().filter(begins).map(Vec::len).max()
+    }
+
+    /// Whether a table of this head word holds events rather than things; `None` if that is not known.
+    pub(crate) fn is_event(&self, stem: &str) -> Option<bool> {
+        if self.events.contains(stem) {
+            return Some(true);
+        }
+        self.things.contains(stem).then_some(false)
     }
 
     /// Whether a measure with these stems is averaged by default.
@@ -249,6 +354,18 @@ impl Lexicon {
 
 fn stems(phrase: &str) -> Vec<String> {
     phrase.split(' ').map(stem).collect()
+}
+
+/// Parses `oldest = highest age` or `older than = above age`.
+fn graded(name: &str, text: &'static str) -> Option<(&'static str, Term)> {
+    let (phrase, meaning) = text.split_once(" = ")?;
+    let (grade, columns) = meaning.split_once(' ')?;
+    let term = match (name, term(grade)?) {
+        ("superlative", Term::Extreme(direction)) => Term::Superlative(direction, columns),
+        ("comparative", Term::Compare(comparison)) => Term::Comparative(comparison, columns),
+        _ => return None,
+    };
+    Some((phrase, term))
 }
 
 fn term(name: &str) -> Option<Term> {
@@ -270,11 +387,15 @@ fn term(name: &str) -> Option<Term> {
     }
     Some(match name {
         "count" => Term::Count,
+        "much" => Term::Much,
         "sum" => Term::Aggregate(Aggregate::Sum),
         "average" => Term::Aggregate(Aggregate::Average),
+        "median" => Term::Aggregate(Aggregate::Median),
         "minimum" => Term::Aggregate(Aggregate::Minimum),
         "maximum" => Term::Aggregate(Aggregate::Maximum),
         "share" => Term::Share,
+        "ratio" => Term::Ratio,
+        "rate" => Term::Rate,
         "distinct" => Term::Distinct,
         "highest" => Term::Extreme(Highest),
         "lowest" => Term::Extreme(Lowest),
@@ -284,29 +405,50 @@ fn term(name: &str) -> Option<Term> {
         "rare" => Term::Common(Lowest),
         "top" => Term::Top(Highest),
         "bottom" => Term::Top(Lowest),
+        "selling" => Term::Selling,
         "recent" => Term::Recent,
         "by" => Term::By,
-        "not" => Term::Not,
-        "without" => Term::Without,
-        "with" => Term::With,
-        "have" => Term::Have,
+        "order" => Term::OrderBy,
+        "alphabetical" => Term::Alphabetical,
+        "ascending" => Term::Sorted(Lowest),
+        "descending" => Term::Sorted(Highest),
         "above" => Term::Compare(Comparison::Above),
         "at least" => Term::Compare(Comparison::AtLeast),
         "below" => Term::Compare(Comparison::Below),
         "at most" => Term::Compare(Comparison::AtMost),
         "equal" => Term::Compare(Comparison::Equal),
+        "euro" => Term::Currency(Currency::Euro),
+        "dollar" => Term::Currency(Currency::Dollar),
+        "pound" => Term::Currency(Currency::Pound),
+        _ => return connective(name),
+    })
+}
+
+/// Returns the terms that join others.
+fn connective(name: &str) -> Option<Term> {
+    Some(match name {
+        "not" => Term::Not,
+        "without" => Term::Without,
+        "with" => Term::With,
+        "have" => Term::Have,
         "between" => Term::Between,
         "and" => Term::And,
         "or" => Term::Or,
         "which" => Term::Which,
         "clause" => Term::Clause,
+        "be" => Term::Be,
+        "weekend" => Term::Weekend,
+        "new" => Term::New,
         "list" => Term::List,
         "rows" => Term::Rows,
         "metric" => Term::Metric,
         "alert" => Term::Alert,
-        "euro" => Term::Currency(Currency::Euro),
-        "dollar" => Term::Currency(Currency::Dollar),
-        "pound" => Term::Currency(Currency::Pound),
+        "lead" => Term::Lead,
+        "article" => Term::Article,
+        "tail" => Term::Tail,
+        "auxiliary" => Term::Auxiliary,
+        "preposition" => Term::Preposition,
+        "relation" => Term::Relation,
         "filler" => Term::FillerWord,
         _ => return None,
     })
@@ -318,7 +460,22 @@ mod tests {
 
     #[test]
     fn every_line_of_the_words_is_read() {
-        let known = ["same", "suffix", "prefix", "participle", "averaged", "flow"];
+        let known = [
+            "same",
+            "table suffix",
+            "suffix",
+            "prefix",
+            "unit",
+            "participle",
+            "averaged",
+            "flow",
+            "money",
+            "money column",
+            "event",
+            "thing",
+            "superlative",
+            "comparative",
+        ];
         let mut phrases = HashMap::new();
         for line in include_str!("words.txt").lines() {
             if line.is_empty() || line.starts_with('#') {
@@ -331,6 +488,9 @@ mod tests {
                     let other = phrases.insert(phrase, term);
                     assert!(other.is_none_or(|other| other == term), "{phrase} means two things");
                 }
+            }
+            for phrase in list.split(", ").filter(|_| name.ends_with("ative")) {
+                assert!(graded(name, phrase).is_some(), "{phrase}");
             }
         }
     }

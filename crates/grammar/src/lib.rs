@@ -1,29 +1,25 @@
-//! Rule-based text-to-SQL: interprets an English sentence as a question about one table of a schema,
-//! and returns the query for it or what was not understood.
+//! Rule-based text-to-SQL: interprets an English sentence as a question about a table of a schema and
+//! those that it refers to, and returns the query for it or what was not understood.
 //!
-//! The passes, in order: `tokens` splits the sentence; for each table, `phrases` groups the tokens
-//! into names, values and terms, `roles` gives each phrase its role, `conditions`, `days` and
-//! `measures` each collect their part, and `reading` joins them into a `plan`. The table that fits
-//! best wins; `sql` and `explain` write its plan out.
+//! The passes, in order: `tokens` splits the sentence; for each table with its `scope`, `phrases` groups
+//! the tokens into names, values and terms, and `reading` reads them as a form of question and makes a
+//! `plan` of it. The table that fits best wins; `sql` and `explain` write its plan out.
 //!
 //! Does no IO, reads no clock, and is deterministic. Must never answer another question than the one
 //! that was asked: a word without a place in the plan makes the sentence not understood.
 
 #![warn(missing_docs)]
 
-mod conditions;
-mod days;
 mod explain;
 mod faults;
 mod identifiers;
 mod lexicon;
-mod measures;
 mod periods;
 mod phrases;
 mod plan;
 mod reading;
-mod roles;
-mod sentence;
+mod scope;
+mod spelling;
 mod sql;
 mod tokens;
 mod vocabulary;
@@ -35,6 +31,7 @@ use metricd_core::schema::SampledSchema;
 
 use faults::Misfit;
 use reading::{Candidate, read};
+use scope::TableScope;
 use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
@@ -58,11 +55,11 @@ pub enum Interpretation {
 /// The limit on tables, columns and values of a schema, counted together.
 const MAX_NAMES: usize = 100_000;
 
-/// Interprets a sentence as a question about one table of a schema. Periods without a year are read as
+/// Interprets a sentence as a question about a table of a schema. Periods without a year are read as
 /// of `today`.
 #[must_use]
 pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> Interpretation {
-    let tokens = tokens(sentence);
+    let mut tokens = tokens(sentence);
     if tokens.len() > MAX_TOKENS {
         let explanation =
             format!("The sentence was not understood: it has more than {MAX_TOKENS} words.");
@@ -75,14 +72,17 @@ pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> I
         );
         return Interpretation::NotUnderstood { explanation };
     }
+    spelling::corrected(&mut tokens, sampled);
     let SampledSchema { schema, samples } = sampled;
     let vocabularies: Vec<Vocabulary<'_>> =
         schema.tables.iter().map(|table| Vocabulary::of(table, samples)).collect();
-    let mut candidates: Vec<(&Vocabulary<'_>, Candidate<'_>)> = Vec::new();
+    let scopes: Vec<TableScope<'_>> =
+        (0..vocabularies.len()).map(|table| TableScope::of(table, &vocabularies)).collect();
+    let mut candidates: Vec<(&Vocabulary<'_>, Candidate<'_, '_>)> = Vec::new();
     let mut misfits: Vec<Misfit> = Vec::new();
-    for vocabulary in &vocabularies {
-        match read(vocabulary, &tokens, today) {
-            Ok(candidate) => candidates.push((vocabulary, candidate)),
+    for scope in &scopes {
+        match read(scope, &tokens, today) {
+            Ok(candidate) => candidates.push((scope.base(), candidate)),
             Err(misfit) => misfits.push(misfit),
         }
     }
@@ -107,7 +107,9 @@ pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> I
 
 /// Returns the misfit of the table that the sentence is most likely about.
 fn closest(misfits: Vec<Misfit>) -> Misfit {
-    let distance = |misfit: &Misfit| (misfit.words.len(), Reverse((misfit.named, misfit.grounds)));
+    let distance = |misfit: &Misfit| {
+        (misfit.words.len(), Reverse((misfit.named, misfit.grounds, misfit.reached)))
+    };
     misfits.into_iter().min_by_key(distance).unwrap_or_default()
 }
 
@@ -118,11 +120,12 @@ fn names(sampled: &SampledSchema) -> usize {
 }
 
 /// Returns the candidate that fits best, or the names of the tables if several fit equally well.
-fn best<'c, 'a>(
-    candidates: &'c [(&Vocabulary<'a>, Candidate<'a>)],
-) -> Result<Option<&'c Candidate<'a>>, Vec<String>> {
-    let fit = |candidate: &Candidate<'_>| {
-        (candidate.named, candidate.grounds, Reverse(candidate.phrases))
+fn best<'c, 'p, 'a>(
+    candidates: &'c [(&Vocabulary<'a>, Candidate<'p, 'a>)],
+) -> Result<Option<&'c Candidate<'p, 'a>>, Vec<String>> {
+    let fit = |candidate: &Candidate<'_, '_>| {
+        let joins = candidate.plan.joined().len();
+        (candidate.named, Reverse(joins), candidate.grounds, Reverse(candidate.phrases))
     };
     let Some(most) = candidates.iter().map(|(_, candidate)| fit(candidate)).max() else {
         return Ok(None);
@@ -144,6 +147,17 @@ fn best<'c, 'a>(
         if !whole.is_empty() {
             fitting = whole;
         }
+    }
+    if fitting.len() > 1 && fitting.iter().all(|(_, candidate)| candidate.is_of_money()) {
+        // What the lines of an order add up to is what orders add up to.
+        let names: Vec<_> = fitting.iter().map(|(vocabulary, _)| &vocabulary.table.name).collect();
+        let is_line = |candidate: &Candidate<'_, '_>| {
+            let parents = candidate.plan.scope.tables.iter().skip(1);
+            parents.into_iter().any(|table| names.contains(&&table.vocabulary.table.name))
+        };
+        let whole: Vec<_> =
+            fitting.iter().copied().filter(|(_, candidate)| !is_line(candidate)).collect();
+        fitting = whole;
     }
     match fitting.as_slice() {
         [(_, candidate)] => Ok(Some(candidate)),

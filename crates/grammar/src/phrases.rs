@@ -1,14 +1,16 @@
-//! The pass that groups tokens into phrases, given the vocabulary of one table: terms of the lexicon,
+//! The pass that groups tokens into phrases, given the scope of a question: terms of the lexicon,
 //! names, values, periods and numbers.
 
+use std::cmp::Reverse;
+
 use chrono::NaiveDate;
-use metricd_core::schema::ColumnKind;
 
 use crate::{
     lexicon::{Comparison, Term, lexicon},
     periods::{Period, period},
+    scope::{Found, Meaning, TableScope},
     tokens::{Token, TokenKind, stem},
-    vocabulary::{Name, NameMatch, Vocabulary, WHOLE},
+    vocabulary::{COMMENT, CORE, WHOLE},
 };
 
 /// One or more tokens that have one meaning.
@@ -23,12 +25,7 @@ pub(crate) struct Phrase {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PhraseKind {
     Term(Term),
-    /// The table, and how much of its name is given.
-    Table(u32),
-    /// The columns that this name may mean.
-    Columns(Vec<usize>),
-    /// The values that this text may mean, each with its column.
-    Values(Vec<(usize, String)>),
+    Name(Names),
     Period(Period),
     Number(String),
     /// A quoted text that is no known value.
@@ -36,16 +33,34 @@ pub(crate) enum PhraseKind {
     Unknown,
 }
 
+/// What a name may mean. The best sort of meaning comes first; the others are of use in places where
+/// only they fit.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Names {
+    /// How much of the name of the table that is asked about is given: 0 for nothing.
+    pub(crate) base: u32,
+    pub(crate) parents: Vec<usize>,
+    pub(crate) children: Vec<usize>,
+    pub(crate) columns: Vec<usize>,
+    pub(crate) values: Vec<(usize, String)>,
+    pub(crate) quality: u32,
+    pub(crate) best: Sort,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sort {
+    #[default]
+    Value,
+    Column,
+    Table,
+}
+
 /// Groups `tokens` into phrases.
-pub(crate) fn phrases(
-    vocabulary: &Vocabulary<'_>,
-    tokens: &[Token],
-    today: NaiveDate,
-) -> Vec<Phrase> {
+pub(crate) fn phrases(scope: &TableScope<'_>, tokens: &[Token], today: NaiveDate) -> Vec<Phrase> {
     let mut phrases: Vec<Phrase> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        let parser = PhraseParser { vocabulary, tokens, today, before: &phrases };
+        let parser = PhraseParser { scope, tokens, today, before: &phrases };
         let found = parser.at(at);
         at += found.iter().map(|(taken, _)| taken).sum::<usize>().max(1);
         for (taken, kind) in found {
@@ -56,31 +71,36 @@ pub(crate) fn phrases(
     phrases
 }
 
-struct PhraseParser<'a> {
-    vocabulary: &'a Vocabulary<'a>,
-    tokens: &'a [Token],
+struct PhraseParser<'p, 'a> {
+    scope: &'p TableScope<'a>,
+    tokens: &'p [Token],
     today: NaiveDate,
-    before: &'a [Phrase],
+    before: &'p [Phrase],
 }
 
-impl PhraseParser<'_> {
+impl PhraseParser<'_, '_> {
     /// Returns the phrases that begin at `at`, with their lengths: nearly always one.
     fn at(&self, at: usize) -> Vec<(usize, PhraseKind)> {
         let rest = &self.tokens[at..];
         let name = self.name(rest);
         let term = lexicon().term(rest).filter(|_| rest[0].kind != TokenKind::Quoted);
         let period = self.period(at);
-        let longest = name.as_ref().map_or(0, |(taken, ..)| *taken);
+        let longest = name.as_ref().map_or(0, |(taken, _)| *taken);
         if let Some((taken, period)) = period.filter(|(taken, _)| *taken >= longest) {
             return vec![(taken, PhraseKind::Period(period))];
         }
         if let Some((taken, term)) = term
-            && !name.as_ref().is_some_and(|name| self.prefers_name(name, taken, term))
+            && !name.as_ref().is_some_and(|(longest, name)| {
+                self.prefers_name(at, (*longest, name), (taken, term))
+            })
         {
             return vec![(taken, self.in_context(at + taken, term))];
         }
-        if let Some((taken, _, kind)) = name {
-            return vec![(taken, kind)];
+        if let Some((taken, name)) = name {
+            return vec![(taken, PhraseKind::Name(name))];
+        }
+        if let Some(number) = number_word(&rest[0]) {
+            return vec![(1, PhraseKind::Number(number))];
         }
         let kind = match &rest[0].kind {
             TokenKind::Number(number) => PhraseKind::Number(number.clone()),
@@ -89,7 +109,7 @@ impl PhraseParser<'_> {
             TokenKind::Sign
                 if rest[0].text == "%" && matches!(self.last(), Some(PhraseKind::Number(_))) =>
             {
-                PhraseKind::Term(Term::FillerWord)
+                PhraseKind::Term(Term::Tail)
             }
             _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, PhraseKind::Unknown)]),
         };
@@ -116,9 +136,11 @@ impl PhraseParser<'_> {
             || (begins_with_number(at + 1)
                 && matches!(self.tokens[at].text.as_str(), "between" | "up"));
         let compares = match self.last_content() {
-            Some(PhraseKind::Term(Term::Compare(_) | Term::Between | Term::Top(_))) => true,
-            Some(PhraseKind::Columns(columns)) => {
-                columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
+            Some(PhraseKind::Term(
+                Term::Compare(_) | Term::Comparative(..) | Term::Between | Term::Top(_),
+            )) => true,
+            Some(PhraseKind::Name(names)) => {
+                names.columns.iter().any(|column| self.scope.is_number(*column))
                     && self.tokens[at].text != "from"
                     && !self.follows_preposition(at)
             }
@@ -133,105 +155,132 @@ impl PhraseParser<'_> {
         ["in", "during", "for", "of", "since", "from"].contains(&before)
     }
 
-    /// Returns the best match among the names that `rest` begins with: its length, quality and kind.
-    fn name(&self, rest: &[Token]) -> Option<(usize, u32, PhraseKind)> {
-        let class = |found: &NameMatch| match found.name {
-            Name::Table => 3,
-            Name::Column(_) => 2,
-            Name::Value(..) => 1,
+    /// Returns what the names mean that `rest` begins with, and their length.
+    fn name(&self, rest: &[Token]) -> Option<(usize, Names)> {
+        let found = self.scope.find(rest);
+        let longest = found.iter().map(|found| found.taken).max().unwrap_or(0);
+        let found: Vec<&Found> = found
+            .iter()
+            .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
+            .collect();
+        let base = self.scope.base();
+        // "Order value" is not said of the lines of an order.
+        let is_of_whole = base.is_line() && rest[0].stem == stem("order");
+        let money = base.money().zip(lexicon().money(rest)).filter(|_| !is_of_whole);
+        let best = found.iter().map(|found| rank(found)).max();
+        if let Some((column, taken)) = money
+            && (taken, COMMENT + 1) > (longest, best.map_or(0, |best| best.0.min(CORE)))
+        {
+            let columns = vec![column];
+            return Some((
+                taken,
+                Names { columns, quality: CORE, best: Sort::Column, ..Names::default() },
+            ));
+        }
+        let best = best?;
+        let of = |wanted: Sort| {
+            let all = found.iter().filter(move |found| sort(found) == wanted);
+            let best = all.clone().map(|found| rank(found)).max();
+            all.filter(move |found| Some(rank(found)) == best).map(|found| &found.meaning)
         };
-        let key = |found: &NameMatch| (found.taken, found.quality, found.is_literal, class(found));
-        let found = self.vocabulary.find(rest);
-        let best = found.iter().map(key).max()?;
-        let best: Vec<&NameMatch> = found.iter().filter(|found| key(found) == best).collect();
-        let (taken, quality) = (best[0].taken, best[0].quality);
-        let kind = match &best[0].name {
-            Name::Table => PhraseKind::Table(quality),
-            Name::Column(_) => PhraseKind::Columns(
-                best.iter()
-                    .filter_map(|found| match found.name {
-                        Name::Column(column) => Some(column),
-                        _ => None,
-                    })
-                    .collect(),
-            ),
-            Name::Value(..) => PhraseKind::Values(
-                best.iter()
-                    .filter_map(|found| match &found.name {
-                        Name::Value(column, value) => Some((*column, value.clone())),
-                        _ => None,
-                    })
-                    .filter(|(column, value)| !self.is_vague(&rest[..taken], *column, value))
-                    .collect(),
-            ),
-        };
-        (kind != PhraseKind::Values(Vec::new())).then_some((taken, quality, kind))
+        let mut names = Names { quality: best.2, best: best.4, ..Names::default() };
+        for meaning in of(Sort::Table).chain(of(Sort::Column)).chain(of(Sort::Value)) {
+            match meaning {
+                // Another word for the table is less sure than its name.
+                Meaning::Base => names.base = best.2 - u32::from(!best.3),
+                Meaning::Parent(table) => names.parents.push(*table),
+                Meaning::Child(child) => names.children.push(*child),
+                Meaning::Column(column) => names.columns.push(*column),
+                Meaning::Value(column, value) => names.values.push((*column, value.clone())),
+            }
+        }
+        Some((longest, names))
     }
 
     /// Whether a word is too ambiguous to mean this value: `approval` fits `Approved` and `Need approval`.
-    fn is_vague(&self, tokens: &[Token], column: usize, value: &str) -> bool {
-        let [token] = tokens else {
+    fn is_vague(&self, tokens: &[Token], found: &Found) -> bool {
+        let ([token], Meaning::Value(column, value)) = (tokens, &found.meaning) else {
             return false;
         };
         let said = token.text.trim_end_matches('s');
         let is_said = value.to_lowercase().contains(said);
+        let (vocabulary, local) = self.scope.local(*column);
         token.kind != TokenKind::Quoted
             && !is_said
-            && self.vocabulary.is_in_other_values(column, value, &token.stem)
+            && vocabulary.is_in_other_values(local, value, &token.stem)
     }
 
     fn prefers_name(
         &self,
-        (taken, quality, kind): &(usize, u32, PhraseKind),
-        term_taken: usize,
-        term: Term,
+        at: usize,
+        (taken, name): (usize, &Names),
+        (term_taken, term): (usize, Term),
     ) -> bool {
+        let is_whole = name.quality == WHOLE && name.best != Sort::Value;
+        let is_number = name.columns.iter().any(|column| self.scope.is_number(*column));
         // "Total amount of …" means the column.
-        if let (Term::Count, PhraseKind::Columns(columns)) = (term, kind)
-            && *quality == WHOLE
-            && term_taken > *taken
-            && columns.iter().any(|column| self.vocabulary.kind(*column) == ColumnKind::Number)
+        if term == Term::Count && is_whole && term_taken > taken && is_number {
+            return true;
+        }
+        // "Average share of series" means the column too.
+        if matches!(term, Term::Share | Term::Rate)
+            && is_whole
+            && is_number
+            && matches!(
+                self.last_content(),
+                Some(PhraseKind::Term(Term::Aggregate(_) | Term::Extreme(_)))
+            )
         {
             return true;
         }
-        if *taken != term_taken {
-            return *taken > term_taken;
+        if taken != term_taken {
+            return taken > term_taken;
         }
-        let is_whole = *quality == WHOLE && !matches!(kind, PhraseKind::Values(_));
         match term {
-            Term::Count | Term::Aggregate(_) | Term::Share => {
+            Term::Count | Term::Aggregate(_) | Term::Share | Term::Rate | Term::Extreme(_) => {
                 is_whole
                     && matches!(
                         self.last_content(),
                         Some(PhraseKind::Term(Term::Count | Term::Aggregate(_)))
                     )
             }
+            // A value is said with its column, or in quotation marks.
+            Term::New | Term::Top(_) | Term::Rows => is_whole,
+            // "Return" asks at the beginning; "returns" are rows.
+            Term::List => {
+                name.quality >= CORE && (at > 0 || !lexicon().is_spelled(&self.tokens[at..], taken))
+            }
             Term::BucketNoun(_)
-            | Term::Rows
             | Term::Metric
             | Term::Alert
             | Term::FillerWord
+            | Term::Lead
+            | Term::Tail
+            | Term::Article
+            | Term::Relation
             | Term::Have
-            | Term::Currency(_)
-            | Term::List => is_whole,
+            | Term::Currency(_) => is_whole,
             _ => false,
         }
     }
 
     /// Returns what a term means for this table, before the token at `next`.
     fn in_context(&self, next: usize, term: Term) -> PhraseKind {
-        let is_records = self.vocabulary.is_records();
+        let is_records = self.scope.base().is_records();
+        let records = |base| {
+            PhraseKind::Name(Names { base, quality: base, best: Sort::Table, ..Names::default() })
+        };
         match term {
             // "Over the last week" compares nothing.
             Term::Compare(Comparison::Above | Comparison::AtMost)
                 if next < self.tokens.len() && self.period(next).is_some() =>
             {
-                PhraseKind::Term(Term::FillerWord)
+                PhraseKind::Term(Term::Preposition)
             }
-            Term::Metric if is_records => PhraseKind::Table(WHOLE),
-            Term::Metric => PhraseKind::Term(Term::FillerWord),
+            Term::Metric if is_records => records(WHOLE),
+            Term::Metric => PhraseKind::Unknown,
             Term::Alert if !is_records => PhraseKind::Unknown,
-            Term::Rows if is_records => PhraseKind::Table(1),
+            Term::Rows if is_records => records(1),
             term => PhraseKind::Term(term),
         }
     }
@@ -240,18 +289,42 @@ impl PhraseParser<'_> {
     fn opposite(&self, token: &Token) -> Option<Vec<(usize, PhraseKind)>> {
         let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
         let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };
-        let (_, _, kind) = self.name(std::slice::from_ref(&positive))?;
-        let is_flag = match &kind {
-            PhraseKind::Columns(columns) => {
-                let can_lack = |column| {
-                    self.vocabulary.kind(column) == ColumnKind::Boolean
-                        || self.vocabulary.is_date(column)
-                };
-                columns.iter().all(|column| can_lack(*column))
-            }
-            PhraseKind::Values(_) => true,
-            _ => false,
-        };
-        is_flag.then(|| vec![(0, PhraseKind::Term(Term::Not)), (1, kind)])
+        let (_, mut names) = self.name(std::slice::from_ref(&positive))?;
+        names.columns.retain(|column| self.scope.is_flag(*column) || self.scope.is_date(*column));
+        if names.columns.is_empty() && names.values.is_empty() {
+            return None;
+        }
+        Some(vec![(0, PhraseKind::Term(Term::Not)), (1, PhraseKind::Name(names))])
     }
+}
+
+/// Returns the number that a word means.
+fn number_word(token: &Token) -> Option<String> {
+    const WORDS: [&str; 12] = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+        "twelve",
+    ];
+    let number = WORDS.iter().position(|word| *word == token.text)? + 1;
+    (token.kind == TokenKind::Word).then(|| number.to_string())
+}
+
+fn sort(found: &Found) -> Sort {
+    match found.meaning {
+        Meaning::Base | Meaning::Parent(_) | Meaning::Child(_) => Sort::Table,
+        Meaning::Column(_) => Sort::Column,
+        Meaning::Value(..) => Sort::Value,
+    }
+}
+
+/// How well a name fits: a name without its generic parts is as good as the whole name, so that the
+/// nearest table has it.
+fn rank(found: &Found) -> (u32, Reverse<u32>, u32, bool, Sort) {
+    // Another word for a table gives way to one whose name it is.
+    let is_synonym = sort(found) == Sort::Table && !found.is_literal;
+    let quality = match found.quality {
+        CORE.. if is_synonym => COMMENT,
+        CORE.. => WHOLE,
+        quality => quality,
+    };
+    (quality, Reverse(found.depth), found.quality, found.is_literal, sort(found))
 }

@@ -1,30 +1,51 @@
-//! The plan of a query: the last form of a sentence before it is written as SQL.
-
-use metricd_core::schema::Table;
+//! The plan of a query: the last form of a question before it is written as SQL.
 
 use crate::{
     lexicon::{Aggregate, Bucket, Comparison, Direction},
     periods::Period,
+    scope::TableScope,
 };
 
-/// A query over one table. Columns are identified by their index in it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Plan<'a> {
-    pub(crate) table: &'a Table,
+/// A query over the tables of a scope. Columns are identified by their number in it.
+#[derive(Clone)]
+pub(crate) struct Plan<'p, 'a> {
+    pub(crate) scope: &'p TableScope<'a>,
+    pub(crate) form: Form,
     pub(crate) measures: Vec<Measure>,
     pub(crate) dimensions: Vec<Dimension>,
+    /// Columns that tell groups apart, and are not shown.
+    pub(crate) keys: Vec<usize>,
     /// The conditions on all rows.
     pub(crate) conditions: Vec<Condition>,
-    /// For a share: the conditions on the rows of the numerator.
-    pub(crate) share: Option<Vec<Condition>>,
+    pub(crate) part: Option<Part>,
     /// The condition on the number of rows of a group.
     pub(crate) having: Option<(Comparison, String)>,
     pub(crate) ranking: Option<Ranking>,
-    /// Whether rows are listed instead of aggregated.
-    pub(crate) is_list: bool,
     /// The column that periods apply to.
     pub(crate) date: Option<usize>,
     pub(crate) period: Option<Period>,
+}
+
+/// What the rows of an answer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Groups with their measures.
+    Groups,
+    /// Groups alone.
+    GroupNames,
+    /// The number of groups.
+    GroupCount,
+    /// Rows as they are: these columns, or all of the table.
+    List { columns: Vec<usize>, is_distinct: bool },
+}
+
+/// What a measure is divided into.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Part {
+    /// The share in percent of the rows that meet the conditions; without any, of each group in the total.
+    Percent(Vec<Condition>),
+    /// The ratio of the rows that meet the first conditions to those that meet the second.
+    Ratio(Vec<Condition>, Vec<Condition>),
 }
 
 /// What is computed for each group.
@@ -69,19 +90,89 @@ pub(crate) enum Condition {
         column: usize,
         negated: bool,
     },
+    /// The column's day is a Saturday or Sunday.
+    Weekend(usize),
+    /// A row of a table refers to it, or none.
+    Referred {
+        child: usize,
+        negated: bool,
+    },
     /// One of these columns is not null: the record has an alert.
     Alert(Vec<usize>),
 }
 
-/// The order by a measure, and the row limit.
+/// The order of groups or rows, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ranking {
     pub(crate) direction: Direction,
-    pub(crate) limit: u32,
+    /// The column that rows are ordered by; groups are ordered by their first measure.
+    pub(crate) column: Option<usize>,
+    pub(crate) limit: Option<u32>,
 }
 
-impl Plan<'_> {
-    pub(crate) fn column(&self, index: usize) -> &str {
-        &self.table.columns[index].name
+impl Condition {
+    /// Returns the columns that it is about.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        match self {
+            Self::Values { column, .. }
+            | Self::Flag { column, .. }
+            | Self::Number { column, .. }
+            | Self::Range { column, .. }
+            | Self::Missing { column, .. }
+            | Self::Weekend(column) => vec![*column],
+            Self::Referred { .. } => Vec::new(),
+            Self::Alert(columns) => columns.clone(),
+        }
+    }
+}
+
+impl Plan<'_, '_> {
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.form, Form::List { .. })
+    }
+
+    /// Returns the tables that are joined to the first, each after the one that refers to it.
+    pub(crate) fn joined(&self) -> Vec<usize> {
+        let mut tables: Vec<usize> = Vec::new();
+        for column in self.columns() {
+            let mut chain = Vec::new();
+            let mut table = self.scope.table_of(column);
+            while let Some((from, _)) = self.scope.tables[table].via {
+                chain.push(table);
+                table = self.scope.table_of(from);
+            }
+            for table in chain.into_iter().rev() {
+                if !tables.contains(&table) {
+                    tables.push(table);
+                }
+            }
+        }
+        tables
+    }
+
+    /// Returns all columns that the query reads.
+    fn columns(&self) -> Vec<usize> {
+        let mut columns = self.keys.clone();
+        if let Form::List { columns: listed, .. } = &self.form {
+            columns.extend(listed);
+        }
+        columns.extend(self.dimensions.iter().filter_map(|dimension| match dimension {
+            Dimension::Column(column) => Some(*column),
+            Dimension::Time(_) => None,
+        }));
+        columns.extend(self.measures.iter().filter_map(|measure| match measure {
+            Measure::Rows => None,
+            Measure::Distinct(column) | Measure::Of(_, column) => Some(*column),
+        }));
+        let (part, of) = match &self.part {
+            Some(Part::Percent(part)) => (part.as_slice(), &[] as &[Condition]),
+            Some(Part::Ratio(part, of)) => (part.as_slice(), of.as_slice()),
+            None => (&[] as &[Condition], &[] as &[Condition]),
+        };
+        let conditions = self.conditions.iter().chain(part).chain(of);
+        columns.extend(conditions.flat_map(Condition::columns));
+        columns.extend(self.date);
+        columns.extend(self.ranking.and_then(|ranking| ranking.column));
+        columns
     }
 }

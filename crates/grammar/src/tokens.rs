@@ -17,6 +17,8 @@ pub(crate) struct Token {
     /// In lower case.
     pub(crate) text: String,
     pub(crate) stem: String,
+    /// Whether a comma stands before it.
+    pub(crate) after_comma: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -71,8 +73,14 @@ pub(crate) fn tokens(sentence: &str) -> Vec<Token> {
     let chars: Vec<char> = sentence.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
+    let mut comma = false;
     while at < chars.len() && tokens.len() <= MAX_TOKENS {
+        let (before, count) = (chars[at], tokens.len());
         at = next(&chars, at, &mut tokens);
+        comma |= before == ',';
+        if let Some(token) = tokens.get_mut(count) {
+            token.after_comma = std::mem::take(&mut comma);
+        }
     }
     tokens
 }
@@ -119,7 +127,7 @@ fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
 
 fn token(kind: TokenKind, original: &str) -> Token {
     let text = original.to_lowercase();
-    Token { kind, original: original.to_owned(), stem: stem(&text), text }
+    Token { kind, original: original.to_owned(), stem: stem(&text), text, after_comma: false }
 }
 
 /// Splits adjoining letters into words: `aren't` is `are not`, `customer's` is `customer`, and

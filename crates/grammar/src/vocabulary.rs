@@ -29,6 +29,8 @@ struct NamePhrase {
     name: Name,
     /// How much of the full name it is: more is better.
     quality: u32,
+    /// Whether it has a number: "4 stadiums" is not "Stadium 4".
+    has_number: bool,
 }
 
 /// A name that tokens begin with.
@@ -45,11 +47,14 @@ pub(crate) struct NameMatch {
 /// The whole name.
 pub(crate) const WHOLE: u32 = 4;
 /// The name without generic prefixes and suffixes.
-const CORE: u32 = 3;
+pub(crate) const CORE: u32 = 3;
 /// A noun phrase of its comment.
-const COMMENT: u32 = 2;
+pub(crate) const COMMENT: u32 = 2;
 /// The last words of the name.
 const PART: u32 = 1;
+
+/// Words in the names of tables that link others.
+const LINKS: [&str; 8] = ["in", "of", "for", "to", "has", "with", "on", "by"];
 
 /// The names of one table, its columns and their values.
 pub(crate) struct Vocabulary<'a> {
@@ -75,9 +80,16 @@ impl<'a> Vocabulary<'a> {
         vocabulary.add(&words, Name::Table, WHOLE);
         if let Some((head, modifiers)) = words.split_last() {
             vocabulary.modifiers = modifiers.to_vec();
-            if !modifiers.is_empty() {
+            // A `singer_in_concert` is no concert.
+            let joins = |word: &String| LINKS.contains(&word.as_str());
+            if !modifiers.is_empty() && !modifiers.iter().any(joins) {
                 vocabulary.add(std::slice::from_ref(head), Name::Table, CORE);
             }
+        }
+        if let [rest @ .., last] = words.as_slice()
+            && lexicon().table_suffixes.contains(last)
+        {
+            vocabulary.add(rest, Name::Table, CORE);
         }
         for phrase in noun_phrases(table.comment.as_deref()) {
             vocabulary.add(&phrase, Name::Table, COMMENT);
@@ -88,14 +100,59 @@ impl<'a> Vocabulary<'a> {
                 vocabulary.add_value(index, value);
             }
         }
+        let names = |column: &usize| words_of(&table.columns[*column].name).len() == 1;
+        if let Some(display) = vocabulary.display().filter(names)
+            && !["name", "title"].contains(&table.columns[display].name.to_lowercase().as_str())
+        {
+            vocabulary.add(&["name".to_owned()], Name::Column(display), CORE);
+        }
         vocabulary
     }
 
     fn add_column(&mut self, index: usize, words: &[String], comment: Option<&str>) {
         let name = Name::Column(index);
         self.add(words, name.clone(), WHOLE);
+        let split = self.split(words);
+        let words = split.as_deref().unwrap_or(words);
+        self.add(words, name.clone(), WHOLE);
+        let content: Vec<String> =
+            words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
+        self.add(&content, name.clone(), CORE);
+        if let [first, of, rest @ ..] = words
+            && ["num", "number", "no", "count"].contains(&first.as_str())
+            && of == "of"
+        {
+            self.add(rest, name.clone(), CORE);
+        }
+        let own = words_of(&self.table.name.name).last().map(|word| stem(word));
+        if let [rest @ .., last] = words
+            && last == "id"
+            && rest.iter().all(|word| Some(stem(word)) == own)
+        {
+            self.add(std::slice::from_ref(last), name.clone(), CORE);
+        }
         let core = core(words);
         self.add(core, name.clone(), CORE);
+        if let [rest @ .., last] = words
+            && !rest.is_empty()
+            && lexicon().units.contains(last)
+        {
+            self.add(rest, name.clone(), CORE);
+            self.add(&[rest, &["time".to_owned()]].concat(), name.clone(), CORE);
+        }
+        if let [rest @ .., last] = core
+            && !rest.is_empty()
+            && ["score", "rating", "rate", "level"].contains(&last.as_str())
+        {
+            self.add(rest, name.clone(), PART);
+        }
+        // "Released in 2005" is about `release_year`.
+        if let [rest @ .., last] = core
+            && !rest.is_empty()
+            && last == "year"
+        {
+            self.add(rest, name.clone(), PART);
+        }
         let head = without_participles(core);
         for start in 1..head.len() {
             self.add(&head[start..], name.clone(), PART);
@@ -108,6 +165,32 @@ impl<'a> Vocabulary<'a> {
                 self.add(std::slice::from_ref(last), name.clone(), PART);
             }
         }
+    }
+
+    /// Splits a name that was written together: `pettype`, `fname`.
+    fn split(&self, words: &[String]) -> Option<Vec<String>> {
+        const LAST: [&str; 9] =
+            ["name", "code", "type", "date", "number", "level", "time", "count", "id"];
+        let [word] = words else {
+            return None;
+        };
+        let pair = |first: &str, last: &str| Some(vec![first.to_owned(), last.to_owned()]);
+        match word.as_str() {
+            "fname" | "firstname" => return pair("first", "name"),
+            "lname" | "lastname" | "surname" => return pair("last", "name"),
+            _ => {}
+        }
+        let of_table = words_of(&self.table.name.name).into_iter().last().and_then(|head| {
+            let head = head.strip_suffix('s').unwrap_or(&head).to_owned();
+            word.strip_prefix(&head)
+                .filter(|rest| rest.len() > 1)
+                .map(|rest| vec![head.clone(), rest.to_owned()])
+        });
+        of_table.or_else(|| {
+            let last = LAST.iter().find(|last| word.ends_with(**last))?;
+            let first = word.strip_suffix(last).filter(|first| first.len() > 3)?;
+            pair(first, last)
+        })
     }
 
     fn add_value(&mut self, column: usize, value: &str) {
@@ -126,7 +209,7 @@ impl<'a> Vocabulary<'a> {
         let meanings: Vec<String> =
             stems.iter().map(|stem| lexicon().meaning(stem).to_owned()).collect();
         let known = |phrase: &&NamePhrase| phrase.name == name && phrase.meanings == meanings;
-        // The phrases of one name are adjacent, the best first.
+        // The phrases of one name are adjacent but for the last, the best first.
         if stems.is_empty()
             || self.phrases.iter().rev().take_while(|p| p.name == name).any(|p| known(&p))
         {
@@ -138,7 +221,8 @@ impl<'a> Vocabulary<'a> {
                 phrases.push(self.phrases.len());
             }
         }
-        self.phrases.push(NamePhrase { meanings, stems, name, quality });
+        let has_number = words.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        self.phrases.push(NamePhrase { meanings, stems, name, quality, has_number });
     }
 
     /// Returns all names that `tokens` begin with.
@@ -149,10 +233,45 @@ impl<'a> Vocabulary<'a> {
         if first.kind == TokenKind::Quoted {
             return self.quoted(&first.original);
         }
-        let Some(candidates) = self.by_meaning.get(lexicon().meaning(&first.stem)) else {
+        let candidates = self.by_meaning.get(lexicon().meaning(&first.stem));
+        let apart =
+            candidates.into_iter().flatten().filter_map(|index| self.phrases[*index].at(tokens));
+        let is_form = |found: &NameMatch| {
+            found.name != Name::Table || self.is_noun(&tokens[found.taken - 1].text)
+        };
+        apart.filter(is_form).chain(self.together(tokens)).collect()
+    }
+
+    /// Whether a word that has the stem of the table's name is a form of it: a reviewer is no review.
+    fn is_noun(&self, word: &str) -> bool {
+        const ENDS: [&str; 5] = ["er", "or", "ed", "ing", "able"];
+        let last = words_of(&self.table.name.name).pop().unwrap_or_default();
+        let (singular, word) = (last.trim_end_matches('s'), word.trim_end_matches('s'));
+        let is_other = |end: &&str| word.ends_with(**end) && !singular.ends_with(**end);
+        stem(word) != stem(singular) || !ENDS.iter().any(|end| is_other(&end))
+    }
+
+    /// Returns the names that are two words of a sentence, written together: `surfacearea`.
+    fn together(&self, tokens: &[Token]) -> Vec<NameMatch> {
+        let [first, second, ..] = tokens else {
             return Vec::new();
         };
-        candidates.iter().filter_map(|index| self.phrases[*index].at(tokens)).collect()
+        if first.kind != TokenKind::Word || second.kind != TokenKind::Word {
+            return Vec::new();
+        }
+        let joined = stem(&format!("{}{}", first.text, second.text));
+        let whole = |index: &&usize| {
+            let phrase = &self.phrases[**index];
+            phrase.stems.len() == 1 && !matches!(phrase.name, Name::Value(..))
+        };
+        let candidates = self.by_meaning.get(&joined).into_iter().flatten().filter(whole);
+        let found = candidates.map(|index| NameMatch {
+            taken: 2,
+            quality: self.phrases[*index].quality,
+            name: self.phrases[*index].name.clone(),
+            is_literal: true,
+        });
+        found.collect()
     }
 
     /// Returns the values that equal a quoted text, ignoring case.
@@ -200,6 +319,16 @@ impl<'a> Vocabulary<'a> {
         matches!(self.kind(column), Date | Timestamp | TimestampTz)
     }
 
+    /// Returns the columns whose name has one of these words.
+    pub(crate) fn columns_with(&self, words: &str) -> Vec<usize> {
+        let has = |column: &usize| {
+            words_of(&self.table.columns[*column].name)
+                .iter()
+                .any(|word| words.split(' ').any(|other| other == word))
+        };
+        (0..self.table.columns.len()).filter(has).collect()
+    }
+
     /// Returns the currencies that the columns' names and comments mention.
     pub(crate) fn currencies(&self) -> Vec<Currency> {
         let columns = self.table.columns.iter();
@@ -212,10 +341,128 @@ impl<'a> Vocabulary<'a> {
         self.table.name.schema.is_none() && self.table.name.name == RECORDS
     }
 
-    /// Whether a column is an identifier: its sum means nothing.
+    /// Whether a column is an identifier: its sum means nothing, nor does its size.
     pub(crate) fn is_key(&self, column: usize) -> bool {
-        let words = words_of(&self.table.columns[column].name);
-        words.last().is_some_and(|last| ["id", "key", "no", "nr", "code"].contains(&last.as_str()))
+        const LAST: [&str; 13] = [
+            "id", "ids", "key", "no", "nr", "code", "number", "phone", "zip", "zipcode",
+            "postcode", "uuid", "index",
+        ];
+        let name = &self.table.columns[column].name;
+        let refers = self.table.foreign_keys.iter().any(|key| key.columns.contains(name));
+        let words = words_of(name);
+        let last = words.last().map_or("", String::as_str);
+        refers
+            || LAST.contains(&last)
+            || (words.len() == 1 && last.len() > 2 && last.ends_with("id"))
+    }
+
+    /// Returns the index of a column.
+    pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
+        self.table.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Returns the column that names the rows for people.
+    pub(crate) fn display(&self) -> Option<usize> {
+        let head = words_of(&self.table.name.name).last().map(|word| stem(word));
+        let words = |column: usize| words_of(&self.table.columns[column].name);
+        let text = |column: &usize| self.kind(*column) == ColumnKind::Text;
+        let columns = || (0..self.table.columns.len()).filter(text);
+        columns()
+            .find(|column| ["name", "title"].contains(&words(*column).join(" ").as_str()))
+            .or_else(|| {
+                let is_own = |words: &[String]| match words {
+                    [first, last] => {
+                        Some(stem(first)) == head && ["name", "title"].contains(&last.as_str())
+                    }
+                    [only] => Some(stem(only)) == head,
+                    _ => false,
+                };
+                columns().find(|column| is_own(&words(*column)))
+            })
+    }
+
+    /// Returns the column of dates that periods apply to where none is named.
+    pub(crate) fn usual_date(&self) -> Option<usize> {
+        const USUAL: [&str; 11] = [
+            "date",
+            "day",
+            "timestamp",
+            "time",
+            "ts",
+            "created",
+            "occurred",
+            "happened",
+            "recorded",
+            "opened",
+            "placed",
+        ];
+        let name = words_of(&self.table.name.name);
+        let columns = || (0..self.table.columns.len()).filter(|column| self.is_date(*column));
+        let is_usual = |column: &usize| {
+            let words = words_of(&self.table.columns[*column].name);
+            let first = words.first().map_or("", String::as_str);
+            USUAL.contains(&first) || name.last().is_some_and(|name| stem(name) == stem(first))
+        };
+        columns().find(is_usual).or_else(|| columns().next())
+    }
+
+    /// Returns the column of dates at which a thing came about, such as `signed_up_at`.
+    pub(crate) fn creation(&self) -> Option<usize> {
+        const FIRST: [&str; 16] = [
+            "created",
+            "signed",
+            "signup",
+            "joined",
+            "registered",
+            "enrolled",
+            "opened",
+            "started",
+            "hired",
+            "launched",
+            "installed",
+            "founded",
+            "added",
+            "start",
+            "hire",
+            "join",
+        ];
+        let begins = |column: &usize| {
+            let words = words_of(&self.table.columns[*column].name);
+            self.is_date(*column)
+                && words.first().is_some_and(|word| FIRST.contains(&word.as_str()))
+        };
+        let mut columns = (0..self.table.columns.len()).filter(begins);
+        columns.next().filter(|_| columns.next().is_none())
+    }
+
+    /// Whether the rows are lines of others, such as the items of an order.
+    pub(crate) fn is_line(&self) -> bool {
+        const LAST: [&str; 6] = ["items", "item", "lines", "line", "details", "positions"];
+        let words = words_of(&self.table.name.name);
+        matches!(words.as_slice(), [first, .., last]
+            if LAST.contains(&last.as_str()) && lexicon().is_event(&stem(first)) == Some(true))
+    }
+
+    /// Whether the rows are of things that exist, such as customers, rather than of events, such as
+    /// orders: an event is asked about in a window of time.
+    pub(crate) fn is_thing(&self) -> bool {
+        let words = words_of(&self.table.name.name);
+        let head = words.last().map(|word| stem(word)).unwrap_or_default();
+        if self.is_line() {
+            return false;
+        }
+        if let Some(is_event) = lexicon().is_event(&head) {
+            return !is_event;
+        }
+        self.display().is_some()
+    }
+
+    /// Returns the column that holds the money of the rows.
+    pub(crate) fn money(&self) -> Option<usize> {
+        let is_money = |name: &String| {
+            self.index_of(name).filter(|column| self.kind(*column) == ColumnKind::Number)
+        };
+        lexicon().money_columns.iter().find_map(is_money).filter(|_| !self.is_thing())
     }
 }
 
@@ -230,7 +477,8 @@ impl NamePhrase {
             let meaning = lexicon().meaning(&token.stem);
             let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
             // Word order matters for tables: "tickets opened" does not mean `open_tickets`.
-            match next.filter(|position| *position == 0 || self.name != Name::Table) {
+            let in_order = self.name == Name::Table || self.has_number;
+            match next.filter(|position| *position == 0 || !in_order) {
                 Some(position) => {
                     is_literal &= self.stems[left.remove(position)] == token.stem;
                     if left.is_empty() {

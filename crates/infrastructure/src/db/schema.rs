@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use metricd_application::ports::{SchemaSource, StoreError};
 use metricd_core::{
-    schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
+    schema::{ColumnKind, ColumnSamples, ForeignKey, SampledSchema, Schema, Table, TableColumn},
     sql::{TableName, quoted_name},
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
@@ -86,6 +86,7 @@ impl PgSchema {
                         },
                         comment: row.try_get("table_comment")?,
                         columns: Vec::new(),
+                        foreign_keys: Vec::new(),
                     },
                 });
             }
@@ -96,6 +97,7 @@ impl PgSchema {
             }
         }
         tables.retain(|found| self.engine.may_read(&found.table.name));
+        add_foreign_keys(pool, &mut tables).await?;
         Ok(tables)
     }
 
@@ -162,6 +164,31 @@ fn sampled(tables: Vec<FoundTable>) -> SampledSchema {
     });
     let schema = Arc::new(Schema { tables: tables.collect() });
     SampledSchema { schema, samples }
+}
+
+/// Adds the foreign keys between tables that may be read, as far as all of their columns may be read too.
+async fn add_foreign_keys(pool: &PgPool, tables: &mut [FoundTable]) -> Result<(), sqlx::Error> {
+    let oids: Vec<i64> = tables.iter().map(|found| found.oid).collect();
+    let rows = sqlx::query(FOREIGN_KEYS).bind(oids).fetch_all(pool).await?;
+    let has = |table: &Table, columns: &[String]| {
+        columns.iter().all(|name| table.columns.iter().any(|column| column.name == *name))
+    };
+    for row in rows {
+        let (of, to): (i64, i64) = (row.try_get("oid")?, row.try_get("referenced")?);
+        let (columns, references): (Vec<String>, Vec<String>) =
+            (row.try_get("columns")?, row.try_get("targets")?);
+        let referenced = tables.iter().find(|found| found.oid == to).map(|found| &found.table);
+        let Some(referenced) = referenced.filter(|table| has(table, &references)) else {
+            continue;
+        };
+        let key = ForeignKey { columns, table: referenced.name.clone(), references };
+        if let Some(found) = tables.iter_mut().find(|found| found.oid == of)
+            && has(&found.table, &key.columns)
+        {
+            found.table.foreign_keys.push(key);
+        }
+    }
+    Ok(())
 }
 
 /// Returns the common values of columns with few, by the planner's statistics: on a big table they
@@ -260,6 +287,17 @@ const COLUMNS: &str = "
                 AND has_column_privilege(c.oid, a.attnum, 'SELECT')
             ELSE true END
     ORDER BY n.nspname <> 'public', n.nspname, c.relname, c.oid, a.attnum";
+
+/// The foreign keys between these tables, ordered by name.
+const FOREIGN_KEYS: &str = "
+    SELECT k.conrelid::int8 AS oid, k.confrelid::int8 AS referenced,
+        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, at)
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.at) AS columns,
+        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, at)
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.at) AS targets
+    FROM pg_catalog.pg_constraint k
+    WHERE k.contype = 'f' AND k.conrelid = ANY ($1) AND k.confrelid = ANY ($1)
+    ORDER BY k.conrelid, k.conname";
 
 /// Columns that have, says the planner, all their values among the most common ones.
 const COMMON_VALUES: &str = "

@@ -16,6 +16,7 @@ mod indexes;
 mod loading;
 mod migrations;
 mod model;
+mod questions;
 mod reader;
 mod reader_limits;
 mod records;

@@ -199,7 +199,7 @@ impl SchemaSource for MemoryDatabase {
                 column("state", "text", ColumnKind::Text),
             ];
             let name = TableName { schema: schema.map(Into::into), name: name.into() };
-            Table { name, comment: None, columns }
+            Table { name, comment: None, columns, foreign_keys: Vec::new() }
         });
         let mut samples = ColumnSamples::default();
         samples.insert(&tables[0].name, "state", vec![SAMPLE.into()]);

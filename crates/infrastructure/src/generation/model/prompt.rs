@@ -225,6 +225,7 @@ mod tests {
             name: TableName { schema: None, name: name.into() },
             comment: Some(comment.into()),
             columns: vec![column],
+            foreign_keys: Vec::new(),
         };
         (table, values.iter().map(ToString::to_string).collect())
     }

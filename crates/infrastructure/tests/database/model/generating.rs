@@ -57,7 +57,8 @@ impl SchemaSource for Records {
         let name = TableName { schema: None, name: "metrics".into() };
         let mut samples = ColumnSamples::default();
         samples.insert(&name, "alert_category", vec!["Hush-hush".into()]);
-        let schema = Arc::new(Schema { tables: vec![Table { name, comment: None, columns }] });
+        let table = Table { name, comment: None, columns, foreign_keys: Vec::new() };
+        let schema = Arc::new(Schema { tables: vec![table] });
         Ok(Arc::new(SampledSchema { schema, samples }))
     }
 

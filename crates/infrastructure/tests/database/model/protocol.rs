@@ -31,7 +31,7 @@ fn schema() -> SampledSchema {
     let name = TableName { schema: None, name: "metrics".into() };
     let mut samples = ColumnSamples::default();
     samples.insert(&name, "alert_category", vec!["Need approval".into()]);
-    let table = Table { name, comment: None, columns: vec![column] };
+    let table = Table { name, comment: None, columns: vec![column], foreign_keys: Vec::new() };
     SampledSchema { schema: Arc::new(Schema { tables: vec![table] }), samples }
 }
 

@@ -1,0 +1,268 @@
+//! Makes a plan of a question that was read, or says why it has no answer.
+
+use chrono::Datelike;
+
+use super::question::{Question, Share};
+use crate::{
+    lexicon::{Aggregate, Bucket, Comparison, Direction},
+    periods::Period,
+    plan::{Condition, Dimension, Form, Measure, Part, Plan, Ranking},
+    scope::TableScope,
+    tokens::words_of,
+    vocabulary::Vocabulary,
+};
+
+/// The highest row limit of a list.
+const LIST_ROWS: u32 = 1_000;
+
+/// Makes the plan of a question.
+pub(super) fn plan<'p, 'a>(
+    scope: &'p TableScope<'a>,
+    question: &mut Question,
+) -> Result<Plan<'p, 'a>, String> {
+    take_year(scope, question);
+    if question.named == 0 && question.grounds == 0 {
+        return Err("it names no table, column or value".to_owned());
+    }
+    // Customers who are counted by their orders: the orders must be said.
+    let is_of_parent = |measure: &Measure| {
+        let keys = (1..scope.tables.len()).filter_map(|table| scope.key_of(table));
+        matches!(measure, Measure::Distinct(column) if keys.into_iter().any(|key| key == *column))
+    };
+    if question.named == 0 && question.date.is_none() && question.measures.iter().any(is_of_parent)
+    {
+        return Err(format!("it does not say how they are related to {}", scope.base().table.name));
+    }
+    if question.needs_group && question.measures.len() > 1 {
+        return Err("it asks for a list and for a number".to_owned());
+    }
+    let is_list = matches!(question.form, Form::List { .. });
+    if question.measures.is_empty() && !is_list {
+        question.measures.push(Measure::Rows);
+    }
+    if let Some(reason) = contradiction(question, is_list) {
+        return Err(reason.to_owned());
+    }
+    let part = part(question)?;
+    let date = date(scope, question, is_list)?;
+    let is_bare = !question.is_explicit && question.dimensions.is_empty() && !is_list;
+    if is_bare && date.is_some() && (!scope.base().is_thing() || question.is_new) {
+        question.dimensions.push(Dimension::Time(Bucket::Day));
+    }
+    let ranking = ranking(question, date, is_list)?;
+    let conditions = conditions(scope, question, ranking.is_some() && !is_list);
+    Ok(Plan {
+        scope,
+        form: question.form.clone(),
+        measures: std::mem::take(&mut question.measures),
+        dimensions: std::mem::take(&mut question.dimensions),
+        keys: std::mem::take(&mut question.keys),
+        conditions,
+        part,
+        having: question.having.take(),
+        ranking,
+        date,
+        period: question.period,
+    })
+}
+
+/// Makes a condition of a year, where a table has years in place of dates.
+fn take_year(scope: &TableScope<'_>, question: &mut Question) {
+    let base = scope.base();
+    let Some(Period::Fixed(first, last)) = question.period else {
+        return;
+    };
+    let is_year = first.year() == last.year()
+        && first.ordinal() == 1
+        && last.month() == 12
+        && last.day() == 31;
+    let year = base.index_of("year").or_else(|| base.index_of("Year"));
+    if let Some(column) = year.filter(|column| is_year && scope.is_number(*column))
+        && base.usual_date().is_none()
+    {
+        let number = first.year().to_string();
+        let comparison = Comparison::Equal;
+        question.conditions.push((Condition::Number { column, comparison, number }, true));
+        question.period = None;
+    }
+}
+
+/// Returns the first contradiction between the parts of a question.
+fn contradiction(question: &Question, is_list: bool) -> Option<&'static str> {
+    let is_timed =
+        question.dimensions.iter().any(|dimension| matches!(dimension, Dimension::Time(_)));
+    let is_grouped = !question.dimensions.is_empty();
+    let ranks = question.rank.is_some_and(|rank| !rank.is_newest);
+    let checks = [
+        (
+            question.is_of_flow && is_grouped && question.named == 0,
+            "it may be about each row or about what they add up to; name the rows, or ask for the sum",
+        ),
+        (is_list && is_grouped, "a list of rows has no groups"),
+        (is_list && !question.measures.is_empty(), "a list of rows has no measure"),
+        (ranks && !is_list && !is_grouped, "it does not say what is to be ranked"),
+        (
+            ranks
+                && !is_list
+                && question.dimensions.len() > 1
+                && (question.is_per || is_timed)
+                && question.keys.is_empty(),
+            "no ranks within each group are known",
+        ),
+        (
+            question.having.is_some() && question.measures != [Measure::Rows],
+            "it does not say whose number is compared",
+        ),
+        (is_list && question.share != Share::None, "a list of rows has no share"),
+    ];
+    checks.into_iter().find_map(|(is_wrong, reason)| is_wrong.then_some(reason))
+}
+
+/// Takes the conditions of a share, or of both sides of a ratio, from the others.
+fn part(question: &mut Question) -> Result<Option<Part>, String> {
+    match std::mem::replace(&mut question.share, Share::None) {
+        Share::None => Ok(None),
+        Share::Ratio(part, of) => Ok(Some(Part::Ratio(part, of))),
+        Share::Percent => {
+            let adds_up = |measure: &Measure| {
+                matches!(measure, Measure::Rows | Measure::Of(Aggregate::Sum, _))
+            };
+            if question.measures.len() != 1 || !question.measures.iter().all(adds_up) {
+                return Err("a share is of one count or sum".to_owned());
+            }
+            let all = std::mem::take(&mut question.conditions);
+            let is_split = all.iter().any(|(_, in_clause)| *in_clause);
+            let (of, population): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|(_, in_clause)| !is_split || *in_clause);
+            if of.is_empty() && question.dimensions.is_empty() {
+                return Err("it does not say what the share is of".to_owned());
+            }
+            if of.len() > 1 && !is_split {
+                return Err("it does not say of which rows the share is".to_owned());
+            }
+            question.conditions = population;
+            Ok(Some(Part::Percent(of.into_iter().map(|(condition, _)| condition).collect())))
+        }
+    }
+}
+
+/// Returns the column that the window of the question applies to.
+fn date(
+    scope: &TableScope<'_>,
+    question: &mut Question,
+    is_list: bool,
+) -> Result<Option<usize>, String> {
+    let base = scope.base();
+    let is_timed =
+        question.dimensions.iter().any(|dimension| matches!(dimension, Dimension::Time(_)));
+    let is_newest = question.rank.is_some_and(|rank| rank.is_newest);
+    let has_period = !matches!(question.period, None | Some(Period::AllTime));
+    let asks = has_period || is_timed || is_newest;
+    if let Some(date) = question.date {
+        // Things that have left, whenever that was.
+        if base.is_thing() && !asks && question.period.is_none() {
+            let condition = Condition::Missing { column: date, negated: true };
+            question.conditions.push((condition, false));
+            return Ok(None);
+        }
+        return Ok(Some(date));
+    }
+    if base.is_thing() {
+        if let Some(rank) = question.rank.as_mut().filter(|rank| rank.is_newest)
+            && question.period.is_none()
+        {
+            rank.is_newest = false;
+            rank.column = Some(base.creation().ok_or_else(|| no_dates(base))?);
+            return Ok(None);
+        }
+        if question.is_new || is_newest {
+            return base.creation().map(Some).ok_or_else(|| no_dates(base));
+        }
+        if asks && base.usual_date().is_some() {
+            return Err(format!("it does not say which date of {} is meant", base.table.name));
+        }
+        if asks {
+            return Err(no_dates(base));
+        }
+        return Ok(None);
+    }
+    let _ = is_list;
+    let usual = base.usual_date().or_else(|| {
+        // The lines of an order have the day of the order.
+        asks.then(|| {
+            let parents =
+                (1..scope.tables.len()).filter(|table| !scope.tables[*table].vocabulary.is_thing());
+            let mut dates = parents.filter_map(|table| {
+                let date = scope.tables[table].vocabulary.usual_date()?;
+                Some(scope.numbered(table, date))
+            });
+            dates.next().filter(|_| dates.next().is_none())
+        })
+        .flatten()
+    });
+    if usual.is_none() && asks {
+        return Err(no_dates(base));
+    }
+    Ok(usual)
+}
+
+fn no_dates(base: &Vocabulary<'_>) -> String {
+    format!("{} has no column of dates", base.table.name)
+}
+
+fn ranking(
+    question: &Question,
+    date: Option<usize>,
+    is_list: bool,
+) -> Result<Option<Ranking>, String> {
+    let Some(rank) = question.rank else {
+        let newest =
+            Ranking { direction: Direction::Highest, column: date, limit: Some(LIST_ROWS) };
+        return Ok(is_list.then_some(newest));
+    };
+    if rank.is_newest {
+        let column = date.ok_or_else(|| "it does not say which rows are the newest".to_owned())?;
+        return Ok(Some(Ranking {
+            direction: rank.direction,
+            column: Some(column),
+            limit: rank.limit,
+        }));
+    }
+    let limit = rank.limit.or(is_list.then_some(LIST_ROWS));
+    Ok(Some(Ranking { direction: rank.direction, column: rank.column, limit }))
+}
+
+/// Returns all conditions, including the implied ones.
+fn conditions(
+    scope: &TableScope<'_>,
+    question: &mut Question,
+    ranks_groups: bool,
+) -> Vec<Condition> {
+    let all = std::mem::take(&mut question.conditions).into_iter();
+    let mut all: Vec<Condition> = all.map(|(condition, _)| condition).collect();
+    if question.is_alert {
+        all.extend(alert(scope.base(), &all));
+    }
+    if ranks_groups || question.having.is_some() {
+        all.extend(question.dimensions.iter().filter_map(|dimension| match dimension {
+            Dimension::Column(column) => {
+                Some(Condition::Missing { column: *column, negated: true })
+            }
+            Dimension::Time(_) => None,
+        }));
+    }
+    all
+}
+
+/// Returns the condition that a record has an alert, unless another one implies it.
+fn alert(vocabulary: &Vocabulary<'_>, conditions: &[Condition]) -> Option<Condition> {
+    let is_alert = |column: &usize| {
+        let words = words_of(&vocabulary.table.columns[*column].name);
+        words.first().is_some_and(|word| word == "alert")
+    };
+    let columns: Vec<usize> = (0..vocabulary.table.columns.len()).filter(is_alert).collect();
+    let says_so = conditions.iter().any(|condition| {
+        matches!(condition, Condition::Values { column, negated: false, .. } if columns.contains(column))
+    });
+    (!says_so && !columns.is_empty()).then_some(Condition::Alert(columns))
+}

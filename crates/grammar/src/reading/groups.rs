@@ -1,0 +1,145 @@
+//! Groups: `by region and status`, `per month`, `for each customer`.
+
+use super::Parse;
+use crate::{
+    lexicon::{Bucket, Term},
+    phrases::Sort,
+    plan::Dimension,
+};
+
+impl Parse<'_, '_, '_> {
+    /// Reads what rows are grouped by.
+    pub(super) fn group(&mut self) -> bool {
+        if let Some(Term::BucketGrouping(bucket)) =
+            self.term(|term| matches!(term, Term::BucketGrouping(_)))
+        {
+            self.question.is_per = true;
+            return self.add_dimension(Dimension::Time(bucket), None);
+        }
+        // "How many students are in each class"
+        self.is_term(Term::Be);
+        let text = self.text(self.at);
+        if !self.is_term(Term::By) {
+            return false;
+        }
+        self.question.is_per |=
+            text.split(' ').any(|word| ["per", "each", "every"].contains(&word));
+        let at = self.at;
+        if !self.dimension() {
+            return false;
+        }
+        // "Total budget by department" may be that of the departments.
+        if self.question.named == 0 && self.is_of_group(at) {
+            return self.refuse("it may be about each of the groups; name the rows");
+        }
+        while self.attempt(|parse| {
+            let comma = parse.is_after_comma();
+            let joint = parse.is_term(Term::And);
+            let by = parse.is_term(Term::By);
+            (comma || joint || by) && parse.dimension()
+        }) {}
+        true
+    }
+
+    /// Whether the table of the last dimension has a measure that was named before `at`.
+    fn is_of_group(&self, at: usize) -> bool {
+        let Some(Dimension::Column(column)) = self.question.dimensions.last() else {
+            return false;
+        };
+        let tables = 1..self.scope.tables.len();
+        let parent = tables.into_iter().find(|table| {
+            self.scope.key_of(*table) == Some(*column) || self.scope.table_of(*column) == *table
+        });
+        parent.is_some_and(|parent| self.measured_by(parent, at))
+    }
+
+    /// Reads one dimension.
+    pub(super) fn dimension(&mut self) -> bool {
+        let Some((dimension, date)) = self.target() else {
+            return false;
+        };
+        self.add_dimension(dimension, date)
+    }
+
+    /// Reads what can be a dimension, with the column of dates if it was named by one.
+    pub(super) fn target(&mut self) -> Option<(Dimension, Option<usize>)> {
+        let start = self.at;
+        let found = self.target_at();
+        if found.is_none() {
+            self.at = start;
+        }
+        found
+    }
+
+    fn target_at(&mut self) -> Option<(Dimension, Option<usize>)> {
+        self.articles();
+        self.is_term(Term::Distinct);
+        if let Some(Term::BucketNoun(bucket)) =
+            self.term(|term| matches!(term, Term::BucketNoun(_)))
+        {
+            return Some((Dimension::Time(bucket), None));
+        }
+        let start = self.at;
+        let names = self.names()?;
+        if names.base > 0
+            && names.best == Sort::Table
+            && !self.is_own_column(&names)
+            && self.columns_in(0, start + 1).is_empty()
+        {
+            return None;
+        }
+        let parent = self.parent(&names);
+        if let Some(columns) = self.column_names() {
+            let alone = self.at == start + 1;
+            if let (Some(parent), true) = (parent, alone)
+                && let Some(key) = self.scope.key_of(parent)
+            {
+                return Some((Dimension::Column(key), None));
+            }
+            return self.dimension_of(&columns);
+        }
+        self.at = start + 1;
+        let key = self.scope.key_of(parent?)?;
+        self.question.grounds += 1;
+        Some((Dimension::Column(key), None))
+    }
+
+    /// Returns the dimension that one of the columns is.
+    pub(super) fn dimension_of(&self, columns: &[usize]) -> Option<(Dimension, Option<usize>)> {
+        if let Some(date) = self.one(columns, |column| self.scope.is_date(column)) {
+            let is_own = self.scope.table_of(date) == 0;
+            return is_own.then_some((Dimension::Time(Bucket::Day), Some(date)));
+        }
+        let is_name = |column| self.scope.is_text(column) || self.scope.is_flag(column);
+        let is_whole = |column: usize| {
+            self.scope.column(column).ty.starts_with("int") || self.scope.is_key(column)
+        };
+        self.one(columns, is_name)
+            .or_else(|| self.one(columns, is_whole))
+            .map(|column| (Dimension::Column(column), None))
+    }
+
+    pub(super) fn add_dimension(&mut self, dimension: Dimension, date: Option<usize>) -> bool {
+        if let Some(date) = date {
+            if self.question.date.is_some_and(|other| other != date) {
+                return false;
+            }
+            self.question.date = Some(date);
+        }
+        if let Dimension::Column(column) = dimension {
+            // Two rows of a table may have one name.
+            let table = self.scope.table_of(column);
+            if table > 0
+                && self.scope.display(table) == Some(column)
+                && let Some(key) = self.scope.key_of(table)
+                && !self.question.keys.contains(&key)
+            {
+                self.question.keys.push(key);
+            }
+        }
+        if !self.question.dimensions.contains(&dimension) {
+            self.question.dimensions.push(dimension);
+        }
+        true
+    }
+}

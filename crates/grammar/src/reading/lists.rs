@@ -1,0 +1,167 @@
+//! Lists: `names and ages of students`, `which orders were cancelled`, `customers and their countries`.
+
+use super::{Parse, nouns::Head};
+use crate::{
+    lexicon::Term,
+    phrases::PhraseKind,
+    plan::{Dimension, Form, Measure},
+};
+
+impl Parse<'_, '_, '_> {
+    /// `stadium name and the number of concerts in each stadium`
+    pub(super) fn pairs(&mut self) -> bool {
+        self.asking();
+        self.is_term(Term::Distinct);
+        let columns = self.listed_columns();
+        if columns.is_empty()
+            || !(self.is_term(Term::And) || self.is_term(Term::With) || self.is_after_comma())
+        {
+            return false;
+        }
+        self.is_term(Term::With);
+        self.articles();
+        if !self.measure() {
+            return false;
+        }
+        while self.attempt(|parse| parse.is_term(Term::And) && parse.measure()) {}
+        // What is shown for each group is what groups are of.
+        let is_shown = self.attempt(|parse| {
+            if !parse.is_term(Term::By) {
+                return false;
+            }
+            let target = parse.target().map(|(dimension, _)| dimension);
+            let key = match target {
+                Some(Dimension::Column(key)) => key,
+                _ => return false,
+            };
+            let of_group = |column: &usize| {
+                *column == key || parse.scope.key_of(parse.scope.table_of(*column)) == Some(key)
+            };
+            parse.question.keys.extend(Some(key).filter(|key| !columns.contains(key)));
+            columns.iter().all(of_group)
+        });
+        let columns_are_own_texts = columns
+            .iter()
+            .all(|column| self.scope.table_of(*column) == 0 && self.scope.is_text(*column));
+        for column in columns {
+            let Some((dimension, None)) = self.dimension_of(&[column]) else {
+                return false;
+            };
+            self.question.dimensions.push(dimension);
+        }
+        is_shown || (self.question.measures == [Measure::Rows] && columns_are_own_texts)
+    }
+
+    /// Reads a list of columns that are shown.
+    pub(super) fn listed_columns(&mut self) -> Vec<usize> {
+        let mut columns = Vec::new();
+        self.listed.clear();
+        while self.attempt(|parse| {
+            let comma = parse.is_after_comma();
+            let joint = parse.is_term(Term::And);
+            if !columns.is_empty() && !comma && !joint {
+                return false;
+            }
+            parse.articles();
+            let at = parse.at;
+            let Some(found) = parse.column_names() else {
+                return false;
+            };
+            parse.listed.push(at..parse.at);
+            let plain = parse.one(&found, |_| true);
+            match plain.or_else(|| parse.one(&found, |column| !parse.scope.is_key(column))) {
+                Some(column) => {
+                    columns.push(column);
+                    true
+                }
+                None => false,
+            }
+        }) {}
+        columns
+    }
+
+    /// Reads a question for rows as they are.
+    pub(super) fn list(&mut self) -> bool {
+        let asks = self.phrases.get(self.at).is_some_and(|phrase| {
+            matches!(phrase.kind, PhraseKind::Term(Term::List | Term::Which))
+        });
+        self.asking();
+        if self.attempt(Self::shown_columns) {
+            return true;
+        }
+        let first = self.at;
+        if !matches!(self.noun(), Some((Head::Rows | Head::Values, _))) {
+            return false;
+        }
+        let mut columns: Vec<usize> =
+            self.scope.display(0).filter(|_| self.scope.base().is_thing()).into_iter().collect();
+        let with = self.attempt(|parse| parse.with_columns(&mut columns));
+        self.question.form = Form::List { columns, is_distinct: false };
+        self.at > first && (with || asks)
+    }
+
+    /// Reads `and their countries`.
+    fn with_columns(&mut self, columns: &mut Vec<usize>) -> bool {
+        let joint = self.term(|term| matches!(term, Term::And | Term::With)).is_some();
+        if !joint || self.text(self.at) != "their" {
+            return false;
+        }
+        let shown = self.listed_columns();
+        if columns.is_empty()
+            && let Some(key) = self.scope.base().columns_with("id").first()
+        {
+            columns.push(*key);
+        }
+        let is_some = !shown.is_empty();
+        columns.extend(shown);
+        is_some
+    }
+
+    /// `names and ages of students`, `distinct countries of customers`
+    fn shown_columns(&mut self) -> bool {
+        let is_distinct = self.is_term(Term::Distinct);
+        let columns = self.listed_columns();
+        if columns.is_empty() {
+            return false;
+        }
+        let is_of = self.attempt(|parse| {
+            let of_each =
+                ["of each", "for each", "of every"].contains(&parse.text(parse.at).as_str());
+            (of_each && parse.is_term(Term::By) || parse.is_term(Term::Preposition)) && {
+                parse.is_term(Term::By);
+                matches!(parse.noun(), Some((Head::Rows, _)))
+            }
+        });
+        let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);
+        // "Orders shipped" is no list of days.
+        let is_named = self.question.named > 0
+            && !columns
+                .iter()
+                .any(|column| self.scope.is_date(*column) || self.scope.is_flag(*column));
+        // Players are people: their names are those of people.
+        let is_person = |column: &usize| {
+            let table = self.scope.table_of(*column);
+            let name = &self.scope.tables[table].vocabulary.table.name.name;
+            table == 0 || ["people", "person", "persons"].contains(&name.as_str())
+        };
+        let is_related = is_of
+            && (columns.iter().any(|column| self.scope.table_of(*column) == 0)
+                || columns.iter().all(is_person));
+        self.question.form = Form::List { columns, is_distinct };
+        (is_of && (is_own || is_related)) || (is_own && (is_distinct || is_named))
+    }
+
+    /// Rows whose number is asked for: `cancelled orders in June`.
+    pub(super) fn rows(&mut self) -> bool {
+        self.asking();
+        if let Some(Term::BucketGrouping(bucket)) =
+            self.term(|term| matches!(term, Term::BucketGrouping(_)))
+        {
+            self.question.is_per = true;
+            self.add_dimension(Dimension::Time(bucket), None);
+        }
+        let found = self.noun();
+        let is_rows = matches!(found, Some((Head::Rows | Head::Values, _)));
+        is_rows && !self.is_before_measure() && self.add_measure(Measure::Rows)
+    }
+}

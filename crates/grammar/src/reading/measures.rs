@@ -1,0 +1,298 @@
+//! Measures: `number of orders and total revenue`, `min and max age`, shares and ratios.
+
+use super::{Parse, nouns::Head, question::Share};
+use crate::{
+    lexicon::{Aggregate, Direction, Term, lexicon},
+    phrases::{PhraseKind, Sort},
+    plan::{Condition, Measure},
+};
+
+/// An aggregate whose column has not followed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Of(Aggregate),
+    Extreme(Direction),
+}
+
+impl Parse<'_, '_, '_> {
+    /// Reads a question for numbers.
+    pub(super) fn numbers(&mut self) -> bool {
+        self.asking();
+        self.attempt(|parse| {
+            parse.group() && {
+                parse.asking();
+                true
+            }
+        });
+        if let Some(Term::BucketGrouping(bucket)) =
+            self.term(|term| matches!(term, Term::BucketGrouping(_)))
+        {
+            self.question.is_per = true;
+            self.add_dimension(crate::plan::Dimension::Time(bucket), None);
+        }
+        // "Orders and revenue"
+        let counted = self.attempt(|parse| {
+            matches!(parse.noun(), Some((Head::Rows, true)))
+                && parse.add_measure(Measure::Rows)
+                && parse.is_term(Term::And)
+                && parse.aggregated()
+        });
+        if !counted && !self.measure() {
+            return false;
+        }
+        while self.attempt(|parse| {
+            let comma = parse.is_after_comma();
+            (parse.is_term(Term::And) || comma) && parse.measure()
+        }) {}
+        true
+    }
+
+    /// Reads `what is`, `show`, `find`.
+    pub(super) fn asking(&mut self) {
+        self.attempt(|parse| {
+            let term = parse.term(|term| matches!(term, Term::Which | Term::List));
+            let is = term.is_some() && parse.is_term(Term::Be);
+            // "What is the revenue" asks for one number.
+            parse.question.is_explicit |= is && term == Some(Term::Which);
+            term.is_some()
+        });
+        self.leads();
+        self.articles();
+    }
+
+    /// Reads one measure, or several aggregates of one column.
+    pub(super) fn measure(&mut self) -> bool {
+        self.attempt(|parse| parse.counted()) || self.attempt(|parse| parse.aggregated())
+    }
+
+    /// `number of orders`, `how many different customers`
+    fn counted(&mut self) -> bool {
+        self.articles();
+        self.attempt(|parse| {
+            parse.is_term(Term::Aggregate(Aggregate::Sum))
+                && parse
+                    .phrases
+                    .get(parse.at)
+                    .is_some_and(|phrase| phrase.kind == PhraseKind::Term(Term::Count))
+        });
+        let counts = self.is_term(Term::Count);
+        self.prepositions();
+        self.attempt(|parse| counts && parse.is_term(Term::Aggregate(Aggregate::Sum)));
+        let distinct = self.is_term(Term::Distinct);
+        if !counts && !distinct {
+            return false;
+        }
+        self.question.is_explicit = true;
+        self.question.needs_group |= !counts;
+        self.articles();
+        if self.attempt(|parse| parse.counted_rows(distinct)) {
+            return true;
+        }
+        let Some(columns) = self.column_names() else {
+            return false;
+        };
+        if let Some(column) =
+            self.one(&columns, |column| self.scope.is_text(column) || self.scope.is_key(column))
+        {
+            return self.add_measure(Measure::Distinct(column));
+        }
+        match self.one(&columns, |column| self.scope.is_measure(column)) {
+            Some(column) if distinct => self.add_measure(Measure::Distinct(column)),
+            Some(column) if !lexicon().is_averaged(&self.stems(column)) => {
+                self.add_measure(Measure::Of(Aggregate::Sum, column))
+            }
+            _ => false,
+        }
+    }
+
+    fn counted_rows(&mut self, distinct: bool) -> bool {
+        let is_rows = match self.noun() {
+            Some((Head::Rows, _)) => {
+                // A column of the table may follow: "number of order lines".
+                !distinct || !matches!(self.ahead(0), Some(PhraseKind::Name(_)))
+            }
+            Some((Head::Values, is_noun)) => is_noun && !distinct,
+            Some((Head::Parent(parent), _)) => {
+                let columns = self.columns_in(parent, self.at);
+                return columns.is_empty() && self.count_parent(parent);
+            }
+            None => return false,
+        };
+        is_rows && self.add_measure(Measure::Rows)
+    }
+
+    fn count_parent(&mut self, parent: usize) -> bool {
+        match self.scope.key_of(parent) {
+            Some(key) => {
+                self.question.grounds += 1;
+                self.add_measure(Measure::Distinct(key))
+            }
+            None => false,
+        }
+    }
+
+    /// `average order value`, `min and max amount`, `revenue`
+    fn aggregated(&mut self) -> bool {
+        let mut pending: Vec<Pending> = Vec::new();
+        let mut is_much = false;
+        loop {
+            self.articles();
+            let term = self
+                .term(|term| matches!(term, Term::Aggregate(_) | Term::Extreme(_) | Term::Much));
+            match term {
+                Some(Term::Aggregate(aggregate)) => pending.push(Pending::Of(aggregate)),
+                Some(Term::Extreme(direction)) => pending.push(Pending::Extreme(direction)),
+                Some(Term::Much) => is_much = true,
+                _ => break,
+            }
+            let is_more = |kind: Option<&PhraseKind>| {
+                matches!(kind, Some(PhraseKind::Term(Term::Aggregate(_) | Term::Extreme(_))))
+            };
+            let joint = matches!(self.ahead(0), Some(PhraseKind::Term(Term::And)));
+            let next = usize::from(joint);
+            let next = next
+                + usize::from(matches!(self.ahead(next), Some(PhraseKind::Term(Term::Article))));
+            if is_more(self.ahead(next)) && (joint || self.is_after_comma()) {
+                self.at += next;
+                continue;
+            }
+            break;
+        }
+        self.question.is_explicit |= !pending.is_empty() || is_much;
+        self.prepositions();
+        if pending == [Pending::Of(Aggregate::Sum)] && self.attempt(Self::total_rows) {
+            return true;
+        }
+        while self.adjective_of_measure() {}
+        let Some(column) = self.measure_column() else {
+            return false;
+        };
+        self.apply(&pending, column, is_much)
+    }
+
+    /// `total orders`
+    fn total_rows(&mut self) -> bool {
+        matches!(self.noun(), Some((Head::Rows, _)))
+            && !self.is_before_measure()
+            && self.add_measure(Measure::Rows)
+    }
+
+    fn adjective_of_measure(&mut self) -> bool {
+        self.attempt(|parse| {
+            let Some(names) = parse.names() else {
+                return false;
+            };
+            names.best == Sort::Value && parse.values(false, false, &[])
+        })
+    }
+
+    /// Reads the column of a measure.
+    pub(super) fn measure_column(&mut self) -> Option<usize> {
+        let start = self.at;
+        let columns = self.column_names()?;
+        let column = self.one(&columns, |column| self.scope.is_measure(column));
+        if column.is_none() {
+            if columns.len() > 1 {
+                let names: Vec<&str> =
+                    columns.iter().map(|column| self.scope.column(*column).name.as_str()).collect();
+                let reason = format!("it may be about {}", names.join(" or "));
+                self.at = start;
+                self.refuse(reason);
+            }
+            self.at = start;
+        }
+        column
+    }
+
+    fn apply(&mut self, pending: &[Pending], column: usize, is_much: bool) -> bool {
+        let usual = self.usual(column);
+        let phrase = self.at - 1;
+        let is_flow = self.tokens_of(phrase).iter().any(|token| lexicon().is_flow(&token.stem));
+        if pending.is_empty() {
+            // "The ages of students" is a list of them.
+            self.question.needs_group |= self.scope.base().is_thing() && !is_much;
+            return self.add_measure(Measure::Of(usual, column));
+        }
+        pending.iter().all(|pending| {
+            let aggregate = match pending {
+                Pending::Of(aggregate) => *aggregate,
+                Pending::Extreme(direction) => direction.aggregate(),
+            };
+            self.question.is_of_flow |= aggregate != Aggregate::Sum && is_flow;
+            self.add_measure(Measure::Of(aggregate, column))
+        })
+    }
+
+    /// Returns the aggregate of a measure where none is said.
+    pub(super) fn usual(&self, column: usize) -> Aggregate {
+        if lexicon().is_averaged(&self.stems(column)) { Aggregate::Average } else { Aggregate::Sum }
+    }
+
+    fn stems(&self, column: usize) -> Vec<String> {
+        let (vocabulary, local) = self.scope.local(column);
+        vocabulary.stems_of(local)
+    }
+
+    pub(super) fn add_measure(&mut self, measure: Measure) -> bool {
+        if !self.question.measures.contains(&measure) {
+            self.question.measures.push(measure);
+        }
+        true
+    }
+
+    /// `share of cancelled orders`, `share of revenue by region`
+    pub(super) fn share(&mut self) -> bool {
+        self.asking();
+        if !self.is_term(Term::Share) {
+            return false;
+        }
+        self.question.share = Share::Percent;
+        self.question.is_explicit = true;
+        self.prepositions();
+        self.attempt(Self::share_rows) || self.attempt(|parse| parse.aggregated())
+    }
+
+    fn share_rows(&mut self) -> bool {
+        let found = matches!(self.noun(), Some((Head::Rows, _) | (Head::Values, true)));
+        found && !self.is_before_measure() && self.add_measure(Measure::Rows)
+    }
+
+    /// `refund rate`
+    pub(super) fn rate(&mut self) -> bool {
+        self.asking();
+        let read = self.values(false, true, &[]) && self.is_term(Term::Rate);
+        self.question.share = Share::Percent;
+        self.question.is_explicit = true;
+        read && self.add_measure(Measure::Rows)
+    }
+
+    /// `ratio of web orders to app orders`
+    pub(super) fn ratio(&mut self) -> bool {
+        self.asking();
+        if !self.is_term(Term::Ratio) {
+            return false;
+        }
+        self.question.is_explicit = true;
+        let Some(part) = self.ratio_rows() else {
+            return false;
+        };
+        if !self.word(&["to", "and", "over", "versus", "vs"]) {
+            return false;
+        }
+        let Some(of) = self.ratio_rows() else {
+            return false;
+        };
+        self.question.share = Share::Ratio(part, of);
+        self.add_measure(Measure::Rows)
+    }
+
+    /// Reads the rows of one side of a ratio, and returns their conditions.
+    fn ratio_rows(&mut self) -> Option<Vec<Condition>> {
+        let before = std::mem::take(&mut self.question.conditions);
+        let head = self.noun();
+        let own = std::mem::replace(&mut self.question.conditions, before);
+        let is_rows = matches!(head, Some((Head::Rows, _) | (Head::Values, true)));
+        (is_rows && !self.question.is_new)
+            .then(|| own.into_iter().map(|(condition, _)| condition).collect())
+    }
+}

@@ -1,0 +1,400 @@
+//! What follows the subject of a question: conditions, periods, groups and orders.
+
+use chrono::{Datelike, NaiveDate};
+
+use super::{Parse, nouns::Head, question::Share};
+use crate::{
+    lexicon::{Comparison, Term},
+    periods::Period,
+    phrases::{PhraseKind, Sort},
+    plan::Condition,
+    tokens::{stem, words_of},
+};
+
+impl Parse<'_, '_, '_> {
+    /// Reads one modifier.
+    pub(super) fn modifier(&mut self) -> bool {
+        if self.attempt(Self::owned)
+            || self
+                .term(|term| matches!(term, Term::Tail | Term::Auxiliary | Term::Article))
+                .is_some()
+        {
+            return true;
+        }
+        let forms: [fn(&mut Self) -> bool; 12] = [
+            Self::period,
+            Self::rank_by,
+            Self::group,
+            Self::weekend,
+            Self::in_currency,
+            Self::lacking,
+            Self::having,
+            Self::clause,
+            Self::ordered,
+            Self::of_values,
+            Self::of_noun,
+            Self::joined,
+        ];
+        forms.into_iter().any(|form| self.attempt(form))
+    }
+
+    /// `in June 2025`
+    pub(super) fn period(&mut self) -> bool {
+        self.prepositions();
+        let Some(PhraseKind::Period(period)) = self.kind() else {
+            return false;
+        };
+        if self.question.period.is_some() {
+            return self.refuse("the sentence names two periods");
+        }
+        self.at += 1;
+        self.question.period = Some(period);
+        true
+    }
+
+    /// `in euros`
+    fn in_currency(&mut self) -> bool {
+        self.prepositions();
+        let is_known =
+            self.scope.tables.iter().any(|table| !table.vocabulary.currencies().is_empty());
+        is_known && self.currency()
+    }
+
+    /// `on weekends`
+    fn weekend(&mut self) -> bool {
+        self.prepositions();
+        if !self.is_term(Term::Weekend) {
+            return false;
+        }
+        let date = self.question.date.or_else(|| self.scope.base().usual_date());
+        match date {
+            Some(date) => self.add(Condition::Weekend(date), false),
+            None => false,
+        }
+    }
+
+    /// `without a coupon code`, `without any orders`
+    fn lacking(&mut self) -> bool {
+        self.is_term(Term::Clause);
+        if !self.is_term(Term::Without) {
+            return false;
+        }
+        self.articles();
+        if let Some(child) = self.child() {
+            return self.add(Condition::Referred { child, negated: true }, true);
+        }
+        if self.attempt(|parse| parse.values(true, true, &[])) {
+            return true;
+        }
+        let columns = self.column_names();
+        let column = columns.and_then(|columns| self.one(&columns, |_| true));
+        match column {
+            Some(column) if self.scope.is_flag(column) => self.flag(column, true, true),
+            // "Revenue without shipping costs" may be a difference.
+            Some(column)
+                if self.scope.is_number(column)
+                    && !self.question.measures.is_empty()
+                    && self
+                        .question
+                        .measures
+                        .iter()
+                        .any(|measure| *measure != crate::plan::Measure::Rows) =>
+            {
+                false
+            }
+            Some(column) => self.add(Condition::Missing { column, negated: false }, true),
+            None => false,
+        }
+    }
+
+    /// Reads the name of a table whose rows refer to those that are asked about.
+    fn child(&mut self) -> Option<usize> {
+        let names = self.names()?;
+        let [child] = names.children.as_slice() else {
+            return None;
+        };
+        if names.best != Sort::Table || names.base > 0 || !names.parents.is_empty() {
+            return None;
+        }
+        self.at += 1;
+        self.question.grounds += 1;
+        Some(*child)
+    }
+
+    /// `with a discount`, `whose status is paid`, `that have more than 5 parts flagged`
+    fn having(&mut self) -> bool {
+        let start = self.text(self.at);
+        if self.term(|term| matches!(term, Term::With | Term::Have)).is_none() {
+            return false;
+        }
+        let is_whose = start.contains("whose") || start.contains("where");
+        self.articles();
+        if self.comparison(true) || self.equality(true) {
+            return true;
+        }
+        if self.attempt(|parse| !is_whose && parse.values(false, true, &[])) {
+            return true;
+        }
+        if is_whose {
+            return self.attempt(Self::flagged);
+        }
+        if let Some(child) = self.child() {
+            return self.add(Condition::Referred { child, negated: false }, true);
+        }
+        let columns = self.column_names();
+        match columns.and_then(|columns| self.one(&columns, |_| true)) {
+            Some(column) if self.scope.is_flag(column) => self.flag(column, false, true),
+            Some(column) if self.scope.is_date(column) => false,
+            Some(column) => self.add(Condition::Missing { column, negated: true }, true),
+            None => false,
+        }
+    }
+
+    fn flagged(&mut self) -> bool {
+        self.term(|term| term == Term::Be);
+        let negated = self.is_term(Term::Not);
+        let names = self.names().map(|names| names.columns).unwrap_or_default();
+        match self.one(&names, |column| self.scope.is_flag(column)) {
+            Some(column) => {
+                self.at += 1;
+                self.flag(column, negated, true)
+            }
+            None => false,
+        }
+    }
+
+    /// `that are not critical`, `shipped in June`, `were cancelled`, `above 100 euros`
+    fn clause(&mut self) -> bool {
+        let mut in_clause = false;
+        let mut negated = false;
+        while let Some(term) = self.term(|term| {
+            matches!(
+                term,
+                Term::Clause
+                    | Term::Be
+                    | Term::Auxiliary
+                    | Term::Not
+                    | Term::Have
+                    | Term::Relation
+                    | Term::Tail
+            )
+        }) {
+            if term == Term::Not {
+                if negated {
+                    return false;
+                }
+                negated = true;
+            }
+            in_clause |= matches!(term, Term::Clause | Term::Be | Term::Have);
+        }
+        if !negated && self.comparison(true) {
+            return true;
+        }
+        self.prepositions();
+        // "Not used by any document"
+        if negated && let Some(child) = self.child() {
+            return self.add(Condition::Referred { child, negated: true }, true);
+        }
+        self.state(negated, in_clause)
+    }
+
+    /// Reads a participle, value or flag that is said of the rows.
+    pub(super) fn state(&mut self, negated: bool, in_clause: bool) -> bool {
+        let Some(names) = self.names() else {
+            return false;
+        };
+        // "Of paid orders" is about other rows.
+        if self.is_before_rows() {
+            return false;
+        }
+        let is_participle = self.text(self.at).ends_with("ed");
+        if names.base > 0 && names.best == Sort::Table && !is_participle {
+            return false;
+        }
+        let date = self.one(&self.dates_at(self.at), |_| true);
+        if self.attempt(|parse| parse.founded(negated)) {
+            return true;
+        }
+        let is_share = self.question.share != Share::None;
+        if let Some(date) = date.filter(|_| !is_share || names.values.is_empty()) {
+            self.at += 1;
+            self.question.grounds += 1;
+            return self.dated(date, negated, in_clause);
+        }
+        if !names.values.is_empty()
+            && (names.best == Sort::Value
+                || names.columns.iter().all(|column| self.scope.is_date(*column)))
+        {
+            return self.values(negated, in_clause, &[]);
+        }
+        if self.equality(in_clause) {
+            return !negated;
+        }
+        match self.one(&names.columns, |column| self.scope.is_flag(column)) {
+            Some(column) => {
+                self.at += 1;
+                self.flag(column, negated, in_clause)
+            }
+            None => false,
+        }
+    }
+
+    /// Reads a participle that names a column of years: `founded after 2008`.
+    fn founded(&mut self, negated: bool) -> bool {
+        let said = self.tokens_of(self.at).first().map(|token| token.stem.clone());
+        let mut columns = self.scope.base().columns_with("year");
+        columns.retain(|column| {
+            let words = words_of(&self.scope.column(*column).name);
+            self.scope.is_number(*column) && words.iter().any(|word| Some(stem(word)) == said)
+        });
+        let is_participle = self.text(self.at).ends_with("ed");
+        let [column] = *columns.as_slice() else {
+            return false;
+        };
+        self.at += 1;
+        self.prepositions();
+        let Some(PhraseKind::Period(period)) = self.kind() else {
+            return false;
+        };
+        let year = |day: NaiveDate| day.year().to_string();
+        let (comparison, number) = match period {
+            Period::Fixed(first, last)
+                if first.year() == last.year()
+                    && (first.ordinal(), last.month(), last.day()) == (1, 12, 31) =>
+            {
+                (Comparison::Equal, year(first))
+            }
+            Period::Since(first) if first.ordinal() == 1 => (Comparison::AtLeast, year(first)),
+            Period::Until(last) if (last.month(), last.day()) == (12, 31) => {
+                (Comparison::AtMost, year(last))
+            }
+            _ => return false,
+        };
+        self.at += 1;
+        self.question.grounds += 1;
+        is_participle
+            && !negated
+            && self.add(Condition::Number { column, comparison, number }, true)
+    }
+
+    /// Returns the columns of dates of the first table that the participle at `at` names: `shipped` is
+    /// `shipped_at`.
+    pub(super) fn dates_at(&self, at: usize) -> Vec<usize> {
+        let mut columns = self.columns_in(0, at);
+        columns.retain(|column| self.scope.is_date(*column));
+        columns
+    }
+
+    /// Applies a date that is said of the rows: they have it, or lack it.
+    pub(super) fn dated(&mut self, date: usize, negated: bool, in_clause: bool) -> bool {
+        if negated {
+            if self.question.date.is_some() {
+                return self.refuse("the sentence is about the days of two columns");
+            }
+            return self.add(Condition::Missing { column: date, negated: false }, in_clause);
+        }
+        if self.question.share != Share::None {
+            return self.add(Condition::Missing { column: date, negated: true }, true);
+        }
+        if self.question.date.is_some_and(|other| other != date) {
+            return self.refuse("the sentence is about the days of two columns");
+        }
+        self.question.date = Some(date);
+        true
+    }
+
+    /// `from EMEA`, `in EMEA and APAC`, `excluding returns`
+    fn of_values(&mut self) -> bool {
+        let negated = self.is_term(Term::Not);
+        self.prepositions();
+        self.term(|term| term == Term::Relation);
+        self.prepositions();
+        let negated = negated || self.is_term(Term::Not);
+        if self.equality(false) || self.comparison(false) {
+            return !negated;
+        }
+        let Some(names) = self.names() else {
+            return false;
+        };
+        if names.values.is_empty() || names.best != Sort::Value {
+            return false;
+        }
+        // "Shipped but not delivered" is about two days.
+        if negated && !self.dates_at(self.at).is_empty() {
+            return false;
+        }
+        if self.is_before_rows() {
+            return negated && self.values(true, false, &[]) && self.head() == Some(Head::Rows);
+        }
+        self.values(negated, false, &[])
+    }
+
+    /// `do teachers have`
+    fn owned(&mut self) -> bool {
+        self.word(&["do", "does", "did"])
+            && matches!(self.noun(), Some((Head::Rows, _)))
+            && self.is_term(Term::Have)
+    }
+
+    /// `of German customers`, `on web orders`
+    fn of_noun(&mut self) -> bool {
+        let related =
+            self.term(|term| matches!(term, Term::Preposition | Term::Relation)).is_some();
+        self.term(|term| term == Term::Relation);
+        self.prepositions();
+        if !related {
+            return false;
+        }
+        let first = self.question.conditions.len();
+        let start = self.at;
+        let Some((head, _)) = self.noun() else {
+            return false;
+        };
+        match head {
+            Head::Rows => true,
+            Head::Values => self.question.conditions.len() > first,
+            Head::Parent(parent) => {
+                // "Average price of products" is no average of the rows that refer to products.
+                let measured = self.measured_by(parent, start);
+                let is_related = self.question.conditions.len() > first
+                    || self.attempt(|parse| parse.of_parent(parent));
+                is_related && !measured
+            }
+        }
+    }
+
+    /// Whether the parent has a column that the measure before may mean as well.
+    pub(super) fn measured_by(&self, parent: usize, before: usize) -> bool {
+        (0..before).any(|at| {
+            let own = matches!(&self.phrases[at].kind, PhraseKind::Name(names)
+                if names.columns.iter().any(|column| self.scope.is_measure(*column)));
+            own && !self.columns_in(parent, at).is_empty()
+        })
+    }
+
+    /// Reads the condition on a parent: `customers from Germany`, `customers who opted in`.
+    fn of_parent(&mut self, parent: usize) -> bool {
+        let first = self.question.conditions.len();
+        let read = self.attempt(Self::having)
+            || self.attempt(Self::clause)
+            || self.attempt(Self::of_values);
+        read && self.question.conditions[first..]
+            .iter()
+            .flat_map(|(condition, _)| condition.columns())
+            .all(|column| self.scope.table_of(column) == parent)
+    }
+
+    /// `and with a discount`, `and are not critical`
+    fn joined(&mut self) -> bool {
+        // "Resolved and closed" is said of two states.
+        let is_participle = self.at > 0 && !self.dates_at(self.at - 1).is_empty();
+        if !self.is_term(Term::And) || is_participle {
+            return false;
+        }
+        let before = self.question.conditions.len();
+        let read = [Self::lacking, Self::having, Self::clause, Self::of_values]
+            .into_iter()
+            .any(|form: fn(&mut Self) -> bool| self.attempt(form));
+        read && self.question.conditions.len() > before
+    }
+}

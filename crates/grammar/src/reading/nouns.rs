@@ -1,0 +1,361 @@
+//! Noun phrases: `paid express orders`, `German customers`, `critical alerts`.
+
+use super::Parse;
+use crate::{
+    lexicon::Term,
+    phrases::{Names, PhraseKind, Sort},
+    plan::Condition,
+    tokens::{stem, words_of},
+    vocabulary::{CORE, Name},
+};
+
+/// What a noun phrase is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head {
+    /// The rows of the table that is asked about.
+    Rows,
+    /// Rows that are named by their values alone: `warnings`.
+    Values,
+    /// The rows of a table that it refers to.
+    Parent(usize),
+}
+
+impl Parse<'_, '_, '_> {
+    /// Reads a noun phrase; returns its head, and whether it is in the plural.
+    pub(super) fn noun(&mut self) -> Option<(Head, bool)> {
+        self.articles();
+        let first = self.question.conditions.len();
+        let start = self.at;
+        let mut has_adjectives = false;
+        while self.adjective() {
+            has_adjectives = true;
+            self.articles();
+        }
+        let at = self.at;
+        if let Some(head) = self.head() {
+            let is_plural = self.is_plural(at);
+            return self.agrees(head, first).then_some((head, is_plural));
+        }
+        if !has_adjectives || at == start {
+            return None;
+        }
+        // "Warnings" and "returns" are rows; "web" is none.
+        let is_noun = self.is_plural(at - 1)
+            || self.tokens_of(at - 1).first().is_some_and(|token| token.text.ends_with("ed"));
+        (is_noun || self.question.conditions.len() > first).then_some((Head::Values, is_noun))
+    }
+
+    /// Whether a name is that of a column of rows that belong to others: the languages of countries are
+    /// no rows of `languages`.
+    pub(super) fn is_own_column(&self, names: &Names) -> bool {
+        let base = self.scope.base();
+        let refers = |column: usize| {
+            let name = &base.table.columns[column].name;
+            base.table.foreign_keys.iter().any(|key| key.columns.contains(name))
+        };
+        let has_key =
+            (0..base.table.columns.len()).any(|column| base.is_key(column) && !refers(column));
+        let is_own =
+            |column: &usize| self.scope.table_of(*column) == 0 && self.scope.is_text(*column);
+        names.columns.iter().any(is_own) && !has_key && !base.table.foreign_keys.is_empty()
+    }
+
+    /// Reads a word for rows.
+    pub(super) fn head(&mut self) -> Option<Head> {
+        let head = match self.kind()? {
+            PhraseKind::Name(names)
+                if names.base > 0
+                    && (names.best == Sort::Table || self.is_plural(self.at))
+                    && !self.is_own_column(&names) =>
+            {
+                self.question.named = self.question.named.max(names.base);
+                Head::Rows
+            }
+            PhraseKind::Name(names) => Head::Parent(self.parent(&names)?),
+            PhraseKind::Term(Term::Alert) => {
+                self.question.is_alert = true;
+                self.question.named = self.question.named.max(2);
+                Head::Rows
+            }
+            PhraseKind::Term(Term::Rows) => Head::Rows,
+            _ => return None,
+        };
+        self.at += 1;
+        Some(head)
+    }
+
+    /// Returns the table that a name means, by its own name or by that of the column that refers to it.
+    pub(super) fn parent(&self, names: &Names) -> Option<usize> {
+        match names.parents.as_slice() {
+            [parent] => Some(*parent),
+            _ => None,
+        }
+    }
+
+    /// Whether the adjectives from `first` on can be said of the head.
+    fn agrees(&self, head: Head, first: usize) -> bool {
+        let Head::Parent(parent) = head else {
+            return true;
+        };
+        self.question.conditions[first..]
+            .iter()
+            .flat_map(|(condition, _)| condition.columns())
+            .all(|column| self.scope.table_of(column) == parent)
+    }
+
+    /// Reads a value, a flag or `new` before its noun.
+    fn adjective(&mut self) -> bool {
+        if self.is_term(Term::New) {
+            self.question.is_new = true;
+            return true;
+        }
+        self.attempt(|parse| {
+            let negated = parse.is_term(Term::Not);
+            parse.is_term(Term::And);
+            let Some(names) = parse.names() else {
+                return false;
+            };
+            // "Unshipped orders" have no day of shipping, whatever their status is.
+            let lacks = names.columns.iter().any(|column| parse.scope.is_date(*column));
+            if names.best == Sort::Value && !names.values.is_empty() && !(negated && lacks) {
+                return parse.values(negated, false, &[]);
+            }
+            let is_flag = !names.columns.is_empty()
+                && names.columns.iter().all(|column| parse.scope.is_flag(*column));
+            let is_missing = |column: &usize| negated && parse.scope.is_date(*column);
+            match names.columns.as_slice() {
+                [column] if is_flag => {
+                    parse.at += 1;
+                    parse.flag(*column, negated, false)
+                }
+                // "Unshipped orders"
+                [column] if is_missing(column) => {
+                    parse.at += 1;
+                    parse.add(Condition::Missing { column: *column, negated: false }, false)
+                }
+                _ => false,
+            }
+        })
+    }
+
+    /// Whether a measure follows: the rows before only qualify it, as in `order value`.
+    pub(super) fn is_before_measure(&self) -> bool {
+        matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
+            && next.columns.iter().any(|column| self.scope.is_number(*column)))
+    }
+
+    /// Whether a word for rows follows the phrase at hand.
+    pub(super) fn is_before_rows(&self) -> bool {
+        match self.ahead(1) {
+            Some(PhraseKind::Name(next))
+                if next.best == Sort::Column && next.parents.is_empty() =>
+            {
+                // "High priority tickets"
+                matches!(self.ahead(2), Some(PhraseKind::Name(rows)) if rows.best == Sort::Table)
+            }
+            Some(PhraseKind::Name(next)) => next.best == Sort::Table || !next.parents.is_empty(),
+            Some(PhraseKind::Term(Term::Alert | Term::Rows)) => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn flag(&mut self, column: usize, negated: bool, in_clause: bool) -> bool {
+        self.question.grounds += 1;
+        self.add(Condition::Flag { column, negated }, in_clause)
+    }
+
+    /// Reads a value and those of the same column that follow, of one of the columns `within` if any
+    /// are given.
+    pub(super) fn values(&mut self, negated: bool, in_clause: bool, within: &[usize]) -> bool {
+        let Some((column, first)) = self.value(within, None) else {
+            return false;
+        };
+        let mut values = vec![first];
+        loop {
+            let mut joint = None;
+            let comma = self.is_after_comma();
+            let more = self.attempt(|parse| {
+                joint = parse.term(|term| matches!(term, Term::And | Term::Or));
+                // "From EMEA and from APAC"
+                if joint.is_some() {
+                    parse.prepositions();
+                    parse.is_term(Term::Not);
+                }
+                (joint.is_some() || comma)
+                    && parse.value(within, Some(column)).is_some_and(|(_, value)| {
+                        values.push(value);
+                        true
+                    })
+            });
+            if !more {
+                break;
+            }
+            // No row was both refunded and cancelled.
+            if joint == Some(Term::And) && in_clause && !negated {
+                return self.refuse("no row has two values in one column");
+            }
+        }
+        values.dedup();
+        self.add(Condition::Values { column, values, negated }, in_clause)
+    }
+
+    /// Reads a single value, with the name of its column if that follows.
+    fn value(&mut self, within: &[usize], same: Option<usize>) -> Option<(usize, String)> {
+        let (at, names) = (self.at, self.names()?);
+        let suits = |column: usize| {
+            same.is_none_or(|same| same == column)
+                && (within.is_empty() || within.contains(&column))
+        };
+        let mut values = names.values;
+        values.retain(|(column, _)| suits(*column));
+        let following = match self.ahead(1) {
+            Some(PhraseKind::Name(next)) => next.columns.clone(),
+            _ => Vec::new(),
+        };
+        let named: Vec<_> =
+            values.iter().filter(|(column, _)| following.contains(column)).cloned().collect();
+        let found = match (named.as_slice(), values.as_slice()) {
+            ([value], _) => {
+                self.at += 2;
+                value.clone()
+            }
+            (_, [value]) => {
+                self.at += 1;
+                value.clone()
+            }
+            (_, []) => return None,
+            _ => {
+                let columns: Vec<&str> = values
+                    .iter()
+                    .map(|(column, _)| self.scope.column(*column).name.as_str())
+                    .collect();
+                let reason = format!("it is a value of {}", columns.join(" and of "));
+                self.refuse(reason);
+                return None;
+            }
+        };
+        debug_assert!(self.at > at);
+        self.question.grounds += 1;
+        Some(found)
+    }
+
+    /// Adds a condition, unless it contradicts another.
+    pub(super) fn add(&mut self, condition: Condition, in_clause: bool) -> bool {
+        let same = |column: usize| {
+            self.question.conditions.iter().any(|(other, _)| {
+                matches!((other, &condition),
+                    (Condition::Values { column: other, negated: false, .. }, Condition::Values { negated: false, .. })
+                        if *other == column)
+            })
+        };
+        if condition.columns().into_iter().any(same) {
+            return self.refuse("no row has two values in one column");
+        }
+        self.question.conditions.push((condition, in_clause));
+        true
+    }
+
+    /// Reads the name of a column, with the table before it: `order status`, `customer segment`. Returns
+    /// the columns that it may mean.
+    pub(super) fn column_names(&mut self) -> Option<Vec<usize>> {
+        self.articles();
+        let start = self.at;
+        let names = self.names()?;
+        let table = match self.ahead(1) {
+            Some(PhraseKind::Name(next))
+                if !next.columns.is_empty() || next.best == Sort::Table =>
+            {
+                if names.base > 0 {
+                    Some(0)
+                } else {
+                    self.parent(&names)
+                }
+            }
+            _ => None,
+        };
+        if let Some(table) = table {
+            let columns = self.columns_in(table, start + 1);
+            // "Cartoons directed by" says who did it.
+            let text = self.text(start + 1);
+            let is_said = table == 0 && (text.ends_with("ed") || text.ends_with(" by"));
+            if !columns.is_empty() && !is_said {
+                if table == 0 {
+                    self.question.named = self.question.named.max(names.base);
+                }
+                self.question.grounds += 1;
+                self.at += 2;
+                return Some(columns);
+            }
+        }
+        if names.columns.is_empty() {
+            return None;
+        }
+        // "Concert names" names the concerts.
+        let head = words_of(&self.scope.base().table.name.name).last().map(|word| stem(word));
+        if self.tokens_of(start).len() > 1
+            && self.tokens_of(start).iter().any(|token| Some(&token.stem) == head.as_ref())
+        {
+            self.question.named = self.question.named.max(CORE);
+        }
+        self.at += 1;
+        self.question.grounds += 1;
+        let parent = self.attempt_table();
+        let columns = parent.map(|table| self.columns_in(table, start));
+        match columns {
+            Some(columns) if columns.is_empty() => None,
+            Some(columns) => Some(columns),
+            None => Some(names.columns),
+        }
+    }
+
+    /// Reads the table of a column after it: `name of the customer`.
+    fn attempt_table(&mut self) -> Option<usize> {
+        let mut found = None;
+        self.attempt(|parse| {
+            if parse.leaves_table || !parse.word(&["of", "of each"]) {
+                return false;
+            }
+            parse.articles();
+            let Some(names) = parse.names() else {
+                return false;
+            };
+            found = parse.parent(&names).filter(|_| names.base == 0);
+            parse.at += 1;
+            found.is_some()
+        });
+        found
+    }
+
+    /// Returns the columns of a table that the phrase at `at` names best.
+    pub(super) fn columns_in(&self, table: usize, at: usize) -> Vec<usize> {
+        let Some(phrase) = self.phrases.get(at) else {
+            return Vec::new();
+        };
+        let tokens = self.tokens_of(at);
+        let found: Vec<_> = self.scope.tables[table]
+            .vocabulary
+            .find(tokens)
+            .into_iter()
+            .filter(|found| found.taken == phrase.taken)
+            .collect();
+        let quality = |name: &Name| matches!(name, Name::Column(_));
+        let best =
+            found.iter().filter(|found| quality(&found.name)).map(|found| found.quality).max();
+        let columns = found.iter().filter(|found| Some(found.quality) == best);
+        columns
+            .filter_map(|found| match found.name {
+                Name::Column(column) => Some(self.scope.numbered(table, column)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Returns the column that suits, if there is exactly one.
+    pub(super) fn one(&self, columns: &[usize], suits: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut suitable = columns.iter().copied().filter(|column| suits(*column));
+        match (suitable.next(), suitable.next()) {
+            (Some(column), None) => Some(column),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+-- A shop: people, what they order, and what they ask.
+create table customers (id int primary key, name text not null, email text, country text, region text, segment text, signed_up_at timestamptz, churned_at timestamptz, marketing_opt_in boolean);
+create table products (id int primary key, name text, category text, brand text, unit_price numeric(10,2), cost numeric(10,2), in_stock boolean, launched_on date);
+create table orders (id int primary key, customer_id int references customers, ordered_at timestamptz, status text, region text, channel text, total_amount numeric(12,2), discount numeric(10,2), shipping_cost numeric(10,2), currency text, shipped_at timestamptz, delivered_at timestamptz, coupon_code text);
+create table order_items (id int primary key, order_id int references orders, product_id int references products, quantity int, unit_price numeric(10,2), line_total numeric(12,2));
+create table tickets (id int primary key, customer_id int references customers, opened_at timestamptz, closed_at timestamptz, priority text, status text, assignee text, topic text, first_response_minutes int, satisfaction_score int);
+comment on table customers is 'People and companies that have an account in the shop';
+comment on table orders is 'Orders placed in the shop';
+comment on column orders.total_amount is 'Order value including tax, in EUR';
+comment on column orders.ordered_at is 'When the order was placed';
+comment on column orders.channel is 'Where the order came from';
+comment on table tickets is 'Support requests from customers';
+comment on column tickets.first_response_minutes is 'Minutes until the first answer';
+comment on column tickets.satisfaction_score is '1 (bad) to 5 (good), given by the customer after the ticket was solved';
+comment on table order_items is 'The lines of an order';
+insert into customers select n, 'Customer '||n, 'c'||n||'@x.de', (array['Germany','France','Japan','United States','Spain'])[n%7%5+1], (array['EMEA','APAC','AMER'])[n%3+1], (array['consumer','enterprise','small business'])[n*5%11%3+1], timestamptz '2025-08-02 08:00+00' - n*interval '61 hours', case when n%6=0 then timestamptz '2025-08-01 08:00+00' - n*interval '37 hours' end, n%4=0 from generate_series(1,160) n;
+insert into products select n, 'Product '||n, (array['Chairs','Tables','Lamps','Rugs'])[n%4+1], (array['Acme','Norda','Luma'])[n*2%5%3+1], (n*37%190)+5.5+n*0.01, (n*17%90)+1.25, n%5<>0, date '2024-01-01'+n*9 from generate_series(1,60) n;
+insert into orders select n, n*7%160+1, m, (array['pending','shipped','delivered','cancelled','refunded','delivered'])[n%6+1], (array['EMEA','APAC','AMER'])[n%11%3+1], (array['web','app','store','phone'])[n*3%7%4+1], (n*53%900)+n*0.01+3, case when n%3=0 then n%40 end, n%9+1, 'EUR', case when n%6 in (1,2,5,4) then m+ (n%4+1)*interval '1 day' end, case when n%6 in (2,5) then m+(n%6+3)*interval '1 day' end, case when n%5=0 then (array['VIP10','BLACK','SPRING'])[n%3+1] end from generate_series(1,2000) n, lateral (select timestamptz '2025-08-02 10:00+00' - n*interval '263 minutes' m) t;
+insert into order_items select n, n%2000+1, n*n%61%60+1, n%5+1, (n*37%190)+5.5, (n%5+1)*((n*37%190)+5.5) from generate_series(1,4100) n;
+insert into tickets select n, n*3%160+1, m, case when n%7 in (1,2,5,6) then m+(n%9+1)*interval '11 hours' end, (array['low','normal','high','urgent'])[n*3%7%4+1], (array['open','solved','closed','pending','open','solved','closed'])[n%7+1], case when n%13>0 then (array['Ana','Ben','Chris'])[n%5%3+1] end, (array['billing','delivery','returns'])[n%8%3+1], n*11%300+1, case when n%7 in (1,5) then n%5+1 end from generate_series(1,1200) n, lateral (select timestamptz '2025-08-02 09:00+00' - n*interval '7 hours' m) t;
