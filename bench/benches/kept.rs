@@ -22,7 +22,10 @@ use metricd_application::{
     metrics::{CreateMetric, QuerySource, create_metric},
     ports::{Clock, TokenError, TokenVerifier},
 };
-use metricd_core::actor::{Actor, Identity, Role};
+use metricd_core::{
+    actor::{Actor, Identity, Role},
+    metric::Display,
+};
 use metricd_infrastructure::{
     auth::{DevelopmentIssuer, RoleRules, TokenRequest, Verifier},
     db::{Database, DatabaseConfig, Target},
@@ -71,7 +74,9 @@ impl Kept {
             source: QuerySource::Sql(sql.into()),
             name: None,
             description: None,
+            owner: None,
             tags: Vec::new(),
+            display: Display::default(),
             cache_ttl: None,
         };
         #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]

@@ -180,14 +180,17 @@ Feature: Bad input
         | body.is_editable | missing   |         |
         | body.layouts     | list_type |         |
 
-    Scenario: Unknown fields are ignored
+    Scenario: Unknown fields of a record
       When I add to the metric "{id}" the record
         """
         {"parts_flagged": 5, "colour": "red", "metric_id": "x"}
         """
-      Then the answer is 201
+      Then the faults are
+        | place          | type    | message |
+        | body.colour    | unknown |         |
+        | body.metric_id | unknown |         |
       When I ask for the metric "{id}"
-      Then its records are [{"parts_flagged": 5}]
+      Then its records are []
 
     Scenario: A body without a content type is JSON
       When I POST to "/metrics/{id}/metric-records" without a content type

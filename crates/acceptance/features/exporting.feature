@@ -92,7 +92,7 @@ Feature: All rows as CSV
         | text/csv, application/json;q=0.9        | text/csv         |
         | application/json, text/csv              | application/json |
         | text/csv, */*                           | application/json |
-        | text/html                               | application/json |
+        | text/html, */*;q=0.8                    | application/json |
         | text/csv;q=0.5, application/json;q=0.4  | text/csv         |
 
   Rule: As many rows as there are

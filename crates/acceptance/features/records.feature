@@ -127,7 +127,7 @@ Feature: Adding records
         """
         {"parts_flagged": 1, "obsolescence": 0.1, "date": "2025-06-01"}
 
-        {"parts_flagged": 2, "alert_type": "a\nb", "date": "2025-06-02T12:00:00Z", "unknown": []}
+        {"parts_flagged": 2, "alert_type": "a\nb", "date": "2025-06-02T12:00:00Z"}
         """
       Then the answer is 201
       And its created is 2
@@ -139,6 +139,20 @@ Feature: Adding records
           {"alert_type": "a\nb", "obsolescence": null, "parts_flagged": 2, "date": "2025-06-02T12:00:00"}
         ]
         """
+
+    Scenario: A line with a field that no record has keeps all of them out
+      When I POST to "/metrics/{id}/metric-records" as "application/x-ndjson"
+        """
+        {"parts_flagged": 1}
+        {"parts_flagged": 2, "partsFlagged": 2}
+        {"parts_flagged": 3, "parts_flagged": 4}
+        """
+      Then the faults are
+        | place                | type     | message                    |
+        | body.2.partsFlagged  | unknown  | did you mean parts_flagged |
+        | body.3.parts_flagged | repeated |                            |
+      When I ask for the metric "{id}"
+      Then its records are []
 
     Scenario: As CSV
       When I POST to "/metrics/{id}/metric-records" as "text/csv; charset=utf-8"

@@ -80,9 +80,10 @@ Feature: Row scope
         | place                 | type  | message |
         | query.claim_tenant_id | claim | token   |
         | query.claim_region    | claim | token   |
-      # What is not the name of a slot is nothing to metricd.
       When "ann" asks for the metric "{id}" with "tenant_id=globex&start_date=2025-08-01"
-      Then its records are [{"what": "of acme", "n": 1}, {"what": "of acme", "n": 2}]
+      Then the faults are
+        | place           | type    | message |
+        | query.tenant_id | unknown |         |
       When the next request has the header "claim_tenant_id" "globex"
       And "ann" asks for the metric "{id}" with "start_date=2025-08-03"
       Then its records are [{"what": "of acme", "n": 2}]

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs,
     ops::ControlFlow::{Break, Continue},
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     http::{self, HttpAnswer},
     json::Json,
-    process,
+    process, tools,
     watchdog::Watchdog,
 };
 
@@ -69,7 +69,7 @@ impl Cognito {
     /// # Errors
     /// When it is not installed or does not come up; the text is its log.
     pub async fn start(folder: &Path, watchdog: Arc<Watchdog>) -> Result<Self> {
-        let python = installed()?.join("python/bin/python");
+        let python = tools::installed("idp")?.join("python/bin/python");
         let own = |name: &str| (name.to_owned(), folder.display().to_string());
         let mut settings = BTreeMap::from([own("HOME"), own("TMPDIR"), own("STATE_DIR")]);
         for (name, value) in [
@@ -263,7 +263,7 @@ impl OpenId {
         let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/idp/provider.mjs"));
         fs::create_dir(folder)?;
         let mut command = process::command(Path::new("node"), folder, &BTreeMap::new());
-        command.arg(script).arg(installed()?);
+        command.arg(script).arg(tools::installed("idp")?);
         let program = Program::start(command, folder, watchdog).await?;
         Ok(Self { program, client: http::client()? })
     }
@@ -346,22 +346,6 @@ async fn post(
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(encoded.query().unwrap_or_default().to_owned());
     HttpAnswer::read(request.send().await?).await
-}
-
-/// Returns the folder in which `scripts/setup test` installs the providers.
-fn installed() -> Result<PathBuf> {
-    let below = |name: &str, path: &str| Some(PathBuf::from(env::var_os(name)?).join(path));
-    let tools = below("TOOLS_DIR", "")
-        .or_else(|| below("XDG_CACHE_HOME", "metricd/tools"))
-        .or_else(|| below("HOME", ".cache/metricd/tools"))
-        .context("neither TOOLS_DIR nor HOME is set")?;
-    let folder = tools.join("idp");
-    ensure!(
-        folder.join("stamp").is_file(),
-        "there are no identity providers in {}: run `scripts/setup test`",
-        folder.display(),
-    );
-    Ok(folder)
 }
 
 /// A server that logs its address.

@@ -5,6 +5,7 @@
 //! line, HTTP, the logs and the files.
 
 pub mod api;
+pub mod api_tools;
 pub mod binary;
 pub mod caller;
 pub mod catalog;
@@ -22,6 +23,7 @@ pub mod random;
 pub mod report;
 pub mod server;
 pub mod test_run;
+mod tools;
 mod usual_settings;
 pub mod variables;
 pub mod watchdog;

@@ -161,6 +161,11 @@ impl World {
         Ok(self.output.insert(output))
     }
 
+    /// Keeps the output of a program other than metricd.
+    pub fn keep_output(&mut self, output: Output) {
+        self.output = Some(output);
+    }
+
     /// Returns the last command's output.
     ///
     /// # Errors

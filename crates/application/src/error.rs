@@ -99,6 +99,9 @@ causes! {
     /// The layouts are at another version than the caller gave.
     LayoutsModified = "layouts-modified", Stale, "Precondition failed: the layouts were modified concurrently",
         "Read the metric again and repeat the request with its current layout version.";
+    /// The metric is in another state than the caller gave.
+    MetricModified = "metric-modified", Stale, "Precondition failed: the metric was modified concurrently",
+        "Read the metric again and repeat the request with its current ETag.";
     /// A write collided with another one.
     CatalogModified = "catalog-modified", Conflict, "The catalog was modified concurrently",
         "Repeat the request.";

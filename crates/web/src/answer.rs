@@ -25,6 +25,7 @@ use crate::{
         headers::{self, CACHE_STATUS, SERVER_TIMING},
     },
     negotiation::{self, ContentEncoding},
+    preconditions::revision,
     wire::{ColumnBody, MetricBody},
 };
 
@@ -100,7 +101,7 @@ impl AnswerWriter for JsonAnswers {
         body.push(b',');
         body.extend_from_slice(&json(&tail)[1..]);
         body.pop();
-        let tag = tag(&body, answer.compiled.query.version);
+        let tag = tag(&head.metric, &body, answer.compiled.query.version);
         let as_of = answer.as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
         // Writing to a vector cannot fail.
         let _ = write!(body, ",\"as_of\":\"{as_of}\"}}");
@@ -118,12 +119,14 @@ fn json(part: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(part).expect("texts, numbers and lists of them are JSON")
 }
 
-/// A weak entity tag: bodies with the same one are equivalent, byte for byte or not.
-fn tag(content: &[u8], query_version: i64) -> Arc<str> {
+/// A weak entity tag: bodies with the same one are equivalent, byte for byte or not. Its first part names the
+/// metric, for changes that are meant for the metric as it was read.
+fn tag(metric: &MetricBody, content: &[u8], query_version: i64) -> Arc<str> {
     let mut hash = digest::Context::new(&digest::SHA256);
     hash.update(&query_version.to_be_bytes());
     hash.update(content);
-    format!("W/\"{}\"", hex::encode(&hash.finish().as_ref()[..16])).into()
+    let content = hex::encode(&hash.finish().as_ref()[..16]);
+    format!("W/\"{}-{content}\"", revision(metric)).into()
 }
 
 /// Returns the response: the answer, or 304 if the client has it already.

@@ -15,9 +15,12 @@ use crate::{failures::BEARER, problem::ProblemBody};
 #[openapi(
     info(
         title = "metricd",
-        description = "Business metrics as SQL in PostgreSQL, served for a date window.",
+        description = "Business metrics as SQL in PostgreSQL, served for a date window.\n\nQuery parameters and fields \
+                       that are unknown or given twice are refused. Every answer to a caller with a valid token \
+                       tells in `RateLimit` what is left of the rate limit.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
+    servers((url = "/", description = "The server that the document comes from")),
     components(schemas(ProblemBody)),
     modifiers(&Bearer),
     tags(

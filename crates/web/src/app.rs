@@ -42,6 +42,7 @@ use crate::{
         slash,
     },
     problem::Problem,
+    quota::{RATE_LIMIT, RATE_LIMIT_POLICY},
     route_settings::{RouteLimits, RouteSettings, RouteTable},
     router::documented,
     routes::{
@@ -208,6 +209,9 @@ impl Steps {
         if !request.body().is_end_stream() {
             DefaultBodyLimit::max(route.max_body_bytes).apply(&mut request);
         }
+        if let Some(rejected) = route.head_rules.as_ref().and_then(|rules| rules.check(&request)) {
+            request.extensions_mut().insert(rejected);
+        }
         let timeout = route.timeout(request.headers());
         let mut routes = self.routes.clone();
         let response = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
@@ -252,6 +256,8 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
             header::ETAG,
             idempotency::REPLAYED,
             header::LOCATION,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
             header::RETRY_AFTER,
             header::WWW_AUTHENTICATE,
             REQUEST_ID,
@@ -282,6 +288,9 @@ mod tests {
         assert_eq!(app.send(get("/nothing")).await.status, 404);
         assert_eq!(app.send(put("/health").without_token()).await.status, 405);
         assert_eq!(app.send(put("/metrics")).await.status, 405);
+        let file = app.send(get("/docs/nothing").without_token()).await;
+        assert_eq!(file.status, 404);
+        assert_eq!(file.header(header::CONTENT_TYPE), "application/problem+json");
     }
 
     #[tokio::test]
@@ -335,7 +344,11 @@ mod tests {
         assert_eq!(app.send(get("/metrics")).await.status, 200);
         let limited = app.send(get("/metrics")).await;
         assert_eq!((limited.status, limited.header(header::RETRY_AFTER)), (429, "1"));
-        assert_eq!(app.send(get("/metrics").with_token("bob")).await.status, 200);
+        assert_eq!(limited.header(RATE_LIMIT), "\"caller\";r=0;t=1");
+        let other = app.send(get(metric("")).with_token("bob")).await;
+        assert_eq!((other.status, other.header(RATE_LIMIT)), (200, "\"caller\";r=0;t=1"));
+        assert_eq!(other.header(RATE_LIMIT_POLICY), "\"caller\";q=1;w=1");
+        assert_eq!(app.send(get("/health")).await.header(RATE_LIMIT), "");
     }
 
     #[tokio::test]

@@ -1,14 +1,14 @@
-//! Checks of the path, the query string and the body together, so that a response lists all errors at once.
+//! Checks of the path, the head and the body together, so that a response lists all errors at once.
 //!
 //! Must never show an error to a caller without permission for the action.
 
+use axum::http::StatusCode;
 use metricd_application::{authorize, context::Context};
-use metricd_core::{
-    actor::{Action, Actor},
-    audit::AuditedObject,
-};
+use metricd_core::{actor::Action, audit::AuditedObject};
 
-use crate::{problem::Problem, validation::ValidationErrors};
+use crate::{
+    caller::Caller, head_rules::RejectedHead, problem::Problem, validation::ValidationErrors,
+};
 
 /// A part of a request, or why it is rejected. Extractors return this instead of failing, so that
 /// permission is checked first and all errors are reported together.
@@ -28,6 +28,19 @@ enum RejectedPart {
 impl<T> From<Result<T, ValidationErrors>> for Checked<T> {
     fn from(read: Result<T, ValidationErrors>) -> Self {
         Self { part: read.map_err(RejectedPart::Invalid), object: AuditedObject::Catalog }
+    }
+}
+
+impl From<&RejectedHead> for Checked<()> {
+    fn from(head: &RejectedHead) -> Self {
+        match head {
+            RejectedHead::Invalid(errors) => Err(errors.clone()).into(),
+            RejectedHead::NotAcceptable(media_types) => {
+                let detail =
+                    format!("The answer is not in an accepted format: it is {media_types}");
+                Self::unreadable(Problem::new(StatusCode::NOT_ACCEPTABLE, detail))
+            }
+        }
     }
 }
 
@@ -64,19 +77,26 @@ impl<T> Checked<T> {
         Checked { part, object: self.object }
     }
 
-    /// Returns the part, for a use case that authorizes before it does anything else. Its errors are
-    /// returned only to a caller with permission for `action`.
+    /// Returns the part, for a use case that authorizes before it does anything else. Its errors, and those
+    /// of the request's head, are returned only to a caller with permission for `action`.
     pub(crate) async fn accept(
         self,
-        actor: &Actor,
+        caller: &Caller,
         context: &Context,
         action: Action,
     ) -> Result<T, Problem> {
-        let rejected = match self.part {
+        let Self { part, object } = match &caller.rejected_head {
+            None => self,
+            Some(head) => {
+                let Checked { part, object } = self.and(head.into());
+                Self { part: part.map(|(part, ())| part), object }
+            }
+        };
+        let rejected = match part {
             Ok(part) => return Ok(part),
             Err(rejected) => rejected,
         };
-        Box::pin(authorize(actor, context, action, self.object)).await?;
+        Box::pin(authorize(&caller.actor, context, action, object)).await?;
         Err(match rejected {
             RejectedPart::Invalid(errors) => Problem::invalid(errors),
             RejectedPart::Unreadable(problem) => problem,

@@ -1,4 +1,4 @@
-//! Extractors: the caller, the path, the query string, the headers, the body.
+//! Extractors: the path, the query string, the headers, the body.
 //!
 //! Must never fail on what a client sent: an extractor returns the errors, and the handler checks permission first.
 
@@ -7,13 +7,11 @@ use std::convert::Infallible;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
 use metricd_core::{
-    actor::Actor,
     audit::AuditedObject,
-    claim::ClaimName,
     ids::MetricId,
     parameters::ParameterRequest,
     sql::{InvalidTableName, TableName},
@@ -23,28 +21,11 @@ use uuid::Uuid;
 
 use crate::{
     check::Checked,
-    negotiation::is_json,
+    negotiation::{self, is_json},
     problem::Problem,
+    strict_json,
     validation::{ValidationError, ValidationErrors},
 };
-
-/// The authenticated caller. Only routes behind
-/// [`AuthenticateLayer`](crate::middleware::authenticate::AuthenticateLayer) have one.
-pub(crate) struct Caller(pub(crate) Actor);
-
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let actor = parts.extensions.remove::<Actor>();
-        actor.map(Self).ok_or_else(|| Problem::internal(NotAuthenticated))
-    }
-}
-
-/// A route needs its caller and is not behind authentication.
-#[derive(Debug, thiserror::Error)]
-#[error("the route does not authenticate its callers")]
-struct NotAuthenticated;
 
 /// The metric in the path.
 pub(crate) struct MetricPath(pub(crate) Checked<MetricId>);
@@ -97,7 +78,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TablePath {
     }
 }
 
-/// The decoded parameters of a query string. The last one of a name counts.
+/// The decoded parameters of a query string. Which there are is checked by its
+/// [rules](crate::head_rules::HeadRules).
 pub(crate) struct QueryParams(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
@@ -116,7 +98,7 @@ impl QueryParams {
 
     /// Returns the value of the parameter `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the value of `name` read by `parse`, or adds an error of the type `kind`.
@@ -147,11 +129,6 @@ impl QueryParams {
         let day_range = self.day_range(&mut errors);
         let name = ParamName::Timezone.as_str();
         let timezone = self.read(name, "timezone_unknown", &mut errors, window::parse_timezone);
-        let claims = self.0.iter().filter(|(name, _)| name.starts_with(ClaimName::PREFIX));
-        errors.0.extend(claims.take(ValidationErrors::MOST).map(|(name, _)| {
-            let message = "is taken from the caller's token and cannot be given";
-            ValidationError::at(&["query", name], "claim", message)
-        }));
         let window = WindowRequest { start_date, end_date, day_range, timezone };
         Checked::new(ParameterRequest { window }, errors)
     }
@@ -186,12 +163,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Headers {
     }
 }
 
+/// What a JSON body is read as.
+pub(crate) trait JsonInput: Deserr<ValidationErrors> {
+    /// The fields that are accepted and ignored; any other that is unknown is refused.
+    const IGNORED: &'static [&'static [&'static str]] = &[];
+}
+
 /// A JSON body, or all of its errors. A missing content type counts as JSON.
 pub(crate) struct JsonBody<T>(pub(crate) Checked<T>);
 
 impl<T, S> FromRequest<S> for JsonBody<T>
 where
-    T: Deserr<ValidationErrors>,
+    T: JsonInput,
     S: Send + Sync,
 {
     type Rejection = Infallible;
@@ -202,19 +185,39 @@ where
             let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
             return Ok(Self(Checked::unreadable(problem)));
         }
+        if let Err(problem) = check_coding(request.headers()) {
+            return Ok(Self(Checked::unreadable(problem)));
+        }
         Ok(Self(match Bytes::from_request(request, state).await {
-            Ok(bytes) => read_json(&bytes),
+            Ok(bytes) => read_json(&bytes).into(),
             Err(rejection) => Checked::unreadable(unreadable(&rejection)),
         }))
     }
 }
 
-fn read_json<T: Deserr<ValidationErrors>>(bytes: &[u8]) -> Checked<T> {
-    let read = serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| {
-        let message = format!("is not JSON: {error}");
-        ValidationError::at(&["body"], "json_invalid", message).into()
-    });
-    read.and_then(deserr::deserialize).into()
+/// Reads a body of JSON.
+pub(crate) fn read_json<T: JsonInput>(bytes: &[u8]) -> Result<T, ValidationErrors> {
+    let mut value = strict_json::parse(bytes)?;
+    if let serde_json::Value::Object(fields) = &mut value {
+        for name in T::IGNORED.iter().copied().flatten() {
+            fields.remove(*name);
+        }
+    }
+    deserr::deserialize(value)
+}
+
+/// Refuses a body that is encoded, or in another charset than UTF-8.
+pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    if !negotiation::is_utf8(headers) {
+        return refused("The body must be in UTF-8");
+    }
+    if negotiation::is_encoded(headers) {
+        let plain = HeaderValue::from_static("identity");
+        return refused("The body must not be encoded: send it without Content-Encoding")
+            .map_err(|problem| problem.with_header(header::ACCEPT_ENCODING, plain));
+    }
+    Ok(())
 }
 
 /// Returns the problem of a body that could not be read.

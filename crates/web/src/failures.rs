@@ -6,8 +6,8 @@ use metricd_application::error::Cause;
 use utoipa::{
     IntoResponses,
     openapi::{
-        ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, path::Operation,
-        security::SecurityRequirement,
+        ContentBuilder, HeaderBuilder, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        Type, path::Operation, security::SecurityRequirement,
     },
 };
 
@@ -40,8 +40,10 @@ failures! {
     Moved = "409", "The query was modified concurrently", [QueryModified, CatalogModified];
     Waiting = "409", "The metric awaits approval", [MetricAwaitsApproval];
     Stale = "412", "Precondition failed: modified concurrently", [LayoutsModified];
+    StaleMetric = "412", "Precondition failed: modified concurrently", [MetricModified];
+    NotAcceptable = "406", "The answer is not in an accepted format", [];
     TooLarge = "413", "The body is too large", [];
-    NotJson = "415", "The body is not JSON", [];
+    NotJson = "415", "The body is of a type, in a charset or an encoding that is not understood", [];
     Invalid = "422", "The request is invalid", [InvalidRequest];
     InvalidQuestion = "422", "The request is invalid, its answer would be too expensive, or the query failed on its data", [InvalidRequest, InvalidWindow, QueryTooExpensive, RowTooLarge, QueryFailed];
     InvalidRecord = "422", "The request is invalid", [InvalidRequest, IdempotencyKeyReused];
@@ -93,11 +95,36 @@ pub(crate) fn demand_token(document: &mut OpenApi) {
     for operation in operations(document) {
         let needed = SecurityRequirement::new(BEARER, Vec::<String>::new());
         operation.security = Some(vec![needed]);
-        for (status, response) in Unauthorized::responses().into_iter().chain(TooMany::responses())
-        {
-            operation.responses.responses.insert(status, response);
+        let responses = &mut operation.responses.responses;
+        let has_body = responses.iter().any(|(status, response)| {
+            matches!(response, RefOr::T(response) if status.starts_with('2') && !response.content.is_empty())
+        });
+        responses.extend(Unauthorized::responses());
+        responses.extend(TooMany::responses().into_iter().map(tells_when_to_come_back));
+        if has_body {
+            responses.extend(NotAcceptable::responses());
         }
     }
+}
+
+fn tells_when_to_come_back(
+    (status, mut response): (String, RefOr<Response>),
+) -> (String, RefOr<Response>) {
+    if let RefOr::T(response) = &mut response {
+        for (name, description) in [
+            ("Retry-After", "After how many seconds to repeat the request"),
+            (
+                "RateLimit",
+                "What is left, such as `\"caller\";r=0;t=1`; every answer to a caller has it",
+            ),
+            ("RateLimit-Policy", "The rate limit, such as `\"caller\";q=500;w=5`"),
+        ] {
+            let header = HeaderBuilder::new().schema(Some(Object::with_type(Type::String)));
+            let header = header.description(Some(description)).build();
+            response.headers.insert(name.to_owned(), header.into());
+        }
+    }
+    (status, response)
 }
 
 /// Says of every operation of `document` that it needs no token.
@@ -110,7 +137,7 @@ pub(crate) fn demand_nothing(document: &mut OpenApi) {
 /// The name of the one way to sign in, in the OpenAPI document.
 pub(crate) const BEARER: &str = "bearer";
 
-fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+pub(crate) fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
     document.paths.paths.values_mut().flat_map(|item| {
         [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
             .into_iter()

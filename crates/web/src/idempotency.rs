@@ -9,13 +9,12 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use deserr::Deserr;
 use metricd_application::ports::{IdempotentRequest, StoredResponse};
 use metricd_core::idempotency::{IdempotencyKey, InvalidKey};
 
 use crate::{
     check::Checked,
-    extract::{JsonBody, unreadable},
+    extract::{JsonBody, JsonInput, unreadable},
     validation::{ValidationError, ValidationErrors},
 };
 
@@ -33,7 +32,7 @@ pub(crate) struct IdempotentBody<T> {
 
 impl<T, S> FromRequest<S> for IdempotentBody<T>
 where
-    T: Deserr<ValidationErrors>,
+    T: JsonInput,
     S: Send + Sync,
 {
     type Rejection = Infallible;

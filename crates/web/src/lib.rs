@@ -6,21 +6,27 @@
 mod answer;
 mod api_info;
 mod app;
+mod caller;
 mod check;
 mod export;
 mod extract;
 mod failures;
+mod head_rules;
 mod idempotency;
 mod middleware;
 mod negotiation;
 pub mod openapi;
+mod preconditions;
 mod problem;
+mod quota;
 mod route_settings;
 mod router;
 mod routes;
+mod schemas;
 mod serve;
 mod spool;
 mod state;
+mod strict_json;
 #[cfg(test)]
 mod test_support;
 mod validation;

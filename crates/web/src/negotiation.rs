@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, header};
 
 const CSV: &str = "text/csv";
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 /// A content encoding that is cached beside an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,39 @@ pub(crate) fn prefers_csv(headers: &HeaderMap) -> bool {
         && accept_weight(headers, CSV) > accept_weight(headers, JSON)
 }
 
+/// Returns whether `Accept` gives one of the media types a weight. A header that is missing or cannot be
+/// read gives every one.
+pub(crate) fn accepts_any<'a>(
+    headers: &HeaderMap,
+    mut media_types: impl Iterator<Item = &'a str>,
+) -> bool {
+    let mut ranges = weighted_items(headers, &header::ACCEPT);
+    let is_readable = ranges.any(|(range, weight)| !range.is_empty() && weight.is_some());
+    !is_readable || media_types.any(|media_type| accept_weight(headers, media_type) > 0.0)
+}
+
+/// Returns whether the body is in UTF-8, as far as `Content-Type` says.
+pub(crate) fn is_utf8(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONTENT_TYPE).iter();
+    let parameters = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';').skip(1))
+        .filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = parameters
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+        .map(|(_, charset)| charset.trim().trim_matches('"'));
+    // ASCII is a part of UTF-8.
+    charsets.all(|charset| {
+        ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+    })
+}
+
+/// Returns whether `Content-Encoding` says that the body is encoded.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = items(headers, &header::CONTENT_ENCODING);
+    encodings.any(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"))
+}
+
 /// Returns the greatest age of an answer that `Cache-Control` accepts, if it says anything.
 pub(crate) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let ages = items(headers, &header::CACHE_CONTROL).filter_map(|directive| {
@@ -104,6 +137,26 @@ pub(crate) fn max_age(headers: &HeaderMap) -> Option<Duration> {
         }
     });
     ages.min()
+}
+
+/// Returns the entity tags in `If-Match`, each in its quotation marks and without `W/`; none if the header is
+/// missing or `*`. `Err` is a header that cannot be read.
+pub(crate) fn expected_entities(headers: &HeaderMap) -> Result<Option<Vec<&str>>, ()> {
+    let mut tags = Vec::new();
+    for value in headers.get_all(header::IF_MATCH) {
+        for tag in value.to_str().map_err(|_| ())?.split(',').map(str::trim) {
+            if tag == "*" {
+                return Ok(None);
+            }
+            let tag = without_strength(tag);
+            let is_quoted = tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"');
+            if !is_quoted {
+                return Err(());
+            }
+            tags.push(tag);
+        }
+    }
+    Ok((!tags.is_empty()).then_some(tags))
 }
 
 /// Returns whether `If-None-Match` names `tag`, strong or weak.
@@ -240,6 +293,50 @@ mod tests {
         assert!(matches(&["W/\"a\""]) && matches(&["\"a\""]) && matches(&["*"]));
         assert!(matches(&["\"b\", W/\"a\""]) && matches(&["\"b\"", "\"a\""]));
         assert!(!matches(&[]) && !matches(&["\"b\""]) && !matches(&["a"]));
+    }
+
+    #[test]
+    fn the_expected_entities_are_read_from_all_lists() {
+        let read = |values: &[&str]| {
+            let headers = headers(&header::IF_MATCH, values);
+            expected_entities(&headers)
+                .map(|tags| tags.map(|tags| tags.iter().map(ToString::to_string).collect()))
+        };
+        let tags =
+            |tags: &[&str]| Ok(Some(tags.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&["*"]), Ok(None));
+        assert_eq!(read(&["\"3\""]), tags(&["\"3\""]));
+        assert_eq!(read(&["W/\"a-b\", \"c\"", "\"\""]), tags(&["\"a-b\"", "\"c\"", "\"\""]));
+        for unreadable in ["3", "\"", "\"3", "", "W/3", "\"3\" \"4"] {
+            assert_eq!(read(&[unreadable]), Err(()), "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_read_in_utf_8_and_not_encoded() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("application/json;CHARSET=\"UTF-8\"", true),
+            ("text/csv; header=present; charset=us-ascii", true),
+            ("application/json; charset=iso-8859-1", false),
+            ("application/json; charset=utf-16", false),
+            ("application/json; charset=", false),
+        ] {
+            assert_eq!(is_utf8(&headers(&header::CONTENT_TYPE, &[value])), expected, "{value}");
+        }
+        for (values, expected) in [
+            (&[][..], false),
+            (&["identity"], false),
+            (&["Identity", ""], false),
+            (&["gzip"], true),
+            (&["identity, br"], true),
+            (&["identity", "unheard-of"], true),
+        ] {
+            let headers = headers(&header::CONTENT_ENCODING, values);
+            assert_eq!(is_encoded(&headers), expected, "{values:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Never shows what caused a failure of the server: that is for its log.
 
-use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, sync::Arc};
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -19,7 +19,10 @@ use utoipa::{
     openapi::schema::{Object, ObjectBuilder, Type},
 };
 
-use crate::validation::{ValidationError, ValidationErrors};
+use crate::{
+    quota::{QuotaExceeded, QuotaLeft},
+    validation::{ValidationError, ValidationErrors},
+};
 
 /// A refused or failed request.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ pub(crate) struct ProblemBody {
     #[schema(example = "Not Found")]
     title: &'static str,
     /// The HTTP status.
-    #[schema(example = 404)]
+    #[schema(example = 404, minimum = 400, maximum = 599)]
     status: u16,
     /// What went wrong, for people.
     #[schema(example = "Metric not found")]
@@ -252,11 +255,12 @@ impl Problem {
     }
 
     /// The caller exceeds its rate limit: 429 with a time to come back.
-    pub(crate) fn too_many(wait: Duration) -> Self {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    pub(crate) fn too_many(QuotaExceeded(left): QuotaExceeded) -> Self {
+        let seconds = left.reset_after_seconds();
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded");
         Self { hint: Some("Wait as long as Retry-After says."), ..problem }
-            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+            .with_quota(left)
     }
 
     /// The issuer's keys are not available: 503.
@@ -272,6 +276,12 @@ impl Problem {
     /// Adds a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Tells what is left of the caller's quota.
+    pub(crate) fn with_quota(mut self, left: QuotaLeft) -> Self {
+        self.headers.extend(left.fields());
         self
     }
 }
@@ -352,6 +362,7 @@ mod tests {
         409 urn:metricd:problem:metric-awaits-approval
         409 urn:metricd:problem:query-modified
         412 urn:metricd:problem:layouts-modified
+        412 urn:metricd:problem:metric-modified
         409 urn:metricd:problem:catalog-modified
         409 urn:metricd:problem:idempotency-key-in-progress after 1
         422 urn:metricd:problem:idempotency-key-reused

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Method};
 use utoipa::openapi::{OpenApi, RefOr, path::Operation};
 
-use crate::negotiation::RecordFormat;
+use crate::{head_rules::HeadRules, negotiation::RecordFormat};
 
 /// What applies to the requests of one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct RouteSettings {
     timeout: Duration,
     /// The time limit of a body of many records, where the operation accepts one.
     upload_timeout: Option<Duration>,
+    /// What the head of a request may say; anything on an open route.
+    pub(crate) head_rules: Option<HeadRules>,
 }
 
 /// The limits that the settings of all routes are made from.
@@ -56,6 +58,7 @@ impl RouteSettings {
             max_body_bytes: limits.max_body_bytes,
             timeout: limits.timeout,
             upload_timeout: None,
+            head_rules: None,
         }
     }
 
@@ -67,8 +70,12 @@ impl RouteSettings {
                 .any(|media_type| RecordFormat::from_media_type(media_type).is_some()),
             _ => false,
         };
-        let settings = Self::new(operation.operation_id.clone()?, limits);
-        Some(Self { upload_timeout: takes_uploads.then_some(limits.upload_timeout), ..settings })
+        let is_closed = operation.security.as_ref().is_some_and(|needed| !needed.is_empty());
+        Some(Self {
+            upload_timeout: takes_uploads.then_some(limits.upload_timeout),
+            head_rules: is_closed.then(|| HeadRules::of(operation)),
+            ..Self::new(operation.operation_id.clone()?, limits)
+        })
     }
 
     /// Returns the time limit of a request with these headers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     http::{Method, StatusCode, Uri},
-    response::Redirect,
+    response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use tower::util::MapResponseLayer;
@@ -21,7 +21,7 @@ use crate::{
         headers,
     },
     problem::Problem,
-    routes,
+    routes, schemas,
     state::AppState,
 };
 
@@ -70,6 +70,7 @@ pub(crate) fn documented() -> Documented {
     let mut document = ApiInfo::openapi();
     document.merge(open_document);
     document.merge(closed_document);
+    schemas::complete(&mut document);
     Documented { open, closed, document }
 }
 
@@ -83,8 +84,8 @@ impl Documented {
             .layer(AuthenticateLayer(authenticator));
         let document = Json(self.document);
         let docs = Config::new(["/openapi.json"]).validator_url("none");
-        let page = Router::from(SwaggerUi::new("/docs").config(docs))
-            .layer(MapResponseLayer::new(headers::page));
+        let page =
+            Router::from(SwaggerUi::new("/docs").config(docs)).layer(MapResponseLayer::new(page));
         let open = self
             .open
             .merge(page)
@@ -93,6 +94,14 @@ impl Documented {
             .method_not_allowed_fallback(method_not_allowed);
         open.merge(closed).with_state(state)
     }
+}
+
+/// Marks what belongs to the page; a file that it does not have is a problem like any other.
+fn page(response: Response) -> Response {
+    if response.status().is_success() || response.status().is_redirection() {
+        return headers::page(response);
+    }
+    Problem::new(response.status(), "The documentation page has no such file").into_response()
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -41,6 +41,11 @@ impl ValidationError {
         Self { loc, msg: msg.into(), kind }
     }
 
+    /// Returns an error at a place in the body.
+    pub(crate) fn in_body(at: ValuePointerRef<'_>, kind: &'static str, msg: &str) -> Self {
+        Self { loc: body_path(at), msg: msg.to_owned(), kind }
+    }
+
     /// Places the error on a line of the body.
     pub(crate) fn on_line(mut self, line: u64) -> Self {
         self.loc.insert(1, LocationStep::Position(usize::try_from(line).unwrap_or(usize::MAX)));
@@ -78,6 +83,45 @@ impl ValidationErrors {
             ControlFlow::Break(self)
         }
     }
+}
+
+/// The most characters that are shown of a name that a client made up.
+const MAX_NAME_CHARS: usize = 100;
+
+/// Returns the beginning of a name that a client made up.
+pub(crate) fn clipped(name: &str) -> String {
+    match name.char_indices().nth(MAX_NAME_CHARS) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// Returns what is wrong with a name that is none of `known`: the nearest of them, and all.
+pub(crate) fn unknown(name: &str, known: &[impl AsRef<str>]) -> String {
+    if known.is_empty() {
+        return "is unknown, and nothing is accepted here".to_owned();
+    }
+    let all: Vec<_> = known.iter().map(AsRef::as_ref).collect();
+    let all = all.join(", ");
+    match nearest(name, known) {
+        Some(nearest) => format!("is unknown: did you mean {nearest}? Known are {all}"),
+        None => format!("is unknown: known are {all}"),
+    }
+}
+
+/// From 0 to 1: names that are less similar have nothing to do with each other.
+const LEAST_SIMILARITY: f64 = 0.6;
+
+fn nearest<'a>(name: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    // How words are joined is what is most often mistaken.
+    let joined = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let name = joined(&clipped(name));
+    let known = known.iter().map(AsRef::as_ref);
+    let similar = known.map(|known| (strsim::jaro_winkler(&joined(known), &name), known));
+    let similar = similar.filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY);
+    similar.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
 }
 
 impl From<ValidationError> for ValidationErrors {
@@ -150,7 +194,10 @@ impl DeserializeError for ValidationErrors {
             ErrorKind::UnknownValue { accepted, .. } => {
                 ("value_error", format!("must be one of {}", accepted.join(", ")))
             }
-            ErrorKind::UnknownKey { .. } => ("value_error", "is not known".to_owned()),
+            ErrorKind::UnknownKey { key, accepted } => {
+                loc.push(LocationStep::Key(clipped(key)));
+                ("unknown", unknown(key, accepted))
+            }
             ErrorKind::BadSequenceLen { expected, .. } => {
                 ("value_error", format!("must have {expected} entries"))
             }
@@ -189,7 +236,7 @@ fn body_path(at: ValuePointerRef<'_>) -> Vec<LocationStep> {
             ValuePointerRef::Origin => {}
             ValuePointerRef::Key { key, prev } => {
                 walk(*prev, steps);
-                steps.push(LocationStep::Key(key.to_owned()));
+                steps.push(LocationStep::Key(clipped(key)));
             }
             ValuePointerRef::Index { index, prev } => {
                 walk(*prev, steps);
@@ -207,6 +254,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_nearest_known_name_is_named() {
+        let known = ["start_date", "end_date", "day_range", "timezone"];
+        for (name, expected) in [
+            ("start", "start_date"),
+            ("startDate", "start_date"),
+            ("END-DATE", "end_date"),
+            ("days", "day_range"),
+            ("tz", "timezone"),
+            ("timeZone", "timezone"),
+            ("from", ""),
+        ] {
+            assert_eq!(nearest(name, &known).unwrap_or_default(), expected, "{name}");
+            assert!(unknown(name, &known).contains("day_range, timezone"), "{name}");
+        }
+        assert_eq!(nearest("start", &[] as &[&str]), None);
+        assert_eq!(clipped(&"ä".repeat(101)), format!("{}…", "ä".repeat(100)));
+    }
 
     #[test]
     fn the_number_of_collected_errors_is_bounded() {

@@ -5,14 +5,20 @@ use deserr::{DeserializeError, Deserr, IntoValue, Value, ValuePointerRef};
 use metricd_application::query_health::QueryHealth;
 use metricd_core::{
     layout::{Breakpoint, LayoutItem},
-    metric::{self, CacheTtl, Chart, Column, Display, Metric, MetricName, Tag},
+    metric::{self, CacheTtl, Chart, Column, Display, Metric, MetricName, Review, Tag},
     sql::SlotNote,
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{AdditionalProperties, Array, ArrayBuilder, Object, ObjectBuilder, Type},
+};
 use uuid::Uuid;
 
-use crate::validation::{InvalidValue, ValidationErrors};
+use crate::{
+    extract::JsonInput,
+    validation::{InvalidValue, ValidationErrors},
+};
 
 /// One place of a metric's tile on the dashboard, in grid units.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,23 +57,37 @@ impl From<&LayoutItem> for LayoutItemBody {
     }
 }
 
-/// A [`LayoutItemBody`] in a request.
-#[derive(Debug, Deserr)]
+/// A place of a metric's tile in a request. What else a grid keeps in an item is ignored.
+#[derive(Debug, Deserr, ToSchema)]
 #[deserr(error = ValidationErrors)]
 pub(crate) struct LayoutItemInput {
+    /// Width class of the screen.
     #[deserr(try_from(String) = read_breakpoint -> InvalidValue)]
+    #[schema(value_type = String, example = "lg", pattern = "^[A-Za-z0-9_-]{1,32}$")]
     breakpoint: Breakpoint,
+    /// Columns from the left.
     #[deserr(try_from(i32) = position -> InvalidValue)]
+    #[schema(minimum = 0, maximum = 2_147_483_647, example = 0)]
     x: i32,
+    /// Rows from the top; 9999999 asks for the bottom.
     #[deserr(try_from(i32) = position -> InvalidValue)]
+    #[schema(minimum = 0, maximum = 2_147_483_647, example = 0)]
     y: i32,
+    /// Width in columns.
     #[deserr(try_from(i32) = size -> InvalidValue)]
+    #[schema(minimum = 1, maximum = 2_147_483_647, example = 6)]
     w: i32,
+    /// Height in rows.
     #[deserr(try_from(i32) = size -> InvalidValue)]
+    #[schema(minimum = 1, maximum = 2_147_483_647, example = 8)]
     h: i32,
+    /// Whether the tile may not be dragged.
     #[deserr(rename = "static", default)]
+    #[schema(rename = "static")]
     is_static: Option<bool>,
 }
+
+impl JsonInput for Vec<LayoutItemInput> {}
 
 impl From<LayoutItemInput> for LayoutItem {
     fn from(input: LayoutItemInput) -> Self {
@@ -95,6 +115,19 @@ fn at_least(least: i32, value: i32) -> Result<i32, InvalidValue> {
         Err(InvalidValue::range(format!("must be at least {least}")))
     }
 }
+
+/// Fields of a metric that a client reads and does not write.
+pub(crate) const READ_ONLY: &[&str] = &[
+    "id",
+    "layout_version",
+    "query_version",
+    "review",
+    "columns",
+    "records",
+    "truncated",
+    "params",
+    "as_of",
+];
 
 /// Reads a name.
 pub(crate) fn name(text: &str) -> Result<MetricName, InvalidValue> {
@@ -173,15 +206,26 @@ impl<T: Deserr<E>, E: DeserializeError> Deserr<E> for PatchField<T> {
 }
 
 /// How the dashboard draws a metric.
-#[derive(Debug, Serialize, ToSchema, Deserr)]
-#[deserr(error = ValidationErrors)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Display)]
 pub(crate) struct DisplayBody {
     /// The kind of chart.
-    #[deserr(default = ChartBody::Auto)]
     chart: ChartBody,
     /// The unit shown beside numbers.
     #[schema(example = "€")]
+    unit: Option<String>,
+}
+
+/// How the dashboard is to draw a metric.
+#[derive(Debug, ToSchema, Deserr)]
+#[deserr(error = ValidationErrors, deny_unknown_fields)]
+pub(crate) struct DisplayInput {
+    /// The kind of chart; `auto` unless it is given.
+    #[schema(required = false)]
+    #[deserr(default = ChartBody::Auto)]
+    chart: ChartBody,
+    /// The unit to show beside numbers.
+    #[schema(example = "€", min_length = 1, max_length = 20)]
     #[deserr(default, try_from(Option<String>) = read_unit -> InvalidValue)]
     unit: Option<String>,
 }
@@ -223,9 +267,9 @@ impl From<&Display> for DisplayBody {
     }
 }
 
-impl From<DisplayBody> for Display {
-    fn from(body: DisplayBody) -> Self {
-        let chart = match body.chart {
+impl From<DisplayInput> for Display {
+    fn from(input: DisplayInput) -> Self {
+        let chart = match input.chart {
             ChartBody::Auto => Chart::Auto,
             ChartBody::Line => Chart::Line,
             ChartBody::Area => Chart::Area,
@@ -234,7 +278,7 @@ impl From<DisplayBody> for Display {
             ChartBody::Number => Chart::Number,
             ChartBody::Table => Chart::Table,
         };
-        Self { chart, unit: body.unit }
+        Self { chart, unit: input.unit }
     }
 }
 
@@ -255,11 +299,12 @@ pub(crate) struct MetricBody {
     is_editable: bool,
     layouts: Vec<LayoutItemBody>,
     /// Counts changes of the layouts; send it back as `If-Match` to move a tile.
+    #[schema(minimum = 1)]
     layout_version: i64,
     /// Counts changes of the query.
+    #[schema(minimum = 1)]
     query_version: i64,
-    /// `waiting` while the metric cannot be read, because a generated query has to be approved.
-    #[schema(example = "not_needed", pattern = "^(not_needed|waiting|approved)$")]
+    #[schema(schema_with = review_schema)]
     review: &'static str,
 }
 
@@ -335,6 +380,34 @@ impl From<SlotNote> for NoteBody {
         let SlotNote { line, column, is_slot, severity, of_records: _, message } = note;
         Self { line, column, slot: is_slot, severity: severity.as_str(), message }
     }
+}
+
+/// The schema of a [`Review`].
+pub(crate) fn review_schema() -> Object {
+    let description =
+        "`waiting` while it cannot be read, because a generated query has to be approved.";
+    word_schema(Review::ALL.map(Review::as_str), description)
+}
+
+/// The schema of a text that is one of `words`.
+pub(crate) fn word_schema<'a>(
+    words: impl IntoIterator<Item = &'a str>,
+    description: &str,
+) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .description(Some(description))
+        .build()
+}
+
+/// The schema of rows: a list of objects that have whatever columns there are.
+pub(crate) fn rows_schema() -> Array {
+    let row =
+        ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    let description = "The rows of the query, one object each, as PostgreSQL wrote them: numbers are exact, \
+                       digit for digit.";
+    ArrayBuilder::new().items(row).description(Some(description)).build()
 }
 
 /// A column of an answer.

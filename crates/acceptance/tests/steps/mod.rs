@@ -15,6 +15,7 @@ macro_rules! ensure {
 mod asking;
 mod audit;
 mod caching;
+mod clients;
 mod commands;
 mod exporting;
 mod limits;

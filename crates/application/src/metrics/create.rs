@@ -5,7 +5,7 @@ use metricd_core::{
     audit::AuditEvent,
     ids::{MetricId, QueryId},
     layout::LayoutItem,
-    metric::{CacheTtl, Column, Metric, MetricDetails, MetricName, Query, Review, Tag},
+    metric::{CacheTtl, Column, Display, Metric, MetricDetails, MetricName, Query, Review, Tag},
     sql::{NoteSeverity, SlotNote, Template},
 };
 use thiserror::Error;
@@ -34,8 +34,12 @@ pub struct CreateMetric {
     pub name: Option<MetricName>,
     /// A longer explanation.
     pub description: Option<String>,
+    /// Its owner; by default the caller.
+    pub owner: Option<String>,
     /// Its tags.
     pub tags: Vec<Tag>,
+    /// How the dashboard draws it.
+    pub display: Display,
     /// The time to live of its cached answers, if not the default.
     pub cache_ttl: Option<CacheTtl>,
 }
@@ -99,7 +103,7 @@ impl Classify for CreateError {
     }
 }
 
-/// Creates a metric with a query of its own. The caller becomes its owner.
+/// Creates a metric with a query of its own. The caller becomes its owner, unless another one is given.
 ///
 /// # Errors
 /// See [`CreateError`].
@@ -142,9 +146,13 @@ pub async fn create_metric(
     metric.layouts = command.layouts;
     metric.details.description = command.description;
     metric.details.tags = command.tags;
+    metric.details.display = command.display;
     metric.details.cache_ttl = command.cache_ttl;
     if let Some(name) = command.name {
         metric.details.name = name;
+    }
+    if command.owner.is_some() {
+        metric.details.owner = command.owner;
     }
 
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));

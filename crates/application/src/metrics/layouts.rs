@@ -9,6 +9,7 @@ use metricd_core::{
 };
 use thiserror::Error;
 
+use super::update::ExpectedState;
 use crate::{
     Forbidden, authorize,
     context::Context,
@@ -54,8 +55,8 @@ impl Classify for ReplaceLayoutsError {
     }
 }
 
-/// Replaces the metric's layouts by `layouts`, provided that its layout version is `expected`, if given,
-/// and returns the changed metric.
+/// Replaces the metric's layouts by `layouts`, provided that it is in an `expected` state, and
+/// returns the changed metric.
 ///
 /// # Errors
 /// See [`ReplaceLayoutsError`].
@@ -64,7 +65,7 @@ pub async fn replace_layouts(
     context: &Context,
     id: MetricId,
     layouts: Vec<LayoutItem>,
-    expected: Option<i64>,
+    expected: Option<ExpectedState<'_>>,
 ) -> Result<Metric, ReplaceLayoutsError> {
     authorize(actor, context, Action::Arrange, id.into()).await?;
     let mut work = context.store.begin().await?;
@@ -76,7 +77,7 @@ pub async fn replace_layouts(
     if !metric.is_editable {
         return Err(ReplaceLayoutsError::Locked);
     }
-    if expected.is_some_and(|version| version != metric.layout_version) {
+    if expected.is_some_and(|expected| !expected(&metric)) {
         return Err(ReplaceLayoutsError::Stale { current: metric.layout_version });
     }
     if metric.layouts == layouts {

@@ -24,5 +24,5 @@ pub use layouts::{ReplaceLayoutsError, replace_layouts};
 pub use list::{ListError, MAX_PAGE, Page, PageRequest, list_metrics};
 pub use preview::{Preview, PreviewError, preview_metric};
 pub use query::{QueryError, get_query};
-pub use update::{Patch, UpdateError, update_metric};
+pub use update::{ExpectedState, Patch, UpdateError, update_metric};
 pub use versions::{MAX_VERSIONS, RollbackError, VersionPage, list_versions, rollback_metric};

@@ -59,6 +59,9 @@ pub enum UpdateError {
     /// The metric's query was replaced concurrently.
     #[error("The metric's query was replaced concurrently")]
     Moved,
+    /// The metric is in another state than the caller expects.
+    #[error("Precondition failed: the metric was modified concurrently")]
+    Stale,
     /// The new SQL does not compile.
     #[error("the query does not compile")]
     Query(#[from] CompileError),
@@ -75,14 +78,15 @@ impl Classify for UpdateError {
             Self::Locked => Cause::MetricLocked.into(),
             Self::SharedLocked => Cause::QueryLocked.into(),
             Self::Moved => Cause::QueryModified.into(),
+            Self::Stale => Cause::MetricModified.into(),
             Self::Query(error) => error.classify(),
             Self::Store(error) => error.classify(),
         }
     }
 }
 
-/// Applies `patch` to the metric `id` and returns the changed metric. New SQL also changes every other
-/// metric that the same query answers.
+/// Applies `patch` to the metric `id`, provided that it is in an `expected` state, and returns the changed
+/// metric. New SQL also changes every other metric that the same query answers.
 ///
 /// # Errors
 /// See [`UpdateError`].
@@ -91,10 +95,22 @@ pub async fn update_metric(
     context: &Context,
     id: MetricId,
     patch: Patch,
+    expected: Option<ExpectedState<'_>>,
 ) -> Result<CompiledMetric, UpdateError> {
     authorize(actor, context, Action::Edit, id.into()).await?;
     let known = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;
-    update_known(actor, context, &known, patch, Whose::Any).await
+    update_known(actor, context, &known, patch, Meant { query: Whose::Any, state: expected }).await
+}
+
+/// Whether a metric is in the state that a change was made for.
+pub type ExpectedState<'a> = &'a (dyn Fn(&Metric) -> bool + Send + Sync);
+
+/// What a change is meant for.
+#[derive(Clone, Copy)]
+pub(super) struct Meant<'a> {
+    pub(super) query: Whose,
+    /// The state of the metric; none if any is meant.
+    pub(super) state: Option<ExpectedState<'a>>,
 }
 
 /// The query that a change is meant for, when the metric is given another one concurrently.
@@ -112,7 +128,7 @@ pub(super) async fn update_known(
     context: &Context,
     known: &CompiledMetric,
     patch: Patch,
-    whose: Whose,
+    meant: Meant<'_>,
 ) -> Result<CompiledMetric, UpdateError> {
     let id = known.metric.id;
     authorize_on(actor, context, Action::Edit, Object::Metric(&known.metric)).await?;
@@ -135,8 +151,11 @@ pub(super) async fn update_known(
         return Err(UpdateError::NotFound);
     }
     let mut work = authorize_within(actor, context, Action::Edit, &metric, work).await?;
-    if whose == Whose::Known && query.id != known.query.id {
+    if meant.query == Whose::Known && query.id != known.query.id {
         return Err(UpdateError::Moved);
+    }
+    if meant.state.is_some_and(|expected| !expected(&metric)) {
+        return Err(UpdateError::Stale);
     }
     if unlocks(&metric, &patch)? {
         work = authorize_within(actor, context, Action::Unlock, &metric, work).await?;

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{
     query::QueryError,
-    update::{Patch, UpdateError, Whose, update_known},
+    update::{Meant, Patch, UpdateError, Whose, update_known},
 };
 use crate::{
     authorize, authorize_on,
@@ -124,5 +124,6 @@ pub async fn rollback_metric(
     };
     let sql = sql.ok_or(RollbackError::UnknownVersion(version))?;
     let patch = Patch { query: Some(sql), ..Patch::default() };
-    Ok(update_known(actor, context, &found, patch, Whose::Known).await?)
+    let meant = Meant { query: Whose::Known, state: None };
+    Ok(update_known(actor, context, &found, patch, meant).await?)
 }

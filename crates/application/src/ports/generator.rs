@@ -79,6 +79,9 @@ pub enum GenerationSource {
 }
 
 impl GenerationSource {
+    /// All variants.
+    pub const ALL: [Self; 3] = [Self::Model, Self::Offline, Self::Fallback];
+
     /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

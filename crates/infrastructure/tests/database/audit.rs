@@ -8,6 +8,7 @@ use metricd_application::{
 use metricd_core::{
     actor::{Action, Actor},
     audit::{AuditEvent, AuditOutcome, AuditedAction, AuditedObject},
+    metric::Display,
 };
 use metricd_infrastructure::db::Database;
 
@@ -29,7 +30,9 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
             source: QuerySource::Sql("SELECT 1 AS one".into()),
             name: None,
             description: None,
+            owner: None,
             tags: Vec::new(),
+            display: Display::default(),
             cache_ttl: None,
         };
         let id = create_metric(&actor, &context, command.clone(), None)
@@ -39,7 +42,7 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
             .unwrap()
             .id;
         let patch = Patch { query: Some("SELECT 2 AS two".into()), ..Patch::default() };
-        update_metric(&actor, &context, id, patch).await.unwrap();
+        update_metric(&actor, &context, id, patch, None).await.unwrap();
         let bad = CreateMetric { source: QuerySource::Sql("SELECT nope".into()), ..command };
         create_metric(&actor, &context, bad, None).await.unwrap_err();
         drop(db.uncached_store().begin().await.unwrap());

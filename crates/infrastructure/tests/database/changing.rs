@@ -29,7 +29,7 @@ type Updated = JoinHandle<Result<CompiledMetric, UpdateError>>;
 
 fn update(db: &Database, id: MetricId, patch: Patch) -> Updated {
     let context = context(db);
-    tokio::spawn(async move { update_metric(&Actor::operator(), &context, id, patch).await })
+    tokio::spawn(async move { update_metric(&Actor::operator(), &context, id, patch, None).await })
 }
 
 fn new_sql(sql: String) -> Patch {

@@ -15,6 +15,7 @@ use metricd_core::{
     actor::Actor,
     claim::ClaimName,
     ids::MetricId,
+    metric::Display,
     sql::{Gate, GateExtension},
 };
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
@@ -270,7 +271,9 @@ async fn made(context: &Context, sql: &str) -> MetricId {
         source: QuerySource::Sql(sql.into()),
         name: None,
         description: None,
+        owner: None,
         tags: Vec::new(),
+        display: Display::default(),
         cache_ttl: None,
     };
     create_metric(&Actor::operator(), context, command, None).await.unwrap().executed().unwrap().id

@@ -32,6 +32,7 @@ use metricd_application::{
 use metricd_core::{
     actor::Actor,
     ids::{MetricId, QueryId, RecordId},
+    metric::Display,
     record::RecordValues,
     sql::{BoundValue, Callable, FieldName, TableName, Template},
 };
@@ -404,7 +405,9 @@ impl<'a> Running<'a> {
                 source: QuerySource::Sql("SELECT 0 AS n".into()),
                 name: None,
                 description: None,
+                owner: None,
                 tags: Vec::new(),
+                display: Display::default(),
                 cache_ttl: None,
             };
             let made =
@@ -426,7 +429,8 @@ impl<'a> Running<'a> {
     async fn edit(&self, server: usize, metric: usize, edits: u64) {
         let (id, query) = &self.metrics[metric];
         let patch = Patch { query: Some(sql(metric, query, edits)), ..Patch::default() };
-        update_metric(&Actor::operator(), &self.servers[server].context, *id, patch).await.unwrap();
+        let context = &self.servers[server].context;
+        update_metric(&Actor::operator(), context, *id, patch, None).await.unwrap();
     }
 
     /// Does the step, which leads from `before` to `after`.

@@ -137,7 +137,7 @@ async fn an_issuer_without_fetched_keys_accepts_no_token() {
     let lines = log.lines("Fetching issuer keys failed");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("WARN") && lines[0].contains(OIDC), "{lines:?}");
-    assert!(lines[0].contains("error.sources"), "{lines:?}");
+    assert!(lines[0].contains("Connection refused"), "{lines:?}");
     for part in token.split('.') {
         assert!(!log.holds(part), "a part of the token was logged");
     }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{
     exit::REJECTED,
     output::OutputFormat,
-    parsers::{parse_claim, role_parser},
+    parsers::{parse_claim, refuse_repeated, role_parser},
 };
 use crate::{app, config::Config};
 
@@ -185,6 +185,7 @@ fn summary(policies: &CedarPolicies, format: OutputFormat) -> anyhow::Result<Str
 
 impl CallerArgs {
     fn identity(self, known: &BTreeSet<ClaimName>) -> anyhow::Result<Identity> {
+        refuse_repeated("--claim", self.claims.iter().map(|(name, _)| name.as_str()));
         if let Some((name, _)) = self.claims.iter().find(|(name, _)| !known.contains(name)) {
             bail!("the settings name no claim `{name}`, so that no token has it");
         }

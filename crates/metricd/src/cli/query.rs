@@ -19,7 +19,11 @@ use metricd_core::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{exit::CommandError, output::OutputFormat, parsers::parse_claim};
+use super::{
+    exit::CommandError,
+    output::OutputFormat,
+    parsers::{parse_claim, refuse_repeated},
+};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
@@ -47,6 +51,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    refuse_repeated("--claim", args.claims.iter().map(|(name, _)| name.as_str()));
     let window = WindowRequest {
         start_date: args.start_date,
         end_date: args.end_date,

@@ -7,7 +7,7 @@ use metricd_core::actor::Role;
 use metricd_infrastructure::auth::{DevelopmentIssuer, TokenRequest};
 use serde_json::{Map, Value};
 
-use super::parsers::role_parser;
+use super::parsers::{refuse_repeated, role_parser};
 use crate::{app, config::Config};
 
 #[derive(Debug, clap::Args)]
@@ -41,6 +41,7 @@ fn parse_claim(text: &str) -> Result<(String, Value), String> {
 }
 
 pub(crate) fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    refuse_repeated("--claim", args.claims.iter().map(|(name, _)| name.as_str()));
     if !config.auth.issuers.is_empty() {
         bail!("token issuing is disabled: an issuer is configured, and tokens come from there");
     }

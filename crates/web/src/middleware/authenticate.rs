@@ -30,7 +30,7 @@ use tower::{Layer, Service};
 use tracing::{info, warn};
 
 use super::rate::{RateLimit, RateLimitKey};
-use crate::problem::Problem;
+use crate::{problem::Problem, quota::QuotaLeft};
 
 /// Verifies callers and limits their rates.
 pub(crate) struct Authenticator {
@@ -82,9 +82,13 @@ where
         Box::pin(async move {
             let call = request.extensions_mut().remove::<Call>().unwrap_or_default();
             match authenticator.authenticate(request.headers(), call).await {
-                Ok(actor) => {
+                Ok((actor, left)) => {
                     request.extensions_mut().insert(actor);
-                    inner.call(request).await
+                    let mut response = inner.call(request).await?;
+                    if let Some(left) = left {
+                        response.headers_mut().extend(left.fields());
+                    }
+                    Ok(response)
                 }
                 Err(problem) => Ok(problem.into_response()),
             }
@@ -93,8 +97,12 @@ where
 }
 
 impl Authenticator {
-    /// Returns the caller, or the response to a client that is refused.
-    async fn authenticate(&self, headers: &HeaderMap, call: Call) -> Result<Actor, Problem> {
+    /// Returns the caller and what is left of its quota, or the response to a client that is refused.
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        call: Call,
+    ) -> Result<(Actor, Option<QuotaLeft>), Problem> {
         let verified = match bearer(headers) {
             Ok(token) => self.verifier.verify(token).await.map_err(AuthenticationError::Token),
             Err(error) => Err(error),
@@ -102,8 +110,9 @@ impl Authenticator {
         match verified {
             Ok(identity) => {
                 tracing::Span::current().record("actor", identity.subject.as_str());
-                self.rate.check(RateLimitKey::Caller(&identity)).map_err(Problem::too_many)?;
-                Ok(verified_caller(identity, call))
+                let left = self.rate.check(RateLimitKey::Caller(&identity));
+                let left = left.map_err(Problem::too_many)?;
+                Ok((verified_caller(identity, call), left))
             }
             Err(error) => Err(Box::pin(self.refuse(error, call)).await),
         }
@@ -112,19 +121,24 @@ impl Authenticator {
     async fn refuse(&self, error: AuthenticationError, call: Call) -> Problem {
         // Guessing is limited by address, which does not limit callers with valid tokens behind it.
         if let Some(address) = call.address
-            && let Err(wait) = self.rate.check(RateLimitKey::Address(address))
+            && let Err(exceeded) = self.rate.check(RateLimitKey::Address(address))
         {
-            return Problem::too_many(wait);
+            return Problem::too_many(exceeded);
         }
         let (reason, problem) = match error {
             AuthenticationError::Token(TokenError::Scope { identity, required }) => {
                 tracing::Span::current().record("actor", identity.subject.as_str());
-                if let Err(wait) = self.rate.check(RateLimitKey::Caller(&identity)) {
-                    return Problem::too_many(wait);
-                }
+                let left = match self.rate.check(RateLimitKey::Caller(&identity)) {
+                    Ok(left) => left,
+                    Err(exceeded) => return Problem::too_many(exceeded),
+                };
                 let actor = verified_caller(identity, call);
                 deny(&actor, &self.context, AuditedAction::Enter, AuditedObject::Catalog).await;
-                return Problem::lacks_scope(&required);
+                let problem = Problem::lacks_scope(&required);
+                return match left {
+                    Some(left) => problem.with_quota(left),
+                    None => problem,
+                };
             }
             AuthenticationError::Token(TokenError::Unavailable(failure)) => {
                 warn!(error = error_chain(failure.as_ref()), "Token keys unavailable");

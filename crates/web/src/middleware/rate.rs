@@ -10,19 +10,34 @@ use std::{
 };
 
 use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
+    middleware::{StateInformationMiddleware, StateSnapshot},
+    state::keyed::DefaultKeyedStateStore,
 };
 use metricd_core::actor::Identity;
+
+use crate::quota::{QuotaExceeded, QuotaLeft, QuotaPolicy};
 
 /// Idle entries are removed once per this many requests.
 const SWEEP_EVERY: u32 = 4_096;
 
 /// A token bucket for each caller and address.
 pub(crate) struct RateLimit {
-    limiter: Option<DefaultKeyedRateLimiter<BucketKey>>,
+    limiter: Option<Limiter>,
     clock: DefaultClock,
     requests: AtomicU32,
+}
+
+struct Limiter {
+    buckets: RateLimiter<
+        BucketKey,
+        DefaultKeyedStateStore<BucketKey>,
+        DefaultClock,
+        StateInformationMiddleware,
+    >,
+    of_callers: QuotaPolicy,
+    of_addresses: QuotaPolicy,
 }
 
 /// What a request is counted against.
@@ -40,27 +55,47 @@ enum BucketKey {
 impl RateLimit {
     /// Limits the average rate per second and the burst; no rate means no limit.
     pub(crate) fn new(per_second: Option<NonZeroU32>, burst: NonZeroU32) -> Self {
-        let quota = per_second.map(|rate| Quota::per_second(rate).allow_burst(burst));
-        Self {
-            limiter: quota.map(RateLimiter::keyed),
-            clock: DefaultClock::default(),
-            requests: AtomicU32::new(0),
-        }
+        let limiter = per_second.map(|rate| {
+            let quota = Quota::per_second(rate).allow_burst(burst);
+            let buckets = RateLimiter::keyed(quota);
+            Limiter {
+                buckets: buckets.with_middleware(),
+                of_callers: QuotaPolicy::new("caller", rate, burst),
+                of_addresses: QuotaPolicy::new("address", rate, burst),
+            }
+        });
+        Self { limiter, clock: DefaultClock::default(), requests: AtomicU32::new(0) }
     }
 
-    /// Counts a request, or returns the time to wait before the next one.
-    pub(crate) fn check(&self, key: RateLimitKey<'_>) -> Result<(), Duration> {
-        let Some(limiter) = &self.limiter else {
-            return Ok(());
+    /// Counts a request, and returns what is left; none where there is no limit.
+    pub(crate) fn check(&self, key: RateLimitKey<'_>) -> Result<Option<QuotaLeft>, QuotaExceeded> {
+        let Some(Limiter { buckets, of_callers, of_addresses }) = &self.limiter else {
+            return Ok(None);
         };
         if self.requests.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            limiter.retain_recent();
-            limiter.shrink_to_fit();
+            buckets.retain_recent();
+            buckets.shrink_to_fit();
         }
-        limiter
-            .check_key(&key.into())
-            .map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+        let policy = match key {
+            RateLimitKey::Caller(_) => of_callers,
+            RateLimitKey::Address(_) => of_addresses,
+        };
+        match buckets.check_key(&key.into()) {
+            Ok(state) => {
+                Ok(Some(policy.left(state.remaining_burst_capacity(), until_whole(&state))))
+            }
+            Err(not_until) => {
+                let wait = not_until.wait_time_from(self.clock.now());
+                Err(QuotaExceeded(policy.left(0, wait)))
+            }
+        }
     }
+}
+
+fn until_whole(state: &StateSnapshot) -> Duration {
+    let quota = state.quota();
+    let spent = quota.burst_size().get().saturating_sub(state.remaining_burst_capacity());
+    quota.replenish_interval() * spent
 }
 
 impl From<RateLimitKey<'_>> for BucketKey {
@@ -110,11 +145,13 @@ mod tests {
     fn a_caller_has_one_limit_whatever_else_the_token_claims() {
         let limit = limit(2);
         let ann = ["a", "b", "c"].map(|scope| identity("ann", scope));
-        assert_eq!(limit.check(RateLimitKey::Caller(&ann[0])), Ok(()));
-        assert_eq!(limit.check(RateLimitKey::Caller(&ann[1])), Ok(()));
-        let wait = limit.check(RateLimitKey::Caller(&ann[2])).unwrap_err();
+        let check = |identity| limit.check(RateLimitKey::Caller(identity));
+        let requests = |left: Option<QuotaLeft>| left.unwrap().requests;
+        assert_eq!(check(&ann[0]).map(requests), Ok(1));
+        assert_eq!(check(&ann[1]).map(requests), Ok(0));
+        let wait = check(&ann[2]).unwrap_err().0.reset_after;
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
-        assert_eq!(limit.check(RateLimitKey::Caller(&identity("bob", "a"))), Ok(()));
+        assert_eq!(check(&identity("bob", "a")).map(requests), Ok(1));
     }
 
     #[test]
@@ -127,6 +164,20 @@ mod tests {
         assert!(check("2001:db8:0:2::1"));
         assert!(check("192.0.2.1"));
         assert!(check("192.0.2.2"));
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_the_fields_of_the_draft() {
+        let limit = RateLimit::new(NonZeroU32::new(2), NonZeroU32::new(5).unwrap());
+        let ann = identity("ann", "a");
+        let fields = || {
+            let left = limit.check(RateLimitKey::Caller(&ann)).unwrap().unwrap();
+            left.fields().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        };
+        let policy = "ratelimit-policy: \"caller\";q=5;w=3";
+        assert_eq!(fields(), ["ratelimit: \"caller\";r=4;t=1", policy]);
+        fields();
+        assert_eq!(fields(), ["ratelimit: \"caller\";r=2;t=2", policy]);
     }
 
     #[test]

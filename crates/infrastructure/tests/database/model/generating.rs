@@ -19,7 +19,7 @@ use metricd_application::{
 use metricd_core::{
     actor::{Action, Actor, Call, Identity, Object, Role},
     claim::Claims,
-    metric::{CompiledMetric, Tag},
+    metric::{CompiledMetric, Display, Tag},
     schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
 };
@@ -105,7 +105,9 @@ async fn create_as(caller: &Actor, context: &Context) -> Result<Created, CreateE
         source: QuerySource::Prompt { text: PROMPT.into(), strict: false },
         name: None,
         description: None,
+        owner: None,
         tags: Vec::new(),
+        display: Display::default(),
         cache_ttl: None,
     };
     create_metric(caller, context, command, None).await.map(|done| done.executed().unwrap())

@@ -15,15 +15,17 @@ use metricd_core::{
     ids::MetricId,
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::schema::Object};
 use uuid::Uuid;
 
 use crate::{
+    caller::Caller,
     check::Checked,
-    extract::{Caller, QueryParams},
+    extract::QueryParams,
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
     validation::{ValidationError, ValidationErrors},
+    wire::word_schema,
 };
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -50,8 +52,7 @@ pub(crate) struct AuditEventBody {
     subject: String,
     /// Who vouches for the caller.
     issuer: String,
-    /// What was done or tried.
-    #[schema(example = "edit")]
+    #[schema(schema_with = action_schema)]
     action: &'static str,
     object: AuditedObjectBody,
     /// The object's version afterwards: of its layouts for `arrange`, else of its query.
@@ -59,8 +60,7 @@ pub(crate) struct AuditEventBody {
     /// The machine that asked.
     address: Option<String>,
     request_id: Option<String>,
-    /// `done` or `denied`.
-    #[schema(example = "done")]
+    #[schema(schema_with = outcome_schema)]
     outcome: &'static str,
 }
 
@@ -68,10 +68,27 @@ pub(crate) struct AuditEventBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditedObject)]
 pub(crate) struct AuditedObjectBody {
-    /// `catalog`, `metric` or `table`.
+    #[schema(schema_with = kind_schema)]
     kind: &'static str,
     /// Which metric or table.
     id: Option<String>,
+}
+
+/// The schema of an [`AuditedAction`].
+pub(crate) fn action_schema() -> Object {
+    let words = Action::ALL.iter().map(|action| action.as_str());
+    let words = words.chain([AuditedAction::Enter.as_str()]);
+    word_schema(words, "What was done or tried.")
+}
+
+/// The schema of an [`AuditOutcome`].
+pub(crate) fn outcome_schema() -> Object {
+    let words = [AuditOutcome::Done, AuditOutcome::Denied].map(AuditOutcome::as_str);
+    word_schema(words, "How it ended.")
+}
+
+fn kind_schema() -> Object {
+    word_schema(["catalog", "metric", "table"], "What kind of object it is.")
 }
 
 impl From<AuditedObject> for AuditedObjectBody {
@@ -117,13 +134,13 @@ impl From<AuditPage> for AuditPageBody {
     get, path = "/audit", operation_id = "list_audit_events", tag = "audit",
     params(
         ("limit" = Option<u32>, Query, description = "The most events of a page, 100 by default", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-        ("subject" = Option<String>, Query, description = "Only events of this caller"),
-        ("action" = Option<String>, Query, description = "Only this action", example = "edit"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,18}$", description = "The `next_cursor` of the page before"),
+        ("subject" = Option<String>, Query, min_length = 1, max_length = 500, pattern = r"^[^\u0000]*$", description = "Only events of this caller"),
+        ("action" = Option<String>, Query, description = "Only this action"),
         ("metric_id" = Option<Uuid>, Query, description = "Only events of this metric"),
         ("table" = Option<String>, Query, description = "Only events of this table, named with its schema; not together with `metric_id`"),
         ("outcome" = Option<String>, Query, description = "Only `done` or only `denied`"),
-        ("request_id" = Option<String>, Query, description = "Only events of this request"),
+        ("request_id" = Option<String>, Query, min_length = 1, max_length = 500, pattern = r"^[^\u0000]*$", description = "Only events of this request"),
         ("since" = Option<DateTime<Utc>>, Query, description = "Only events at or after this instant"),
         ("until" = Option<DateTime<Utc>>, Query, description = "Only events before this instant"),
     ),
@@ -133,12 +150,12 @@ impl From<AuditPage> for AuditPageBody {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     query: QueryParams,
 ) -> Result<Json<AuditPageBody>, Problem> {
-    let filter = read(&query).accept(&actor, &context, Action::Audit).await?;
-    let page = list_audit(&actor, &context, filter).await?;
+    let filter = read(&query).accept(&caller, &context, Action::Audit).await?;
+    let page = list_audit(&caller.actor, &context, filter).await?;
     Ok(Json(page.into()))
 }
 

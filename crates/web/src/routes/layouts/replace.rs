@@ -7,68 +7,55 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, header},
 };
-use metricd_application::{context::Context, metrics::replace_layouts};
+use metricd_application::{
+    context::Context,
+    metrics::{ExpectedState, replace_layouts},
+};
 use metricd_core::actor::Action;
 
 use crate::{
-    check::Checked,
-    extract::{Caller, JsonBody, MetricPath},
+    caller::Caller,
+    extract::{JsonBody, MetricPath},
     failures::{Forbidden, Invalid, Locked, MetricNotFound, NotJson, Stale, TooLarge, Unavailable},
+    preconditions::Precondition,
     problem::Problem,
-    validation::ValidationError,
-    wire::{LayoutItemBody, LayoutItemInput, MetricBody},
+    wire::{LayoutItemInput, MetricBody},
 };
 
 /// Move a metric's tiles
 ///
-/// Send the metric's `layout_version` as `If-Match: "3"`, and no concurrent change is overwritten:
-/// 412 says that the layouts were modified meanwhile. The rows of the metric stay cached.
+/// Send the metric's `layout_version` as `If-Match: "3"`, or the `ETag` that the metric was read with, and no
+/// concurrent change is overwritten: 412 says that the layouts were modified meanwhile. The rows of the metric stay cached.
 #[utoipa::path(
     put, path = "/metrics/{id}/layouts", operation_id = "replace_metric_layouts", tag = "metrics",
     params(
         ("id" = Uuid, Path, description = "The metric"),
-        ("If-Match" = Option<String>, Header, description = "The layout version that the caller knows, in quotes"),
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The layout version that the caller knows, in quotes, or the `ETag` of `get_metrics`"),
     ),
-    request_body = Vec<LayoutItemBody>,
+    request_body = Vec<LayoutItemInput>,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody, headers(("ETag" = String, description = "The new layout version"))),
         Forbidden, MetricNotFound, Locked, Stale, TooLarge, NotJson, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Vec<LayoutItemInput>>,
 ) -> Result<([(HeaderName, String); 1], Json<MetricBody>), Problem> {
-    let ((id, layouts), expected) = id
+    let ((id, layouts), precondition) = id
         .and(body)
-        .and(expected_version(&headers))
-        .accept(&actor, &context, Action::Arrange)
+        .and(Precondition::of(&headers))
+        .accept(&caller, &context, Action::Arrange)
         .await?;
     let layouts = layouts.into_iter().map(Into::into).collect();
-    let metric = replace_layouts(&actor, &context, id, layouts, expected).await?;
+    let expected = precondition.as_ref().map(Precondition::expected_layouts);
+    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let metric = replace_layouts(&caller.actor, &context, id, layouts, expected).await?;
     let etag = [(header::ETAG, format!("\"{}\"", metric.layout_version))];
     Ok((etag, Json((&metric).into())))
-}
-
-/// Returns the version in `If-Match`; none if the header is missing or `*`.
-fn expected_version(headers: &HeaderMap) -> Checked<Option<i64>> {
-    let Some(value) = headers.get(header::IF_MATCH) else {
-        return Ok(None).into();
-    };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None).into();
-    }
-    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let version = quoted.and_then(|text| text.parse().ok());
-    let read = version.map(Some).ok_or_else(|| {
-        let msg = "must be the metric's layout version in quotes, such as \"3\"";
-        ValidationError::at(&["header", "if-match"], "value_error", msg).into()
-    });
-    read.into()
 }
 
 #[cfg(test)]
@@ -76,7 +63,7 @@ pub(crate) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::test_support::{TestApp, auth_tests, metric, put};
+    use crate::test_support::{TestApp, auth_tests, get, metric, put};
 
     fn tile(width: i32) -> Value {
         json!([{"breakpoint": "lg", "x": 0, "y": 0, "w": width, "h": 8}])
@@ -96,6 +83,10 @@ pub(crate) mod tests {
         assert_eq!(first.json()["layouts"][0]["w"], 6);
         assert_eq!(app.send(request(7, "\"1\"")).await.status, 412);
         assert_eq!(app.send(request(7, "*")).await.header(header::ETAG), "\"3\"");
+        let tag = app.send(get(metric(""))).await.header(header::ETAG).to_owned();
+        assert_eq!(app.send(request(8, &tag)).await.status, 200);
+        assert_eq!(app.send(request(9, &tag)).await.status, 412);
+        assert_eq!(app.send(request(9, "\"2\", \"4\"")).await.status, 200);
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use metricd_application::{context::Context, metrics::approve_metric};
 use metricd_core::actor::Action;
 
 use crate::{
+    caller::Caller,
     check::Checked,
-    extract::{Caller, MetricPath, QueryParams},
+    extract::{MetricPath, QueryParams},
     failures::{Forbidden, Invalid, MetricNotFound, Moved, Unavailable},
     problem::Problem,
     validation::ValidationErrors,
@@ -22,7 +23,7 @@ use crate::{
     post, path = "/metrics/{id}/approve", operation_id = "approve_metric", tag = "metrics",
     params(
         ("id" = Uuid, Path, description = "The metric"),
-        ("query_version" = Option<i64>, Query, description = "The version of the query that was looked at; if it has another by now, nothing is approved"),
+        ("query_version" = Option<i64>, Query, minimum = 1, description = "The version of the query that was looked at; if it has another by now, nothing is approved"),
     ),
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
@@ -30,13 +31,13 @@ use crate::{
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, version) = id.and(version(&query)).accept(&actor, &context, Action::Approve).await?;
-    let metric = approve_metric(&actor, &context, id, version).await?;
+    let (id, version) = id.and(version(&query)).accept(&caller, &context, Action::Approve).await?;
+    let metric = approve_metric(&caller.actor, &context, id, version).await?;
     Ok(Json((&metric).into()))
 }
 

@@ -14,34 +14,37 @@ use metricd_application::{
     generation::Generation,
     idempotency::{Outcome, Replayable},
     metrics::{CreateMetric, Created, QuerySource, create_metric},
-    ports::StoredResponse,
+    ports::{GenerationSource, StoredResponse},
 };
 use metricd_core::{
     actor::Action,
     metric::{CacheTtl, MetricName, Tag},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::schema::Object};
 use uuid::Uuid;
 
 use crate::{
-    extract::Caller,
+    caller::Caller,
+    extract::JsonInput,
     failures::MakesMetric,
     idempotency::{IdempotentBody, replay},
     problem::Problem,
     validation::{InvalidValue, ValidationError, ValidationErrors},
-    wire::{LayoutItemBody, LayoutItemInput, NoteBody, cache_ttl, name, optional, prose, tags},
+    wire::{
+        DisplayInput, LayoutItemInput, NoteBody, READ_ONLY, cache_ttl, name, optional, prose, tags,
+        word_schema,
+    },
 };
 
 /// The metric to make: from a sentence (`query_generation_prompt`) or from SQL (`query`), one of
 /// the two.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = ValidationErrors, validate = one_source -> ValidationErrors)]
+#[deserr(error = ValidationErrors, validate = one_source -> ValidationErrors, deny_unknown_fields)]
 pub(crate) struct NewMetric {
     /// Whether it may be changed later.
     is_editable: bool,
     /// Its places on the dashboard.
-    #[schema(value_type = Vec<LayoutItemBody>)]
     layouts: Vec<LayoutItemInput>,
     /// What the metric should show, as a sentence.
     #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
@@ -61,14 +64,25 @@ pub(crate) struct NewMetric {
     #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
     #[schema(min_length = 1, max_length = 2000)]
     description: Option<String>,
+    /// Who answers for it; by default the caller.
+    #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
+    #[schema(min_length = 1, max_length = 2000)]
+    owner: Option<String>,
     #[deserr(default, try_from(Option<Vec<String>>) = optional_tags -> InvalidValue)]
     #[schema(value_type = Option<Vec<String>>)]
     tags: Option<Vec<Tag>>,
+    /// How the dashboard draws it.
+    #[deserr(default)]
+    display: Option<DisplayInput>,
     /// How many seconds its answers are used again, 0 for not at all; by default as long as the
     /// server's setting says.
     #[deserr(default, try_from(Option<i64>) = optional_cache_ttl -> InvalidValue)]
     #[schema(value_type = Option<u32>, maximum = 604_800)]
     cache_ttl_seconds: Option<CacheTtl>,
+}
+
+impl JsonInput for NewMetric {
+    const IGNORED: &'static [&'static [&'static str]] = &[READ_ONLY];
 }
 
 pub(super) fn optional_prose(text: Option<String>) -> Result<Option<String>, InvalidValue> {
@@ -135,7 +149,9 @@ impl From<NewMetric> for CreateMetric {
             source: source(body.query_generation_prompt, body.query, body.strict),
             name: body.name,
             description: body.description,
+            owner: body.owner,
             tags: body.tags.unwrap_or_default(),
+            display: body.display.map(Into::into).unwrap_or_default(),
             cache_ttl: body.cache_ttl_seconds,
         }
     }
@@ -158,8 +174,7 @@ pub(crate) struct CreatedMetric {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Generation)]
 pub(crate) struct GenerationBody {
-    /// Its source: a `model`, metricd's own `offline` grammar, or the `fallback` to raw records.
-    #[schema(example = "offline")]
+    #[schema(schema_with = source_schema)]
     source: &'static str,
     /// Whether the sentence was understood in terms of the tables and columns.
     grounded: bool,
@@ -169,6 +184,13 @@ pub(crate) struct GenerationBody {
     sql: Option<String>,
     /// How many suggestions were looked at, the one that was taken included.
     attempts: u32,
+}
+
+fn source_schema() -> Object {
+    let words = GenerationSource::ALL.map(GenerationSource::as_str);
+    let description =
+        "A `model`, metricd's own `offline` grammar, or the `fallback` to raw records.";
+    word_schema(words, description)
 }
 
 impl GenerationBody {
@@ -208,7 +230,7 @@ fn stored_response(created: &Created) -> StoredResponse {
 /// approved, the metric cannot be read until it is.
 #[utoipa::path(
     post, path = "/metrics", operation_id = "create_metrics_configuration", tag = "metrics",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request: sent again within a day, it makes no second metric and has the same answer")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "The caller's name for this request: sent again within a day, it makes no second metric and has the same answer")),
     request_body = NewMetric,
     responses(
         (status = 201, description = "Made", body = CreatedMetric, headers(("Location" = String, description = "The metric"))),
@@ -216,14 +238,14 @@ fn stored_response(created: &Created) -> StoredResponse {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     IdempotentBody { request, body }: IdempotentBody<NewMetric>,
 ) -> Result<Response, Problem> {
-    let (body, request) = body.and(request).accept(&actor, &context, Action::Create).await?;
+    let (body, request) = body.and(request).accept(&caller, &context, Action::Create).await?;
     let replayable =
         request.as_ref().map(|request| Replayable { request, response: &stored_response });
-    let created = match create_metric(&actor, &context, body.into(), replayable).await? {
+    let created = match create_metric(&caller.actor, &context, body.into(), replayable).await? {
         Outcome::Executed(created) => created,
         Outcome::Replayed(response) => return Ok(replay(response)),
     };
@@ -239,7 +261,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         idempotency::{IDEMPOTENCY_KEY, REPLAYED},
-        test_support::{SQL, TestApp, assert_uuid, auth_tests, post},
+        test_support::{SQL, TestApp, assert_uuid, auth_tests, get, metric, post},
     };
 
     fn with_sql(sql: &str) -> Value {
@@ -259,6 +281,27 @@ pub(crate) mod tests {
         let path = format!("/metrics/{}", body["id"].as_str().unwrap());
         assert_eq!(response.header(header::LOCATION), path);
         assert_eq!(app.database.writes(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_of_a_metric_makes_another_one() {
+        let app = TestApp::new();
+        let mut copy = app.send(get(metric(""))).await.json();
+        copy["query"] = SQL.into();
+        copy["owner"] = "bob".into();
+        copy["display"] = json!({"chart": "bar", "unit": "€"});
+        copy["layouts"] =
+            json!([{"breakpoint": "lg", "x": 0, "y": 0, "w": 6, "h": 8, "i": "a", "moved": true}]);
+        assert_eq!(app.send(post("/metrics/preview").json(&copy)).await.status, 200);
+        let made = app.send(post("/metrics").json(&copy)).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let made = app.send(get(made.header(header::LOCATION))).await.json();
+        assert_eq!((&made["name"], &made["owner"]), (&json!("Orders"), &json!("bob")));
+        assert_eq!(made["display"], copy["display"]);
+        copy["title"] = "Orders".into();
+        assert_eq!(app.send(post("/metrics").json(&copy)).await.errors(), ["body.title: unknown"]);
+        let preview = app.send(post("/metrics/preview").json(&copy)).await;
+        assert_eq!(preview.errors(), ["body.title: unknown"]);
     }
 
     #[tokio::test]

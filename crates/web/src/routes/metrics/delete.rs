@@ -7,7 +7,8 @@ use metricd_application::{context::Context, metrics::delete_metric};
 use metricd_core::actor::Action;
 
 use crate::{
-    extract::{Caller, MetricPath},
+    caller::Caller,
+    extract::MetricPath,
     failures::{Forbidden, Invalid, Locked, MetricNotFound, Unavailable},
     problem::Problem,
 };
@@ -24,11 +25,12 @@ use crate::{
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
 ) -> Result<StatusCode, Problem> {
-    delete_metric(&actor, &context, id.accept(&actor, &context, Action::Delete).await?).await?;
+    delete_metric(&caller.actor, &context, id.accept(&caller, &context, Action::Delete).await?)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,21 +13,21 @@ use utoipa::ToSchema;
 
 use crate::{
     answer::{self, AnswerHead, AnswerTail},
+    caller::Caller,
     export,
-    extract::{Caller, Headers, MetricPath, QueryParams},
+    extract::{Headers, MetricPath, QueryParams},
     failures::AnswersMetric,
     negotiation::{max_age, prefers_csv},
     problem::Problem,
+    wire::rows_schema,
 };
 
-/// A metric's answer for a window, as the document describes it; [`answer`] writes it.
+/// A metric's answer for a window.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MetricAnswer {
     #[serde(flatten)]
     head: AnswerHead,
-    /// The rows of the metric's query, one object each, as PostgreSQL wrote them: numbers are
-    /// exact, digit for digit.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = rows_schema)]
     records: (),
     #[serde(flatten)]
     tail: AnswerTail,
@@ -53,7 +53,6 @@ pub(crate) struct MetricAnswer {
         ("end_date" = Option<NaiveDate>, Query, description = "Last day, inclusive; by default the author's, else today", example = "2025-06-30"),
         ("day_range" = Option<u32>, Query, description = "Days back from today, which is inclusive; by default the author's, else 30", maximum = 36500),
         ("timezone" = Option<String>, Query, description = "IANA time zone that decides which day is today; UTC by default", example = "Europe/Berlin"),
-        ("Accept" = Option<String>, Header, description = "`text/csv` for all rows as CSV; JSON unless CSV is preferred", example = "text/csv"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the caller has: 304 if it is still the same"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache` asks for a new answer, `max-age` in seconds for one that is no older", example = "max-age=60"),
     ),
@@ -62,7 +61,7 @@ pub(crate) struct MetricAnswer {
             (MetricAnswer = "application/json"),
             (String = "text/csv", example = "day,total\r\n2025-06-03,12.50\r\n"),
         ), headers(
-            ("ETag" = String, description = "Names what is answered, `as_of` left out"),
+            ("ETag" = String, description = "Names what is answered, `as_of` left out; sent back as `If-Match` of a change, it names the metric without its rows"),
             ("Age" = u64, description = "How many seconds ago the records were read"),
             ("Cache-Status" = String, description = "Where the answer comes from (RFC 9211): `metricd; hit; ttl=…`, or `metricd; fwd=…` and why"),
             ("Content-Disposition" = String, description = "Of CSV: the file that it is stored as"),
@@ -73,20 +72,20 @@ pub(crate) struct MetricAnswer {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
     Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let (id, parameters) =
-        id.and(query.parameters()).accept(&actor, &context, Action::Read).await?;
+        id.and(query.parameters()).accept(&caller, &context, Action::Read).await?;
     if prefers_csv(&headers) {
-        let export = Box::pin(export_metric(&actor, &context, id, parameters)).await?;
+        let export = Box::pin(export_metric(&caller.actor, &context, id, parameters)).await?;
         return Ok(export::respond(export));
     }
     let request = AnswerRequest { parameters, max_age: max_age(&headers) };
-    let answer = get_metric(&actor, &context, id, &request).await?;
+    let answer = get_metric(&caller.actor, &context, id, &request).await?;
     Ok(answer::respond(&context, answer, &headers).await)
 }
 

@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    caller::Caller,
     check::Checked,
-    extract::{Caller, QueryParams},
+    extract::QueryParams,
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
     validation::ValidationErrors,
@@ -47,8 +48,8 @@ impl MetricPage {
     get, path = "/metrics", operation_id = "list_metrics", tag = "metrics",
     params(
         ("limit" = Option<u32>, Query, description = "The most metrics of a page, 50 by default", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-        ("q" = Option<String>, Query, description = "Only metrics whose name, description or tags contain this text"),
+        ("cursor" = Option<Uuid>, Query, description = "The `next_cursor` of the page before"),
+        ("q" = Option<String>, Query, max_length = 200, pattern = r"^[^\u0000]*$", description = "Only metrics whose name, description or tags contain this text"),
     ),
     responses(
         (status = 200, description = "A page", body = MetricPage),
@@ -56,12 +57,12 @@ impl MetricPage {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     query: QueryParams,
 ) -> Result<Json<MetricPage>, Problem> {
-    let request = read(&query).accept(&actor, &context, Action::Read).await?;
-    let page = list_metrics(&actor, &context, request).await?;
+    let request = read(&query).accept(&caller, &context, Action::Read).await?;
+    let page = list_metrics(&caller.actor, &context, request).await?;
     Ok(Json(MetricPage::new(&page, &context.health)))
 }
 

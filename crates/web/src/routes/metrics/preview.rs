@@ -16,16 +16,17 @@ use utoipa::ToSchema;
 use super::create::{GenerationBody, either, optional_prose, source};
 use crate::{
     answer::ParamsBody,
-    extract::{Caller, JsonBody},
+    caller::Caller,
+    extract::{JsonBody, JsonInput},
     failures::PreviewsMetric,
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
-    wire::{ColumnBody, NoteBody},
+    wire::{ColumnBody, NoteBody, READ_ONLY, rows_schema},
 };
 
 /// What to try: a sentence (`query_generation_prompt`) or SQL (`query`), one of the two.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = ValidationErrors, validate = one_source -> ValidationErrors)]
+#[deserr(error = ValidationErrors, validate = one_source -> ValidationErrors, deny_unknown_fields)]
 pub(crate) struct PreviewRequest {
     /// What the metric should show, as a sentence.
     #[deserr(default, try_from(Option<String>) = optional_prose -> InvalidValue)]
@@ -37,6 +38,23 @@ pub(crate) struct PreviewRequest {
     /// The metric's SQL.
     #[deserr(default)]
     query: Option<String>,
+}
+
+impl JsonInput for PreviewRequest {
+    // The same body can be tried and then sent to `POST /metrics`.
+    const IGNORED: &'static [&'static [&'static str]] = &[
+        READ_ONLY,
+        &[
+            "name",
+            "description",
+            "owner",
+            "tags",
+            "display",
+            "cache_ttl_seconds",
+            "is_editable",
+            "layouts",
+        ],
+    ];
 }
 
 fn one_source(
@@ -56,10 +74,9 @@ pub(crate) struct PreviewBody {
     generation: Option<GenerationBody>,
     /// The columns of the records.
     columns: Vec<ColumnBody>,
-    /// The first rows, 20 at most.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = rows_schema)]
     records: Box<RawValue>,
-    /// Whether there are more.
+    /// Whether there are more than these, 20 at most.
     truncated: bool,
     /// What the query was run with: the defaults of its window.
     params: ParamsBody,
@@ -96,13 +113,13 @@ impl TryFrom<Preview> for PreviewBody {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     JsonBody(body): JsonBody<PreviewRequest>,
 ) -> Result<Json<PreviewBody>, Problem> {
-    let body = body.accept(&actor, &context, Action::Create).await?;
+    let body = body.accept(&caller, &context, Action::Create).await?;
     let source = source(body.query_generation_prompt, body.query, body.strict);
-    let preview = preview_metric(&actor, &context, source).await?;
+    let preview = preview_metric(&caller.actor, &context, source).await?;
     PreviewBody::try_from(preview).map(Json).map_err(Problem::internal)
 }
 

@@ -9,7 +9,8 @@ use metricd_core::actor::Action;
 use utoipa::ToSchema;
 
 use crate::{
-    extract::{Caller, JsonBody, MetricPath},
+    caller::Caller,
+    extract::{JsonBody, JsonInput, MetricPath},
     failures::RollsBack,
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
@@ -18,13 +19,15 @@ use crate::{
 
 /// Where to go back to.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = ValidationErrors)]
+#[deserr(error = ValidationErrors, deny_unknown_fields)]
 pub(crate) struct Rollback {
     /// A version that the query had.
     #[deserr(try_from(i64) = at_least_one -> InvalidValue)]
     #[schema(minimum = 1, example = 1)]
     version: i64,
 }
+
+impl JsonInput for Rollback {}
 
 fn at_least_one(version: i64) -> Result<i64, InvalidValue> {
     if version >= 1 {
@@ -48,13 +51,13 @@ fn at_least_one(version: i64) -> Result<i64, InvalidValue> {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     JsonBody(body): JsonBody<Rollback>,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, rollback) = id.and(body).accept(&actor, &context, Action::Edit).await?;
-    let compiled = rollback_metric(&actor, &context, id, rollback.version).await?;
+    let (id, rollback) = id.and(body).accept(&caller, &context, Action::Edit).await?;
+    let compiled = rollback_metric(&caller.actor, &context, id, rollback.version).await?;
     Ok(Json((&compiled.metric).into()))
 }
 

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, header},
+};
 use deserr::Deserr;
 use metricd_application::{
     context::Context,
-    metrics::{Patch, update_metric},
+    metrics::{ExpectedState, Patch, update_metric},
 };
 use metricd_core::{
     actor::Action,
@@ -16,20 +20,24 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    extract::{Caller, JsonBody, MetricPath},
-    failures::ChangesSql,
+    caller::Caller,
+    extract::{JsonBody, JsonInput, MetricPath},
+    failures::{ChangesSql, StaleMetric},
+    preconditions::{Precondition, revision},
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
-    wire::{DisplayBody, MetricBody, NoteBody, PatchField, cache_ttl, name, optional, prose, tags},
+    wire::{
+        DisplayInput, MetricBody, NoteBody, PatchField, READ_ONLY, cache_ttl, name, optional, prose, tags,
+    },
 };
 
 /// What to change. A field that is left out stays as it is; `null` removes a description, an
 /// owner or a time of its own in the cache.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = ValidationErrors)]
+#[deserr(error = ValidationErrors, deny_unknown_fields)]
 pub(crate) struct MetricPatch {
     #[deserr(default, try_from(PatchField<String>) = changed_name -> InvalidValue)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
     name: Option<MetricName>,
     #[deserr(default, try_from(PatchField<Option<String>>) = changed_prose -> InvalidValue)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 2000)]
@@ -39,14 +47,14 @@ pub(crate) struct MetricPatch {
     owner: PatchField<Option<String>>,
     /// New SQL. It also changes every other metric that the same query answers.
     #[deserr(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String, required = false)]
     query: PatchField<String>,
     #[deserr(default, try_from(PatchField<Vec<String>>) = changed_tags -> InvalidValue)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Vec<String>, required = false)]
     tags: Option<Vec<Tag>>,
     #[deserr(default)]
-    #[schema(value_type = Option<DisplayBody>)]
-    display: PatchField<DisplayBody>,
+    #[schema(value_type = DisplayInput, required = false)]
+    display: PatchField<DisplayInput>,
     /// How many seconds its answers are used again, 0 for not at all; `null` for as long as the server's
     /// setting says.
     #[deserr(default, try_from(PatchField<Option<i64>>) = changed_cache_ttl -> InvalidValue)]
@@ -54,8 +62,13 @@ pub(crate) struct MetricPatch {
     cache_ttl_seconds: PatchField<Option<CacheTtl>>,
     /// `false` locks the metric; `true` unlocks it, which needs a right of its own.
     #[deserr(default)]
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool, required = false)]
     is_editable: PatchField<bool>,
+}
+
+impl JsonInput for MetricPatch {
+    // Tiles are moved by a request of their own.
+    const IGNORED: &'static [&'static [&'static str]] = &[READ_ONLY, &["layouts"]];
 }
 
 fn changed_name(change: PatchField<String>) -> Result<Option<MetricName>, InvalidValue> {
@@ -105,36 +118,53 @@ pub(crate) struct ChangedMetric {
 }
 
 /// Change a metric
+///
+/// Send the `ETag` that the metric was read with as `If-Match`, and no concurrent change is overwritten: 412
+/// says that the metric was modified meanwhile. Other rows are no change of the metric.
 #[utoipa::path(
     patch, path = "/metrics/{id}", operation_id = "update_metrics_configuration", tag = "metrics",
-    params(("id" = Uuid, Path, description = "The metric")),
+    params(
+        ("id" = Uuid, Path, description = "The metric"),
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The `ETag` of `get_metrics`, or of an earlier change"),
+    ),
     request_body = MetricPatch,
     responses(
-        (status = 200, description = "The metric as it is now", body = ChangedMetric),
-        ChangesSql,
+        (status = 200, description = "The metric as it is now", body = ChangedMetric, headers(("ETag" = String, description = "Names the metric as it is now, for `If-Match`"))),
+        ChangesSql, StaleMetric,
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<MetricPatch>,
-) -> Result<Json<ChangedMetric>, Problem> {
-    let (id, patch) = id.and(body).accept(&actor, &context, Action::Edit).await?;
+) -> Result<([(HeaderName, String); 1], Json<ChangedMetric>), Problem> {
+    let ((id, patch), precondition) = id
+        .and(body)
+        .and(Precondition::of(&headers))
+        .accept(&caller, &context, Action::Edit)
+        .await?;
+    let expected = precondition.as_ref().map(Precondition::expected_metric);
+    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
     let patch = Patch::from(patch);
     let has_sql = patch.query.is_some();
-    let CompiledMetric { metric, query } = update_metric(&actor, &context, id, patch).await?;
+    let changed = update_metric(&caller.actor, &context, id, patch, expected).await?;
+    let CompiledMetric { metric, query } = changed;
+    let metric = MetricBody::from(&metric);
+    let etag = [(header::ETAG, format!("\"{}\"", revision(&metric)))];
     // The caller wrote the SQL, so its notes tell nothing new.
     let notes = if has_sql { query.template.notes } else { Vec::new() };
     let notes = notes.into_iter().map(Into::into).collect();
-    Ok(Json(ChangedMetric { metric: (&metric).into(), notes }))
+    Ok((etag, Json(ChangedMetric { metric, notes })))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use axum::http::header;
     use serde_json::json;
 
-    use crate::test_support::{TestApp, UNKNOWN, auth_tests, metric, patch};
+    use crate::test_support::{TestApp, UNKNOWN, auth_tests, get, metric, patch};
 
     auth_tests!("update_metrics_configuration", patch(metric("")).json(&json!({"name": "Sales"})));
 
@@ -147,6 +177,43 @@ pub(crate) mod tests {
         assert_eq!(response.json()["name"], "Sales");
         assert_eq!(response.json()["query_version"], 2);
         assert_eq!(app.database.writes(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_metric_that_was_modified_meanwhile_is_not_changed() {
+        let app = TestApp::new();
+        let read = app.send(get(metric(""))).await.header(header::ETAG).to_owned();
+        assert!(read.starts_with("W/\""), "{read}");
+        let rename = |name: &str, tag: &str| {
+            patch(metric("")).json(&json!({"name": name})).header(header::IF_MATCH, tag)
+        };
+        let first = app.send(rename("One", &read)).await;
+        assert_eq!(first.status, 200, "{}", first.text());
+        let stale = app.send(rename("Two", &read)).await;
+        assert_eq!(stale.status, 412);
+        assert_eq!(stale.json()["type"], "urn:metricd:problem:metric-modified");
+        // The change has said what the metric is named now.
+        assert_eq!(app.send(rename("Two", first.header(header::ETAG))).await.status, 200);
+        assert_eq!(app.send(rename("Four", "*")).await.status, 200);
+        assert_eq!(app.send(rename("Five", "\"1\"")).await.status, 412);
+        let unreadable = app.send(rename("Five", "1")).await;
+        assert_eq!(unreadable.errors(), ["header.if-match: value_error"]);
+        assert_eq!(app.database.writes(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_can_be_changed_and_sent_back() {
+        let app = TestApp::new();
+        let mut read = app.send(get(metric(""))).await.json();
+        read["name"] = "Sales".into();
+        let response = app.send(patch(metric("")).json(&read)).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["name"], "Sales");
+        read["colour"] = "red".into();
+        read["display"]["legend"] = true.into();
+        let mut errors = app.send(patch(metric("")).json(&read)).await.errors();
+        errors.sort();
+        assert_eq!(errors, ["body.colour: unknown", "body.display.legend: unknown"]);
     }
 
     #[tokio::test]

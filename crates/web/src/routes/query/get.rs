@@ -14,7 +14,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    extract::{Caller, MetricPath},
+    caller::Caller,
+    extract::MetricPath,
     failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
     problem::Problem,
     wire::NoteBody,
@@ -26,6 +27,7 @@ pub(crate) struct QueryBody {
     /// The query's id, which the metric's records carry.
     id: String,
     /// Counts changes of the query.
+    #[schema(minimum = 1)]
     version: i64,
     /// The author's SQL.
     sql: String,
@@ -114,12 +116,13 @@ impl From<CompiledMetric> for QueryBody {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
 ) -> Result<Json<QueryBody>, Problem> {
     let compiled =
-        get_query(&actor, &context, id.accept(&actor, &context, Action::ReadSql).await?).await?;
+        get_query(&caller.actor, &context, id.accept(&caller, &context, Action::ReadSql).await?)
+            .await?;
     Ok(Json(compiled.into()))
 }
 

@@ -16,12 +16,14 @@ use metricd_core::actor::Action;
 
 use super::{
     record::NewRecord,
-    upload::{RecordsCreated, UploadLimits, upload},
+    upload::{UploadLimits, upload},
 };
 use crate::{
-    extract::{Caller, MetricPath},
+    caller::Caller,
+    extract::MetricPath,
     failures::{
-        Forbidden, InProgress, InvalidRecord, MetricNotFound, NotJson, TooLarge, Unavailable,
+        Forbidden, InProgress, InvalidRecord, MetricNotFound, NotAcceptable, NotJson, TooLarge,
+        Unavailable,
     },
     idempotency::{IdempotentBody, replay},
     negotiation::RecordFormat,
@@ -37,7 +39,7 @@ use crate::{
     post, path = "/metrics/{id}/metric-records", operation_id = "create_metric_record", tag = "records",
     params(
         ("id" = Uuid, Path, description = "The metric"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request: sent again within a day, it has no further effect and the same answer"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "The caller's name for this request: sent again within a day, it has no further effect and the same answer"),
     ),
     request_body(content(
         (NewRecord = "application/json"),
@@ -45,26 +47,27 @@ use crate::{
         (String = "text/csv", example = "date,parts_flagged\r\n2025-06-03,1\r\n"),
     )),
     responses(
-        (status = 201, description = "Stored: one has no answer but that", body = RecordsCreated),
-        Forbidden, MetricNotFound, InProgress, TooLarge, NotJson, InvalidRecord, Unavailable,
+        (status = 201, description = "Stored. Of one record the answer has no body; of many, JSON lines or CSV, it is `{\"created\": 2}` as `application/json`: how many there were"),
+        Forbidden, MetricNotFound, NotAcceptable, InProgress, TooLarge, NotJson, InvalidRecord,
+        Unavailable,
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     State(limits): State<UploadLimits>,
     MetricPath(id): MetricPath,
     request: Request,
 ) -> Result<Response, Problem> {
     if let Some(format) = RecordFormat::of_body(request.headers()) {
-        return upload(&actor, &context, id, request, format, limits).await;
+        return upload(&caller, &context, id, request, format, limits).await;
     }
     let Ok(IdempotentBody { request, body }) =
         IdempotentBody::<NewRecord>::from_request(request, &()).await;
     let ((id, request), body) =
-        id.and(request).and(body).accept(&actor, &context, Action::Record).await?;
+        id.and(request).and(body).accept(&caller, &context, Action::Record).await?;
     let record = |target: &RecordTarget| body.into_record(target);
-    let outcome = create_record(&actor, &context, id, record, request.as_ref()).await?;
+    let outcome = create_record(&caller.actor, &context, id, record, request.as_ref()).await?;
     Ok(match outcome {
         Outcome::Executed(()) => StatusCode::CREATED.into_response(),
         Outcome::Replayed(response) => replay(response),
@@ -208,6 +211,15 @@ pub(crate) mod tests {
         let app = TestApp::new();
         let long = "{}\n".repeat(50_000);
         assert_eq!(app.send(upload(JSON_LINES, &long)).await.status, 413);
+        for content_type in ["text/csv; charset=latin1", "application/jsonl; charset=utf-16"] {
+            assert_eq!(app.send(upload(content_type, "{}")).await.status, 415, "{content_type}");
+        }
+        let encoded = upload(JSON_LINES, "{}").header(header::CONTENT_ENCODING, "gzip");
+        let encoded = app.send(encoded).await;
+        assert_eq!((encoded.status, encoded.header(header::ACCEPT_ENCODING)), (415, "identity"));
+        let html = upload(JSON_LINES, "{}").header(header::ACCEPT, "text/html");
+        assert_eq!(app.send(html).await.status, 406);
+        assert_eq!(app.database.writes(), 0);
         let response = app.send(upload("text/plain", "a")).await;
         assert_eq!(response.status, 415);
         assert_eq!(response.header(header::CONTENT_TYPE), "application/problem+json");

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
+    extract::{JsonInput, read_json},
     validation::{InvalidValue, ValidationError, ValidationErrors},
     wire::optional,
 };
 
 /// A record; every field may be left out.
 #[derive(Debug, Deserr, ToSchema)]
-#[deserr(error = ValidationErrors)]
+#[deserr(error = ValidationErrors, deny_unknown_fields)]
 pub(crate) struct NewRecord {
     #[deserr(default)]
     #[schema(example = 65.0)]
@@ -23,13 +24,13 @@ pub(crate) struct NewRecord {
     #[schema(example = 120.5)]
     obsolescence: Option<f64>,
     #[deserr(default)]
-    #[schema(example = 10)]
+    #[schema(example = 10, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     parts_flagged: Option<i32>,
     #[deserr(default, try_from(Option<String>) = storable -> InvalidValue)]
-    #[schema(example = "Warning")]
+    #[schema(example = "Warning", pattern = r"^[^\u0000]*$")]
     alert_type: Option<String>,
     #[deserr(default, try_from(Option<String>) = storable -> InvalidValue)]
-    #[schema(example = "Need approval")]
+    #[schema(example = "Need approval", pattern = r"^[^\u0000]*$")]
     alert_category: Option<String>,
     /// When it happened: a date, or a date and time; UTC unless it says otherwise, now unless it
     /// is given.
@@ -54,15 +55,13 @@ fn storable(text: Option<String>) -> Result<Option<String>, InvalidValue> {
     })
 }
 
+impl JsonInput for NewRecord {}
+
 impl NewRecord {
     /// Reads the record of a line of JSON.
     pub(super) fn from_json(line: &[u8]) -> Result<Self, ValidationErrors> {
-        let value = serde_json::from_slice::<Value>(line).map_err(|error| {
-            // Every line is a document of its own for the parser.
-            let message = format!("is not JSON: {error}");
-            ValidationErrors::from(ValidationError::at(&["body"], "json_invalid", message))
-        })?;
-        deserr::deserialize(value)
+        // Every line is a document of its own for the parser.
+        read_json(line)
     }
 
     /// Reads the record of a row of CSV, as the JSON object with the same fields.

@@ -26,19 +26,17 @@ use metricd_application::{
     ports::{IdempotentRequest, StoredResponse},
     records::{RecordBatches, RecordTarget, begin_upload},
 };
-use metricd_core::{
-    actor::{Action, Actor},
-    ids::MetricId,
-    record::MetricRecord,
-};
+use metricd_core::{actor::Action, ids::MetricId, record::MetricRecord};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::record::NewRecord;
 use crate::{
+    caller::Caller,
     check::Checked,
+    extract::check_coding,
+    head_rules::RejectedHead,
     idempotency::{idempotency_key, replay},
-    negotiation::RecordFormat,
+    negotiation::{JSON, RecordFormat, accepts_any},
     problem::Problem,
     spool::{SpooledBody, spool},
     validation::{ValidationError, ValidationErrors},
@@ -62,8 +60,8 @@ pub(crate) struct UploadLimits {
 }
 
 /// What became of many records.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RecordsCreated {
+#[derive(Debug, Serialize)]
+struct RecordsCreated {
     /// How many there were.
     created: u64,
 }
@@ -76,7 +74,7 @@ fn stored_response(created: u64) -> StoredResponse {
 
 /// Authorizes, then spools and checks the body, then stores its records.
 pub(super) async fn upload(
-    actor: &Actor,
+    caller: &Caller,
     context: &Context,
     id: Checked<MetricId>,
     request: Request,
@@ -84,8 +82,17 @@ pub(super) async fn upload(
     limits: UploadLimits,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(request.headers());
-    let (id, key) = id.and(key.into()).accept(actor, context, Action::Record).await?;
-    let upload = begin_upload(actor, context, id).await?;
+    let coding = match check_coding(request.headers()) {
+        // The answer to a single record has no body; this one has.
+        Ok(()) if !accepts_any(request.headers(), [JSON].into_iter()) => {
+            (&RejectedHead::NotAcceptable(JSON.to_owned())).into()
+        }
+        Ok(()) => Checked::new((), ValidationErrors::default()),
+        Err(problem) => Checked::unreadable(problem),
+    };
+    let ((id, key), ()) =
+        id.and(key.into()).and(coding).accept(caller, context, Action::Record).await?;
+    let upload = begin_upload(&caller.actor, context, id).await?;
     let body = spool(request, limits.max_bytes, limits.idle_timeout).await?;
     let fingerprint = body.fingerprint;
     let mut records = SpooledRecords::check(body, format, limits.max_line_bytes).await?;

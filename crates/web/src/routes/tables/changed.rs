@@ -7,7 +7,8 @@ use metricd_application::{context::Context, tables::announce_change};
 use metricd_core::actor::Action;
 
 use crate::{
-    extract::{Caller, TablePath},
+    caller::Caller,
+    extract::TablePath,
     failures::{Forbidden, Invalid, TableNotFound, Unavailable},
     problem::Problem,
 };
@@ -28,12 +29,12 @@ use crate::{
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     TablePath(table): TablePath,
 ) -> Result<StatusCode, Problem> {
-    let table = table.accept(&actor, &context, Action::AnnounceChange).await?;
-    announce_change(&actor, &context, table).await?;
+    let table = table.accept(&caller, &context, Action::AnnounceChange).await?;
+    announce_change(&caller.actor, &context, table).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

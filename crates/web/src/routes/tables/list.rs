@@ -16,8 +16,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    caller::Caller,
     check::Checked,
-    extract::{Caller, QueryParams},
+    extract::QueryParams,
     failures::{Forbidden, Invalid, Unavailable},
     problem::Problem,
     validation::ValidationErrors,
@@ -104,12 +105,12 @@ impl From<TablePage> for TablePageBody {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     query: QueryParams,
 ) -> Result<Json<TablePageBody>, Problem> {
-    let request = read(&query).accept(&actor, &context, Action::WriteSql).await?;
-    let page = list_tables(&actor, &context, request).await?;
+    let request = read(&query).accept(&caller, &context, Action::WriteSql).await?;
+    let page = list_tables(&caller.actor, &context, request).await?;
     Ok(Json(page.into()))
 }
 

@@ -13,11 +13,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    caller::Caller,
     check::Checked,
-    extract::{Caller, MetricPath, QueryParams},
+    extract::{MetricPath, QueryParams},
     failures::{Forbidden, Invalid, MetricNotFound, Unavailable},
     problem::Problem,
     validation::ValidationErrors,
+    wire::review_schema,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -37,15 +39,17 @@ pub(crate) struct VersionPageBody {
 /// The version that answers now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CurrentVersion {
+    #[schema(minimum = 1)]
     version: i64,
     sql: String,
-    /// `waiting` while it cannot be read, because it has to be approved.
+    #[schema(schema_with = review_schema)]
     review: &'static str,
 }
 
 /// A version that another took the place of.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReplacedVersion {
+    #[schema(minimum = 1)]
     version: i64,
     sql: String,
     #[schema(value_type = DateTime<Utc>)]
@@ -86,7 +90,7 @@ impl From<VersionPage> for VersionPageBody {
     params(
         ("id" = Uuid, Path, description = "The metric"),
         ("limit" = Option<u32>, Query, description = "The most replaced versions of a page, 50 by default", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,18}$", description = "The `next_cursor` of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = VersionPageBody),
@@ -94,14 +98,14 @@ impl From<VersionPage> for VersionPageBody {
     ),
 )]
 pub(crate) async fn handler(
-    Caller(actor): Caller,
+    caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
     query: QueryParams,
 ) -> Result<Json<VersionPageBody>, Problem> {
     let (id, (limit, before)) =
-        id.and(page(&query)).accept(&actor, &context, Action::ReadSql).await?;
-    let page = list_versions(&actor, &context, id, limit, before).await?;
+        id.and(page(&query)).accept(&caller, &context, Action::ReadSql).await?;
+    let page = list_versions(&caller.actor, &context, id, limit, before).await?;
     Ok(Json(page.into()))
 }
 
