@@ -27,7 +27,8 @@ use crate::{
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
     wire::{
-        DisplayInput, MetricBody, NoteBody, PatchField, READ_ONLY, cache_ttl, name, optional, prose, tags,
+        DisplayInput, MetricBody, NoteBody, PatchField, READ_ONLY, cache_ttl, name, optional,
+        prose, tags,
     },
 };
 
