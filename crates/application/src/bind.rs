@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metricd_core::{
     actor::{Action, Actor},
     ids::MetricId,
-    metric::Review,
+    metric::{CompiledMetric, Review},
     parameters::{ParameterRequest, Parameters},
     window::WindowFault,
 };
@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     deny,
     error::{Cause, Classified, Classify},
-    failed_query::read_failed,
+    failed_query::own_fault,
     freshness::{BoundQuery, Definition, FetchError, Fresh},
     ports::{RunError, StoreError},
     rights::find_definition,
@@ -124,6 +124,19 @@ pub(crate) async fn bind(
     record(&parameters);
     let query = BoundQuery::new(definition, description, parameters, scope);
     Ok((query.map_err(|fault| RunError::Failed(fault.into()))?, fresh))
+}
+
+/// Returns why a metric was not read, for `actor`, after its query could not be run.
+pub(crate) fn read_failed(
+    actor: &Actor,
+    context: &Context,
+    compiled: &CompiledMetric,
+    error: Arc<RunError>,
+) -> ReadError {
+    match own_fault(actor, context, compiled, &error) {
+        Some(failed) => failed.into(),
+        None => error.into(),
+    }
 }
 
 /// How often a query is described anew and read again because its tables were redefined meanwhile.

@@ -1,8 +1,6 @@
 //! Words a failed query for its caller: one who may see the SQL learns why it failed, one who may write SQL over its tables
 //! with the values that the database quotes, and all others that it did.
 
-use std::sync::Arc;
-
 use chrono::SecondsFormat;
 use metricd_core::{
     actor::{Action, Actor, Object},
@@ -12,7 +10,6 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::{
-    bind::ReadError,
     context::Context,
     error::{Cause, Classified, Classify},
     error_chain,
@@ -35,19 +32,19 @@ impl Classify for FailedQuery {
     }
 }
 
-/// Records that the query of `compiled` could not be run, if that is its own fault, and words it for `actor`.
-pub(crate) fn read_failed(
+/// Records that the query of `compiled` could not be run and words it for `actor`, if that is the query's own fault.
+pub(crate) fn own_fault(
     actor: &Actor,
     context: &Context,
     compiled: &CompiledMetric,
-    error: Arc<RunError>,
-) -> ReadError {
-    let cause = match &*error {
+    error: &RunError,
+) -> Option<FailedQuery> {
+    let cause = match error {
         RunError::Query(_) | RunError::Refused(_) => error.classify().cause,
-        _ => return error.into(),
+        _ => return None,
     };
     let metric = &compiled.metric;
-    warn!(metric = %metric.id, error = error_chain(error.as_ref()), "Query failed");
+    warn!(metric = %metric.id, error = error_chain(error), "Query failed");
     let is_broken = cause == Cause::MetricBroken;
     let failure =
         QueryFailure { since: context.clock.now(), is_broken, query_version: metric.query_version };
@@ -58,12 +55,12 @@ pub(crate) fn read_failed(
     } else {
         "The metric's query failed".to_owned()
     };
-    let detail = match reason(actor, context, compiled, &error) {
+    let detail = match reason(actor, context, compiled, error) {
         Some(reason) => format!("{begin}: {reason}"),
         None if is_broken => format!("{begin}: its query no longer fits the database"),
         None => format!("{begin} on the data that it reads"),
     };
-    FailedQuery { cause, detail }.into()
+    Some(FailedQuery { cause, detail })
 }
 
 /// Why the query failed, as far as `actor` may know.

@@ -335,13 +335,13 @@ pub(crate) struct ListedMetricBody {
     #[serde(flatten)]
     metric: MetricBody,
     /// What failed when its query last ran on this server; null when it ran, or was not run yet.
-    health: Option<HealthBody>,
+    health: Option<QueryHealthBody>,
 }
 
 /// Since when a metric's query fails.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MetricHealth)]
-pub(crate) struct HealthBody {
+pub(crate) struct QueryHealthBody {
     /// `broken`: the query no longer fits the database. `failing`: it failed on data.
     #[schema(example = "broken", pattern = "^(broken|failing)$")]
     status: &'static str,
@@ -353,7 +353,7 @@ impl ListedMetricBody {
     /// A metric with what is known of its query.
     pub(crate) fn new(metric: &Metric, health: &QueryHealth) -> Self {
         let failure = health.failure(metric.id, metric.query_version);
-        let health = failure.map(|failure| HealthBody {
+        let health = failure.map(|failure| QueryHealthBody {
             status: if failure.is_broken { "broken" } else { "failing" },
             since: failure.since,
         });

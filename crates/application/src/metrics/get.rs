@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 use metricd_core::{actor::Actor, ids::MetricId, parameters::ParameterRequest};
 
 use crate::{
-    bind::{ReadError, Redefinitions, bind},
+    bind::{ReadError, Redefinitions, bind, read_failed},
     context::Context,
-    failed_query::read_failed,
     freshness::{AnswerSource, FetchError, SourcedAnswer},
 };
 

@@ -22,7 +22,6 @@ use super::{
     tree::{builtin_name, elements_called, sval, target, type_called},
     walk::{SqlNode, Visitor, walk},
 };
-use crate::metric::Column;
 
 /// What time zone the session of a statement needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -74,12 +73,12 @@ impl Template {
     }
 
     /// Decides which zone the session needs, from the time columns of each table that the statement reads and the
-    /// columns that it gives.
+    /// types of the columns that it gives.
     #[must_use]
     pub fn zone_dependence(
         &self,
         times: &BTreeMap<TableName, TimeColumns>,
-        output: &[Column],
+        output: &[&str],
     ) -> ZoneDependence {
         // A statement that was damaged in the database does not run either.
         let uses = stack::deep(&self.sql, || uses(self)).unwrap_or_default();
@@ -91,7 +90,7 @@ impl Template {
             return if only_records { ZoneDependence::Records } else { ZoneDependence::Timestamps };
         }
         let binds_instant = self.parameters.iter().any(|p| p.ty == ParameterType::TimestampTz);
-        let gives_instant = output.iter().any(|column| is_instant(&column.ty));
+        let gives_instant = output.iter().any(|ty| is_instant(ty));
         if !read.is_empty() || uses.makes_instants || binds_instant || gives_instant {
             ZoneDependence::Caller
         } else {

@@ -180,7 +180,8 @@ impl QueryRunner for PgQueryRunner {
             (session, described)
         });
         let (relations, columns, times) = described.await?;
-        let zone = template.zone_dependence(&times, &columns);
+        let output: Vec<&str> = columns.iter().map(|column| column.ty.as_str()).collect();
+        let zone = template.zone_dependence(&times, &output);
         let wall_times = template.wall_times(&times);
         Ok(TemplateDescription { columns, zone, wall_times, relations: Arc::new(relations) })
     }
