@@ -247,8 +247,8 @@ impl<'a> Vocabulary<'a> {
         const ENDS: [&str; 5] = ["er", "or", "ed", "ing", "able"];
         let last = words_of(&self.table.name.name).pop().unwrap_or_default();
         let (singular, word) = (last.trim_end_matches('s'), word.trim_end_matches('s'));
-        let is_other = |end: &&str| word.ends_with(**end) && !singular.ends_with(**end);
-        stem(word) != stem(singular) || !ENDS.iter().any(|end| is_other(&end))
+        let is_other = |end: &&str| word.ends_with(*end) && !singular.ends_with(*end);
+        stem(word) != stem(singular) || !ENDS.iter().any(is_other)
     }
 
     /// Returns the names that are two words of a sentence, written together: `surfacearea`.
