@@ -47,6 +47,16 @@ pub(crate) struct Names {
     pub(crate) best: Sort,
 }
 
+impl Names {
+    /// Returns the other table that is meant, if there is exactly one.
+    pub(crate) fn parent(&self) -> Option<usize> {
+        match self.parents.as_slice() {
+            [parent] => Some(*parent),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
     #[default]
@@ -244,13 +254,14 @@ impl PhraseParser<'_, '_> {
                         Some(PhraseKind::Term(Term::Count | Term::Aggregate(_)))
                     )
             }
-            // A value is said with its column, or in quotation marks.
-            Term::New | Term::Top(_) | Term::Rows => is_whole,
             // "Return" asks at the beginning; "returns" are rows.
             Term::List => {
                 name.quality >= CORE && (at > 0 || !lexicon().is_spelled(&self.tokens[at..], taken))
             }
-            Term::BucketNoun(_)
+            Term::New
+            | Term::Top(_)
+            | Term::Rows
+            | Term::BucketNoun(_)
             | Term::Metric
             | Term::Alert
             | Term::FillerWord

@@ -1,6 +1,6 @@
 //! Comparisons with numbers and texts: `amount above 300`, `older than 20`, `between 100 and 200 euros`.
 
-use super::Parse;
+use super::{Parse, nouns::one};
 use crate::{
     lexicon::{Comparison, Term},
     phrases::PhraseKind,
@@ -31,16 +31,12 @@ impl Parse<'_, '_, '_> {
         };
         let column = self.graded_by(words);
         let number = self.number();
-        match (column, number) {
-            (Some(column), Some(number)) => {
-                self.units(Some(column));
-                Some(Condition::Number { column, comparison, number })
-            }
-            _ => {
-                self.at = start;
-                None
-            }
+        if let (Some(column), Some(number)) = (column, number) {
+            self.units(Some(column));
+            return Some(Condition::Number { column, comparison, number });
         }
+        self.at = start;
+        None
     }
 
     /// `more than 5 parts flagged`, `between 3 and 6 parts flagged`, `above age 20`, `above 500 euros`
@@ -75,7 +71,7 @@ impl Parse<'_, '_, '_> {
         }
         // "Above age 20"
         let columns = self.column_names()?;
-        let column = self.one(&columns, |column| self.scope.is_number(column))?;
+        let column = one(&columns, |column| self.scope.is_number(column))?;
         let number = self.number()?;
         Some(Condition::Number { column, comparison, number })
     }
@@ -92,7 +88,7 @@ impl Parse<'_, '_, '_> {
 
     fn comparison_after(&mut self) -> Option<Condition> {
         let columns = self.column_names()?;
-        let Some(column) = self.one(&columns, |column| self.scope.is_number(column)) else {
+        let Some(column) = one(&columns, |column| self.scope.is_number(column)) else {
             let is_key = columns.iter().any(|column| self.scope.is_key(*column));
             if is_key && matches!(self.ahead(0), Some(PhraseKind::Term(Term::Compare(_)))) {
                 self.refuse("an id has no size");
@@ -119,20 +115,18 @@ impl Parse<'_, '_, '_> {
         };
         self.at += usize::from(comparison.is_some());
         let number = self.number()?;
-        let comparison = self.or_more(comparison.unwrap_or(Comparison::Equal))?;
+        let comparison = self.or_more(comparison.unwrap_or(Comparison::Equal));
         self.units(Some(column));
         Some(Condition::Number { column, comparison, number })
     }
 
     /// Reads `or more` after a number.
-    pub(super) fn or_more(&mut self, comparison: Comparison) -> Option<Comparison> {
-        if comparison != Comparison::Equal {
-            return Some(comparison);
+    pub(super) fn or_more(&mut self, comparison: Comparison) -> Comparison {
+        let is_open = comparison == Comparison::Equal;
+        if is_open && self.is_term(Term::Compare(Comparison::AtLeast)) {
+            return Comparison::AtLeast;
         }
-        if self.is_term(Term::Compare(Comparison::AtLeast)) {
-            return Some(Comparison::AtLeast);
-        }
-        Some(Comparison::Equal)
+        comparison
     }
 
     /// Reads the two numbers of a range.
@@ -151,7 +145,7 @@ impl Parse<'_, '_, '_> {
         }
         self.is_term(Term::Preposition);
         let columns = self.column_names()?;
-        self.one(&columns, |column| self.scope.is_number(column))
+        one(&columns, |column| self.scope.is_number(column))
     }
 
     /// Reads a currency, if it is that of the table.
@@ -188,15 +182,12 @@ impl Parse<'_, '_, '_> {
     /// Reads a column with a text or values: `customer 'Acme'`, `status is paid`.
     pub(super) fn equality(&mut self, in_clause: bool) -> bool {
         self.attempt(|parse| {
-            let parent = parse.names().and_then(|names| parse.parent(&names));
-            let columns = match parse.column_names() {
-                Some(columns) => columns,
-                None => {
-                    let display = parent.and_then(|parent| parse.scope.display(parent));
-                    parse.at += 1;
-                    display.into_iter().collect()
-                }
-            };
+            let parent = parse.names().and_then(|names| names.parent());
+            let columns = parse.column_names().unwrap_or_else(|| {
+                let display = parent.and_then(|parent| parse.scope.display(parent));
+                parse.at += 1;
+                display.into_iter().collect()
+            });
             if columns.is_empty() {
                 return false;
             }
@@ -210,8 +201,7 @@ impl Parse<'_, '_, '_> {
             let negated = parse.is_term(Term::Not);
             parse.articles();
             if let Some(PhraseKind::Text(text)) = parse.kind() {
-                let column = parse
-                    .one(&columns, |column| parse.scope.is_text(column))
+                let column = one(&columns, |column| parse.scope.is_text(column))
                     .or_else(|| parent.and_then(|parent| parse.scope.display(parent)));
                 let Some(column) = column else {
                     return false;

@@ -1,6 +1,6 @@
 //! Groups: `by region and status`, `per month`, `for each customer`.
 
-use super::Parse;
+use super::{Parse, nouns::one};
 use crate::{
     lexicon::{Bucket, Term},
     phrases::Sort,
@@ -88,7 +88,7 @@ impl Parse<'_, '_, '_> {
         {
             return None;
         }
-        let parent = self.parent(&names);
+        let parent = names.parent();
         if let Some(columns) = self.column_names() {
             let alone = self.at == start + 1;
             if let (Some(parent), true) = (parent, alone)
@@ -106,7 +106,7 @@ impl Parse<'_, '_, '_> {
 
     /// Returns the dimension that one of the columns is.
     pub(super) fn dimension_of(&self, columns: &[usize]) -> Option<(Dimension, Option<usize>)> {
-        if let Some(date) = self.one(columns, |column| self.scope.is_date(column)) {
+        if let Some(date) = one(columns, |column| self.scope.is_date(column)) {
             let is_own = self.scope.table_of(date) == 0;
             return is_own.then_some((Dimension::Time(Bucket::Day), Some(date)));
         }
@@ -114,8 +114,8 @@ impl Parse<'_, '_, '_> {
         let is_whole = |column: usize| {
             self.scope.column(column).ty.starts_with("int") || self.scope.is_key(column)
         };
-        self.one(columns, is_name)
-            .or_else(|| self.one(columns, is_whole))
+        one(columns, is_name)
+            .or_else(|| one(columns, is_whole))
             .map(|column| (Dimension::Column(column), None))
     }
 

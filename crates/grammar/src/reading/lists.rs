@@ -1,6 +1,9 @@
 //! Lists: `names and ages of students`, `which orders were cancelled`, `customers and their countries`.
 
-use super::{Parse, nouns::Head};
+use super::{
+    Parse,
+    nouns::{Head, one},
+};
 use crate::{
     lexicon::Term,
     phrases::PhraseKind,
@@ -30,9 +33,8 @@ impl Parse<'_, '_, '_> {
                 return false;
             }
             let target = parse.target().map(|(dimension, _)| dimension);
-            let key = match target {
-                Some(Dimension::Column(key)) => key,
-                _ => return false,
+            let Some(Dimension::Column(key)) = target else {
+                return false;
             };
             let of_group = |column: &usize| {
                 *column == key || parse.scope.key_of(parse.scope.table_of(*column)) == Some(key)
@@ -68,8 +70,8 @@ impl Parse<'_, '_, '_> {
                 return false;
             };
             parse.listed.push(at..parse.at);
-            let plain = parse.one(&found, |_| true);
-            match plain.or_else(|| parse.one(&found, |column| !parse.scope.is_key(column))) {
+            let plain = one(&found, |_| true);
+            match plain.or_else(|| one(&found, |column| !parse.scope.is_key(column))) {
                 Some(column) => {
                     columns.push(column);
                     true

@@ -1,6 +1,10 @@
 //! Measures: `number of orders and total revenue`, `min and max age`, shares and ratios.
 
-use super::{Parse, nouns::Head, question::Share};
+use super::{
+    Parse,
+    nouns::{Head, one},
+    question::Share,
+};
 use crate::{
     lexicon::{Aggregate, Direction, Term, lexicon},
     phrases::{PhraseKind, Sort},
@@ -62,7 +66,7 @@ impl Parse<'_, '_, '_> {
 
     /// Reads one measure, or several aggregates of one column.
     pub(super) fn measure(&mut self) -> bool {
-        self.attempt(|parse| parse.counted()) || self.attempt(|parse| parse.aggregated())
+        self.attempt(Self::counted) || self.attempt(Self::aggregated)
     }
 
     /// `number of orders`, `how many different customers`
@@ -92,11 +96,11 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         if let Some(column) =
-            self.one(&columns, |column| self.scope.is_text(column) || self.scope.is_key(column))
+            one(&columns, |column| self.scope.is_text(column) || self.scope.is_key(column))
         {
             return self.add_measure(Measure::Distinct(column));
         }
-        match self.one(&columns, |column| self.scope.is_measure(column)) {
+        match one(&columns, |column| self.scope.is_measure(column)) {
             Some(column) if distinct => self.add_measure(Measure::Distinct(column)),
             Some(column) if !lexicon().is_averaged(&self.stems(column)) => {
                 self.add_measure(Measure::Of(Aggregate::Sum, column))
@@ -190,7 +194,7 @@ impl Parse<'_, '_, '_> {
     pub(super) fn measure_column(&mut self) -> Option<usize> {
         let start = self.at;
         let columns = self.column_names()?;
-        let column = self.one(&columns, |column| self.scope.is_measure(column));
+        let column = one(&columns, |column| self.scope.is_measure(column));
         if column.is_none() {
             if columns.len() > 1 {
                 let names: Vec<&str> =
@@ -249,7 +253,7 @@ impl Parse<'_, '_, '_> {
         self.question.share = Share::Percent;
         self.question.is_explicit = true;
         self.prepositions();
-        self.attempt(Self::share_rows) || self.attempt(|parse| parse.aggregated())
+        self.attempt(Self::share_rows) || self.attempt(Self::aggregated)
     }
 
     fn share_rows(&mut self) -> bool {

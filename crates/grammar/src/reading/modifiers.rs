@@ -2,7 +2,11 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{Parse, nouns::Head, question::Share};
+use super::{
+    Parse,
+    nouns::{Head, one},
+    question::Share,
+};
 use crate::{
     lexicon::{Comparison, Term},
     periods::Period,
@@ -87,7 +91,7 @@ impl Parse<'_, '_, '_> {
             return true;
         }
         let columns = self.column_names();
-        let column = columns.and_then(|columns| self.one(&columns, |_| true));
+        let column = columns.and_then(|columns| one(&columns, |_| true));
         match column {
             Some(column) if self.scope.is_flag(column) => self.flag(column, true, true),
             // "Revenue without shipping costs" may be a difference.
@@ -142,7 +146,7 @@ impl Parse<'_, '_, '_> {
             return self.add(Condition::Referred { child, negated: false }, true);
         }
         let columns = self.column_names();
-        match columns.and_then(|columns| self.one(&columns, |_| true)) {
+        match columns.and_then(|columns| one(&columns, |_| true)) {
             Some(column) if self.scope.is_flag(column) => self.flag(column, false, true),
             Some(column) if self.scope.is_date(column) => false,
             Some(column) => self.add(Condition::Missing { column, negated: true }, true),
@@ -154,7 +158,7 @@ impl Parse<'_, '_, '_> {
         self.term(|term| term == Term::Be);
         let negated = self.is_term(Term::Not);
         let names = self.names().map(|names| names.columns).unwrap_or_default();
-        match self.one(&names, |column| self.scope.is_flag(column)) {
+        match one(&names, |column| self.scope.is_flag(column)) {
             Some(column) => {
                 self.at += 1;
                 self.flag(column, negated, true)
@@ -211,7 +215,7 @@ impl Parse<'_, '_, '_> {
         if names.base > 0 && names.best == Sort::Table && !is_participle {
             return false;
         }
-        let date = self.one(&self.dates_at(self.at), |_| true);
+        let date = one(&self.dates_at(self.at), |_| true);
         if self.attempt(|parse| parse.founded(negated)) {
             return true;
         }
@@ -230,7 +234,7 @@ impl Parse<'_, '_, '_> {
         if self.equality(in_clause) {
             return !negated;
         }
-        match self.one(&names.columns, |column| self.scope.is_flag(column)) {
+        match one(&names.columns, |column| self.scope.is_flag(column)) {
             Some(column) => {
                 self.at += 1;
                 self.flag(column, negated, in_clause)

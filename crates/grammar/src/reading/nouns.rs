@@ -71,7 +71,7 @@ impl Parse<'_, '_, '_> {
                 self.question.named = self.question.named.max(names.base);
                 Head::Rows
             }
-            PhraseKind::Name(names) => Head::Parent(self.parent(&names)?),
+            PhraseKind::Name(names) => Head::Parent(names.parent()?),
             PhraseKind::Term(Term::Alert) => {
                 self.question.is_alert = true;
                 self.question.named = self.question.named.max(2);
@@ -82,14 +82,6 @@ impl Parse<'_, '_, '_> {
         };
         self.at += 1;
         Some(head)
-    }
-
-    /// Returns the table that a name means, by its own name or by that of the column that refers to it.
-    pub(super) fn parent(&self, names: &Names) -> Option<usize> {
-        match names.parents.as_slice() {
-            [parent] => Some(*parent),
-            _ => None,
-        }
     }
 
     /// Whether the adjectives from `first` on can be said of the head.
@@ -201,7 +193,7 @@ impl Parse<'_, '_, '_> {
 
     /// Reads a single value, with the name of its column if that follows.
     fn value(&mut self, within: &[usize], same: Option<usize>) -> Option<(usize, String)> {
-        let (at, names) = (self.at, self.names()?);
+        let names = self.names()?;
         let suits = |column: usize| {
             same.is_none_or(|same| same == column)
                 && (within.is_empty() || within.contains(&column))
@@ -212,9 +204,9 @@ impl Parse<'_, '_, '_> {
             Some(PhraseKind::Name(next)) => next.columns.clone(),
             _ => Vec::new(),
         };
-        let named: Vec<_> =
+        let told: Vec<_> =
             values.iter().filter(|(column, _)| following.contains(column)).cloned().collect();
-        let found = match (named.as_slice(), values.as_slice()) {
+        let found = match (told.as_slice(), values.as_slice()) {
             ([value], _) => {
                 self.at += 2;
                 value.clone()
@@ -234,7 +226,6 @@ impl Parse<'_, '_, '_> {
                 return None;
             }
         };
-        debug_assert!(self.at > at);
         self.question.grounds += 1;
         Some(found)
     }
@@ -268,7 +259,7 @@ impl Parse<'_, '_, '_> {
                 if names.base > 0 {
                     Some(0)
                 } else {
-                    self.parent(&names)
+                    names.parent()
                 }
             }
             _ => None,
@@ -319,7 +310,7 @@ impl Parse<'_, '_, '_> {
             let Some(names) = parse.names() else {
                 return false;
             };
-            found = parse.parent(&names).filter(|_| names.base == 0);
+            found = names.parent().filter(|_| names.base == 0);
             parse.at += 1;
             found.is_some()
         });
@@ -349,13 +340,13 @@ impl Parse<'_, '_, '_> {
             })
             .collect()
     }
+}
 
-    /// Returns the column that suits, if there is exactly one.
-    pub(super) fn one(&self, columns: &[usize], suits: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut suitable = columns.iter().copied().filter(|column| suits(*column));
-        match (suitable.next(), suitable.next()) {
-            (Some(column), None) => Some(column),
-            _ => None,
-        }
+/// Returns the column that suits, if there is exactly one.
+pub(super) fn one(columns: &[usize], suits: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut suitable = columns.iter().copied().filter(|column| suits(*column));
+    match (suitable.next(), suitable.next()) {
+        (Some(column), None) => Some(column),
+        _ => None,
     }
 }

@@ -8,6 +8,7 @@ use crate::{
 
 /// What was understood so far.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what is found is independent of each other")]
 pub(super) struct Question {
     pub(super) form: Form,
     pub(super) measures: Vec<Measure>,

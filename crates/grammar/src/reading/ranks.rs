@@ -1,7 +1,11 @@
 //! Ranks: `top 5 customers by revenue`, `which region has the most orders`, `the 10 most expensive
 //! products`.
 
-use super::{Parse, nouns::Head, question::Rank};
+use super::{
+    Parse,
+    nouns::{Head, one},
+    question::Rank,
+};
 use crate::{
     lexicon::{Aggregate, Comparison, Direction, Term},
     phrases::PhraseKind,
@@ -96,7 +100,7 @@ impl Parse<'_, '_, '_> {
     fn selling(&mut self, limit: Option<u32>) -> bool {
         let at = self.at;
         let quantities = self.scope.base().columns_with("quantity qty units");
-        let quantity = self.one(&quantities, |column| self.scope.is_measure(column));
+        let quantity = one(&quantities, |column| self.scope.is_measure(column));
         let (Some(quantity), Some((dimension, None))) = (quantity, self.target()) else {
             return false;
         };
@@ -225,7 +229,7 @@ impl Parse<'_, '_, '_> {
                     .iter()
                     .filter_map(|phrases| {
                         let columns = self.columns_in(table, phrases.end - 1);
-                        self.one(&columns, |_| true)
+                        one(&columns, |_| true)
                     })
                     .collect();
                 let fits = shown.len() == listed.len();
@@ -281,7 +285,7 @@ impl Parse<'_, '_, '_> {
     pub(super) fn graded_by(&self, words: &str) -> Option<usize> {
         words.split(' ').find_map(|word| {
             let columns = self.scope.base().columns_with(word);
-            self.one(&columns, |column| self.scope.is_measure(column))
+            one(&columns, |column| self.scope.is_measure(column))
         })
     }
 
@@ -292,7 +296,7 @@ impl Parse<'_, '_, '_> {
             return Some((direction, column));
         }
         let births = base.columns_with("birth birthday birthdate dob born");
-        self.one(&births, |column| self.scope.is_date(column))
+        one(&births, |column| self.scope.is_date(column))
             .filter(|_| words == "age")
             .map(|column| (direction.reversed(), column))
     }
@@ -368,9 +372,7 @@ impl Parse<'_, '_, '_> {
         let Some(number) = self.number() else {
             return false;
         };
-        let Some(comparison) = self.or_more(comparison) else {
-            return false;
-        };
+        let comparison = self.or_more(comparison);
         if !matches!(self.noun(), Some((Head::Rows, _))) || self.is_before_measure() {
             return false;
         }
@@ -482,7 +484,7 @@ impl Parse<'_, '_, '_> {
             };
             let first = names.first().copied().filter(|column| self.scope.is_text(*column));
             if self.attempt(|parse| parse.word(&["of", "by"])) {
-                self.column_names().and_then(|columns| self.one(&columns, |_| true))
+                self.column_names().and_then(|columns| one(&columns, |_| true))
             } else {
                 first
             }
@@ -495,7 +497,7 @@ impl Parse<'_, '_, '_> {
                 [only] if !of => Some(*only),
                 _ if of => {
                     let names = self.column_names();
-                    names.and_then(|columns| self.one(&columns, |_| true))
+                    names.and_then(|columns| one(&columns, |_| true))
                 }
                 _ => None,
             }
@@ -505,7 +507,7 @@ impl Parse<'_, '_, '_> {
             }
             self.articles();
             let names = self.column_names();
-            names.and_then(|columns| self.one(&columns, |_| true))
+            names.and_then(|columns| one(&columns, |_| true))
         };
         let Some(column) = column else {
             return false;

@@ -177,11 +177,11 @@ async fn add_foreign_keys(pool: &PgPool, tables: &mut [FoundTable]) -> Result<()
         let (of, to): (i64, i64) = (row.try_get("oid")?, row.try_get("referenced")?);
         let (columns, references): (Vec<String>, Vec<String>) =
             (row.try_get("columns")?, row.try_get("targets")?);
-        let referenced = tables.iter().find(|found| found.oid == to).map(|found| &found.table);
-        let Some(referenced) = referenced.filter(|table| has(table, &references)) else {
+        let target = tables.iter().find(|found| found.oid == to).map(|found| &found.table);
+        let Some(target) = target.filter(|table| has(table, &references)) else {
             continue;
         };
-        let key = ForeignKey { columns, table: referenced.name.clone(), references };
+        let key = ForeignKey { columns, table: target.name.clone(), references };
         if let Some(found) = tables.iter_mut().find(|found| found.oid == of)
             && has(&found.table, &key.columns)
         {
