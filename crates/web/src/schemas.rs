@@ -22,8 +22,9 @@ const CLOSED_INPUTS: [&str; 6] =
 const OPEN_INPUTS: [&str; 1] = ["LayoutItemInput"];
 
 /// The fields of responses that are left out where there is nothing to say.
-const LEFT_OUT: [(&str, &str); 4] = [
+const LEFT_OUT: [(&str, &str); 5] = [
     ("CreatedMetric", "generation"),
+    ("CreatedMetric", "notes"),
     ("Preview", "generation"),
     ("Problem", "errors"),
     ("Problem", "hint"),

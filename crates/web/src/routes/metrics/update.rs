@@ -112,9 +112,7 @@ impl From<MetricPatch> for Patch {
 pub(crate) struct ChangedMetric {
     #[serde(flatten)]
     metric: MetricBody,
-    /// What became of each date, number of days and placeholder in new SQL, and why. Left out when there is
-    /// nothing to note.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What became of each date, number of days and placeholder in new SQL, and why.
     notes: Vec<NoteBody>,
 }
 
