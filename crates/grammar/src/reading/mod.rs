@@ -125,7 +125,7 @@ impl Parse<'_, '_, '_> {
 
     /// Reads requests such as `please show me`.
     fn leads(&mut self) {
-        while self.term(|term| matches!(term, Term::Lead)).is_some() {}
+        while self.term(|term| matches!(term, Term::Lead | Term::Tail)).is_some() {}
     }
 
     fn phrase(&mut self) -> Option<&Phrase> {

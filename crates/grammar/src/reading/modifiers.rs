@@ -396,7 +396,7 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let before = self.question.conditions.len();
-        let read = [Self::lacking, Self::having, Self::clause, Self::of_values]
+        let read = [Self::period, Self::lacking, Self::having, Self::clause, Self::of_values]
             .into_iter()
             .any(|form: fn(&mut Self) -> bool| self.attempt(form));
         read && self.question.conditions.len() > before

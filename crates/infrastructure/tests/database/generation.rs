@@ -90,11 +90,13 @@ async fn the_schema_is_what_stored_sql_may_read() {
             CREATE TABLE shapes (mood mood, price euros, tags text[], note text, at timestamptz)
                 PARTITION BY RANGE (at);
             CREATE TABLE shapes_all PARTITION OF shapes DEFAULT;
+            CREATE TABLE boxes (id int PRIMARY KEY); CREATE TABLE lids (box_id int REFERENCES boxes);
+            CREATE TABLE vaults (id int PRIMARY KEY); CREATE TABLE locks (vault_id int REFERENCES vaults);
             INSERT INTO shapes SELECT 'sad', 1, '{}', 'note ' || n, now() FROM generate_series(1, 60) n";
         execute(db.pool(), more).await;
         if engine == Engine::Native {
             let grant = "GRANT USAGE ON SCHEMA other TO metricd_reader;
-                GRANT SELECT ON shapes, other.things TO metricd_reader";
+                GRANT SELECT ON shapes, boxes, lids, locks, other.things TO metricd_reader";
             execute(db.pool(), grant).await;
         }
         let sampled = context(db).schema.sampled().await.unwrap();
@@ -103,12 +105,12 @@ async fn the_schema_is_what_stored_sql_may_read() {
             schema.tables.iter().map(|table| table.name.to_string()).collect();
         let expected = match engine {
             Engine::Native => vec![
-                "Machine Readings", "metrics", "open_tickets", "orders", "shapes", "suppliers",
-                "support_tickets", "other.things",
+                "Machine Readings", "boxes", "lids", "locks", "metrics", "open_tickets", "orders",
+                "shapes", "suppliers", "support_tickets", "other.things",
             ],
             Engine::Embedded => vec![
-                "Machine Readings", "metrics", "open_tickets", "orders", "secrets", "shapes",
-                "suppliers", "support_tickets",
+                "Machine Readings", "boxes", "lids", "locks", "metrics", "open_tickets", "orders",
+                "secrets", "shapes", "suppliers", "support_tickets", "vaults",
             ],
         };
         let mut names_in_bytes = names.clone();
@@ -117,6 +119,13 @@ async fn the_schema_is_what_stored_sql_may_read() {
         expected_in_bytes.sort();
         assert_eq!(names_in_bytes, expected_in_bytes, "{engine:?}");
 
+        let keys = |table: &str| {
+            let table = schema.tables.iter().find(|t| t.name.name == table).unwrap();
+            table.foreign_keys.iter().map(|key| key.table.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("lids"), ["boxes"]);
+        let may_be_read = engine == Engine::Embedded;
+        assert_eq!(keys("locks").len(), usize::from(may_be_read), "its vaults are not granted");
         let column = |table: &str, column: &str| {
             let table = schema.tables.iter().find(|t| t.name.name == table).unwrap();
             table.columns.iter().find(|c| c.name == column).unwrap().clone()
