@@ -176,7 +176,7 @@ Feature: Creating metrics
     Scenario: A query that the database cannot run is refused
       When I POST to "/metrics"
         """
-        {"query": "SELECT"}
+        {"is_editable": true, "layouts": [], "query": "SELECT"}
         """
       Then the answer is 422
       And the body mentions "the answer has no columns"

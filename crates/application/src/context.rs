@@ -205,7 +205,7 @@ impl Default for Zones {
 
 impl Zones {
     /// Returns the slots of `template` with the zone of its sessions, as `description` says.
-    pub(crate) fn slots_of(&self, template: &Template, description: &TemplateDescription) -> Slots {
+    pub(crate) fn slots_of(self, template: &Template, description: &TemplateDescription) -> Slots {
         let session_zone = match description.zone {
             ZoneDependence::Independent => SessionZone::Any,
             ZoneDependence::Caller => SessionZone::Caller,

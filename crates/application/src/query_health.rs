@@ -38,6 +38,7 @@ impl std::fmt::Debug for QueryHealth {
 
 impl QueryHealth {
     /// Records that a metric's query failed, and returns the failure with its beginning.
+    #[must_use]
     pub fn failed(&self, metric: MetricId, failure: QueryFailure) -> QueryFailure {
         let failure = match self.failure(metric, failure.query_version) {
             Some(known) if known.is_broken == failure.is_broken => known,

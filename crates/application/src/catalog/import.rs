@@ -156,12 +156,6 @@ pub(super) fn reject(
             format!("the SQL of `{}` reads tables that you may not write SQL for", row.id),
             "Request the permission `writeSql` on its tables.".to_owned(),
         ),
-        CompileError::NoColumns
-        | CompileError::UnnamedColumn(_)
-        | CompileError::DuplicateColumn(_)
-        | CompileError::Window(_) => {
-            (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
-        }
         CompileError::Database(RunError::TooExpensive { .. }) => (
             format!("the SQL of `{}`: {fault}", row.id),
             "Make the SQL cheaper, or raise `limits.max_cost`.".to_owned(),
@@ -169,7 +163,11 @@ pub(super) fn reject(
         CompileError::Database(RunError::Query(fault)) => {
             (format!("the SQL of `{}`: {}", row.id, fault.whole()), "Correct the SQL.".to_owned())
         }
-        CompileError::Database(_) => {
+        CompileError::NoColumns
+        | CompileError::UnnamedColumn(_)
+        | CompileError::DuplicateColumn(_)
+        | CompileError::Window(_)
+        | CompileError::Database(_) => {
             (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
         }
     };

@@ -566,7 +566,9 @@ mod tests {
             let [first, second] = others.map(asking);
             settle().await;
             assert_eq!(script.reads.load(Ordering::Relaxed), reads + 2);
-            open.into_iter().for_each(|open| open.send(()).unwrap());
+            for open in open {
+                open.send(()).unwrap();
+            }
             for answer in [first.await.unwrap(), second.await.unwrap()] {
                 assert!(matches!(answer.source, AnswerSource::Miss { collapsed: false, .. }));
             }

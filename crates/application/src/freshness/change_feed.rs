@@ -186,7 +186,7 @@ impl ChangeFeed {
         let mut definitions = self.log.definitions(&relations).await?;
         for relation in relations {
             let definition = definitions.remove(&relation).unwrap_or_default();
-            self.versions.defined(&relation, definition);
+            self.versions.defined(&relation, &definition);
         }
         Ok(())
     }

@@ -227,7 +227,7 @@ impl DefinitionCache {
             let description = Arc::new(self.runner.describe_template(template).await?);
             for (table, version) in &description.relations.definitions {
                 let table = table.clone().qualified();
-                self.change_feed.versions().defined(&table, version.clone());
+                self.change_feed.versions().defined(&table, version);
             }
             *definition.description() =
                 Some(Description { description: Arc::clone(&description), dependencies });

@@ -145,9 +145,9 @@ impl VersionTable {
     }
 
     /// Records the definition that `table` was seen with, and a change of it if it was another one before.
-    pub(crate) fn defined(&self, table: &TableName, definition: String) {
+    pub(crate) fn defined(&self, table: &TableName, definition: &str) {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = versions.definitions.insert(table.clone(), definition.clone());
+        let before = versions.definitions.insert(table.clone(), definition.to_owned());
         if before.is_some_and(|before| before != definition)
             && let Some(version) =
                 versions.by_key.get(&DependencyKey::Relation(table.clone())).and_then(Weak::upgrade)

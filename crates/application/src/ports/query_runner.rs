@@ -270,11 +270,10 @@ impl Classify for RunError {
                 let field = InputField::Window(ParamName::Timezone);
                 Classified::faulty(Cause::InvalidWindow, field, self)
             }
-            // A table that is redefined again and again: described anew, the statement runs.
-            Self::Redefined => Cause::DatabaseUnavailable.into(),
             Self::QueueFull => Cause::QueueFull.into(),
             Self::Deadline => Cause::QueryTimeout.into(),
-            Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
+            // A table that is redefined again and again: described anew, the statement runs.
+            Self::Redefined | Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
         }
     }
 }

@@ -148,13 +148,13 @@ impl Classify for LoadTableError {
             Self::File(_)
             | Self::NoColumns
             | Self::UnknownColumns { .. }
-            | Self::UnknownType(_) => Cause::InvalidFile.into(),
+            | Self::UnknownType(_)
+            | Self::Store { source: StoreError::Rejected(_), .. } => Cause::InvalidFile.into(),
             Self::Reserved { .. } => Cause::TableReserved.into(),
             Self::Exists(_) => Cause::TableExists.into(),
             Self::Missing(_) => Cause::TableNotFound.into(),
             Self::NotATable(_) => Cause::TableUnsupported.into(),
             Self::Rejects(_) => Cause::Internal.into(),
-            Self::Store { source: StoreError::Rejected(_), .. } => Cause::InvalidFile.into(),
             Self::Store { source, .. } => source.classify(),
         }
     }

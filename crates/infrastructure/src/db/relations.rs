@@ -61,11 +61,11 @@ pub(super) async fn definitions(
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
     let found: Vec<(i64, Oid, String)> =
         sqlx::query_as(DEFINITIONS).bind(schemas).bind(names).fetch_all(connection).await?;
-    let named = |(ordinal, oid, version): (i64, Oid, String)| {
+    let of_table = |(ordinal, oid, version): (i64, Oid, String)| {
         let table = usize::try_from(ordinal - 1).ok().and_then(|at| tables.get(at))?;
         Some((table.clone(), (oid, version)))
     };
-    Ok(found.into_iter().filter_map(named).collect())
+    Ok(found.into_iter().filter_map(of_table).collect())
 }
 
 /// Returns what there is of `tables` now.

@@ -41,7 +41,7 @@ pub(in crate::db) struct Sessions {
     timeout: Duration,
     idle: Mutex<Idle>,
     /// How many there may be; beyond, one of another time zone is used again.
-    max_sessions: usize,
+    most_open: usize,
     /// Held by each session.
     open: Arc<()>,
     /// Ends sessions from outside; never runs an author's statement.
@@ -80,12 +80,12 @@ impl Session {
 }
 
 impl Sessions {
-    /// At most `max_sessions` that `options` lead to, each with `settings`. A new one takes no longer than `timeout`.
+    /// At most `most_open` that `options` lead to, each with `settings`. A new one takes no longer than `timeout`.
     pub(super) fn new(
         options: PgConnectOptions,
         settings: &[(&'static str, String)],
         timeout: Duration,
-        max_sessions: u32,
+        most_open: u32,
     ) -> Self {
         let set = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; "));
         let settings: Arc<str> = set.collect::<String>().into();
@@ -108,9 +108,9 @@ impl Sessions {
         };
         let (end_pool, catalog_pool) = (pool(END_CONNECTIONS), pool(CATALOG_CONNECTIONS));
         let idle = Mutex::new(Idle::Open(Vec::new()));
-        let max_sessions = max_sessions as usize;
+        let most_open = most_open as usize;
         let open = Arc::new(());
-        Self { options, settings, timeout, idle, max_sessions, open, end_pool, catalog_pool }
+        Self { options, settings, timeout, idle, most_open, open, end_pool, catalog_pool }
     }
 
     /// Checks out an idle session whose `TimeZone` is `timezone`, or else opens one. `permit` is held until nothing of
@@ -210,7 +210,7 @@ impl Sessions {
                 idle.retain(|session| now.duration_since(session.opened) < LIFETIME);
                 let same = idle.iter().rposition(|session| session.timezone == timezone);
                 // The one that has been idle for longest comes first.
-                let other = || (Arc::strong_count(&self.open) > self.max_sessions).then_some(0);
+                let other = || (Arc::strong_count(&self.open) > self.most_open).then_some(0);
                 Ok(same.or_else(other).filter(|at| *at < idle.len()).map(|at| idle.remove(at)))
             }
             Idle::Closed => Err(sqlx::Error::PoolClosed),
@@ -225,7 +225,7 @@ impl Sessions {
     }
 
     async fn connect(&self, timezone: Tz) -> Result<Session, sqlx::Error> {
-        let _open = Arc::clone(&self.open);
+        let counted = Arc::clone(&self.open);
         let mut connection = self.options.connect().await?;
         let settle = format!(
             "{}SELECT pid, {BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
@@ -238,7 +238,7 @@ impl Sessions {
             set.map_err(unknown_timezone)?;
         }
         let opened = Instant::now();
-        Ok(Session { connection, pid, began, timezone, _open, opened, used: opened })
+        Ok(Session { connection, pid, began, timezone, _open: counted, opened, used: opened })
     }
 
     /// Ends a session from outside, whatever it is doing.
