@@ -220,6 +220,12 @@ impl Parse<'_, '_, '_> {
             return true;
         }
         let is_share = self.question.share != Share::None;
+        let next =
+            1 + usize::from(matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition))));
+        // "Share of tickets closed in June" is of which tickets?
+        if is_share && date.is_some() && matches!(self.ahead(next), Some(PhraseKind::Period(_))) {
+            return self.refuse("it may be about the state or about the day");
+        }
         if let Some(date) = date.filter(|_| !is_share || names.values.is_empty()) {
             self.at += 1;
             self.question.grounds += 1;
