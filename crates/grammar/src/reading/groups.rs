@@ -32,6 +32,9 @@ impl Parse<'_, '_, '_> {
         if self.question.named == 0 && self.is_of_group(at) {
             return self.refuse("it may be about each of the groups; name the rows");
         }
+        if self.is_unclear_group(&text) {
+            return self.refuse("it may be about groups or about some of the rows");
+        }
         while self.attempt(|parse| {
             let comma = parse.is_after_comma();
             let joint = parse.is_term(Term::And);
@@ -39,6 +42,30 @@ impl Parse<'_, '_, '_> {
             (comma || joint || by) && parse.dimension()
         }) {}
         true
+    }
+
+    /// Whether the last dimension may be meant otherwise: "orders by customers from Germany" are some of
+    /// the orders, and "revenue per order" is an average.
+    fn is_unclear_group(&mut self, by: &str) -> bool {
+        let Some(Dimension::Column(column)) = self.question.dimensions.last().copied() else {
+            return false;
+        };
+        let tables = 1..self.scope.tables.len();
+        let parent = tables.into_iter().find(|table| self.scope.key_of(*table) == Some(column));
+        let Some(parent) = parent else {
+            return false;
+        };
+        let is_whole = !self.scope.tables[parent].vocabulary.is_thing();
+        if by == "per" && is_whole && self.scope.base().is_line() {
+            return true;
+        }
+        let start = self.at;
+        self.prepositions();
+        let names = self.names();
+        self.at = start;
+        let of_parent = |column: usize| self.scope.table_of(column) == parent;
+        by == "by"
+            && names.is_some_and(|names| names.values.iter().any(|(column, _)| of_parent(*column)))
     }
 
     /// Whether the table of the last dimension has a measure that was named before `at`.

@@ -202,6 +202,14 @@ impl Parse<'_, '_, '_> {
         self.state(negated, in_clause)
     }
 
+    /// Whether a share is of rows in a state or of a day: "share of tickets closed in June".
+    fn is_state_or_day(&self) -> bool {
+        let is_preposition = matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition)));
+        self.question.share != Share::None
+            && !self.dates_at(self.at).is_empty()
+            && matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(_)))
+    }
+
     /// Reads a participle, value or flag that is said of the rows.
     pub(super) fn state(&mut self, negated: bool, in_clause: bool) -> bool {
         let Some(names) = self.names() else {
@@ -220,6 +228,9 @@ impl Parse<'_, '_, '_> {
             return true;
         }
         let is_share = self.question.share != Share::None;
+        if self.is_state_or_day() {
+            return self.refuse("it may be about the state or about the day");
+        }
         if let Some(date) = date.filter(|_| !is_share || names.values.is_empty()) {
             self.at += 1;
             self.question.grounds += 1;
@@ -324,7 +335,7 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         // "Shipped but not delivered" is about two days.
-        if negated && !self.dates_at(self.at).is_empty() {
+        if (negated && !self.dates_at(self.at).is_empty()) || self.is_state_or_day() {
             return false;
         }
         if self.is_before_rows() {
