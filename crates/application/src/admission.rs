@@ -125,22 +125,32 @@ impl Admission {
         parameters: &Parameters,
         values: &[BoundValue],
     ) -> Result<(), RunError> {
-        let length = length_class(parameters);
-        let known = self.costs.get(&CostKeyRef { statement: StatementRef::of(template), length });
-        let cost = if let Some(cost) = known.filter(|cost| cost.estimated_at.elapsed() < COST_TTL) {
-            cost.units
-        } else {
-            let units = runner.cost(template, values).await?;
-            let cost = Cost { units, estimated_at: Instant::now() };
-            self.costs.insert(CostKey { statement: Statement::of(template), length }, cost);
-            units
-        };
+        let cost = self.estimate(runner, template, parameters, values).await?;
         if cost > self.ceiling {
             warn!(cost, ceiling = self.ceiling, "Query too expensive");
-            let (ceiling, has_days) = (self.ceiling, length > 0);
+            let (ceiling, has_days) = (self.ceiling, length_class(parameters) > 0);
             return Err(RunError::TooExpensive { cost, ceiling, has_days });
         }
         Ok(())
+    }
+
+    /// Returns the planner's estimate of the cost, in its own units.
+    pub(crate) async fn estimate(
+        &self,
+        runner: &dyn QueryRunner,
+        template: &Template,
+        parameters: &Parameters,
+        values: &[BoundValue],
+    ) -> Result<f64, RunError> {
+        let length = length_class(parameters);
+        let known = self.costs.get(&CostKeyRef { statement: StatementRef::of(template), length });
+        if let Some(cost) = known.filter(|cost| cost.estimated_at.elapsed() < COST_TTL) {
+            return Ok(cost.units);
+        }
+        let units = runner.cost(template, values).await?;
+        let cost = Cost { units, estimated_at: Instant::now() };
+        self.costs.insert(CostKey { statement: Statement::of(template), length }, cost);
+        Ok(units)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows: the one way in which a stored query is run.
 //!
-//! [`open`] waits for a session and admits the statement; its rows are then read at once or streamed. Never decides
+//! `open` waits for a session and admits the statement; its rows are then read at once or streamed. Never decides
 //! who may read them: see [`bind`](crate::bind).
 
 use std::sync::Arc;

@@ -1,12 +1,13 @@
 //! A trial run of a compiled query, before it is stored or shown.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use metricd_core::{
     actor::Actor,
     parameters::{ParameterRequest, Parameters},
     sql::{SlotNote, Template},
 };
+use tokio::time::timeout;
 
 use crate::{
     context::Context,
@@ -40,9 +41,7 @@ pub(crate) async fn try_query(
     (template, description): (Template, TemplateDescription),
 ) -> Result<Trial, RunError> {
     let scope = actor.scope(&template.claims).map_err(|fault| RunError::Failed(fault.into()))?;
-    let slots = context.zones.slots_of(&template, &description);
-    let parameters = Parameters::resolve(&slots, &ParameterRequest::default(), context.now())
-        .map_err(|_| RunError::Rejected { message: "its default window is invalid".into() })?;
+    let parameters = default_parameters(context, &template, &description)?;
     let values =
         template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let (runner, admission) = (context.runner.as_ref(), &context.admission);
@@ -53,8 +52,15 @@ pub(crate) async fn try_query(
     Ok(Trial { template, description, parameters, rows })
 }
 
-/// Runs a compiled query that is going to be stored once, as [`try_query`] does. What only data or time is to blame for
-/// becomes a note of the template; a query that the database does not accept is an error.
+/// The highest cost, in the planner's units, of a query that is tried before it is stored: not every engine can end
+/// one that takes long.
+const MAX_TRIED_COST: f64 = 1_000_000.0;
+
+/// How long such a trial may take.
+const MAX_TRIED_TIME: Duration = Duration::from_secs(5);
+
+/// Runs a compiled query that is going to be stored once, as [`try_query`] does. What only data, cost or time is to
+/// blame for becomes a note of the template; a query that the database does not accept is an error.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -65,18 +71,52 @@ pub(crate) async fn try_stored(
     template: &mut Template,
     description: &TemplateDescription,
 ) -> Result<(), RunError> {
-    if let Err(fault) = actor.scope(&template.claims) {
-        let message = format!("not tried, because {fault}");
-        template.notes.push(SlotNote::at(sql, 0, message));
-        return Ok(());
+    if let Some(note) = tried(actor, context, template, description).await? {
+        template.notes.push(SlotNote::at(sql, 0, note));
     }
-    let compiled = (template.clone(), description.clone());
-    let reason = match try_query(actor, context, compiled).await {
-        Ok(_) => return Ok(()),
-        Err(RunError::Query(fault)) if !fault.is_broken() => fault.to_string(),
-        Err(error @ (RunError::Deadline | RunError::RowTooLarge { .. })) => error.to_string(),
-        Err(error) => return Err(error),
-    };
-    template.notes.push(SlotNote::at(sql, 0, format!("it failed when it was tried: {reason}")));
     Ok(())
+}
+
+/// What there is to note after a trial.
+async fn tried(
+    actor: &Actor,
+    context: &Context,
+    template: &Template,
+    description: &TemplateDescription,
+) -> Result<Option<String>, RunError> {
+    let scope = match actor.scope(&template.claims) {
+        Ok(scope) => scope,
+        Err(fault) => return Ok(Some(format!("it was not tried, because {fault}"))),
+    };
+    let parameters = default_parameters(context, template, description)?;
+    let values =
+        template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
+    let (runner, admission) = (context.runner.as_ref(), &context.admission);
+    let cost = admission.estimate(runner, template, &parameters, &values).await?;
+    if cost > MAX_TRIED_COST {
+        return Ok(Some(format!(
+            "it was not tried, because the planner estimates a cost of {cost:.0}"
+        )));
+    }
+    let time = MAX_TRIED_TIME.min(context.generation_time / 2);
+    let trial = try_query(actor, context, (template.clone(), description.clone()));
+    let reason = match timeout(time, trial).await {
+        Ok(Ok(_)) => return Ok(None),
+        Err(_) => RunError::Deadline.to_string(),
+        Ok(Err(RunError::Query(fault))) if !fault.is_broken() => fault.to_string(),
+        Ok(Err(error @ (RunError::Deadline | RunError::RowTooLarge { .. }))) => error.to_string(),
+        Ok(Err(error)) => return Err(error),
+    };
+    Ok(Some(format!("it failed when it was tried: {reason}")))
+}
+
+/// The parameters of a request that sends none.
+fn default_parameters(
+    context: &Context,
+    template: &Template,
+    description: &TemplateDescription,
+) -> Result<Parameters, RunError> {
+    let slots = context.zones.slots_of(template, description);
+    Parameters::resolve(&slots, &ParameterRequest::default(), context.now())
+        .map_err(|_| RunError::Rejected { message: "its default window is invalid".into() })
 }

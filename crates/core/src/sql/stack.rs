@@ -57,7 +57,7 @@ mod tests {
             ("a+b -- c", 6),
             ("-+-+a", 5),
             ("f(x)::int", 7),
-            ("'ein \u{e4}\u{e4}'", 2),
+            ("'x \u{e4}\u{e4}'", 2),
         ] {
             assert_eq!(levels(sql), expected, "{sql}");
         }
