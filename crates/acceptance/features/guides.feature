@@ -34,6 +34,7 @@ Feature: The guides' commands
       """
     When I run the commands of "docs/guide/loading.md"
     And I run the commands of "docs/guide/rights.md"
+    And I run the commands of "README.md"
 
   @native
   Scenario: Tables that others write to

@@ -42,14 +42,22 @@ async fn run_page(world: &mut World, page: String) -> Step {
     world.client.protect(&token);
     let address = world.server.url("").unwrap_or_default();
     let mut ran = 0;
-    for block in text.split("```sh\n").skip(1) {
-        let block = block.split("```").next().unwrap_or_default();
+    let block = |part: &str| part.split("```").next().unwrap_or_default().to_owned();
+    let scripts = text.split("```sh\n").skip(1).map(block);
+    // In a terminal's text, what comes after the prompt.
+    let prompted = |part: &str| -> String {
+        let lines = block(part);
+        lines.lines().filter_map(|line| Some(format!("{}\n", line.strip_prefix("$ ")?))).collect()
+    };
+    let terminals = text.split("```console\n").skip(1).map(prompted);
+    for block in scripts.chain(terminals) {
         if NOT_RUN.iter().any(|word| block.contains(word)) {
             continue;
         }
         let script = ["http://127.0.0.1:8000", "http://localhost:8000"]
             .iter()
-            .fold(block.to_owned(), |script, usual| script.replace(usual, &address))
+            .fold(block.clone(), |script, usual| script.replace(usual, &address))
+            .replace(" examples/", &format!(" {root}/examples/"))
             .replace("/metrics/ID", &world.variables.expand("/metrics/{id}"));
         let output = world.server.shell(&script, &[("TOKEN", &token)]).await?;
         ensure!(output.status.success(), "{page}: {block}fails: {}", output.text());

@@ -471,3 +471,31 @@ async fn a_cost_is_the_planners_and_nothing_runs() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_of_many_zones_share_the_sessions() {
+    let server = NativeServer::start();
+    let few = DatabaseConfig {
+        max_connections: 2,
+        concurrent_queries: 2,
+        queued_queries: 100,
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
+    };
+    let db = migrated(few).await;
+    let runner = db.runner();
+    let zones = ["UTC", "Asia/Tokyo", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"];
+    // A literal that is folded when the statement is prepared.
+    let sql = "SELECT current_setting('TimeZone') AS zone, '2025-06-30'::timestamptz AS midnight";
+    let asked = zones.iter().cycle().take(40).map(async |zone| {
+        let needs = SessionNeeds { timezone: zone.parse().unwrap(), relations: None };
+        let session = runner.session(needs).await.unwrap();
+        let rows = session.run(&template(sql), &[], 1).await.unwrap().json;
+        let midnight = "2025-06-30T00:00:00";
+        assert!(
+            rows.starts_with(&format!(r#"[{{"zone":"{zone}","midnight":"{midnight}"#)),
+            "{rows}"
+        );
+    });
+    futures::future::join_all(asked).await;
+    db.close().await;
+}

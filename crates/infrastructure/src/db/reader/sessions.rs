@@ -58,6 +58,14 @@ enum Idle {
     Closed,
 }
 
+/// What a check-out begins with.
+enum Taken {
+    /// A session that was idle.
+    Idle(Session),
+    /// The right to open one, which counts as open.
+    New(Arc<()>),
+}
+
 struct Session {
     connection: PgConnection,
     /// Of the process that serves it.
@@ -122,9 +130,11 @@ impl Sessions {
     ) -> Result<ReaderSession, sqlx::Error> {
         let now = Instant::now();
         let session = match self.take(now, timezone)? {
-            Some(session) if session.is_trusted(now) && session.timezone == timezone => session,
+            Taken::Idle(session) if session.is_trusted(now) && session.timezone == timezone => {
+                session
+            }
             // What is rare lies in a box of its own: it would make every other check-out move its state.
-            idle => Box::pin(self.ping_or_connect(idle, timezone)).await?,
+            taken => Box::pin(self.ping_or_connect(taken, timezone)).await?,
         };
         let (permit, sessions) = (permit.cloned(), Arc::clone(self));
         Ok(ReaderSession { session: Some(session), permit, sessions })
@@ -133,16 +143,21 @@ impl Sessions {
     /// The first session that answers a ping, beginning with `idle`, or else a new one.
     async fn ping_or_connect(
         &self,
-        mut idle: Option<Session>,
+        mut taken: Taken,
         timezone: Tz,
     ) -> Result<Session, sqlx::Error> {
-        while let Some(session) = idle {
-            if let Some(session) = self.prepared(session, timezone).await? {
-                return Ok(session);
+        let counted = loop {
+            match taken {
+                Taken::New(counted) => break counted,
+                Taken::Idle(session) => {
+                    if let Some(session) = self.prepared(session, timezone).await? {
+                        return Ok(session);
+                    }
+                }
             }
-            idle = self.take(Instant::now(), timezone)?;
-        }
-        let opened = tokio::time::timeout(self.timeout, self.connect(timezone)).await;
+            taken = self.take(Instant::now(), timezone)?;
+        };
+        let opened = tokio::time::timeout(self.timeout, self.connect(timezone, counted)).await;
         opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
@@ -203,15 +218,18 @@ impl Sessions {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The idle session of `timezone` that was used last; another one if there may be no more.
-    fn take(&self, now: Instant, timezone: Tz) -> Result<Option<Session>, sqlx::Error> {
+    /// The idle session of `timezone` that was used last, or else a new one; another idle one if there may be no more.
+    fn take(&self, now: Instant, timezone: Tz) -> Result<Taken, sqlx::Error> {
         match &mut *self.idle() {
             Idle::Open(idle) => {
                 idle.retain(|session| now.duration_since(session.opened) < LIFETIME);
                 let same = idle.iter().rposition(|session| session.timezone == timezone);
                 // The one that has been idle for longest comes first.
                 let other = || (Arc::strong_count(&self.open) > self.most_open).then_some(0);
-                Ok(same.or_else(other).filter(|at| *at < idle.len()).map(|at| idle.remove(at)))
+                let at = same.or_else(other).filter(|at| *at < idle.len());
+                // Counted while the lock is held: no two take the last one.
+                let new = || Taken::New(Arc::clone(&self.open));
+                Ok(at.map_or_else(new, |at| Taken::Idle(idle.remove(at))))
             }
             Idle::Closed => Err(sqlx::Error::PoolClosed),
         }
@@ -224,8 +242,7 @@ impl Sessions {
         }
     }
 
-    async fn connect(&self, timezone: Tz) -> Result<Session, sqlx::Error> {
-        let counted = Arc::clone(&self.open);
+    async fn connect(&self, timezone: Tz, counted: Arc<()>) -> Result<Session, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         let settle = format!(
             "{}SELECT pid, {BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
