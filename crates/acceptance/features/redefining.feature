@@ -69,6 +69,52 @@ Feature: Tables that are redefined
       Then its columns are [{"name": "id", "type": "text"}, {"name": "price", "type": "numeric"}]
       And its records are []
 
+    Scenario: Two tables change their names
+      Given this SQL was run in the database
+        """
+        CREATE TABLE swapped (a int, b int); INSERT INTO swapped VALUES (1, 2);
+        CREATE TABLE newer (b int, a text); INSERT INTO newer VALUES (20, 'ten');
+        GRANT SELECT ON swapped, newer TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT * FROM swapped
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"a": 1, "b": 2}]
+      Given this SQL was run in the database
+        """
+        ALTER TABLE swapped RENAME TO older; ALTER TABLE newer RENAME TO swapped
+        """
+      When I ask for the metric "{id}" as CSV
+      Then the body is the CSV
+        """
+        b,a
+        20,ten
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then its columns are [{"name": "b", "type": "int4"}, {"name": "a", "type": "text"}]
+
+    Scenario: A grant is taken back
+      Given this SQL was run in the database
+        """
+        CREATE TABLE given_back (n int); GRANT SELECT ON given_back TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT n FROM given_back
+        """
+      Given this SQL was run in the database
+        """
+        REVOKE SELECT ON given_back FROM metricd_reader
+        """
+      When I run "metricd validate --database"
+      Then it exits with 2
+      And it prints "may no longer read `given_back`"
+
     Scenario: A view is made anew
       Given this SQL was run in the database
         """

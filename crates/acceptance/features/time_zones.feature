@@ -127,6 +127,23 @@ Feature: Time zones
       When I ask for the metric "{id}" with "timezone=Asia/Tokyo"
       Then its records are [{"n": 1}]
 
+    @native
+    Scenario: A view of the records is UTC, too
+      Given the setting "METRICD_QUERY__TIMESTAMP_ZONE" is "Asia/Tokyo"
+      And metricd is running
+      And this SQL was run in the database
+        """
+        CREATE VIEW lately AS SELECT count(*) AS n FROM metrics WHERE date >= '2025-06-30 19:30:00+00'::timestamptz;
+        GRANT SELECT ON lately TO metricd_reader;
+        INSERT INTO metrics (metric_id, id, date) VALUES (gen_random_uuid(), 'x', '2025-06-30 20:00:00')
+        """
+      And a metric with the query
+        """
+        SELECT n FROM lately
+        """
+      When I ask for the metric "{id}" with "timezone=Asia/Tokyo"
+      Then its records are [{"n": 1}]
+
     Scenario: The note says how to have the days of the caller's zone
       Given metricd is running
       When I POST to "/metrics/preview"

@@ -115,7 +115,7 @@ pub(crate) async fn bind(
     let description = match context.definitions.describe(&definition).await {
         Ok(description) => description,
         Err(error) => {
-            return Err(read_failed(actor, context, &definition.compiled, Arc::new(error)));
+            return Err(read_failed(actor, context, &definition.compiled, error));
         }
     };
     let slots = context.zones.slots_of(&query.template, &description);

@@ -42,7 +42,14 @@ pub struct DefinitionCache {
     entries: Arc<quick_cache::sync::Cache<MetricId, Arc<Entry>, EntryWeight>>,
     resolved: Cache<TableName, Arc<Resolved>>,
     single_flight: SingleFlight<MetricId, Arc<Dependencies>, Shared>,
+    describing: SingleFlight<MetricId, DescribingTicket, Described>,
 }
+
+/// What a description that is being read is of, and what it depends on.
+type DescribingTicket = (Arc<Definition>, Arc<Dependencies>);
+
+/// A description, as concurrent callers share it.
+type Described = Result<Arc<TemplateDescription>, Arc<RunError>>;
 
 /// A metric with its compiled query and what both depend on.
 pub struct Definition {
@@ -59,7 +66,7 @@ pub struct Definition {
 /// What the database said of a query, and what that depends on.
 struct Description {
     description: Arc<TemplateDescription>,
-    dependencies: Dependencies,
+    dependencies: Arc<Dependencies>,
 }
 
 impl std::fmt::Debug for Definition {
@@ -131,7 +138,8 @@ impl DefinitionCache {
         let entries = quick_cache::sync::Cache::with_weighter(items, max_bytes, EntryWeight);
         let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED_TTL).build();
         let (entries, single_flight) = (Arc::new(entries), SingleFlight::default());
-        Self { catalog, runner, change_feed, entries, resolved, single_flight }
+        let describing = SingleFlight::default();
+        Self { catalog, runner, change_feed, entries, resolved, single_flight, describing }
     }
 
     /// Returns the metric `id` with its query, as it is now, and the token for the next read.
@@ -207,33 +215,43 @@ impl DefinitionCache {
         Ok(definition)
     }
 
-    /// Returns what the database says of a metric's query, as it is now.
+    /// Returns what the database says of a metric's query, as it is now, asked once for all concurrent callers.
     ///
     /// # Errors
     /// When it has to be asked and rejects the query, or cannot be asked.
-    pub(crate) async fn describe(
-        &self,
-        definition: &Definition,
-    ) -> Result<Arc<TemplateDescription>, RunError> {
+    pub(crate) async fn describe(&self, definition: &Arc<Definition>) -> Described {
         if let Some(known) = definition.description().as_ref()
             && known.dependencies.is_unchanged()
         {
             return Ok(Arc::clone(&known.description));
         }
-        Box::pin(async {
+        let begin = || {
             let keys = relation_keys(definition);
-            let dependencies = self.change_feed.versions().capture(&keys);
-            let template = &definition.compiled.query.template;
-            let description = Arc::new(self.runner.describe_template(template).await?);
-            for (table, version) in &description.relations.definitions {
-                let table = table.clone().qualified();
-                self.change_feed.versions().defined(&table, version);
-            }
-            *definition.description() =
-                Some(Description { description: Arc::clone(&description), dependencies });
-            Ok(description)
-        })
-        .await
+            let dependencies = Arc::new(self.change_feed.versions().capture(&keys));
+            let ticket = (Arc::clone(definition), Arc::clone(&dependencies));
+            (ticket, self.clone().read_description(Arc::clone(definition), dependencies))
+        };
+        let may_join =
+            |(of, since): &DescribingTicket| Arc::ptr_eq(of, definition) && since.is_unchanged();
+        let id = definition.compiled.metric.id;
+        let (described, _) = Box::pin(self.describing.run(id, may_join, begin)).await;
+        described.unwrap_or_else(|aborted| Err(Arc::new(RunError::Failed(aborted.into()))))
+    }
+
+    async fn read_description(
+        self,
+        definition: Arc<Definition>,
+        dependencies: Arc<Dependencies>,
+    ) -> Described {
+        let template = &definition.compiled.query.template;
+        let description = Arc::new(self.runner.describe_template(template).await?);
+        for (table, version) in &description.relations.definitions {
+            let table = table.clone().qualified();
+            self.change_feed.versions().defined(&table, version);
+        }
+        *definition.description() =
+            Some(Description { description: Arc::clone(&description), dependencies });
+        Ok(description)
     }
 
     /// Returns what the rows of a metric's query depend on.

@@ -9,7 +9,9 @@ use thiserror::Error;
 
 use super::MAX_PAGE;
 use crate::{
-    Forbidden, authorize_on,
+    Forbidden,
+    admission::name_all,
+    authorize_on,
     context::Context,
     error::{Classified, Classify},
     error_chain,
@@ -89,12 +91,18 @@ pub async fn check_metrics(actor: &Actor, context: &Context) -> Result<MetricChe
 /// Why the metric is broken, if it is.
 async fn broken(context: &Context, compiled: &CompiledMetric) -> Result<Option<String>, RunError> {
     let template = &compiled.query.template;
-    if let Err(error) = context.admission.gate().recheck(template) {
-        return Ok(Some(error_chain(&error)));
-    }
+    let contents = match context.admission.gate().recheck(template) {
+        Ok(contents) => contents,
+        Err(error) => return Ok(Some(error_chain(&error))),
+    };
     match context.runner.describe_template(template).await {
-        Ok(_) => Ok(None),
-        Err(RunError::Query(fault)) => Ok(Some(fault.whole())),
-        Err(error) => Err(error),
+        Ok(_) => {}
+        Err(RunError::Query(fault)) => return Ok(Some(fault.whole())),
+        Err(error) => return Err(error),
     }
+    // To prepare a statement needs no grant.
+    let tables: Vec<_> = contents.tables.into_iter().collect();
+    let unreadable = context.runner.unreadable(&tables).await?;
+    Ok((!unreadable.is_empty())
+        .then(|| format!("stored SQL may no longer read {}", name_all(&unreadable))))
 }

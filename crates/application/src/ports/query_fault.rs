@@ -33,7 +33,7 @@ impl QueryFault {
     /// failed on the data that it read.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        ["42", "0A", "3F"].contains(&self.class())
+        ["42", "0A", "3F"].contains(&self.class()) || self.sqlstate == "55000"
     }
 
     /// The message with what it quotes of rows, for callers who may write SQL over the query's tables.

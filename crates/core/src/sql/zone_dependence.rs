@@ -19,7 +19,7 @@ use super::{
     stack,
     table_name::TableName,
     template::Template,
-    tree::{builtin_name, elements_called, sval, target, type_called},
+    tree::{builtin_name, sval, target},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -60,6 +60,8 @@ pub struct TimeColumns {
 pub struct ViewTimes {
     /// Whether wall times are among it.
     pub reads_wall_times: bool,
+    /// Whether these are the dates of the records alone.
+    pub only_records: bool,
 }
 
 impl Template {
@@ -86,7 +88,11 @@ impl Template {
             times.iter().flat_map(|(table, of)| uses.reads(table, of)).collect();
         let mut wall = read.iter().filter(|(_, kind)| *kind == TimeKind::WallTime).peekable();
         if wall.peek().is_some() {
-            let only_records = wall.all(|(table, _)| is_records(table));
+            let of_records = |table: &TableName| {
+                let view = times.get(table).and_then(|of| of.view);
+                view.map_or_else(|| is_records(table), |view| view.only_records)
+            };
+            let only_records = wall.all(|(table, _)| of_records(table));
             return if only_records { ZoneDependence::Records } else { ZoneDependence::Timestamps };
         }
         let binds_instant = self.parameters.iter().any(|p| p.ty == ParameterType::TimestampTz);
@@ -106,14 +112,20 @@ fn is_instant(ty: &str) -> bool {
 }
 
 /// The functions whose result is an instant, or can be one for an argument that is none.
-const MAKE_INSTANTS: [&str; 7] = [
+const MAKE_INSTANTS: [&str; 13] = [
+    "date_add",
+    "date_bin",
+    "date_subtract",
     "date_trunc",
     "make_timestamptz",
     "timestamptz",
     "timetz",
     "timezone",
+    "to_char",
     "to_timestamp",
+    "tstzmultirange",
     "tstzrange",
+    "uuid_extract_timestamp",
 ];
 
 fn uses(template: &Template) -> Result<Uses, SqlFault> {
@@ -235,7 +247,8 @@ impl Uses {
 
     fn join(&mut self, join: &JoinExpr) {
         self.bare.extend(join.using_clause.iter().filter_map(sval).map(str::to_owned));
-        if join.is_natural {
+        // The alias of a join hides what is inside: all of that may be used by it.
+        if join.is_natural || join.alias.is_some() {
             for side in [&join.larg, &join.rarg].into_iter().flatten() {
                 self.all_of(side);
             }
@@ -246,7 +259,10 @@ impl Uses {
         self.makes_instants |= match builtin_name(&call.funcname) {
             // Of dates it gives instants, of numbers it does not.
             Some("generate_series") => call.args.get(2).is_some_and(|step| !is_number(step)),
-            Some(name) => MAKE_INSTANTS.contains(&name),
+            Some(name) => {
+                let is_path = name.starts_with("jsonb_path_") && name.ends_with("_tz");
+                is_path || MAKE_INSTANTS.contains(&name)
+            }
             // What an operator allowed may do anything.
             None => true,
         };
@@ -275,10 +291,9 @@ impl Visitor for Uses {
             SqlNode::JoinExpr(join) => self.join(join),
             SqlNode::ColumnRef(column) => self.column(column),
             SqlNode::FuncCall(call) => self.call(call),
-            SqlNode::TypeCast(cast) => {
-                let ty = cast.type_name.as_ref();
-                let named = ty.and_then(|ty| type_called(ty).or_else(|| elements_called(ty)));
-                self.makes_instants |= named.is_some_and(is_instant);
+            SqlNode::TypeName(ty) => {
+                // A type of the operator's may be made of instants.
+                self.makes_instants |= builtin_name(&ty.names).is_none_or(is_instant);
             }
             _ => {}
         }
@@ -297,7 +312,8 @@ mod tests {
             view,
         };
         let (wall, instant) = (TimeKind::WallTime, TimeKind::Instant);
-        let view = |reads_wall_times| Some(ViewTimes { reads_wall_times });
+        let view = |reads_wall_times| Some(ViewTimes { reads_wall_times, only_records: false });
+        let of_records = Some(ViewTimes { reads_wall_times: true, only_records: true });
         let times = [
             ("visits", of(&[("at", instant), ("edited", wall)], None)),
             ("orders", of(&[("at", wall)], None)),
@@ -305,6 +321,7 @@ mod tests {
             ("days", of(&[], None)),
             ("recent", of(&[], view(false))),
             ("hours", of(&[], view(true))),
+            ("later", of(&[], of_records)),
         ];
         let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         let named = |name: &str| TableName { schema: None, name: name.into() };
@@ -342,6 +359,11 @@ mod tests {
             ("SELECT d FROM (SELECT at::date AS d FROM visits) AS x", Caller),
             ("SELECT x.* FROM (SELECT at::date AS d FROM visits) AS x", Caller),
             ("SELECT * FROM (SELECT at::date AS d FROM visits) AS x", Caller),
+            ("SELECT j.at::date AS d FROM (visits v JOIN days d ON d.id = v.id) AS j", Timestamps),
+            ("SELECT j.a AS d FROM (recent r JOIN days d ON d.id = r.id) AS j (a, b)", Caller),
+            ("SELECT x.t::date AS d FROM json_to_recordset('[]') AS x (t timestamptz)", Caller),
+            ("SELECT date_bin('1 day', d, '2025-06-01'::date)::date AS d FROM days", Caller),
+            ("SELECT n FROM later", Records),
             ("SELECT date FROM metrics", Records),
             ("SELECT m.date, o.at FROM metrics m, orders o", Timestamps),
             ("SELECT m.date, v.at FROM metrics m, visits v", Records),

@@ -333,7 +333,7 @@ enum SessionSource<'a> {
     #[cfg(feature = "embedded")]
     Pool {
         pool: &'a PgPool,
-        timezone: &'a Mutex<Tz>,
+        timezone: &'a Arc<Mutex<Tz>>,
     },
 }
 
@@ -351,11 +351,7 @@ impl AdmittedQuery<'_> {
             }
             #[cfg(feature = "embedded")]
             SessionSource::Pool { pool, timezone: last } => {
-                let is_other = {
-                    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                    std::mem::replace(&mut *last, timezone) != timezone
-                };
-                let begun = Box::pin(begin_read_only(pool, timezone, is_other));
+                let begun = Box::pin(begin_read_only(pool, timezone, last));
                 begun.await.map(ReadSession::Transaction)
             }
         }
@@ -372,14 +368,17 @@ impl AdmittedQuery<'_> {
 async fn begin_read_only(
     pool: &PgPool,
     timezone: Tz,
-    is_other: bool,
+    last: &Arc<Mutex<Tz>>,
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let begin = || {
-        let pool = pool.clone();
+        let (pool, last) = (pool.clone(), Arc::clone(last));
         run_to_completion(async move {
             let mut tx = pool.begin_with("BEGIN READ ONLY").await?;
+            let known = || last.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_other = *known() != timezone;
             if is_other {
                 tx.clear_cached_statements().await?;
+                *known() = timezone;
             }
             if timezone != Tz::UTC {
                 let set = format!("SET LOCAL TimeZone = '{timezone}'");

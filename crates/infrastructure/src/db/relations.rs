@@ -8,22 +8,25 @@ use metricd_application::ports::Relations;
 use metricd_core::sql::TableName;
 use sqlx::{PgConnection, postgres::types::Oid};
 
-/// The version of the columns of the relations in `$n`, as part of a statement.
+/// The version of the names and columns of the relations in `$n`, as part of a statement.
 pub(super) fn columns_version(parameter: usize) -> String {
     format!(
-        "(SELECT sum(a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8)::text \
-         FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY(${parameter}) AND a.attnum > 0)"
+        "(SELECT sum(a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8 \
+             + c.xmin::text::int8 + n.xmin::text::int8)::text \
+         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE a.attrelid = ANY(${parameter}) AND a.attnum > 0)"
     )
 }
 
 /// For each named relation that exists, its number and the version of its definition. A row of a catalog that is
-/// changed has the number of the transaction that did it.
+/// changed has the number of the transaction that did it. Functions are qualified: nothing in `public` is called.
 const DEFINITIONS: &str = "
     WITH RECURSIVE named (ordinal, oid) AS (
         SELECT named.ordinal, c.oid
-        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
+        FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
         JOIN pg_catalog.pg_class c ON c.oid = CASE
-            WHEN named.schema IS NULL THEN to_regclass(quote_ident(named.name))
+            WHEN named.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(named.name))
             ELSE (SELECT t.oid FROM pg_catalog.pg_class t
                 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
                 WHERE t.relname = named.name AND n.nspname = named.schema
@@ -39,13 +42,13 @@ const DEFINITIONS: &str = "
                 AND d.refclassid = 'pg_catalog.pg_class'::regclass
             WHERE r.ev_class = made_of.oid AND r.ev_type = '1') AS below (oid))
     SELECT named.ordinal, named.oid, (
-        SELECT sum(hashtextextended(concat_ws(' ', c.oid, c.xmin, n.xmin,
-            (SELECT string_agg(concat_ws(':', a.attnum, a.xmin), ' ' ORDER BY a.attnum)
+        SELECT sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', c.oid, c.xmin, n.xmin,
+            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum, a.xmin), ' ' ORDER BY a.attnum)
                 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
-            (SELECT string_agg(concat_ws(':', r.oid, r.xmin), ' ' ORDER BY r.oid)
+            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', r.oid, r.xmin), ' ' ORDER BY r.oid)
                 FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid),
-            (SELECT string_agg(concat_ws(':', p.oid, p.xmin), ' ' ORDER BY p.oid)
-                FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)), 0))::text
+            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', p.oid, p.xmin), ' ' ORDER BY p.oid)
+                FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)), 0::int8))::text
         FROM made_of
         JOIN pg_catalog.pg_class c ON c.oid = made_of.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

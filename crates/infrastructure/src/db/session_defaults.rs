@@ -26,14 +26,18 @@ pub(super) const INTERVAL_STYLE: &str = "postgres";
 pub(super) const SEARCH_PATH: &str = "public";
 
 const DEFAULTS: &str = "
-    SELECT concat_ws(' in ', 'role ' || quote_ident(r.rolname), 'database ' || quote_ident(d.datname)),
-        lower(split_part(setting, '=', 1)), substr(setting, strpos(setting, '=') + 1)
+    SELECT coalesce(nullif(pg_catalog.concat_ws(' in ', 'role ' || pg_catalog.quote_ident(r.rolname::text),
+            'database ' || pg_catalog.quote_ident(d.datname::text)), ''), 'every role'),
+        pg_catalog.lower(pg_catalog.split_part(setting, '=', 1)),
+        pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') + 1)
     FROM pg_catalog.pg_db_role_setting s
     LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
     LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
-    CROSS JOIN unnest(s.setconfig) AS setting
+    CROSS JOIN pg_catalog.unnest(s.setconfig) AS setting
     WHERE (s.setdatabase = 0 OR d.datname = current_database())
         AND (s.setrole = 0 OR r.rolname IN (current_user, $1))
+        -- metricd's own, which each session replaces
+        AND NOT (s.setrole <> 0 AND r.rolname = $1 AND setting = 'TimeZone=UTC')
     ORDER BY 1, 2";
 
 /// Reads the defaults of the database and of the roles that metricd connects as which differ from what stored SQL has;

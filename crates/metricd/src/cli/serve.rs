@@ -158,7 +158,8 @@ async fn warn_of_defaults(config: &Config, database: &Database) -> anyhow::Resul
         let hint = match setting {
             "TimeZone" => "set query.timezone to have it as the zone of requests that name none",
             "search_path" => "name the schema of tables outside of public",
-            _ => "write dates as YYYY-MM-DD",
+            "DateStyle" => "write dates as YYYY-MM-DD",
+            _ => "intervals are written as `1 day 02:00:00`",
         };
         warn!(
             of,

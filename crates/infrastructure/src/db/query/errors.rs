@@ -51,7 +51,10 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
         "55P03" => RunError::Unavailable(DatabaseFault::of(fault).into()),
         "57014" => RunError::Deadline,
         // Resources, interventions, the system, PostgreSQL's own faults.
-        code if ["53", "55", "57", "58", "XX"].contains(&&code[..2]) => {
+        // object_not_in_prerequisite_state: a view that is not filled, say; configuration_limit_exceeded: by the query
+        code if ["53", "55", "57", "58", "XX"].contains(&&code[..2])
+            && !["55000", "53400"].contains(&code) =>
+        {
             RunError::Failed(DatabaseFault::while_reading(fault).into())
         }
         code => {

@@ -132,26 +132,29 @@ const TIMES: &str = "
                 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
                 WHERE t.relname = named.name AND n.nspname = named.schema
                     AND t.relkind IN ('r', 'p', 'v', 'm', 'f')) END),
-    reading (ordinal, view, oid, attnum) AS (
-        SELECT named.ordinal, named.oid, d.refobjid, d.refobjsubid
+    reading (ordinal, oid, attnum, view_between) AS (
+        SELECT named.ordinal, d.refobjid, d.refobjsubid,
+            EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = d.refobjid AND v.relkind = 'v')
         FROM named
         JOIN pg_catalog.pg_rewrite r ON r.ev_class = named.oid
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
             AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> named.oid
         WHERE named.relkind = 'v'
         UNION
-        SELECT reading.ordinal, c.oid, d.refobjid, d.refobjsubid
+        SELECT reading.ordinal, d.refobjid, d.refobjsubid,
+            EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = d.refobjid AND v.relkind = 'v')
         FROM reading
         JOIN pg_catalog.pg_class c ON c.oid = reading.oid AND c.relkind = 'v'
         JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
             AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> c.oid),
-    held (ordinal, name, type) AS (
-        SELECT named.ordinal, a.attname::text, a.atttypid
+    held (ordinal, name, type, of_records) AS (
+        SELECT named.ordinal, a.attname::text, a.atttypid, NULL::bool
         FROM named JOIN pg_catalog.pg_attribute a ON a.attrelid = named.oid
         WHERE a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
-        SELECT reading.ordinal, NULL, a.atttypid
+        SELECT reading.ordinal, NULL, a.atttypid,
+            reading.oid = to_regclass('public.metrics')::oid OR reading.view_between
         FROM reading JOIN pg_catalog.pg_attribute a ON a.attrelid = reading.oid AND a.attnum = reading.attnum),
     parts (type, oid) AS (
         SELECT type, type FROM held
@@ -168,7 +171,8 @@ const TIMES: &str = "
         WHERE part.oid <> 0),
     kinds (type, is_wall_time) AS (
         SELECT type, bool_or(oid IN (1114, 4533)) FROM parts WHERE oid IN (1114, 4533, 1184, 1266, 4534) GROUP BY 1)
-    SELECT named.ordinal, named.relkind = 'v' AS is_view, held.name, kinds.is_wall_time
+    SELECT named.ordinal, named.relkind = 'v' AS is_view, held.name, kinds.is_wall_time,
+        bool_and(held.of_records)
     FROM named
     LEFT JOIN (held JOIN kinds USING (type)) ON held.ordinal = named.ordinal
     GROUP BY 1, 2, 3, 4";
@@ -206,10 +210,10 @@ pub(super) async fn times(
 ) -> Result<BTreeMap<TableName, TimeColumns>, sqlx::Error> {
     let schemas: Vec<_> = tables.iter().map(|table| table.schema.as_deref()).collect();
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
-    let found: Vec<(i64, bool, Option<String>, Option<bool>)> =
+    let found: Vec<(i64, bool, Option<String>, Option<bool>, Option<bool>)> =
         sqlx::query_as(TIMES).bind(schemas).bind(names).fetch_all(connection).await?;
     let mut times = BTreeMap::new();
-    for (ordinal, is_view, column, is_wall_time) in found {
+    for (ordinal, is_view, column, is_wall_time, of_records) in found {
         let Some(table) = usize::try_from(ordinal - 1).ok().and_then(|at| tables.get(at)) else {
             continue;
         };
@@ -219,7 +223,9 @@ pub(super) async fn times(
             let kind = if is_wall_time { TimeKind::WallTime } else { TimeKind::Instant };
             of.columns.insert(column, kind);
         } else if is_view {
-            of.view.get_or_insert_default().reads_wall_times |= is_wall_time;
+            let view = of.view.get_or_insert_default();
+            view.reads_wall_times |= is_wall_time;
+            view.only_records |= is_wall_time && of_records.unwrap_or_default();
         }
         if is_view {
             of.view.get_or_insert_default();

@@ -176,15 +176,13 @@ impl Sessions {
         }
         let set = async {
             execute(&mut session.connection, &set_timezone(timezone)).await?;
+            session.timezone = timezone;
             // A literal of theirs may have been read in the other zone.
             session.connection.clear_cached_statements().await
         };
         match tokio::time::timeout(self.timeout, set).await {
-            Ok(Ok(())) => {
-                session.timezone = timezone;
-                Ok(Some(session))
-            }
-            Ok(Err(error)) if is_of_the_statement(&error) => {
+            Ok(Ok(())) => Ok(Some(session)),
+            Ok(Err(error)) if is_of_the_statement(&error) && session.timezone != timezone => {
                 self.give_back(session);
                 Err(unknown_timezone(error))
             }
