@@ -59,7 +59,7 @@ enum Idle {
 }
 
 /// What a check-out begins with.
-enum Taken {
+enum Checkout {
     /// A session that was idle.
     Idle(Session),
     /// The right to open one, which counts as open.
@@ -130,7 +130,7 @@ impl Sessions {
     ) -> Result<ReaderSession, sqlx::Error> {
         let now = Instant::now();
         let session = match self.take(now, timezone)? {
-            Taken::Idle(session) if session.is_trusted(now) && session.timezone == timezone => {
+            Checkout::Idle(session) if session.is_trusted(now) && session.timezone == timezone => {
                 session
             }
             // What is rare lies in a box of its own: it would make every other check-out move its state.
@@ -143,13 +143,13 @@ impl Sessions {
     /// The first session that answers a ping, beginning with `idle`, or else a new one.
     async fn ping_or_connect(
         &self,
-        mut taken: Taken,
+        mut taken: Checkout,
         timezone: Tz,
     ) -> Result<Session, sqlx::Error> {
         let counted = loop {
             match taken {
-                Taken::New(counted) => break counted,
-                Taken::Idle(session) => {
+                Checkout::New(counted) => break counted,
+                Checkout::Idle(session) => {
                     if let Some(session) = self.prepared(session, timezone).await? {
                         return Ok(session);
                     }
@@ -217,7 +217,7 @@ impl Sessions {
     }
 
     /// The idle session of `timezone` that was used last, or else a new one; another idle one if there may be no more.
-    fn take(&self, now: Instant, timezone: Tz) -> Result<Taken, sqlx::Error> {
+    fn take(&self, now: Instant, timezone: Tz) -> Result<Checkout, sqlx::Error> {
         match &mut *self.idle() {
             Idle::Open(idle) => {
                 idle.retain(|session| now.duration_since(session.opened) < LIFETIME);
@@ -226,8 +226,8 @@ impl Sessions {
                 let other = || (Arc::strong_count(&self.open) > self.most_open).then_some(0);
                 let at = same.or_else(other).filter(|at| *at < idle.len());
                 // Counted while the lock is held: no two take the last one.
-                let new = || Taken::New(Arc::clone(&self.open));
-                Ok(at.map_or_else(new, |at| Taken::Idle(idle.remove(at))))
+                let new = || Checkout::New(Arc::clone(&self.open));
+                Ok(at.map_or_else(new, |at| Checkout::Idle(idle.remove(at))))
             }
             Idle::Closed => Err(sqlx::Error::PoolClosed),
         }
