@@ -45,7 +45,7 @@ Feature: Windows
         {"name": "Records"}
         """
       Then the answer is 200
-      And the body does not mention "notes"
+      And its notes are []
       When I ask for "/metrics/{id}/query"
       Then the body mentions '"severity":"warning"'
 

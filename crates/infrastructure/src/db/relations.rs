@@ -20,11 +20,12 @@ pub(super) fn columns_version(parameter: usize) -> String {
 }
 
 /// For each named relation that exists, its number and the version of its definition. A row of a catalog that is
-/// changed has the number of the transaction that did it. Functions are qualified: nothing in `public` is called.
+/// changed has the number of the transaction that did it. Functions are qualified, so that nothing in `public` is called;
+/// `unnest` of several arrays is a form of the grammar.
 const DEFINITIONS: &str = "
     WITH RECURSIVE named (ordinal, oid) AS (
         SELECT named.ordinal, c.oid
-        FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
         JOIN pg_catalog.pg_class c ON c.oid = CASE
             WHEN named.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(named.name))
             ELSE (SELECT t.oid FROM pg_catalog.pg_class t
