@@ -46,6 +46,13 @@ pub(crate) fn own_fault(
     let metric = &compiled.metric;
     warn!(metric = %metric.id, error = error_chain(error), "Query failed");
     let is_broken = cause == Cause::MetricBroken;
+    let known = context.health.failure(metric.id, metric.query_version);
+    if is_broken && known.is_none_or(|known| !known.is_broken) {
+        // Its tables are not what they were: what is cached of them ends before the change feed sees it.
+        for table in &compiled.query.template.tables {
+            context.change_feed.versions().redefined(&table.clone().qualified());
+        }
+    }
     let failure =
         QueryFailure { since: context.clock.now(), is_broken, query_version: metric.query_version };
     let since = context.health.failed(metric.id, failure).since;

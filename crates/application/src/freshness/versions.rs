@@ -156,6 +156,15 @@ impl VersionTable {
         }
     }
 
+    /// Records that `table` was redefined, whatever its definition is now.
+    pub(crate) fn redefined(&self, table: &TableName) {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = DependencyKey::Relation(table.clone());
+        if let Some(version) = versions.by_key.get(&key).and_then(Weak::upgrade) {
+            version.advance(None);
+        }
+    }
+
     /// Records that anything may have changed.
     pub(crate) fn invalidate_all(&self) {
         self.everything.advance(None);
