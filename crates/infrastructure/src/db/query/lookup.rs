@@ -203,6 +203,10 @@ pub(super) async fn readable(
     asked.fetch_all(connection).await
 }
 
+/// A row of [`TIMES`]: the table's position, whether it is a view, a column of its own or none for one that the view
+/// reads, whether that holds wall times, and whether what the view reads of them is of the records.
+type TimesRow = (i64, bool, Option<String>, Option<bool>, Option<bool>);
+
 /// The columns of each of `tables` that hold times.
 pub(super) async fn times(
     connection: &mut PgConnection,
@@ -210,7 +214,7 @@ pub(super) async fn times(
 ) -> Result<BTreeMap<TableName, TimeColumns>, sqlx::Error> {
     let schemas: Vec<_> = tables.iter().map(|table| table.schema.as_deref()).collect();
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
-    let found: Vec<(i64, bool, Option<String>, Option<bool>, Option<bool>)> =
+    let found: Vec<TimesRow> =
         sqlx::query_as(TIMES).bind(schemas).bind(names).fetch_all(connection).await?;
     let mut times = BTreeMap::new();
     for (ordinal, is_view, column, is_wall_time, of_records) in found {
