@@ -40,7 +40,8 @@ Feature: The guides' commands
   Scenario: Tables that others write to
     Given this SQL was run in the database
       """
-      CREATE SCHEMA sales; CREATE TABLE sales.orders (id int)
+      CREATE SCHEMA sales; CREATE TABLE sales.orders (id int) PARTITION BY RANGE (id);
+      CREATE TABLE sales.orders_2025 PARTITION OF sales.orders FOR VALUES FROM (0) TO (100)
       """
     And metricd is running
     When I run the commands of "docs/guide/changes.md"

@@ -32,8 +32,37 @@ const NOT_RUN: [&str; 4] = [
     "eyJ0eXAi",
 ];
 
-/// Runs the blocks of shell commands of a page of the documentation, as they stand there but for the server's address
-/// and the metric's id.
+/// A block of a page: the commands, and the lines that they print.
+struct Example {
+    script: String,
+    printed: Vec<String>,
+}
+
+/// The examples of a page: blocks of shell commands, and of a terminal's text with what it shows.
+fn examples(page: &str) -> Vec<Example> {
+    let block = |part: &str| part.split("```").next().unwrap_or_default().to_owned();
+    let scripts = page.split("```sh\n").skip(1).map(block);
+    let mut all: Vec<Example> =
+        scripts.map(|script| Example { script, printed: Vec::new() }).collect();
+    for text in page.split("```console\n").skip(1).map(block) {
+        let (mut script, mut printed) = (String::new(), Vec::new());
+        let mut goes_on = false;
+        for line in text.lines() {
+            let command = line.strip_prefix("$ ").or_else(|| goes_on.then_some(line));
+            goes_on = command.is_some_and(|command| command.ends_with('\\'));
+            match command {
+                Some(command) => script.push_str(&format!("{command}\n")),
+                None if line.contains('…') => {}
+                None => printed.push(line.to_owned()),
+            }
+        }
+        all.push(Example { script, printed });
+    }
+    all
+}
+
+/// Runs the examples of a page of the documentation, as they stand there but for the server's address, the metric's id
+/// and the place of the examples.
 #[when(expr = "I run the commands of {string}")]
 async fn run_page(world: &mut World, page: String) -> Step {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -42,25 +71,21 @@ async fn run_page(world: &mut World, page: String) -> Step {
     world.client.protect(&token);
     let address = world.server.url("").unwrap_or_default();
     let mut ran = 0;
-    let block = |part: &str| part.split("```").next().unwrap_or_default().to_owned();
-    let scripts = text.split("```sh\n").skip(1).map(block);
-    // In a terminal's text, what comes after the prompt.
-    let prompted = |part: &str| -> String {
-        let lines = block(part);
-        lines.lines().filter_map(|line| Some(format!("{}\n", line.strip_prefix("$ ")?))).collect()
-    };
-    let terminals = text.split("```console\n").skip(1).map(prompted);
-    for block in scripts.chain(terminals) {
-        if NOT_RUN.iter().any(|word| block.contains(word)) {
+    for Example { script, printed } in examples(&text) {
+        if NOT_RUN.iter().any(|word| script.contains(word)) {
             continue;
         }
         let script = ["http://127.0.0.1:8000", "http://localhost:8000"]
             .iter()
-            .fold(block.clone(), |script, usual| script.replace(usual, &address))
-            .replace(" examples/", &format!(" {root}/examples/"))
-            .replace("/metrics/ID", &world.variables.expand("/metrics/{id}"));
+            .fold(script, |script, usual| script.replace(usual, &address))
+            .replace("/metrics/ID", &world.variables.expand("/metrics/{id}"))
+            .replace(" examples/", &format!(" {root}/examples/"));
         let output = world.server.shell(&script, &[("TOKEN", &token)]).await?;
-        ensure!(output.status.success(), "{page}: {block}fails: {}", output.text());
+        ensure!(output.status.success(), "{page}: {script}fails: {}", output.text());
+        for line in printed {
+            let has = output.text().contains(line.trim());
+            ensure!(has, "{page}: {script}does not print {line:?} but {}", output.text());
+        }
         ran += 1;
     }
     ensure!(ran > 0, "{page} has no commands");

@@ -145,6 +145,10 @@ impl Engine {
     }
 
     /// Where the notifications of other processes can be received; `None` where there are none.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unnecessary_wraps, reason = "a server is the only engine then")
+    )]
     pub(super) fn listener_options(&self) -> Option<PgConnectOptions> {
         match &self.kind {
             Kind::Server(server) => Some(server.options.clone()),
@@ -171,6 +175,10 @@ impl Engine {
     }
 
     /// The role that stored SQL runs as, where it is another one.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unnecessary_wraps, reason = "a server is the only engine then")
+    )]
     pub(super) fn reader_role(&self) -> Option<&str> {
         match &self.kind {
             Kind::Server(server) => Some(server.reader_config.name()),
@@ -225,6 +233,10 @@ impl Engine {
     }
 
     /// Waits until an author's query may have a session.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unused_async, reason = "a server is the only engine then")
+    )]
     pub(super) async fn admit_query(&self) -> Result<AdmittedQuery<'_>, RunError> {
         match &self.kind {
             Kind::Server(server) => {
@@ -265,6 +277,10 @@ impl Engine {
 
     /// Waits until the embedded engine has rolled back what was dropped, and closes its connection: ended in
     /// the middle of that, it exits with an error.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unused_async, reason = "a server is the only engine then")
+    )]
     async fn finish_rollback(&self) {
         #[cfg(feature = "embedded")]
         if let Kind::Embedded { .. } = &self.kind
@@ -410,6 +426,10 @@ impl ReadSession {
     }
 
     /// Ends the session after `outcome`, which it gives back.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unused_async, reason = "a server is the only engine then")
+    )]
     pub(super) async fn end<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         match self {
             Self::Reader(session) => session.end(&outcome),
