@@ -51,7 +51,7 @@ fn examples(page: &str) -> Vec<Example> {
             let command = line.strip_prefix("$ ").or_else(|| goes_on.then_some(line));
             goes_on = command.is_some_and(|command| command.ends_with('\\'));
             match command {
-                Some(command) => script.push_str(&format!("{command}\n")),
+                Some(command) => script.extend([command, "\n"]),
                 None if line.contains('…') => {}
                 None => printed.push(line.to_owned()),
             }
