@@ -119,7 +119,7 @@ impl Rest<'_> {
         }
     }
 
-    /// The rest of `\uXXXX`, with the second half of a surrogate pair.
+    /// The rest of a `\u` and its four digits, with the second half of a surrogate pair.
     fn escaped(&mut self) -> Option<()> {
         match self.hex()? {
             0 | 0xDC00..=0xDFFF => None,
