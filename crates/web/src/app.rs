@@ -97,6 +97,8 @@ struct Steps {
     ids: Arc<dyn Ids>,
     route_table: RouteTable,
     head_limits: HeadLimits,
+    /// The largest body that is read into memory, in bytes.
+    max_body_bytes: usize,
     /// The proxies whose `X-Forwarded-For` is trusted.
     proxies: Vec<IpNet>,
     /// Allows other origins, if there are any.
@@ -116,7 +118,6 @@ impl App {
     pub fn new(parts: AppParts, settings: AppSettings) -> Self {
         let documented = documented();
         let route_limits = RouteLimits {
-            max_body_bytes: settings.max_body_bytes,
             timeout: settings.request_timeout,
             upload_timeout: settings.upload_timeout,
         };
@@ -143,6 +144,7 @@ impl App {
             ids,
             route_table,
             head_limits: HeadLimits { max_header_bytes: settings.max_header_bytes },
+            max_body_bytes: settings.max_body_bytes,
             proxies: settings.proxies,
             cors: cors(settings.origins),
             routes: documented.into_router(state, authenticator),
@@ -207,7 +209,7 @@ impl Steps {
             return problem.into_response();
         }
         if !request.body().is_end_stream() {
-            DefaultBodyLimit::max(route.max_body_bytes).apply(&mut request);
+            DefaultBodyLimit::max(self.max_body_bytes).apply(&mut request);
         }
         if let Some(rejected) = route.head_rules.as_ref().and_then(|rules| rules.check(&request)) {
             request.extensions_mut().insert(rejected);

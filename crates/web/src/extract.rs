@@ -137,6 +137,26 @@ impl QueryParams {
         self.whole_number(ParamName::DayRange.as_str(), errors, window::parse_day_range)
     }
 
+    /// Returns the most items of a page, `default` if the client named no `limit`.
+    pub(crate) fn limit(&self, max: u32, default: u32, errors: &mut ValidationErrors) -> u32 {
+        let limit = self.whole_number("limit", errors, |text| {
+            let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+            limit.ok_or_else(|| format!("must be a whole number from 1 to {max}"))
+        });
+        limit.unwrap_or(default)
+    }
+
+    /// Returns where the page before ended: `cursor` read by `parse`.
+    pub(crate) fn cursor<T>(
+        &self,
+        errors: &mut ValidationErrors,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.read("cursor", "value_error", errors, |text| {
+            parse(text).ok_or("must be a next_cursor of an earlier page")
+        })
+    }
+
     /// Returns the whole number `name` read by `parse`, which rejects what is out of range.
     pub(crate) fn whole_number<T, E: std::fmt::Display>(
         &self,

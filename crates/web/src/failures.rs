@@ -37,15 +37,15 @@ failures! {
     InProgress = "409", "A request with this Idempotency-Key is in progress, or another write came between", [IdempotencyKeyInProgress, CatalogModified];
     Locked = "409", "The metric is locked, or another write came between", [MetricLocked, CatalogModified];
     SqlLocked = "409", "The metric or its query is locked, or was modified concurrently", [MetricLocked, QueryLocked, QueryModified, CatalogModified];
-    Moved = "409", "The query was modified concurrently", [QueryModified, CatalogModified];
-    Waiting = "409", "The metric awaits approval", [MetricAwaitsApproval];
+    QueryConflict = "409", "The query was modified concurrently", [QueryModified, CatalogModified];
+    AwaitsApproval = "409", "The metric awaits approval", [MetricAwaitsApproval];
     Stale = "412", "Precondition failed: modified concurrently", [LayoutsModified];
     StaleMetric = "412", "Precondition failed: modified concurrently", [MetricModified];
     NotAcceptable = "406", "The answer is not in an accepted format", [];
     TooLarge = "413", "The body is too large", [];
     NotJson = "415", "The body is of a type, in a charset or an encoding that is not understood", [];
     Invalid = "422", "The request is invalid", [InvalidRequest];
-    InvalidQuestion = "422", "The request is invalid, its answer would be too expensive, or the query failed on its data", [InvalidRequest, InvalidWindow, QueryTooExpensive, RowTooLarge, QueryFailed];
+    QueryUnprocessable = "422", "The request is invalid, its answer would be too expensive, or the query failed on its data", [InvalidRequest, InvalidWindow, QueryTooExpensive, RowTooLarge, QueryFailed];
     InvalidRecord = "422", "The request is invalid", [InvalidRequest, IdempotencyKeyReused];
     InvalidMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge];
     InvalidNewMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge, IdempotencyKeyReused];
@@ -56,7 +56,7 @@ failures! {
     Failed = "500", "The server failed", [Internal];
     Unavailable = "503", "The database is busy or unreachable, or tokens cannot be verified", [DatabaseUnavailable, IssuerUnavailable];
     Busy = "503", "The database is busy or unreachable, or tokens cannot be verified", [QueueFull, DatabaseUnavailable, IssuerUnavailable];
-    TooLate = "504", "The answer took too long", [QueryTimeout, DeadlineExceeded];
+    TimedOut = "504", "The answer took too long", [QueryTimeout, DeadlineExceeded];
 }
 
 /// Failures that go together.
@@ -77,9 +77,9 @@ macro_rules! groups {
 
 groups! {
     /// The failures of every operation that has the database look at SQL.
-    RunsSql = Failed | Busy | TooLate;
+    RunsSql = Failed | Busy | TimedOut;
     /// The failures of an operation that answers a metric.
-    AnswersMetric = Forbidden | MetricNotFound | Waiting | InvalidQuestion | MetricBroken | RunsSql;
+    AnswersMetric = Forbidden | MetricNotFound | AwaitsApproval | QueryUnprocessable | MetricBroken | RunsSql;
     /// The failures of an operation that tries a metric.
     PreviewsMetric = Forbidden | TooLarge | NotJson | InvalidMetric | RunsSql;
     /// The failures of an operation that makes a metric.

@@ -15,8 +15,6 @@ use crate::{head_rules::HeadRules, negotiation::RecordFormat};
 pub(crate) struct RouteSettings {
     /// Its name in the OpenAPI document and in the log.
     pub(crate) operation: String,
-    /// The largest body that is read into memory, in bytes.
-    pub(crate) max_body_bytes: usize,
     timeout: Duration,
     /// The time limit of a body of many records, where the operation accepts one.
     upload_timeout: Option<Duration>,
@@ -27,8 +25,6 @@ pub(crate) struct RouteSettings {
 /// The limits that the settings of all routes are made from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RouteLimits {
-    /// The largest body that is read into memory, in bytes.
-    pub(crate) max_body_bytes: usize,
     /// The time limit of a request.
     pub(crate) timeout: Duration,
     /// The time limit of a request with many records in its body.
@@ -55,7 +51,6 @@ impl RouteSettings {
     fn new(operation: impl Into<String>, limits: RouteLimits) -> Self {
         Self {
             operation: operation.into(),
-            max_body_bytes: limits.max_body_bytes,
             timeout: limits.timeout,
             upload_timeout: None,
             head_rules: None,
@@ -135,11 +130,8 @@ mod tests {
     use super::*;
     use crate::router::documented;
 
-    const LIMITS: RouteLimits = RouteLimits {
-        max_body_bytes: 1_024,
-        timeout: Duration::from_secs(1),
-        upload_timeout: Duration::from_secs(2),
-    };
+    const LIMITS: RouteLimits =
+        RouteLimits { timeout: Duration::from_secs(1), upload_timeout: Duration::from_secs(2) };
 
     #[test]
     fn a_request_is_named_as_the_document_names_it() {

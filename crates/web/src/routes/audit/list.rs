@@ -161,13 +161,8 @@ pub(crate) async fn handler(
 
 fn read(query: &QueryParams) -> Checked<AuditFilter> {
     let mut errors = ValidationErrors::default();
-    let limit = query.whole_number("limit", &mut errors, |text| {
-        let limit = text.parse().ok().filter(|limit| (1..=MAX_EVENTS).contains(limit));
-        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_EVENTS}"))
-    });
-    let before = query.read("cursor", "value_error", &mut errors, |text| {
-        text.parse().map_err(|_| "must be a next_cursor of an earlier page")
-    });
+    let limit = query.limit(MAX_EVENTS, DEFAULT_LIMIT, &mut errors);
+    let before = query.cursor(&mut errors, |text| text.parse().ok());
     let action = query.read("action", "value_error", &mut errors, |text| {
         AuditedAction::from_word(text).ok_or("must be an action, such as edit")
     });
@@ -185,7 +180,7 @@ fn read(query: &QueryParams) -> Checked<AuditFilter> {
         AuditOutcome::from_word(text).ok_or("must be done or denied")
     });
     let filter = AuditFilter {
-        limit: limit.unwrap_or(DEFAULT_LIMIT),
+        limit,
         before,
         subject: text(query, "subject", &mut errors),
         action,

@@ -10,7 +10,7 @@ use crate::{
     caller::Caller,
     check::Checked,
     extract::{MetricPath, QueryParams},
-    failures::{Forbidden, Invalid, MetricNotFound, Moved, Unavailable},
+    failures::{Forbidden, Invalid, MetricNotFound, QueryConflict, Unavailable},
     problem::Problem,
     validation::ValidationErrors,
     wire::MetricBody,
@@ -27,7 +27,7 @@ use crate::{
     ),
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
-        Forbidden, MetricNotFound, Moved, Invalid, Unavailable,
+        Forbidden, MetricNotFound, QueryConflict, Invalid, Unavailable,
     ),
 )]
 pub(crate) async fn handler(

@@ -68,13 +68,8 @@ pub(crate) async fn handler(
 
 fn read(query: &QueryParams) -> Checked<PageRequest> {
     let mut errors = ValidationErrors::default();
-    let limit = query.whole_number("limit", &mut errors, |text| {
-        let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
-        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
-    });
-    let after = query.read("cursor", "value_error", &mut errors, |text| {
-        Uuid::try_parse(text).map(MetricId).map_err(|_| "must be a next_cursor of an earlier page")
-    });
+    let limit = query.limit(MAX_PAGE, DEFAULT_LIMIT, &mut errors);
+    let after = query.cursor(&mut errors, |text| Uuid::try_parse(text).ok().map(MetricId));
     let text = query.read("q", "value_error", &mut errors, |text| {
         let fits = text.chars().count() <= 200 && !text.contains('\0');
         if fits {
@@ -84,7 +79,7 @@ fn read(query: &QueryParams) -> Checked<PageRequest> {
         }
     });
     let text = text.filter(|text| !text.is_empty());
-    let request = PageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after, text };
+    let request = PageRequest { limit, after, text };
     Checked::new(request, errors)
 }
 

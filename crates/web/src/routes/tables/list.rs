@@ -116,14 +116,9 @@ pub(crate) async fn handler(
 
 fn read(query: &QueryParams) -> Checked<TablePageRequest> {
     let mut errors = ValidationErrors::default();
-    let limit = query.whole_number("limit", &mut errors, |text| {
-        let limit = text.parse().ok().filter(|limit| (1..=MAX_TABLES).contains(limit));
-        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_TABLES}"))
-    });
-    let after = query.read("cursor", "value_error", &mut errors, |text| {
-        text.parse::<TableName>().map_err(|_| "must be a next_cursor of an earlier page")
-    });
-    let request = TablePageRequest { limit: limit.unwrap_or(DEFAULT_LIMIT), after };
+    let limit = query.limit(MAX_TABLES, DEFAULT_LIMIT, &mut errors);
+    let after = query.cursor(&mut errors, |text| text.parse::<TableName>().ok());
+    let request = TablePageRequest { limit, after };
     Checked::new(request, errors)
 }
 

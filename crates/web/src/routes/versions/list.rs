@@ -111,15 +111,9 @@ pub(crate) async fn handler(
 
 fn page(query: &QueryParams) -> Checked<(u32, Option<i64>)> {
     let mut errors = ValidationErrors::default();
-    let limit = query.whole_number("limit", &mut errors, |text| {
-        let limit = text.parse().ok().filter(|limit| (1..=MAX_VERSIONS).contains(limit));
-        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_VERSIONS}"))
-    });
-    let before = query.read("cursor", "value_error", &mut errors, |text| {
-        text.parse().map_err(|_| "must be a next_cursor of an earlier page")
-    });
-    let page = (limit.unwrap_or(DEFAULT_LIMIT), before);
-    Checked::new(page, errors)
+    let limit = query.limit(MAX_VERSIONS, DEFAULT_LIMIT, &mut errors);
+    let before = query.cursor(&mut errors, |text| text.parse().ok());
+    Checked::new((limit, before), errors)
 }
 
 #[cfg(test)]
