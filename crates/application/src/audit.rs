@@ -1,13 +1,12 @@
 //! Lists audit events. Must never change them.
 
 use metricd_core::actor::{Action, Actor, Object};
-use thiserror::Error;
 
 use crate::{
-    Forbidden, authorize_on,
+    authorize_on,
     context::Context,
-    error::{Classified, Classify},
-    ports::{AuditFilter, StoreError, StoredEvent},
+    listing::ListError,
+    ports::{AuditFilter, StoredEvent},
 };
 
 /// The maximum number of events on one page.
@@ -22,35 +21,15 @@ pub struct AuditPage {
     pub next: Option<i64>,
 }
 
-/// The reason why the audit could not be listed.
-#[derive(Debug, Error)]
-pub enum AuditError {
-    /// The caller may not read the audit.
-    #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-    /// It could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Classify for AuditError {
-    fn classify(&self) -> Classified {
-        match self {
-            Self::Forbidden(error) => error.classify(),
-            Self::Store(error) => error.classify(),
-        }
-    }
-}
-
 /// Returns the events that match `filter`, at most [`MAX_EVENTS`].
 ///
 /// # Errors
-/// See [`AuditError`].
+/// See [`ListError`].
 pub async fn list_audit(
     actor: &Actor,
     context: &Context,
     mut filter: AuditFilter,
-) -> Result<AuditPage, AuditError> {
+) -> Result<AuditPage, ListError> {
     authorize_on(actor, context, Action::Audit, Object::Catalog).await?;
     let limit = filter.limit.clamp(1, MAX_EVENTS);
     // One more than the page holds tells whether there is a next page.

@@ -19,6 +19,7 @@ mod failed_query;
 pub mod freshness;
 pub mod generation;
 pub mod idempotency;
+pub mod listing;
 pub mod metrics;
 pub mod ports;
 pub mod query_health;

@@ -6,15 +6,10 @@ use metricd_core::{
     ids::MetricId,
     metric::Metric,
 };
-use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    Forbidden, authorize,
-    context::Context,
-    error::{Classified, Classify},
-    ports::{MetricFilter, StoreError},
-    rights::may_know,
+    authorize, context::Context, listing::ListError, ports::MetricFilter, rights::may_know,
 };
 
 /// The maximum number of metrics on one page.
@@ -41,26 +36,6 @@ pub struct Page {
     pub items: Vec<Metric>,
     /// The cursor of the next page, if there is one.
     pub next: Option<MetricId>,
-}
-
-/// The reason why metrics could not be listed.
-#[derive(Debug, Error)]
-pub enum ListError {
-    /// The caller may not read metrics.
-    #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-    /// The catalog could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Classify for ListError {
-    fn classify(&self) -> Classified {
-        match self {
-            Self::Forbidden(error) => error.classify(),
-            Self::Store(error) => error.classify(),
-        }
-    }
 }
 
 /// Lists the metrics that the caller may read, with their layouts, without records.

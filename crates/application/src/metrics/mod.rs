@@ -21,7 +21,7 @@ pub use delete::{DeleteError, delete_metric};
 pub use export::{MetricExport, export_metric};
 pub use get::{AnswerRequest, get_metric};
 pub use layouts::{ReplaceLayoutsError, replace_layouts};
-pub use list::{ListError, MAX_PAGE, Page, PageRequest, list_metrics};
+pub use list::{MAX_PAGE, Page, PageRequest, list_metrics};
 pub use preview::{Preview, PreviewError, preview_metric};
 pub use query::{QueryError, get_query};
 pub use update::{ExpectedState, Patch, UpdateError, update_metric};

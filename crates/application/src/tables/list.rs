@@ -6,15 +6,8 @@ use metricd_core::{
     schema::Table,
     sql::TableName,
 };
-use thiserror::Error;
 
-use crate::{
-    Forbidden, authorize,
-    context::Context,
-    error::{Classified, Classify},
-    ports::StoreError,
-    rights::permits,
-};
+use crate::{authorize, context::Context, listing::ListError, rights::permits};
 
 /// The maximum number of tables on one page.
 pub const MAX_TABLES: u32 = 200;
@@ -37,36 +30,16 @@ pub struct TablePage {
     pub next: Option<TableName>,
 }
 
-/// The reason why tables could not be listed.
-#[derive(Debug, Error)]
-pub enum ListTablesError {
-    /// The caller may not write SQL.
-    #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-    /// The schema could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Classify for ListTablesError {
-    fn classify(&self) -> Classified {
-        match self {
-            Self::Forbidden(error) => error.classify(),
-            Self::Store(error) => error.classify(),
-        }
-    }
-}
-
 /// Lists the tables and views that stored SQL may read and the caller may write SQL over. A table that
 /// was just created or granted appears when the cached schema is refreshed.
 ///
 /// # Errors
-/// See [`ListTablesError`].
+/// See [`ListError`].
 pub async fn list_tables(
     actor: &Actor,
     context: &Context,
     request: TablePageRequest,
-) -> Result<TablePage, ListTablesError> {
+) -> Result<TablePage, ListError> {
     authorize(actor, context, Action::WriteSql, AuditedObject::Catalog).await?;
     let limit = request.limit.clamp(1, MAX_TABLES) as usize;
     let after = request.after.map(TableName::qualified);

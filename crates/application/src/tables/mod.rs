@@ -8,7 +8,7 @@ mod watch;
 
 pub use announce::{AnnounceError, announce_change};
 pub use file::{RejectedRow, Row, TableFile, TableFileError};
-pub use list::{ListTablesError, MAX_TABLES, TablePage, TablePageRequest, list_tables};
+pub use list::{MAX_TABLES, TablePage, TablePageRequest, list_tables};
 pub use load::{
     LoadMode, LoadReport, LoadTable, LoadTableError, LoadedColumn, OnRejected, load_table,
 };

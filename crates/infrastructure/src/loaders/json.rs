@@ -177,6 +177,39 @@ impl JsonFile {
         Ok(JsonNode { value, line })
     }
 
+    /// Reads a list of objects, and gives `each` one, or none where something else stands or the list is none.
+    pub(super) fn objects(
+        &mut self,
+        list: &ObjectList,
+        at: &mut String,
+        report: &mut FileReport,
+        mut each: impl FnMut(Option<ObjectFields<'_>>),
+    ) -> Result<(), ReaderError> {
+        let (kind, line) = self.peek()?;
+        if kind != ValueType::Array {
+            each(None);
+            report.reject_kind(line, at, list.kind, kind);
+            return self.skip();
+        }
+        let path = at.clone();
+        self.begin_array()?;
+        for index in 0_u64.. {
+            *at = format!("{path}[{index}]");
+            if !self.has_next()? {
+                break;
+            }
+            let (kind, line) = self.peek()?;
+            if kind == ValueType::Object {
+                each(Some(self.fields(list.fields, at.clone(), list.depth, report)?));
+            } else {
+                each(None);
+                report.reject_kind(line, at, list.item_kind, kind);
+                self.skip()?;
+            }
+        }
+        self.end_array()
+    }
+
     /// Reads an object's `known` members, each once; others are noted and read past. The next value
     /// must be an object.
     pub(super) fn fields<'a>(
@@ -359,6 +392,18 @@ pub(super) fn member(path: &str, name: &str) -> String {
     if plain { format!("{path}.{name}") } else { format!("{path}[{name:?}]") }
 }
 
+/// A list of objects, as a file should have it.
+pub(super) struct ObjectList {
+    /// What the list is, for a sentence.
+    pub(super) kind: &'static str,
+    /// What an object of it is, for a sentence.
+    pub(super) item_kind: &'static str,
+    /// The known members of an object.
+    pub(super) fields: &'static [&'static str],
+    /// How deep lists and objects may lie in a member.
+    pub(super) depth: u8,
+}
+
 /// The known members of an object, to be taken one by one. Whatever is not as it should be becomes
 /// a finding and makes the object [`faulty`](Self::faulty).
 pub(super) struct ObjectFields<'a> {
@@ -396,6 +441,11 @@ impl ObjectFields<'_> {
     /// The path of a member.
     pub(super) fn path(&self, name: &str) -> String {
         member(&self.path, name)
+    }
+
+    /// The place of the object.
+    pub(super) fn whole(&self) -> Place {
+        Place::value(&self.report.file, self.line, self.path.as_str())
     }
 
     /// The place of a member.

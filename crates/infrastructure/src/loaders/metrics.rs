@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 use super::{
     file::{name, unreadable},
-    json::{self, FileReport, Input, JsonFile, JsonNode, JsonValue, ObjectFields, member, shorten},
+    json::{
+        self, FileReport, Input, JsonFile, JsonNode, JsonValue, ObjectFields, ObjectList, member,
+        shorten,
+    },
 };
 
 const ITEM: [&str; 11] = [
@@ -107,40 +110,32 @@ fn read_file(
     json.finish()
 }
 
+const ITEMS: ObjectList = ObjectList {
+    kind: "a list of metrics",
+    item_kind: "a metric, such as {\"id\": …, \"queryId\": …}",
+    fields: &ITEM,
+    // Tags lie one level deep, what `display` holds too.
+    depth: 1,
+};
+const BREAKPOINT: ObjectList = ObjectList {
+    kind: "a list of layout items",
+    item_kind: "a layout item, such as {\"i\": …, \"x\": 0, …}",
+    fields: &LAYOUT,
+    depth: 0,
+};
+
 fn read_items(
     json: &mut JsonFile,
     at: &mut String,
     loaded: &mut LoadedMetrics,
     report: &mut FileReport,
 ) -> Result<(), ReaderError> {
-    let (kind, line) = json.peek()?;
-    if kind != ValueType::Array {
-        loaded.left_out.add(None);
-        report.reject_kind(line, at, "a list of metrics", kind);
-        return json.skip();
-    }
-    let list = at.clone();
-    json.begin_array()?;
-    for index in 0_u64.. {
-        *at = format!("{list}[{index}]");
-        if !json.has_next()? {
-            break;
-        }
-        let (kind, line) = json.peek()?;
-        if kind != ValueType::Object {
-            loaded.left_out.add(None);
-            report.reject_kind(line, at, "a metric, such as {\"id\": …, \"queryId\": …}", kind);
-            json.skip()?;
-            continue;
-        }
-        // Tags lie one level deep, what `display` holds too.
-        let mut fields = json.fields(&ITEM, at.clone(), 1, report)?;
-        match read_item(&mut fields) {
+    json.objects(&ITEMS, at, report, |fields| {
+        match fields.map_or(Err(None), |mut fields| read_item(&mut fields)) {
             Ok(item) => loaded.items.push(item),
             Err(id) => loaded.left_out.add(id),
         }
-    }
-    json.end_array()
+    })
 }
 
 /// Reads one metric. When it is at fault, its id may still be readable.
@@ -400,37 +395,14 @@ fn read_breakpoint(
     loaded: &mut LoadedMetrics,
     report: &mut FileReport,
 ) -> Result<(), ReaderError> {
-    let (kind, line) = json.peek()?;
-    if kind != ValueType::Array {
-        report.reject_kind(line, at, "a list of layout items", kind);
-        return json.skip();
-    }
-    let list = at.clone();
-    json.begin_array()?;
-    for index in 0_u64.. {
-        *at = format!("{list}[{index}]");
-        if !json.has_next()? {
-            break;
-        }
-        let (kind, line) = json.peek()?;
-        if kind != ValueType::Object {
-            report.reject_kind(line, at, "a layout item, such as {\"i\": …, \"x\": 0, …}", kind);
-            json.skip()?;
-            continue;
-        }
-        let place = Place::value(&report.file, line, at.as_str());
-        let mut fields = json.fields(&LAYOUT, at.clone(), 0, report)?;
-        let layout = read_layout(&mut fields, breakpoint, place);
+    json.objects(&BREAKPOINT, at, report, |fields| {
+        let Some(mut fields) = fields else { return };
+        let layout = read_layout(&mut fields, breakpoint);
         loaded.layouts.extend(layout.filter(|_| !fields.is_faulty()));
-    }
-    json.end_array()
+    })
 }
 
-fn read_layout(
-    fields: &mut ObjectFields<'_>,
-    breakpoint: &Breakpoint,
-    place: Place,
-) -> Option<LoadedLayout> {
+fn read_layout(fields: &mut ObjectFields<'_>, breakpoint: &Breakpoint) -> Option<LoadedLayout> {
     let metric_id =
         fields.required_text("i").and_then(|(text, line)| metric_id(fields, "i", &text, line));
     let numbers = ["x", "y", "w", "h"].map(|name| fields.required_integer(name));
@@ -448,5 +420,5 @@ fn read_layout(
         let advice = format!("Write {} or more.", fault.least);
         fields.reject(fault.field, line, fault.to_string(), advice);
     }
-    Some(LoadedLayout { metric_id: metric_id?, place, item })
+    Some(LoadedLayout { metric_id: metric_id?, place: fields.whole(), item })
 }
