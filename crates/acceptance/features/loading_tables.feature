@@ -66,6 +66,16 @@ Feature: Loading a table
         [{"size": null, "who": null, "tags": ["a", {"b": 1.50}]}, {"size": 100, "who": "7", "tags": null}]
         """
 
+    Scenario: A key that a line gives twice is no value to choose from
+      Given the file "events.jsonl" is
+        """
+        {"a": 1, "b": 2}
+        {"a": 1, "b": 2, "a": 3}
+        """
+      When I run "metricd load {folder}/events.jsonl --table events"
+      Then it fails with exit code 65
+      And it prints "line 2 gives `a` twice"
+
     Scenario: One odd cell makes a text of its column, and that is told
       Given the file "sales.csv" is
         """

@@ -10,7 +10,7 @@ use metricd_core::{
     claim::{ClaimName, Scope},
     metric::Column,
     parameters::{ParameterRequest, Parameters},
-    sql::{Draft, SlotNote, SqlError, TableName, Template, quoted_name},
+    sql::{Draft, SlotNote, SqlError, TableName, Template, TimesRead, quoted_name},
     window::WindowFault,
 };
 use thiserror::Error;
@@ -166,14 +166,22 @@ fn wall_time_note(
     description: &TemplateDescription,
     zone: Tz,
 ) -> Option<SlotNote> {
-    let column = description.wall_times.first().filter(|_| !template.slots.timezone)?;
+    let TimesRead { wall_times, instants, .. } = &description.times;
+    let column = wall_times.first().filter(|_| !template.slots.timezone)?;
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let name = if column.chars().all(is_plain) { column.clone() } else { quoted_name(column) };
-    let message = format!(
+    let mut message = format!(
         "{name} is a timestamp without a time zone: its days and hours are those of {zone} \
          (query.timestamp_zone) for every caller; for those of the caller's zone write \
          `{name} AT TIME ZONE '{zone}' AT TIME ZONE :timezone`"
     );
+    if let Some(instant) = instants.first() {
+        let more = format!(
+            "; beside it the days of {instant}, a timestamptz, begin at midnight of {zone} too: for those of the \
+             caller's zone read them in a metric of their own, or write `{instant} AT TIME ZONE :timezone`"
+        );
+        message.push_str(&more);
+    }
     Some(SlotNote::at(sql, sql.find(column.as_str()).unwrap_or_default(), message))
 }
 

@@ -206,7 +206,7 @@ impl Default for Zones {
 impl Zones {
     /// Returns the slots of `template` with the zone of its sessions, as `description` says.
     pub(crate) fn slots_of(self, template: &Template, description: &TemplateDescription) -> Slots {
-        let session_zone = match description.zone {
+        let session_zone = match description.times.zone {
             ZoneDependence::Independent => SessionZone::Any,
             ZoneDependence::Caller => SessionZone::Caller,
             ZoneDependence::Timestamps => SessionZone::Fixed(self.timestamps),

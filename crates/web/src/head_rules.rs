@@ -68,7 +68,7 @@ impl HeadRules {
         let mut given = vec![false; self.parameters.len()];
         for (name, _) in form_urlencoded::parse(query.as_bytes()) {
             // Of proxies and of those who count visits.
-            if name.is_empty() || name.starts_with('_') || name.starts_with("utm_") {
+            if name.starts_with('_') || name.starts_with("utm_") {
                 continue;
             }
             let (kind, message) = match self.parameters.iter().position(|known| *known == name) {
@@ -111,6 +111,7 @@ mod tests {
             ("day_range=7&day_range=7", "query.day_range: repeated"),
             ("day_range=7&day%5Frange=8", "query.day_range: repeated"),
             ("claim_tenant=acme", "query.claim_tenant: claim"),
+            ("=1", "query.: unknown"),
         ] {
             let response = app.send(get(metric(&format!("?{query}")))).await;
             assert_eq!(response.errors(), [expected], "{query}");

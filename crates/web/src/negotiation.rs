@@ -201,7 +201,7 @@ fn weighted_items<'a>(
     items(headers, name).map(|item| {
         let mut parts = item.split(';').map(str::trim);
         let value = parts.next().unwrap_or_default();
-        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        let weight = parts.find_map(|part| part.strip_prefix(['q', 'Q'])?.strip_prefix('='));
         (value, weight.map_or(Some(1.0), |weight| weight.parse().ok()))
     })
 }
@@ -261,6 +261,7 @@ mod tests {
             (&["application/json;q=0.5", "text/csv;q=0.6"], true),
             (&["application/*;q=0.5, text/csv;q=0.5"], false),
             (&["text/csv;q=0"], false),
+            (&["text/csv;Q=0"], false),
             (&["text/csv;q=much"], false),
             (&["text/*, text/csv;q=0.1, application/json;q=0.2"], false),
             (&["text/html"], false),

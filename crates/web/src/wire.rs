@@ -342,8 +342,7 @@ pub(crate) struct ListedMetricBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MetricHealth)]
 pub(crate) struct QueryHealthBody {
-    /// `broken`: the query no longer fits the database. `failing`: it failed on data.
-    #[schema(example = "broken", pattern = "^(broken|failing)$")]
+    #[schema(schema_with = health_schema)]
     status: &'static str,
     /// When it first failed.
     since: DateTime<Utc>,
@@ -369,8 +368,7 @@ pub(crate) struct NoteBody {
     column: u32,
     /// Whether it became a slot.
     slot: bool,
-    /// `warning` where it is probably a mistake, else `info`.
-    #[schema(example = "info", pattern = "^(info|warning)$")]
+    #[schema(schema_with = severity_schema)]
     severity: &'static str,
     message: String,
 }
@@ -380,6 +378,16 @@ impl From<SlotNote> for NoteBody {
         let SlotNote { line, column, is_slot, severity, of_records: _, message } = note;
         Self { line, column, slot: is_slot, severity: severity.as_str(), message }
     }
+}
+
+fn health_schema() -> Object {
+    let description =
+        "`broken`: the query no longer fits the database. `failing`: it failed on data.";
+    word_schema(["broken", "failing"], description)
+}
+
+fn severity_schema() -> Object {
+    word_schema(["info", "warning"], "`warning` where it is probably a mistake, else `info`.")
 }
 
 /// The schema of a [`Review`].

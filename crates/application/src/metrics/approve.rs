@@ -8,7 +8,10 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use super::locking::{Locked, lock};
+use super::{
+    locking::{Locked, lock},
+    update::ExpectedState,
+};
 use crate::{
     Forbidden, authorize,
     context::Context,
@@ -32,6 +35,9 @@ pub enum ApproveError {
         /// The current version.
         current: i64,
     },
+    /// The metric is in another state than the caller expects.
+    #[error("Precondition failed: the metric was modified concurrently")]
+    Stale,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -43,13 +49,14 @@ impl Classify for ApproveError {
             Self::Forbidden(error) => error.classify(),
             Self::NotFound => Cause::MetricNotFound.into(),
             Self::Changed { .. } => Classified::from(Cause::QueryModified).with_detail(self),
+            Self::Stale => Cause::MetricModified.into(),
             Self::Store(error) => error.classify(),
         }
     }
 }
 
-/// Approves the query of the metric `id` at `version`, or as it is now, and returns the metric. Does
-/// nothing if it does not wait for approval. The query's other metrics are approved with it, which takes
+/// Approves the query of the metric `id` at `version`, or as it is now, provided that the metric is in an `expected`
+/// state, and returns the metric. Does nothing if it does not wait for approval. The query's other metrics are approved with it, which takes
 /// the permission on each.
 ///
 /// # Errors
@@ -59,6 +66,7 @@ pub async fn approve_metric(
     context: &Context,
     id: MetricId,
     version: Option<i64>,
+    expected: Option<ExpectedState<'_>>,
 ) -> Result<Metric, ApproveError> {
     authorize(actor, context, Action::Approve, id.into()).await?;
     let known = find_readable(actor, context, id).await?.ok_or(ApproveError::NotFound)?;
@@ -70,6 +78,9 @@ pub async fn approve_metric(
     let mut work = authorize_within(actor, context, Action::Approve, &metric, work).await?;
     if version.is_some_and(|version| version != query.version) {
         return Err(ApproveError::Changed { current: query.version });
+    }
+    if expected.is_some_and(|expected| !expected(&metric)) {
+        return Err(ApproveError::Stale);
     }
     if query.review != Review::Waiting {
         return Ok(metric);

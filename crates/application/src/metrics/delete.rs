@@ -7,7 +7,10 @@ use metricd_core::{
 };
 use thiserror::Error;
 
-use super::locking::{Locked, lock};
+use super::{
+    locking::{Locked, lock},
+    update::ExpectedState,
+};
 use crate::{
     Forbidden, authorize,
     context::Context,
@@ -28,6 +31,9 @@ pub enum DeleteError {
     /// The metric is locked.
     #[error("The metric is locked")]
     Locked,
+    /// The metric is in another state than the caller expects.
+    #[error("Precondition failed: the metric was modified concurrently")]
+    Stale,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,12 +45,14 @@ impl Classify for DeleteError {
             Self::Forbidden(error) => error.classify(),
             Self::NotFound => Cause::MetricNotFound.into(),
             Self::Locked => Cause::MetricLocked.into(),
+            Self::Stale => Cause::MetricModified.into(),
             Self::Store(error) => error.classify(),
         }
     }
 }
 
-/// Deletes the metric `id`, and its query when no other metric uses it. Records stay.
+/// Deletes the metric `id`, provided that it is in an `expected` state, and its query when no other metric uses it.
+/// Records stay.
 ///
 /// # Errors
 /// See [`DeleteError`].
@@ -52,6 +60,7 @@ pub async fn delete_metric(
     actor: &Actor,
     context: &Context,
     id: MetricId,
+    expected: Option<ExpectedState<'_>>,
 ) -> Result<(), DeleteError> {
     authorize(actor, context, Action::Delete, id.into()).await?;
     let known = find_readable(actor, context, id).await?.ok_or(DeleteError::NotFound)?;
@@ -61,6 +70,9 @@ pub async fn delete_metric(
         return Err(DeleteError::NotFound);
     }
     let mut work = authorize_within(actor, context, Action::Delete, &metric, work).await?;
+    if expected.is_some_and(|expected| !expected(&metric)) {
+        return Err(DeleteError::Stale);
+    }
     if !metric.is_editable {
         return Err(DeleteError::Locked);
     }

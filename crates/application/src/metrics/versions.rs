@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{
     query::QueryError,
-    update::{Meant, Patch, UpdateError, Whose, update_known},
+    update::{ExpectedState, Meant, Patch, UpdateError, Whose, update_known},
 };
 use crate::{
     authorize, authorize_on,
@@ -97,7 +97,7 @@ impl From<StoreError> for RollbackError {
     }
 }
 
-/// Rolls the query of the metric `id` back to its SQL at `version`, as an update like any other: it is
+/// Rolls the query of the metric `id` back to its SQL at `version`, provided that the metric is in an `expected` state, as an update like any other: it is
 /// gated and compiled again, becomes a new version, and voids an approval.
 ///
 /// # Errors
@@ -107,6 +107,7 @@ pub async fn rollback_metric(
     context: &Context,
     id: MetricId,
     version: i64,
+    expected: Option<ExpectedState<'_>>,
 ) -> Result<CompiledMetric, RollbackError> {
     authorize(actor, context, Action::Edit, id.into()).await.map_err(UpdateError::from)?;
     let found = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;
@@ -124,6 +125,6 @@ pub async fn rollback_metric(
     };
     let sql = sql.ok_or(RollbackError::UnknownVersion(version))?;
     let patch = Patch { query: Some(sql), ..Patch::default() };
-    let meant = Meant { query: Whose::Known, state: None };
+    let meant = Meant { query: Whose::Known, state: expected };
     Ok(update_known(actor, context, &found, patch, meant).await?)
 }

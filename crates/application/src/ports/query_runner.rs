@@ -1,7 +1,7 @@
 //! The port that runs stored SQL. Must never write: every statement runs read-only.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use metricd_core::{
     changes::Snapshot,
     metric::Column,
-    sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template, ZoneDependence},
+    sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template, TimesRead},
     window::ParamName,
 };
 use thiserror::Error;
@@ -102,10 +102,8 @@ pub struct Description {
 pub struct TemplateDescription {
     /// The columns of its answer.
     pub columns: Vec<Column>,
-    /// Which time zone its session needs.
-    pub zone: ZoneDependence,
-    /// The columns of type `timestamp` that it reads, but for those of the records.
-    pub wall_times: BTreeSet<String>,
+    /// What it reads of times.
+    pub times: TimesRead,
     /// The relations that it names.
     pub relations: Arc<Relations>,
 }

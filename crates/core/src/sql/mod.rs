@@ -56,4 +56,4 @@ pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
 pub use quoting::{quoted_name, quoted_text};
 pub use table_name::{InvalidTableName, TableName};
 pub use template::{SlotNote, Template};
-pub use zone_dependence::{TimeColumns, TimeKind, ViewTimes, ZoneDependence};
+pub use zone_dependence::{TimeColumns, TimeKind, TimesRead, ViewTimes, ZoneDependence};

@@ -64,28 +64,48 @@ pub struct ViewTimes {
     pub only_records: bool,
 }
 
-impl Template {
-    /// Returns the columns of wall times that the statement reads, by their names, but for those of the records.
-    #[must_use]
-    pub fn wall_times(&self, times: &BTreeMap<TableName, TimeColumns>) -> BTreeSet<String> {
-        let uses = stack::deep(&self.sql, || uses(self)).unwrap_or_default();
-        let tables = times.iter().filter(|(table, _)| !is_records(table));
-        let columns = tables.flat_map(|(table, of)| uses.columns(table, of));
-        columns.filter(|(_, kind)| *kind == TimeKind::WallTime).map(|(name, _)| name).collect()
-    }
+/// What a statement reads of times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimesRead {
+    /// What time zone its session needs.
+    pub zone: ZoneDependence,
+    /// The columns of wall times that it reads, by their names, but for those of the records.
+    pub wall_times: BTreeSet<String>,
+    /// The columns of instants that it reads, by their names.
+    pub instants: BTreeSet<String>,
+}
 
-    /// Decides which zone the session needs, from the time columns of each table that the statement reads and the
-    /// types of the columns that it gives.
+impl Template {
+    /// Decides what the statement reads of times, from the time columns of each table in it and the types of the
+    /// columns that it gives.
     #[must_use]
-    pub fn zone_dependence(
+    pub fn times_read(
         &self,
         times: &BTreeMap<TableName, TimeColumns>,
         output: &[&str],
-    ) -> ZoneDependence {
+    ) -> TimesRead {
         // A statement that was damaged in the database does not run either.
         let uses = stack::deep(&self.sql, || uses(self)).unwrap_or_default();
-        let read: Vec<(&TableName, TimeKind)> =
-            times.iter().flat_map(|(table, of)| uses.reads(table, of)).collect();
+        let columns = uses.columns(times);
+        let named = |of: TimeKind| {
+            let columns = columns.iter().filter(move |(table, _, kind)| {
+                *kind == of && !(of == TimeKind::WallTime && is_records(table))
+            });
+            columns.map(|(_, name, _)| (*name).to_owned()).collect()
+        };
+        let read = columns.iter().map(|(table, _, kind)| (*table, *kind)).chain(of_views(times));
+        let zone = self.zone_of(times, &read.collect(), &uses, output);
+        let (wall_times, instants) = (named(TimeKind::WallTime), named(TimeKind::Instant));
+        TimesRead { zone, wall_times, instants }
+    }
+
+    fn zone_of(
+        &self,
+        times: &BTreeMap<TableName, TimeColumns>,
+        read: &BTreeSet<(&TableName, TimeKind)>,
+        uses: &Uses,
+        output: &[&str],
+    ) -> ZoneDependence {
         let mut wall = read.iter().filter(|(_, kind)| *kind == TimeKind::WallTime).peekable();
         if wall.peek().is_some() {
             let of_records = |table: &TableName| {
@@ -105,6 +125,16 @@ impl Template {
     }
 }
 
+/// Returns the kinds of times that the definitions of the views read.
+fn of_views(
+    times: &BTreeMap<TableName, TimeColumns>,
+) -> impl Iterator<Item = (&TableName, TimeKind)> {
+    times.iter().filter_map(|(table, of)| {
+        let reads_wall_times = of.view?.reads_wall_times;
+        Some((table, if reads_wall_times { TimeKind::WallTime } else { TimeKind::Instant }))
+    })
+}
+
 /// Whether a type is of instants.
 fn is_instant(ty: &str) -> bool {
     let element = ty.strip_suffix("[]").unwrap_or(ty);
@@ -112,7 +142,8 @@ fn is_instant(ty: &str) -> bool {
 }
 
 /// The functions whose result is an instant, or can be one for an argument that is none.
-const MAKE_INSTANTS: [&str; 13] = [
+const MAKE_INSTANTS: [&str; 14] = [
+    "age",
     "date_add",
     "date_bin",
     "date_subtract",
@@ -135,10 +166,12 @@ fn uses(template: &Template) -> Result<Uses, SqlFault> {
     Ok(uses)
 }
 
-/// The columns that a statement names, and how it names what they are of.
+/// The names of one SELECT.
 #[derive(Default)]
-struct Uses {
-    /// The tables by their names in FROM.
+struct Scope {
+    /// The SELECT around it, whose names it may use.
+    outer: Option<usize>,
+    /// The tables by their names in FROM; none under the name of what is no table.
     sources: BTreeMap<String, BTreeSet<TableName>>,
     /// Names without a qualifier.
     bare: BTreeSet<String>,
@@ -146,48 +179,63 @@ struct Uses {
     qualified: BTreeSet<(String, String)>,
     /// The names in FROM of which every column is used.
     whole: BTreeSet<String>,
+}
+
+/// A column of times that a statement reads.
+type ColumnRead<'a> = (&'a TableName, &'a str, TimeKind);
+
+/// The columns that a statement names, and how it names what they are of.
+#[derive(Default)]
+struct Uses {
+    scopes: Vec<Scope>,
+    /// The SELECTs that the walk is inside of.
+    open: Vec<usize>,
+    /// Locations of names of the SELECT's own columns.
+    outputs: BTreeSet<i32>,
     /// Whether instants arise in it whatever its columns are.
     makes_instants: bool,
 }
 
 impl Uses {
-    /// The kinds of times that the statement reads of a table.
-    fn reads<'a>(
-        &self,
-        table: &'a TableName,
-        of: &TimeColumns,
-    ) -> impl Iterator<Item = (&'a TableName, TimeKind)> {
-        let view = of
-            .view
-            .map(|view| if view.reads_wall_times { TimeKind::WallTime } else { TimeKind::Instant });
-        let columns = self.columns(table, of).map(|(_, kind)| kind);
-        let kinds: BTreeSet<TimeKind> = columns.chain(view).collect();
-        kinds.into_iter().map(move |kind| (table, kind))
+    /// Returns the columns of times that the statement reads.
+    fn columns<'a>(&self, times: &'a BTreeMap<TableName, TimeColumns>) -> BTreeSet<ColumnRead<'a>> {
+        let mut read = BTreeSet::new();
+        for scope in &self.scopes {
+            for name in &scope.bare {
+                let mut around = self.from_within(scope);
+                let found = around.find_map(|scope| scope.bare_columns(name, times));
+                read.extend(found.into_iter().flatten());
+            }
+            let qualified = scope.qualified.iter().map(|(of, column)| (of, Some(column.as_str())));
+            let whole = scope.whole.iter().map(|of| (of, None));
+            for (of, column) in qualified.chain(whole) {
+                let source = self.from_within(scope).find_map(|scope| scope.sources.get(of));
+                read.extend(
+                    source.into_iter().flatten().flat_map(|t| time_columns(times, t, column)),
+                );
+            }
+        }
+        read
     }
 
-    /// The columns of times that the statement reads of a table.
-    fn columns<'a>(
-        &'a self,
-        table: &TableName,
-        of: &'a TimeColumns,
-    ) -> impl Iterator<Item = (String, TimeKind)> + use<'a> {
-        let names: Vec<&String> = self
-            .sources
-            .iter()
-            .filter(|(_, tables)| tables.contains(table))
-            .map(|(name, _)| name)
-            .collect();
-        let is_whole = names.iter().any(|name| {
-            // A name alone is a column if there is one, else the whole row.
-            self.whole.contains(*name) || self.bare.contains(*name)
-        });
-        let is_read = move |column: &String| {
-            let by_name =
-                |name: &&String| self.qualified.contains(&((*name).clone(), column.clone()));
-            is_whole || self.bare.contains(column) || names.iter().any(by_name)
-        };
-        let columns = of.columns.iter().filter(move |(column, _)| is_read(column));
-        columns.map(|(column, kind)| (column.clone(), *kind))
+    /// Returns a scope and those around it.
+    fn from_within<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Scope> {
+        std::iter::successors(Some(scope), |scope| self.scopes.get(scope.outer?))
+    }
+
+    /// The SELECT that the walk is in.
+    fn scope(&mut self) -> &mut Scope {
+        if self.open.is_empty() {
+            self.begin();
+        }
+        let at = self.open.last().copied().unwrap_or_default();
+        &mut self.scopes[at]
+    }
+
+    fn begin(&mut self) {
+        let outer = self.open.last().copied();
+        self.open.push(self.scopes.len());
+        self.scopes.push(Scope { outer, ..Scope::default() });
     }
 
     fn table(&mut self, table: &RangeVar) {
@@ -196,22 +244,23 @@ impl Uses {
         let name = name_in_from(table);
         if table.alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty()) {
             // Its columns have other names here.
-            self.whole.insert(name.clone());
+            self.scope().whole.insert(name.clone());
         }
-        self.sources.entry(name).or_default().insert(named);
+        self.scope().sources.entry(name).or_default().insert(named);
     }
 
     fn column(&mut self, column: &ColumnRef) {
         let parts: Vec<Option<&str>> = column.fields.iter().map(sval).collect();
         match parts.as_slice() {
+            [Some(_)] if self.outputs.contains(&column.location) => {}
             [Some(name)] => {
-                self.bare.insert((*name).to_owned());
+                self.scope().bare.insert((*name).to_owned());
             }
             [.., Some(of), Some(name)] => {
-                self.qualified.insert(((*of).to_owned(), (*name).to_owned()));
+                self.scope().qualified.insert(((*of).to_owned(), (*name).to_owned()));
             }
             [.., Some(of), None] => {
-                self.whole.insert((*of).to_owned());
+                self.scope().whole.insert((*of).to_owned());
             }
             // A star alone: see `stars`.
             _ => {}
@@ -234,7 +283,7 @@ impl Uses {
     fn all_of(&mut self, item: &Node) {
         match &item.node {
             Some(NodeEnum::RangeVar(table)) => {
-                self.whole.insert(name_in_from(table));
+                self.scope().whole.insert(name_in_from(table));
             }
             Some(NodeEnum::JoinExpr(join)) => {
                 for side in [&join.larg, &join.rarg].into_iter().flatten() {
@@ -245,8 +294,28 @@ impl Uses {
         }
     }
 
+    /// Notes where ORDER BY and DISTINCT ON name a column of the SELECT itself, which PostgreSQL prefers there.
+    fn own_columns(&mut self, select: &SelectStmt) {
+        let names = select.target_list.iter().filter_map(target).map(|t| t.name.as_str());
+        let names: BTreeSet<&str> = names.collect();
+        let is_set_operation = select.larg.is_some();
+        let sorted = select.sort_clause.iter().filter_map(|sort| match &sort.node {
+            Some(NodeEnum::SortBy(sort)) => sort.node.as_deref(),
+            _ => None,
+        });
+        for key in sorted.chain(&select.distinct_clause) {
+            let Some(NodeEnum::ColumnRef(column)) = &key.node else { continue };
+            if let [name] = column.fields.as_slice()
+                && sval(name).is_some_and(|name| is_set_operation || names.contains(name))
+            {
+                self.outputs.insert(column.location);
+            }
+        }
+    }
+
     fn join(&mut self, join: &JoinExpr) {
-        self.bare.extend(join.using_clause.iter().filter_map(sval).map(str::to_owned));
+        let using = join.using_clause.iter().filter_map(sval).map(str::to_owned);
+        self.scope().bare.extend(using);
         // The alias of a join hides what is inside: all of that may be used by it.
         if join.is_natural || join.alias.is_some() {
             for side in [&join.larg, &join.rarg].into_iter().flatten() {
@@ -269,6 +338,38 @@ impl Uses {
     }
 }
 
+impl Scope {
+    /// Returns the columns of times that a name without a qualifier reads here; none if it is not of this SELECT, as far
+    /// as columns of times tell.
+    fn bare_columns<'a>(
+        &self,
+        name: &str,
+        times: &'a BTreeMap<TableName, TimeColumns>,
+    ) -> Option<Vec<ColumnRead<'a>>> {
+        let tables = self.sources.values().flatten();
+        let columns: Vec<_> = tables.flat_map(|t| time_columns(times, t, Some(name))).collect();
+        if !columns.is_empty() {
+            return Some(columns);
+        }
+        // A name alone is a column if there is one, else the whole row.
+        let source = self.sources.get(name)?;
+        Some(source.iter().flat_map(|table| time_columns(times, table, None)).collect())
+    }
+}
+
+/// Returns the column `name` of a table, or all of its columns, as far as they hold times.
+fn time_columns<'a>(
+    times: &'a BTreeMap<TableName, TimeColumns>,
+    table: &TableName,
+    name: Option<&str>,
+) -> impl Iterator<Item = ColumnRead<'a>> {
+    let found = times.get_key_value(table).into_iter();
+    let columns =
+        found.flat_map(|(table, of)| of.columns.iter().map(move |column| (table, column)));
+    let columns = columns.filter(move |(_, (column, _))| name.is_none_or(|name| *column == name));
+    columns.map(|(table, (column, kind))| (table, column.as_str(), *kind))
+}
+
 fn is_number(node: &Node) -> bool {
     use pg_query::protobuf::a_const::Val;
     match &node.node {
@@ -286,7 +387,16 @@ fn name_in_from(table: &RangeVar) -> String {
 impl Visitor for Uses {
     fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match node {
-            SqlNode::SelectStmt(select) => self.stars(select),
+            SqlNode::SelectStmt(select) => {
+                self.begin();
+                self.stars(select);
+                self.own_columns(select);
+            }
+            SqlNode::RangeSubselect(query) => {
+                if let Some(alias) = &query.alias {
+                    self.scope().sources.entry(alias.aliasname.clone()).or_default();
+                }
+            }
             SqlNode::RangeVar(table) => self.table(table),
             SqlNode::JoinExpr(join) => self.join(join),
             SqlNode::ColumnRef(column) => self.column(column),
@@ -296,6 +406,13 @@ impl Visitor for Uses {
                 self.makes_instants |= builtin_name(&ty.names).is_none_or(is_instant);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        if matches!(node, SqlNode::SelectStmt(_)) {
+            self.open.pop();
         }
         Ok(())
     }
@@ -327,7 +444,7 @@ mod tests {
         let named = |name: &str| TableName { schema: None, name: name.into() };
         let times = times.into_iter().map(|(name, of)| (named(name), of));
         let times = times.filter(|(name, _)| template.tables.contains(name)).collect();
-        template.zone_dependence(&times, &[])
+        template.times_read(&times, &[]).zone
     }
 
     #[test]
@@ -368,6 +485,29 @@ mod tests {
             ("SELECT m.date, o.at FROM metrics m, orders o", Timestamps),
             ("SELECT m.date, v.at FROM metrics m, visits v", Records),
             ("WITH v AS (SELECT at FROM visits) SELECT * FROM v", Caller),
+            // A name is of the nearest SELECT that has it.
+            ("SELECT at::date AS d FROM visits WHERE id IN (SELECT id FROM orders)", Caller),
+            ("WITH o AS (SELECT id FROM orders) SELECT at::date AS d FROM visits, o", Caller),
+            ("SELECT at FROM (SELECT v.at FROM visits v JOIN orders o ON true) AS q", Caller),
+            ("SELECT at FROM (SELECT v.* FROM recent v JOIN orders o ON true) AS q", Caller),
+            (
+                "SELECT id FROM visits WHERE id IN (SELECT id FROM orders WHERE edited > now())",
+                Timestamps,
+            ),
+            (
+                "SELECT id FROM visits v WHERE EXISTS (SELECT FROM days d WHERE v.edited > d.d)",
+                Timestamps,
+            ),
+            (
+                "SELECT q.at FROM (SELECT 1 AS at) AS q, visits WHERE EXISTS (SELECT q.at)",
+                Independent,
+            ),
+            ("SELECT at FROM orders UNION SELECT at FROM visits ORDER BY at", Timestamps),
+            // Where a column of the answer is meant.
+            ("SELECT at::date AS edited FROM visits ORDER BY edited", Caller),
+            ("SELECT DISTINCT ON (edited) at::date AS edited FROM visits", Caller),
+            ("SELECT at AS edited FROM visits UNION SELECT now() ORDER BY edited", Caller),
+            ("SELECT at::date AS d FROM visits ORDER BY edited", Timestamps),
         ] {
             assert_eq!(zone(sql), expected, "{sql}");
         }

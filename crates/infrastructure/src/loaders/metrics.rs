@@ -15,10 +15,8 @@ use uuid::Uuid;
 
 use super::{
     file::{name, unreadable},
-    json::{
-        self, FileReport, Input, JsonFile, JsonNode, JsonValue, ObjectFields, ObjectList, member,
-        shorten,
-    },
+    json::{self, Input, JsonFile, JsonNode, JsonValue, ObjectFields, ObjectList, shorten},
+    report::{FileReport, member},
 };
 
 const ITEM: [&str; 11] = [

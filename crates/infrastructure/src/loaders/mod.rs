@@ -8,6 +8,7 @@ mod json;
 mod metrics;
 mod queries;
 mod records;
+mod report;
 mod table;
 #[cfg(test)]
 mod tests;

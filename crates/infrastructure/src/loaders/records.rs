@@ -14,7 +14,8 @@ use struson::reader::{ReaderError, ValueType};
 
 use super::{
     file::{name, unreadable},
-    json::{self, FileReport, Input, JsonFile, ObjectFields, shorten},
+    json::{self, Input, JsonFile, ObjectFields, shorten},
+    report::FileReport,
 };
 
 const FIELDS: [&str; 7] = [

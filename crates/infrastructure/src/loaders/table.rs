@@ -75,6 +75,7 @@ pub fn open_table(path: &Path, format: TableFormat) -> Result<Box<dyn TableFile>
             reader: None,
             keys: Vec::new(),
             places: HashMap::new(),
+            given: Vec::new(),
             line: Vec::new(),
             lines: 0,
             row: Row::default(),
@@ -188,6 +189,8 @@ struct JsonLines {
     reader: Option<BufReader<File>>,
     keys: Vec<String>,
     places: HashMap<String, usize>,
+    /// The line that last gave each key a value.
+    given: Vec<u64>,
     line: Vec<u8>,
     lines: u64,
     row: Row,
@@ -266,10 +269,14 @@ impl JsonLines {
                 }
                 None => {
                     self.keys.push(key.clone());
+                    self.given.push(0);
                     self.places.insert(key, self.keys.len() - 1);
                     self.keys.len() - 1
                 }
             };
+            if std::mem::replace(&mut self.given[place], self.lines) == self.lines {
+                return Ok(Err(format!("gives `{}` twice", self.keys[place])));
+            }
             let raw = value.get();
             match raw.as_bytes().first() {
                 None | Some(b'n') => {}

@@ -71,9 +71,9 @@ async fn changes_of_a_shared_query_take_turns() {
 
     let (removed, changed) =
         (context(&db), update(&db, metric_id(2), new_sql("SELECT 1 AS x".into())));
-    delete_metric(&Actor::operator(), &removed, metric_id(1)).await.unwrap();
+    delete_metric(&Actor::operator(), &removed, metric_id(1), None).await.unwrap();
     changed.await.unwrap().unwrap();
-    delete_metric(&Actor::operator(), &removed, metric_id(2)).await.unwrap();
+    delete_metric(&Actor::operator(), &removed, metric_id(2), None).await.unwrap();
     assert_eq!(number(db.pool(), "SELECT count(*) FROM metricd.queries").await, 0);
     db.close().await;
 }
@@ -228,7 +228,7 @@ async fn a_way_back_is_not_taken_on_another_query() {
     let context = context(&db);
     let way_back = tokio::spawn({
         let context = context.clone();
-        async move { rollback_metric(&Actor::operator(), &context, id, old).await }
+        async move { rollback_metric(&Actor::operator(), &context, id, old, None).await }
     });
     until_waiting(&db, 1, &[&way_back]).await;
     sqlx::query("UPDATE metricd.metric_configurations SET query_id = 'other'")

@@ -180,7 +180,7 @@ async fn answer(
     request: &ParameterRequest,
     now: DateTime<Tz>,
 ) -> Result<Rows, RunError> {
-    let session_zone = match description.zone {
+    let session_zone = match description.times.zone {
         ZoneDependence::Independent => SessionZone::Any,
         ZoneDependence::Caller => SessionZone::Caller,
         ZoneDependence::Timestamps | ZoneDependence::Records => SessionZone::Fixed(Tz::UTC),
@@ -227,10 +227,10 @@ async fn a_template_gives_what_psql_prints_in_any_zone() {
         for (at, (name, sql)) in files(Path::new(CORPUS)).into_iter().chain(sample()).enumerate() {
             let compiled = compile(&Actor::operator(), &context(db), &sql).await;
             let compiled = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
-            if matches!(compiled.1.zone, ZoneDependence::Timestamps | ZoneDependence::Records) {
+            if matches!(compiled.1.times.zone, ZoneDependence::Timestamps | ZoneDependence::Records) {
                 continue;
             }
-            dependent += usize::from(compiled.1.zone == ZoneDependence::Caller);
+            dependent += usize::from(compiled.1.times.zone == ZoneDependence::Caller);
             // The embedded engine is slower: each query has some of them there.
             let zones = ZONES
                 .iter()

@@ -181,9 +181,8 @@ impl QueryRunner for PgQueryRunner {
         });
         let (relations, columns, times) = described.await?;
         let output: Vec<&str> = columns.iter().map(|column| column.ty.as_str()).collect();
-        let zone = template.zone_dependence(&times, &output);
-        let wall_times = template.wall_times(&times);
-        Ok(TemplateDescription { columns, zone, wall_times, relations: Arc::new(relations) })
+        let times = template.times_read(&times, &output);
+        Ok(TemplateDescription { columns, times, relations: Arc::new(relations) })
     }
 
     async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {

@@ -13,6 +13,7 @@ use metricd_core::{
     actor::Action,
     audit::{AuditOutcome, AuditedAction, AuditedObject},
     ids::MetricId,
+    sql::TableName,
 };
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::schema::Object};
@@ -138,7 +139,7 @@ impl From<AuditPage> for AuditPageBody {
         ("subject" = Option<String>, Query, min_length = 1, max_length = 500, pattern = r"^[^\u0000]*$", description = "Only events of this caller"),
         ("action" = Option<String>, Query, description = "Only this action"),
         ("metric_id" = Option<Uuid>, Query, description = "Only events of this metric"),
-        ("table" = Option<String>, Query, description = "Only events of this table, named with its schema; not together with `metric_id`"),
+        ("table" = Option<String>, Query, description = "Only events of this table, as SQL names it, by itself in the schema `public`; not together with `metric_id`"),
         ("outcome" = Option<String>, Query, description = "Only `done` or only `denied`"),
         ("request_id" = Option<String>, Query, min_length = 1, max_length = 500, pattern = r"^[^\u0000]*$", description = "Only events of this request"),
         ("since" = Option<DateTime<Utc>>, Query, description = "Only events at or after this instant"),
@@ -171,7 +172,9 @@ fn read(query: &QueryParams) -> Checked<AuditFilter> {
             .map(|id| AuditedObject::Metric(MetricId(id)))
             .map_err(|_| "must be a UUID")
     });
-    let table = text(query, "table", &mut errors).map(AuditedObject::Table);
+    let table = query.read("table", "table", &mut errors, |text| {
+        text.parse().map(|table: TableName| AuditedObject::Table(table.with_schema()))
+    });
     if metric.is_some() && table.is_some() {
         let message = "must not be given together with metric_id";
         errors.0.push(ValidationError::at(&["query", "table"], "value_error", message));

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::HeaderMap};
 use deserr::Deserr;
-use metricd_application::{context::Context, metrics::rollback_metric};
+use metricd_application::{
+    context::Context,
+    metrics::{ExpectedState, rollback_metric},
+};
 use metricd_core::actor::Action;
 use utoipa::ToSchema;
 
 use crate::{
     caller::Caller,
     extract::{JsonBody, JsonInput, MetricPath},
-    failures::RollsBack,
+    failures::{RollsBack, StaleMetric},
+    preconditions::Precondition,
     problem::Problem,
     validation::{InvalidValue, ValidationErrors},
     wire::MetricBody,
@@ -43,26 +47,38 @@ fn at_least_one(version: i64) -> Result<i64, InvalidValue> {
 /// changes every other metric that the same query answers.
 #[utoipa::path(
     post, path = "/metrics/{id}/rollback", operation_id = "rollback_metric", tag = "metrics",
-    params(("id" = Uuid, Path, description = "The metric")),
+    params(
+        ("id" = Uuid, Path, description = "The metric"),
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, description = "The `ETag` of `get_metrics`, or of an earlier change"),
+    ),
     request_body = Rollback,
     responses(
         (status = 200, description = "The metric as it is now", body = MetricBody),
-        RollsBack,
+        RollsBack, StaleMetric,
     ),
 )]
 pub(crate) async fn handler(
     caller: Caller,
     State(context): State<Arc<Context>>,
     MetricPath(id): MetricPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Rollback>,
 ) -> Result<Json<MetricBody>, Problem> {
-    let (id, rollback) = id.and(body).accept(&caller, &context, Action::Edit).await?;
-    let compiled = rollback_metric(&caller.actor, &context, id, rollback.version).await?;
+    let ((id, rollback), precondition) = id
+        .and(body)
+        .and(Precondition::of(&headers))
+        .accept(&caller, &context, Action::Edit)
+        .await?;
+    let expected = precondition.as_ref().map(Precondition::expected_metric);
+    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let version = rollback.version;
+    let compiled = rollback_metric(&caller.actor, &context, id, version, expected).await?;
     Ok(Json((&compiled.metric).into()))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use axum::http::header;
     use serde_json::json;
 
     use crate::test_support::{TestApp, auth_tests, metric, patch, post};
@@ -77,6 +93,15 @@ pub(crate) mod tests {
         let response = app.send(post(metric("/rollback")).json(&json!({"version": 1}))).await;
         assert_eq!(response.status, 200, "{}", response.text());
         assert_eq!(response.json()["query_version"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_metric_that_was_modified_meanwhile_stays_as_it_is() {
+        let request = post(metric("/rollback")).json(&json!({"version": 1}));
+        let tag = "\"0123456789abcdef\"";
+        let response = TestApp::new().send(request.header(header::IF_MATCH, tag)).await;
+        assert_eq!(response.status, 412);
+        assert_eq!(response.json()["type"], "urn:metricd:problem:metric-modified");
     }
 
     #[tokio::test]
