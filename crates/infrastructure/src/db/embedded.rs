@@ -25,6 +25,10 @@ use super::{
 /// long for its connection.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The stack of the engine's thread, far more than PostgreSQL's own `max_stack_depth`: the engine must refuse what is
+/// nested too deep before its machine ends it. Memory that is not touched costs nothing.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
 const PORT: u16 = 5432;
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// The longest path of a socket that every Unix takes, with its closing NUL left out.
@@ -64,6 +68,7 @@ impl EmbeddedServer {
             .and_then(|()| private_dir(&files))
             .and_then(|()| stop_words::install(&files))
             .map_err(|error| failed(error.into()))?;
+        wasmer_vm::set_stack_size(STACK_BYTES);
         let started = PgliteServer::builder().path(files).unix(sockets.join(SOCKET_NAME)).start();
         match started {
             Ok(server) => Ok(Self { server: Mutex::new(Some(Box::new(server))), dir, sockets }),

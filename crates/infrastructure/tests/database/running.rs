@@ -239,6 +239,24 @@ async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_nested_too_deep_is_refused_by_the_engine() {
+    on_each_engine_migrated(async |db, _| {
+        let runner = db.runner();
+        for depth in [5_000, 20_000, 100_000] {
+            for (open, ty) in
+                [("[", "jsonb"), ("[", "json"), ("{\"a\":", "jsonb"), ("(", "tsquery")]
+            {
+                let sql = format!("SELECT '{}'::{ty} IS NULL AS x", open.repeat(depth));
+                let error = run(runner.as_ref(), &sql).await.unwrap_err();
+                assert!(matches!(error, RunError::Query(_)), "{depth} {open}: {error:?}");
+            }
+            assert_eq!(json(runner.as_ref(), "SELECT 1 AS n").await, r#"[{"n":1}]"#);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_quotes_no_row_and_a_refusal_says_all_of_it() {
     on_each_engine_migrated(async |db, engine| {
         commit(db.uncached_store().as_ref(), async |uow| {

@@ -227,7 +227,8 @@ async fn a_template_gives_what_psql_prints_in_any_zone() {
         for (at, (name, sql)) in files(Path::new(CORPUS)).into_iter().chain(sample()).enumerate() {
             let compiled = compile(&Actor::operator(), &context(db), &sql).await;
             let compiled = compiled.unwrap_or_else(|error| panic!("{name}: {error}"));
-            if matches!(compiled.1.times.zone, ZoneDependence::Timestamps | ZoneDependence::Records) {
+            if matches!(compiled.1.times.zone, ZoneDependence::Timestamps | ZoneDependence::Records)
+            {
                 continue;
             }
             dependent += usize::from(compiled.1.times.zone == ZoneDependence::Caller);
