@@ -10,7 +10,7 @@ use crate::{
     World,
     caller::{TestCaller, TestUser},
     json::Json,
-    page::{Block, Example, Page, Shown},
+    page::{Block, Example, DocPage, Shown},
 };
 
 /// This repository.
@@ -42,7 +42,7 @@ const PARTS_OF_ANSWERS: [&str; 2] = ["generation.grounded", "generation.source"]
 ///
 /// # Errors
 /// When something that the page shows is not so; the text says where.
-pub async fn follow(world: &mut World, page: &Page) -> Result<()> {
+pub async fn follow(world: &mut World, page: &DocPage) -> Result<()> {
     let claims = [("custom:tenant_id".to_owned(), "acme".to_owned())].into();
     let reader = TestUser { claims, ..TestUser::new("admin") };
     let token = world.server.token_of(&reader).await?;
@@ -57,9 +57,9 @@ pub async fn follow(world: &mut World, page: &Page) -> Result<()> {
         ensure!(is_there, "{name} has no block with {text:?}, which is not run because {reason}");
     }
     let mut facts = Facts::default();
-    for span in &page.spans {
-        let Some(shown) = span.shown() else { continue };
-        let place = || format!("{}, line {}: {}", page.name, span.line, span.text);
+    for code in &page.inline {
+        let Some(shown) = code.shown() else { continue };
+        let place = || format!("{}, line {}: {}", page.name, code.line, code.text);
         match shown {
             Shown::Curl(script) => {
                 let example = Example { script: script.to_owned(), printed: Vec::new() };
@@ -82,7 +82,7 @@ struct Follower {
 }
 
 impl Follower {
-    async fn block(&mut self, world: &mut World, page: &Page, block: &Block) -> Result<()> {
+    async fn block(&mut self, world: &mut World, page: &DocPage, block: &Block) -> Result<()> {
         let is_this = |left: &&NotRun| left.page == page.name && block.text.contains(left.text);
         if let Some(left) = NOT_RUN.iter().find(is_this) {
             self.left_out.insert(left.text);

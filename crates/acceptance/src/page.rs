@@ -4,13 +4,13 @@
 
 /// A page of the documentation.
 #[derive(Debug)]
-pub struct Page {
+pub struct DocPage {
     /// Its path in the repository.
     pub name: String,
     /// Its blocks, from top to bottom.
     pub blocks: Vec<Block>,
     /// What stands between backticks in its prose.
-    pub spans: Vec<Span>,
+    pub inline: Vec<InlineCode>,
 }
 
 /// A fenced block of a page.
@@ -26,7 +26,7 @@ pub struct Block {
 
 /// A part of a sentence between backticks.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct InlineCode {
     /// The line on which its paragraph begins.
     pub line: usize,
     /// What is in it, on one line.
@@ -42,7 +42,7 @@ pub struct Example {
     pub printed: Vec<String>,
 }
 
-/// What a span shows that can be true or false.
+/// What a piece of inline code shows that can be true or false.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Shown<'a> {
     /// A command of metricd's, without its name.
@@ -63,11 +63,11 @@ pub enum Shown<'a> {
     Assignment(&'a str),
 }
 
-impl Page {
+impl DocPage {
     /// Reads a page.
     #[must_use]
     pub fn parse(name: &str, text: &str) -> Self {
-        let mut page = Self { name: name.to_owned(), blocks: Vec::new(), spans: Vec::new() };
+        let mut page = Self { name: name.to_owned(), blocks: Vec::new(), inline: Vec::new() };
         let (mut paragraph, mut begins) = (String::new(), 1);
         let mut open: Option<Block> = None;
         for (line, text) in (1..).zip(text.lines()) {
@@ -76,14 +76,17 @@ impl Page {
                 (Some(_), Some(_)) => page.blocks.extend(open.take()),
                 (Some(block), None) => block.text.extend([text, "\n"]),
                 (None, Some(language)) => {
-                    page.add_spans(begins, &std::mem::take(&mut paragraph));
+                    page.add_inline(begins, &std::mem::take(&mut paragraph));
                     let language = language.trim().to_owned();
                     open = Some(Block { line, language, text: String::new() });
                 }
                 (None, None) => {
-                    // A row of a table has spans of its own.
+                    // A row of a table is a paragraph of its own.
                     if text.trim().is_empty() || text.starts_with('|') {
-                        page.add_spans(begins, &std::mem::take(&mut paragraph));
+                        page.add_inline(begins, &std::mem::take(&mut paragraph));
+                    }
+                    if text.trim().is_empty() {
+                        continue;
                     }
                     if paragraph.is_empty() {
                         begins = line;
@@ -92,13 +95,14 @@ impl Page {
                 }
             }
         }
-        page.add_spans(begins, &paragraph);
+        page.add_inline(begins, &paragraph);
+        page.blocks.extend(open);
         page
     }
 
-    fn add_spans(&mut self, line: usize, paragraph: &str) {
+    fn add_inline(&mut self, line: usize, paragraph: &str) {
         let parts = paragraph.split('`').skip(1).step_by(2);
-        self.spans.extend(parts.map(|part| Span { line, text: part.replace("\\|", "|") }));
+        self.inline.extend(parts.map(|part| InlineCode { line, text: part.replace("\\|", "|") }));
     }
 }
 
@@ -140,7 +144,7 @@ impl Example {
     }
 }
 
-impl Span {
+impl InlineCode {
     /// Returns what it shows, if that can be true or false.
     #[must_use]
     pub fn shown(&self) -> Option<Shown<'_>> {
@@ -150,6 +154,12 @@ impl Span {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b"_.".contains(&b))
         };
         if let Some(command) = text.strip_prefix("metricd ") {
+            return Some(Shown::Command(command));
+        }
+        if let Some((command, ")")) = text
+            .split_once("$(metricd ")
+            .and_then(|(_, rest)| rest.split_at_checked(rest.len() - 1))
+        {
             return Some(Shown::Command(command));
         }
         if text.starts_with("--") {
@@ -188,14 +198,14 @@ mod tests {
         Then `POST /metrics`, `limits.max_rows`, `query.timezone = \"UTC\"`, `METRICD_LOG=debug`, `curl -V`, `x`.\n";
 
     #[test]
-    fn a_page_is_blocks_and_spans() {
-        let page = Page::parse("page.md", PAGE);
+    fn a_page_is_blocks_and_prose() {
+        let page = DocPage::parse("page.md", PAGE);
         let [block] = page.blocks.as_slice() else { panic!("{:?}", page.blocks) };
         assert_eq!((block.line, block.language.as_str()), (9, "console"));
         let script = "metricd watch \\\n  orders\n".to_owned();
         let printed = vec!["orders is watched".to_owned()];
         assert_eq!(block.example(), Example { script, printed });
-        let shown: Vec<_> = page.spans.iter().map(|span| (span.line, span.shown())).collect();
+        let shown: Vec<_> = page.inline.iter().map(|code| (code.line, code.shown())).collect();
         let expected = [
             (3, Some(Shown::Command("load orders.csv --table orders"))),
             (3, Some(Shown::Target("run"))),

@@ -4,7 +4,7 @@ use cucumber::{gherkin, then, when};
 use metricd_acceptance::{
     World,
     guide::{NOT_RUN, ROOT, follow},
-    page::Page,
+    page::DocPage,
 };
 
 use super::{Step, document};
@@ -12,14 +12,14 @@ use super::{Step, document};
 #[when(expr = "I follow {string}")]
 async fn follow_page(world: &mut World, name: String) -> Step {
     let text = tokio::fs::read_to_string(format!("{ROOT}/{name}")).await?;
-    Ok(follow(world, &Page::parse(&name, &text)).await?)
+    Ok(follow(world, &DocPage::parse(&name, &text)).await?)
 }
 
 /// Texts in a table have no line breaks of their own, and a step's document no fences.
 #[then("this page is refused")]
 async fn refused(world: &mut World, step: &gherkin::Step) -> Step {
     let text = document(step)?.replace("'''", "```").replace("\\n", "\n");
-    let followed = follow(world, &Page::parse("a page", &text)).await;
+    let followed = follow(world, &DocPage::parse("a page", &text)).await;
     ensure!(followed.is_err(), "it is not");
     Ok(())
 }

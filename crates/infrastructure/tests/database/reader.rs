@@ -282,10 +282,11 @@ async fn defaults_that_do_not_reach_stored_sql_are_found() {
          ALTER ROLE postgres SET datestyle = 'German'; \
          ALTER ROLE postgres IN DATABASE postgres SET timezone = 'UTC'; \
          ALTER ROLE metricd_reader SET intervalstyle = 'iso_8601'; \
-         CREATE ROLE other; ALTER ROLE other SET timezone = 'Asia/Tokyo'; \
-         CREATE DATABASE other; ALTER DATABASE other SET timezone = 'Asia/Tokyo'",
+         CREATE ROLE other; ALTER ROLE other SET timezone = 'Asia/Tokyo'",
     )
     .await;
+    execute(db.pool(), "CREATE DATABASE other").await;
+    execute(db.pool(), "ALTER DATABASE other SET timezone = 'Asia/Tokyo'").await;
     let expected = [
         "database postgres: TimeZone = Europe/Berlin, not UTC",
         "every role: search_path = sales, public, not public",
