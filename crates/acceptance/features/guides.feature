@@ -9,8 +9,8 @@ Feature: The documentation
   Scenario Outline: <page>
     Given the file "orders.csv" is
       """
-      id,ordered_at,placed_at,day,amount,total,tenant_id
-      1,2025-06-01T10:00:00Z,2025-06-01 10:00:00,2025-06-01,9.90,9.90,acme
+      id,ordered_at,placed_at,amount,total,tenant_id
+      1,2025-06-01T10:00:00Z,2025-06-01 10:00:00,9.90,9.90,acme
       """
     And I run "metricd load orders.csv --table orders --type placed_at=timestamp"
     And the file "records.csv" is

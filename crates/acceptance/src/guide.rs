@@ -10,7 +10,7 @@ use crate::{
     World,
     caller::{TestCaller, TestUser},
     json::Json,
-    page::{Block, Example, DocPage, Shown},
+    page::{Block, DocPage, Example, Shown},
 };
 
 /// This repository.

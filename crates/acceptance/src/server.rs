@@ -37,7 +37,7 @@ metricd() {
   if [ "${1-}" != serve ]; then PROGRAM "$@" "${options[@]}"; return; fi
   PROGRAM "$@" "${options[@]}" >served.log 2>&1 &
   pid=$!
-  trap 'kill "$pid" 2>/dev/null || true' EXIT
+  trap "kill $pid 2>/dev/null || true" EXIT
   for _ in $(seq 1000); do
     if grep -q 'Starting service' served.log; then kill "$pid"; wait "$pid"; return; fi
     if ! kill -0 "$pid" 2>/dev/null; then break; fi
