@@ -62,7 +62,7 @@ Feature: The documentation
       """
       CREATE SCHEMA sales; CREATE TABLE sales.orders (id int) PARTITION BY RANGE (id);
       CREATE TABLE sales.orders_2025 PARTITION OF sales.orders FOR VALUES FROM (0) TO (100);
-      CREATE TABLE orders (id int)
+      CREATE TABLE orders (id int); CREATE TABLE staff (name text, salary int)
       """
     And metricd is running
     When I follow "docs/guide/changes.md"

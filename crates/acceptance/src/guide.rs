@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     World,
     caller::{TestCaller, TestUser},
+    engine::DatabaseLocation,
     json::Json,
     page::{Block, DocPage, Example, Shown},
 };
@@ -33,6 +34,9 @@ pub const NOT_RUN: [NotRun; 1] = [NotRun {
     text: "cargo nextest run",
     reason: "it builds and runs the tests of this repository",
 }];
+
+/// Stands for the id of a metric where a page is followed without one.
+const SOME_ID: &str = "421d0584-0156-4737-91d0-1daba5eae531";
 
 /// Names of the form of a setting's that are parts of an answer.
 const PARTS_OF_ANSWERS: [&str; 2] = ["generation.grounded", "generation.source"];
@@ -71,7 +75,7 @@ pub async fn follow(world: &mut World, page: &DocPage) -> Result<()> {
     Ok(())
 }
 
-/// Who follows a page.
+/// The state of following one page.
 struct Follower {
     reader: TestUser,
     token: String,
@@ -208,7 +212,7 @@ impl Facts {
         match *shown {
             Shown::Command(command) => {
                 let id = world.variables.expand("{id}");
-                let id = if id.starts_with('{') { uuid() } else { id };
+                let id = if id.starts_with('{') { SOME_ID } else { &id };
                 let command = command.replace(" ID", &format!(" {id}"));
                 succeed(world, &format!("{command} --help")).await.map(|_| ())
             }
@@ -233,13 +237,17 @@ impl Facts {
                 check_request(document, method, path)
             }
             Shown::Variable(name) => self.check_setting(world, name).await,
-            Shown::Dotted(name) => match self.is_of_settings(world, name).await? {
-                true => self.check_setting(world, name).await,
-                false => Ok(()),
-            },
-            Shown::Assignment(text) => match self.is_of_settings(world, text).await? {
-                true => check_settings(world, text).await,
-                false => Ok(()),
+            Shown::Dotted(name) if self.is_of_settings(world, name).await? => {
+                self.check_setting(world, name).await
+            }
+            Shown::Assignment(text) if self.is_of_settings(world, text).await? => {
+                check_settings(world, text).await
+            }
+            Shown::Dotted(_) | Shown::Assignment(_) => Ok(()),
+            // The embedded engine has no roles, and the pages say so.
+            Shown::Statement(statement) => match world.server.database.location().await? {
+                DatabaseLocation::Native { .. } => world.server.database.execute(statement).await,
+                DatabaseLocation::Embedded { .. } => Ok(()),
             },
             Shown::Curl(_) => bail!("a call of curl is no fact"),
         }
@@ -264,10 +272,6 @@ impl Facts {
         ensure!(is_there, "there is no setting {name}");
         Ok(())
     }
-}
-
-fn uuid() -> String {
-    "8e03978e-40d5-43dd-bc93-6894a57f9324".to_owned()
 }
 
 /// The flags of all commands, from their help.

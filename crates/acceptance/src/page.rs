@@ -55,6 +55,8 @@ pub enum Shown<'a> {
     Target(&'a str),
     /// A method and a path of the API.
     Request(&'a str, &'a str),
+    /// A statement about the privileges of a role.
+    Statement(&'a str),
     /// A variable of the environment that is a setting.
     Variable(&'a str),
     /// A dotted name, which is a setting if its first part is a section of the settings.
@@ -177,6 +179,9 @@ impl InlineCode {
         {
             return Some(Shown::Request(method, path));
         }
+        if ["GRANT", "REVOKE"].contains(&word) && text.contains(" ON ") {
+            return Some(Shown::Statement(text));
+        }
         if word.starts_with("METRICD_") {
             return Some(Shown::Variable(word));
         }
@@ -195,7 +200,7 @@ mod tests {
 
     const PAGE: &str = "# A page\n\nRun `metricd load orders.csv\n--table orders` or `make run`.\n\n\
         | a | `--dry-run` |\n| b | `a \\|\\| b` |\n\n```console\n$ metricd watch \\\n  orders\norders is watched\n```\n\n\
-        Then `POST /metrics`, `limits.max_rows`, `query.timezone = \"UTC\"`, `METRICD_LOG=debug`, `curl -V`, `x`.\n";
+        Then `POST /metrics`, `limits.max_rows`, `query.timezone = \"UTC\"`, `METRICD_LOG=debug`, `curl -V`, `GRANT SELECT ON t TO r`, `x`.\n";
 
     #[test]
     fn a_page_is_blocks_and_prose() {
@@ -216,6 +221,7 @@ mod tests {
             (15, Some(Shown::Assignment("query.timezone = \"UTC\""))),
             (15, Some(Shown::Variable("METRICD_LOG"))),
             (15, Some(Shown::Curl("curl -V"))),
+            (15, Some(Shown::Statement("GRANT SELECT ON t TO r"))),
             (15, None),
         ];
         assert_eq!(shown, expected);
