@@ -97,7 +97,7 @@ Feature: The documentation
       | a command               | nothing                            | sh       | metricd no-such-command                                       |
       | what a command prints   | nothing                            | console  | $ metricd policy check --action edit --role editor\nDeny      |
       | a command in a sentence | `metricd no-such-command`          |          |                                                               |
-      | its flag                | `metricd load a.csv --tabel a`     |          |                                                               |
+      | its flag                | `metricd load a.csv --no-flag a`   |          |                                                               |
       | a flag in a sentence    | `--no-such-flag`                   |          |                                                               |
       | a call in a sentence    | `curl http://127.0.0.1:1/metrics`  |          |                                                               |
       | a target                | `make no-such-target`              |          |                                                               |
