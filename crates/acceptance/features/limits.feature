@@ -21,6 +21,7 @@ Feature: Limits
       Then the answer is 504
       And it is a problem: "too long"
       And the body does not mention "generate_series"
+      And the answer has the header "RateLimit"
       And one INFO line says "Endpoint called" with
         | field     | value       |
         | operation | get_metrics |

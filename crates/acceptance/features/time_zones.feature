@@ -175,13 +175,66 @@ Feature: Time zones
       When I ask for the metric "{id}" with "timezone=UTC"
       Then its records are [{"n": 3}]
 
+  Rule: A zone that the database does not know
+
+    # Only the embedded engine's data can be taken away: a server's are the machine's.
+    @embedded
+    Scenario: It is refused, and others are answered
+      Given the embedded engine has no data of the time zone "Asia/Tokyo"
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT count(*) AS n FROM visits WHERE at >= CURRENT_DATE
+        """
+      When I ask for the metric "{id}" with "timezone=Asia/Tokyo"
+      Then the faults are
+        | place          | type   | message                                     |
+        | query.timezone | window | the database does not know this time zone |
+      When I ask for the metric "{id}" with "timezone=Europe/Berlin"
+      Then its records are [{"n": 3}]
+
+  Rule: Defaults of the database and its roles do not reach stored SQL
+
     @native
-    Scenario: A database with other defaults is told of
+    Scenario Outline: <setting> of a <kind> is told of, and not used
       Given this SQL was run in the database
         """
-        DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = ''Europe/Berlin''', current_database()); END $$;
-        DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database()); END $$
+        CREATE SCHEMA sales;
+        CREATE TABLE sales.twins AS SELECT 'sales' AS x;
+        CREATE TABLE public.twins AS SELECT 'public' AS x;
+        GRANT USAGE ON SCHEMA sales TO metricd_reader;
+        GRANT SELECT ON public.twins, sales.twins TO metricd_reader;
+        DO $$ BEGIN
+          EXECUTE format($f$ALTER <whose> SET <setting> = <value>$f$, current_user, current_database());
+        END $$
         """
       When metricd starts
-      Then one WARN line mentions "Europe/Berlin"
-      And one WARN line mentions "SQL, DMY"
+      Then one WARN line says "A default of the database does not apply to stored SQL"
+      And one WARN line says "A default of the database does not apply to stored SQL" with
+        | field   | value     |
+        | setting | <setting> |
+        | value   | <told>    |
+        | applied | <applied> |
+        | hint    | <hint>    |
+      And one WARN line mentions "<of>"
+      Given a metric with the query
+        """
+        SELECT <expression> AS x
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"x": "<x>"}]
+
+      Examples:
+        | kind     | of                              | whose                                | setting       | value           | told          | applied  | hint                                                                 | expression                      | x                         |
+        | database | database s                      | DATABASE %2$I                        | TimeZone      | 'Europe/Berlin' | Europe/Berlin | UTC      | set query.timezone to have it as the zone of requests that name none | '2025-06-30 12:00'::timestamptz | 2025-06-30T12:00:00+00:00 |
+        | database | database s                      | DATABASE %2$I                        | DateStyle     | 'SQL, DMY'      | SQL, DMY      | ISO, MDY | write dates as YYYY-MM-DD                                            | '01/02/2025'::date              | 2025-01-02                |
+        | database | database s                      | DATABASE %2$I                        | IntervalStyle | 'iso_8601'      | iso_8601      | postgres | intervals are written as `1 day 02:00:00`                            | interval '26 hours'             | 26:00:00                  |
+        | database | database s                      | DATABASE %2$I                        | search_path   | sales, public   | sales, public | public   | name the schema of tables outside of public                          | (SELECT x FROM twins)           | public                    |
+        | role     | role postgres in database       | ROLE %1$I IN DATABASE %2$I           | TimeZone      | 'Europe/Berlin' | Europe/Berlin | UTC      | set query.timezone to have it as the zone of requests that name none | '2025-06-30 12:00'::timestamptz | 2025-06-30T12:00:00+00:00 |
+        | role     | role postgres in database       | ROLE %1$I IN DATABASE %2$I           | DateStyle     | 'SQL, DMY'      | SQL, DMY      | ISO, MDY | write dates as YYYY-MM-DD                                            | '01/02/2025'::date              | 2025-01-02                |
+        | role     | role postgres in database       | ROLE %1$I IN DATABASE %2$I           | IntervalStyle | 'iso_8601'      | iso_8601      | postgres | intervals are written as `1 day 02:00:00`                            | interval '26 hours'             | 26:00:00                  |
+        | role     | role postgres in database       | ROLE %1$I IN DATABASE %2$I           | search_path   | sales, public   | sales, public | public   | name the schema of tables outside of public                          | (SELECT x FROM twins)           | public                    |
+        | reader   | role metricd_reader in database | ROLE metricd_reader IN DATABASE %2$I | TimeZone      | 'Europe/Berlin' | Europe/Berlin | UTC      | it is the reader role, and metricd has replaced the value            | '2025-06-30 12:00'::timestamptz | 2025-06-30T12:00:00+00:00 |
+        | reader   | role metricd_reader in database | ROLE metricd_reader IN DATABASE %2$I | DateStyle     | 'SQL, DMY'      | SQL, DMY      | ISO, MDY | it is the reader role, and metricd has replaced the value            | '01/02/2025'::date              | 2025-01-02                |
+        | reader   | role metricd_reader in database | ROLE metricd_reader IN DATABASE %2$I | IntervalStyle | 'iso_8601'      | iso_8601      | postgres | it is the reader role, and metricd has replaced the value            | interval '26 hours'             | 26:00:00                  |
+        | reader   | role metricd_reader in database | ROLE metricd_reader IN DATABASE %2$I | search_path   | sales, public   | sales, public | public   | it is the reader role, and metricd has replaced the value            | (SELECT x FROM twins)           | public                    |

@@ -27,6 +27,27 @@ use crate::{
     variables::Variables,
 };
 
+/// metricd as a shell script calls it: with the scenario's options, unless it names a data folder itself. Where it is to
+/// serve, it does so until it has started.
+const SHELL_METRICD: &str = r#"
+metricd() {
+  local options=(OPTIONS) pid
+  if [ "${1-}" = serve ]; then options=(--data-dir served --listen 127.0.0.1:0); fi
+  case " $* " in *' --data-dir'*) options=() ;; esac
+  if [ "${1-}" != serve ]; then PROGRAM "$@" "${options[@]}"; return; fi
+  PROGRAM "$@" "${options[@]}" >served.log 2>&1 &
+  pid=$!
+  trap "kill $pid 2>/dev/null || true" EXIT
+  for _ in $(seq 1000); do
+    if grep -q 'Starting service' served.log; then kill "$pid"; wait "$pid"; return; fi
+    if ! kill -0 "$pid" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  cat served.log
+  return 1
+}
+"#;
+
 /// metricd with a scenario's settings. Nothing runs until a step starts it.
 #[derive(Debug)]
 pub struct Server {
@@ -113,7 +134,8 @@ impl Server {
         let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.display());
         let options: Vec<String> = metricd.get_args().map(quoted).collect();
         let program = quoted(metricd.get_program());
-        let as_function = format!("metricd() {{ {program} \"$@\" {}; }}", options.join(" "));
+        let as_function =
+            SHELL_METRICD.replace("PROGRAM", &program).replace("OPTIONS", &options.join(" "));
         tokio::fs::write(folder.join(".curlrc"), "fail-with-body\nsilent\nshow-error\n").await?;
         let mut bash = Command::new("bash");
         bash.arg("-euo").arg("pipefail").arg("-c").arg(format!("{as_function}\n{script}"));

@@ -42,7 +42,7 @@ use crate::{
         slash,
     },
     problem::Problem,
-    quota::{RATE_LIMIT, RATE_LIMIT_POLICY},
+    quota::{RATE_LIMIT, RATE_LIMIT_POLICY, RequestQuota},
     route_settings::{RouteLimits, RouteSettings, RouteTable},
     router::documented,
     routes::{
@@ -203,7 +203,7 @@ impl Steps {
     }
 
     /// Limits a request's head, body and time. A handler that runs out of time is dropped, with its unit of
-    /// work; one that panics is answered with 500.
+    /// work; one that panics is answered with 500. Either response tells what is left of the caller's quota.
     async fn limit(&self, route: &RouteSettings, mut request: Request) -> Response {
         if let Err(problem) = self.head_limits.check(&request) {
             return problem.into_response();
@@ -215,13 +215,17 @@ impl Steps {
             request.extensions_mut().insert(rejected);
         }
         let timeout = route.timeout(request.headers());
+        let quota = RequestQuota::default();
+        request.extensions_mut().insert(quota.clone());
         let mut routes = self.routes.clone();
         let response = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
-        match tokio::time::timeout(timeout, response).await {
+        let mut response = match tokio::time::timeout(timeout, response).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(payload)) => panicked(payload.as_ref()),
             Err(_) => Problem::deadline().into_response(),
-        }
+        };
+        response.headers_mut().extend(quota.fields());
+        response
     }
 }
 
@@ -318,15 +322,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_hangs_runs_out_of_time() {
-        let response = TestApp::with_runner(Run::Hangs).send(get(metric(""))).await;
+        let app = TestApp::with(Run::Hangs, |_, settings| {
+            settings.requests_per_second = Some(NonZeroU32::MIN);
+            settings.burst = NonZeroU32::new(2).unwrap();
+        });
+        let response = app.send(get(metric(""))).await;
         assert_eq!(response.status, 504);
+        assert_eq!(response.header(RATE_LIMIT), "\"caller\";r=1;t=1");
     }
 
     #[tokio::test]
     async fn a_handler_that_panics_tells_nothing() {
         let request = get(metric("")).header(header::CACHE_CONTROL, "no-store");
-        let response = TestApp::with_runner(Run::Panics).send(request).await;
+        let app = TestApp::with(Run::Panics, |_, settings| {
+            settings.requests_per_second = Some(NonZeroU32::MIN);
+        });
+        let response = app.send(request).await;
         assert_eq!(response.status, 500);
+        assert_eq!(response.header(RATE_LIMIT_POLICY), "\"caller\";q=1;w=1");
         assert!(!response.text().contains("panic"), "{}", response.text());
     }
 

@@ -1,7 +1,11 @@
 //! What is left of a client's quota, and the fields that tell it: those of the IETF's draft
 //! (draft-ietf-httpapi-ratelimit-headers).
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::http::{HeaderName, HeaderValue};
 
@@ -57,5 +61,22 @@ impl QuotaLeft {
         let left = format!("\"{name}\";r={requests};t={seconds}");
         let left = HeaderValue::try_from(left).expect("it is ASCII");
         [(RATE_LIMIT, left), (RATE_LIMIT_POLICY, field)]
+    }
+}
+
+/// Carries a caller's quota from the authentication of a request out to where its response is completed, which may be
+/// one that no handler made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestQuota(Arc<OnceLock<QuotaLeft>>);
+
+impl RequestQuota {
+    /// Notes what is left; of a request that is passed on twice, the first counts.
+    pub(crate) fn set(&self, left: QuotaLeft) {
+        let _ = self.0.set(left);
+    }
+
+    /// Returns the fields that tell what is left, if the caller has a limit.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+        self.0.get().cloned().map(QuotaLeft::fields).into_iter().flatten()
     }
 }

@@ -4,7 +4,6 @@ use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
 use metricd_acceptance::{
     World,
-    caller::TestUser,
     json::{Json, Match},
     process::Output,
 };
@@ -18,77 +17,6 @@ async fn run(world: &mut World, line: String) -> Step {
     let line = world.variables.expand(&line);
     let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "metricd").collect();
     world.run(&arguments).await?;
-    Ok(())
-}
-
-/// The commands of a page that no test can run, by a word of theirs.
-const NOT_RUN: [&str; 4] = [
-    // They build or test this repository.
-    "make ",
-    "cargo ",
-    // It serves until it is stopped.
-    "metricd serve",
-    // A placeholder stands for a token.
-    "eyJ0eXAi",
-];
-
-/// A block of a page: the commands, and the lines that they print.
-struct Example {
-    script: String,
-    printed: Vec<String>,
-}
-
-/// The examples of a page: blocks of shell commands, and of a terminal's text with what it shows.
-fn examples(page: &str) -> Vec<Example> {
-    let block = |part: &str| part.split("```").next().unwrap_or_default().to_owned();
-    let scripts = page.split("```sh\n").skip(1).map(block);
-    let mut all: Vec<Example> =
-        scripts.map(|script| Example { script, printed: Vec::new() }).collect();
-    for text in page.split("```console\n").skip(1).map(block) {
-        let (mut script, mut printed) = (String::new(), Vec::new());
-        let mut goes_on = false;
-        for line in text.lines() {
-            let command = line.strip_prefix("$ ").or_else(|| goes_on.then_some(line));
-            goes_on = command.is_some_and(|command| command.ends_with('\\'));
-            match command {
-                Some(command) => script.extend([command, "\n"]),
-                None if line.contains('…') => {}
-                None => printed.push(line.to_owned()),
-            }
-        }
-        all.push(Example { script, printed });
-    }
-    all
-}
-
-/// Runs the examples of a page of the documentation, as they stand there but for the server's address, the metric's id
-/// and the place of the examples.
-#[when(expr = "I run the commands of {string}")]
-async fn run_page(world: &mut World, page: String) -> Step {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let text = tokio::fs::read_to_string(format!("{root}/{page}")).await?;
-    let token = world.server.token_of(&TestUser::new("admin")).await?;
-    world.client.protect(&token);
-    let address = world.server.url("").unwrap_or_default();
-    let mut ran = 0;
-    for Example { script, printed } in examples(&text) {
-        if NOT_RUN.iter().any(|word| script.contains(word)) {
-            continue;
-        }
-        let script = ["http://127.0.0.1:8000", "http://localhost:8000"]
-            .iter()
-            .fold(script, |script, usual| script.replace(usual, &address))
-            .replace("/metrics/ID", &world.variables.expand("/metrics/{id}"))
-            .replace(" examples/", &format!(" {root}/examples/"));
-        let output = world.server.shell(&script, &[("TOKEN", &token)]).await?;
-        ensure!(output.status.success(), "{page}: {script}fails: {}", output.text());
-        for line in printed {
-            let has = output.text().contains(line.trim());
-            ensure!(has, "{page}: {script}does not print {line:?} but {}", output.text());
-        }
-        ran += 1;
-    }
-    ensure!(ran > 0, "{page} has no commands");
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod caching;
 mod clients;
 mod commands;
 mod exporting;
+mod guides;
 mod limits;
 mod logging;
 mod model;

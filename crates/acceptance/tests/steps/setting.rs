@@ -1,10 +1,10 @@
 //! The data and settings before a scenario, and the server's life cycle.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use anyhow::Context as _;
 use cucumber::{gherkin, given, then, when};
-use metricd_acceptance::{World, engine::Content};
+use metricd_acceptance::{World, engine::Content, tools};
 
 use super::{Step, document};
 
@@ -154,6 +154,29 @@ async fn open_transaction(world: &mut World, step: &gherkin::Step) -> Step {
 #[when("the open transaction is committed")]
 async fn commit(world: &mut World) -> Step {
     Ok(world.server.database.commit().await?)
+}
+
+/// The engine gets a copy of its files, of which the zone's is taken away.
+#[given(expr = "the embedded engine has no data of the time zone {string}")]
+fn no_zone(world: &mut World, zone: String) -> Step {
+    let cache = tools::user_cache()?;
+    let own = world.folder().join("cache");
+    let engine = own.join("pglite-oxide");
+    std::fs::create_dir_all(&engine)?;
+    for entry in std::fs::read_dir(cache.join("pglite-oxide"))? {
+        let entry = entry?;
+        if entry.file_name() != "runtime" {
+            symlink(entry.path(), engine.join(entry.file_name()))?;
+        }
+    }
+    let script = r#"cp -a "$1" "$2" && find "$2" -path "*/timezone/$3" -delete -print"#;
+    let mut copy = std::process::Command::new("sh");
+    copy.args(["-c", script, "sh"]).arg(cache.join("pglite-oxide/runtime")).arg(&engine);
+    let copied = copy.arg(&zone).output()?;
+    let said = String::from_utf8_lossy(&copied.stdout);
+    ensure!(copied.status.success() && said.lines().count() == 1, "no one file of {zone}: {said}");
+    world.server.settings.insert("XDG_CACHE_HOME".into(), own.display().to_string());
+    Ok(())
 }
 
 #[then(expr = "in the database, {string} gives")]

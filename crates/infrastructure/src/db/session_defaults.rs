@@ -64,6 +64,26 @@ pub(super) async fn overridden(
     Ok(found.into_iter().filter_map(differs).collect())
 }
 
+/// Returns which of a role's settings differ from those that are about to replace them; `of` says whose they are.
+pub(super) fn replaced(
+    of: &str,
+    has: &[String],
+    applied: &[(&'static str, String)],
+) -> Vec<OverriddenDefault> {
+    let differs = |(name, value): (&str, &str)| {
+        let meaning = ["TimeZone", "DateStyle", "IntervalStyle", "search_path"];
+        let setting = meaning.into_iter().find(|setting| setting.eq_ignore_ascii_case(name))?;
+        let (_, applied) = applied.iter().find(|(name, _)| *name == setting)?;
+        (!is_same(value, applied)).then(|| OverriddenDefault {
+            of: of.to_owned(),
+            setting,
+            value: value.to_owned(),
+            applied: applied.clone(),
+        })
+    };
+    has.iter().filter_map(|entry| differs(entry.split_once('=')?)).collect()
+}
+
 /// Whether two values of a setting mean the same.
 fn is_same(value: &str, applied: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
@@ -77,7 +97,7 @@ fn is_same(value: &str, applied: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_same;
+    use super::*;
 
     #[test]
     fn spelling_makes_no_difference() {

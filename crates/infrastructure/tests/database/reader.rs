@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use metricd_application::ports::{QueryRunner, RunError};
 use metricd_infrastructure::db::{
-    Database, DatabaseConfig, MigrateError, PrivilegeViolation, ReaderError, Target,
+    Database, DatabaseConfig, MigrateError, OverriddenDefault, PrivilegeViolation, ReaderError,
+    Target,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -260,6 +261,46 @@ async fn the_right_to_make_roles_is_enough() {
     db.migrate().await.unwrap();
     db.migrate().await.unwrap();
     assert_eq!(answer(db.runner().as_ref(), "SELECT 1 AS n").await.unwrap(), r#"[{"n":1}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn defaults_that_do_not_reach_stored_sql_are_found() {
+    let (_server, db) = start().await;
+    let found = async || {
+        let found = db.overridden_defaults("UTC").await.unwrap();
+        let line = |OverriddenDefault { of, setting, value, applied }| {
+            format!("{of}: {setting} = {value}, not {applied}")
+        };
+        found.into_iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(found().await, [""; 0]);
+    execute(
+        db.pool(),
+        "ALTER DATABASE postgres SET timezone = 'Europe/Berlin'; \
+         ALTER DATABASE postgres SET work_mem = '8MB'; \
+         ALTER ROLE ALL SET search_path = sales, public; \
+         ALTER ROLE postgres SET datestyle = 'German'; \
+         ALTER ROLE postgres IN DATABASE postgres SET timezone = 'UTC'; \
+         ALTER ROLE metricd_reader SET intervalstyle = 'iso_8601'; \
+         CREATE ROLE other; ALTER ROLE other SET timezone = 'Asia/Tokyo'",
+    )
+    .await;
+    execute(db.pool(), "CREATE DATABASE other").await;
+    execute(db.pool(), "ALTER DATABASE other SET timezone = 'Asia/Tokyo'").await;
+    let expected = [
+        "database postgres: TimeZone = Europe/Berlin, not UTC",
+        "every role: search_path = sales, public, not public",
+        "role metricd_reader: IntervalStyle = iso_8601, not postgres",
+        "role postgres: DateStyle = German, not ISO, MDY",
+    ];
+    assert_eq!(found().await, expected);
+    let sql = "SELECT '2025-06-30 12:00'::timestamptz AS t, interval '26 hours' AS i, '01/02/2025'::date AS d";
+    let answered = answer(db.runner().as_ref(), sql).await.unwrap();
+    let expected = r#"[{"t":"2025-06-30T12:00:00+00:00","i":"26:00:00","d":"2025-01-02"}]"#;
+    assert_eq!(answered, expected);
+    // A restart finds the same: nothing of it was changed.
+    db.migrate().await.unwrap();
+    assert_eq!(found().await.len(), 4);
 }
 
 /// What is planted, what the proof calls it, and whether its remedy puts an end to it.

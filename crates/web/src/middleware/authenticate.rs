@@ -30,7 +30,10 @@ use tower::{Layer, Service};
 use tracing::{info, warn};
 
 use super::rate::{RateLimit, RateLimitKey};
-use crate::{problem::Problem, quota::QuotaLeft};
+use crate::{
+    problem::Problem,
+    quota::{QuotaLeft, RequestQuota},
+};
 
 /// Verifies callers and limits their rates.
 pub(crate) struct Authenticator {
@@ -84,11 +87,11 @@ where
             match authenticator.authenticate(request.headers(), call).await {
                 Ok((actor, left)) => {
                     request.extensions_mut().insert(actor);
-                    let mut response = inner.call(request).await?;
-                    if let Some(left) = left {
-                        response.headers_mut().extend(left.fields());
+                    let quota = request.extensions_mut().remove::<RequestQuota>();
+                    if let (Some(left), Some(quota)) = (left, quota) {
+                        quota.set(left);
                     }
-                    Ok(response)
+                    inner.call(request).await
                 }
                 Err(problem) => Ok(problem.into_response()),
             }

@@ -6,7 +6,12 @@ use metricd_core::sql::quoted_name;
 use sqlx::{Acquire, PgConnection, PgPool, Row};
 
 use super::{error::ReaderError, scram};
-use crate::db::{catalog_lock::CATALOG_LOCK, errors::pg_error, simple_query::execute};
+use crate::db::{
+    catalog_lock::CATALOG_LOCK,
+    errors::pg_error,
+    session_defaults::{self, OverriddenDefault},
+    simple_query::execute,
+};
 
 /// What the role is to be.
 pub(super) struct RoleSpec<'a> {
@@ -183,6 +188,20 @@ async fn settle(connection: &mut PgConnection, spec: &RoleSpec<'_>) -> Result<()
     let has = has.unwrap_or_default();
     let database: String =
         sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *connection).await?;
+    let of = format!("role {} in database {database}", spec.role);
+    for OverriddenDefault { of, setting, value, applied } in
+        session_defaults::replaced(&of, &has, spec.settings)
+    {
+        let hint = "it is the reader role, and metricd has replaced the value";
+        tracing::warn!(
+            of,
+            setting,
+            value,
+            applied,
+            hint,
+            "A default of the database does not apply to stored SQL"
+        );
+    }
     let (role, database) = (quoted_name(spec.role), quoted_name(&database));
     let statements: Vec<String> = spec
         .settings

@@ -74,21 +74,33 @@ impl NativeServer {
 
     /// What PostgreSQL's own client, `psql`, prints for a statement, without titles and borders.
     pub(crate) fn psql(&self, sql: &str) -> String {
-        let asked = command("psql")
-            .args([
-                "--no-psqlrc",
-                "--no-align",
-                "--tuples-only",
-                "--quiet",
-                "--set=ON_ERROR_STOP=1",
-            ])
-            .args(["--dbname", &self.url(), "--command", sql])
-            .env("PGTZ", "UTC")
-            .output()
-            .unwrap();
+        self.psql_in("UTC", &[sql.to_owned()]).concat()
+    }
+
+    /// What `psql` prints for each of the statements in one session, after `SET TimeZone`.
+    pub(crate) fn psql_in(&self, timezone: &str, statements: &[String]) -> Vec<String> {
+        const END: &str = "-- the end of what a statement has printed --\n";
+        let mut psql = command("psql");
+        psql.args([
+            "--no-psqlrc",
+            "--no-align",
+            "--tuples-only",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+        ]);
+        psql.args(["--dbname", &self.url()]);
+        psql.args(["--command", &format!("SET TimeZone = '{timezone}'")]);
+        for statement in statements {
+            psql.args(["--command", statement, "--command", &format!("\\echo {}", END.trim_end())]);
+        }
+        let asked = psql.output().unwrap();
         let said = String::from_utf8_lossy(&asked.stderr).into_owned();
-        assert!(asked.status.success(), "{said}\n{sql}");
-        String::from_utf8(asked.stdout).unwrap()
+        let printed = String::from_utf8(asked.stdout).unwrap();
+        let mut printed: Vec<_> = printed.split(END).map(str::to_owned).collect();
+        let last = statements.get(printed.len() - 1);
+        assert!(asked.status.success(), "{said}\n{}", last.map_or("", String::as_str));
+        printed.truncate(statements.len());
+        printed
     }
 
     pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
