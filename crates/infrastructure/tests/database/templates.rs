@@ -250,7 +250,7 @@ async fn wall_times_give_what_psql_prints_in_utc_on_the_callers_day() {
         let text = |query: &Query| query.sql.to_lowercase();
         queries.retain(|query| !OTHER_CLOCKS.iter().any(|word| text(query).contains(word)));
         queries.extend(own);
-        let zone = |query: &Query| query.description.zone;
+        let zone = |query: &Query| query.description.times.zone;
         queries.retain(|query| {
             matches!(zone(query), ZoneDependence::Timestamps | ZoneDependence::Records)
         });
@@ -350,10 +350,10 @@ async fn compiled(db: &Database, written: Vec<(String, String)>) -> Vec<Query> {
 /// The queries that read no wall times, some of which depend on the zone.
 fn of_instants(mut queries: Vec<Query>) -> Vec<Query> {
     queries.retain(|query| {
-        matches!(query.description.zone, ZoneDependence::Independent | ZoneDependence::Caller)
+        matches!(query.description.times.zone, ZoneDependence::Independent | ZoneDependence::Caller)
     });
     let dependent =
-        queries.iter().filter(|query| query.description.zone == ZoneDependence::Caller).count();
+        queries.iter().filter(|query| query.description.times.zone == ZoneDependence::Caller).count();
     assert!(dependent >= 20, "only {dependent} queries depend on the zone");
     queries
 }
