@@ -685,7 +685,7 @@ SELECT g.pg_sleep AS a FROM generate_series(1, 10) AS g;
 SELECT (g).pg_sleep AS a FROM generate_series(1, 10) AS g;
 
 -- called pg_column_size
-SELECT (orders).pg_column_size AS a FROM orders;
+SELECT (orders).pg_column_size AS a FROM orders, generate_series(1, 2) AS g;
 
 -- called pg_read_file
 SELECT n."pg_read_file" AS a FROM lower('/etc/passwd') AS n;
@@ -1375,7 +1375,7 @@ SELECT JSON_SERIALIZE(pg_sleep(1)::text) AS a;
 SELECT JSON(pg_sleep(1)::text) AS a;
 
 -- called pg_column_size
-SELECT q.pg_column_size AS a FROM (SELECT * FROM orders, customers) AS q;
+SELECT q.pg_column_size AS a FROM (SELECT * FROM lower('a') AS b, lower('c') AS d) AS q;
 
 -- a query must be a SELECT, not INSERT [reader]
 INSERT INTO orders VALUES (1);

@@ -503,6 +503,14 @@ mod tests {
                 "x >= '2017-01-01T00:00:00Z' AND x < '2017-01-31T00:00:00+02'",
                 "the ends of its range are in different time zones",
             ),
+            (
+                "x >= TIMESTAMP '2017-01-01' AT TIME ZONE 'UTC' AND x < TIMESTAMP '2017-01-31' AT TIME ZONE 'Asia/Tokyo'",
+                "the ends of its range are in different time zones",
+            ),
+            (
+                "x >= TIMESTAMP '2017-01-01' AT TIME ZONE 'UTC' AND x < '2017-01-31'",
+                "the ends of its range are in different time zones",
+            ),
             ("x >= '2017-01-01 00:00:00 BC' AND x < '2017-01-31'", "it is not a whole day"),
         ];
         for (condition, reason) in cases {

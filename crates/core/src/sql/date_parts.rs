@@ -217,7 +217,11 @@ impl DatePart {
     fn could_be(&self, literal: &Node) -> bool {
         self.is_of_the_calendar()
             && match &self.kind {
-                PartKind::Truncated(_) => DayLiteral::read(literal).is_some(),
+                PartKind::Truncated(_) => {
+                    let made = ["to_date", "to_timestamp", "make_date", "make_timestamp"];
+                    DayLiteral::read(literal).is_some()
+                        || plain_call(literal).is_some_and(|(name, _)| made.contains(&name))
+                }
                 PartKind::Field(_) | PartKind::Formatted(_) => text_of(literal).is_some(),
                 PartKind::Called(name, field) => {
                     let is_name = |text| is_name_of(field, text, None);

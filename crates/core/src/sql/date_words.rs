@@ -21,7 +21,7 @@ enum Word {
     /// The number of a month or of a day of one.
     Number(u32),
     /// A word beside others.
-    Filler,
+    Connective,
 }
 
 const MONTHS: [&str; 12] = [
@@ -43,8 +43,10 @@ const MONTHS: [&str; 12] = [
 pub(super) fn is_part_of_a_year(text: &str, among: Among) -> bool {
     let words = words(text);
     let known: Vec<_> = words.iter().filter_map(|word| read(word)).collect();
-    let has_year = known.iter().any(|word| word.year().is_some());
-    let says_more = known.iter().any(|word| !matches!(word, Word::Year(_) | Word::Filler));
+    // The number after a month may be a year: `Jun-25`.
+    let has_year = known.iter().any(|word| word.year().is_some())
+        || matches!(known.as_slice(), [Word::Month(None, _), Word::Number(_)]);
+    let says_more = known.iter().any(|word| !matches!(word, Word::Year(_) | Word::Connective));
     words.len() == known.len()
         && has_year
         && says_more
@@ -73,8 +75,8 @@ pub(super) fn is_named_in_a_label(text: &str, among: Among) -> bool {
         others.filter_map(|at| *known.get(at)?).any(|word| matches!(word, Word::Year(_)))
     };
     words.iter().zip(&known).enumerate().any(|(at, (text, word))| match word {
-        Some(word @ (Word::Number(_) | Word::Filler)) => {
-            *word != Word::Filler
+        Some(word @ (Word::Number(_) | Word::Connective)) => {
+            *word != Word::Connective
                 && beside_a_year(at)
                 && words.len() == known.iter().flatten().count()
                 && known.iter().flatten().all(is_among)
@@ -109,11 +111,13 @@ pub(super) fn is_day_number(value: f64, among: (NaiveDate, NaiveDate)) -> bool {
         )
 }
 
-/// Whether a text is the name of a month, in full or its first three letters, or `Q2`.
+/// Whether a text is the name of a month, in full or its first three letters, `Q2` or `FY2025`.
 pub(super) fn is_name_of(field: &str, text: &str, among: Among) -> bool {
     let word = read(&text.trim().to_lowercase());
     let fits = match (field, word) {
-        ("month", Some(Word::Month(..))) | ("quarter", Some(Word::Quarter(..))) => word,
+        ("month", Some(Word::Month(..)))
+        | ("quarter", Some(Word::Quarter(..)))
+        | ("year", Some(Word::Year(_))) => word,
         _ => None,
     };
     fits.is_some_and(|word| word.is_among(among))
@@ -163,7 +167,7 @@ fn read(word: &str) -> Option<Word> {
                     Some(Word::Month(Some(2_000 + year.parse::<i32>().ok()?), month))
                 }
                 (Some(month), year) => Some(Word::Month(Some(year_of(year)?), month)),
-                (None, "") => is_filler(name).then_some(Word::Filler),
+                (None, "") => is_connective(name).then_some(Word::Connective),
                 (None, _) => None,
             }
         }
@@ -198,12 +202,12 @@ fn year_of(digits: &str) -> Option<i32> {
     digits.parse().ok().filter(|year| digits.len() == 4 && (1900..=2100).contains(year))
 }
 
-fn is_filler(word: &str) -> bool {
-    let fillers = [
+fn is_connective(word: &str) -> bool {
+    let connectives = [
         "of", "the", "in", "for", "from", "to", "and", "week", "month", "quarter", "year", "fy",
         "st", "nd", "rd", "th",
     ];
-    fillers.contains(&word)
+    connectives.contains(&word)
 }
 
 impl Word {
@@ -212,7 +216,7 @@ impl Word {
             Self::Year(year) => Some(year),
             Self::Quarter(year, _) | Self::Month(year, _) | Self::Week(year, _) => year,
             Self::Day(day) => Some(day.year()),
-            Self::Half(_) | Self::Number(_) | Self::Filler => None,
+            Self::Half(_) | Self::Number(_) | Self::Connective => None,
         }
     }
 
@@ -241,7 +245,7 @@ impl Word {
                 months.any(|day| day.month() == number)
                     || first.iter_days().take(31).any(|day| day <= last && day.day() == number)
             }
-            Self::Filler => true,
+            Self::Connective => true,
         }
     }
 }

@@ -109,6 +109,15 @@ impl Visitor for Finder<'_> {
                 self.add(mention);
             }
             SqlNode::AExpr(expr) => {
+                if expr
+                    .name
+                    .last()
+                    .and_then(sval)
+                    .is_some_and(|name| ["->", "->>", "^"].contains(&name))
+                {
+                    let position = expr.rexpr.as_deref().and_then(number);
+                    self.aside.extend(position.map(|(_, location)| location));
+                }
                 let mention = self.of_condition(expr);
                 self.add(mention);
             }
@@ -440,8 +449,14 @@ impl Finder<'_> {
         let (text, location) = string_constant(unwrapped(pattern))?;
         // A year alone may be a number of anything.
         let has_month = text.len() >= "2025-06".len() && self.period.range().is_some();
-        let is_mention =
-            begins_with_a_year(text, self.period.range()) && (has_month || self.is_bounded(value));
+        let range = self.period.range();
+        let is_year = begins_with_a_year(text, range) && (has_month || self.is_bounded(value));
+        let is_part = || {
+            let part = DatePart::read(value).filter(DatePart::is_of_the_calendar);
+            part.is_some_and(|part| !part.columns.is_disjoint(&self.outputs.bounded))
+                && (range.is_none() || is_named_in_a_label(text, range))
+        };
+        let is_mention = is_year || is_part();
         is_mention.then(|| Mention {
             location,
             what: format!("LIKE '{text}'"),
@@ -507,7 +522,9 @@ impl Finder<'_> {
                 day.filter(|day| operator != "<>" && (first..=last).contains(day))?;
                 format!("the day '{text}'")
             }
-            (period, Some(text)) if begins_with_a_year(text, period.range()) => {
+            (period, Some(text))
+                if !looks_like_a_date(text) && begins_with_a_year(text, period.range()) =>
+            {
                 format!("the month '{text}'")
             }
             (NamedPeriod::Range(..), Some(text)) if is_piece(value) && is_digits(text) => {

@@ -54,7 +54,7 @@ pub use comment::leading_comment;
 pub use dependencies::TableDependency;
 pub use draft::Draft;
 pub use error::SqlError;
-pub use fields::FieldName;
+pub use fields::{FieldName, RowName};
 pub use gate::{Callable, CallableKind, Contents, Gate};
 pub use notes::NoteSeverity;
 pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
