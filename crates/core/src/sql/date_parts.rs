@@ -328,6 +328,17 @@ pub(super) fn values(node: &Node) -> Vec<&Node> {
     }
 }
 
+/// Whether a value is a piece of a text.
+pub(super) fn is_piece(value: &Node) -> bool {
+    let pieces = ["left", "right", "substr", "substring", "split_part"];
+    plain_call(unwrapped(value)).is_some_and(|(name, _)| pieces.contains(&name))
+}
+
+/// Whether a text is digits alone.
+pub(super) fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// Returns the days of a range, or the first of many.
 fn looked_at(first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = NaiveDate> {
     let most = usize::try_from(MAX_DAYS_LOOKED_AT).unwrap_or(0) + 1;

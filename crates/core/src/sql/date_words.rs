@@ -41,27 +41,22 @@ const MONTHS: [&str; 12] = [
 
 /// Whether all of a text is a month, a quarter, a week or a day in a year, among some days.
 pub(super) fn is_part_of_a_year(text: &str, among: Among) -> bool {
-    let words = words(text);
-    let known: Vec<_> = words.iter().filter_map(|word| read(word)).collect();
+    let Some(known) = read_all(text) else {
+        return false;
+    };
     // The number after a month may be a year: `Jun-25`.
     let has_year = known.iter().any(|word| word.year().is_some())
         || matches!(known.as_slice(), [Word::Month(None, _), Word::Number(_)]);
     let says_more = known.iter().any(|word| !matches!(word, Word::Year(_) | Word::Connective));
-    words.len() == known.len()
-        && has_year
-        && says_more
-        && known.iter().all(|word| word.is_among(among))
+    has_year && says_more && known.iter().all(|word| word.is_among(among))
 }
 
 /// Whether a text begins with a year, or a year and a month, among some days, as a pattern does.
 pub(super) fn begins_with_a_year(text: &str, among: Among) -> bool {
     let plain = text.trim_start_matches('^').trim_end_matches(['%', '_', '-', '.', '*', '$', ' ']);
     let is_number = plain.len() >= 4 && plain.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let words = words(plain);
-    let known: Vec<_> = words.iter().filter_map(|word| read(word)).collect();
-    is_number
-        && words.len() == known.len()
-        && known.first().is_some_and(|word| word.year().is_some())
+    let known = read_all(plain).filter(|_| is_number).unwrap_or_default();
+    known.first().is_some_and(|word| word.year().is_some())
         && known.iter().all(|word| word.is_among(among))
 }
 
@@ -133,6 +128,22 @@ fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
     parts.map(str::to_owned).collect()
+}
+
+/// Reads all words of a text, if each is known.
+fn read_all(text: &str) -> Option<Vec<Word>> {
+    let known = words(text).iter().map(|word| read(word)).collect::<Option<Vec<_>>>()?;
+    Some(match known.as_slice() {
+        // Beside a year alone, a small number is a month.
+        [Word::Year(year), Word::Number(month @ 1..=12), rest @ ..] => {
+            [&[Word::Month(Some(*year), *month)], rest].concat()
+        }
+        [Word::Number(month @ 1..=12), Word::Year(year)] => {
+            vec![Word::Month(Some(*year), *month)]
+        }
+        [Word::Year(_), Word::Number(_)] | [Word::Number(_), Word::Year(_)] => return None,
+        _ => known,
+    })
 }
 
 fn read(word: &str) -> Option<Word> {
@@ -253,4 +264,66 @@ impl Word {
 /// Returns a day of each week of a range.
 fn weeks_of(first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = NaiveDate> {
     first.iter_weeks().take_while(move |day| *day <= last).chain([last])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn june() -> Among {
+        NaiveDate::from_ymd_opt(2025, 6, 1).zip(NaiveDate::from_ymd_opt(2025, 6, 30))
+    }
+
+    #[test]
+    fn a_part_of_a_year_is_known_in_its_spellings() {
+        for text in [
+            "2025-06",
+            "06/2025",
+            "202506",
+            "June 2025",
+            "Jun-25",
+            "jun 2025",
+            "Q2 2025",
+            "2025-Q2",
+            "2025Q2",
+            "Q22025",
+            "2025-W23",
+            "30 June 2025",
+            "20250630",
+        ] {
+            assert!(is_part_of_a_year(text, june()), "{text}");
+            assert!(is_part_of_a_year(text, None), "{text}");
+        }
+        for text in ["2025-07", "May 2025", "Q3 2025", "2024-06", "202507", "2025-W40", "July-25"] {
+            assert!(!is_part_of_a_year(text, june()), "{text}");
+            assert!(is_part_of_a_year(text, None), "{text}");
+        }
+        for text in ["June", "2025", "Q2", "06", "A-2025-06", "shipped", "", "2025-13", "1.2.3"] {
+            assert!(!is_part_of_a_year(text, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_names_a_month_or_none() {
+        for text in
+            ["June", "Orders of June", "Q2", "H1", "FY2025", "2025", "Jun", "Jun 2025", "6 2025"]
+        {
+            assert!(is_named_in_a_label(text, june()), "{text}");
+        }
+        for text in ["May", "You may order", "On the march", "Orders", "2024", "Q3", "6", "Sun", ""]
+        {
+            assert!(!is_named_in_a_label(text, june()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_day_or_month_of_the_calendar() {
+        let among = june().unwrap();
+        for value in [202_506.0, 20_250_601.0, 20_250_630.0] {
+            assert!(is_day_number(value, among), "{value}");
+        }
+        for value in [202_507.0, 20_250_701.0, 202_513.0, 2_025.0, 6.0, 202_506.5, 1e9] {
+            assert!(!is_day_number(value, among), "{value}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use pg_query::{
 };
 
 use super::{
-    date_parts::{DatePart, columns_of, unwrapped, values},
+    date_parts::{DatePart, columns_of, is_digits, is_piece, unwrapped, values},
     date_words::{
         begins_with_a_year, holds_one_of, is_day_number, is_named_in_a_label, is_part_of_a_year,
         months_of,
@@ -555,16 +555,6 @@ impl Finder<'_> {
     fn is_bounded(&self, value: &Node) -> bool {
         !columns_of(value).is_disjoint(&self.outputs.bounded)
     }
-}
-
-/// Whether a value is a piece of a text.
-fn is_piece(value: &Node) -> bool {
-    let pieces = ["left", "right", "substr", "substring", "split_part"];
-    plain_call(unwrapped(value)).is_some_and(|(name, _)| pieces.contains(&name))
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Returns the constant texts that an output shows whatever the rows are.

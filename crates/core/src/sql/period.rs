@@ -341,3 +341,88 @@ pub(super) fn number(node: &Node) -> Option<(f64, i32)> {
     };
     Some((value, *location))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: &str, last: &str) -> NamedPeriod {
+        NamedPeriod::Range(first.parse().unwrap(), last.parse().unwrap())
+    }
+
+    #[test]
+    fn whole_months_of_the_calendar_are_so_many_months() {
+        let first = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
+        for (start, months) in (0..36).flat_map(|start| (1..=24).map(move |months| (start, months)))
+        {
+            let first = first + chrono::Months::new(start);
+            let last = first + chrono::Months::new(months) - chrono::Days::new(1);
+            let period = NamedPeriod::Range(first, last);
+            assert_eq!(period.count(LengthUnit::Months), Some(months), "{first} to {last}");
+            let year = months.is_multiple_of(12).then_some(months / 12);
+            assert_eq!(period.count(LengthUnit::Years), year, "{first} to {last}");
+        }
+    }
+
+    #[test]
+    fn other_lengths_are_no_months() {
+        for days in [1, 7, 14, 21, 27, 33, 40, 45, 50, 70, 77, 100, 140, 200, 250] {
+            assert_eq!(NamedPeriod::DaysBack(days).count(LengthUnit::Months), None, "{days}");
+        }
+        for (days, months) in [(28, 1), (30, 1), (60, 2), (90, 3), (180, 6), (360, 12), (365, 12)] {
+            assert_eq!(NamedPeriod::DaysBack(days).count(LengthUnit::Months), Some(months));
+        }
+    }
+
+    #[test]
+    fn amounts_of_time_are_read_in_their_spellings() {
+        let cases = [
+            ("30 days", Some((0.0, 30.0))),
+            ("-2 weeks", Some((0.0, 14.0))),
+            ("@ 1 month ago", Some((1.0, 0.0))),
+            ("1 year 2 mons 3 days", Some((14.0, 3.0))),
+            ("720:00:00", Some((0.0, 30.0))),
+            ("1 day 12:00", Some((0.0, 1.5))),
+            ("P1Y2M", Some((14.0, 0.0))),
+            ("30", None),
+            ("month", None),
+            ("2025-06-01", None),
+            ("1 fortnight", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let amount = TimeAmount::in_text(text).map(|amount| (amount.months, amount.days));
+            assert_eq!(amount, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_divisor_is_told_in_the_unit_that_it_counts() {
+        let june = range("2025-06-01", "2025-06-30");
+        let year = range("2025-01-01", "2025-12-31");
+        let day = range("2025-06-01", "2025-06-01");
+        let cases = [
+            (june, 30.0, "days"),
+            (june, 31.0, "days"),
+            (june, 720.0, "hours"),
+            (june, 4.0, "weeks"),
+            (june, 4.33, "weeks"),
+            (june, 21.0, "working days"),
+            (day, 24.0, "hours"),
+            (year, 360.0, "days"),
+            (year, 52.0, "weeks"),
+            (year, 12.0, "months"),
+            (year, 4.0, "quarters"),
+            (range("2021-01-01", "2025-12-31"), 5.0, "years"),
+        ];
+        for (period, value, unit) in cases {
+            let instead = period.instead_of_divisor(value).unwrap();
+            assert!(instead.ends_with(&format!("its number of {unit}")), "{value}: {instead}");
+        }
+        for (period, value) in
+            [(june, 2.0), (june, 5.0), (june, 60.0), (june, 100.0), (year, 100.0), (day, 1.0)]
+        {
+            assert_eq!(period.instead_of_divisor(value), None, "{value}");
+        }
+    }
+}
