@@ -448,32 +448,15 @@ mod tests {
             ("SELECT db.public.orders.f FROM orders", "f:?"),
             ("SELECT nobody.f FROM orders o", "f:?"),
             ("SELECT o.* FROM orders o", ""),
-            ("SELECT (o).f FROM orders o", "f:orders!orders.o"),
-            ("SELECT (o).f FROM orders o, sales.customers", "f:orders!orders|sales.customers.o"),
-            ("SELECT (o).f, (SELECT (o).f FROM b o) FROM a o", "f:a+b!a|b.o f:a+b!a|b.o"),
-            ("SELECT (SELECT (o).f FROM b) FROM a o", "f:a!a|b.o"),
-            ("SELECT (p).f FROM orders o", "f:?"),
-            ("SELECT (s.o).f FROM s.o", "f:? o:?"),
-            ("SELECT (ctid).f FROM orders ctid", "f:?"),
-            ("SELECT (o).f FROM orders o, generate_series(1, 2) g", "f:?"),
-            ("SELECT (o).f FROM orders o, (SELECT 1 AS o) p", "f:?"),
             ("WITH o AS (SELECT 1 AS f) SELECT (o).f FROM o", "f:?"),
-            ("SELECT (o).f FROM orders o (a)", "f:?"),
             ("SELECT (o.r).f FROM orders o", "f:? r:orders"),
             ("SELECT (o.r[1]).f, (ROW(1, 2)).f1 FROM orders o", "f:? r:orders f1:?"),
-            ("SELECT (o).a.b FROM orders o", "a:orders!orders.o b:?"),
-            ("SELECT (o).* FROM orders o", ""),
             // A name that is given twice may mean either.
             ("SELECT x.f, (SELECT x.f FROM b x) FROM a x", "f:a+b f:a+b"),
             ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS g) x) FROM a x", "f:?"),
             ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS f) x) FROM a x", "f:a"),
             // What a subquery spells out.
             ("SELECT q.f, q.g, q.h FROM (SELECT o.f, 1 AS g FROM orders o) q", "h:? f:orders"),
-            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:orders"),
-            ("SELECT q.f FROM (SELECT o.*, 1 AS g FROM sales.orders o) q", "f:sales.orders"),
-            ("SELECT q.f FROM (SELECT x.* FROM orders o) q", "f:?"),
-            ("SELECT q.f FROM (SELECT * FROM orders o (a)) q", "f:?"),
-            ("SELECT q.f FROM (SELECT * FROM orders, customers) q", "f:customers|orders"),
             (
                 "SELECT q.f FROM (SELECT o.* FROM orders o JOIN customers c USING (id)) q",
                 "f:orders",
@@ -486,14 +469,6 @@ mod tests {
                 "SELECT q.f FROM (SELECT * FROM orders o JOIN (b JOIN c ON true) ON true) q",
                 "f:b|c|orders",
             ),
-            ("SELECT q.f FROM (SELECT * FROM orders, generate_series(1, 2) g) q", "f:orders"),
-            ("SELECT q.f FROM (SELECT * FROM (orders JOIN b ON true) AS j) q", "f:?"),
-            ("SELECT q.f FROM (SELECT * FROM orders o (a), customers) q", "f:customers"),
-            ("SELECT q.f FROM (SELECT * FROM a, b) q, (SELECT q.f FROM c q) r", "f:a|b+c f:a|b+c"),
-            ("WITH r AS (SELECT 1 AS g) SELECT q.f FROM (SELECT * FROM r, orders) q", "f:orders"),
-            ("WITH q AS (SELECT * FROM orders) SELECT q.f FROM q", "f:orders"),
-            ("WITH r AS (SELECT 1 AS g), q AS (SELECT * FROM r) SELECT q.f FROM q", "f:?"),
-            ("WITH RECURSIVE q AS (SELECT * FROM q) SELECT q.f FROM q", "f:?"),
             ("SELECT q.f FROM (SELECT g AS f FROM orders UNION SELECT 1) q", ""),
             ("SELECT q.f FROM (SELECT 1 UNION SELECT g AS f FROM orders) q", "f:?"),
             ("SELECT q.a, q.f FROM (SELECT 1 AS f) q (a)", "f:?"),
@@ -523,6 +498,49 @@ mod tests {
             ("SELECT j.f FROM (a JOIN b ON true) AS j", "f:?"),
             ("SELECT u.f FROM a JOIN b USING (id) AS u", "f:?"),
             ("SELECT 1 FROM a JOIN b ON a.f = b.g ORDER BY a.h", "f:a g:b h:a"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_columns_of_its_table_unless_a_column_has_its_name() {
+        let cases = [
+            ("SELECT (o).f FROM orders o", "f:orders!orders.o"),
+            ("SELECT (o).f FROM orders o, sales.customers", "f:orders!orders|sales.customers.o"),
+            ("SELECT (o).f, (SELECT (o).f FROM b o) FROM a o", "f:a+b!a|b.o f:a+b!a|b.o"),
+            ("SELECT (SELECT (o).f FROM b) FROM a o", "f:a!a|b.o"),
+            ("SELECT (p).f FROM orders o", "f:?"),
+            ("SELECT (s.o).f FROM s.o", "f:? o:?"),
+            ("SELECT (ctid).f FROM orders ctid", "f:?"),
+            ("SELECT (o).f FROM orders o, generate_series(1, 2) g", "f:?"),
+            ("SELECT (o).f FROM orders o, (SELECT 1 AS o) p", "f:?"),
+            ("SELECT (o).f FROM orders o (a)", "f:?"),
+            ("SELECT (o).a.b FROM orders o", "a:orders!orders.o b:?"),
+            ("SELECT (o).* FROM orders o", ""),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn all_columns_of_several_tables_are_those_of_one_of_them() {
+        let cases = [
+            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:orders"),
+            ("SELECT q.f FROM (SELECT o.*, 1 AS g FROM sales.orders o) q", "f:sales.orders"),
+            ("SELECT q.f FROM (SELECT x.* FROM orders o) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders o (a)) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders, customers) q", "f:customers|orders"),
+            ("SELECT q.f FROM (SELECT * FROM orders, generate_series(1, 2) g) q", "f:orders"),
+            ("SELECT q.f FROM (SELECT * FROM (orders JOIN b ON true) AS j) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders o (a), customers) q", "f:customers"),
+            ("SELECT q.f FROM (SELECT * FROM a, b) q, (SELECT q.f FROM c q) r", "f:a|b+c f:a|b+c"),
+            ("WITH r AS (SELECT 1 AS g) SELECT q.f FROM (SELECT * FROM r, orders) q", "f:orders"),
+            ("WITH q AS (SELECT * FROM orders) SELECT q.f FROM q", "f:orders"),
+            ("WITH r AS (SELECT 1 AS g), q AS (SELECT * FROM r) SELECT q.f FROM q", "f:?"),
+            ("WITH RECURSIVE q AS (SELECT * FROM q) SELECT q.f FROM q", "f:?"),
         ];
         for (sql, expected) in cases {
             assert_eq!(fields(sql), expected, "{sql}");
