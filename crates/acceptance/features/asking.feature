@@ -500,3 +500,18 @@ Feature: Asking for a metric
         """
       When I ask for the metric "{id}"
       Then its records are [{"pg_rating": "PG", "n": 2}]
+      When I POST to "/metrics/preview"
+        """
+        {"query": "SELECT (m).pg_rating, count(*) AS n FROM movies m GROUP BY 1"}
+        """
+      Then its records are [{"pg_rating": "PG", "n": 2}]
+      When I POST to "/metrics/preview"
+        """
+        {"query": "SELECT DISTINCT q.pg_rating FROM (SELECT * FROM movies, generate_series(1, 2) AS g) q"}
+        """
+      Then its records are [{"pg_rating": "PG"}]
+      When I POST to "/metrics/preview"
+        """
+        {"query": "SELECT (m).pg_sleep AS a FROM movies m"}
+        """
+      Then the answer is 422

@@ -150,6 +150,37 @@ Feature: Windows
       And its params.ignored is ["start_date", "end_date", "day_range"]
 
       Examples:
-        | query                                                                                                    | mention             |
-        | round(sum(obsolescence)::numeric/30, 2) AS a FROM metrics WHERE date >= CURRENT_DATE - 30                | the number 30       |
-        | sum(obsolescence)/30 AS a FROM metrics WHERE date >= '2025-06-01' AND date < '2025-07-01'                | the number 30       |
+        | query                                                                                                               | mention            |
+        | round(sum(obsolescence)::numeric/30, 2) AS a FROM metrics WHERE date >= CURRENT_DATE - 30                           | the number 30      |
+        | sum(obsolescence)/30 AS a FROM metrics WHERE date >= '2025-06-01' AND date < '2025-07-01'                           | the number 30      |
+        | count(*) AS n FROM metrics WHERE date >= '2025-06-01' AND date < '2025-07-01' AND now() > date + interval '1 month' | '1 month'          |
+        | count(*) AS n FROM generate_series(1, 3) AS g, metrics WHERE date >= '2025-04-01' AND date < '2025-07-01'           | the series up to 3 |
+        | sum(obsolescence)/12 AS a FROM metrics WHERE date >= '2025-01-01' AND date < '2026-01-01'                           | the divisor 12     |
+
+    Scenario Outline: A part of the calendar beside days back from today stays: <condition>
+      When I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS n FROM metrics WHERE <condition> AND date >= CURRENT_DATE - 30"}
+        """
+      Then the answer is 201
+      And the body mentions "names its period a second time"
+      And I remember its id as "id"
+      When I ask for the metric "{id}" with "day_range=7"
+      Then the answer is 200
+      And its params.ignored is ["day_range"]
+
+      Examples:
+        | condition                                              |
+        | extract(month FROM date) = 6                           |
+        | to_char(date, 'YYYY-MM') = '2025-06'                   |
+        | date_trunc('month', date) = date_trunc('month', now()) |
+
+    Scenario: What only looks like a length of the period lets it move
+      Given a metric with the query
+        """
+        SELECT count(*) / 1.0 AS n FROM metrics
+        WHERE date >= '2025-04-01' AND date < '2025-07-01' AND obsolescence >= 3 LIMIT 3
+        """
+      When I ask for the metric "{id}" from "2025-05-01" to "2025-05-31"
+      Then its params.start_date is "2025-05-01"
+      And its params.end_date is "2025-05-31"

@@ -685,7 +685,7 @@ SELECT g.pg_sleep AS a FROM generate_series(1, 10) AS g;
 SELECT (g).pg_sleep AS a FROM generate_series(1, 10) AS g;
 
 -- called pg_column_size
-SELECT (orders).pg_column_size AS a FROM orders;
+SELECT (orders).pg_column_size AS a FROM orders, generate_series(1, 2) AS g;
 
 -- called pg_read_file
 SELECT n."pg_read_file" AS a FROM lower('/etc/passwd') AS n;
@@ -1375,7 +1375,7 @@ SELECT JSON_SERIALIZE(pg_sleep(1)::text) AS a;
 SELECT JSON(pg_sleep(1)::text) AS a;
 
 -- called pg_column_size
-SELECT q.pg_column_size AS a FROM (SELECT * FROM orders, customers) AS q;
+SELECT q.pg_column_size AS a FROM (SELECT * FROM lower('a') AS b, lower('c') AS d) AS q;
 
 -- a query must be a SELECT, not INSERT [reader]
 INSERT INTO orders VALUES (1);
@@ -1645,43 +1645,43 @@ SELECT n FROM generate_series(DATE '2025-01-01-5000', CURRENT_DATE, '1 hour') AS
 SELECT n FROM generate_series(DATE '+2025-1-1', CURRENT_DATE, '1 hour') AS n;
 
 -- column must not be called regclassin here
-SELECT (o).regclassin AS a FROM orders o;
+SELECT (o).regclassin AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regclassin() can never
 SELECT regclassin('1') AS a;
 
 -- column must not be called regclassout here
-SELECT (o).regclassout AS a FROM orders o;
+SELECT (o).regclassout AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regclassout() can never
 SELECT regclassout('1') AS a;
 
 -- column must not be called regprocout here
-SELECT (o).regprocout AS a FROM orders o;
+SELECT (o).regprocout AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regprocout() can never
 SELECT regprocout('1') AS a;
 
 -- column must not be called regtypein here
-SELECT (o).regtypein AS a FROM orders o;
+SELECT (o).regtypein AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regtypein() can never
 SELECT regtypein('1') AS a;
 
 -- column must not be called regrolerecv here
-SELECT (o).regrolerecv AS a FROM orders o;
+SELECT (o).regrolerecv AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regrolerecv() can never
 SELECT regrolerecv('1') AS a;
 
 -- column must not be called regclasssend here
-SELECT (o).regclasssend AS a FROM orders o;
+SELECT (o).regclasssend AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regclasssend() can never
 SELECT regclasssend('1') AS a;
 
 -- column must not be called regnamespacein here
-SELECT (o).regnamespacein AS a FROM orders o;
+SELECT (o).regnamespacein AS a FROM orders o, generate_series(1, 2) AS g;
 
 -- function regnamespacein() can never
 SELECT regnamespacein('1') AS a;

@@ -10,11 +10,13 @@ use chrono::{Days, NaiveDate};
 use pg_query::Node;
 
 use super::{
+    date_parts::columns_of,
     error::{Offset, SqlFault, line_and_column},
     literals::{DayLiteral, DaysBack, subtracted, subtracted_mut},
-    mentions::{self, NamedPeriod},
+    mentions,
     notes::{self, Note},
     parameter::{Parameter, ParameterSource, ParameterType},
+    period::NamedPeriod,
     placeholders::{LiteralKind, Placeholders},
     ranges::{between, conditions, conditions_mut, inclusive, is_and, lower_bound, operand, pair},
     scan::{NamedPlaceholder, PlaceholderSource},
@@ -74,6 +76,8 @@ pub(super) fn find(
         placeholders,
         ranges: BTreeSet::new(),
         days: BTreeSet::new(),
+        range_columns: BTreeSet::new(),
+        days_columns: BTreeSet::new(),
         movable: BTreeSet::new(),
         day_literals: BTreeMap::new(),
         amounts: BTreeMap::new(),
@@ -83,13 +87,14 @@ pub(super) fn find(
         survey.range_obstacle(has(&[ParamName::StartDate, ParamName::EndDate]));
     let mut days_obstacle = survey.days_obstacle(has(&[ParamName::DayRange]));
     let (range, days) = (survey.ranges.first().copied(), survey.days.first().copied());
+    let Survey { range_columns, days_columns, .. } = survey;
     if let Some((first, last)) = range.filter(|_| range_obstacle.is_none()) {
         let period = NamedPeriod::Range(first, last);
-        range_obstacle = second_mention(tree, placeholders, period, text)?;
+        range_obstacle = second_mention(tree, placeholders, period, range_columns, text)?;
     }
     if let Some(days) = days.filter(|_| days_obstacle.is_none()) {
         let period = NamedPeriod::DaysBack(days);
-        days_obstacle = second_mention(tree, placeholders, period, text)?;
+        days_obstacle = second_mention(tree, placeholders, period, days_columns, text)?;
     }
     let mut finder = CandidateFinder::new(placeholders, range_obstacle, days_obstacle);
     walk(tree, &mut finder)?;
@@ -99,15 +104,17 @@ pub(super) fn find(
 }
 
 /// Returns why a period cannot move, if the query names it apart from the literals that would move.
+/// `columns` are the names of what they bound.
 fn second_mention(
     tree: &Node,
     placeholders: &Placeholders,
     period: NamedPeriod,
+    columns: BTreeSet<String>,
     text: &str,
 ) -> Result<Option<String>, SqlFault> {
     let (mut rest, mut placeholders) = (tree.clone(), placeholders.clone());
     walk(&mut rest, &mut CandidateFinder::new(&mut placeholders, None, None))?;
-    let Some(mention) = mentions::find(&mut rest, period)? else {
+    let Some(mention) = mentions::find(&mut rest, &placeholders, period, columns)? else {
         return Ok(None);
     };
     let (line, column) = line_and_column(text, Offset::from(mention.location).0);
@@ -128,6 +135,9 @@ struct Survey<'a> {
     placeholders: &'a Placeholders,
     ranges: BTreeSet<(NaiveDate, NaiveDate)>,
     days: BTreeSet<u32>,
+    /// The names of the columns that ranges and numbers of days bound, where they may become slots.
+    range_columns: BTreeSet<String>,
+    days_columns: BTreeSet<String>,
     /// The locations of what may become slots.
     movable: BTreeSet<i32>,
     /// All whole days, by location.
@@ -203,10 +213,19 @@ impl Survey<'_> {
         };
         let conditions = conditions(condition);
         let ranges = pair(&conditions)?.ranges;
-        self.movable.extend(ranges.iter().flat_map(|r| [r.start.location, r.end.location]));
-        let bounds = conditions.into_iter().filter_map(lower_bound);
-        let days = bounds.filter_map(|(_, bound)| days_back(bound, self.placeholders));
-        self.movable.extend(days.map(|(_, location)| location));
+        for range in &ranges {
+            self.movable.extend([range.start.location, range.end.location]);
+            self.range_columns.extend(columns_of(conditions[range.start_at.0]));
+        }
+        for condition in conditions {
+            let bound = lower_bound(condition);
+            if let Some((_, location)) =
+                bound.and_then(|(_, bound)| days_back(bound, self.placeholders))
+            {
+                self.movable.insert(location);
+                self.days_columns.extend(columns_of(condition));
+            }
+        }
         Ok(())
     }
 
@@ -482,6 +501,14 @@ mod tests {
             ),
             (
                 "x >= '2017-01-01T00:00:00Z' AND x < '2017-01-31T00:00:00+02'",
+                "the ends of its range are in different time zones",
+            ),
+            (
+                "x >= TIMESTAMP '2017-01-01' AT TIME ZONE 'UTC' AND x < TIMESTAMP '2017-01-31' AT TIME ZONE 'Asia/Tokyo'",
+                "the ends of its range are in different time zones",
+            ),
+            (
+                "x >= TIMESTAMP '2017-01-01' AT TIME ZONE 'UTC' AND x < '2017-01-31'",
                 "the ends of its range are in different time zones",
             ),
             ("x >= '2017-01-01 00:00:00 BC' AND x < '2017-01-31'", "it is not a whole day"),

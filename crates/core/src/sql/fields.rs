@@ -5,7 +5,10 @@
 //! and the tables of which they may be columns. In doubt it is asked: a name is a column for certain
 //! only where every `x` of the query that could be meant has it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use pg_query::{
     Node, NodeEnum,
@@ -29,10 +32,25 @@ pub struct FieldName {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// It is a column if each of these tables has a column of its name. If there are none, it is
+    /// It is a column if, of each of these sets, a table has a column of its name. If there are none, it is
     /// unknown.
-    pub tables: BTreeSet<TableName>,
+    pub tables: BTreeSet<BTreeSet<TableName>>,
+    /// The row that it is selected from, as `m` of `(m).name`: there `tables` decides only if no table of
+    /// these has a column of the row's name, which would be meant.
+    pub row: Option<RowName>,
 }
+
+/// The name of a row, and all tables of which it may be a column instead.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowName {
+    /// The name.
+    pub name: String,
+    /// The tables that the query reads.
+    pub tables: Arc<BTreeSet<TableName>>,
+}
+
+/// Sets of tables, of each of which one must have a column.
+type OneOfEach = BTreeSet<BTreeSet<TableName>>;
 
 /// Collects the names after dots on a walk.
 #[derive(Debug, Default)]
@@ -43,6 +61,8 @@ pub(super) struct FieldCollector {
     with: BTreeMap<String, Vec<Output>>,
     /// Whether an item in FROM has a name that only PostgreSQL knows.
     has_unnamed: bool,
+    /// Whether anything but tables is in FROM, or a table with other names for its columns.
+    has_others: bool,
     used: Vec<Used>,
 }
 
@@ -57,6 +77,8 @@ struct Used {
 enum Of {
     /// The item in FROM of this name.
     Source(String),
+    /// The row of the item in FROM of this name, unless a column has that name.
+    Row(String),
     /// This very table.
     Table(TableName),
     Unknown,
@@ -75,13 +97,13 @@ enum Source {
 struct Output {
     /// Those that it spells out.
     names: BTreeSet<String>,
-    /// The table of which it has all columns, by `SELECT *`.
-    all_of: Option<TableName>,
+    /// The tables of which it has all columns, by `SELECT *`.
+    all_of: BTreeSet<TableName>,
 }
 
 impl From<BTreeSet<String>> for Output {
     fn from(names: BTreeSet<String>) -> Self {
-        Self { names, all_of: None }
+        Self { names, all_of: BTreeSet::new() }
     }
 }
 
@@ -102,16 +124,19 @@ impl FieldCollector {
         self.used.push(Used { name: (*name).to_owned(), location: column.location, of });
     }
 
-    /// The `name` of `(…).name`.
-    pub(super) fn selected(&mut self, name: &str, location: i32) {
-        self.used.push(Used { name: name.to_owned(), location, of: Of::Unknown });
+    /// The `name` of `(…).name`, where `row` is what it is selected from, if that is a name alone.
+    pub(super) fn selected(&mut self, name: &str, location: i32, row: Option<&str>) {
+        let of = row.map_or(Of::Unknown, |row| Of::Row(row.to_owned()));
+        self.used.push(Used { name: name.to_owned(), location, of });
     }
 
     /// A table in FROM; `of_with` when the name is that of a WITH query.
     pub(super) fn table(&mut self, table: &RangeVar, of_with: bool) {
         let schema = Some(table.schemaname.clone()).filter(|schema| !schema.is_empty());
+        let is_renamed = table.alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty());
+        self.has_others |= is_renamed || of_with;
         let source = match &table.alias {
-            Some(alias) if !alias.colnames.is_empty() => return,
+            _ if is_renamed => return,
             _ if of_with => Source::With(table.relname.clone()),
             _ => Source::Table(TableName { schema, name: table.relname.clone() }),
         };
@@ -127,6 +152,7 @@ impl FieldCollector {
 
     /// A subquery in FROM.
     pub(super) fn subquery(&mut self, subquery: &RangeSubselect) {
+        self.has_others = true;
         let Some(alias) = subquery.alias.as_ref().filter(|alias| alias.colnames.is_empty()) else {
             return;
         };
@@ -136,6 +162,7 @@ impl FieldCollector {
 
     /// A function in FROM.
     pub(super) fn function(&mut self, function: &RangeFunction) {
+        self.has_others = true;
         let Some(alias) = &function.alias else {
             self.has_unnamed = true;
             return;
@@ -154,6 +181,7 @@ impl FieldCollector {
 
     /// A `JSON_TABLE` in FROM, which names its columns.
     pub(super) fn json_table(&mut self, table: &JsonTable) {
+        self.has_others = true;
         let name = table.alias.as_ref().map_or("json_table", |alias| &alias.aliasname);
         if table.alias.as_ref().is_none_or(|alias| alias.colnames.is_empty()) {
             let mut columns = BTreeSet::new();
@@ -165,6 +193,7 @@ impl FieldCollector {
 
     /// A join with a name of its own; its columns are not known.
     pub(super) fn join(&mut self, alias: Option<&Alias>) {
+        self.has_others |= alias.is_some();
         if let Some(alias) = alias.filter(|alias| alias.colnames.is_empty()) {
             let unknown = Source::Columns(Output::default());
             self.sources.entry(alias.aliasname.clone()).or_default().push(unknown);
@@ -186,26 +215,45 @@ impl FieldCollector {
         let offsets: Vec<_> =
             fields.iter().map(|(used, _)| Offset::from(used.location).0).collect();
         let places = lines_and_columns(text, &offsets);
-        let field = |((used, tables), (line, column)): ((&Used, _), _)| FieldName {
+        let read = Arc::new(self.tables_in_from());
+        let row = |used: &Used, tables: &OneOfEach| match &used.of {
+            Of::Row(name) if !tables.is_empty() => {
+                Some(RowName { name: name.clone(), tables: Arc::clone(&read) })
+            }
+            _ => None,
+        };
+        let field = |((used, tables), (line, column)): ((&Used, OneOfEach), _)| FieldName {
             name: used.name.clone(),
             line,
             column,
+            row: row(used, &tables),
             tables,
         };
         fields.into_iter().zip(places).map(field).collect()
     }
 
-    /// Whether a query has a column, for certain or if the table has it that is then added to `tables`.
-    fn has(&self, output: &Output, name: &str, tables: &mut BTreeSet<TableName>) -> bool {
+    /// Whether a query has a column, for certain or if one of those tables has it that are then added to
+    /// `tables`.
+    fn has(&self, output: &Output, name: &str, tables: &mut OneOfEach) -> bool {
         if output.names.contains(name) {
             return true;
         }
         // A name without a schema may be that of a WITH query.
         let is_table =
             |table: &&TableName| table.schema.is_some() || !self.with.contains_key(&table.name);
-        let all_of = output.all_of.as_ref().filter(is_table);
-        tables.extend(all_of.cloned());
-        all_of.is_some()
+        let all_of: BTreeSet<_> = output.all_of.iter().filter(is_table).cloned().collect();
+        let is_known = !all_of.is_empty();
+        tables.extend(Some(all_of).filter(|_| is_known));
+        is_known
+    }
+
+    /// Returns the tables in FROM, wherever in the query.
+    fn tables_in_from(&self) -> BTreeSet<TableName> {
+        let tables = self.sources.values().flatten().filter_map(|source| match source {
+            Source::Table(table) => Some(table.clone()),
+            Source::With(_) | Source::Columns(_) => None,
+        });
+        tables.collect()
     }
 
     /// Checks the names of functions that are refused for good: only a column may have one, either for
@@ -218,12 +266,15 @@ impl FieldCollector {
         self.used.iter().filter(is_call).try_for_each(|used| not_refused(&used.name, used.location))
     }
 
-    /// Returns the tables that must have it as a column; an empty set if unknown, `None` if it is a
-    /// column for certain.
-    fn tables(&self, used: &Used) -> Option<BTreeSet<TableName>> {
+    /// Returns the tables of which one in each set must have it as a column; no sets if unknown, `None` if it
+    /// is a column for certain.
+    fn tables(&self, used: &Used) -> Option<OneOfEach> {
         let sources = match &used.of {
-            Of::Table(table) => return Some(BTreeSet::from([table.clone()])),
+            Of::Table(table) => return Some([[table.clone()].into()].into()),
             Of::Source(name) if !self.has_unnamed => self.sources.get(name),
+            Of::Row(name) if !self.has_others && !SYSTEM_COLUMNS.contains(&name.as_str()) => {
+                self.sources.get(name)
+            }
             _ => None,
         };
         let Some(sources) = sources else {
@@ -233,7 +284,7 @@ impl FieldCollector {
         for source in sources {
             let is_known = match source {
                 Source::Table(table) => {
-                    tables.insert(table.clone());
+                    tables.insert(BTreeSet::from([table.clone()]));
                     true
                 }
                 Source::Columns(output) => self.has(output, &used.name, &mut tables),
@@ -248,6 +299,9 @@ impl FieldCollector {
         (!tables.is_empty()).then_some(tables)
     }
 }
+
+/// The columns that every table has besides its own.
+const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
 /// Checks that a name after a dot is not that of a refused function.
 ///
@@ -275,30 +329,57 @@ fn output(query: Option<&Node>) -> Output {
     while let Some(left) = &select.larg {
         select = left;
     }
-    Output { names: named(select).collect(), all_of: whole_table(select) }
+    Output { names: named(select).collect(), all_of: whole_tables(select) }
 }
 
-/// Returns the table of `SELECT * FROM table`, whatever else it selects of that.
-fn whole_table(select: &SelectStmt) -> Option<TableName> {
-    let [Node { node: Some(NodeEnum::RangeVar(table)) }] = select.from_clause.as_slice() else {
-        return None;
+/// Returns the tables of which a query selects all columns, by `*` or `table.*`.
+fn whole_tables(select: &SelectStmt) -> BTreeSet<TableName> {
+    let mut read = Vec::new();
+    select.from_clause.iter().for_each(|item| tables_of(item, &mut read));
+    let called = |table: &RangeVar| match &table.alias {
+        Some(alias) => alias.aliasname.clone(),
+        None => table.relname.clone(),
     };
-    let alias = table.alias.as_ref();
-    if !table.catalogname.is_empty() || alias.is_some_and(|alias| !alias.colnames.is_empty()) {
-        return None;
+    let of_star = |value: &Node| -> Vec<&RangeVar> {
+        let Some(NodeEnum::ColumnRef(column)) = &value.node else {
+            return Vec::new();
+        };
+        match column.fields.as_slice() {
+            [star] if sval(star).is_none() => read.clone(),
+            [source, star] if sval(star).is_none() => {
+                let is_it = |table: &&&RangeVar| sval(source) == Some(&called(table));
+                read.iter().filter(is_it).copied().collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let values = select.target_list.iter().filter_map(|node| target(node)?.val.as_deref());
+    let name = |table: &RangeVar| TableName {
+        schema: Some(table.schemaname.clone()).filter(|schema| !schema.is_empty()),
+        name: table.relname.clone(),
+    };
+    values.flat_map(of_star).map(name).collect()
+}
+
+/// Collects the tables of an item in FROM that keep the names of their columns.
+fn tables_of<'a>(item: &'a Node, tables: &mut Vec<&'a RangeVar>) {
+    match &item.node {
+        Some(NodeEnum::RangeVar(table)) => {
+            let is_renamed = table.alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty());
+            if !is_renamed && table.catalogname.is_empty() {
+                tables.push(table);
+            }
+        }
+        Some(NodeEnum::RangeTableSample(sample)) => {
+            sample.relation.as_deref().into_iter().for_each(|table| tables_of(table, tables));
+        }
+        // Its name hides those of its tables.
+        Some(NodeEnum::JoinExpr(join)) if join.alias.is_none() => {
+            let sides = [join.larg.as_deref(), join.rarg.as_deref()];
+            sides.into_iter().flatten().for_each(|side| tables_of(side, tables));
+        }
+        _ => {}
     }
-    let name = alias.map_or(&table.relname, |alias| &alias.aliasname);
-    let is_star = |value: &Node| match &value.node {
-        Some(NodeEnum::ColumnRef(column)) => match column.fields.as_slice() {
-            [star] => sval(star).is_none(),
-            [source, star] => sval(source) == Some(name) && sval(star).is_none(),
-            _ => false,
-        },
-        _ => false,
-    };
-    let mut values = select.target_list.iter().filter_map(|node| target(node)?.val.as_deref());
-    let schema = Some(table.schemaname.clone()).filter(|schema| !schema.is_empty());
-    values.any(is_star).then(|| TableName { schema, name: table.relname.clone() })
 }
 
 fn named(select: &SelectStmt) -> impl Iterator<Item = String> {
@@ -335,14 +416,22 @@ fn texts(nodes: &[Node]) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{Draft, Gate};
+    use std::collections::BTreeSet;
+
+    use crate::sql::{Draft, Gate, TableName};
 
     /// Which names the database is asked about, each with the tables that it may be a column of.
     fn fields(sql: &str) -> String {
         let draft = Draft::parse(sql, &Gate::default()).unwrap_or_else(|e| panic!("{e}: {sql}"));
         let tables = |field: &super::FieldName| {
-            let names: Vec<_> = field.tables.iter().map(ToString::to_string).collect();
-            if names.is_empty() { "?".into() } else { names.join("+") }
+            let one_of = |tables: &BTreeSet<TableName>| {
+                tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")
+            };
+            let names: Vec<_> = field.tables.iter().map(one_of).collect();
+            let row =
+                field.row.as_ref().map(|row| format!("!{}.{}", one_of(&row.tables), row.name));
+            let names = if names.is_empty() { "?".into() } else { names.join("+") };
+            names + &row.unwrap_or_default()
         };
         let all: Vec<_> =
             draft.fields().iter().map(|f| format!("{}:{}", f.name, tables(f))).collect();
@@ -359,25 +448,27 @@ mod tests {
             ("SELECT db.public.orders.f FROM orders", "f:?"),
             ("SELECT nobody.f FROM orders o", "f:?"),
             ("SELECT o.* FROM orders o", ""),
-            ("SELECT (o).f FROM orders o", "f:?"),
+            ("WITH o AS (SELECT 1 AS f) SELECT (o).f FROM o", "f:?"),
             ("SELECT (o.r).f FROM orders o", "f:? r:orders"),
             ("SELECT (o.r[1]).f, (ROW(1, 2)).f1 FROM orders o", "f:? r:orders f1:?"),
-            ("SELECT (o).a.b FROM orders o", "a:? b:?"),
-            ("SELECT (o).* FROM orders o", ""),
             // A name that is given twice may mean either.
             ("SELECT x.f, (SELECT x.f FROM b x) FROM a x", "f:a+b f:a+b"),
             ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS g) x) FROM a x", "f:?"),
             ("SELECT x.f, (SELECT 1 FROM (SELECT 1 AS f) x) FROM a x", "f:a"),
             // What a subquery spells out.
             ("SELECT q.f, q.g, q.h FROM (SELECT o.f, 1 AS g FROM orders o) q", "h:? f:orders"),
-            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:orders"),
-            ("SELECT q.f FROM (SELECT o.*, 1 AS g FROM sales.orders o) q", "f:sales.orders"),
-            ("SELECT q.f FROM (SELECT x.* FROM orders o) q", "f:?"),
-            ("SELECT q.f FROM (SELECT * FROM orders o (a)) q", "f:?"),
-            ("SELECT q.f FROM (SELECT * FROM orders, customers) q", "f:?"),
-            ("WITH q AS (SELECT * FROM orders) SELECT q.f FROM q", "f:orders"),
-            ("WITH r AS (SELECT 1 AS g), q AS (SELECT * FROM r) SELECT q.f FROM q", "f:?"),
-            ("WITH RECURSIVE q AS (SELECT * FROM q) SELECT q.f FROM q", "f:?"),
+            (
+                "SELECT q.f FROM (SELECT o.* FROM orders o JOIN customers c USING (id)) q",
+                "f:orders",
+            ),
+            (
+                "SELECT q.f FROM (SELECT o.*, c.* FROM orders o, customers c) q",
+                "f:customers|orders",
+            ),
+            (
+                "SELECT q.f FROM (SELECT * FROM orders o JOIN (b JOIN c ON true) ON true) q",
+                "f:b|c|orders",
+            ),
             ("SELECT q.f FROM (SELECT g AS f FROM orders UNION SELECT 1) q", ""),
             ("SELECT q.f FROM (SELECT 1 UNION SELECT g AS f FROM orders) q", "f:?"),
             ("SELECT q.a, q.f FROM (SELECT 1 AS f) q (a)", "f:?"),
@@ -414,6 +505,49 @@ mod tests {
     }
 
     #[test]
+    fn a_row_has_the_columns_of_its_table_unless_a_column_has_its_name() {
+        let cases = [
+            ("SELECT (o).f FROM orders o", "f:orders!orders.o"),
+            ("SELECT (o).f FROM orders o, sales.customers", "f:orders!orders|sales.customers.o"),
+            ("SELECT (o).f, (SELECT (o).f FROM b o) FROM a o", "f:a+b!a|b.o f:a+b!a|b.o"),
+            ("SELECT (SELECT (o).f FROM b) FROM a o", "f:a!a|b.o"),
+            ("SELECT (p).f FROM orders o", "f:?"),
+            ("SELECT (s.o).f FROM s.o", "f:? o:?"),
+            ("SELECT (ctid).f FROM orders ctid", "f:?"),
+            ("SELECT (o).f FROM orders o, generate_series(1, 2) g", "f:?"),
+            ("SELECT (o).f FROM orders o, (SELECT 1 AS o) p", "f:?"),
+            ("SELECT (o).f FROM orders o (a)", "f:?"),
+            ("SELECT (o).a.b FROM orders o", "a:orders!orders.o b:?"),
+            ("SELECT (o).* FROM orders o", ""),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn all_columns_of_several_tables_are_those_of_one_of_them() {
+        let cases = [
+            ("SELECT q.f FROM (SELECT * FROM orders) q", "f:orders"),
+            ("SELECT q.f FROM (SELECT o.*, 1 AS g FROM sales.orders o) q", "f:sales.orders"),
+            ("SELECT q.f FROM (SELECT x.* FROM orders o) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders o (a)) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders, customers) q", "f:customers|orders"),
+            ("SELECT q.f FROM (SELECT * FROM orders, generate_series(1, 2) g) q", "f:orders"),
+            ("SELECT q.f FROM (SELECT * FROM (orders JOIN b ON true) AS j) q", "f:?"),
+            ("SELECT q.f FROM (SELECT * FROM orders o (a), customers) q", "f:customers"),
+            ("SELECT q.f FROM (SELECT * FROM a, b) q, (SELECT q.f FROM c q) r", "f:a|b+c f:a|b+c"),
+            ("WITH r AS (SELECT 1 AS g) SELECT q.f FROM (SELECT * FROM r, orders) q", "f:orders"),
+            ("WITH q AS (SELECT * FROM orders) SELECT q.f FROM q", "f:orders"),
+            ("WITH r AS (SELECT 1 AS g), q AS (SELECT * FROM r) SELECT q.f FROM q", "f:?"),
+            ("WITH RECURSIVE q AS (SELECT * FROM q) SELECT q.f FROM q", "f:?"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fields(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
     fn a_column_may_be_called_like_a_refused_function_where_it_is_one() {
         let cases = [
             ("SELECT m.pg_rating FROM movies m", "pg_rating:movies"),
@@ -421,13 +555,21 @@ mod tests {
             ("SELECT q.pg_rating FROM (SELECT pg_rating FROM movies) q", ""),
             ("WITH q AS (SELECT * FROM movies) SELECT q.pg_rating FROM q", "pg_rating:movies"),
             ("SELECT orders.pg_column_size FROM orders", "pg_column_size:orders"),
+            ("SELECT (m).pg_rating FROM movies m", "pg_rating:movies!movies.m"),
+            ("SELECT q.pg_rating FROM (SELECT * FROM movies, orders) q", "pg_rating:movies|orders"),
         ];
         for (sql, expected) in cases {
             assert_eq!(fields(sql), expected, "{sql}");
         }
         for sql in [
-            "SELECT q.pg_rating FROM (SELECT * FROM movies, orders) q",
-            "SELECT (m).pg_rating FROM movies m",
+            "SELECT q.pg_rating FROM (SELECT * FROM lower('a') a, lower('b') b) q",
+            "SELECT (m).pg_rating FROM movies m, generate_series(1, 2) g",
+            "SELECT (m).pg_rating FROM movies m, (SELECT 'a'::text AS m) n",
+            "SELECT (m).pg_rating FROM movies m, (SELECT 'a'::text AS m)",
+            "SELECT (m).pg_rating FROM movies m JOIN (VALUES ('a')) n (m) ON true",
+            "SELECT (m).a.pg_rating FROM movies m",
+            "SELECT (m.a).pg_rating FROM movies m",
+            "SELECT (xmin).pg_rating FROM movies xmin",
             "SELECT g.pg_rating FROM generate_series(1, 2) g",
             "SELECT m.pg_rating FROM movies m, generate_series(1, 2)",
         ] {

@@ -268,6 +268,14 @@ impl Inspector<'_> {
 
     /// Checks `(arg).field`, which calls the function `field` where `arg` has no such field.
     fn selection(&mut self, selection: &AIndirection) -> Result<(), SqlFault> {
+        let row = match selection.arg.as_deref().map(|arg| &arg.node) {
+            Some(Some(NodeEnum::ColumnRef(column))) if column.fields.len() == 1 => {
+                column.fields.first().and_then(sval)
+            }
+            _ => None,
+        };
+        // Behind a subscript or another field it is no row of a table.
+        let mut row = row.filter(|_| selection.indirection.first().and_then(sval).is_some());
         let mut fields = selection.indirection.iter().filter_map(sval).peekable();
         if fields.peek().is_none() {
             return Ok(());
@@ -292,8 +300,12 @@ impl Inspector<'_> {
             _ => (first(), false),
         };
         for name in fields {
-            not_refused(name, location)?;
-            self.found.fields.selected(name, location);
+            // What may be a column of a row is decided when all of FROM is known.
+            let row = row.take();
+            if row.is_none() {
+                not_refused(name, location)?;
+            }
+            self.found.fields.selected(name, location, row);
             if !has_fields {
                 let message =
                     format!("(…).{name} is not supported here: it can call the function {name}()");

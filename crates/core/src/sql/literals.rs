@@ -22,6 +22,8 @@ pub(super) struct DayLiteral {
     pub(super) cast: Option<ParameterType>,
     /// The instant of the day that it is written as, unless it is the day alone or its plain midnight.
     pub(super) instant: Option<DayInstant>,
+    /// The time zone that `AT TIME ZONE` gives it, as far as it is written out.
+    at_zone: Option<String>,
     pub(super) location: i32,
 }
 
@@ -40,7 +42,9 @@ impl DayLiteral {
     /// `AT TIME ZONE`, `to_date` or `to_timestamp` around it.
     pub(super) fn read(node: &Node) -> Option<Self> {
         if let Some(inner) = around_typed(node) {
-            return Self::read(inner).filter(|literal| literal.cast.is_some());
+            let literal = Self::read(inner).filter(|literal| literal.cast.is_some())?;
+            let at_zone = zone_of(node).or_else(|| literal.at_zone.clone());
+            return Some(Self { at_zone, ..literal });
         }
         let (constant, cast) = match (cast_parts(node), parsed(node)) {
             (Some((arg, ty, name)), _) if ty.typmods.is_empty() => (arg, Some(temporal(name)?)),
@@ -65,7 +69,7 @@ impl DayLiteral {
             }),
             _ => instant,
         };
-        Some(Self { text: text.to_owned(), date, cast, instant, location })
+        Some(Self { text: text.to_owned(), date, cast, instant, at_zone: None, location })
     }
 
     /// Whether it may be bound as text: only there is its spelling part of its meaning.
@@ -78,9 +82,11 @@ impl DayLiteral {
         self.instant.as_ref().is_some_and(|instant| instant.is_last)
     }
 
-    /// The time zone that it names, empty if none.
-    pub(super) fn zone(&self) -> &str {
-        self.instant.as_ref().map_or("", |instant| &instant.zone)
+    /// Whether it is in the time zone of another, by its own text and by what is around it.
+    pub(super) fn is_in_zone_of(&self, other: &Self) -> bool {
+        let zone =
+            |literal: &Self| literal.instant.as_ref().map_or(String::new(), |i| i.zone.clone());
+        zone(self) == zone(other) && self.at_zone == other.at_zone
     }
 
     /// The constant inside the casts and calls that [`Self::read`] accepts.
@@ -119,6 +125,12 @@ fn around_typed(node: &Node) -> Option<&Node> {
     string_constant(arg).is_none().then_some(arg)
 }
 
+/// Returns the zone of `x AT TIME ZONE zone`, empty if it is not a text.
+fn zone_of(node: &Node) -> Option<String> {
+    let zone = plain_call(node).filter(|_| is_at_time_zone(node))?.1.args.first()?;
+    Some(string_constant(zone).map_or(String::new(), |(zone, _)| zone.to_lowercase()))
+}
+
 /// Whether it is `x AT TIME ZONE zone`, whose second argument is `x`.
 fn is_at_time_zone(node: &Node) -> bool {
     plain_call(node).is_some_and(|(name, call)| name == "timezone" && call.args.len() == 2)
@@ -137,7 +149,7 @@ impl DayInstant {
         }
         let is_last = match clock {
             "00:00" | "00:00:00" if fraction.bytes().all(|b| b == b'0') => false,
-            "23:59" | "23:59:59" => true,
+            "23:59" | "23:59:00" | "23:59:59" => true,
             _ => return None,
         };
         Some(Self { time: time.to_owned(), zone: zone_called(zone.trim())?, is_last })
@@ -271,7 +283,7 @@ fn interval_days(node: &Node) -> Option<i64> {
 const DAY: i32 = 1 << 3;
 
 /// Returns the days of `30 days` or `4 weeks`.
-pub(super) fn days_in_words(text: &str) -> Option<i64> {
+fn days_in_words(text: &str) -> Option<i64> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let count = digits(&text[..split])?;

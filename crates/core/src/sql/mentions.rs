@@ -6,27 +6,28 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days};
 use pg_query::{
     Node, NodeEnum,
-    protobuf::{AConst, AExprKind, FuncCall, a_const::Val},
+    protobuf::{AExpr, AExprKind, CaseExpr, FuncCall, ResTarget},
 };
 
 use super::{
+    date_parts::{DatePart, columns_of, is_digits, is_piece, unwrapped, values},
+    date_words::{
+        begins_with_a_year, holds_one_of, is_day_number, is_named_in_a_label, is_part_of_a_year,
+        months_of,
+    },
     error::SqlFault,
-    literals::{DayLiteral, days_in_words},
+    literals::{DayLiteral, looks_like_a_date},
+    outputs::Outputs,
+    period::{LengthUnit, NamedPeriod, TimeAmount, folded, is, number},
+    placeholders::Placeholders,
+    present::PresentReader,
     tree::{binary, builtin_name, cast_parts, integer_constant, plain_call, string_constant, sval},
     walk::{SqlNode, Visitor, first_location, walk},
 };
-
-/// The period of a query.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum NamedPeriod {
-    /// From the first to the last day.
-    Range(NaiveDate, NaiveDate),
-    /// A number of days back from today.
-    DaysBack(u32),
-}
+use crate::window::parse_date;
 
 /// A second mention of a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +39,26 @@ pub(super) struct Mention {
     pub(super) instead: String,
 }
 
-/// Finds the first mention of `period` in `tree`, apart from its literals.
-pub(super) fn find(tree: &mut Node, period: NamedPeriod) -> Result<Option<Mention>, SqlFault> {
-    let mut finder = Finder { period, aside: BTreeSet::new(), types: 0, found: None };
+/// Finds the first mention of `period` in `tree`, apart from its literals. `columns` are the names of what
+/// they bound.
+pub(super) fn find(
+    tree: &mut Node,
+    placeholders: &Placeholders,
+    period: NamedPeriod,
+    columns: BTreeSet<String>,
+) -> Result<Option<Mention>, SqlFault> {
+    let outputs = Outputs::of(tree, columns)?;
+    let present = PresentReader { placeholders };
+    let aside = BTreeSet::new();
+    let mut finder = Finder { period, present, outputs, aside, types: 0, found: None };
     walk(tree, &mut finder)?;
     Ok(finder.found)
 }
 
-struct Finder {
+struct Finder<'a> {
     period: NamedPeriod,
+    present: PresentReader<'a>,
+    outputs: Outputs,
     /// Locations of numbers that count no days: positions, lengths and digits.
     aside: BTreeSet<i32>,
     /// The depth inside types, whose numbers are lengths and digits.
@@ -54,7 +66,7 @@ struct Finder {
     found: Option<Mention>,
 }
 
-impl Visitor for Finder {
+impl Visitor for Finder<'_> {
     fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
         match node {
             SqlNode::TypeName(_) => self.types += 1,
@@ -66,6 +78,12 @@ impl Visitor for Finder {
                 let distinct = select.distinct_clause.iter();
                 let positions = select.group_clause.iter().chain(distinct).chain(sorted);
                 self.aside.extend(positions.filter_map(number).map(|(_, location)| location));
+                let rows = select.values_lists.iter().filter_map(|row| match &row.node {
+                    Some(NodeEnum::List(row)) => row.items.first(),
+                    _ => None,
+                });
+                let mention = self.of_months(rows);
+                self.add(mention);
             }
             SqlNode::AIndices(indices) => {
                 let ends = [indices.lidx.as_deref(), indices.uidx.as_deref()];
@@ -78,10 +96,37 @@ impl Visitor for Finder {
                     self.aside.extend(numbers.map(|(_, location)| location));
                 }
                 let mention = self.of_day_made(call).or_else(|| self.of_series(call));
-                self.add(mention.or_else(|| self.of_literal_part(call)));
+                let mention = mention.or_else(|| self.of_literal_part(call));
+                self.add(mention.or_else(|| match call.args.as_slice() {
+                    [value, text] if builtin_name(&call.funcname) == Some("starts_with") => {
+                        self.of_pattern(value, text)
+                    }
+                    _ => None,
+                }));
             }
             SqlNode::ResTarget(target) => {
-                let mention = target.val.as_deref().and_then(|value| self.of_output(value));
+                let mention = self.of_output(target);
+                self.add(mention);
+            }
+            SqlNode::AExpr(expr) => {
+                if expr
+                    .name
+                    .last()
+                    .and_then(sval)
+                    .is_some_and(|name| ["->", "->>", "^"].contains(&name))
+                {
+                    let position = expr.rexpr.as_deref().and_then(number);
+                    self.aside.extend(position.map(|(_, location)| location));
+                }
+                let mention = self.of_condition(expr);
+                self.add(mention);
+            }
+            SqlNode::AArrayExpr(array) => {
+                let mention = self.of_months(array.elements.iter());
+                self.add(mention);
+            }
+            SqlNode::CaseExpr(case) => {
+                let mention = self.of_case(case);
                 self.add(mention);
             }
             _ => {}
@@ -98,28 +143,18 @@ impl Visitor for Finder {
 
     fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         if self.types == 0 && self.found.is_none() {
-            let mention = self.of_number(node).or_else(|| self.of_divisor(node));
-            let mention = mention.or_else(|| self.of_condition(node));
+            let mention = self.of_number(node).or_else(|| self.of_amount(node));
+            let mention = mention.or_else(|| self.of_divisor(node)).or_else(|| self.of_text(node));
             self.add(mention);
         }
         Ok(())
     }
 }
 
-impl Finder {
+impl Finder<'_> {
     fn add(&mut self, mention: Option<Mention>) {
         if self.found.is_none() {
             self.found = mention.filter(|mention| mention.location >= 0);
-        }
-    }
-
-    /// Returns the days of the period: all dates of a range, and those back from today.
-    fn days(&self) -> u32 {
-        match self.period {
-            NamedPeriod::Range(first, last) => {
-                u32::try_from((last - first).num_days() + 1).unwrap_or_default()
-            }
-            NamedPeriod::DaysBack(days) => days,
         }
     }
 
@@ -134,84 +169,185 @@ impl Finder {
         Mention { location, what, instead: instead.to_owned() }
     }
 
-    /// Reads a number, or an interval, of as many days as the period has.
+    /// Reads a number of as many days as the period has, or that is its month: `202506`.
     fn of_number(&self, node: &Node) -> Option<Mention> {
-        let days = self.days();
-        if days < 2 {
-            return None;
-        }
-        if let Some((text, location)) = string_constant(node) {
-            let is_equal = days_in_words(text) == Some(i64::from(days));
-            return is_equal.then(|| self.number_of_days(location, format!("'{text}'")));
-        }
         let (value, location) = number(node).filter(|(_, at)| !self.aside.contains(at))?;
-        is(value, f64::from(days))
-            .then(|| self.number_of_days(location, format!("the number {value}")))
-    }
-
-    /// Reads a divisor that is the number of days, hours, weeks or months of the period, or nearly so.
-    fn of_divisor(&self, node: &Node) -> Option<Mention> {
-        let (_, "/" | "%", right) = binary(node)? else {
-            return None;
-        };
-        let (value, location) = number(plain(right))?;
-        let days = f64::from(self.days());
-        // Days back from today are one date less than the window has.
-        let dates = match self.period {
-            NamedPeriod::Range(..) => days,
-            NamedPeriod::DaysBack(_) => days + 1.0,
-        };
-        let near = |count: f64| count > 1.5 && (value - count).abs() <= count / 20.0;
-        let window = match self.period {
-            NamedPeriod::Range(..) => "(:end_date - :start_date + 1)",
-            NamedPeriod::DaysBack(_) => ":day_range",
-        };
-        let instead = if dates > 1.5 && is(value, dates) {
-            "`(:day_range + 1)` for its number of dates".to_owned()
-        } else if dates > 1.5 && (is(value, days * 24.0) || is(value, dates * 24.0)) {
-            format!("`({window} * 24)` for its number of hours")
-        } else if near(days / 7.0) {
-            format!("`({window} / 7.0)` for its number of weeks")
-        } else if near(days / 30.44) {
-            format!("`({window} / 30.44)` for its number of months")
-        } else {
-            return None;
-        };
-        Some(Mention { location, what: format!("the divisor {value}"), instead })
-    }
-
-    /// Reads a series of as many numbers as the period has days.
-    fn of_series(&self, call: &FuncCall) -> Option<Mention> {
-        let ("generate_series", [from, to, ..]) = (builtin_name(&call.funcname)?, &call.args[..])
-        else {
-            return None;
-        };
-        let (from, (to, location)) = (integer_constant(from)?, number(to)?);
-        let days = self.days();
-        let is_equal = days > 1 && is(to - f64::from(from) + 1.0, f64::from(days));
-        is_equal.then(|| self.number_of_days(location, format!("the series up to {to}")))
-    }
-
-    /// Reads a column that says the period itself: `'June 2025' AS month`, `2025 AS year`.
-    fn of_output(&self, value: &Node) -> Option<Mention> {
-        let value = plain(value);
-        if let Some((text, location)) = string_constant(value) {
-            let what = || format!("the text '{text}'");
-            let days = self.days();
-            let lower = text.to_lowercase();
-            let mut ends = [format!("{days} day"), format!("{days}-day")].into_iter();
-            if days > 1 && ends.any(|words| holds_words(&lower, &words)) {
-                return Some(self.number_of_days(location, what()));
-            }
-            let (first, last) = self.range()?;
-            let instead = "`to_char(:start_date, 'YYYY-MM-DD')` in a form of your own".to_owned();
-            return names(text, first, last).then(|| Mention { location, what: what(), instead });
+        let days = f64::from(self.period.days());
+        if days > 1.5 && is(value.abs(), days) {
+            return Some(self.number_of_days(location, format!("the number {value}")));
         }
-        let (first, last) = self.range()?;
-        let (year, location) = integer_constant(value).zip(number(value).map(|(_, at)| at))?;
-        let is_year = (first.year()..=last.year()).contains(&year);
-        let instead = "`extract(year FROM :start_date)`".to_owned();
-        is_year.then(|| Mention { location, what: format!("the year {year}"), instead })
+        let range = self.period.range().filter(|range| is_day_number(value, *range));
+        range.map(|_| Mention {
+            location,
+            what: format!("the number {value}"),
+            instead: "`to_char(:start_date, 'YYYYMM')::int` or `'YYYYMMDD'`".to_owned(),
+        })
+    }
+
+    /// Reads an interval as long as the period.
+    fn of_amount(&self, node: &Node) -> Option<Mention> {
+        let (amount, what) = match (string_constant(node), cast_parts(node)) {
+            (Some((text, _)), _) => (TimeAmount::in_text(text)?, format!("'{text}'")),
+            (None, Some((arg, ..))) => {
+                (TimeAmount::read(node)?, format!("interval '{}'", string_constant(arg)?.0))
+            }
+            (None, None) => (TimeAmount::read(node)?, "an interval".to_owned()),
+        };
+        let is_as_long = self.period.is_as_long_as(amount);
+        is_as_long.then(|| self.number_of_days(first_location(node), what))
+    }
+
+    /// Reads a divisor that is the number of days, hours, weeks or months of the period, or nearly so; and a
+    /// factor that makes a year of it.
+    fn of_divisor(&self, node: &Node) -> Option<Mention> {
+        let by = match (binary(node), plain_call(node)) {
+            (Some((_, "/" | "%", right)), _) => right,
+            (Some((left, "*", right)), _) => return self.of_factor(left, right),
+            (None, Some(("div" | "mod", call))) => call.args.get(1)?,
+            _ => return None,
+        };
+        let is_field = |call: &FuncCall| {
+            let name = builtin_name(&call.funcname);
+            name.is_some_and(|name| ["extract", "date_part"].contains(&name))
+                && call.args.iter().any(|arg| self.present.is_present(arg))
+        };
+        if matches!(self.period, NamedPeriod::DaysBack(_))
+            && plain_call(unwrapped(by)).is_some_and(|(_, call)| is_field(call))
+        {
+            let what = "a part of the present date".to_owned();
+            return Some(self.number_of_days(first_location(by), what));
+        }
+        self.divisors(by).into_iter().find_map(|(value, location)| {
+            let instead = self.period.instead_of_divisor(value)?;
+            Some(Mention { location, what: format!("the divisor {value}"), instead })
+        })
+    }
+
+    /// Returns the numbers that a divisor can be, and their locations.
+    fn divisors(&self, node: &Node) -> Vec<(f64, i32)> {
+        if let Some(value) = folded(node) {
+            return vec![(value, first_location(node))];
+        }
+        let all = |args: &[Node]| args.iter().flat_map(|arg| self.divisors(arg)).collect();
+        match (&node.node, cast_parts(node)) {
+            (_, Some((arg, ..))) => self.divisors(arg),
+            (Some(NodeEnum::AExpr(expr)), _) if expr.kind() == AExprKind::AexprNullif => {
+                expr.lexpr.as_deref().map(|value| self.divisors(value)).unwrap_or_default()
+            }
+            (Some(NodeEnum::CoalesceExpr(expr)), _) => all(&expr.args),
+            (Some(NodeEnum::MinMaxExpr(expr)), _) => all(&expr.args),
+            (Some(NodeEnum::ColumnRef(column)), _) => {
+                let name = column.fields.last().and_then(sval).unwrap_or_default();
+                self.outputs
+                    .constants
+                    .get(name)
+                    .map(|value| vec![(*value, column.location)])
+                    .unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn of_factor(&self, left: &Node, right: &Node) -> Option<Mention> {
+        let mut factors = [left, right].into_iter().filter_map(number);
+        let (value, location) = factors.find(|(value, _)| self.period.makes_a_year(*value))?;
+        let is_interval = [left, right].into_iter().any(|side| TimeAmount::read(side).is_some());
+        (!is_interval).then(|| Mention {
+            location,
+            what: format!("the factor {value}, which makes a year of it"),
+            instead: "`365.25 / (:end_date - :start_date + 1)`".to_owned(),
+        })
+    }
+
+    /// Reads a series of as many numbers as the period has days, weeks, months, quarters or years; and one of
+    /// days inside the period, or back from today.
+    fn of_series(&self, call: &FuncCall) -> Option<Mention> {
+        let [from, to, step @ ..] = call.args.as_slice() else {
+            return None;
+        };
+        if builtin_name(&call.funcname) != Some("generate_series") {
+            return None;
+        }
+        if let (Some(from), Some(last)) = (folded(from), folded(to)) {
+            let step = step.first().and_then(folded).filter(|step| *step > 0.5).unwrap_or(1.0);
+            let members = ((last - from) / step).floor() + 1.0;
+            let is_equal =
+                self.period.has_as_many(members) || self.period.has_as_many(members * step);
+            let what = format!("the series up to {last}");
+            return is_equal.then(|| self.number_of_days(first_location(to), what));
+        }
+        let bound = [from, to].into_iter().find(|bound| match self.period {
+            NamedPeriod::Range(first, last) => {
+                DayLiteral::read(bound).is_some_and(|day| (first..=last).contains(&day.date))
+            }
+            NamedPeriod::DaysBack(_) => self.present.days_back(bound).is_some(),
+        })?;
+        Some(Mention {
+            location: first_location(bound),
+            what: "a series of days".to_owned(),
+            instead: "`generate_series(:start_date, :end_date, …)`".to_owned(),
+        })
+    }
+
+    /// Reads a list of the months of the range: `VALUES (4), (5), (6)`.
+    fn of_months<'b>(&self, values: impl Iterator<Item = &'b Node>) -> Option<Mention> {
+        let (first, last) = self.period.range()?;
+        let values: Vec<_> = values.map(unwrapped).collect();
+        let months = months_of(first, last).take(13).map(|day| f64::from(day.month()));
+        let numbers = values.iter().filter_map(|value| number(value)).map(|(value, _)| value);
+        let is_same = values.len() > 1 && numbers.eq(months);
+        is_same.then(|| Mention {
+            location: first_location(values[0]),
+            what: "a list of its months".to_owned(),
+            instead: "`generate_series(:start_date, :end_date, '1 month')`".to_owned(),
+        })
+    }
+
+    /// Reads a column that says the period itself: `'June 2025' AS month`, `2025 AS year`, `3 AS months`.
+    fn of_output(&self, target: &ResTarget) -> Option<Mention> {
+        let output = target.val.as_deref()?;
+        let mut said = labels(output).into_iter().filter_map(|label| self.of_label(label));
+        if let Some(mention) = said.next() {
+            return Some(mention);
+        }
+        if matches!(self.period, NamedPeriod::DaysBack(_)) && self.present.is_part_of_today(output)
+        {
+            let what = "a part of the present date".to_owned();
+            let instead = "the same of :start_date or :end_date".to_owned();
+            return Some(Mention { location: first_location(output), what, instead });
+        }
+        let value = unwrapped(output);
+        let (number, location) = number(value)?;
+        let name = target.name.to_ascii_lowercase();
+        let is_length = name.split('_').any(|word| {
+            let unit = LengthUnit::ALL.into_iter().find(|unit| unit.is_called(word));
+            let count = unit.and_then(|unit| self.period.count(unit));
+            count.is_some_and(|count| is(number, f64::from(count)))
+        });
+        if is_length {
+            return Some(self.number_of_days(location, format!("the number {number} AS {name}")));
+        }
+        let range = self.period.range();
+        let years = range.map(|(first, last)| f64::from(first.year())..=f64::from(last.year()));
+        if years.is_some_and(|years| years.contains(&number)) {
+            let instead = "`extract(year FROM :start_date)`".to_owned();
+            return Some(Mention { location, what: format!("the year {number}"), instead });
+        }
+        let part = DatePart::called(&name)?;
+        part.met("=", &[value], range)?;
+        let instead = part.instead();
+        Some(Mention { location, what: format!("{number} AS {name}"), instead })
+    }
+
+    fn of_label(&self, label: &Node) -> Option<Mention> {
+        let (text, location) = string_constant(label)?;
+        let what = format!("the text '{text}'");
+        if self.period.is_in_words(text) {
+            return Some(self.number_of_days(location, what));
+        }
+        let instead = "`to_char(:start_date, 'YYYY-MM-DD')` in a form of your own".to_owned();
+        let is_named = is_named_in_a_label(text, self.period.range());
+        is_named.then_some(Mention { location, what, instead })
     }
 
     /// Reads `make_date(2025, 6, 1)` and its kin inside the range.
@@ -220,16 +356,15 @@ impl Finder {
         if !["make_date", "make_timestamp", "make_timestamptz"].contains(&name) {
             return None;
         }
-        let (first, last) = self.range()?;
+        let range = self.period.range()?;
         let [year, month, ..] = call.args.as_slice() else {
             return None;
         };
         let year = integer_constant(year)?;
-        let month = integer_constant(month);
-        let is_inside = days_of(first, last).any(|day| {
-            day.year() == year
-                && month.is_none_or(|month| i64::from(day.month()) == i64::from(month))
-        });
+        let is_inside = match integer_constant(month) {
+            Some(month) => is_day_number(f64::from(year) * 100.0 + f64::from(month), range),
+            None => (range.0.year()..=range.1.year()).contains(&year),
+        };
         is_inside.then(|| Mention {
             location: call.location,
             what: format!("{name}({year}, …)"),
@@ -239,7 +374,7 @@ impl Finder {
 
     /// Reads a part of a literal day of the range: `date_trunc('month', DATE '2025-06-10')`.
     fn of_literal_part(&self, call: &FuncCall) -> Option<Mention> {
-        let (first, last) = self.range()?;
+        let (first, last) = self.period.range()?;
         let name = builtin_name(&call.funcname)?;
         if !["extract", "date_part", "date_trunc", "to_char"].contains(&name) {
             return None;
@@ -252,306 +387,188 @@ impl Finder {
         })
     }
 
-    /// Reads a condition on a part of a date, such as `extract(month FROM d) = 6`, that holds for days of the
-    /// range.
-    fn of_condition(&self, node: &Node) -> Option<Mention> {
-        let (first, last) = self.range()?;
-        if let Some(NodeEnum::CaseExpr(case)) = &node.node {
-            let part = Part::read(case.arg.as_deref()?)?;
-            let literals = case.args.iter().filter_map(|when| match &when.node {
-                Some(NodeEnum::CaseWhen(when)) => when.expr.as_deref(),
-                _ => None,
-            });
-            return part.mention(literals, first, last);
+    /// Reads a text that is a month, a quarter or a day of the range, or holds its first or last day.
+    fn of_text(&self, node: &Node) -> Option<Mention> {
+        let (text, location) = string_constant(node)?;
+        let (first, last) = self.period.range()?;
+        // A pattern is read with what it is compared with.
+        if DayLiteral::read(node).is_some() || text.ends_with('%') {
+            return None;
         }
-        let Some(NodeEnum::AExpr(expr)) = &node.node else {
+        let ends = [Some(first), Some(last), last.checked_add_days(Days::new(1))];
+        let ends: Vec<_> = ends.into_iter().flatten().collect();
+        let what = if holds_one_of(text, &ends) {
+            format!("'{text}'")
+        } else if !looks_like_a_date(text) && is_part_of_a_year(text, Some((first, last))) {
+            format!("the month '{text}'")
+        } else {
             return None;
         };
+        let instead = "`to_char(:start_date, 'YYYY-MM')` or another form of it".to_owned();
+        Some(Mention { location, what, instead })
+    }
+
+    /// Reads a condition on a part of a date, such as `extract(month FROM d) = 6`, that holds for days of the
+    /// period.
+    fn of_condition(&self, expr: &AExpr) -> Option<Mention> {
         let (left, right) = (expr.lexpr.as_deref()?, expr.rexpr.as_deref()?);
-        let operator = expr.name.last().and_then(sval).unwrap_or_default();
-        let is_pattern = matches!(expr.kind(), AExprKind::AexprLike | AExprKind::AexprIlike);
-        if let Some((text, location)) = string_constant(right).filter(|_| is_pattern) {
-            let beginning = text.trim_end_matches(['%', '-', ' ']);
-            return is_beginning(beginning, first, last).then(|| Mention {
-                location,
-                what: format!("LIKE '{text}'"),
-                instead: "`to_char(:start_date, 'YYYY-MM')`".to_owned(),
+        let operator = match (expr.kind(), expr.name.last().and_then(sval)?) {
+            (AExprKind::AexprLike | AExprKind::AexprIlike | AExprKind::AexprSimilar, _)
+            | (AExprKind::AexprOp, "~" | "~*" | "^@") => return self.of_pattern(left, right),
+            (AExprKind::AexprBetween | AExprKind::AexprBetweenSym, _) => "BETWEEN",
+            (
+                AExprKind::AexprNotBetween
+                | AExprKind::AexprNotBetweenSym
+                | AExprKind::AexprDistinct,
+                _,
+            ) => "<>",
+            (_, operator @ ("=" | "<>" | "<" | "<=" | ">" | ">=")) => operator,
+            _ => return None,
+        };
+        self.of_comparison(left, operator, right)
+    }
+
+    /// Reads `CASE extract(month FROM d) WHEN 6 THEN …`.
+    fn of_case(&self, case: &CaseExpr) -> Option<Mention> {
+        let whens = case.args.iter().filter_map(|when| match &when.node {
+            Some(NodeEnum::CaseWhen(when)) => when.expr.as_deref(),
+            _ => None,
+        });
+        let whens: Vec<_> = whens.collect();
+        // All months of a year are names for them.
+        let is_of_all = whens.len() >= 12;
+        self.of_parts(case.arg.as_deref()?, "=", &whens).filter(|_| !is_of_all)
+    }
+
+    /// Reads `d::text LIKE '2025-06-%'`.
+    fn of_pattern(&self, value: &Node, pattern: &Node) -> Option<Mention> {
+        let pattern = match plain_call(pattern) {
+            Some(("similar_to_escape" | "like_escape", call)) => call.args.first()?,
+            _ => pattern,
+        };
+        let (text, location) = string_constant(unwrapped(pattern))?;
+        // A year alone may be a number of anything.
+        let has_month = text.len() >= "2025-06".len() && self.period.range().is_some();
+        let range = self.period.range();
+        let is_year = begins_with_a_year(text, range) && (has_month || self.is_bounded(value));
+        let is_part = || {
+            let part = DatePart::read(value).filter(DatePart::is_of_the_calendar);
+            part.is_some_and(|part| !part.columns.is_disjoint(&self.outputs.bounded))
+                && (range.is_none() || is_named_in_a_label(text, range))
+        };
+        let is_mention = is_year || is_part();
+        is_mention.then(|| Mention {
+            location,
+            what: format!("LIKE '{text}'"),
+            instead: "`to_char(:start_date, 'YYYY-MM')`".to_owned(),
+        })
+    }
+
+    fn of_comparison(&self, left: &Node, operator: &str, right: &Node) -> Option<Mention> {
+        if let (Some(NodeEnum::RowExpr(row)), others) = (&left.node, values(right)) {
+            let rows = others.into_iter().filter_map(|other| match &other.node {
+                Some(NodeEnum::RowExpr(other)) => Some(other),
+                _ => None,
             });
+            let mut pairs = rows.flat_map(|other| row.args.iter().zip(&other.args));
+            return pairs.find_map(|(left, right)| self.of_comparison(left, operator, right));
         }
-        let compares = ["=", "<>", "<", "<=", ">", ">="].contains(&operator);
-        if expr.kind() == AExprKind::AexprOp && !compares {
-            return None;
-        }
-        for (part, other) in [(left, right), (right, left)] {
-            if let Some(part) = Part::read(part) {
-                return part.mention(constants(other).into_iter(), first, last);
-            }
-        }
-        let mut months = constants(right).into_iter().chain(constants(left));
-        months.find_map(|literal| {
-            let (text, location) = string_constant(plain(literal))?;
-            let is_month = text.len() == "2025-06".len() && is_beginning(text, first, last);
-            is_month.then(|| Mention {
-                location,
-                what: format!("the month '{text}'"),
-                instead: "`to_char(:start_date, 'YYYY-MM')`".to_owned(),
+        let mirrored = match operator {
+            "<" => ">",
+            "<=" => ">=",
+            ">" => "<",
+            ">=" => "<=",
+            same => same,
+        };
+        let sides = [(left, operator, right), (right, mirrored, left)];
+        sides.into_iter().find_map(|(value, operator, other)| {
+            let others = values(other);
+            self.of_parts(value, operator, &others).or_else(|| {
+                others.into_iter().find_map(|other| self.of_day(value, operator, other))
             })
         })
     }
 
-    fn range(&self) -> Option<(NaiveDate, NaiveDate)> {
-        match self.period {
-            NamedPeriod::Range(first, last) => Some((first, last)),
-            NamedPeriod::DaysBack(_) => None,
-        }
-    }
-}
-
-/// A part of a date that a condition names.
-enum Part<'a> {
-    /// `extract(month FROM d)`
-    Field(&'a str),
-    /// `date_trunc('month', d)`
-    Truncated(&'a str),
-    /// `to_char(d, 'YYYY-MM')`
-    Formatted(&'a str),
-}
-
-impl<'a> Part<'a> {
-    fn read(node: &'a Node) -> Option<Self> {
-        let (name, call) = plain_call(plain(node))?;
-        let [one, other] = call.args.as_slice() else {
-            return None;
+    /// Reads a part of a date that is compared with literals.
+    fn of_parts(&self, value: &Node, operator: &str, others: &[&Node]) -> Option<Mention> {
+        let named = match &unwrapped(value).node {
+            Some(NodeEnum::ColumnRef(column)) => column.fields.last().and_then(sval),
+            _ => None,
         };
-        Some(match name {
-            "extract" | "date_part" => Self::Field(string_constant(one)?.0),
-            "date_trunc" => Self::Truncated(string_constant(one)?.0),
-            "to_char" => Self::Formatted(string_constant(other)?.0),
-            _ => return None,
+        let parts = [
+            DatePart::read(value),
+            named.and_then(|name| self.outputs.parts.get(name).cloned()),
+            named.and_then(DatePart::called),
+        ];
+        let is_of_period = |part: &DatePart| {
+            self.period.range().is_some()
+                || part.columns.is_empty()
+                || !part.columns.is_disjoint(&self.outputs.bounded)
+        };
+        parts.into_iter().flatten().filter(is_of_period).find_map(|part| {
+            let literal = part.met(operator, others, self.period.range())?;
+            let location = first_location(literal);
+            Some(Mention { location, what: part.what(literal), instead: part.instead() })
         })
     }
 
-    /// Returns the mention of a period by the first of `literals` that is this part of one of its days.
-    fn mention<'b>(
-        &self,
-        mut literals: impl Iterator<Item = &'b Node>,
-        first: NaiveDate,
-        last: NaiveDate,
-    ) -> Option<Mention> {
-        let literal = literals.find(|literal| self.holds(plain(literal), first, last))?;
-        let shown = match (string_constant(plain(literal)), number(plain(literal))) {
-            (Some((text, _)), _) => format!("'{text}'"),
-            (None, Some((value, _))) => value.to_string(),
-            (None, None) => "…".to_owned(),
-        };
-        let (what, instead) = match self {
-            Self::Field(field) => (
-                format!("extract({field} …) = {shown}"),
-                format!("`extract({field} FROM :start_date)`"),
-            ),
-            Self::Truncated(unit) => (
-                format!("date_trunc('{unit}', …) = {shown}"),
-                format!("`date_trunc('{unit}', :start_date)`"),
-            ),
-            Self::Formatted(format) => (
-                format!("to_char(…, '{format}') = {shown}"),
-                format!("`to_char(:start_date, '{format}')`"),
-            ),
-        };
-        let instead = format!("{instead} in its place, or leave that condition out");
-        Some(Mention { location: first_location(literal), what, instead })
-    }
-
-    /// Whether `literal` is this part of a day from `first` to `last`.
-    fn holds(&self, literal: &Node, first: NaiveDate, last: NaiveDate) -> bool {
-        let mut days = days_of(first, last);
-        match self {
-            Self::Field(name) => {
-                let text = string_constant(literal).map(|(text, _)| text.trim());
-                let value = match text {
-                    Some(text) => text.parse().ok(),
-                    None => number(literal).map(|(value, _)| value),
-                };
-                value.is_some_and(|value| {
-                    days.any(|day| field(name, day).is_some_and(|own| is(f64::from(own), value)))
-                })
+    /// Reads a day inside the range, or another one counted from today, with which what the period bounds is
+    /// compared: it would split another window elsewhere.
+    fn of_day(&self, value: &Node, operator: &str, other: &Node) -> Option<Mention> {
+        let text = string_constant(unwrapped(other)).map(|(text, _)| text);
+        let what = match (self.period, text) {
+            (NamedPeriod::Range(first, last), Some(text)) if looks_like_a_date(text) => {
+                let day = text.get(..10).and_then(|day| parse_date(day).ok());
+                day.filter(|day| operator != "<>" && (first..=last).contains(day))?;
+                format!("the day '{text}'")
             }
-            Self::Truncated(unit) => DayLiteral::read(literal).is_some_and(|literal| {
-                let begins = truncated(unit, first);
-                begins.is_some_and(|begins| (begins..=last).contains(&literal.date))
-            }),
-            Self::Formatted(format) => string_constant(literal).is_some_and(|(text, _)| {
-                is_of_the_calendar(format)
-                    && days
-                        .any(|day| formatted(format, day).is_none_or(|own| same_words(&own, text)))
-            }),
-        }
-    }
-}
-
-/// The days of a range.
-fn days_of(first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = NaiveDate> {
-    first.iter_days().take_while(move |day| *day <= last)
-}
-
-/// Returns a field of a day that has a place in the calendar; a weekday or an hour has none.
-fn field(name: &str, day: NaiveDate) -> Option<i32> {
-    let year = day.year();
-    let week = day.iso_week();
-    Some(match name.to_ascii_lowercase().as_str() {
-        "year" | "years" | "y" | "yr" => year,
-        "isoyear" => week.year(),
-        "decade" | "decades" => year.div_euclid(10),
-        "century" | "centuries" => (year + 99).div_euclid(100),
-        "millennium" | "millennia" => (year + 999).div_euclid(1000),
-        "quarter" | "qtr" => day.month0().cast_signed() / 3 + 1,
-        "month" | "months" | "mon" => day.month().cast_signed(),
-        "week" | "weeks" => week.week().cast_signed(),
-        "doy" => day.ordinal().cast_signed(),
-        "day" | "days" => day.day().cast_signed(),
-        _ => return None,
-    })
-}
-
-/// Returns the first day of a unit, as `date_trunc` does.
-fn truncated(unit: &str, day: NaiveDate) -> Option<NaiveDate> {
-    match unit.to_ascii_lowercase().as_str() {
-        "day" => Some(day),
-        "week" => Some(day.week(chrono::Weekday::Mon).first_day()),
-        "month" => day.with_day(1),
-        "quarter" => NaiveDate::from_ymd_opt(day.year(), day.month0() / 3 * 3 + 1, 1),
-        "year" => NaiveDate::from_ymd_opt(day.year(), 1, 1),
-        _ => None,
-    }
-}
-
-/// Whether two numbers are the same but for the last digits.
-fn is(one: f64, other: f64) -> bool {
-    (one - other).abs() < 1e-6
-}
-
-/// What a pattern of `to_char` prints for a day.
-type Print = fn(NaiveDate) -> String;
-
-/// The patterns of `to_char` that name a place in the calendar, longest first, and what they print.
-const PATTERNS: [(&str, Print); 12] = [
-    ("iyyy", |day| format!("{:04}", day.iso_week().year())),
-    ("yyyy", |day| format!("{:04}", day.year())),
-    ("month", |day| day.format("%B").to_string()),
-    ("ddd", |day| format!("{:03}", day.ordinal())),
-    ("mon", |day| day.format("%b").to_string()),
-    ("yy", |day| format!("{:02}", day.year().rem_euclid(100))),
-    ("mm", |day| format!("{:02}", day.month())),
-    ("dd", |day| format!("{:02}", day.day())),
-    ("iw", |day| format!("{:02}", day.iso_week().week())),
-    ("ww", |day| format!("{:02}", day.ordinal0() / 7 + 1)),
-    ("q", |day| (day.month0() / 3 + 1).to_string()),
-    ("cc", |day| ((day.year() + 99) / 100).to_string()),
-];
-
-/// Patterns of `to_char` that name a weekday or a time of day.
-const OTHER_PATTERNS: [&str; 12] =
-    ["hh24", "hh12", "hh", "mi", "ss", "ms", "us", "day", "dy", "id", "d", "fm"];
-
-/// Whether a format of `to_char` names a place in the calendar.
-fn is_of_the_calendar(format: &str) -> bool {
-    let lower = format.to_ascii_lowercase();
-    PATTERNS.iter().any(|(pattern, _)| lower.contains(pattern))
-}
-
-/// Prints a day as `to_char` does; `None` where the format has more than days.
-fn formatted(format: &str, day: NaiveDate) -> Option<String> {
-    let lower = format.to_ascii_lowercase();
-    let mut rest = lower.as_str();
-    let mut printed = String::new();
-    while let Some(next) = rest.chars().next() {
-        if let Some(quoted) = rest.strip_prefix('"') {
-            let (text, after) = quoted.split_once('"')?;
-            printed.push_str(text);
-            rest = after;
-        } else if let Some((pattern, print)) =
-            PATTERNS.iter().find(|(pattern, _)| rest.starts_with(pattern))
-        {
-            printed.push_str(&print(day));
-            rest = &rest[pattern.len()..];
-        } else if let Some(after) = rest.strip_prefix("fm") {
-            rest = after;
-        } else if OTHER_PATTERNS.iter().any(|pattern| rest.starts_with(pattern)) {
-            return None;
-        } else {
-            printed.push(next);
-            rest = &rest[next.len_utf8()..];
-        }
-    }
-    Some(printed)
-}
-
-/// Whether two texts have the same words and numbers: `to_char` pads both.
-fn same_words(one: &str, other: &str) -> bool {
-    let words = |text: &str| {
-        let lower = text.to_lowercase();
-        let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
-        parts.map(|part| part.trim_start_matches('0').to_owned()).collect::<Vec<_>>()
-    };
-    words(one) == words(other)
-}
-
-/// Whether a text is `2025`, `2025-06` or longer, and begins a day of the range.
-fn is_beginning(text: &str, first: NaiveDate, last: NaiveDate) -> bool {
-    let is_part = text.len() >= 4 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    is_part && days_of(first, last).any(|day| day.to_string().starts_with(text))
-}
-
-/// Whether all words of a text name the period: its year, and a month or quarter of it.
-fn names(text: &str, first: NaiveDate, last: NaiveDate) -> bool {
-    let lower = text.to_lowercase();
-    let words: Vec<_> =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let mut has_year = false;
-    let mut is_known = |word: &&str| {
-        let is_year = word.len() == 4
-            && word.parse().is_ok_and(|year| (first.year()..=last.year()).contains(&year));
-        has_year |= is_year;
-        let is_name = |day: NaiveDate| {
-            let month = day.format("%B").to_string().to_lowercase();
-            *word == month
-                || *word == &month[..3]
-                || *word == format!("q{}", day.month0() / 3 + 1)
-                || word.parse() == Ok(day.month())
-                || word.parse() == Ok(day.day())
+            (period, Some(text))
+                if !looks_like_a_date(text) && begins_with_a_year(text, period.range()) =>
+            {
+                format!("the month '{text}'")
+            }
+            (NamedPeriod::Range(..), Some(text)) if is_piece(value) && is_digits(text) => {
+                format!("a piece of the date's text, '{text}'")
+            }
+            (NamedPeriod::DaysBack(_), None) => {
+                let other_days = |amount: TimeAmount| {
+                    amount.months > 0.5 || amount.days.fract() > 1e-6 && amount.days > 1.0
+                };
+                if self.present.days_back(other).is_some_and(other_days) {
+                    "another period back from today".to_owned()
+                } else if self.present.is_part_of_today(other) {
+                    "a part of the present date".to_owned()
+                } else {
+                    return None;
+                }
+            }
+            _ => return None,
         };
-        is_year || days_of(first, last).any(is_name)
-    };
-    !words.is_empty() && words.iter().all(&mut is_known) && has_year
-}
+        self.is_bounded(value).then(|| Mention {
+            location: first_location(other),
+            what,
+            instead: "that by :start_date or :end_date".to_owned(),
+        })
+    }
 
-/// Whether `text` holds `words`, not as a part of a longer number or word.
-fn holds_words(text: &str, words: &str) -> bool {
-    text.match_indices(words).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        before.is_none_or(|c| !c.is_alphanumeric() && c != '.' && c != '-')
-    })
-}
-
-/// Returns the constants that a value is compared with, alone or in a list.
-fn constants(node: &Node) -> Vec<&Node> {
-    match &node.node {
-        Some(NodeEnum::List(list)) => list.items.iter().flat_map(constants).collect(),
-        Some(NodeEnum::AArrayExpr(array)) => array.elements.iter().flat_map(constants).collect(),
-        _ => vec![node],
+    /// Whether an expression is made from what the period bounds.
+    fn is_bounded(&self, value: &Node) -> bool {
+        !columns_of(value).is_disjoint(&self.outputs.bounded)
     }
 }
 
-/// Returns an expression without casts and without `nullif(…, 0)` around it.
-fn plain(node: &Node) -> &Node {
-    if let Some((arg, ..)) = cast_parts(node) {
-        return plain(arg);
+/// Returns the constant texts that an output shows whatever the rows are.
+fn labels(output: &Node) -> Vec<&Node> {
+    let output = unwrapped(output);
+    if let Some((left, "||", right)) = binary(output) {
+        return [labels(left), labels(right)].concat();
     }
-    match &node.node {
-        Some(NodeEnum::AExpr(expr)) if expr.kind() == AExprKind::AexprNullif => {
-            expr.lexpr.as_deref().map_or(node, plain)
+    match (plain_call(output), &output.node) {
+        (Some(("concat" | "concat_ws" | "format", call)), _) => {
+            call.args.iter().flat_map(labels).collect()
         }
-        _ => node,
+        (_, Some(NodeEnum::CoalesceExpr(expr))) => expr.args.iter().flat_map(labels).collect(),
+        _ => vec![output],
     }
 }
 
@@ -574,19 +591,6 @@ fn is_of_lengths(call: &FuncCall) -> bool {
     builtin_name(&call.funcname).is_some_and(|name| names.contains(&name))
 }
 
-/// A number as it is written, and its location.
-fn number(node: &Node) -> Option<(f64, i32)> {
-    let Some(NodeEnum::AConst(AConst { val: Some(val), location, .. })) = &node.node else {
-        return None;
-    };
-    let value = match val {
-        Val::Ival(value) => f64::from(value.ival),
-        Val::Fval(value) => value.fval.parse().ok()?,
-        _ => return None,
-    };
-    Some((value, *location))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::sql::{Draft, Gate, Template};
@@ -602,6 +606,33 @@ mod tests {
     fn has_slots(template: &Template) -> bool {
         let slots = template.slots;
         slots.start_date.is_some() || slots.end_date.is_some() || slots.day_range.is_some()
+    }
+
+    #[test]
+    fn what_names_a_period_twice_stays_and_is_named_in_a_note() {
+        let text = include_str!("../../tests/second_mentions/kept.txt");
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines: Vec<_> = lines.collect();
+        assert!(lines.len() > 200 && lines.len().is_multiple_of(2));
+        for pair in lines.chunks(2) {
+            let (template, what) = (template(pair[0]), pair[1].strip_prefix("  by ").unwrap());
+            assert!(!has_slots(&template), "{}", pair[0]);
+            let is_said = |message: &str| {
+                message.contains(&format!("names its period a second time, by {what} on line 1"))
+                    && message.contains("; write ")
+            };
+            let notes = &template.notes;
+            assert!(notes.iter().any(|note| is_said(&note.message)), "{}: {notes:?}", pair[0]);
+        }
+    }
+
+    #[test]
+    fn what_names_its_period_once_moves() {
+        let text = include_str!("../../tests/second_mentions/moved.txt");
+        for sql in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let template = template(sql);
+            assert!(has_slots(&template), "{sql}: {:?}", template.notes);
+        }
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Pairs {
         let (first, last) = inclusive(&pair.start, &pair.end, pair.is_half_open);
         let reason = match (last - first).num_days() {
             _ if pair.start.is_last_instant() => "the range begins at the end of a day".to_owned(),
-            _ if pair.start.zone() != pair.end.zone() => {
+            _ if !pair.start.is_in_zone_of(&pair.end) => {
                 "the ends of its range are in different time zones".to_owned()
             }
             ..0 => "the range ends before it begins".to_owned(),

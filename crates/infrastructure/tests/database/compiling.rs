@@ -170,11 +170,11 @@ async fn a_column_may_have_the_name_of_a_refused_function_where_it_is_one() {
         execute(
             db.pool(),
             "CREATE TABLE movies (pg_rating text, pg_sleep int, pg_column_size int); \
-             CREATE TABLE orders (id int)",
+             CREATE TABLE orders (id int); CREATE TABLE shadows (m text)",
         )
         .await;
         if engine == Engine::Native {
-            execute(db.pool(), "GRANT SELECT ON movies, orders TO metricd_reader").await;
+            execute(db.pool(), "GRANT SELECT ON movies, orders, shadows TO metricd_reader").await;
         }
         let context = gated(db, &[], &[]);
         for sql in [
@@ -182,6 +182,11 @@ async fn a_column_may_have_the_name_of_a_refused_function_where_it_is_one() {
             "SELECT m.pg_sleep, m.pg_column_size FROM movies m",
             "SELECT public.movies.pg_column_size FROM public.movies ORDER BY movies.pg_rating",
             "SELECT q.pg_column_size FROM (SELECT m.pg_column_size FROM movies m) q",
+            "SELECT (m).pg_rating, (m).pg_column_size FROM movies m, orders",
+            "SELECT (movies).pg_sleep FROM movies WHERE EXISTS (SELECT (movies).pg_rating FROM orders)",
+            "SELECT q.pg_rating, q.pg_column_size FROM (SELECT * FROM movies, orders) q",
+            "SELECT q.pg_column_size FROM (SELECT o.*, m.* FROM orders o LEFT JOIN movies m ON true) q",
+            "WITH q AS (SELECT * FROM generate_series(1, 2) g, movies) SELECT q.pg_column_size FROM q",
         ] {
             assert_eq!(refusal(&context, sql).await, None, "{engine:?}: {sql}");
         }
@@ -190,6 +195,13 @@ async fn a_column_may_have_the_name_of_a_refused_function_where_it_is_one() {
             "SELECT public.orders.pg_column_size AS a FROM public.orders",
             "SELECT 1 AS a FROM orders ORDER BY orders.pg_column_size",
             "SELECT m.pg_column_size, (SELECT m.pg_column_size FROM orders m) AS b FROM movies m",
+            "SELECT (orders).pg_column_size AS a FROM orders",
+            "SELECT (m).pg_column_size, (SELECT (m).pg_column_size FROM orders m) AS b FROM movies m",
+            "SELECT q.pg_column_size AS a FROM (SELECT * FROM orders, shadows) q",
+            "SELECT q.pg_column_size AS a FROM (SELECT o.* FROM orders o, movies m) q",
+            // The column of that name is meant, not the row.
+            "SELECT (m).pg_column_size AS a FROM movies m, shadows",
+            "SELECT (SELECT (m).pg_column_size FROM shadows) AS a FROM movies m",
         ] {
             let refusal = refusal(&context, sql).await.unwrap_or_else(|| panic!("accepted: {sql}"));
             let is_told = refusal.starts_with("line 1, column ")

@@ -259,7 +259,7 @@ pub(super) async fn callable(
         let called = known.get(&field.name).cloned().unwrap_or_default();
         let mut is_column = false;
         if !called.is_empty() && !field.tables.is_empty() {
-            let key = (&field.name, &field.tables);
+            let key = (&field.name, &field.tables, &field.row);
             is_column = if let Some(is_column) = columns.get(&key) {
                 *is_column
             } else {
@@ -273,17 +273,27 @@ pub(super) async fn callable(
     Ok(all)
 }
 
-/// Whether all tables that a field may be of have it as a column, which PostgreSQL prefers to a call.
+/// Whether a field is a column, which PostgreSQL prefers to a call: of each set of tables that it may be of
+/// one has it, and none has a column of the name of its row.
 async fn have_column(
     connection: &mut PgConnection,
     field: &FieldName,
 ) -> Result<bool, sqlx::Error> {
-    let schemas: Vec<_> = field.tables.iter().map(|table| table.schema.as_deref()).collect();
-    let tables: Vec<_> = field.tables.iter().map(|table| table.name.as_str()).collect();
-    let names = vec![field.name.as_str(); tables.len()];
-    let asked = sqlx::query_scalar(HAS_COLUMN).bind(schemas).bind(tables).bind(names);
-    let have: Vec<bool> = asked.fetch_all(connection).await?;
-    Ok(have.into_iter().all(|has| has))
+    let of_field = field.tables.iter().flatten().map(|table| (table, &field.name));
+    let of_row = field.row.iter().flat_map(|row| row.tables.iter().map(move |t| (t, &row.name)));
+    let asked: Vec<_> = of_field.chain(of_row).collect();
+    let schemas: Vec<_> = asked.iter().map(|(table, _)| table.schema.as_deref()).collect();
+    let tables: Vec<_> = asked.iter().map(|(table, _)| table.name.as_str()).collect();
+    let names: Vec<_> = asked.iter().map(|(_, name)| name.as_str()).collect();
+    let query = sqlx::query_scalar(HAS_COLUMN).bind(schemas).bind(tables).bind(names);
+    let have: Vec<bool> = query.fetch_all(connection).await?;
+    let mut have = have.into_iter();
+    let is_column = field.tables.iter().all(|one_of| {
+        let have: Vec<_> = have.by_ref().take(one_of.len()).collect();
+        have.contains(&true)
+    });
+    // What is left is of the row; it is not reached where the field is no column.
+    Ok(is_column && !have.any(|has| has))
 }
 
 /// The type of slot that an inferred type takes.
