@@ -25,9 +25,11 @@ use super::{
 /// long for its connection.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The stack of the engine's thread, far more than PostgreSQL's own `max_stack_depth`: the engine must refuse what is
-/// nested too deep before its machine ends it. Memory that is not touched costs nothing.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// The stack of the engine's thread: PostgreSQL has to refuse what is nested too deep before its machine ends it.
+/// Memory that is not touched costs nothing.
+const STACK_BYTES: usize = 96 * 1024 * 1024;
+/// PostgreSQL's own limit, which counts only a part of what a level takes of [`STACK_BYTES`].
+const MAX_STACK_DEPTH: &str = "1MB";
 
 const PORT: u16 = 5432;
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
@@ -69,7 +71,11 @@ impl EmbeddedServer {
             .and_then(|()| stop_words::install(&files))
             .map_err(|error| failed(error.into()))?;
         wasmer_vm::set_stack_size(STACK_BYTES);
-        let started = PgliteServer::builder().path(files).unix(sockets.join(SOCKET_NAME)).start();
+        let started = PgliteServer::builder()
+            .path(files)
+            .unix(sockets.join(SOCKET_NAME))
+            .postgres_config("max_stack_depth", MAX_STACK_DEPTH)
+            .start();
         match started {
             Ok(server) => Ok(Self { server: Mutex::new(Some(Box::new(server))), dir, sockets }),
             Err(error) => {
