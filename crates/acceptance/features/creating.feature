@@ -188,3 +188,53 @@ Feature: Creating metrics
         """
       When I ask for "/metrics/{id}/query"
       Then the body mentions "it failed when it was tried: division by zero (SQLSTATE 22012)"
+
+    Scenario: Its author is told the values that PostgreSQL quotes, and they are not stored
+      Given a metric with the query
+        """
+        SELECT count(*) AS n FROM metrics
+        """
+      And the metric has the record
+        """
+        {"alert_type": "4000"}
+        """
+      When the next request has the header "Idempotency-Key" "out-of-range"
+      And I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query": "SELECT (alert_type || '000000')::int AS x FROM metrics"}
+        """
+      Then the answer is 201
+      And the body mentions "it failed when it was tried: value"
+      And the body mentions "4000000000"
+      And the body mentions "is out of range for type integer (SQLSTATE 22003)"
+      And I remember its id as "id"
+      When the next request has the header "Idempotency-Key" "out-of-range"
+      And I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query": "SELECT (alert_type || '000000')::int AS x FROM metrics"}
+        """
+      Then the answer's header "Idempotency-Replayed" is "true"
+      And the body mentions "it failed when it was tried: value (SQLSTATE 22003)"
+      And the body does not mention "4000000000"
+      When I PATCH to "/metrics/{id}"
+        """
+        {"query": "SELECT (alert_type || '0000000')::int AS x FROM metrics"}
+        """
+      Then the answer is 200
+      And the body mentions "40000000000"
+      When I ask for "/metrics/{id}/query"
+      Then the body mentions "it failed when it was tried: value (SQLSTATE 22003)"
+      And the body does not mention "40000000000"
+      When I ask for the metric "{id}"
+      Then the answer is 422
+      And it is a problem: "40000000000"
+
+    # Nothing ends a query on the embedded engine: there it is not tried.
+    @native
+    Scenario: An expensive query is run for a short time
+      Given a metric with the query
+        """
+        SELECT sum(1 / (a - 1)) AS boom FROM generate_series(1, 10000) a, generate_series(1, 10000) b
+        """
+      When I ask for "/metrics/{id}/query"
+      Then the body mentions "it failed when it was tried: division by zero (SQLSTATE 22012)"

@@ -77,6 +77,20 @@ Feature: Limits
 
   Rule: More requests than the database can take
 
+    @native
+    Scenario: Many who ask for one metric at once take one place in the queue
+      Given the setting "METRICD_LIMITS__CONCURRENT_QUERIES" is "1"
+      And the setting "METRICD_LIMITS__QUEUED_QUERIES" is "10"
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT count(*) AS n FROM metrics
+        """
+      When metricd stops
+      And metricd starts again
+      And 200 clients at once ask for the metric "{id}"
+      Then each of the 200 answers is 200
+
     Scenario: A request that is queued for too long gets Retry-After, and the service stays healthy
       Given metricd is running
       And a metric with the query

@@ -221,3 +221,56 @@ Feature: Tables that are redefined
         """
       Then the metric "{of_parts}" soon has the records [{"n": 101}]
       And the metric "{id}" soon has the records [{"n": 2}]
+
+    Scenario: A function is replaced that a query or a view calls
+      Given this SQL was run in the database
+        """
+        CREATE FUNCTION level(n int) RETURNS int LANGUAGE sql STABLE AS 'SELECT n + 1';
+        CREATE VIEW levels AS SELECT level(1) AS n; GRANT SELECT ON levels TO metricd_reader
+        """
+      And the setting "METRICD_SQL__FUNCTIONS" is "level"
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT level(1) AS n
+        """
+      And I remember its id as "direct"
+      And a metric with the query
+        """
+        SELECT n FROM levels
+        """
+      When I ask for the metric "{direct}"
+      Then its records are [{"n": 2}]
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 2}]
+      Given this SQL was run in the database
+        """
+        CREATE OR REPLACE FUNCTION level(n int) RETURNS int LANGUAGE sql STABLE AS 'SELECT n + 2'
+        """
+      Then the metric "{direct}" soon has the records [{"n": 3}]
+      And the metric "{id}" soon has the records [{"n": 3}]
+
+    Scenario: A label and a type have new names
+      Given this SQL was run in the database
+        """
+        CREATE TYPE mood AS ENUM ('ok', 'bad'); CREATE TABLE moods (mood mood); INSERT INTO moods VALUES ('ok');
+        GRANT SELECT ON moods TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT mood FROM moods
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"mood": "ok"}]
+      Given this SQL was run in the database
+        """
+        ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'
+        """
+      Then the metric "{id}" soon has the records [{"mood": "fine"}]
+      Given this SQL was run in the database
+        """
+        ALTER TYPE mood RENAME TO humour
+        """
+      When I ask for "/metrics/{id}" until the body mentions "humour"
+      Then its columns are [{"name": "mood", "type": "humour"}]

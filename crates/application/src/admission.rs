@@ -93,7 +93,7 @@ impl Admission {
         values: &[BoundValue],
     ) -> Result<(), RunError> {
         if self.gated.get(&StatementRef::of(template)).is_none() {
-            let Contents { tables, fields } = self.gate.recheck(template).map_err(Refused::Gate)?;
+            let Contents { tables, fields } = self.recheck(template)?;
             let tables: Vec<TableName> = tables.into_iter().collect();
             let unreadable = runner.unreadable(&tables).await?;
             if !unreadable.is_empty() {
@@ -103,6 +103,14 @@ impl Admission {
             self.gated.insert(Statement::of(template), ());
         }
         self.check_cost(runner, template, parameters, values).await
+    }
+
+    /// Checks `template` by the gate alone, which asks the database nothing.
+    ///
+    /// # Errors
+    /// [`RunError::Refused`] when the gate rejects it.
+    pub(crate) fn recheck(&self, template: &Template) -> Result<Contents, RunError> {
+        Ok(self.gate.recheck(template).map_err(Refused::Gate)?)
     }
 
     /// Checks the functions that PostgreSQL would call for the names behind a query's dots. The inner

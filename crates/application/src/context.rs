@@ -137,6 +137,7 @@ impl Context {
         let definitions = DefinitionCache::new(
             Arc::clone(&catalog),
             Arc::clone(&runner),
+            admission.clone(),
             Arc::clone(&change_feed),
             settings.max_definition_bytes,
         );

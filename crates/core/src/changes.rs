@@ -98,6 +98,15 @@ pub struct Change {
     pub what: Changed,
 }
 
+/// The name of something that is defined in the database and can be redefined.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DefinedName {
+    /// A table or view.
+    Relation(TableName),
+    /// All functions and types of this name that did not come with PostgreSQL, whatever their schema.
+    Called(String),
+}
+
 /// The object of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Changed {

@@ -56,6 +56,14 @@ async fn add_at_once(world: &mut World, clients: usize, id: String, step: &gherk
     Ok(())
 }
 
+#[when(expr = "{int} clients at once ask for the metric {string}")]
+async fn ask_at_once(world: &mut World, clients: usize, id: String) -> Step {
+    let path = format!("/metrics/{id}");
+    world.answers =
+        world.client.send_at_once(&mut world.server, clients, &Method::GET, &path, "").await?;
+    Ok(())
+}
+
 #[then(expr = "each of the {int} answers is {int}")]
 fn each_answer(world: &mut World, count: usize, status: u16) -> Step {
     let answers: Vec<_> = world.answers.iter().map(|answer| answer.status).collect();

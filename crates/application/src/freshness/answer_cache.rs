@@ -306,7 +306,9 @@ impl AnswerCache {
         reason: MissReason,
     ) -> Result<SourcedAnswer, FetchError> {
         let asked = Instant::now();
-        let rows = self.definitions.row_dependencies(query.definition()).await.map_err(Arc::new)?;
+        let dependencies =
+            self.definitions.row_dependencies(query.definition(), query.description());
+        let rows = dependencies.await.map_err(Arc::new)?;
         let capture = || Arc::new(self.change_feed.versions().capture(&rows.keys));
         let (result, collapsed) = if max_age == Some(Duration::ZERO) {
             // A caller that wants a new answer takes nothing that others have begun, and pays alone for its own.
@@ -394,7 +396,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{
-        super::samples::{NoRunner, Shelf, change_feed, id},
+        super::samples::{Shelf, change_feed, described_by, id},
         *,
     };
     use crate::ports::{ChangeSink as _, RenderedAnswer};
@@ -455,8 +457,7 @@ mod tests {
     fn cache(ttl: Duration, max_stale: Duration) -> (AnswerCache, Arc<Script>) {
         let (change_feed, script) = (change_feed(), Arc::new(Script::default()));
         let shelf = Arc::new(Shelf::default());
-        let definitions =
-            DefinitionCache::new(shelf, Arc::new(NoRunner), Arc::clone(&change_feed), 1 << 20);
+        let definitions = described_by(&shelf, &Arc::default(), &change_feed, 1 << 20);
         let settings = AnswerCacheSettings { ttl, max_stale, max_bytes: 1 << 20 };
         let (source, supervisor) = (Arc::clone(&script) as _, Supervisor::default());
         let writer = Arc::new(RowsAlone);

@@ -179,14 +179,14 @@ impl ChangeFeed {
 
     /// Looks for changes of the definitions that something depends on: nothing logs those.
     async fn read_definitions(&self) -> Result<(), StoreError> {
-        let relations = self.versions.relations();
-        if relations.is_empty() {
+        let names = self.versions.defined_names();
+        if names.is_empty() {
             return Ok(());
         }
-        let mut definitions = self.log.definitions(&relations).await?;
-        for relation in relations {
-            let definition = definitions.remove(&relation).unwrap_or_default();
-            self.versions.defined(&relation, &definition);
+        let mut definitions = self.log.definitions(&names).await?;
+        for name in names {
+            let definition = definitions.remove(&name).unwrap_or_default();
+            self.versions.defined(&name, &definition);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use metricd_core::{
+    changes::DefinedName,
     ids::MetricId,
     metric::CompiledMetric,
     sql::{TableDependency, TableName},
@@ -19,8 +20,9 @@ use super::{
     single_flight::{Aborted, SingleFlight},
     versions::{Dependencies, DependencyKey},
 };
-use crate::ports::{
-    Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription,
+use crate::{
+    admission::Admission,
+    ports::{Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription},
 };
 
 /// How long an id is known to be missing without asking the catalog. The log of changes is read all the same,
@@ -30,6 +32,9 @@ const ABSENT_TTL: Duration = Duration::from_secs(1);
 /// The time to live of the tables that a view reads: a view that is replaced announces no change.
 const RESOLVED_TTL: Duration = Duration::from_mins(1);
 
+/// How often a query is described because its tables are redefined meanwhile.
+const MAX_DESCRIPTIONS: u32 = 3;
+
 /// A metric, if it exists, as concurrent callers share it.
 type Shared = Result<Option<Arc<Definition>>, Arc<StoreError>>;
 
@@ -38,6 +43,7 @@ type Shared = Result<Option<Arc<Definition>>, Arc<StoreError>>;
 pub struct DefinitionCache {
     catalog: Arc<dyn Catalog>,
     runner: Arc<dyn QueryRunner>,
+    admission: Admission,
     change_feed: Arc<ChangeFeed>,
     entries: Arc<quick_cache::sync::Cache<MetricId, Arc<Entry>, EntryWeight>>,
     resolved: Cache<TableName, Arc<Resolved>>,
@@ -65,8 +71,16 @@ pub struct Definition {
 
 /// What the database said of a query, and what that depends on.
 struct Description {
-    description: Arc<TemplateDescription>,
+    of_template: Arc<TemplateDescription>,
     dependencies: Arc<Dependencies>,
+    /// The functions and types that it calls, which are known from the description itself.
+    called: Dependencies,
+}
+
+impl Description {
+    fn is_valid(&self) -> bool {
+        self.dependencies.is_unchanged() && self.called.is_unchanged()
+    }
 }
 
 impl std::fmt::Debug for Definition {
@@ -80,7 +94,7 @@ pub(crate) struct RowDependencies {
     pub(crate) keys: Vec<DependencyKey>,
     /// Whether these are all of them: else rows can change without a change of one of these.
     pub(crate) is_whole: bool,
-    /// Moves when a table or view is redefined.
+    /// Moves when a table, view or function is redefined.
     relations: Dependencies,
     /// How long they may be used without resolving the tables again.
     until: Instant,
@@ -125,12 +139,13 @@ impl Weighter<MetricId, Arc<Entry>> for EntryWeight {
 }
 
 impl DefinitionCache {
-    /// Caches what `catalog` holds and what the database says of it through `runner`, in `max_bytes` at most, as long
-    /// as `change_feed` reports no change of it.
+    /// Caches what `catalog` holds and what the database says of it through `runner`, where `admission` lets it ask, in
+    /// `max_bytes` at most, as long as `change_feed` reports no change of it.
     #[must_use]
     pub fn new(
         catalog: Arc<dyn Catalog>,
         runner: Arc<dyn QueryRunner>,
+        admission: Admission,
         change_feed: Arc<ChangeFeed>,
         max_bytes: u64,
     ) -> Self {
@@ -139,7 +154,16 @@ impl DefinitionCache {
         let resolved = Cache::builder().max_capacity(10_000).time_to_live(RESOLVED_TTL).build();
         let (entries, single_flight) = (Arc::new(entries), SingleFlight::default());
         let describing = SingleFlight::default();
-        Self { catalog, runner, change_feed, entries, resolved, single_flight, describing }
+        Self {
+            catalog,
+            runner,
+            admission,
+            change_feed,
+            entries,
+            resolved,
+            single_flight,
+            describing,
+        }
     }
 
     /// Returns the metric `id` with its query, as it is now, and the token for the next read.
@@ -221,9 +245,9 @@ impl DefinitionCache {
     /// When it has to be asked and rejects the query, or cannot be asked.
     pub(crate) async fn describe(&self, definition: &Arc<Definition>) -> Described {
         if let Some(known) = definition.description().as_ref()
-            && known.dependencies.is_unchanged()
+            && known.is_valid()
         {
-            return Ok(Arc::clone(&known.description));
+            return Ok(Arc::clone(&known.of_template));
         }
         let begin = || {
             let keys = relation_keys(definition);
@@ -244,20 +268,34 @@ impl DefinitionCache {
         dependencies: Arc<Dependencies>,
     ) -> Described {
         let template = &definition.compiled.query.template;
-        let description = Arc::new(self.runner.describe_template(template).await?);
-        for (table, version) in &description.relations.definitions {
-            let table = table.clone().qualified();
-            self.change_feed.versions().defined(&table, version);
+        // What the gate no longer allows does not reach the database at all.
+        self.admission.recheck(template)?;
+        let mut more = 1..MAX_DESCRIPTIONS;
+        let description = loop {
+            match self.runner.describe_template(template).await {
+                Err(RunError::Redefined) if more.next().is_some() => {}
+                described => break Arc::new(described?),
+            }
+        };
+        // Before the versions that were read are recorded: an older one would count as a change.
+        let called = self.change_feed.versions().capture(&called_keys(&description));
+        for (name, version) in &description.relations.definitions {
+            let name = match name {
+                DefinedName::Relation(table) => DefinedName::Relation(table.clone().qualified()),
+                called @ DefinedName::Called(_) => called.clone(),
+            };
+            self.change_feed.versions().defined(&name, version);
         }
         *definition.description() =
-            Some(Description { description: Arc::clone(&description), dependencies });
+            Some(Description { of_template: Arc::clone(&description), dependencies, called });
         Ok(description)
     }
 
-    /// Returns what the rows of a metric's query depend on.
+    /// Returns what the rows of a metric's query depend on, which is described so.
     pub(crate) async fn row_dependencies(
         &self,
         definition: &Definition,
+        description: &TemplateDescription,
     ) -> Result<Arc<RowDependencies>, StoreError> {
         let known = || definition.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let is_good = |rows: &&Arc<RowDependencies>| {
@@ -267,6 +305,7 @@ impl DefinitionCache {
             return Ok(Arc::clone(rows));
         }
         let mut keys = relation_keys(definition);
+        keys.extend(called_keys(description));
         let relations = self.change_feed.versions().capture(&keys);
         keys.push(DependencyKey::Query(definition.compiled.query.id.clone()));
         let mut rows = RowDependencies {
@@ -298,7 +337,7 @@ impl DefinitionCache {
         if let Some(resolved) = self.resolved.get(table).filter(is_good) {
             return Ok(resolved);
         }
-        let key = DependencyKey::Relation(table.clone().qualified());
+        let key = relation_key(table);
         let definition = self.change_feed.versions().capture([&key]);
         let until = Instant::now() + RESOLVED_TTL;
         let resolved = self.change_feed.log().resolve(std::slice::from_ref(table)).await?;
@@ -325,8 +364,18 @@ impl Definition {
 
 /// The definitions of the tables and views that a query names.
 fn relation_keys(definition: &Definition) -> Vec<DependencyKey> {
-    let key = |of: &TableDependency| DependencyKey::Relation(of.table.clone().qualified());
-    definition.tables.iter().map(key).collect()
+    definition.tables.iter().map(|of| relation_key(&of.table)).collect()
+}
+
+fn relation_key(table: &TableName) -> DependencyKey {
+    DependencyKey::Definition(DefinedName::Relation(table.clone().qualified()))
+}
+
+/// The definitions of the functions and types that a query calls.
+fn called_keys(description: &TemplateDescription) -> Vec<DependencyKey> {
+    let names = description.relations.definitions.keys();
+    let called = names.filter(|name| matches!(name, DefinedName::Called(_)));
+    called.cloned().map(DependencyKey::Definition).collect()
 }
 
 impl Entry {
@@ -363,6 +412,8 @@ fn table_weight(TableDependency { table, query_ids }: &TableDependency) -> usize
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::{super::samples::*, *};
 
     async fn find(definitions: &DefinitionCache, id: MetricId) -> Option<Arc<Definition>> {
@@ -379,6 +430,48 @@ mod tests {
             assert_eq!(found.compiled.metric.id, id(7));
         }
         assert_eq!(shelf.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn concurrent_callers_of_a_metric_share_one_description() {
+        let (shelf, describer): (Arc<Shelf>, Arc<Describer>) = Default::default();
+        let definitions = described_by(&shelf, &describer, &change_feed(), 1 << 20);
+        let (one, other) =
+            (find(&definitions, id(1)).await.unwrap(), find(&definitions, id(2)).await.unwrap());
+        let ask = async || {
+            let of = |caller| definitions.describe(if caller % 2 == 0 { &one } else { &other });
+            assert!(futures::future::join_all((0..400).map(of)).await.iter().all(Result::is_ok));
+            describer.asked()
+        };
+        assert_eq!((ask().await, ask().await), (2, 2));
+        one.forget_description();
+        assert_eq!(ask().await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_redefined_meanwhile_is_described_again() {
+        let (shelf, describer): (Arc<Shelf>, Arc<Describer>) = Default::default();
+        let definitions = described_by(&shelf, &describer, &change_feed(), 1 << 20);
+        let found = find(&definitions, id(1)).await.unwrap();
+        for (redefinitions, is_described, asked) in [(2, true, 3), (3, false, 6), (0, true, 7)] {
+            found.forget_description();
+            describer.redefinitions.store(redefinitions, Ordering::Relaxed);
+            assert_eq!(definitions.describe(&found).await.is_ok(), is_described);
+            assert_eq!(describer.asked(), asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_that_the_gate_no_longer_allows_does_not_reach_the_database() {
+        let (shelf, describer): (Arc<Shelf>, Arc<Describer>) = Default::default();
+        let definitions = described_by(&shelf, &describer, &change_feed(), 1 << 20);
+        let refused = find(&definitions, id(REFUSED)).await.unwrap();
+        let error = definitions.describe(&refused).await.unwrap_err();
+        assert!(matches!(*error, RunError::Refused(_)), "{error}");
+        assert_eq!(describer.asked(), 0);
+        let allowed = find(&definitions, id(1)).await.unwrap();
+        definitions.describe(&allowed).await.unwrap();
+        assert_eq!(describer.asked(), 1);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use metricd_core::{
-    changes::Snapshot,
+    changes::{DefinedName, Snapshot},
     ids::{MetricId, QueryId},
     metric::{CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
     sql::{BoundValue, Callable, Draft, FieldName, Gate, TableName, Template},
@@ -19,10 +19,16 @@ use metricd_core::{
 use uuid::Uuid;
 
 use super::{ChangeFeed, DefinitionCache};
-use crate::ports::{
-    Catalog, ChangeBatch, ChangeLog, Description, MetricFilter, QueryRunner, ResolvedTable,
-    RowStream, Rows, RunError, SessionNeeds, StoreError, TemplateDescription,
+use crate::{
+    admission::Admission,
+    ports::{
+        Catalog, ChangeBatch, ChangeLog, Description, MetricFilter, QueryRunner, ResolvedTable,
+        RowStream, Rows, RunError, SessionNeeds, StoreError, TemplateDescription,
+    },
 };
+
+/// The metric whose query the gate no longer allows.
+pub(super) const REFUSED: u128 = 13;
 
 /// Has a metric of `orders` for each id below a thousand, with SQL of 10,000 bytes, and counts how often
 /// it is read.
@@ -65,7 +71,11 @@ fn compiled(id: MetricId) -> CompiledMetric {
     let draft = Draft::parse("SELECT count(*) AS n FROM orders", &Gate::default()).unwrap();
     let details = MetricDetails::named(MetricName::parse("Orders").unwrap());
     let metric = Metric::new(id, query_id.clone(), details);
-    let query = Query::new(query_id, "x".repeat(10_000), draft.assume().unwrap());
+    let mut template = draft.assume().unwrap();
+    if id.0.as_u128() == REFUSED {
+        template.sql = "SELECT pg_sleep(1) AS n".into();
+    }
+    let query = Query::new(query_id, "x".repeat(10_000), template);
     CompiledMetric { metric, query }
 }
 
@@ -88,8 +98,8 @@ impl ChangeLog for Alone {
 
     async fn definitions(
         &self,
-        _: &[TableName],
-    ) -> Result<BTreeMap<TableName, String>, StoreError> {
+        _: &[DefinedName],
+    ) -> Result<BTreeMap<DefinedName, String>, StoreError> {
         unreachable!("there are no others")
     }
 
@@ -102,17 +112,32 @@ impl ChangeLog for Alone {
     }
 }
 
-/// Describes every template as one without columns.
-pub(super) struct NoRunner;
+/// Describes every template as one without columns, and counts how often it does.
+#[derive(Default)]
+pub(super) struct Describer {
+    asked: AtomicU32,
+    /// How often a table is redefined meanwhile from now on.
+    pub(super) redefinitions: AtomicU32,
+}
+
+impl Describer {
+    pub(super) fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
 
 #[async_trait]
-impl QueryRunner for NoRunner {
+impl QueryRunner for Describer {
     async fn describe(&self, _: &str) -> Result<Description, RunError> {
         unreachable!("nothing is compiled")
     }
 
     async fn describe_template(&self, _: &Template) -> Result<TemplateDescription, RunError> {
-        Ok(TemplateDescription::default())
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        let left = self.redefinitions.load(Ordering::Relaxed);
+        self.redefinitions.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left > 0 { Err(RunError::Redefined) } else { Ok(TemplateDescription::default()) }
     }
 
     async fn unreadable(&self, _: &[TableName]) -> Result<Vec<TableName>, RunError> {
@@ -145,7 +170,18 @@ pub(super) fn change_feed() -> Arc<ChangeFeed> {
 }
 
 pub(super) fn definitions(shelf: &Arc<Shelf>, max_bytes: u64) -> DefinitionCache {
-    DefinitionCache::new(Arc::clone(shelf) as _, Arc::new(NoRunner), change_feed(), max_bytes)
+    described_by(shelf, &Arc::default(), &change_feed(), max_bytes)
+}
+
+pub(super) fn described_by(
+    shelf: &Arc<Shelf>,
+    describer: &Arc<Describer>,
+    change_feed: &Arc<ChangeFeed>,
+    max_bytes: u64,
+) -> DefinitionCache {
+    let (catalog, runner) = (Arc::clone(shelf) as _, Arc::clone(describer) as _);
+    let admission = Admission::new(Arc::default(), f64::INFINITY);
+    DefinitionCache::new(catalog, runner, admission, Arc::clone(change_feed), max_bytes)
 }
 
 pub(super) fn id(number: u128) -> MetricId {

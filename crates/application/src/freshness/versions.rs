@@ -13,7 +13,7 @@ use std::{
 };
 
 use metricd_core::{
-    changes::{Change, Changed, Snapshot, TransactionId},
+    changes::{Change, Changed, DefinedName, Snapshot, TransactionId},
     ids::{MetricId, QueryId},
     sql::TableName,
 };
@@ -36,8 +36,8 @@ pub(crate) enum DependencyKey {
     Query(QueryId),
     /// Any query's definition.
     Queries,
-    /// The definition of a table or view, and of what it is made of.
-    Relation(TableName),
+    /// The definition of a table, view or function, and of what it is made of.
+    Definition(DefinedName),
 }
 
 /// How many transactions a version remembers.
@@ -55,8 +55,8 @@ pub(crate) struct VersionTable {
 
 struct Versions {
     by_key: HashMap<DependencyKey, Weak<Version>>,
-    /// The definitions that relations were last seen with; empty of one that does not exist.
-    definitions: HashMap<TableName, String>,
+    /// The definitions that things were last seen with; empty of what does not exist.
+    definitions: HashMap<DefinedName, String>,
     sweep_at: usize,
 }
 
@@ -132,37 +132,31 @@ impl VersionTable {
         }
     }
 
-    /// The relations whose definition something depends on.
-    pub(crate) fn relations(&self) -> Vec<TableName> {
+    /// The names whose definition something depends on.
+    pub(crate) fn defined_names(&self) -> Vec<DefinedName> {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let Versions { by_key, definitions, .. } = &mut *versions;
-        let is_used = |table: &TableName| {
-            let version = by_key.get(&DependencyKey::Relation(table.clone()));
+        let is_used = |name: &DefinedName| {
+            let version = by_key.get(&DependencyKey::Definition(name.clone()));
             version.is_some_and(|version| version.strong_count() > 0)
         };
-        definitions.retain(|table, _| is_used(table));
+        definitions.retain(|name, _| is_used(name));
         definitions.keys().cloned().collect()
     }
 
-    /// Records the definition that `table` was seen with, and a change of it if it was another one before.
-    pub(crate) fn defined(&self, table: &TableName, definition: &str) {
+    /// Records the definition that `name` was seen with, and a change of it if it was another one before.
+    pub(crate) fn defined(&self, name: &DefinedName, definition: &str) {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = versions.definitions.insert(table.clone(), definition.to_owned());
-        if before.is_some_and(|before| before != definition)
-            && let Some(version) =
-                versions.by_key.get(&DependencyKey::Relation(table.clone())).and_then(Weak::upgrade)
-        {
-            version.advance(None);
+        let before = versions.definitions.insert(name.clone(), definition.to_owned());
+        if before.is_some_and(|before| before != definition) {
+            versions.redefined(name);
         }
     }
 
     /// Records that `table` was redefined, whatever its definition is now.
     pub(crate) fn redefined(&self, table: &TableName) {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = DependencyKey::Relation(table.clone());
-        if let Some(version) = versions.by_key.get(&key).and_then(Weak::upgrade) {
-            version.advance(None);
-        }
+        versions.redefined(&DefinedName::Relation(table.clone()));
     }
 
     /// Records that anything may have changed.
@@ -172,6 +166,13 @@ impl VersionTable {
 }
 
 impl Versions {
+    fn redefined(&self, name: &DefinedName) {
+        let key = DependencyKey::Definition(name.clone());
+        if let Some(version) = self.by_key.get(&key).and_then(Weak::upgrade) {
+            version.advance(None);
+        }
+    }
+
     fn of(&mut self, key: &DependencyKey) -> Arc<Version> {
         if let Some(version) = self.by_key.get(key).and_then(Weak::upgrade) {
             return version;

@@ -52,8 +52,8 @@ pub(crate) async fn try_query(
     Ok(Trial { template, description, parameters, rows })
 }
 
-/// The highest cost, in the planner's units, of a query that is tried before it is stored: not every engine can end
-/// one that takes long.
+/// The highest cost, in the planner's units, of a query that is tried before it is stored where nothing ends one that
+/// takes long.
 const MAX_TRIED_COST: f64 = 1_000_000.0;
 
 /// How long such a trial may take.
@@ -61,6 +61,9 @@ const MAX_TRIED_TIME: Duration = Duration::from_secs(5);
 
 /// Runs a compiled query that is going to be stored once, as [`try_query`] does. What only data, cost or time is to
 /// blame for becomes a note of the template; a query that the database does not accept is an error.
+///
+/// Returns the template's notes for `actor`, who may write SQL over the tables: with the values of rows that the database
+/// quotes, so they are never stored.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -70,44 +73,65 @@ pub(crate) async fn try_stored(
     sql: &str,
     template: &mut Template,
     description: &TemplateDescription,
-) -> Result<(), RunError> {
-    if let Some(note) = tried(actor, context, template, description).await? {
-        template.notes.push(SlotNote::at(sql, 0, note));
+) -> Result<Vec<SlotNote>, RunError> {
+    let mut shown = template.notes.clone();
+    if let Some(TrialNote { stored, whole }) = tried(actor, context, template, description).await? {
+        shown.push(SlotNote::at(sql, 0, whole.unwrap_or_else(|| stored.clone())));
+        template.notes.push(SlotNote::at(sql, 0, stored));
     }
-    Ok(())
+    Ok(shown)
 }
 
 /// What there is to note after a trial.
+struct TrialNote {
+    /// Without what the database quotes of rows.
+    stored: String,
+    /// With that, where it is another text.
+    whole: Option<String>,
+}
+
+impl From<String> for TrialNote {
+    fn from(stored: String) -> Self {
+        Self { stored, whole: None }
+    }
+}
+
 async fn tried(
     actor: &Actor,
     context: &Context,
     template: &Template,
     description: &TemplateDescription,
-) -> Result<Option<String>, RunError> {
+) -> Result<Option<TrialNote>, RunError> {
     let scope = match actor.scope(&template.claims) {
         Ok(scope) => scope,
-        Err(fault) => return Ok(Some(format!("it was not tried, because {fault}"))),
+        Err(fault) => return Ok(Some(format!("it was not tried, because {fault}").into())),
     };
     let parameters = default_parameters(context, template, description)?;
     let values =
         template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let (runner, admission) = (context.runner.as_ref(), &context.admission);
-    let cost = admission.estimate(runner, template, &parameters, &values).await?;
-    if cost > MAX_TRIED_COST {
-        return Ok(Some(format!(
-            "it was not tried, because the planner estimates a cost of {cost:.0}"
-        )));
+    if !runner.ends_abandoned_runs() {
+        let cost = admission.estimate(runner, template, &parameters, &values).await?;
+        if cost > MAX_TRIED_COST {
+            let note =
+                format!("it was not tried, because the planner estimates a cost of {cost:.0}");
+            return Ok(Some(note.into()));
+        }
     }
     let time = MAX_TRIED_TIME.min(context.generation_time / 2);
     let trial = try_query(actor, context, (template.clone(), description.clone()));
-    let reason = match timeout(time, trial).await {
+    let failed = |reason: String| format!("it failed when it was tried: {reason}");
+    Ok(Some(match timeout(time, trial).await {
         Ok(Ok(_)) => return Ok(None),
-        Err(_) => RunError::Deadline.to_string(),
-        Ok(Err(RunError::Query(fault))) if !fault.is_broken() => fault.to_string(),
-        Ok(Err(error @ (RunError::Deadline | RunError::RowTooLarge { .. }))) => error.to_string(),
+        Err(_) => failed(RunError::Deadline.to_string()).into(),
+        Ok(Err(RunError::Query(fault))) if !fault.is_broken() => {
+            TrialNote { stored: failed(fault.to_string()), whole: Some(failed(fault.whole())) }
+        }
+        Ok(Err(error @ (RunError::Deadline | RunError::RowTooLarge { .. }))) => {
+            failed(error.to_string()).into()
+        }
         Ok(Err(error)) => return Err(error),
-    };
-    Ok(Some(format!("it failed when it was tried: {reason}")))
+    }))
 }
 
 /// The parameters of a request that sends none.

@@ -67,7 +67,7 @@ pub struct Created {
     pub generation: Option<Generation>,
     /// Whether the caller may see its SQL.
     pub shows_sql: bool,
-    /// The notes on its SQL; of generated SQL, the warnings.
+    /// The notes on its SQL; of generated SQL, the warnings. What is stored of them has no values of rows.
     pub notes: Vec<SlotNote>,
 }
 
@@ -126,17 +126,18 @@ pub async fn create_metric(
     }
     let id = MetricId(context.ids.fresh());
     let query_id = QueryId::from(context.ids.fresh());
-    let (sql, template, columns, generation) = match command.source {
+    let (sql, template, columns, generation, whole_notes) = match command.source {
         QuerySource::Sql(sql) => {
             let (mut template, description) =
                 compile(actor, context, &sql).await.map_err(CreateError::Query)?;
             let tried = try_stored(actor, context, &sql, &mut template, &description).await;
-            tried.map_err(|error| CreateError::Query(error.into()))?;
-            (sql, template, description.columns, None)
+            let notes = tried.map_err(|error| CreateError::Query(error.into()))?;
+            (sql, template, description.columns, None, Some(notes))
         }
         QuerySource::Prompt { text, strict } => {
             let (generation, trial) = generate(actor, context, &query_id, &text, strict).await?;
-            (generation.sql.clone(), trial.template, trial.description.columns, Some(generation))
+            let (sql, columns) = (generation.sql.clone(), trial.description.columns);
+            (sql, trial.template, columns, Some(generation), None)
         }
     };
     let is_generated = generation.is_some();
@@ -157,7 +158,7 @@ pub async fn create_metric(
 
     let shows_sql = permits(actor, context, Action::ReadSql, Object::Metric(&metric));
     let notes = notes_for(&query.template, generation.as_ref(), shows_sql);
-    let created = Created { id, generation, shows_sql, notes };
+    let mut created = Created { id, generation, shows_sql, notes };
     let mut work = context.store.begin().await?;
     let replayed = claim::<CreateError>(actor, context, work.as_mut(), request).await?;
     if let Some(response) = replayed {
@@ -170,6 +171,9 @@ pub async fn create_metric(
     }
     let (now, version) = (context.clock.now(), Some(metric.query_version));
     work.commit(&AuditEvent::done(actor, now, Action::Create, id.into(), version), &[]).await?;
+    if let Some(notes) = whole_notes {
+        created.notes = notes;
+    }
     Ok(Outcome::Executed(created))
 }
 

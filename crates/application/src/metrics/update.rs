@@ -86,7 +86,8 @@ impl Classify for UpdateError {
 }
 
 /// Applies `patch` to the metric `id`, provided that it is in an `expected` state, and returns the changed
-/// metric. New SQL also changes every other metric that the same query answers.
+/// metric. New SQL also changes every other metric that the same query answers, and its notes are returned with the
+/// values of rows that the database quotes of a trial.
 ///
 /// # Errors
 /// See [`UpdateError`].
@@ -139,11 +140,12 @@ pub(super) async fn update_known(
         Some(sql) => {
             let (mut template, description) = compile(actor, context, sql).await?;
             let tried = try_stored(actor, context, sql, &mut template, &description).await;
-            tried.map_err(CompileError::from)?;
-            Some((sql.clone(), (template, description)))
+            let notes = tried.map_err(CompileError::from)?;
+            Some((sql.clone(), (template, description), notes))
         }
         None => None,
     };
+    let mut whole_notes = None;
 
     let Locked { work, mut query, mut metric, sharing } =
         lock(context, id, known.query.id.clone()).await?.ok_or(UpdateError::NotFound)?;
@@ -161,7 +163,8 @@ pub(super) async fn update_known(
         work = authorize_within(actor, context, Action::Unlock, &metric, work).await?;
     }
     let mut changed_with_it = Vec::new();
-    if let Some((sql, (template, description))) = compiled {
+    if let Some((sql, (template, description), notes)) = compiled {
+        whole_notes = Some(notes);
         for other in &sharing {
             work = authorize_within(actor, context, Action::Edit, other, work).await?;
         }
@@ -184,6 +187,9 @@ pub(super) async fn update_known(
     let event = |id: MetricId| AuditEvent::done(actor, now, Action::Edit, id.into(), version);
     let more: Vec<_> = changed_with_it.into_iter().map(event).collect();
     work.commit(&event(id), &more).await?;
+    if let Some(notes) = whole_notes {
+        query.template.notes = notes;
+    }
     Ok(CompiledMetric { metric, query })
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use metricd_core::{
-    changes::{Change, Snapshot},
+    changes::{Change, DefinedName, Snapshot},
     sql::TableName,
 };
 use thiserror::Error;
@@ -38,15 +38,15 @@ pub trait ChangeLog: Send + Sync {
     /// When the database cannot be reached.
     async fn prune(&self, keep: Duration) -> Result<u64, StoreError>;
 
-    /// Returns, for each of `tables` that exists, what moves with every change of its definition and of what it is
+    /// Returns, for each of `names` that exists, what moves with every change of its definition and of what it is
     /// made of: see [`Relations::definitions`](super::Relations::definitions).
     ///
     /// # Errors
     /// When the database cannot be reached.
     async fn definitions(
         &self,
-        tables: &[TableName],
-    ) -> Result<BTreeMap<TableName, String>, StoreError>;
+        names: &[DefinedName],
+    ) -> Result<BTreeMap<DefinedName, String>, StoreError>;
 
     /// Returns where the rows of each of `tables` come from, in the same order.
     ///

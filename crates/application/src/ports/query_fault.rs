@@ -57,6 +57,8 @@ impl fmt::Display for QueryFault {
         let message = match self.sqlstate.as_str() {
             // Only what is said of tables, columns and functions is kept whole.
             "42501" | "42P01" | "42703" | "42883" => &self.message,
+            // RAISE and ASSERT: the text is made by a function, of whatever it has read.
+            "P0001" | "P0004" => "a function raised an error",
             _ => before_values(&self.message),
         };
         write!(f, "{message} (SQLSTATE {})", self.sqlstate)
@@ -120,6 +122,9 @@ mod tests {
             "invalid input syntax for type integer: \"17\" (SQLSTATE 22P02; ask 17)"
         );
         assert!(!data.is_broken());
+        let raised = fault("P0001", "customer Ann is blocked");
+        assert_eq!(raised.to_string(), "a function raised an error (SQLSTATE P0001)");
+        assert!(raised.whole().starts_with("customer Ann is blocked"));
         let gone = fault("42703", "column \"a\" does not exist");
         assert_eq!(gone.to_string(), "column \"a\" does not exist (SQLSTATE 42703)");
         assert!(gone.is_broken());

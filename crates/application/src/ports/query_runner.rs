@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono_tz::Tz;
 use metricd_core::{
-    changes::Snapshot,
+    changes::{DefinedName, Snapshot},
     metric::Column,
     sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template, TimesRead},
     window::ParamName,
@@ -47,7 +47,8 @@ pub trait QueryRunner: Send + Sync {
     /// Returns what the database says of `template` and of the relations that it names, without running it.
     ///
     /// # Errors
-    /// [`RunError::Rejected`] when the database rejects the statement.
+    /// [`RunError::Rejected`] when the database rejects the statement, [`RunError::Redefined`] when one of the relations
+    /// is made meanwhile.
     async fn describe_template(&self, template: &Template)
     -> Result<TemplateDescription, RunError>;
 
@@ -80,6 +81,11 @@ pub trait QueryRunner: Send + Sync {
         values: &[BoundValue],
     ) -> Result<RowStream, RunError>;
 
+    /// Whether a run ends when its caller leaves; else the database finishes it, and others wait.
+    fn ends_abandoned_runs(&self) -> bool {
+        true
+    }
+
     /// Waits in the queue for a permit, and returns a runner that holds it, with one deadline for all its
     /// statements.
     ///
@@ -108,15 +114,24 @@ pub struct TemplateDescription {
     pub relations: Arc<Relations>,
 }
 
-/// The tables and views that a statement names, as they are defined at one moment.
+/// The tables and views that a statement names, and the functions and types that it calls, as they are defined at one
+/// moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
     /// The numbers by which the database knows them.
     pub oids: Vec<u32>,
-    /// Moves with every change of their columns.
+    /// Moves with every change of the columns of the tables and views, and with every function that is made anew.
     pub columns_version: String,
     /// For each, what moves with every change of its definition and of what it is made of.
-    pub definitions: BTreeMap<TableName, String>,
+    pub definitions: BTreeMap<DefinedName, String>,
+}
+
+impl Relations {
+    /// Whether `table` is among them.
+    #[must_use]
+    pub fn has(&self, table: &TableName) -> bool {
+        self.definitions.contains_key(&DefinedName::Relation(table.clone()))
+    }
 }
 
 /// What the statements of a session need.

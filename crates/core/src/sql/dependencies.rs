@@ -41,6 +41,44 @@ impl Template {
         };
         self.tables.iter().map(reading).collect()
     }
+
+    /// Returns the names by which the statement can call functions and types, be they PostgreSQL's own or not: those of
+    /// its calls and casts, and those after its dots. They have no schema.
+    #[must_use]
+    pub fn called_names(&self) -> BTreeSet<String> {
+        stack::deep(&self.sql, || called(self)).unwrap_or_default()
+    }
+}
+
+fn called(template: &Template) -> Result<BTreeSet<String>, SqlFault> {
+    let mut tree = grammar::parse_printed(&template.sql)?;
+    let mut names = CalledNames::default();
+    walk(&mut tree, &mut names)?;
+    Ok(names.0)
+}
+
+#[derive(Default)]
+struct CalledNames(BTreeSet<String>);
+
+impl Visitor for CalledNames {
+    fn enter(&mut self, node: &mut SqlNode<'_>) -> Result<(), SqlFault> {
+        match node {
+            SqlNode::FuncCall(call) => self.last_of(&call.funcname),
+            SqlNode::TypeName(ty) => self.last_of(&ty.names),
+            SqlNode::ColumnRef(column) if column.fields.len() > 1 => self.last_of(&column.fields),
+            SqlNode::AIndirection(path) => {
+                self.0.extend(path.indirection.iter().filter_map(sval).map(str::to_owned));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl CalledNames {
+    fn last_of(&mut self, names: &[Node]) {
+        self.0.extend(names.last().and_then(sval).map(str::to_owned));
+    }
 }
 
 pub(super) fn is_records(table: &TableName) -> bool {
@@ -217,6 +255,25 @@ mod tests {
             ),
         ] {
             assert_eq!(dependencies(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_called_wherever_a_call_can_stand() {
+        for (sql, expected) in [
+            ("SELECT total AS x FROM orders ORDER BY 1", ""),
+            (
+                "SELECT lower(a) AS x, count(*) FILTER (WHERE b > abs(c)) AS n FROM orders",
+                "abs count lower",
+            ),
+            ("SELECT o.total AS x, (o.place).street AS y FROM orders o", "place street total"),
+            ("SELECT a::int AS x, CAST(b AS date) AS y FROM orders", "date int4"),
+            ("WITH w AS (SELECT upper(a) AS b FROM orders) SELECT w.* FROM w", "upper"),
+            ("SELECT g AS x FROM generate_series(1, 3) AS g", "generate_series"),
+        ] {
+            let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
+            let names: Vec<_> = template.called_names().into_iter().collect();
+            assert_eq!(names.join(" "), expected, "{sql}");
         }
     }
 

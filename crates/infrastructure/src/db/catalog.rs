@@ -79,7 +79,7 @@ impl Catalog for PgCatalog {
             }
             let holds_text = Expr::cust_with_values(
                 r#"("name" ILIKE $1 OR "description" ILIKE $1
-                    OR EXISTS (SELECT FROM unnest("tags") AS tag WHERE tag ILIKE $1))"#,
+                    OR EXISTS (SELECT FROM pg_catalog.unnest("tags") AS tag WHERE tag ILIKE $1))"#,
                 [like_pattern(text)],
             );
             select = select.filter(holds_text);

@@ -201,9 +201,11 @@ pub(super) fn pool_options(max_connections: u32, acquire_timeout: Duration) -> P
         .after_connect(|connection, _| Box::pin(settle(connection)))
 }
 
-/// Sets what every session has, whatever the role's or the database's defaults.
+/// Sets what every session has, whatever the role's or the database's defaults. No statement of metricd's own is worth
+/// compiling.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("SET search_path = public; SET TimeZone = 'UTC'").execute(connection).await?;
+    let settings = "SET search_path = public; SET TimeZone = 'UTC'; SET jit = off";
+    sqlx::raw_sql(settings).execute(connection).await?;
     Ok(())
 }
 

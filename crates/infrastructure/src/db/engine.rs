@@ -144,6 +144,15 @@ impl Engine {
         }
     }
 
+    /// Whether a statement ends when its caller leaves; else the engine finishes it.
+    pub(super) fn ends_abandoned_runs(&self) -> bool {
+        match &self.kind {
+            Kind::Server(_) => true,
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => false,
+        }
+    }
+
     /// Where the notifications of other processes can be received; `None` where there are none.
     #[cfg_attr(
         not(feature = "embedded"),

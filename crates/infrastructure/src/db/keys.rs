@@ -34,7 +34,7 @@ impl IdempotencyKeys for PgUnitOfWork {
         let name = format!("{}\n{}\n{key}", identity.issuer, identity.subject);
         let lock = Statement::from_sql_and_values(
             DbBackend::Postgres,
-            "SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS ours",
+            "SELECT pg_catalog.pg_try_advisory_xact_lock($1, pg_catalog.hashtext($2)) AS ours",
             [LOCK.into(), name.into()],
         );
         let row = self.tx.query_one_raw(lock).await.map_err(store_error)?;

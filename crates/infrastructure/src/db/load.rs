@@ -28,7 +28,7 @@ const COLUMNS: &str = "
     ORDER BY a.attnum";
 
 const READABLE: &str = "
-    SELECT has_schema_privilege($1, $2, 'USAGE') AND has_table_privilege($1, $3, 'SELECT') AS readable";
+    SELECT pg_catalog.has_schema_privilege($1, $2, 'USAGE') AND pg_catalog.has_table_privilege($1, $3, 'SELECT') AS readable";
 
 /// A table's name as SQL writes it.
 fn quoted(table: &TableName) -> String {

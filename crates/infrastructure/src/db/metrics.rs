@@ -23,7 +23,7 @@ use super::{
 };
 
 /// A metric's layouts as JSON, so that one statement reads them with the metric.
-const LAYOUTS: &str = r#"(SELECT coalesce(json_agg(row_to_json(item.*) ORDER BY item."position"), '[]')
+const LAYOUTS: &str = r#"(SELECT coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(item.*) ORDER BY item."position"), '[]')
     FROM "metricd"."layout_items" AS item
     WHERE item."metric_id" = "metric_configurations"."id")"#;
 

@@ -231,7 +231,7 @@ fn counting(insert: &str) -> String {
         "WITH stored AS ({insert} RETURNING id), \
          owners AS (SELECT id, count(*) AS records FROM stored GROUP BY id) \
          SELECT coalesce(sum(records), 0)::int8 AS created, \
-             CASE WHEN count(*) <= {MAX_IDS} THEN array_agg(id) END AS ids FROM owners"
+             CASE WHEN count(*) <= {MAX_IDS} THEN pg_catalog.array_agg(id) END AS ids FROM owners"
     )
 }
 

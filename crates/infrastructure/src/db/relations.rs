@@ -1,96 +1,161 @@
-//! The versions of relations' definitions, by the catalogs' own rows: each change of one is another transaction's row.
+//! The versions of definitions, by the catalogs' own rows: each change of one is another transaction's row.
 //!
-//! Never needs a trigger. What a view reads and what a table is made of count as its own.
+//! Never needs a trigger. What a view reads and calls and what a table is made of count as its own.
 
 use std::collections::BTreeMap;
 
 use metricd_application::ports::Relations;
-use metricd_core::sql::TableName;
-use sqlx::{PgConnection, postgres::types::Oid};
+use metricd_core::changes::DefinedName;
+use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
 
-/// The version of the names and columns of the relations in `$n`, as part of a statement.
-pub(super) fn columns_version(parameter: usize) -> String {
+use super::simple_query::execute;
+
+/// The version of the names and columns of the relations with the numbers in the array `oids`, and of the functions with
+/// them, as part of a statement. It is short: a server shows a kilobyte of what runs.
+pub(super) fn columns_version(oids: &str) -> String {
     format!(
-        "(SELECT sum(a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8 \
-             + c.xmin::text::int8 + n.xmin::text::int8)::text \
+        "(SELECT sum(version)::text FROM (\
+         SELECT a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8 \
+             + c.xmin::text::int8 + n.xmin::text::int8 AS version \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE a.attrelid = ANY(${parameter}) AND a.attnum > 0)"
+         WHERE a.attrelid = ANY({oids}) AND a.attnum > 0 \
+         UNION ALL SELECT p.oid::int8 * 31 + p.xmin::text::int8 \
+         FROM pg_catalog.pg_proc p WHERE p.oid = ANY({oids})) AS versions)"
     )
 }
 
-/// For each named relation that exists, its number and the version of its definition. A row of a catalog that is
-/// changed has the number of the transaction that did it. Functions are qualified, so that nothing in `public` is called;
-/// `unnest` of several arrays is a form of the grammar.
+/// For each name that exists, the numbers of what has it, and the version of its definition. A row of a catalog that
+/// is changed has the number of the transaction that did it. Tables come first in the order of names, then what is
+/// called. A table is looked up in the statement's snapshot, which `to_regclass` does not go by. Functions are qualified, so that nothing in `public` is called; `unnest` of several arrays is a form of the
+/// grammar. What came with PostgreSQL is not in `pg_depend`.
 const DEFINITIONS: &str = "
-    WITH RECURSIVE named (ordinal, oid) AS (
-        SELECT named.ordinal, c.oid
+    WITH RECURSIVE named (ordinal, class, oid) AS (
+        SELECT named.ordinal, 'pg_catalog.pg_class'::regclass::oid, c.oid
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
-        JOIN pg_catalog.pg_class c ON c.oid = CASE
-            WHEN named.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(named.name))
-            ELSE (SELECT t.oid FROM pg_catalog.pg_class t
-                JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-                WHERE t.relname = named.name AND n.nspname = named.schema
-                    AND t.relkind IN ('r', 'p', 'v', 'm', 'f')) END),
-    made_of (ordinal, oid) AS (
-        SELECT ordinal, oid FROM named
-        UNION
-        SELECT made_of.ordinal, below.oid FROM made_of CROSS JOIN LATERAL (
-            SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = made_of.oid
+        JOIN pg_catalog.pg_namespace n ON n.nspname = named.schema::name
+        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = named.name::name
+            AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        UNION ALL
+        SELECT pg_catalog.cardinality($2::text[]) + named.ordinal, called.class, called.oid
+        FROM pg_catalog.unnest($3::text[]) WITH ORDINALITY AS named (name, ordinal)
+        CROSS JOIN LATERAL (
+            SELECT 'pg_catalog.pg_proc'::regclass::oid, p.oid FROM pg_catalog.pg_proc p
+            WHERE p.proname = named.name::name AND p.pronamespace <> 'pg_catalog'::regnamespace::oid
             UNION ALL
-            SELECT d.refobjid FROM pg_catalog.pg_rewrite r
-            JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
-                AND d.refclassid = 'pg_catalog.pg_class'::regclass
-            WHERE r.ev_class = made_of.oid AND r.ev_type = '1') AS below (oid))
-    SELECT named.ordinal, named.oid, (
-        SELECT sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', c.oid, c.xmin, n.xmin,
-            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum, a.xmin), ' ' ORDER BY a.attnum)
-                FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
-            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', r.oid, r.xmin), ' ' ORDER BY r.oid)
-                FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid),
-            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', p.oid, p.xmin), ' ' ORDER BY p.oid)
-                FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)), 0::int8))::text
-        FROM made_of
-        JOIN pg_catalog.pg_class c ON c.oid = made_of.oid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE made_of.ordinal = named.ordinal)
-    FROM named";
+            SELECT 'pg_catalog.pg_type'::regclass::oid, t.oid FROM pg_catalog.pg_type t
+            WHERE t.typname = named.name::name AND t.typnamespace <> 'pg_catalog'::regnamespace::oid
+        ) AS called (class, oid)),
+    made_of (ordinal, class, oid, is_named) AS (
+        SELECT ordinal, class, oid, true FROM named
+        UNION
+        SELECT made_of.ordinal, below.class, below.oid, false FROM made_of CROSS JOIN LATERAL (
+            SELECT made_of.class, i.inhrelid FROM pg_catalog.pg_inherits i
+            WHERE made_of.class = 'pg_catalog.pg_class'::regclass::oid AND i.inhparent = made_of.oid
+            UNION ALL
+            SELECT 'pg_catalog.pg_rewrite'::regclass::oid, r.oid FROM pg_catalog.pg_rewrite r
+            WHERE made_of.class = 'pg_catalog.pg_class'::regclass::oid AND r.ev_class = made_of.oid AND r.ev_type = '1'
+            UNION ALL
+            SELECT 'pg_catalog.pg_policy'::regclass::oid, p.oid FROM pg_catalog.pg_policy p
+            WHERE made_of.class = 'pg_catalog.pg_class'::regclass::oid AND p.polrelid = made_of.oid
+            UNION ALL
+            SELECT 'pg_catalog.pg_class'::regclass::oid, t.typrelid FROM pg_catalog.pg_type t
+            WHERE made_of.class = 'pg_catalog.pg_type'::regclass::oid AND t.oid = made_of.oid AND t.typrelid <> 0::oid
+            UNION ALL
+            SELECT 'pg_catalog.pg_constraint'::regclass::oid, c.oid FROM pg_catalog.pg_constraint c
+            WHERE made_of.class = 'pg_catalog.pg_type'::regclass::oid AND c.contypid = made_of.oid
+            UNION ALL
+            SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+            WHERE d.classid = made_of.class AND d.objid = made_of.oid
+                AND (d.refclassid = 'pg_catalog.pg_type'::regclass::oid
+                    OR made_of.class <> 'pg_catalog.pg_class'::regclass::oid AND d.refclassid IN (
+                        'pg_catalog.pg_class'::regclass::oid, 'pg_catalog.pg_proc'::regclass::oid,
+                        'pg_catalog.pg_operator'::regclass::oid))) AS below (class, oid))
+    SELECT made_of.ordinal, pg_catalog.array_agg(made_of.oid) FILTER (WHERE made_of.is_named),
+        sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', made_of.class, made_of.oid, CASE made_of.class
+            WHEN 'pg_catalog.pg_class'::regclass::oid THEN (
+                SELECT pg_catalog.concat_ws(' ', c.xmin, n.xmin,
+                    (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum, a.xmin), ' ' ORDER BY a.attnum)
+                        FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0))
+                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.oid = made_of.oid)
+            WHEN 'pg_catalog.pg_rewrite'::regclass::oid THEN (
+                SELECT r.xmin::text FROM pg_catalog.pg_rewrite r WHERE r.oid = made_of.oid)
+            WHEN 'pg_catalog.pg_policy'::regclass::oid THEN (
+                SELECT p.xmin::text FROM pg_catalog.pg_policy p WHERE p.oid = made_of.oid)
+            WHEN 'pg_catalog.pg_proc'::regclass::oid THEN (
+                SELECT p.xmin::text FROM pg_catalog.pg_proc p WHERE p.oid = made_of.oid)
+            WHEN 'pg_catalog.pg_constraint'::regclass::oid THEN (
+                SELECT c.xmin::text FROM pg_catalog.pg_constraint c WHERE c.oid = made_of.oid)
+            WHEN 'pg_catalog.pg_type'::regclass::oid THEN (
+                SELECT pg_catalog.concat_ws(' ', t.xmin,
+                    (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', e.oid, e.xmin), ' ' ORDER BY e.oid)
+                        FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid))
+                FROM pg_catalog.pg_type t WHERE t.oid = made_of.oid)
+            END), 0::int8))::text";
 
-/// Returns the number and the version of each of `tables` that exists.
-pub(super) async fn definitions(
+const GROUPED: &str = "FROM made_of GROUP BY made_of.ordinal";
+
+/// A name that was found: its position, the numbers and the version of what has it, and the version of all columns.
+type Found = (i64, Vec<Oid>, String, Option<String>);
+
+/// Finds `names` by one statement, and so in one snapshot, with the version of their columns by `columns`. Returns the
+/// order in which they were asked for, too.
+async fn find<'a>(
     connection: &mut PgConnection,
-    tables: &[TableName],
-) -> Result<BTreeMap<TableName, (Oid, String)>, sqlx::Error> {
-    let schemas: Vec<_> = tables.iter().map(|table| table.schema.as_deref()).collect();
-    let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
-    let found: Vec<(i64, Oid, String)> =
-        sqlx::query_as(DEFINITIONS).bind(schemas).bind(names).fetch_all(connection).await?;
-    let of_table = |(ordinal, oid, version): (i64, Oid, String)| {
-        let table = usize::try_from(ordinal - 1).ok().and_then(|at| tables.get(at))?;
-        Some((table.clone(), (oid, version)))
-    };
-    Ok(found.into_iter().filter_map(of_table).collect())
+    names: &'a [DefinedName],
+    columns: &str,
+) -> Result<(Vec<&'a DefinedName>, Vec<Found>), sqlx::Error> {
+    let (mut ordered, mut schemas, mut relations) = (Vec::new(), Vec::new(), Vec::new());
+    let mut called = Vec::new();
+    for name in names {
+        match name {
+            DefinedName::Relation(table) => {
+                schemas.push(table.schema());
+                relations.push(table.name.as_str());
+                ordered.push(name);
+            }
+            DefinedName::Called(called_name) => called.push(called_name.as_str()),
+        }
+    }
+    ordered.extend(names.iter().filter(|name| matches!(name, DefinedName::Called(_))));
+    let sql = format!("{DEFINITIONS}, {columns} {GROUPED}");
+    let found = sqlx::query_as(AssertSqlSafe(sql)).bind(schemas).bind(relations).bind(called);
+    Ok((ordered, found.fetch_all(connection).await?))
 }
 
-/// Returns what there is of `tables` now.
+fn name_at(ordered: &[&DefinedName], ordinal: i64) -> Option<DefinedName> {
+    usize::try_from(ordinal - 1).ok().and_then(|at| ordered.get(at)).map(|name| (*name).clone())
+}
+
+/// Returns the version of each of `names` that exists.
+pub(super) async fn definitions(
+    connection: &mut PgConnection,
+    names: &[DefinedName],
+) -> Result<BTreeMap<DefinedName, String>, sqlx::Error> {
+    let (ordered, found) = find(connection, names, "NULL::text").await?;
+    let of_name = |(ordinal, _, version, _): Found| Some((name_at(&ordered, ordinal)?, version));
+    Ok(found.into_iter().filter_map(of_name).collect())
+}
+
+/// Returns what there is of `names` now.
 pub(super) async fn read(
     connection: &mut PgConnection,
-    tables: &[TableName],
+    names: &[DefinedName],
 ) -> Result<Relations, sqlx::Error> {
-    if tables.is_empty() {
-        return Ok(Relations::default());
+    let mut relations = Relations::default();
+    if names.is_empty() {
+        return Ok(relations);
     }
-    let definitions = definitions(&mut *connection, tables).await?;
-    let oids: Vec<Oid> = definitions.values().map(|(oid, _)| *oid).collect();
-    let sql = format!("SELECT {}", columns_version(1));
-    let columns: Option<String> =
-        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(&oids).fetch_one(connection).await?;
-    Ok(Relations {
-        oids: oids.into_iter().map(|oid| oid.0).collect(),
-        columns_version: columns.unwrap_or_default(),
-        definitions: definitions
-            .into_iter()
-            .map(|(table, (_, version))| (table, version))
-            .collect(),
-    })
+    // The planner expects much of the statement, and would compile it for longer than it runs.
+    execute(&mut *connection, "SET jit = off").await?;
+    let columns = columns_version("ARRAY(SELECT named.oid FROM named)");
+    let (ordered, found) = find(&mut *connection, names, &columns).await?;
+    execute(&mut *connection, "RESET jit").await?;
+    for (ordinal, oids, version, columns_version) in found {
+        relations.oids.extend(oids.into_iter().map(|oid| oid.0));
+        relations.columns_version = columns_version.unwrap_or_default();
+        relations.definitions.extend(name_at(&ordered, ordinal).map(|name| (name, version)));
+    }
+    Ok(relations)
 }

@@ -222,7 +222,10 @@ async fn add_values(
         .iter()
         .map(|(column, _)| {
             let name = quoted_name(&column.name);
-            let values = format!("array_agg(DISTINCT left({name}::text, {}))", MAX_VALUE_CHARS + 1);
+            let values = format!(
+                "pg_catalog.array_agg(DISTINCT pg_catalog.left({name}::text, {}))",
+                MAX_VALUE_CHARS + 1
+            );
             format!("({values} FILTER (WHERE {name} IS NOT NULL))[1:{}]", MAX_VALUES + 1)
         })
         .collect();
@@ -270,10 +273,10 @@ async fn look(pool: &PgPool, sql: &str, is_view: bool) -> Result<Option<PgRow>, 
 const COLUMNS: &str = "
     SELECT c.oid::int8 AS oid, nullif(n.nspname, 'public')::text AS schema, c.relname::text AS table,
         c.relkind IN ('v', 'f') AS is_view,
-        obj_description(c.oid, 'pg_class') AS table_comment,
+        pg_catalog.obj_description(c.oid, 'pg_class') AS table_comment,
         a.attname::text AS column, coalesce(base.typname, t.typname)::text AS type,
         coalesce(base.typcategory, t.typcategory)::text AS category,
-        col_description(c.oid, a.attnum) AS column_comment,
+        pg_catalog.col_description(c.oid, a.attnum) AS column_comment,
         ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
             WHERE e.enumtypid = coalesce(base.oid, t.oid) ORDER BY e.enumsortorder LIMIT 51) AS labels
     FROM pg_catalog.pg_class c
@@ -282,18 +285,18 @@ const COLUMNS: &str = "
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_type base ON t.typtype = 'd' AND base.oid = t.typbasetype
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-        AND n.nspname NOT IN ('metricd', 'information_schema') AND NOT starts_with(n.nspname, 'pg_')
-        AND CASE WHEN $1 THEN has_schema_privilege(n.oid, 'USAGE')
-                AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+        AND n.nspname NOT IN ('metricd', 'information_schema') AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_')
+        AND CASE WHEN $1 THEN pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
             ELSE true END
     ORDER BY n.nspname <> 'public', n.nspname, c.relname, c.oid, a.attnum";
 
 /// The foreign keys between these tables, ordered by name.
 const FOREIGN_KEYS: &str = "
     SELECT k.conrelid::int8 AS oid, k.confrelid::int8 AS referenced,
-        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, at)
+        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (number, at)
             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.at) AS columns,
-        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, at)
+        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS u (number, at)
             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.at) AS targets
     FROM pg_catalog.pg_constraint k
     WHERE k.contype = 'f' AND k.conrelid = ANY ($1) AND k.confrelid = ANY ($1)

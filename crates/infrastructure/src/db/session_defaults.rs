@@ -34,10 +34,10 @@ const DEFAULTS: &str = "
     LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
     LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
     CROSS JOIN pg_catalog.unnest(s.setconfig) AS setting
-    WHERE (s.setdatabase = 0 OR d.datname = current_database())
-        AND (s.setrole = 0 OR r.rolname IN (current_user, $1))
+    WHERE (s.setdatabase = 0::oid OR d.datname = pg_catalog.current_database())
+        AND (s.setrole = 0::oid OR r.rolname IN (current_user, $1))
         -- metricd's own, which each session replaces
-        AND NOT (s.setrole <> 0 AND r.rolname = $1 AND setting = 'TimeZone=UTC')
+        AND NOT (s.setrole <> 0::oid AND r.rolname = $1 AND setting = 'TimeZone=UTC')
     ORDER BY 1, 2";
 
 /// Reads the defaults of the database and of the roles that metricd connects as which differ from what stored SQL has;

@@ -25,9 +25,9 @@ const FAMILY: &str = "
         UNION
         SELECT i.inhrelid, depth + 1 FROM family JOIN pg_catalog.pg_inherits i ON i.inhparent = oid)
     SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, t.tgenabled::text AS enabled,
-        pg_has_role(c.relowner, 'USAGE') AS is_owner,
-        has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE') AS may_watch,
-        quote_ident(current_user) AS me, format('%I.%I', n.nspname, c.relname) AS quoted
+        pg_catalog.pg_has_role(c.relowner, 'USAGE') AS is_owner,
+        pg_catalog.has_table_privilege(c.oid, 'TRIGGER') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_watch,
+        pg_catalog.quote_ident(current_user) AS me, pg_catalog.format('%I.%I', n.nspname, c.relname) AS quoted
     FROM (SELECT oid, min(depth) AS depth FROM family GROUP BY oid) AS member
     JOIN pg_catalog.pg_class c ON c.oid = member.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

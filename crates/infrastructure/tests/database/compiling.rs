@@ -8,14 +8,13 @@ use metricd_application::{
     bind::ReadError,
     compile::{CompileError, compile},
     context::Context,
-    metrics::{AnswerRequest, CreateMetric, QuerySource, create_metric, get_metric},
+    metrics::{AnswerRequest, get_metric},
     ports::RunError,
 };
 use metricd_core::{
     actor::Actor,
     claim::ClaimName,
     ids::MetricId,
-    metric::Display,
     sql::{Gate, GateExtension},
 };
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
@@ -276,21 +275,6 @@ async fn started(target: Target, extension: &GateExtension) -> (Database, Contex
     (db, context)
 }
 
-async fn made(context: &Context, sql: &str) -> MetricId {
-    let command = CreateMetric {
-        is_editable: true,
-        layouts: Vec::new(),
-        source: QuerySource::Sql(sql.into()),
-        name: None,
-        description: None,
-        owner: None,
-        tags: Vec::new(),
-        display: Display::default(),
-        cache_ttl: None,
-    };
-    create_metric(&Actor::operator(), context, command, None).await.unwrap().executed().unwrap().id
-}
-
 /// The rows of a metric, or why it gives none, with the cause.
 async fn answer(context: &Context, id: MetricId) -> Result<String, String> {
     let anew = AnswerRequest { max_age: Some(Duration::ZERO), ..AnswerRequest::default() };
@@ -348,4 +332,22 @@ async fn a_stored_query_is_checked_against_current_settings() {
         }
         db.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expensive_query_is_tried_where_its_run_can_be_ended() {
+    on_each_engine_migrated(async |db, engine| {
+        let context = context(db);
+        let sql = "SELECT sum(1 / (a - 1)) AS boom FROM generate_series(1, 10000) a, generate_series(1, 10000) b";
+        let notes = created(&context, sql).await.notes;
+        let expected = match engine {
+            Engine::Native => "it failed when it was tried: division by zero (SQLSTATE 22012)",
+            Engine::Embedded => "it was not tried, because the planner estimates a cost of",
+        };
+        assert!(notes.iter().any(|note| note.message.starts_with(expected)), "{notes:?}");
+        let cheap = created(&context, "SELECT 1 / (a - 1) AS boom FROM generate_series(1, 9) a");
+        let notes = cheap.await.notes;
+        assert!(notes.iter().any(|note| note.message.contains("division by zero")), "{notes:?}");
+    })
+    .await;
 }

@@ -1,10 +1,11 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use metricd_application::ports::StoreError;
+use metricd_application::ports::{RowSink, StoreError, UnitOfWork};
+use metricd_core::{cell::CellType, sql::TableName};
 use metricd_infrastructure::db::{ConnectError, Database, DatabaseConfig, Target};
 use tempfile::TempDir;
 
-use crate::support::*;
+use crate::{model::log::Log, support::*};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_is_settled() {
@@ -135,6 +136,51 @@ async fn the_embedded_engine_keeps_its_folder_to_itself() {
     let mut uow = db.uncached_store().begin().await.unwrap();
     assert_eq!(uow.counts().await.unwrap().queries, 1, "what was committed is there again");
     drop(uow);
+    db.close().await;
+}
+
+/// Loads 40,000 rows into a new table of `uow`, unless one that is rejected comes first.
+async fn load(uow: &mut dyn UnitOfWork, rejected: Option<u32>) {
+    let table = TableName { schema: None, name: "loaded".into() };
+    let columns = [("n".to_owned(), CellType::Int8)];
+    uow.create_table(&table, &columns).await.unwrap();
+    let mut rows = 1..=40_000;
+    let mut next = |sink: &mut dyn RowSink| {
+        let Some(row) = rows.next() else { return false };
+        let text = if rejected == Some(row) { "none".to_owned() } else { row.to_string() };
+        sink.cell(Some(&text));
+        sink.end();
+        true
+    };
+    assert_eq!(uow.copy_rows(&table, &["n".into()], &mut next).await.is_err(), rejected.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_engine_finishes_a_rollback_before_it_stops() {
+    let log = Log::begin();
+    let dir = TempDir::new().unwrap();
+    // A load that is rejected, one that is dropped when all is written, and one that is dropped in the middle.
+    for (rejected, polls) in [(Some(30_000), None), (None, None), (None, Some(4))] {
+        let db = connect(embedded(dir.path())).await;
+        db.migrate().await.unwrap();
+        execute(db.pool(), "CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (1)")
+            .await;
+        let mut uow = db.uncached_store().begin().await.unwrap();
+        let loading = load(uow.as_mut(), rejected);
+        match polls {
+            Some(polls) => dropped_after(polls, loading).await,
+            None => loading.await,
+        }
+        drop(uow);
+        db.close().await;
+        for unclean in ["did not shut down cleanly", "did not close cleanly"] {
+            assert!(!log.holds(unclean), "{rejected:?} {polls:?}: {:?}", log.lines(unclean));
+        }
+    }
+    let db = connect(embedded(dir.path())).await;
+    let loaded = "SELECT count(*) FROM pg_catalog.pg_class WHERE relname = 'loaded'";
+    assert_eq!(number(db.pool(), loaded).await, 0);
+    assert_eq!(number(db.pool(), "SELECT count(*) FROM kept").await, 3, "what was committed");
     db.close().await;
 }
 

@@ -20,6 +20,7 @@ mod questions;
 mod reader;
 mod reader_limits;
 mod records;
+mod redefining;
 mod running;
 mod support;
 mod templates;

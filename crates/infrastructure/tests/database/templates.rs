@@ -352,8 +352,10 @@ fn of_instants(mut queries: Vec<Query>) -> Vec<Query> {
     queries.retain(|query| {
         matches!(query.description.times.zone, ZoneDependence::Independent | ZoneDependence::Caller)
     });
-    let dependent =
-        queries.iter().filter(|query| query.description.times.zone == ZoneDependence::Caller).count();
+    let dependent = queries
+        .iter()
+        .filter(|query| query.description.times.zone == ZoneDependence::Caller)
+        .count();
     assert!(dependent >= 20, "only {dependent} queries depend on the zone");
     queries
 }

@@ -22,7 +22,7 @@ use metricd_core::{
     actor::{Action, Identity, Object},
     audit::AuditEvent,
     cell::CellType,
-    changes::{Changed, Snapshot},
+    changes::{Changed, DefinedName, Snapshot},
     idempotency::IdempotencyKey,
     ids::{MetricId, QueryId, RecordId},
     metric::{Column, CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
@@ -162,8 +162,8 @@ impl ChangeLog for MemoryDatabase {
 
     async fn definitions(
         &self,
-        _: &[TableName],
-    ) -> Result<BTreeMap<TableName, String>, StoreError> {
+        _: &[DefinedName],
+    ) -> Result<BTreeMap<DefinedName, String>, StoreError> {
         unreachable!("no other process writes")
     }
 

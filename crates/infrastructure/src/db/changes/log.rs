@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use metricd_application::ports::{ChangeBatch, ChangeLog, ResolvedTable, StoreError};
-use metricd_core::{changes::Snapshot, sql::TableName};
+use metricd_core::{
+    changes::{DefinedName, Snapshot},
+    sql::TableName,
+};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, Value};
 
 use super::{
@@ -100,9 +103,9 @@ impl ChangeLog for PgChangeLog {
 
     async fn definitions(
         &self,
-        tables: &[TableName],
-    ) -> Result<BTreeMap<TableName, String>, StoreError> {
-        if tables.is_empty() {
+        names: &[DefinedName],
+    ) -> Result<BTreeMap<DefinedName, String>, StoreError> {
+        if names.is_empty() {
             return Ok(BTreeMap::new());
         }
         let read = || async {
@@ -112,11 +115,10 @@ impl ChangeLog for PgChangeLog {
                 .acquire()
                 .await
                 .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
-            let found = relations::definitions(&mut connection, tables).await;
+            let found = relations::definitions(&mut connection, names).await;
             found.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
         };
-        let found = self.engine.retrying(read).await?;
-        Ok(found.into_iter().map(|(table, (_, version))| (table, version)).collect())
+        self.engine.retrying(read).await
     }
 
     async fn resolve(&self, tables: &[TableName]) -> Result<Vec<ResolvedTable>, StoreError> {

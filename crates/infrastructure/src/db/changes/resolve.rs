@@ -15,8 +15,8 @@ use sea_orm::{DbErr, QueryResult, Value};
 /// reads catalogs or the clock.
 pub(super) const RESOLVE: &str = "
     WITH RECURSIVE asked (position, oid) AS (
-        SELECT position, to_regclass(CASE schema WHEN '' THEN '' ELSE quote_ident(schema) || '.' END
-            || quote_ident(name))::oid
+        SELECT position, pg_catalog.to_regclass(CASE schema WHEN '' THEN '' ELSE pg_catalog.quote_ident(schema) || '.' END
+            || pg_catalog.quote_ident(name))::oid
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (schema, name, position)),
     reads (position, oid) AS (
         SELECT position, oid FROM asked WHERE oid IS NOT NULL
@@ -26,8 +26,8 @@ pub(super) const RESOLVE: &str = "
             UNION ALL
             SELECT d.refobjid FROM pg_catalog.pg_class c
             JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND r.ev_type = '1'
-            JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass
-                AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass::oid
+                AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass::oid
             WHERE c.oid = reads.oid AND c.relkind = 'v') AS below (oid)),
     written (position, oid) AS (
         SELECT position, oid FROM reads
@@ -45,19 +45,19 @@ pub(super) const RESOLVE: &str = "
             c.relkind NOT IN ('r', 'p', 'v') OR c.relpersistence = 't' OR c.relrowsecurity
             OR n.nspname IN ('pg_catalog', 'information_schema', 'metricd'))
         UNION ALL
-        SELECT rules.oid FROM rules WHERE strpos(tree, '{SQLVALUEFUNCTION ') > 0
+        SELECT rules.oid FROM rules WHERE pg_catalog.strpos(tree, '{SQLVALUEFUNCTION ') > 0
         UNION ALL
         SELECT rules.oid FROM rules JOIN pg_catalog.pg_depend d
-            ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = rules.id
-            AND d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)
+            ON d.classid = 'pg_catalog.pg_rewrite'::regclass::oid AND d.objid = rules.id
+            AND d.refclassid IN ('pg_catalog.pg_proc'::regclass::oid, 'pg_catalog.pg_operator'::regclass::oid)
         UNION ALL
         SELECT rules.oid FROM rules
-        CROSS JOIN LATERAL regexp_matches(tree, ':relid ([0-9]+)', 'g') AS relation
+        CROSS JOIN LATERAL pg_catalog.regexp_matches(tree, ':relid ([0-9]+)', 'g') AS relation
         JOIN pg_catalog.pg_class c ON c.oid = relation[1]::oid
-        WHERE c.relnamespace = 'pg_catalog'::regnamespace
+        WHERE c.relnamespace = 'pg_catalog'::regnamespace::oid
         UNION ALL
         SELECT rules.oid FROM rules
-        CROSS JOIN LATERAL regexp_matches(tree, ':funcid ([0-9]+)', 'g') AS call
+        CROSS JOIN LATERAL pg_catalog.regexp_matches(tree, ':funcid ([0-9]+)', 'g') AS call
         JOIN pg_catalog.pg_proc p ON p.oid = call[1]::oid
         WHERE p.provolatile = 'v'
             OR p.proname IN ('now', 'transaction_timestamp', 'statement_timestamp')

@@ -144,7 +144,7 @@ impl CursorExport {
         let known = self.needs.relations.as_deref().filter(|known| !known.oids.is_empty());
         let Some(known) = known else { return Ok(()) };
         let oids: Vec<Oid> = known.oids.iter().copied().map(Oid).collect();
-        let sql = format!("SELECT {}", columns_version(1));
+        let sql = format!("SELECT {}", columns_version("$1"));
         let version = sqlx::query_scalar(AssertSqlSafe(sql)).bind(oids).fetch_one(connection);
         let version: Option<String> = self.in_time(version).await?;
         let is_same = version.unwrap_or_default() == known.columns_version;

@@ -91,14 +91,14 @@ fn type_oid(ty: &PgTypeInfo) -> Oid {
 /// schema is closed to us.
 const READABLE: &str = "
     SELECT c.oid IS NOT NULL AND n.nspname NOT IN ('metricd', 'information_schema')
-        AND NOT starts_with(n.nspname, 'pg_')
-        AND CASE WHEN $3 THEN has_schema_privilege(n.oid, 'USAGE')
-                AND has_any_column_privilege(c.oid, 'SELECT')
+        AND NOT pg_catalog.starts_with(n.nspname::text, 'pg_')
+        AND CASE WHEN $3 THEN pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
             ELSE true END
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
     LEFT JOIN pg_catalog.pg_class c
         ON c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        AND CASE WHEN named.schema IS NULL THEN c.oid = to_regclass(quote_ident(named.name))
+        AND CASE WHEN named.schema IS NULL THEN c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(named.name))::oid
             ELSE c.relname = named.name AND c.relnamespace = (
                 SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = named.schema) END
     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -108,14 +108,14 @@ const READABLE: &str = "
 /// is none of a row's. An enum only reads a text.
 const CALLABLE: &str = "
     SELECT named.name, n.nspname::text, called.is_type
-    FROM unnest($1::text[]) AS named (name)
+    FROM pg_catalog.unnest($1::text[]) AS named (name)
     CROSS JOIN LATERAL (
         SELECT p.pronamespace AS namespace, false AS is_type FROM pg_catalog.pg_proc p
         WHERE p.proname = named.name::name
             AND p.pronargs >= 1 AND p.pronargs - p.pronargdefaults <= 1
         UNION
         SELECT t.typnamespace, true FROM pg_catalog.pg_type t
-        WHERE t.typname = named.name::name AND t.typrelid = 0 AND t.typtype NOT IN ('e', 'p')
+        WHERE t.typname = named.name::name AND t.typrelid = 0::oid AND t.typtype NOT IN ('e', 'p')
     ) AS called
     JOIN pg_catalog.pg_namespace n ON n.oid = called.namespace
     ORDER BY 1, 2, 3";
@@ -127,7 +127,7 @@ const TIMES: &str = "
         SELECT named.ordinal, c.oid, c.relkind
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
         JOIN pg_catalog.pg_class c ON c.oid = CASE
-            WHEN named.schema IS NULL THEN to_regclass(quote_ident(named.name))
+            WHEN named.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(named.name))::oid
             ELSE (SELECT t.oid FROM pg_catalog.pg_class t
                 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
                 WHERE t.relname = named.name AND n.nspname = named.schema
@@ -137,8 +137,8 @@ const TIMES: &str = "
             EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = d.refobjid AND v.relkind = 'v')
         FROM named
         JOIN pg_catalog.pg_rewrite r ON r.ev_class = named.oid
-        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
-            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> named.oid
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass::oid AND d.objid = r.oid
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass::oid AND d.refobjid <> named.oid
         WHERE named.relkind = 'v'
         UNION
         SELECT reading.ordinal, d.refobjid, d.refobjsubid,
@@ -146,15 +146,15 @@ const TIMES: &str = "
         FROM reading
         JOIN pg_catalog.pg_class c ON c.oid = reading.oid AND c.relkind = 'v'
         JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid
-        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
-            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> c.oid),
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass::oid AND d.objid = r.oid
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass::oid AND d.refobjid <> c.oid),
     held (ordinal, name, type, of_records) AS (
         SELECT named.ordinal, a.attname::text, a.atttypid, NULL::bool
         FROM named JOIN pg_catalog.pg_attribute a ON a.attrelid = named.oid
         WHERE a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
         SELECT reading.ordinal, NULL, a.atttypid,
-            reading.oid = to_regclass('public.metrics')::oid OR reading.view_between
+            reading.oid = pg_catalog.to_regclass('public.metrics')::oid OR reading.view_between
         FROM reading JOIN pg_catalog.pg_attribute a ON a.attrelid = reading.oid AND a.attnum = reading.attnum),
     parts (type, oid) AS (
         SELECT type, type FROM held
@@ -168,9 +168,9 @@ const TIMES: &str = "
             UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid
             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS part (oid)
-        WHERE part.oid <> 0),
+        WHERE part.oid <> 0::oid),
     kinds (type, is_wall_time) AS (
-        SELECT type, bool_or(oid IN (1114, 4533)) FROM parts WHERE oid IN (1114, 4533, 1184, 1266, 4534) GROUP BY 1)
+        SELECT type, bool_or(oid IN (1114::oid, 4533::oid)) FROM parts WHERE oid IN (1114::oid, 4533::oid, 1184::oid, 1266::oid, 4534::oid) GROUP BY 1)
     SELECT named.ordinal, named.relkind = 'v' AS is_view, held.name, kinds.is_wall_time,
         bool_and(held.of_records)
     FROM named
@@ -183,7 +183,7 @@ const HAS_COLUMN: &str = "
         SELECT FROM pg_catalog.pg_attribute a
         WHERE a.attname = named.name::name AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attrelid = CASE
-                WHEN named.schema IS NULL THEN to_regclass(quote_ident(named.relation))
+                WHEN named.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(named.relation))::oid
                 ELSE (SELECT c.oid FROM pg_catalog.pg_class c
                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                     WHERE c.relname = named.relation::name AND n.nspname = named.schema::name) END)
@@ -317,7 +317,7 @@ async fn type_names(
     sqlx::query_scalar(
         "SELECT CASE WHEN t.typcategory = 'A' AND e.typname IS NOT NULL \
              THEN e.typname || '[]' ELSE coalesce(t.typname, 'unknown')::text END \
-         FROM unnest($1::oid[]) WITH ORDINALITY AS named (oid, ordinal) \
+         FROM pg_catalog.unnest($1::oid[]) WITH ORDINALITY AS named (oid, ordinal) \
          LEFT JOIN pg_catalog.pg_type t ON t.oid = named.oid \
          LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem \
          ORDER BY named.ordinal",

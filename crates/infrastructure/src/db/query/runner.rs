@@ -11,7 +11,10 @@ use async_trait::async_trait;
 use metricd_application::ports::{
     Description, QueryRunner, RowStream, Rows, RunError, SessionNeeds, TemplateDescription,
 };
-use metricd_core::sql::{BoundValue, Callable, FieldName, TableName, Template};
+use metricd_core::{
+    changes::DefinedName,
+    sql::{BoundValue, Callable, FieldName, TableName, Template},
+};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -166,20 +169,27 @@ impl QueryRunner for PgQueryRunner {
         template: &Template,
     ) -> Result<TemplateDescription, RunError> {
         let tables: Vec<TableName> = template.tables.iter().cloned().collect();
-        let (sql, tables) = (&template.sql, &tables);
+        let called = template.called_names().into_iter().map(DefinedName::Called);
+        let names: Vec<DefinedName> =
+            tables.iter().cloned().map(DefinedName::Relation).chain(called).collect();
+        let (sql, tables, names) = (&template.sql, &tables, &names);
         let described = self.ask(run_error, |mut session| async move {
             let connection = session.connection();
             let described = async {
                 // First of all: what is redefined meanwhile is noticed when the statement runs.
-                let relations = relations::read(connection, tables).await?;
+                let relations = relations::read(connection, names).await?;
                 let described = lookup::describe(connection, sql).await?;
+                // It was made between the two statements.
+                if !tables.iter().all(|table| relations.has(table)) {
+                    return Ok(None);
+                }
                 let times = lookup::times(connection, tables).await?;
-                Ok((relations, described.columns, times))
+                Ok(Some((relations, described.columns, times)))
             };
             let described = described.await;
             (session, described)
         });
-        let (relations, columns, times) = described.await?;
+        let (relations, columns, times) = described.await?.ok_or(RunError::Redefined)?;
         let output: Vec<&str> = columns.iter().map(|column| column.ty.as_str()).collect();
         let times = template.times_read(&times, &output);
         Ok(TemplateDescription { columns, times, relations: Arc::new(relations) })
@@ -244,6 +254,10 @@ impl QueryRunner for PgQueryRunner {
         let running = export.run(Arc::clone(engine), permit, export_permit);
         tokio::spawn(running.in_current_span());
         self.in_time(RowStream::begun(rows)).await?
+    }
+
+    fn ends_abandoned_runs(&self) -> bool {
+        self.shared.engine.ends_abandoned_runs()
     }
 
     async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {

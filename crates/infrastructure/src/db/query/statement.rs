@@ -81,7 +81,8 @@ impl WrappedStatements {
 /// with what is to be said of it: whether rows were left out, whether one of them alone is too large,
 /// the snapshot that they were read from, and the version of the relations' columns.
 fn wrapped(sql: &str, max_rows: u32, max_bytes: u64, checked: Option<usize>) -> String {
-    let version = checked.map_or_else(|| "NULL::text".to_owned(), columns_version);
+    let version = checked
+        .map_or_else(|| "NULL::text".to_owned(), |number| columns_version(&format!("${number}")));
     // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
     // orders its rows is not flattened, and LIMIT, a window over all rows and an aggregate above it
     // keep the order.

@@ -70,101 +70,101 @@ async fn found(
 /// updated by all, which is another way to write SET.
 const GRANTED: &str = "
     WITH me AS (SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user),
-    grantees (oid, name) AS (SELECT 0::oid, 'PUBLIC' UNION ALL SELECT oid, quote_ident(rolname) FROM me),
+    grantees (oid, name) AS (SELECT 0::oid, 'PUBLIC' UNION ALL SELECT oid, pg_catalog.quote_ident(rolname) FROM me),
     relations AS (
         SELECT c.oid, c.relkind, c.relacl, n.nspname,
-            quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+            pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.oid <> 'pg_catalog.pg_settings'::regclass),
+        WHERE c.oid <> 'pg_catalog.pg_settings'::regclass::oid),
     on_relations AS (
         SELECT r.name, r.relkind, g.name AS grantee,
-            string_agg(DISTINCT a.privilege_type, ', ') AS privileges
-        FROM relations r CROSS JOIN LATERAL aclexplode(r.relacl) a JOIN grantees g ON g.oid = a.grantee
+            pg_catalog.string_agg(DISTINCT a.privilege_type, ', ') AS privileges
+        FROM relations r CROSS JOIN LATERAL pg_catalog.aclexplode(r.relacl) a JOIN grantees g ON g.oid = a.grantee
         WHERE CASE WHEN r.nspname = 'metricd' THEN true
             WHEN r.relkind = 'S' THEN a.privilege_type IN ('USAGE', 'UPDATE')
             ELSE a.privilege_type <> 'SELECT' END
         GROUP BY 1, 2, 3),
     on_columns AS (
-        SELECT r.name, quote_ident(c.attname) AS column_name, g.name AS grantee,
+        SELECT r.name, pg_catalog.quote_ident(c.attname) AS column_name, g.name AS grantee,
             a.privilege_type AS privilege
         FROM relations r JOIN pg_catalog.pg_attribute c ON c.attrelid = r.oid
-        CROSS JOIN LATERAL aclexplode(c.attacl) a JOIN grantees g ON g.oid = a.grantee
+        CROSS JOIN LATERAL pg_catalog.aclexplode(c.attacl) a JOIN grantees g ON g.oid = a.grantee
         WHERE r.nspname = 'metricd' OR a.privilege_type <> 'SELECT'),
     on_schemas AS (
-        SELECT quote_ident(n.nspname) AS name, g.name AS grantee, a.privilege_type AS privilege
-        FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
+        SELECT pg_catalog.quote_ident(n.nspname) AS name, g.name AS grantee, a.privilege_type AS privilege
+        FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a
         JOIN grantees g ON g.oid = a.grantee
         WHERE a.privilege_type = 'CREATE' OR n.nspname = 'metricd')
-    SELECT 'it is ' || has.attribute, format('ALTER ROLE %I NO%s', me.rolname, has.attribute)
+    SELECT 'it is ' || has.attribute, pg_catalog.format('ALTER ROLE %I NO%s', me.rolname, has.attribute)
     FROM me CROSS JOIN LATERAL (VALUES
         ('SUPERUSER', me.rolsuper), ('CREATEROLE', me.rolcreaterole), ('CREATEDB', me.rolcreatedb),
         ('REPLICATION', me.rolreplication), ('BYPASSRLS', me.rolbypassrls)) AS has (attribute, is_so)
     WHERE has.is_so
     UNION ALL
-    SELECT format('it is a member of %I', r.rolname), format('REVOKE %I FROM %I', r.rolname, me.rolname)
+    SELECT pg_catalog.format('it is a member of %I', r.rolname), pg_catalog.format('REVOKE %I FROM %I', r.rolname, me.rolname)
     FROM me JOIN pg_catalog.pg_auth_members m ON m.member = me.oid
     JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
     UNION
     SELECT 'it owns ' || CASE
-            WHEN d.dbid = 0 OR d.dbid = here.oid THEN pg_describe_object(d.classid, d.objid, 0)
-            ELSE format('something in the database %I', there.datname) END,
-        format('REASSIGN OWNED BY %I TO CURRENT_USER', me.rolname)
+            WHEN d.dbid = 0::oid OR d.dbid = here.oid THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+            ELSE pg_catalog.format('something in the database %I', there.datname) END,
+        pg_catalog.format('REASSIGN OWNED BY %I TO CURRENT_USER', me.rolname)
     FROM me JOIN pg_catalog.pg_shdepend d ON d.refobjid = me.oid
-        AND d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.deptype = 'o'
-    JOIN pg_catalog.pg_database here ON here.datname = current_database()
+        AND d.refclassid = 'pg_catalog.pg_authid'::regclass::oid AND d.deptype = 'o'
+    JOIN pg_catalog.pg_database here ON here.datname = pg_catalog.current_database()
     LEFT JOIN pg_catalog.pg_database there ON there.oid = d.dbid
     UNION ALL
-    SELECT format('%s may %s %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
+    SELECT pg_catalog.format('%s may %s %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
             privileges, name),
-        format('REVOKE %s ON %s%s FROM %s', privileges,
+        pg_catalog.format('REVOKE %s ON %s%s FROM %s', privileges,
             CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, name, grantee)
     FROM on_relations
     UNION ALL
-    SELECT format('%s may %s %s of %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
+    SELECT pg_catalog.format('%s may %s %s of %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
             privilege, column_name, name),
-        format('REVOKE %s (%s) ON %s FROM %s', privilege, column_name, name, grantee)
+        pg_catalog.format('REVOKE %s (%s) ON %s FROM %s', privilege, column_name, name, grantee)
     FROM on_columns
     UNION ALL
-    SELECT format('%s may %s the schema %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
+    SELECT pg_catalog.format('%s may %s the schema %s', CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END,
             CASE privilege WHEN 'CREATE' THEN 'create in' ELSE 'look into' END, name),
-        format('REVOKE %s ON SCHEMA %s FROM %s', privilege, name, grantee)
+        pg_catalog.format('REVOKE %s ON SCHEMA %s FROM %s', privilege, name, grantee)
     FROM on_schemas
     UNION ALL
-    SELECT format('%s may create schemas in this database',
+    SELECT pg_catalog.format('%s may create schemas in this database',
             CASE g.name WHEN 'PUBLIC' THEN 'PUBLIC' ELSE 'it' END),
-        format('REVOKE CREATE ON DATABASE %I FROM %s', d.datname, g.name)
-    FROM pg_catalog.pg_database d CROSS JOIN LATERAL aclexplode(d.datacl) a
+        pg_catalog.format('REVOKE CREATE ON DATABASE %I FROM %s', d.datname, g.name)
+    FROM pg_catalog.pg_database d CROSS JOIN LATERAL pg_catalog.aclexplode(d.datacl) a
     JOIN grantees g ON g.oid = a.grantee
-    WHERE d.datname = current_database() AND a.privilege_type = 'CREATE'";
+    WHERE d.datname = pg_catalog.current_database() AND a.privilege_type = 'CREATE'";
 
 /// What the role may do in effect, wherever that comes from.
 const EFFECTIVE: &str = "
-    SELECT format('it may write %I.%I', n.nspname, c.relname),
+    SELECT pg_catalog.format('it may write %I.%I', n.nspname, c.relname),
         'revoke the privilege from the role that it is inherited from'
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'pg_catalog.pg_settings'::regclass
-        AND (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-            OR has_any_column_privilege(c.oid, 'INSERT, UPDATE, REFERENCES'))
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'pg_catalog.pg_settings'::regclass::oid
+        AND (pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+            OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE, REFERENCES'))
     UNION ALL
-    SELECT format('it may advance %I.%I', n.nspname, c.relname),
+    SELECT pg_catalog.format('it may advance %I.%I', n.nspname, c.relname),
         'revoke the privilege from the role that it is inherited from'
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE, UPDATE') END
+    WHERE CASE c.relkind WHEN 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'USAGE, UPDATE') END
     UNION ALL
-    SELECT format('it may create in the schema %I', n.nspname),
+    SELECT pg_catalog.format('it may create in the schema %I', n.nspname),
         'revoke the privilege from the role that it is inherited from'
-    FROM pg_catalog.pg_namespace n WHERE has_schema_privilege(n.oid, 'CREATE')
+    FROM pg_catalog.pg_namespace n WHERE pg_catalog.has_schema_privilege(n.oid, 'CREATE')
     UNION ALL
-    SELECT format('it may become %I', r.rolname), format('REVOKE %I FROM %I', r.rolname, session_user)
+    SELECT pg_catalog.format('it may become %I', r.rolname), pg_catalog.format('REVOKE %I FROM %I', r.rolname, session_user)
     FROM pg_catalog.pg_roles r
-    WHERE r.rolname <> session_user AND pg_has_role(session_user, r.oid, 'MEMBER')";
+    WHERE r.rolname <> session_user AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')";
 
 /// What the role needs.
 const LACKING: &str = "
-    SELECT 'it may not read public.metrics', format(
+    SELECT 'it may not read public.metrics', pg_catalog.format(
         'GRANT USAGE ON SCHEMA public TO %1$I; GRANT SELECT ON public.metrics TO %1$I', session_user)
-    WHERE NOT (has_schema_privilege('public', 'USAGE')
-        AND coalesce(has_table_privilege(to_regclass('public.metrics'), 'SELECT'), false))";
+    WHERE NOT (pg_catalog.has_schema_privilege('public', 'USAGE')
+        AND coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.metrics'), 'SELECT'), false))";
 
 async fn ask(
     connection: &mut PgConnection,
@@ -179,7 +179,7 @@ async fn ask(
 /// What must be refused.
 async fn forbidden(connection: &mut PgConnection, owner: &str) -> Result<Vec<String>, sqlx::Error> {
     let tables: Vec<(String, bool)> = sqlx::query_as(
-        "SELECT format('%I.%I', n.nspname, c.relname), n.nspname = 'metricd' \
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), n.nspname = 'metricd' \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p') \
              AND (n.nspname = 'metricd' OR (n.nspname, c.relname) = ('public', 'metrics')) \

@@ -33,7 +33,10 @@ const ATTRIBUTES: &str = "LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NO
 pub(super) async fn establish(pool: &PgPool, spec: &RoleSpec<'_>) -> Result<String, ReaderError> {
     let mut tx = pool.begin().await?;
     // Two servers may start at once.
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CATALOG_LOCK).execute(&mut *tx).await?;
+    sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)")
+        .bind(CATALOG_LOCK)
+        .execute(&mut *tx)
+        .await?;
     let may = permitted(&mut tx).await?;
     let password = match find(&mut tx, spec.role).await? {
         Some(ExistingRole { can_login: true, password: Some(password), .. }) => password,
@@ -68,7 +71,7 @@ struct Permitted {
 
 async fn permitted(connection: &mut PgConnection) -> Result<Permitted, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT rolsuper OR rolcreaterole, current_setting('max_connections')::int8 / 2 \
+        "SELECT rolsuper OR rolcreaterole, pg_catalog.current_setting('max_connections')::int8 / 2 \
          FROM pg_catalog.pg_roles WHERE rolname = current_user",
     )
     .fetch_one(connection)
@@ -97,7 +100,7 @@ async fn find(
              OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls \
              OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid) \
              OR EXISTS (SELECT FROM pg_catalog.pg_shdepend d WHERE d.refobjid = r.oid \
-                 AND d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.deptype = 'o')), \
+                 AND d.refclassid = 'pg_catalog.pg_authid'::regclass::oid AND d.deptype = 'o')), \
              ours.password \
          FROM pg_catalog.pg_roles r \
          LEFT JOIN metricd.reader_roles ours ON ours.role = r.rolname WHERE r.rolname = $1",
@@ -126,7 +129,7 @@ async fn make(
     // The server invents the password, so that no statement and none of its values holds it.
     let password: String = sqlx::query_scalar(
         "INSERT INTO metricd.reader_roles (role, password) \
-         VALUES ($1, gen_random_uuid()::text || gen_random_uuid()::text) \
+         VALUES ($1, pg_catalog.gen_random_uuid()::text || pg_catalog.gen_random_uuid()::text) \
          ON CONFLICT (role) DO UPDATE SET password = excluded.password RETURNING password",
     )
     .bind(role)
@@ -155,12 +158,12 @@ async fn make(
 /// Grants what is missing of what metricd itself needs: an operator may have made `metrics` anew.
 async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
     let missing: Vec<String> = sqlx::query_scalar(
-        "SELECT format(needed.statement, $1::text) FROM (VALUES \
-             (has_database_privilege($1, current_database(), 'CONNECT'), \
+        "SELECT pg_catalog.format(needed.statement, $1::text) FROM (VALUES \
+             (pg_catalog.has_database_privilege($1, pg_catalog.current_database(), 'CONNECT'), \
               'GRANT CONNECT ON DATABASE ' \
-                  || replace(quote_ident(current_database()), '%', '%%') || ' TO %I'), \
-             (has_schema_privilege($1, 'public', 'USAGE'), 'GRANT USAGE ON SCHEMA public TO %I'), \
-             (has_table_privilege($1, to_regclass('public.metrics'), 'SELECT'), \
+                  || pg_catalog.replace(pg_catalog.quote_ident(pg_catalog.current_database()), '%', '%%') || ' TO %I'), \
+             (pg_catalog.has_schema_privilege($1, 'public', 'USAGE'), 'GRANT USAGE ON SCHEMA public TO %I'), \
+             (pg_catalog.has_table_privilege($1, pg_catalog.to_regclass('public.metrics'), 'SELECT'), \
               'GRANT SELECT ON public.metrics TO %I') \
          ) AS needed (has, statement) WHERE NOT needed.has",
     )
@@ -180,14 +183,15 @@ async fn settle(connection: &mut PgConnection, spec: &RoleSpec<'_>) -> Result<()
         "SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s \
          JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
          JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
-         WHERE r.rolname = $1 AND d.datname = current_database()",
+         WHERE r.rolname = $1 AND d.datname = pg_catalog.current_database()",
     )
     .bind(spec.role)
     .fetch_optional(&mut *connection)
     .await?;
     let has = has.unwrap_or_default();
-    let database: String =
-        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *connection).await?;
+    let database: String = sqlx::query_scalar("SELECT pg_catalog.current_database()")
+        .fetch_one(&mut *connection)
+        .await?;
     let of = format!("role {} in database {database}", spec.role);
     for OverriddenDefault { of, setting, value, applied } in
         session_defaults::replaced(&of, &has, spec.settings)
@@ -240,7 +244,7 @@ async fn may_not(
     connections: u32,
 ) -> Result<ReaderError, sqlx::Error> {
     let database: String =
-        sqlx::query_scalar("SELECT current_database()").fetch_one(connection).await?;
+        sqlx::query_scalar("SELECT pg_catalog.current_database()").fetch_one(connection).await?;
     let (role, database) = (quoted_name(spec.role), quoted_name(&database));
     let limit = connections.max(spec.connections);
     let sql = format!(

@@ -3,6 +3,6 @@
 
 mod generating;
 #[path = "../../shared/log.rs"]
-mod log;
+pub(crate) mod log;
 mod protocol;
 mod server;

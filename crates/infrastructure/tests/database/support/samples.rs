@@ -8,6 +8,7 @@ use metricd_application::{
     admission::Admission,
     context::{Adapters, Approval, Context, ContextSettings, Zones},
     freshness::AnswerCacheSettings,
+    metrics::{CreateMetric, Created, QuerySource, create_metric},
     ports::{
         AnswerDraft, AnswerWriter, NoCaches, Policies, QueryRunner, RenderedAnswer, Store,
         UnitOfWork,
@@ -210,6 +211,27 @@ pub(crate) fn context_caching(
         zones: Zones::default(),
     };
     Context::new(adapters, settings)
+}
+
+/// Makes a metric of `sql`.
+pub(crate) async fn made(context: &Context, sql: &str) -> MetricId {
+    created(context, sql).await.id
+}
+
+/// Makes a metric of `sql`, and returns what its author is told.
+pub(crate) async fn created(context: &Context, sql: &str) -> Created {
+    let command = CreateMetric {
+        is_editable: true,
+        layouts: Vec::new(),
+        source: QuerySource::Sql(sql.into()),
+        name: None,
+        description: None,
+        owner: None,
+        tags: Vec::new(),
+        display: Display::default(),
+        cache_ttl: None,
+    };
+    create_metric(&Actor::operator(), context, command, None).await.unwrap().executed().unwrap()
 }
 
 /// Writes an answer's rows and nothing else.
