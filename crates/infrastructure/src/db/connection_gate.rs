@@ -9,6 +9,9 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
+/// How often it is looked whether the engine has ended, while the connection is not given back.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
+
 /// No permit was free in time.
 #[derive(Debug, Error)]
 #[error("timed out waiting for the database's only connection")]
@@ -36,25 +39,51 @@ struct SingleConnection {
     permits: Arc<Semaphore>,
     timeout: Duration,
     pool: PgPool,
+    engine: Option<EmbeddedEngine>,
+}
+
+/// The engine behind the connection, where it is an embedded one.
+#[cfg(feature = "embedded")]
+pub(super) type EmbeddedEngine = Arc<super::embedded::EmbeddedServer>;
+#[cfg(not(feature = "embedded"))]
+pub(super) type EmbeddedEngine = std::convert::Infallible;
+
+impl SingleConnection {
+    /// Starts the engine again if it has ended.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unused_async, reason = "a server is the only engine then")
+    )]
+    async fn revive(&self) {
+        #[cfg(feature = "embedded")]
+        if let Some(engine) = &self.engine {
+            engine.revive().await;
+        }
+    }
 }
 
 impl ConnectionGate {
-    /// A gate before the connections of `pool`. A caller waits for a permit no longer than `timeout`.
-    pub(super) fn before(pool: &PgPool, timeout: Duration) -> Self {
+    /// A gate before the connections of `pool`, and the engine behind them. A caller waits for a permit no longer than
+    /// `timeout`.
+    pub(super) fn before(pool: &PgPool, timeout: Duration, engine: Option<EmbeddedEngine>) -> Self {
         let single = pool.options().get_max_connections() == 1;
-        let permits = || Arc::new(Semaphore::new(1));
-        Self(single.then(|| SingleConnection { permits: permits(), timeout, pool: pool.clone() }))
+        let (pool, permits) = (pool.clone(), Arc::new(Semaphore::new(1)));
+        Self(single.then_some(SingleConnection { permits, timeout, pool, engine }))
     }
 
     /// Waits for a permit.
     pub(super) async fn acquire(&self) -> Result<ConnectionPermit, GateTimeout> {
-        let Some(SingleConnection { permits, timeout, pool }) = &self.0 else {
+        let Some(connection) = &self.0 else {
             return Ok(ConnectionPermit::unlimited());
         };
-        match tokio::time::timeout(*timeout, Arc::clone(permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(ConnectionPermit(Some((permit, pool.clone())))),
-            _ => Err(GateTimeout),
+        let permit = Arc::clone(&connection.permits).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(connection.timeout, permit).await else {
+            return Err(GateTimeout);
+        };
+        if connection.pool.num_idle() == 0 {
+            connection.revive().await;
         }
+        Ok(ConnectionPermit(Some((permit, connection.clone()))))
     }
 
     /// Does `work` while it holds a permit.
@@ -72,7 +101,7 @@ impl ConnectionGate {
 /// A permit to use the connection. [`ConnectionPermit::release`] gives it back at once; dropped before
 /// that, it is given back when the engine has answered what was left running.
 #[must_use]
-pub(super) struct ConnectionPermit(Option<(OwnedSemaphorePermit, PgPool)>);
+pub(super) struct ConnectionPermit(Option<(OwnedSemaphorePermit, SingleConnection)>);
 
 impl ConnectionPermit {
     /// A permit where the pool alone decides.
@@ -88,14 +117,26 @@ impl ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let (Some((permit, pool)), Ok(runtime)) =
+        let (Some((permit, connection)), Ok(runtime)) =
             (self.0.take(), tokio::runtime::Handle::try_current())
         else {
             return;
         };
         let until_idle = async move {
-            // The connection comes back to the pool when the engine has answered.
-            while matches!(pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
+            // The connection comes back to the pool when the engine has answered, or is made anew when it has ended.
+            let idle = async {
+                while matches!(connection.pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
+            };
+            let watch = async {
+                loop {
+                    tokio::time::sleep(WATCH_PAUSE).await;
+                    connection.revive().await;
+                }
+            };
+            tokio::select! {
+                () = idle => {}
+                () = watch => {}
+            }
             drop(permit);
         };
         runtime.spawn(until_idle.in_current_span());

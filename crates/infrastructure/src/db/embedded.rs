@@ -14,6 +14,7 @@ use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgSslMode},
 };
+use tokio::net::UnixStream;
 use uuid::Uuid;
 
 use super::{
@@ -73,13 +74,7 @@ impl EmbeddedServer {
             .and_then(|()| private_dir(&files))
             .and_then(|()| stop_words::install(&files))
             .map_err(|error| failed(error.into()))?;
-        wasmer_vm::set_stack_size(STACK_BYTES);
-        let started = PgliteServer::builder()
-            .path(files)
-            .unix(sockets.join(SOCKET_NAME))
-            .postgres_config("max_stack_depth", MAX_STACK_DEPTH)
-            .start();
-        match started {
+        match launch(files, &sockets) {
             Ok(server) => Ok(Self { server: Mutex::new(Some(Box::new(server))), dir, sockets }),
             Err(error) => {
                 let in_use = error
@@ -121,6 +116,37 @@ impl EmbeddedServer {
             .ssl_mode(PgSslMode::Disable)
     }
 
+    /// Starts the engine again if it has ended, as it does where a query takes more stack than there is. Its log
+    /// brings its files back to the last commit.
+    pub(super) async fn revive(&self) {
+        let refused = match UnixStream::connect(self.sockets.join(SOCKET_NAME)).await {
+            Ok(_) => return,
+            Err(error) => error,
+        };
+        if !matches!(refused.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
+            return;
+        }
+        let ended = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ended) = ended else { return };
+        let (files, sockets) = (self.dir.join("postgres"), self.sockets.clone());
+        let restarted = tokio::task::spawn_blocking(move || {
+            let cause = ended.shutdown().err();
+            (cause, launch(files, &sockets))
+        });
+        match restarted.await {
+            Ok((cause, Ok(server))) => {
+                let error = cause.map(|cause| format!("{cause:#}"));
+                tracing::warn!(error, "Embedded PostgreSQL ended and was started again");
+                *self.server.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Box::new(server));
+            }
+            Ok((_, Err(error))) => {
+                tracing::error!(error = %format!("{error:#}"), "Embedded PostgreSQL did not start again");
+            }
+            Err(error) => tracing::error!(%error, "Embedded PostgreSQL did not start again"),
+        }
+    }
+
     /// Stops the engine. Every connection must be closed by now, or this waits for it.
     pub(super) async fn shutdown(&self) {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -140,6 +166,16 @@ impl EmbeddedServer {
         let _ = fs::remove_file(self.sockets.join(SOCKET_NAME));
         let _ = fs::remove_dir(&self.sockets);
     }
+}
+
+/// Starts the engine on `files`, with its socket in `sockets`.
+fn launch(files: PathBuf, sockets: &Path) -> anyhow::Result<PgliteServer> {
+    wasmer_vm::set_stack_size(STACK_BYTES);
+    PgliteServer::builder()
+        .path(files)
+        .unix(sockets.join(SOCKET_NAME))
+        .postgres_config("max_stack_depth", MAX_STACK_DEPTH)
+        .start()
 }
 
 impl Drop for EmbeddedServer {

@@ -54,7 +54,7 @@ enum Kind {
     /// error, and the next one waits until the engine is done.
     #[cfg(feature = "embedded")]
     Embedded {
-        server: EmbeddedServer,
+        server: Arc<EmbeddedServer>,
         tables: Arc<Gate>,
         /// The time zone of the last author's query: what was prepared for it was read with that.
         timezone: Arc<Mutex<Tz>>,
@@ -78,22 +78,25 @@ struct ReaderNotReady;
 impl Engine {
     /// Connects to the server, or starts the embedded PostgreSQL.
     pub(super) async fn open(config: &DatabaseConfig) -> Result<Self, ConnectError> {
-        let (pool, kind) = match &config.target {
+        let (pool, kind, engine) = match &config.target {
             Target::Url(url) => {
-                Kind::connect(connect::parse_url(url.expose_secret())?, config).await?
+                let url = connect::parse_url(url.expose_secret())?;
+                let (pool, kind) = Kind::connect(url, config).await?;
+                (pool, kind, None)
             }
             #[cfg(feature = "embedded")]
             Target::Embedded { data_dir } => {
-                let server = EmbeddedServer::start(data_dir.clone()).await?;
-                let pool = server.connect().await?;
+                let server = Arc::new(EmbeddedServer::start(data_dir.clone()).await?);
+                let (pool, engine) = (server.connect().await?, Some(Arc::clone(&server)));
                 let tables = Arc::clone(&config.gate);
-                (pool, Kind::Embedded { server, tables, timezone: Arc::new(Mutex::new(Tz::UTC)) })
+                let timezone = Arc::new(Mutex::new(Tz::UTC));
+                (pool, Kind::Embedded { server, tables, timezone }, engine)
             }
             #[cfg(not(feature = "embedded"))]
             Target::Embedded { .. } => return Err(ConnectError::NotBuiltIn),
         };
         let orm = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        let gate = ConnectionGate::before(&pool, config.acquire_timeout);
+        let gate = ConnectionGate::before(&pool, config.acquire_timeout, engine);
         Ok(Self { pool, orm, gate, kind })
     }
 
