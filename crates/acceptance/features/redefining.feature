@@ -191,6 +191,75 @@ Feature: Tables that are redefined
         {"checked": 1, "broken": []}
         """
 
+    Scenario: Two columns of an answer have one name by now
+      Given this SQL was run in the database
+        """
+        CREATE TABLE lefts (a int); INSERT INTO lefts VALUES (1); CREATE TABLE rights (b int); INSERT INTO rights VALUES (2);
+        GRANT SELECT ON lefts, rights TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT * FROM lefts, rights
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"a": 1, "b": 2}]
+      Given this SQL was run in the database
+        """
+        ALTER TABLE rights ADD COLUMN a int DEFAULT 7
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then the answer is 424
+      And it is a problem: "two columns of the answer are named `a`"
+      When I run "metricd validate --database"
+      Then it exits with 2
+      And it prints "two columns of the answer are named `a`"
+
+    Scenario: A name that was a column does not become a call
+      Given this SQL was run in the database
+        """
+        CREATE TABLE gauges (id int, a int); INSERT INTO gauges VALUES (1, 1);
+        GRANT SELECT ON gauges TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT g.a AS x FROM gauges g
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"x": 1}]
+      Given this SQL was run in the database
+        """
+        ALTER TABLE gauges DROP COLUMN a;
+        CREATE FUNCTION public.a(gauges) RETURNS int LANGUAGE sql AS 'SELECT 66'
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then the answer is 424
+      And its type is "urn:metricd:problem:metric-broken"
+      And it is a problem: "public.a()"
+
+    Scenario: The owner of a view may no longer read its tables
+      Given this SQL was run in the database
+        """
+        CREATE ROLE analyst; CREATE TABLE readings (n int); GRANT SELECT ON readings TO analyst;
+        CREATE VIEW all_readings AS SELECT n FROM readings; ALTER VIEW all_readings OWNER TO analyst;
+        GRANT SELECT ON all_readings TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT n FROM all_readings
+        """
+      Given this SQL was run in the database
+        """
+        REVOKE SELECT ON readings FROM analyst
+        """
+      When I run "metricd validate --database"
+      Then it exits with 2
+      And it prints "permission denied for table readings"
+
     Scenario: Cached answers end with the definition that they were made from
       Given this SQL was run in the database
         """

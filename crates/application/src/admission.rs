@@ -99,7 +99,7 @@ impl Admission {
             if !unreadable.is_empty() {
                 return Err(Refused::Tables(unreadable).into());
             }
-            self.check_fields(runner, &fields).await?.map_err(Refused::Gate)?;
+            self.check_names(runner, &fields).await?;
             self.gated.insert(Statement::of(template), ());
         }
         self.check_cost(runner, template, parameters, values).await
@@ -123,6 +123,21 @@ impl Admission {
         let callable = runner.callable(fields).await?;
         let mut checks = fields.iter().zip(&callable).map(|(f, all)| self.gate.check_field(f, all));
         Ok(checks.find(Result::is_err).unwrap_or(Ok(())))
+    }
+
+    /// Checks the functions that PostgreSQL would call for the names behind the dots of a stored query.
+    ///
+    /// # Errors
+    /// [`RunError::Refused`] when the gate rejects one.
+    pub(crate) async fn check_names(
+        &self,
+        runner: &dyn QueryRunner,
+        fields: &[FieldName],
+    ) -> Result<(), RunError> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        Ok(self.check_fields(runner, fields).await?.map_err(Refused::Gate)?)
     }
 
     /// Checks the cost alone, not the gate or the tables.

@@ -8,7 +8,6 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     audit::AuditedObject,
     claim::{ClaimName, Scope},
-    metric::Column,
     parameters::{ParameterRequest, Parameters},
     sql::{Draft, SlotNote, SqlError, TableName, Template, TimesRead, quoted_name},
     window::WindowFault,
@@ -18,6 +17,7 @@ use thiserror::Error;
 use crate::{
     Forbidden,
     admission::name_all,
+    answer_columns::{ColumnFault, check_columns},
     authorize, authorize_on,
     context::Context,
     error::{Cause, Classified, Classify, InputField},
@@ -43,17 +43,9 @@ pub enum CompileError {
         name_all(.0)
     )]
     Unreadable(Vec<TableName>),
-    /// Its answer has no columns.
-    #[error(
-        "the answer has no columns: write what is to be selected, as in `SELECT count(*) AS orders FROM …`"
-    )]
-    NoColumns,
-    /// A column of its answer has no name.
-    #[error("column {0} of the answer has no name: give it one, as in `count(*) AS orders`")]
-    UnnamedColumn(usize),
-    /// Two columns of its answer have the same name.
-    #[error("two columns of the answer are named `{0}`: give each its own name with AS")]
-    DuplicateColumn(String),
+    /// Its columns cannot be those of an answer.
+    #[error(transparent)]
+    Columns(#[from] ColumnFault),
     /// Its default window is invalid.
     #[error("its default window is invalid: {}", all(.0))]
     Window(Vec<WindowFault>),
@@ -194,21 +186,4 @@ async fn check_cost(
     let values =
         template.bind(parameters, scope).map_err(|fault| RunError::Failed(fault.into()))?;
     context.admission.check_cost(context.runner.as_ref(), template, parameters, &values).await
-}
-
-/// Checks that each column has a unique name, because rows are JSON objects.
-fn check_columns(columns: &[Column]) -> Result<(), CompileError> {
-    if columns.is_empty() {
-        return Err(CompileError::NoColumns);
-    }
-    let mut seen = BTreeSet::new();
-    for (index, Column { name, .. }) in columns.iter().enumerate() {
-        if name.is_empty() || name == "?column?" {
-            return Err(CompileError::UnnamedColumn(index + 1));
-        }
-        if !seen.insert(name) {
-            return Err(CompileError::DuplicateColumn(name.clone()));
-        }
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod admission;
+pub mod answer_columns;
 pub mod audit;
 pub mod bind;
 pub mod catalog;

@@ -55,6 +55,13 @@ impl QueryHealth {
         }
     }
 
+    /// Records that a metric's query fits the database, whatever its data do to it.
+    pub fn planned(&self, metric: MetricId) {
+        if !self.0.is_empty() {
+            let _ = self.0.remove_if(&metric, |failure| failure.is_broken);
+        }
+    }
+
     /// Returns the failure of a metric's query of this version, if it failed when it last ran.
     #[must_use]
     pub fn failure(&self, metric: MetricId, query_version: i64) -> Option<QueryFailure> {

@@ -112,11 +112,23 @@ pub(crate) fn unknown(name: &str, known: &[impl AsRef<str>]) -> String {
 /// From 0 to 1: names that are less similar have nothing to do with each other.
 const LEAST_SIMILARITY: f64 = 0.6;
 
+/// From 0 to 1: names that are so similar are one name, misspelt.
+const MISSPELT_SIMILARITY: f64 = 0.95;
+
+/// Returns the known name that `name` is a misspelling of.
+pub(crate) fn misspelt<'a>(name: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    let nearest = nearest(name, known)?;
+    let is_like =
+        strsim::jaro_winkler(&joined(nearest), &joined(&clipped(name))) >= MISSPELT_SIMILARITY;
+    is_like.then_some(nearest)
+}
+
+/// How words are joined is what is most often mistaken.
+fn joined(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 fn nearest<'a>(name: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
-    // How words are joined is what is most often mistaken.
-    let joined = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
     let name = joined(&clipped(name));
     let known = known.iter().map(AsRef::as_ref);
     let similar = known.map(|known| (strsim::jaro_winkler(&joined(known), &name), known));

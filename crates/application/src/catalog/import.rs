@@ -163,11 +163,7 @@ pub(super) fn reject(
         CompileError::Database(RunError::Query(fault)) => {
             (format!("the SQL of `{}`: {}", row.id, fault.whole()), "Correct the SQL.".to_owned())
         }
-        CompileError::NoColumns
-        | CompileError::UnnamedColumn(_)
-        | CompileError::DuplicateColumn(_)
-        | CompileError::Window(_)
-        | CompileError::Database(_) => {
+        CompileError::Columns(_) | CompileError::Window(_) | CompileError::Database(_) => {
             (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
         }
     };

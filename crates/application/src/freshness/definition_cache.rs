@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     admission::Admission,
+    answer_columns::check_columns,
     ports::{Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription},
 };
 
@@ -269,7 +270,7 @@ impl DefinitionCache {
     ) -> Described {
         let template = &definition.compiled.query.template;
         // What the gate no longer allows does not reach the database at all.
-        self.admission.recheck(template)?;
+        let contents = self.admission.recheck(template)?;
         let mut more = 1..MAX_DESCRIPTIONS;
         let description = loop {
             match self.runner.describe_template(template).await {
@@ -277,6 +278,9 @@ impl DefinitionCache {
                 described => break Arc::new(described?),
             }
         };
+        // What a name means depends on the columns: where there is none, it may call a function.
+        self.admission.check_names(self.runner.as_ref(), &contents.fields).await?;
+        check_columns(&description.columns).map_err(|fault| RunError::Refused(fault.into()))?;
         // Before the versions that were read are recorded: an older one would count as a change.
         let called = self.change_feed.versions().capture(&called_keys(&description));
         for (name, version) in &description.relations.definitions {

@@ -4,6 +4,8 @@ use metricd_core::{
     actor::{Action, Actor, Object},
     ids::MetricId,
     metric::{CompiledMetric, MetricName},
+    parameters::{ParameterRequest, Parameters},
+    sql::{SqlError, Template},
 };
 use thiserror::Error;
 
@@ -11,11 +13,12 @@ use super::MAX_PAGE;
 use crate::{
     Forbidden,
     admission::name_all,
+    answer_columns::check_columns,
     authorize_on,
     context::Context,
     error::{Classified, Classify},
     error_chain,
-    ports::{MetricFilter, RunError, StoreError},
+    ports::{MetricFilter, RunError, StoreError, TemplateDescription},
 };
 
 /// What was found out about the metrics.
@@ -77,7 +80,7 @@ pub async fn check_metrics(actor: &Actor, context: &Context) -> Result<MetricChe
             filter.after = Some(metric.id);
             let Some(compiled) = context.catalog.find(metric.id).await? else { continue };
             check.checked += 1;
-            if let Some(reason) = broken(context, &compiled).await? {
+            if let Some(reason) = broken(actor, context, &compiled).await? {
                 let (id, name) = (metric.id, metric.details.name);
                 check.broken.push(BrokenMetric { id, name, reason });
             }
@@ -89,20 +92,52 @@ pub async fn check_metrics(actor: &Actor, context: &Context) -> Result<MetricChe
 }
 
 /// Why the metric is broken, if it is.
-async fn broken(context: &Context, compiled: &CompiledMetric) -> Result<Option<String>, RunError> {
+async fn broken(
+    actor: &Actor,
+    context: &Context,
+    compiled: &CompiledMetric,
+) -> Result<Option<String>, RunError> {
     let template = &compiled.query.template;
     let contents = match context.admission.gate().recheck(template) {
         Ok(contents) => contents,
         Err(error) => return Ok(Some(error_chain(&error))),
     };
-    match context.runner.describe_template(template).await {
-        Ok(_) => {}
+    let description = match context.runner.describe_template(template).await {
+        Ok(description) => description,
         Err(RunError::Query(fault)) => return Ok(Some(fault.whole())),
         Err(error) => return Err(error),
+    };
+    if let Err(fault) = check_columns(&description.columns) {
+        return Ok(Some(fault.to_string()));
     }
     // To prepare a statement needs no grant.
     let tables: Vec<_> = contents.tables.into_iter().collect();
     let unreadable = context.runner.unreadable(&tables).await?;
-    Ok((!unreadable.is_empty())
-        .then(|| format!("stored SQL may no longer read {}", name_all(&unreadable))))
+    if !unreadable.is_empty() {
+        return Ok(Some(format!("stored SQL may no longer read {}", name_all(&unreadable))));
+    }
+    match plan(actor, context, template, &description).await {
+        // What only data can do to it is found when it runs.
+        Err(RunError::Query(fault)) if fault.is_broken() => Ok(Some(fault.whole())),
+        Err(error) if !error.is_query_fault() => Err(error),
+        _ => Ok(None),
+    }
+}
+
+/// Has the database plan the query for its default window, which needs the grants of its views' owners, too.
+async fn plan(
+    actor: &Actor,
+    context: &Context,
+    template: &Template,
+    description: &TemplateDescription,
+) -> Result<(), RunError> {
+    let refused = |error: SqlError| RunError::Refused(error.into());
+    let unscoped = template.with_unknown_claims().map_err(refused)?;
+    let slots = context.zones.slots_of(&unscoped, description);
+    let window = Parameters::resolve(&slots, &ParameterRequest::default(), context.now());
+    let Ok(parameters) = window else { return Ok(()) };
+    let scope = actor.scope(&unscoped.claims).map_err(|fault| RunError::Failed(fault.into()))?;
+    let values = unscoped.bind(&parameters, &scope);
+    let values = values.map_err(|fault| RunError::Failed(fault.into()))?;
+    context.runner.cost(&unscoped, &values).await.map(drop)
 }

@@ -44,7 +44,7 @@ pub async fn export_metric(
                 return Err(read_failed(actor, context, compiled, Arc::new(error)));
             }
             Ok(rows) => {
-                context.health.ran(id);
+                context.health.planned(id);
                 return Ok(MetricExport {
                     definition: Arc::clone(query.definition()),
                     description: Arc::clone(query.description()),

@@ -120,6 +120,15 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn a_column_whose_name_is_misspelt_is_not_dropped() {
+        let app = TestApp::new();
+        let response = app.send(upload("text/csv", "date,part_flagged\r\n2025-06-03,1\r\n")).await;
+        assert_eq!(response.errors(), ["body: csv_header"]);
+        assert!(response.text().contains("did you mean parts_flagged?"), "{}", response.text());
+        assert_eq!(app.database.writes(), 0);
+    }
+
+    #[tokio::test]
     async fn many_records_are_added_in_one_write() {
         for (content_type, body) in [
             (JSON_LINES, "{\"parts_flagged\": 1}\n\n{\"parts_flagged\": 2}\n"),

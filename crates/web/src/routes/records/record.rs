@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     extract::{JsonInput, read_json},
-    validation::{InvalidValue, ValidationError, ValidationErrors},
+    validation::{InvalidValue, ValidationError, ValidationErrors, clipped, misspelt},
     wire::optional,
 };
 
@@ -99,6 +99,16 @@ impl NewRecord {
         }
         if fields.windows(2).any(|pair| pair[0] == pair[1]) {
             return invalid("names a field twice");
+        }
+        let missing = Self::FIELDS.into_iter().filter(|field| !fields.contains(&field));
+        let missing: Vec<_> = missing.collect();
+        for (name, _) in names.cells() {
+            let name = String::from_utf8_lossy(name);
+            if let Some(meant) = misspelt(&name, &missing) {
+                let message =
+                    format!("names {}, which is no field: did you mean {meant}?", clipped(&name));
+                return Err(ValidationError::at(&["body"], "csv_header", message));
+            }
         }
         Ok(columns)
     }
