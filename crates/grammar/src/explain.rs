@@ -183,6 +183,10 @@ fn worded(plan: &Plan<'_, '_>, condition: &Condition) -> String {
         }
         Condition::Missing { column, negated: false } => format!("{} is missing", name(column)),
         Condition::Missing { column, negated: true } => format!("{} is there", name(column)),
+        Condition::Filled { column, negated: false } => format!("{} is not zero", name(column)),
+        Condition::Filled { column, negated: true } => {
+            format!("{} is zero or missing", name(column))
+        }
         Condition::Weekend(column) => format!("{} is on a weekend", name(column)),
         Condition::Referred { child, negated } => {
             let child = &plan.scope.children[*child].vocabulary.table.name;

@@ -92,7 +92,10 @@ impl PhraseParser<'_, '_> {
     /// Returns the phrases that begin at `at`, with their lengths: nearly always one.
     fn at(&self, at: usize) -> Vec<(usize, PhraseKind)> {
         let rest = &self.tokens[at..];
-        let name = self.name(rest);
+        if let Some(found) = self.code(at) {
+            return vec![(1, found)];
+        }
+        let name = self.name(rest).and_then(|found| self.before_period(at, found));
         let term = lexicon().term(rest).filter(|_| rest[0].kind != TokenKind::Quoted);
         let period = self.period(at);
         let longest = name.as_ref().map_or(0, |(taken, _)| *taken);
@@ -124,6 +127,48 @@ impl PhraseParser<'_, '_> {
             _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, PhraseKind::Unknown)]),
         };
         vec![(1, kind)]
+    }
+
+    /// Reads a value that is written in capitals as a word that has another meaning is not: `US`, `grade A`.
+    fn code(&self, at: usize) -> Option<PhraseKind> {
+        let token = &self.tokens[at];
+        let is_capital = |token: &Token| token.original.chars().all(char::is_uppercase);
+        let is_code = token.kind == TokenKind::Word
+            && token.original.len() <= 3
+            && is_capital(token)
+            && !self.tokens.iter().all(|token| token.kind != TokenKind::Word || is_capital(token));
+        if !is_code || (token.original == "A" && at == 0) || token.original == "I" {
+            return None;
+        }
+        let mut name = self.name(&self.tokens[at..=at]).map(|(_, name)| name).unwrap_or_default();
+        name.values.retain(|(_, value)| *value == token.original);
+        if !name.values.is_empty() {
+            let values = name.values;
+            let (quality, best) = (WHOLE, Sort::Value);
+            return Some(PhraseKind::Name(Names { values, quality, best, ..Names::default() }));
+        }
+        let is_after_column = matches!(self.last(), Some(PhraseKind::Name(names))
+            if names.columns.iter().any(|column| self.scope.is_text(*column)));
+        let is_dropped = match token.original.as_str() {
+            "A" => is_after_column,
+            "US" | "IT" | "ME" => true,
+            _ => false,
+        };
+        is_dropped.then_some(PhraseKind::Unknown)
+    }
+
+    /// Leaves the word of a period to it: "injured since June" is no `injured_since`.
+    fn before_period(&self, at: usize, found: (usize, Names)) -> Option<(usize, Names)> {
+        let (taken, names) = found;
+        let last = at + taken - 1;
+        let begins = ["since", "from", "until", "till", "before", "after", "to"];
+        if taken < 2
+            || !begins.contains(&self.tokens[last].text.as_str())
+            || period(self.tokens, last, self.today).is_none()
+        {
+            return Some((taken, names));
+        }
+        self.name(&self.tokens[at..last])
     }
 
     fn last(&self) -> Option<&PhraseKind> {
@@ -254,6 +299,13 @@ impl PhraseParser<'_, '_> {
                         Some(PhraseKind::Term(Term::Count | Term::Aggregate(_)))
                     )
             }
+            Term::Relation => {
+                is_whole
+                    || (name.quality >= CORE
+                        && name.columns.iter().any(|column| {
+                            self.scope.is_date(*column) || self.scope.is_flag(*column)
+                        }))
+            }
             // "Return" asks at the beginning; "returns" are rows.
             Term::List => {
                 name.quality >= CORE && (at > 0 || !lexicon().is_spelled(&self.tokens[at..], taken))
@@ -268,7 +320,6 @@ impl PhraseParser<'_, '_> {
             | Term::Lead
             | Term::Tail
             | Term::Article
-            | Term::Relation
             | Term::Have
             | Term::Currency(_) => is_whole,
             _ => false,

@@ -90,6 +90,11 @@ pub(crate) enum Condition {
         column: usize,
         negated: bool,
     },
+    /// The column is a number other than zero, or neither.
+    Filled {
+        column: usize,
+        negated: bool,
+    },
     /// The column's day is a Saturday or Sunday.
     Weekend(usize),
     /// A row of a table refers to it, or none.
@@ -111,6 +116,30 @@ pub(crate) struct Ranking {
 }
 
 impl Condition {
+    /// Whether no row can meet both conditions.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        use Condition::{Filled, Flag, Missing, Referred, Values};
+        match (self, other) {
+            (
+                Values { column, negated: false, .. },
+                Values { column: other, negated: false, .. },
+            ) => column == other,
+            (Flag { column, negated }, Flag { column: other, negated: not })
+            | (Missing { column, negated }, Missing { column: other, negated: not })
+            | (Filled { column, negated }, Filled { column: other, negated: not }) => {
+                column == other && negated != not
+            }
+            (Referred { child, negated }, Referred { child: other, negated: not }) => {
+                child == other && negated != not
+            }
+            (Missing { column, negated: false }, Values { column: other, negated: false, .. })
+            | (Values { column, negated: false, .. }, Missing { column: other, negated: false }) => {
+                column == other
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the columns that it is about.
     pub(crate) fn columns(&self) -> Vec<usize> {
         match self {
@@ -119,6 +148,7 @@ impl Condition {
             | Self::Number { column, .. }
             | Self::Range { column, .. }
             | Self::Missing { column, .. }
+            | Self::Filled { column, .. }
             | Self::Weekend(column) => vec![*column],
             Self::Referred { .. } => Vec::new(),
             Self::Alert(columns) => columns.clone(),

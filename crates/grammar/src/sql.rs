@@ -314,6 +314,10 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
             }
             Condition::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
             Condition::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
+            Condition::Filled { column, negated: false } => format!("{} <> 0", name(column)),
+            Condition::Filled { column, negated: true } => {
+                format!("coalesce({}, 0) = 0", name(column))
+            }
             Condition::Weekend(column) => format!("extract(isodow FROM {}) > 5", name(column)),
             Condition::Referred { child, negated } => self.referred(*child, *negated),
             Condition::Alert(columns) => {

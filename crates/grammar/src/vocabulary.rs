@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use metricd_core::schema::{ColumnKind, ColumnSamples, Table};
 
 use crate::{
-    lexicon::{Currency, lexicon},
+    lexicon::{Aggregate, Currency, lexicon, singular},
     tokens::{Token, TokenKind, stem, words_of},
 };
 
@@ -26,6 +26,7 @@ struct NamePhrase {
     meanings: Vec<String>,
     /// Its stems as spelled.
     stems: Vec<String>,
+    words: Vec<String>,
     name: Name,
     /// How much of the full name it is: more is better.
     quality: u32,
@@ -52,6 +53,9 @@ pub(crate) const CORE: u32 = 3;
 pub(crate) const COMMENT: u32 = 2;
 /// The last words of the name.
 const PART: u32 = 1;
+
+/// Words in the names of columns of births.
+const BIRTH: [&str; 5] = ["birth", "birthdate", "birthday", "dob", "born"];
 
 /// Words in the names of tables that link others.
 const LINKS: [&str; 8] = ["in", "of", "for", "to", "has", "with", "on", "by"];
@@ -115,6 +119,13 @@ impl<'a> Vocabulary<'a> {
         let split = self.split(words);
         let words = split.as_deref().unwrap_or(words);
         self.add(words, name.clone(), WHOLE);
+        if words.iter().any(|word| BIRTH.contains(&word.as_str())) {
+            self.add(&["born".to_owned()], name.clone(), CORE);
+        }
+        if self.is_named_in_full(index) {
+            self.add(core(words), name.clone(), CORE);
+            return;
+        }
         let content: Vec<String> =
             words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
         self.add(&content, name.clone(), CORE);
@@ -165,6 +176,39 @@ impl<'a> Vocabulary<'a> {
                 self.add(std::slice::from_ref(last), name.clone(), PART);
             }
         }
+    }
+
+    /// Returns the aggregate that the values of a column are already: `max_guests`.
+    pub(crate) fn aggregated(&self, column: usize) -> Option<Aggregate> {
+        words_of(&self.table.columns[column].name)
+            .iter()
+            .find_map(|word| lexicon().aggregate(word))
+            .filter(|_| self.kind(column) == ColumnKind::Number)
+    }
+
+    /// Whether a part of the name does not name the column: a room's guests are not its `max_guests`.
+    fn is_named_in_full(&self, column: usize) -> bool {
+        match self.aggregated(column) {
+            Some(Aggregate::Sum) => {
+                let words = words_of(&self.table.columns[column].name);
+                let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
+                lexicon().is_averaged(&stems)
+            }
+            aggregate => aggregate.is_some(),
+        }
+    }
+
+    /// Whether the column holds a number of things: `copies`, `num_employees`.
+    pub(crate) fn is_count(&self, column: usize) -> bool {
+        const COUNTS: [&str; 7] = ["num", "number", "count", "cnt", "qty", "quantity", "n"];
+        let words = words_of(&self.table.columns[column].name);
+        let is_plural =
+            core(&words).last().is_some_and(|word| singular(word) != *word && word != "stars");
+        self.kind(column) == ColumnKind::Number
+            && self.table.columns[column].ty.starts_with("int")
+            && !self.is_key(column)
+            && !matches!(self.aggregated(column), Some(aggregate) if aggregate != Aggregate::Sum)
+            && (is_plural || words.iter().any(|word| COUNTS.contains(&word.as_str())))
     }
 
     /// Splits a name that was written together: `pettype`, `fname`.
@@ -222,7 +266,8 @@ impl<'a> Vocabulary<'a> {
             }
         }
         let has_number = words.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-        self.phrases.push(NamePhrase { meanings, stems, name, quality, has_number });
+        let words = words.to_vec();
+        self.phrases.push(NamePhrase { meanings, stems, words, name, quality, has_number });
     }
 
     /// Returns all names that `tokens` begin with.
@@ -397,7 +442,15 @@ impl<'a> Vocabulary<'a> {
             "placed",
         ];
         let name = words_of(&self.table.name.name);
-        let columns = || (0..self.table.columns.len()).filter(|column| self.is_date(*column));
+        let is_other = |column: usize| {
+            words_of(&self.table.columns[column].name)
+                .iter()
+                .any(|word| lexicon().other_dates.contains(word))
+        };
+        let columns = || {
+            (0..self.table.columns.len())
+                .filter(|column| self.is_date(*column) && !is_other(*column))
+        };
         let is_usual = |column: &usize| {
             let words = words_of(&self.table.columns[*column].name);
             let first = words.first().map_or("", String::as_str);
@@ -440,21 +493,51 @@ impl<'a> Vocabulary<'a> {
         const LAST: [&str; 6] = ["items", "item", "lines", "line", "details", "positions"];
         let words = words_of(&self.table.name.name);
         matches!(words.as_slice(), [first, .., last]
-            if LAST.contains(&last.as_str()) && lexicon().is_event(&stem(first)) == Some(true))
+            if LAST.contains(&last.as_str()) && lexicon().is_event(first) == Some(true))
     }
 
     /// Whether the rows are of things that exist, such as customers, rather than of events, such as
     /// orders: an event is asked about in a window of time.
     pub(crate) fn is_thing(&self) -> bool {
-        let words = words_of(&self.table.name.name);
-        let head = words.last().map(|word| stem(word)).unwrap_or_default();
         if self.is_line() {
             return false;
         }
-        if let Some(is_event) = lexicon().is_event(&head) {
+        if let Some(is_event) = lexicon().is_event(&self.head()) {
             return !is_event;
         }
-        self.display().is_some()
+        let is_born = !self.births().is_empty();
+        is_born || self.display().is_some() || !self.person_names().is_empty()
+    }
+
+    /// Returns the columns of births.
+    pub(crate) fn births(&self) -> Vec<usize> {
+        self.columns_with(&BIRTH.join(" "))
+    }
+
+    /// Returns the columns of the first and last names of people.
+    pub(crate) fn person_names(&self) -> Vec<usize> {
+        const LAST: [&str; 5] = ["last", "family", "surname", "lastname", "lname"];
+        const FIRST: [&str; 6] = ["first", "given", "forename", "firstname", "fname", "middle"];
+        let named = |words: &[&str]| {
+            (0..self.table.columns.len()).find(|column| {
+                let name = words_of(&self.table.columns[*column].name);
+                let is_whole = matches!(name.as_slice(), [_])
+                    || matches!(name.as_slice(), [_, last] if last == "name");
+                self.kind(*column) == ColumnKind::Text
+                    && is_whole
+                    && words.contains(&name[0].as_str())
+            })
+        };
+        match (named(&FIRST), named(&LAST)) {
+            (Some(first), Some(last)) => vec![first, last],
+            (None, Some(last)) => vec![last],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the head word of the table's name.
+    pub(crate) fn head(&self) -> String {
+        words_of(&self.table.name.name).pop().unwrap_or_default()
     }
 
     /// Returns the column that holds the money of the rows.
@@ -467,6 +550,11 @@ impl<'a> Vocabulary<'a> {
 }
 
 impl NamePhrase {
+    /// Whether a word of the stem at `at` is another noun: a publisher is no `published_year`.
+    fn is_other_noun(&self, at: usize, token: &Token) -> bool {
+        self.stems[at] == token.stem && is_agent(&self.words[at]) != is_agent(&token.text)
+    }
+
     /// Matches the phrase at the start of `tokens`: all of its words, in any order, with only filler words
     /// between them.
     fn at(&self, tokens: &[Token]) -> Option<NameMatch> {
@@ -475,7 +563,9 @@ impl NamePhrase {
         for (index, token) in tokens.iter().enumerate() {
             let is_word = matches!(token.kind, TokenKind::Word | TokenKind::Number(_));
             let meaning = lexicon().meaning(&token.stem);
-            let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
+            let next = left.iter().position(|at| {
+                is_word && self.meanings[*at] == meaning && !self.is_other_noun(*at, token)
+            });
             // Word order matters for tables: "tickets opened" does not mean `open_tickets`.
             let in_order = self.name == Name::Table || self.has_number;
             match next.filter(|position| *position == 0 || !in_order) {
@@ -496,6 +586,13 @@ impl NamePhrase {
         }
         None
     }
+}
+
+/// Whether a word names who does what its stem says: `publisher`.
+fn is_agent(word: &str) -> bool {
+    let word = singular(word);
+    let stem = stem(&word);
+    ["er", "or"].iter().any(|end| word.ends_with(end) && !stem.ends_with(end))
 }
 
 /// Strips generic prefixes and suffixes: `is_…`, `…_at`, `…_name`.

@@ -45,6 +45,16 @@ pub(super) fn plan<'p, 'a>(
     }
     let part = part(question)?;
     let date = date(scope, question, is_list)?;
+    if date.is_some() && scope.base().is_thing() && !question.is_new {
+        question.period.get_or_insert(Period::AllTime);
+        let is_timed = |dimension: &Dimension| matches!(dimension, Dimension::Time(_));
+        if question.period == Some(Period::AllTime)
+            && question.dimensions.iter().any(is_timed)
+            && let Some(column) = date
+        {
+            question.conditions.push((Condition::Missing { column, negated: true }, false));
+        }
+    }
     let is_bare = !question.is_explicit && question.dimensions.is_empty() && !is_list;
     if is_bare && date.is_some() && (!scope.base().is_thing() || question.is_new) {
         question.dimensions.push(Dimension::Time(Bucket::Day));

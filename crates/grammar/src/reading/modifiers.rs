@@ -8,11 +8,12 @@ use super::{
     question::Share,
 };
 use crate::{
-    lexicon::{Comparison, Term},
+    lexicon::{Comparison, Term, lexicon},
     periods::Period,
     phrases::{PhraseKind, Sort},
     plan::Condition,
     tokens::{stem, words_of},
+    vocabulary::{CORE, Name},
 };
 
 impl Parse<'_, '_, '_> {
@@ -106,8 +107,18 @@ impl Parse<'_, '_, '_> {
             {
                 false
             }
-            Some(column) => self.add(Condition::Missing { column, negated: false }, true),
+            Some(column) => self.add(self.absent(column, true), true),
             None => false,
+        }
+    }
+
+    /// Returns the condition that rows have nothing in a column, or something: no copies are zero.
+    fn absent(&self, column: usize, is_absent: bool) -> Condition {
+        let (vocabulary, local) = self.scope.local(column);
+        if self.scope.is_number(column) && !lexicon().is_averaged(&vocabulary.stems_of(local)) {
+            Condition::Filled { column, negated: is_absent }
+        } else {
+            Condition::Missing { column, negated: !is_absent }
         }
     }
 
@@ -149,7 +160,7 @@ impl Parse<'_, '_, '_> {
         match columns.and_then(|columns| one(&columns, |_| true)) {
             Some(column) if self.scope.is_flag(column) => self.flag(column, false, true),
             Some(column) if self.scope.is_date(column) => false,
-            Some(column) => self.add(Condition::Missing { column, negated: true }, true),
+            Some(column) => self.add(self.absent(column, false), true),
             None => false,
         }
     }
@@ -204,10 +215,15 @@ impl Parse<'_, '_, '_> {
 
     /// Whether a share is of rows in a state or of a day: "share of tickets closed in June".
     fn is_state_or_day(&self) -> bool {
-        let is_preposition = matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition)));
         self.question.share != Share::None
             && !self.dates_at(self.at).is_empty()
-            && matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(_)))
+            && self.is_before_period()
+    }
+
+    /// Whether a period follows the phrase at hand.
+    fn is_before_period(&self) -> bool {
+        let is_preposition = matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition)));
+        matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(_)))
     }
 
     /// Reads a participle, value or flag that is said of the rows.
@@ -224,6 +240,17 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let date = one(&self.dates_at(self.at), |_| true);
+        let flag = one(&names.columns, |column| self.scope.is_flag(column));
+        // "Approved last month" is about the day of the approval, "approved" alone about the state.
+        let is_dated = self.is_before_period();
+        if flag.is_some() && date.is_some() && is_dated && negated {
+            return self.refuse("it may be about the state or about the day");
+        }
+        let date = date.filter(|_| flag.is_none() || is_dated);
+        // "Born in Leeds" is said of no day.
+        if date.is_some() && !is_dated && self.text(self.at) == "born" {
+            return false;
+        }
         if self.attempt(|parse| parse.founded(negated)) {
             return true;
         }
@@ -295,8 +322,20 @@ impl Parse<'_, '_, '_> {
     /// Returns the columns of dates of the first table that the participle at `at` names: `shipped` is
     /// `shipped_at`.
     pub(super) fn dates_at(&self, at: usize) -> Vec<usize> {
-        let mut columns = self.columns_in(0, at);
-        columns.retain(|column| self.scope.is_date(*column));
+        let phrase = self.phrases.get(at).map_or(0, |phrase| phrase.taken);
+        let found = self.scope.base().find(self.tokens_of(at)).into_iter();
+        let mut columns: Vec<usize> = found
+            .filter(|found| found.taken == phrase && found.quality >= CORE)
+            .filter_map(|found| match found.name {
+                Name::Column(column) if self.scope.is_date(column) => Some(column),
+                _ => None,
+            })
+            .collect();
+        if columns.is_empty() {
+            columns = self.columns_in(0, at);
+            columns.retain(|column| self.scope.is_date(*column));
+        }
+        columns.dedup();
         columns
     }
 

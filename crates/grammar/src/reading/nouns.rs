@@ -42,7 +42,8 @@ impl Parse<'_, '_, '_> {
         // "Warnings" and "returns" are rows; "web" is none.
         let is_noun = self.is_plural(at - 1)
             || self.tokens_of(at - 1).first().is_some_and(|token| token.text.ends_with("ed"));
-        (is_noun || self.question.conditions.len() > first).then_some((Head::Values, is_noun))
+        ((is_noun || self.question.conditions.len() > first) && self.agrees(Head::Values, first))
+            .then_some((Head::Values, is_noun))
     }
 
     /// Whether a name is that of a column of rows that belong to others: the languages of countries are
@@ -84,15 +85,40 @@ impl Parse<'_, '_, '_> {
         Some(head)
     }
 
-    /// Whether the adjectives from `first` on can be said of the head.
+    /// Whether the adjectives from `first` on can be said of the head: the loans of active members are no
+    /// active loans.
     fn agrees(&self, head: Head, first: usize) -> bool {
-        let Head::Parent(parent) = head else {
-            return true;
-        };
-        self.question.conditions[first..]
-            .iter()
-            .flat_map(|(condition, _)| condition.columns())
-            .all(|column| self.scope.table_of(column) == parent)
+        let mut columns =
+            self.question.conditions[first..].iter().flat_map(|(condition, _)| condition.columns());
+        match head {
+            Head::Parent(parent) => columns.all(|column| self.scope.table_of(column) == parent),
+            Head::Rows => columns.all(|column| self.says_of_rows(column)),
+            Head::Values => columns.all(|column| self.scope.table_of(column) == 0),
+        }
+    }
+
+    /// Whether a value of the column is said of the rows that refer to it too: `fantasy books`, but not
+    /// `active loans`.
+    fn says_of_rows(&self, column: usize) -> bool {
+        const KINDS: [&str; 14] = [
+            "country",
+            "nation",
+            "nationality",
+            "continent",
+            "city",
+            "region",
+            "category",
+            "genre",
+            "kind",
+            "department",
+            "brand",
+            "specialty",
+            "segment",
+            "sector",
+        ];
+        let words = words_of(&self.scope.column(column).name);
+        self.scope.table_of(column) == 0
+            || words.last().is_some_and(|word| KINDS.contains(&word.as_str()))
     }
 
     /// Reads a value, a flag or `new` before its noun.
@@ -232,14 +258,7 @@ impl Parse<'_, '_, '_> {
 
     /// Adds a condition, unless it contradicts another.
     pub(super) fn add(&mut self, condition: Condition, in_clause: bool) -> bool {
-        let same = |column: usize| {
-            self.question.conditions.iter().any(|(other, _)| {
-                matches!((other, &condition),
-                    (Condition::Values { column: other, negated: false, .. }, Condition::Values { negated: false, .. })
-                        if *other == column)
-            })
-        };
-        if condition.columns().into_iter().any(same) {
+        if self.question.conditions.iter().any(|(other, _)| condition.contradicts(other)) {
             return self.refuse("no row has two values in one column");
         }
         self.question.conditions.push((condition, in_clause));

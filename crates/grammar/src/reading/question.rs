@@ -1,5 +1,6 @@
 //! What was understood of a question so far.
 
+use super::measures::Pending;
 use crate::{
     lexicon::{Comparison, Direction},
     periods::Period,
@@ -12,6 +13,8 @@ use crate::{
 pub(super) struct Question {
     pub(super) form: Form,
     pub(super) measures: Vec<Measure>,
+    /// The aggregates of the last measure, which those that follow may share.
+    pub(super) carried: Vec<Pending>,
     /// Whether an aggregate was named.
     pub(super) is_explicit: bool,
     /// Whether an average or extreme is of a word that usually means a sum.
@@ -62,6 +65,7 @@ impl Default for Question {
         Self {
             form: Form::Groups,
             measures: Vec::new(),
+            carried: Vec::new(),
             is_explicit: false,
             is_of_flow: false,
             dimensions: Vec::new(),

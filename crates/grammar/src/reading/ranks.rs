@@ -397,7 +397,7 @@ impl Parse<'_, '_, '_> {
         });
         let column = if rows { None } else { self.measure_column() };
         if let Some(column) = column {
-            if self.usual(column) != Aggregate::Sum {
+            if self.usual(column) != Some(Aggregate::Sum) {
                 return false;
             }
             self.add_measure(Measure::Of(Aggregate::Sum, column));
