@@ -188,6 +188,8 @@ pub(crate) struct Lexicon {
     pub(crate) table_suffixes: HashSet<String>,
     /// Units of time at the end of names: `response_minutes` is a response time.
     pub(crate) units: HashSet<String>,
+    /// The units of measures, each with its abbreviation.
+    measured: HashMap<String, String>,
     pub(crate) participles: HashSet<String>,
     /// Stems of measures that are averaged by default.
     averaged: Vec<Vec<String>>,
@@ -249,6 +251,11 @@ impl Lexicon {
                     }
                 }
                 ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
+                ("measured in", _) => {
+                    let words: Vec<&str> = phrases.collect();
+                    let unit = |word: &&str| ((*word).to_owned(), words[0].to_owned());
+                    lexicon.measured.extend(words.iter().map(unit));
+                }
                 ("unit", _) => lexicon.units.extend(phrases.map(str::to_owned)),
                 ("table suffix", _) => {
                     lexicon.table_suffixes.extend(phrases.map(str::to_owned));
@@ -308,6 +315,11 @@ impl Lexicon {
         };
         let found = phrases.iter().find(is_spelled).unwrap_or(found);
         Some((found.stems.len(), found.term))
+    }
+
+    /// Returns the abbreviation of a unit of measures.
+    pub(crate) fn unit(&self, word: &str) -> Option<&str> {
+        self.measured.get(word).map(String::as_str)
     }
 
     /// Returns the representative of a stem's synonyms.
@@ -560,6 +572,7 @@ mod tests {
             "unclear rows",
             "other dates",
             "founding",
+            "measured in",
         ];
         let mut phrases = HashMap::new();
         for line in include_str!("words.txt").lines() {

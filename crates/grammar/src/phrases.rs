@@ -28,6 +28,8 @@ pub(crate) enum PhraseKind {
     Name(Names),
     Period(Period),
     Number(String),
+    /// A unit after a number, as columns' names abbreviate it.
+    Unit(String),
     /// A quoted text that is no known value.
     Text(String),
     Unknown,
@@ -43,6 +45,8 @@ pub(crate) struct Names {
     pub(crate) children: Vec<usize>,
     pub(crate) columns: Vec<usize>,
     pub(crate) values: Vec<(usize, String)>,
+    /// Whether the first and last names of the rows are meant.
+    pub(crate) is_full_name: bool,
     pub(crate) quality: u32,
     pub(crate) best: Sort,
 }
@@ -114,6 +118,11 @@ impl PhraseParser<'_, '_> {
         }
         if let Some(number) = number_word(&rest[0]) {
             return vec![(1, PhraseKind::Number(number))];
+        }
+        if let Some(unit) = lexicon().unit(&rest[0].text)
+            && matches!(self.last(), Some(PhraseKind::Number(_)))
+        {
+            return vec![(1, PhraseKind::Unit(unit.to_owned()))];
         }
         let kind = match &rest[0].kind {
             TokenKind::Number(number) => PhraseKind::Number(number.clone()),
@@ -246,6 +255,7 @@ impl PhraseParser<'_, '_> {
                 Meaning::Parent(table) => names.parents.push(*table),
                 Meaning::Child(child) => names.children.push(*child),
                 Meaning::Column(column) => names.columns.push(*column),
+                Meaning::FullName => names.is_full_name = true,
                 Meaning::Value(column, value) => names.values.push((*column, value.clone())),
             }
         }
@@ -349,10 +359,20 @@ impl PhraseParser<'_, '_> {
 
     /// Reads `unpaid` as `not paid`, and `unshipped` as without a date of shipping.
     fn opposite(&self, token: &Token) -> Option<Vec<(usize, PhraseKind)>> {
-        let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
+        let (prefix, positive) = ["un", "in", "im"]
+            .iter()
+            .find_map(|prefix| Some((*prefix, token.text.strip_prefix(prefix)?)))
+            .filter(|(_, rest)| rest.len() > 2)?;
         let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };
         let (_, mut names) = self.name(std::slice::from_ref(&positive))?;
-        names.columns.retain(|column| self.scope.is_flag(*column) || self.scope.is_date(*column));
+        // "Inside" is no opposite of "side".
+        let is_sure = prefix == "un";
+        names.columns.retain(|column| {
+            self.scope.is_flag(*column) || (is_sure && self.scope.is_date(*column))
+        });
+        if !is_sure {
+            names.values.clear();
+        }
         if names.columns.is_empty() && names.values.is_empty() {
             return None;
         }
@@ -373,7 +393,7 @@ fn number_word(token: &Token) -> Option<String> {
 fn sort(found: &Found) -> Sort {
     match found.meaning {
         Meaning::Base | Meaning::Parent(_) | Meaning::Child(_) => Sort::Table,
-        Meaning::Column(_) => Sort::Column,
+        Meaning::Column(_) | Meaning::FullName => Sort::Column,
         Meaning::Value(..) => Sort::Value,
     }
 }

@@ -86,6 +86,11 @@ pub(crate) enum Condition {
         low: String,
         high: String,
     },
+    /// The column is compared with its average over all rows.
+    AgainstAverage {
+        column: usize,
+        comparison: Comparison,
+    },
     Missing {
         column: usize,
         negated: bool,
@@ -101,6 +106,8 @@ pub(crate) enum Condition {
     Referred {
         child: usize,
         negated: bool,
+        /// The column of dates and the period of the rows that refer to it.
+        window: Option<(usize, Period)>,
     },
     /// One of these columns is not null: the record has an alert.
     Alert(Vec<usize>),
@@ -129,7 +136,7 @@ impl Condition {
             | (Filled { column, negated }, Filled { column: other, negated: not }) => {
                 column == other && negated != not
             }
-            (Referred { child, negated }, Referred { child: other, negated: not }) => {
+            (Referred { child, negated, .. }, Referred { child: other, negated: not, .. }) => {
                 child == other && negated != not
             }
             (Missing { column, negated: false }, Values { column: other, negated: false, .. })
@@ -147,6 +154,7 @@ impl Condition {
             | Self::Flag { column, .. }
             | Self::Number { column, .. }
             | Self::Range { column, .. }
+            | Self::AgainstAverage { column, .. }
             | Self::Missing { column, .. }
             | Self::Filled { column, .. }
             | Self::Weekend(column) => vec![*column],

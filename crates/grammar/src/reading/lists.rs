@@ -66,11 +66,18 @@ impl Parse<'_, '_, '_> {
             }
             parse.articles();
             let at = parse.at;
+            if parse.full_names() {
+                parse.listed.push(at..parse.at);
+                columns.extend(parse.scope.base().person_names());
+                return true;
+            }
             let Some(found) = parse.column_names() else {
                 return false;
             };
             parse.listed.push(at..parse.at);
-            let plain = one(&found, |_| true);
+            let display = parse.scope.display(0);
+            let plain =
+                one(&found, |_| true).or_else(|| one(&found, |column| display == Some(column)));
             match plain.or_else(|| one(&found, |column| !parse.scope.is_key(column))) {
                 Some(column) => {
                     columns.push(column);
@@ -80,6 +87,24 @@ impl Parse<'_, '_, '_> {
             }
         }) {}
         columns
+    }
+
+    /// Reads `names`, `employee names`, where people have their names in two columns.
+    fn full_names(&mut self) -> bool {
+        let is_full = |kind: Option<&PhraseKind>| matches!(kind, Some(PhraseKind::Name(names)) if names.is_full_name);
+        let of_rows = matches!(self.ahead(0), Some(PhraseKind::Name(names)) if names.base > 0);
+        let before = usize::from(of_rows && is_full(self.ahead(1)));
+        if !is_full(self.ahead(before)) {
+            return false;
+        }
+        if before > 0
+            && let Some(names) = self.names()
+        {
+            self.question.named = self.question.named.max(names.base);
+        }
+        self.question.grounds += 1;
+        self.at += before + 1;
+        true
     }
 
     /// Reads a question for rows as they are.
@@ -130,7 +155,7 @@ impl Parse<'_, '_, '_> {
         let is_of = self.attempt(|parse| {
             (of_each && parse.is_term(Term::By) || parse.is_term(Term::Preposition)) && {
                 parse.is_term(Term::By);
-                matches!(parse.noun(), Some((Head::Rows, _)))
+                matches!(parse.noun(), Some((Head::Rows, _) | (Head::Values, true)))
             }
         });
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);

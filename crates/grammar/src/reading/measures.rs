@@ -100,9 +100,13 @@ impl Parse<'_, '_, '_> {
             return true;
         }
         self.question.carried.clear();
+        let is_of_others = self.is_of_others(self.at);
         let Some(columns) = self.column_names() else {
             return false;
         };
+        if is_of_others {
+            return false;
+        }
         if let Some(column) =
             one(&columns, |column| self.scope.is_text(column) || self.scope.is_key(column))
         {
@@ -111,7 +115,7 @@ impl Parse<'_, '_, '_> {
         }
         match one(&columns, |column| self.scope.is_measure(column)) {
             Some(column) if distinct => self.add_measure(Measure::Distinct(column)),
-            Some(column) if self.is_count(column) => {
+            Some(column) if self.is_count(column) && self.usual(column) == Some(Aggregate::Sum) => {
                 self.add_measure(Measure::Of(Aggregate::Sum, column))
             }
             _ => false,
@@ -161,7 +165,7 @@ impl Parse<'_, '_, '_> {
     }
 
     /// `average order value`, `min and max amount`, `revenue`
-    fn aggregated(&mut self) -> bool {
+    pub(super) fn aggregated(&mut self) -> bool {
         let mut pending: Vec<Pending> = Vec::new();
         let mut is_much = false;
         loop {
@@ -231,8 +235,10 @@ impl Parse<'_, '_, '_> {
     /// Reads the column of a measure.
     pub(super) fn measure_column(&mut self) -> Option<usize> {
         let start = self.at;
+        let is_of_others = self.is_of_others(self.at);
         let columns = self.column_names()?;
-        let column = one(&columns, |column| self.scope.is_measure(column));
+        let column =
+            one(&columns, |column| self.scope.is_measure(column)).filter(|_| !is_of_others);
         if column.is_none() {
             if columns.len() > 1 {
                 let names: Vec<&str> =
@@ -244,6 +250,13 @@ impl Parse<'_, '_, '_> {
             self.at = start;
         }
         column
+    }
+
+    /// Whether a part of a column's name is the name of a table that refers to the rows: employees are
+    /// counted in `employee`, not by `num_employees`.
+    fn is_of_others(&self, at: usize) -> bool {
+        matches!(self.phrases.get(at).map(|phrase| &phrase.kind), Some(PhraseKind::Name(names))
+            if names.best == Sort::Table && !names.children.is_empty() && names.base == 0)
     }
 
     fn apply(&mut self, pending: &[Pending], column: usize, is_much: bool) -> bool {

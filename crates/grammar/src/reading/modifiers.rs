@@ -26,7 +26,7 @@ impl Parse<'_, '_, '_> {
         {
             return true;
         }
-        let forms: [fn(&mut Self) -> bool; 12] = [
+        let forms: [fn(&mut Self) -> bool; 13] = [
             Self::period,
             Self::rank_by,
             Self::group,
@@ -38,6 +38,7 @@ impl Parse<'_, '_, '_> {
             Self::ordered,
             Self::of_values,
             Self::of_noun,
+            Self::by_noun,
             Self::joined,
         ];
         forms.into_iter().any(|form| self.attempt(form))
@@ -86,7 +87,7 @@ impl Parse<'_, '_, '_> {
         }
         self.articles();
         if let Some(child) = self.child() {
-            return self.add(Condition::Referred { child, negated: true }, true);
+            return self.add(Condition::Referred { child, negated: true, window: None }, true);
         }
         if self.attempt(|parse| parse.values(true, true, &[])) {
             return true;
@@ -154,7 +155,7 @@ impl Parse<'_, '_, '_> {
             return self.attempt(Self::flagged);
         }
         if let Some(child) = self.child() {
-            return self.add(Condition::Referred { child, negated: false }, true);
+            return self.add(Condition::Referred { child, negated: false, window: None }, true);
         }
         let columns = self.column_names();
         match columns.and_then(|columns| one(&columns, |_| true)) {
@@ -208,7 +209,7 @@ impl Parse<'_, '_, '_> {
         self.prepositions();
         // "Not used by any document"
         if negated && let Some(child) = self.child() {
-            return self.add(Condition::Referred { child, negated: true }, true);
+            return self.add(Condition::Referred { child, negated: true, window: None }, true);
         }
         self.state(negated, in_clause)
     }
@@ -285,11 +286,14 @@ impl Parse<'_, '_, '_> {
     fn founded(&mut self, negated: bool) -> bool {
         let said = self.tokens_of(self.at).first().map(|token| token.stem.clone());
         let mut columns = self.scope.base().columns_with("year");
+        let is_born = self.text(self.at) == "born";
         columns.retain(|column| {
             let words = words_of(&self.scope.column(*column).name);
-            self.scope.is_number(*column) && words.iter().any(|word| Some(stem(word)) == said)
+            let is_birth = is_born && words.iter().any(|word| word == "birth");
+            self.scope.is_number(*column)
+                && (is_birth || words.iter().any(|word| Some(stem(word)) == said))
         });
-        let is_participle = self.text(self.at).ends_with("ed");
+        let is_participle = is_born || self.text(self.at).ends_with("ed");
         let [column] = *columns.as_slice() else {
             return false;
         };
@@ -383,15 +387,38 @@ impl Parse<'_, '_, '_> {
         self.values(negated, false, &[])
     }
 
-    /// `do teachers have`
+    /// `do teachers have`, `did gold members make`, `does each hotel have`
     fn owned(&mut self) -> bool {
-        self.word(&["do", "does", "did"])
-            && matches!(self.noun(), Some((Head::Rows, _)))
-            && self.is_term(Term::Have)
+        if !self.word(&["do", "does", "did"]) {
+            return false;
+        }
+        let first = self.question.conditions.len();
+        let is_each = self.attempt(|parse| {
+            ["each", "every"].contains(&parse.text(parse.at).as_str()) && parse.group()
+        });
+        let fits = is_each
+            || match self.noun() {
+                Some((Head::Rows, _)) => true,
+                Some((Head::Parent(_), _)) => self.question.conditions.len() > first,
+                _ => false,
+            };
+        fits && (self.is_term(Term::Have) || self.word(&["make", "place"]))
+    }
+
+    /// `by Irish authors`
+    fn by_noun(&mut self) -> bool {
+        let is_by = self.text(self.at) == "by";
+        let first = self.question.conditions.len();
+        is_by
+            && self.is_term(Term::By)
+            && matches!(self.noun(), Some((Head::Parent(_), true)))
+            && self.question.conditions.len() > first
     }
 
     /// `of German customers`, `on web orders`
     fn of_noun(&mut self) -> bool {
+        // "How many employees are in the Research department"
+        self.is_term(Term::Be);
         let related =
             self.term(|term| matches!(term, Term::Preposition | Term::Relation)).is_some();
         self.term(|term| term == Term::Relation);

@@ -158,8 +158,14 @@ impl Parse<'_, '_, '_> {
 
     /// Whether a measure follows: the rows before only qualify it, as in `order value`.
     pub(super) fn is_before_measure(&self) -> bool {
-        matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
-            && next.columns.iter().any(|column| self.scope.is_number(*column)))
+        // "Teams founded before 1975"
+        let is_participle = matches!(
+            self.ahead(1),
+            Some(PhraseKind::Period(_) | PhraseKind::Term(Term::Preposition))
+        ) && self.text(self.at).ends_with("ed");
+        !is_participle
+            && matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
+                && next.columns.iter().any(|column| self.scope.is_number(*column)))
     }
 
     /// Whether a word for rows follows the phrase at hand.

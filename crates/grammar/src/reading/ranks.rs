@@ -10,6 +10,7 @@ use crate::{
     lexicon::{Aggregate, Comparison, Direction, Term},
     phrases::PhraseKind,
     plan::{Dimension, Form, Measure},
+    tokens::words_of,
 };
 
 /// The default row limit of a ranking in the plural.
@@ -181,6 +182,9 @@ impl Parse<'_, '_, '_> {
             self.show_display();
             return true;
         }
+        if !counts && self.attempt(Self::who) {
+            return true;
+        }
         let at = self.at;
         let Some(subject) = self.ranked() else {
             return false;
@@ -188,6 +192,20 @@ impl Parse<'_, '_, '_> {
         let is_plural = self.is_plural(self.at - 1) || self.is_plural(at);
         self.attempt(Self::period);
         self.superlative(subject, is_plural, counts)
+    }
+
+    /// `who has the highest salary`, `who is the oldest player`
+    fn who(&mut self) -> bool {
+        let is_person = !self.scope.base().person_names().is_empty();
+        if is_person && self.word(&["who has", "who had"]) {
+            return self.superlative(Subject::Rows, false, false);
+        }
+        if !self.word(&["who"]) || !self.is_term(Term::Be) || !self.attempt(Self::superlative_rows)
+        {
+            return false;
+        }
+        self.show_display();
+        self.scope.base().is_thing()
     }
 
     /// `name and country of the customer with the most orders`
@@ -295,10 +313,18 @@ impl Parse<'_, '_, '_> {
         if let Some(column) = self.graded_by(words) {
             return Some((direction, column));
         }
-        let births = base.columns_with("birth birthday birthdate dob born");
-        one(&births, |column| self.scope.is_date(column))
-            .filter(|_| words == "age")
-            .map(|column| (direction.reversed(), column))
+        if words != "age" {
+            return None;
+        }
+        let is_since = |column: usize| self.scope.is_date(column) || self.is_year(column);
+        let births = base.births();
+        let since = if births.is_empty() { base.foundings() } else { births };
+        one(&since, is_since).map(|column| (direction.reversed(), column))
+    }
+
+    fn is_year(&self, column: usize) -> bool {
+        let words = words_of(&self.scope.column(column).name);
+        self.scope.is_number(column) && words.iter().any(|word| word == "year")
     }
 
     fn rank_rows(&mut self, direction: Direction, column: usize, limit: Option<u32>) {
@@ -338,7 +364,8 @@ impl Parse<'_, '_, '_> {
         self.attempt(|parse| subject != Subject::Rows && parse.state(false, true));
         self.articles();
         if let Subject::Group(_) = subject
-            && self.attempt(|parse| parse.counted_groups(subject, counts))
+            && (self.attempt(|parse| parse.counted_groups(subject, counts))
+                || self.attempt(|parse| parse.measured_groups(subject, counts)))
         {
             return true;
         }
@@ -354,7 +381,10 @@ impl Parse<'_, '_, '_> {
         }
         let limit = Some(1);
         match subject {
-            Subject::Rows => self.attempt(|parse| parse.extreme_of_rows(limit)),
+            Subject::Rows => {
+                self.attempt(|parse| parse.extreme_of_rows(limit))
+                    || self.attempt(|parse| parse.most_of_rows(limit))
+            }
             Subject::Group(dimension) => {
                 self.attempt(|parse| parse.most(subject, limit))
                     || self.attempt(|parse| parse.extreme_of_groups(subject, limit))
@@ -383,6 +413,30 @@ impl Parse<'_, '_, '_> {
             self.question.form = Form::GroupCount;
         }
         self.add_measure(Measure::Rows)
+    }
+
+    /// `an average salary above 70000`
+    fn measured_groups(&mut self, subject: Subject, counts: bool) -> bool {
+        self.articles();
+        if !matches!(self.kind(), Some(PhraseKind::Term(Term::Aggregate(_)))) || !self.aggregated()
+        {
+            return false;
+        }
+        self.term(|term| matches!(term, Term::Be | Term::Preposition));
+        let Some(Term::Compare(comparison)) = self.term(|term| matches!(term, Term::Compare(_)))
+        else {
+            return false;
+        };
+        let Some(number) = self.number() else {
+            return false;
+        };
+        self.settle(subject);
+        self.question.having = Some((comparison, number));
+        if counts {
+            self.question.form = Form::GroupCount;
+        }
+        // A measure of other rows than those that are grouped is not compared.
+        self.question.measures.len() == 1
     }
 
     /// `the most orders`, `the most revenue`
@@ -439,6 +493,25 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         let Some(column) = self.measure_column() else {
+            return false;
+        };
+        self.rank_rows(direction, column, limit);
+        self.show_display();
+        true
+    }
+
+    /// `the most beds`, `the oldest`, said of rows
+    fn most_of_rows(&mut self, limit: Option<u32>) -> bool {
+        let term = self.term(|term| matches!(term, Term::Most(_) | Term::Superlative(..)));
+        let found = match term {
+            Some(Term::Most(direction)) => {
+                let column = self.measure_column().filter(|column| self.is_count(*column));
+                column.map(|column| (direction, column))
+            }
+            Some(Term::Superlative(direction, words)) => self.graded_column(direction, words),
+            _ => None,
+        };
+        let Some((direction, column)) = found.filter(|_| self.scope.base().is_thing()) else {
             return false;
         };
         self.rank_rows(direction, column, limit);
