@@ -7,6 +7,9 @@ use std::{
 
 use super::tokens::{Token, stem};
 
+/// Words in the names of columns of births.
+pub(crate) const BIRTH: [&str; 5] = ["birth", "birthdate", "birthday", "dob", "born"];
+
 /// The function of a phrase in a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Term {
@@ -387,7 +390,11 @@ impl Lexicon {
     /// Whether rows of this head word are amounts of money; `None` if they may be.
     pub(crate) fn is_money_row(&self, word: &str) -> Option<bool> {
         let word = singular(word);
-        (!self.unclear_rows.contains(&word)).then(|| self.money_rows.contains(&word))
+        let is_known = self.events.contains(&word) || self.things.contains(&word);
+        match self.money_rows.contains(&word) {
+            true => Some(true),
+            false => (is_known && !self.unclear_rows.contains(&word)).then_some(false),
+        }
     }
 
     /// Returns the aggregate that the values of a column with this word are already.

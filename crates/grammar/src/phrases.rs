@@ -166,18 +166,18 @@ impl PhraseParser<'_, '_> {
         is_dropped.then_some(PhraseKind::Unknown)
     }
 
-    /// Leaves the word of a period to it: "injured since June" is no `injured_since`.
+    /// Leaves the words of a period to it: "injured since June" is no `injured_since`, and "delay of all time"
+    /// no delay time.
     fn before_period(&self, at: usize, found: (usize, Names)) -> Option<(usize, Names)> {
         let (taken, names) = found;
-        let last = at + taken - 1;
-        let begins = ["since", "from", "until", "till", "before", "after", "to"];
-        if taken < 2
-            || !begins.contains(&self.tokens[last].text.as_str())
-            || period(self.tokens, last, self.today).is_none()
-        {
-            return Some((taken, names));
+        let begins = |at: &usize| {
+            !matches!(self.tokens[*at].kind, TokenKind::Number(_))
+                && period(self.tokens, *at, self.today).is_some()
+        };
+        match (at + 1..at + taken).find(begins) {
+            Some(first) if names.best != Sort::Value => self.name(&self.tokens[at..first]),
+            _ => Some((taken, names)),
         }
-        self.name(&self.tokens[at..last])
     }
 
     fn last(&self) -> Option<&PhraseKind> {

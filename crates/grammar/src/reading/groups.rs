@@ -132,8 +132,7 @@ impl Parse<'_, '_, '_> {
         if names.base > 0
             && names.best == Sort::Table
             && !self.is_own_column(&names)
-            && (self.columns_in(0, start + 1).is_empty() || !self.dates_at(start).is_empty())
-            && !matches!(self.ahead(1), Some(PhraseKind::Name(_)))
+            && self.columns_in(0, start + 1).is_empty()
         {
             return None;
         }

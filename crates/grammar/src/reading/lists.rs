@@ -155,7 +155,11 @@ impl Parse<'_, '_, '_> {
         let is_of = self.attempt(|parse| {
             (of_each && parse.is_term(Term::By) || parse.is_term(Term::Preposition)) && {
                 parse.is_term(Term::By);
-                matches!(parse.noun(), Some((Head::Rows, _) | (Head::Values, true)))
+                match parse.noun() {
+                    Some((Head::Rows, _)) => true,
+                    Some((Head::Values, _)) => parse.is_plural(parse.at - 1),
+                    _ => false,
+                }
             }
         });
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);

@@ -3,21 +3,14 @@
 use super::{
     Parse,
     nouns::{Head, one},
-    question::Share,
+    question::{Pending, Share},
 };
 use crate::{
-    lexicon::{Aggregate, Direction, Term, lexicon},
+    lexicon::{Aggregate, Term, lexicon},
     phrases::{PhraseKind, Sort},
     plan::{Condition, Measure},
     tokens::words_of,
 };
-
-/// An aggregate whose column has not followed yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pending {
-    Of(Aggregate),
-    Extreme(Direction),
-}
 
 impl Parse<'_, '_, '_> {
     /// Reads a question for numbers.
@@ -266,8 +259,14 @@ impl Parse<'_, '_, '_> {
         let shares = pending.is_empty() && !is_much && !carried.is_empty();
         let pending = if shares { carried.as_slice() } else { pending };
         if pending.is_empty() {
+            // "Total fees" is one number, whether they are the `fee` or the `total_fee`.
+            let is_said = self
+                .tokens_of(phrase)
+                .iter()
+                .any(|token| lexicon().aggregate(&token.text).is_some());
+            self.question.is_explicit |= is_said;
             // "The ages of students" is a list of them.
-            self.question.needs_group |= self.scope.base().is_thing() && !is_much;
+            self.question.needs_group |= self.scope.base().is_thing() && !is_much && !is_said;
             return match self.usual_as_said(column, phrase) {
                 Some(usual) => self.add_measure(Measure::Of(usual, column)),
                 None => self.refuse("it may be about the sum or about the average"),
@@ -318,7 +317,10 @@ impl Parse<'_, '_, '_> {
         let is_whole = self.scope.column(column).ty.starts_with("int");
         let is_other =
             usual == Aggregate::Sum && is_whole && self.is_plural(phrase) && !self.is_count(column);
-        (!is_other).then_some(usual)
+        // "Minutes by topic" are rather added up than averaged.
+        let is_unit = usual == Aggregate::Average
+            && self.tokens_of(phrase).iter().all(|token| lexicon().unit(&token.text).is_some());
+        (!is_other && !is_unit).then_some(usual)
     }
 
     fn stems(&self, column: usize) -> Vec<String> {

@@ -12,6 +12,7 @@ mod modifiers;
 mod nouns;
 mod question;
 mod ranks;
+mod superlatives;
 
 use std::ops::Range;
 

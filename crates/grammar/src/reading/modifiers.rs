@@ -116,7 +116,9 @@ impl Parse<'_, '_, '_> {
     /// Returns the condition that rows have nothing in a column, or something: no copies are zero.
     fn absent(&self, column: usize, is_absent: bool) -> Condition {
         let (vocabulary, local) = self.scope.local(column);
-        if self.scope.is_number(column) && !lexicon().is_averaged(&vocabulary.stems_of(local)) {
+        let stems = vocabulary.stems_of(local);
+        let is_amount = !lexicon().is_averaged(&stems) || stems.contains(&stem("delay"));
+        if self.scope.is_number(column) && is_amount {
             Condition::Filled { column, negated: is_absent }
         } else {
             Condition::Missing { column, negated: !is_absent }
@@ -224,7 +226,8 @@ impl Parse<'_, '_, '_> {
     /// Whether a period follows the phrase at hand.
     fn is_before_period(&self) -> bool {
         let is_preposition = matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition)));
-        matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(_)))
+        matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(period))
+            if *period != Period::AllTime)
     }
 
     /// Reads a participle, value or flag that is said of the rows.
@@ -367,6 +370,7 @@ impl Parse<'_, '_, '_> {
         self.prepositions();
         self.term(|term| term == Term::Relation);
         self.prepositions();
+        self.word(&["to"]);
         let negated = negated || self.is_term(Term::Not);
         if self.equality(false) || self.comparison(false) {
             return !negated;

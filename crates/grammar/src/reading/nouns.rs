@@ -3,11 +3,15 @@
 use super::Parse;
 use crate::{
     lexicon::Term,
-    phrases::{Names, PhraseKind, Sort},
+    phrases::{Names, Phrase, PhraseKind, Sort},
     plan::Condition,
     tokens::{stem, words_of},
     vocabulary::{CORE, Name},
 };
+
+/// Words in the names of columns of where something goes.
+const TARGETS: [&str; 7] =
+    ["destination", "dest", "arrival", "to", "target", "receiver", "recipient"];
 
 /// What a noun phrase is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +128,11 @@ impl Parse<'_, '_, '_> {
     /// Reads a value, a flag or `new` before its noun.
     fn adjective(&mut self) -> bool {
         if self.is_term(Term::New) {
+            let found = self.scope.base().find(self.tokens_of(self.at - 1));
+            if found.iter().any(|found| matches!(found.name, Name::Value(..))) {
+                self.at -= 1;
+                return self.refuse("it may be about a value or about the day");
+            }
             self.question.is_new = true;
             return true;
         }
@@ -162,7 +171,8 @@ impl Parse<'_, '_, '_> {
         let is_participle = matches!(
             self.ahead(1),
             Some(PhraseKind::Period(_) | PhraseKind::Term(Term::Preposition))
-        ) && self.text(self.at).ends_with("ed");
+        ) && (self.text(self.at).ends_with("ed")
+            || self.text(self.at) == "born");
         !is_participle
             && matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
                 && next.columns.iter().any(|column| self.scope.is_number(*column)))
@@ -225,6 +235,7 @@ impl Parse<'_, '_, '_> {
 
     /// Reads a single value, with the name of its column if that follows.
     fn value(&mut self, within: &[usize], same: Option<usize>) -> Option<(usize, String)> {
+        let start = self.at;
         let names = self.names()?;
         let suits = |column: usize| {
             same.is_none_or(|same| same == column)
@@ -258,8 +269,31 @@ impl Parse<'_, '_, '_> {
                 return None;
             }
         };
+        let before = (0..start).rev().take_while(|at| self.is_link(*at));
+        let (mut is_from, mut is_to) = (false, false);
+        for at in before {
+            is_from |= self.text(at).ends_with("from");
+            is_to |= self.text(at) == "to";
+        }
+        let is_target = words_of(&self.scope.column(found.0).name)
+            .iter()
+            .any(|word| TARGETS.contains(&word.as_str()));
+        // "From Rome" is not to Rome.
+        let is_ratio = |phrase: &Phrase| phrase.kind == PhraseKind::Term(Term::Ratio);
+        is_to &= !self.phrases.iter().any(is_ratio);
+        if (is_from && is_target) || (is_to && !is_target) {
+            self.refuse("it does not say where it begins or where it ends");
+            return None;
+        }
         self.question.grounds += 1;
         Some(found)
+    }
+
+    fn is_link(&self, at: usize) -> bool {
+        matches!(
+            self.phrases[at].kind,
+            PhraseKind::Term(Term::Article | Term::Preposition | Term::Relation | Term::FillerWord)
+        )
     }
 
     /// Adds a condition, unless it contradicts another.
@@ -293,7 +327,8 @@ impl Parse<'_, '_, '_> {
             let columns = self.columns_in(table, start + 1);
             // "Cartoons directed by" says who did it.
             let text = self.text(start + 1);
-            let is_said = table == 0 && (text.ends_with("ed") || text.ends_with(" by"));
+            let is_said =
+                table == 0 && (text.ends_with("ed") || text.ends_with(" by") || text == "born");
             if !columns.is_empty() && !is_said {
                 if table == 0 {
                     self.question.named = self.question.named.max(names.base);

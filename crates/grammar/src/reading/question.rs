@@ -1,11 +1,17 @@
 //! What was understood of a question so far.
 
-use super::measures::Pending;
 use crate::{
-    lexicon::{Comparison, Direction},
+    lexicon::{Aggregate, Comparison, Direction},
     periods::Period,
     plan::{Condition, Dimension, Form, Measure},
 };
+
+/// An aggregate whose column has not followed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pending {
+    Of(Aggregate),
+    Extreme(Direction),
+}
 
 /// What was understood so far.
 #[derive(Debug, Clone)]

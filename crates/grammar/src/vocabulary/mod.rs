@@ -5,10 +5,9 @@ mod roles;
 use std::collections::HashMap;
 
 use metricd_core::schema::{ColumnSamples, Table};
-use roles::BIRTH;
 
 use crate::{
-    lexicon::{lexicon, singular},
+    lexicon::{BIRTH, lexicon, singular},
     tokens::{Token, TokenKind, stem, words_of},
 };
 
@@ -131,6 +130,13 @@ impl<'a> Vocabulary<'a> {
             self.add(core(words), name.clone(), CORE);
             return;
         }
+        // `duration_min`
+        if let [rest @ .., last] = words
+            && last == "min"
+            && !rest.is_empty()
+        {
+            self.add(rest, name.clone(), CORE);
+        }
         let content: Vec<String> =
             words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
         self.add(&content, name.clone(), CORE);
@@ -156,6 +162,17 @@ impl<'a> Vocabulary<'a> {
             self.add(rest, name.clone(), CORE);
             self.add(&[rest, &["time".to_owned()]].concat(), name.clone(), CORE);
         }
+        self.add_parts(core, &name);
+        for phrase in noun_phrases(comment) {
+            self.add(&phrase, name.clone(), COMMENT);
+            if let Some(last) = phrase.last().filter(|_| phrase.len() > 1) {
+                self.add(std::slice::from_ref(last), name.clone(), PART);
+            }
+        }
+    }
+
+    /// Adds parts of a column's name.
+    fn add_parts(&mut self, core: &[String], name: &Name) {
         if let [rest @ .., last] = core
             && !rest.is_empty()
             && ["score", "rating", "rate", "level"].contains(&last.as_str())
@@ -171,16 +188,13 @@ impl<'a> Vocabulary<'a> {
         }
         let head = without_participles(core);
         for start in 1..head.len() {
-            self.add(&head[start..], name.clone(), PART);
-            self.add(&core[start..], name.clone(), PART);
-        }
-        self.add(head, name.clone(), PART);
-        for phrase in noun_phrases(comment) {
-            self.add(&phrase, name.clone(), COMMENT);
-            if let Some(last) = phrase.last().filter(|_| phrase.len() > 1) {
-                self.add(std::slice::from_ref(last), name.clone(), PART);
+            for part in [&head[start..], &core[start..]] {
+                if !part.iter().all(|word| lexicon().is_filler_word(&stem(word))) {
+                    self.add(part, name.clone(), PART);
+                }
             }
         }
+        self.add(head, name.clone(), PART);
     }
 
     /// Splits a name that was written together: `pettype`, `fname`.
@@ -342,7 +356,7 @@ impl<'a> Vocabulary<'a> {
 impl NamePhrase {
     /// Whether a word of the stem at `at` is another noun: a publisher is no `published_year`.
     fn is_other_noun(&self, at: usize, token: &Token) -> bool {
-        self.stems[at] == token.stem && is_agent(&self.words[at]) != is_agent(&token.text)
+        self.stems[at] == token.stem && are_other_nouns(&self.words[at], &token.text)
     }
 
     /// Matches the phrase at the start of `tokens`: all of its words, in any order, with only filler words
@@ -376,6 +390,19 @@ impl NamePhrase {
         }
         None
     }
+}
+
+/// Whether only one of two words of a stem names who does it. To deliver is no deliverer.
+fn are_other_nouns(left: &str, right: &str) -> bool {
+    let (left, right) = (singular(left), singular(right));
+    let is_form = left.starts_with(&right) || right.starts_with(&left);
+    is_agent(&left) != is_agent(&right) && (!is_form || is_agent_of(&left, &right))
+}
+
+/// Whether the longer of two words is the shorter one and an ending of who does it.
+fn is_agent_of(left: &str, right: &str) -> bool {
+    let (short, long) = if left.len() < right.len() { (left, right) } else { (right, left) };
+    ["r", "er", "or"].iter().any(|end| long.strip_prefix(short) == Some(*end))
 }
 
 /// Whether a word names who does what its stem says: `publisher`.
@@ -428,4 +455,33 @@ fn noun_phrases(comment: Option<&str>) -> Vec<Vec<String>> {
         words.filter(|word| !["the", "a", "an"].contains(&word.as_str())).collect::<Vec<_>>()
     });
     phrases.filter(|phrase| !phrase.is_empty() && phrase.len() <= 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_other_nouns;
+
+    #[test]
+    fn who_does_it_is_not_what_is_done() {
+        for (word, said) in [
+            ("published", "publisher"),
+            ("review", "reviewers"),
+            ("reviewer", "reviews"),
+            ("approved", "approver"),
+            ("cancelled", "canceller"),
+            ("received", "receiver"),
+        ] {
+            assert!(are_other_nouns(word, said), "{word} {said}");
+        }
+        for (word, said) in [
+            ("delivered", "deliver"),
+            ("registered", "register"),
+            ("order", "ordered"),
+            ("customer", "customers"),
+            ("published", "publish"),
+            ("transferred", "transfers"),
+        ] {
+            assert!(!are_other_nouns(word, said), "{word} {said}");
+        }
+    }
 }

@@ -6,23 +6,26 @@ use metricd_core::schema::ColumnKind;
 
 use super::{Vocabulary, core};
 use crate::{
-    lexicon::{Aggregate, Currency, lexicon, singular},
+    lexicon::{Aggregate, BIRTH, Currency, lexicon, singular},
     tokens::{stem, words_of},
 };
 
 /// The built-in table, which has synonyms of its own for its rows.
 const RECORDS: &str = "metrics";
 
-/// Words in the names of columns of births.
-pub(super) const BIRTH: [&str; 5] = ["birth", "birthdate", "birthday", "dob", "born"];
-
 impl Vocabulary<'_> {
     /// Returns the aggregate that the values of a column are already: `max_guests`.
     pub(crate) fn aggregated(&self, column: usize) -> Option<Aggregate> {
-        words_of(&self.table.columns[column].name)
+        const SPANS: [&str; 7] =
+            ["duration", "time", "length", "delay", "runtime", "wait", "response"];
+        let words = words_of(&self.table.columns[column].name);
+        // `duration_min` is in minutes.
+        let is_unit = words.last().is_some_and(|word| word == "min")
+            && words.iter().any(|word| SPANS.contains(&word.as_str()));
+        words
             .iter()
             .find_map(|word| lexicon().aggregate(word))
-            .filter(|_| self.kind(column) == ColumnKind::Number)
+            .filter(|_| self.kind(column) == ColumnKind::Number && !is_unit)
     }
 
     /// Whether a part of the name does not name the column: a room's guests are not its `max_guests`.
