@@ -391,10 +391,10 @@ impl Lexicon {
     pub(crate) fn is_money_row(&self, word: &str) -> Option<bool> {
         let word = singular(word);
         let is_known = self.events.contains(&word) || self.things.contains(&word);
-        match self.money_rows.contains(&word) {
-            true => Some(true),
-            false => (is_known && !self.unclear_rows.contains(&word)).then_some(false),
+        if self.money_rows.contains(&word) {
+            return Some(true);
         }
+        (is_known && !self.unclear_rows.contains(&word)).then_some(false)
     }
 
     /// Returns the aggregate that the values of a column with this word are already.

@@ -255,7 +255,7 @@ impl PhraseParser<'_, '_> {
                 Meaning::Parent(table) => names.parents.push(*table),
                 Meaning::Child(child) => names.children.push(*child),
                 Meaning::Column(column) => names.columns.push(*column),
-                Meaning::FullName => names.is_full_name = true,
+                Meaning::OfPerson => names.is_full_name = true,
                 Meaning::Value(column, value) => names.values.push((*column, value.clone())),
             }
         }
@@ -393,7 +393,7 @@ fn number_word(token: &Token) -> Option<String> {
 fn sort(found: &Found) -> Sort {
     match found.meaning {
         Meaning::Base | Meaning::Parent(_) | Meaning::Child(_) => Sort::Table,
-        Meaning::Column(_) | Meaning::FullName => Sort::Column,
+        Meaning::Column(_) | Meaning::OfPerson => Sort::Column,
         Meaning::Value(..) => Sort::Value,
     }
 }

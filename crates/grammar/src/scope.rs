@@ -52,7 +52,7 @@ pub(crate) enum Meaning {
     Column(usize),
     Value(usize, String),
     /// The first and last names of the rows of the table that is asked about.
-    FullName,
+    OfPerson,
 }
 
 /// A name of the scope that tokens begin with.
@@ -191,8 +191,8 @@ impl<'a> TableScope<'a> {
         for (index, table) in self.tables.iter().enumerate() {
             for found in table.vocabulary.find(tokens) {
                 let meaning = match found.name {
-                    Name::FullName if index == 0 => Meaning::FullName,
-                    Name::FullName => continue,
+                    Name::OfPerson if index == 0 => Meaning::OfPerson,
+                    Name::OfPerson => continue,
                     Name::Table if index == 0 => Meaning::Base,
                     Name::Table => Meaning::Parent(index),
                     Name::Column(column) => Meaning::Column(table.first + column),

@@ -63,11 +63,10 @@ impl Parse<'_, '_, '_> {
         self.attempt(|parse| {
             parse.articles();
             let is_average = parse.is_term(Term::Aggregate(Aggregate::Average));
-            let said = parse.attempt(|parse| {
+            parse.attempt(|parse| {
                 let columns = parse.column_names();
                 columns.is_some_and(|columns| columns.contains(&column))
             });
-            let _ = said;
             is_average && parse.scope.base().is_thing() && parse.scope.table_of(column) == 0
         })
     }

@@ -203,7 +203,8 @@ impl Parse<'_, '_, '_> {
         ];
         self.listed
             .iter()
-            .flat_map(|phrases| phrases.clone())
+            .cloned()
+            .flatten()
             .flat_map(|at| self.tokens_of(at))
             .any(|token| KEYS.contains(&token.text.as_str()))
     }

@@ -18,7 +18,7 @@ pub(crate) enum Name {
     Column(usize),
     Value(usize, String),
     /// The first and last names of people, in two columns.
-    FullName,
+    OfPerson,
 }
 
 /// A name of the table, of a column or of a value.
@@ -105,7 +105,7 @@ impl<'a> Vocabulary<'a> {
         if vocabulary.display().is_none() && !vocabulary.person_names().is_empty() {
             for name in ["name", "full name"] {
                 let words: Vec<String> = name.split(' ').map(str::to_owned).collect();
-                vocabulary.add(&words, Name::FullName, WHOLE);
+                vocabulary.add(&words, Name::OfPerson, WHOLE);
             }
         }
         let names = |column: &usize| words_of(&table.columns[*column].name).len() == 1;
