@@ -270,10 +270,11 @@ impl Parse<'_, '_, '_> {
             }
         };
         let before = (0..start).rev().take_while(|at| self.is_link(*at));
-        let (mut is_from, mut is_to) = (false, false);
+        let (mut is_from, mut is_to, mut is_made) = (false, false, false);
         for at in before {
             is_from |= self.text(at).ends_with("from");
             is_to |= self.text(at) == "to";
+            is_made |= self.text(at) == "made in";
         }
         let is_target = words_of(&self.scope.column(found.0).name)
             .iter()
@@ -283,6 +284,10 @@ impl Parse<'_, '_, '_> {
         is_to &= !self.phrases.iter().any(is_ratio);
         if (is_from && is_target) || (is_to && !is_target) {
             self.refuse("it does not say where it begins or where it ends");
+            return None;
+        }
+        // Books of Irish authors are not made in Ireland.
+        if is_made && self.scope.table_of(found.0) != 0 {
             return None;
         }
         self.question.grounds += 1;
