@@ -170,7 +170,12 @@ Feature: Metrics of sentences
           (1, 1, '2025-06-01 10:00Z', '2025-07-03 10:00Z', 'shipped', 10), (2, 1, '2025-06-02 10:00Z', NULL, 'cancelled', 20),
           (3, 3, '2025-06-02 10:00Z', NULL, 'cancelled', 40), (4, 1, '2025-06-03 10:00Z', '2025-06-04 10:00Z', 'delivered', 80);
         INSERT INTO order_items VALUES (1, 1, 1), (2, 1, 1), (3, 2, 5);
-        GRANT SELECT ON customers, orders, order_items TO PUBLIC
+        CREATE TABLE clerks (id int PRIMARY KEY, first_name text, last_name text, sex text, birth_date date, salary numeric);
+        CREATE TABLE fines (id int PRIMARY KEY, clerk_id int REFERENCES clerks, amount numeric, renewals int, issued_on date, paid boolean, paid_on date);
+        INSERT INTO clerks VALUES (1, 'Ann', 'Lee', 'F', '1960-05-01', 100), (2, 'Bob', 'Ray', 'M', '1980-05-01', 300);
+        INSERT INTO fines VALUES (1, 1, 5, 0, '2025-06-01', true, '2025-07-01'), (2, 1, 7, 2, '2025-06-02', true, '2025-06-09'),
+          (3, 2, 9, 0, '2025-05-02', false, NULL);
+        GRANT SELECT ON customers, orders, order_items, clerks, fines TO PUBLIC
         """
 
     Scenario Outline: What is said of related rows is joined, and nothing is counted twice
@@ -190,6 +195,13 @@ Feature: Metrics of sentences
         | how many customers had more than 2 orders in June 2025 | [{"count": 1}]                                                                         |
         | customers without orders                               | [{"count": 1}]                                                                         |
         | how many customers are there                           | [{"count": 3}]                                                                         |
+        | how many clerks are there                              | [{"count": 2}]                                                                         |
+        | how many female clerks were born before 1970           | [{"count": 1}]                                                                         |
+        | names of clerks with a salary above the average        | [{"first_name": "Bob", "last_name": "Ray"}]                                            |
+        | clerks without fines in June 2025                      | [{"count": 1}]                                                                         |
+        | fines paid in June 2025                                | [{"day": "2025-06-09", "count": 1}]                                                    |
+        | how many fines without renewals in June 2025           | [{"count": 1}]                                                                         |
+        | total fines in June 2025                               | [{"total_amount": 12}]                                                                 |
         | orders shipped in June 2025                            | [{"day": "2025-06-04", "count": 1}]                                                    |
         | total quantity by order status                         | [{"status": "cancelled", "total_quantity": 5}, {"status": "shipped", "total_quantity": 2}] |
 
@@ -206,3 +218,6 @@ Feature: Metrics of sentences
         | total order amount by item quantity     | amount   |
         | customers with customer id above 1      | no size  |
         | worst customers                         | ranked   |
+        | fines per payer                         | payer    |
+        | fines not paid in June 2025             | paid     |
+        | paid and unpaid fines in June 2025      | understood |

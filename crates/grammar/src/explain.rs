@@ -42,7 +42,11 @@ pub(crate) fn understood(plan: &Plan<'_, '_>) -> String {
         let _ = write!(text, ", for each {}", groups.join(" and "));
     }
     if let Some((comparison, number)) = &plan.having {
-        let _ = write!(text, " with {} {number} rows", comparison_words(*comparison));
+        let of = match plan.measures.as_slice() {
+            [Measure::Of(..)] => "",
+            _ => " rows",
+        };
+        let _ = write!(text, " with {} {number}{of}", comparison_words(*comparison));
     }
     order(plan, &mut text);
     if let Some(date) = plan.date {
@@ -181,13 +185,23 @@ fn worded(plan: &Plan<'_, '_>, condition: &Condition) -> String {
         Condition::Range { column, low, high } => {
             format!("{} is between {low} and {high}", name(column))
         }
+        Condition::AgainstAverage { column, comparison } => {
+            format!("{} is {} the average", name(column), comparison_words(*comparison))
+        }
         Condition::Missing { column, negated: false } => format!("{} is missing", name(column)),
         Condition::Missing { column, negated: true } => format!("{} is there", name(column)),
+        Condition::Filled { column, negated: false } => format!("{} is not zero", name(column)),
+        Condition::Filled { column, negated: true } => {
+            format!("{} is zero or missing", name(column))
+        }
         Condition::Weekend(column) => format!("{} is on a weekend", name(column)),
-        Condition::Referred { child, negated } => {
-            let child = &plan.scope.children[*child].vocabulary.table.name;
+        Condition::Referred { child, negated, window } => {
+            let child = &plan.scope.children[*child].vocabulary.table;
             let has = if *negated { "no row" } else { "a row" };
-            format!("{has} of {child} refers to it")
+            let within = window.map_or(String::new(), |(date, within)| {
+                format!(" {} by {}", period(Some(within)), child.columns[date].name)
+            });
+            format!("{has} of {}{within} refers to it", child.name)
         }
         Condition::Alert(columns) => {
             let names: Vec<String> = columns.iter().map(name).collect();

@@ -7,6 +7,9 @@ use std::{
 
 use super::tokens::{Token, stem};
 
+/// Words in the names of columns of births.
+pub(crate) const BIRTH: [&str; 5] = ["birth", "birthdate", "birthday", "dob", "born"];
+
 /// The function of a phrase in a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Term {
@@ -188,6 +191,8 @@ pub(crate) struct Lexicon {
     pub(crate) table_suffixes: HashSet<String>,
     /// Units of time at the end of names: `response_minutes` is a response time.
     pub(crate) units: HashSet<String>,
+    /// The units of measures, each with its abbreviation.
+    measured: HashMap<String, String>,
     pub(crate) participles: HashSet<String>,
     /// Stems of measures that are averaged by default.
     averaged: Vec<Vec<String>>,
@@ -197,8 +202,20 @@ pub(crate) struct Lexicon {
     money: Vec<Vec<String>>,
     /// The names of columns that hold it, the best first.
     pub(crate) money_columns: Vec<String>,
+    /// Stems of measures that mean nothing unless an aggregate is said.
+    unclear: HashSet<String>,
+    /// Words of columns whose values are aggregates already.
+    aggregates: HashMap<String, Aggregate>,
+    pub(crate) free_texts: HashSet<String>,
+    /// Whole words, in the singular, as one stem may have two meanings: a booking is no book.
     events: HashSet<String>,
     things: HashSet<String>,
+    money_rows: HashSet<String>,
+    unclear_rows: HashSet<String>,
+    /// Words of dates that rows are not asked about unless these are named.
+    pub(crate) other_dates: HashSet<String>,
+    /// Words of dates since which things exist.
+    pub(crate) founding: HashSet<String>,
 }
 
 struct TermPhrase {
@@ -227,12 +244,21 @@ impl Lexicon {
                     }
                 }
                 ("same", _) => {
-                    let stems: Vec<String> = phrases.map(stem).collect();
+                    let words: Vec<&str> = phrases.collect();
+                    if words.iter().any(|word| lexicon.things.contains(*word)) {
+                        lexicon.things.extend(words.iter().map(|word| (*word).to_owned()));
+                    }
+                    let stems: Vec<String> = words.into_iter().map(stem).collect();
                     for stem in &stems {
                         lexicon.same.insert(stem.clone(), stems[0].clone());
                     }
                 }
                 ("suffix", _) => lexicon.suffixes.extend(phrases.map(str::to_owned)),
+                ("measured in", _) => {
+                    let words: Vec<&str> = phrases.collect();
+                    let unit = |word: &&str| ((*word).to_owned(), words[0].to_owned());
+                    lexicon.measured.extend(words.iter().map(unit));
+                }
                 ("unit", _) => lexicon.units.extend(phrases.map(str::to_owned)),
                 ("table suffix", _) => {
                     lexicon.table_suffixes.extend(phrases.map(str::to_owned));
@@ -243,9 +269,20 @@ impl Lexicon {
                 ("averaged", _) => lexicon.averaged.extend(phrases.map(stems)),
                 ("money", _) => lexicon.money.extend(phrases.map(stems)),
                 ("money column", _) => lexicon.money_columns.extend(phrases.map(str::to_owned)),
-                ("event", _) => lexicon.events.extend(phrases.map(stem)),
-                ("thing", _) => lexicon.things.extend(phrases.map(stem)),
-                _ => {}
+                ("unclear", _) => lexicon.unclear.extend(phrases.map(stem)),
+                ("free text", _) => lexicon.free_texts.extend(phrases.map(str::to_owned)),
+                ("event", _) => lexicon.events.extend(phrases.map(str::to_owned)),
+                ("thing", _) => lexicon.things.extend(phrases.map(str::to_owned)),
+                ("money rows", _) => lexicon.money_rows.extend(phrases.map(str::to_owned)),
+                ("unclear rows", _) => lexicon.unclear_rows.extend(phrases.map(str::to_owned)),
+                ("other dates", _) => lexicon.other_dates.extend(phrases.map(str::to_owned)),
+                ("founding", _) => lexicon.founding.extend(phrases.map(str::to_owned)),
+                _ => {
+                    if let Some(aggregate) = column_aggregate(name) {
+                        let words = phrases.map(|word| (word.to_owned(), aggregate));
+                        lexicon.aggregates.extend(words);
+                    }
+                }
             }
         }
         for phrases in lexicon.phrases.values_mut() {
@@ -281,6 +318,11 @@ impl Lexicon {
         };
         let found = phrases.iter().find(is_spelled).unwrap_or(found);
         Some((found.stems.len(), found.term))
+    }
+
+    /// Returns the abbreviation of a unit of measures.
+    pub(crate) fn unit(&self, word: &str) -> Option<&str> {
+        self.measured.get(word).map(String::as_str)
     }
 
     /// Returns the representative of a stem's synonyms.
@@ -337,11 +379,32 @@ impl Lexicon {
     }
 
     /// Whether a table of this head word holds events rather than things; `None` if that is not known.
-    pub(crate) fn is_event(&self, stem: &str) -> Option<bool> {
-        if self.events.contains(stem) {
+    pub(crate) fn is_event(&self, word: &str) -> Option<bool> {
+        let word = singular(word);
+        if self.things.contains(&word) {
+            return Some(false);
+        }
+        self.events.contains(&word).then_some(true)
+    }
+
+    /// Whether rows of this head word are amounts of money; `None` if they may be.
+    pub(crate) fn is_money_row(&self, word: &str) -> Option<bool> {
+        let word = singular(word);
+        let is_known = self.events.contains(&word) || self.things.contains(&word);
+        if self.money_rows.contains(&word) {
             return Some(true);
         }
-        self.things.contains(stem).then_some(false)
+        (is_known && !self.unclear_rows.contains(&word)).then_some(false)
+    }
+
+    /// Returns the aggregate that the values of a column with this word are already.
+    pub(crate) fn aggregate(&self, word: &str) -> Option<Aggregate> {
+        self.aggregates.get(word).copied()
+    }
+
+    /// Whether a measure with one of these stems needs an aggregate that is said.
+    pub(crate) fn is_unclear(&self, stems: &[String]) -> bool {
+        stems.iter().any(|stem| self.unclear.contains(stem))
     }
 
     /// Whether a measure with these stems is averaged by default.
@@ -354,6 +417,41 @@ impl Lexicon {
 
 fn stems(phrase: &str) -> Vec<String> {
     phrase.split(' ').map(stem).collect()
+}
+
+/// Returns the singular of a noun in lower case.
+pub(crate) fn singular(word: &str) -> String {
+    const ODD: [(&str, &str); 6] = [
+        ("people", "person"),
+        ("men", "man"),
+        ("women", "woman"),
+        ("children", "child"),
+        ("series", "series"),
+        ("species", "species"),
+    ];
+    if let Some((_, singular)) = ODD.iter().find(|(plural, _)| *plural == word) {
+        return (*singular).to_owned();
+    }
+    if let Some(rest) = word.strip_suffix("ies").filter(|rest| rest.len() > 1) {
+        return format!("{rest}y");
+    }
+    let is_singular = ["ss", "us", "is"].iter().any(|end| word.ends_with(end));
+    let long = ["sses", "shes", "ches", "xes", "zes"].iter().any(|end| word.ends_with(end));
+    match word.strip_suffix(if long { "es" } else { "s" }) {
+        Some(rest) if !is_singular && rest.len() > 1 => rest.to_owned(),
+        _ => word.to_owned(),
+    }
+}
+
+fn column_aggregate(name: &str) -> Option<Aggregate> {
+    Some(match name {
+        "column maximum" => Aggregate::Maximum,
+        "column minimum" => Aggregate::Minimum,
+        "column average" => Aggregate::Average,
+        "column median" => Aggregate::Median,
+        "column sum" => Aggregate::Sum,
+        _ => return None,
+    })
 }
 
 /// Parses `oldest = highest age` or `older than = above age`.
@@ -475,6 +573,13 @@ mod tests {
             "thing",
             "superlative",
             "comparative",
+            "unclear",
+            "free text",
+            "money rows",
+            "unclear rows",
+            "other dates",
+            "founding",
+            "measured in",
         ];
         let mut phrases = HashMap::new();
         for line in include_str!("words.txt").lines() {
@@ -482,7 +587,8 @@ mod tests {
                 continue;
             }
             let (name, list) = line.split_once(": ").expect(line);
-            assert!(term(name).is_some() || known.contains(&name), "{name}");
+            let is_known = known.contains(&name) || column_aggregate(name).is_some();
+            assert!(term(name).is_some() || is_known, "{name}");
             if let Some(term) = term(name) {
                 for phrase in list.split(", ") {
                     let other = phrases.insert(phrase, term);
@@ -494,6 +600,39 @@ mod tests {
             {
                 assert!(graded(name, phrase).is_some(), "{phrase}");
             }
+        }
+    }
+    #[test]
+    fn no_word_is_both_an_event_and_a_thing() {
+        let lexicon = lexicon();
+        let both: Vec<_> = lexicon.events.intersection(&lexicon.things).collect();
+        assert!(both.is_empty(), "{both:?}");
+        let both: Vec<_> = lexicon.money_rows.intersection(&lexicon.unclear_rows).collect();
+        assert!(both.is_empty(), "{both:?}");
+        for word in lexicon.events.iter().chain(&lexicon.things) {
+            assert_eq!(singular(word), *word, "it is not in the singular");
+        }
+        assert_eq!(lexicon.is_event("bookings"), Some(true));
+        assert_eq!(lexicon.is_event("books"), Some(false));
+        assert_eq!(lexicon.is_event("reviews"), Some(true));
+        assert_eq!(lexicon.is_event("reviewers"), Some(false));
+        assert_eq!(lexicon.is_event("clients"), Some(false));
+    }
+
+    #[test]
+    fn the_singular_of_nouns() {
+        for (plural, expected) in [
+            ("cities", "city"),
+            ("classes", "class"),
+            ("boxes", "box"),
+            ("houses", "house"),
+            ("people", "person"),
+            ("status", "status"),
+            ("analysis", "analysis"),
+            ("series", "series"),
+            ("bus", "bus"),
+        ] {
+            assert_eq!(singular(plural), expected);
         }
     }
 }

@@ -345,7 +345,10 @@ impl PeriodParser<'_> {
     fn year(&self, at: usize) -> Option<i32> {
         match &self.tokens.get(at)?.kind {
             TokenKind::Number(number) if number.len() == 4 && self.text(at).len() == 4 => {
-                number.parse().ok().filter(|year| (1970..2100).contains(year))
+                let year = number.parse().ok().filter(|year| (1000..2100).contains(year))?;
+                let before = at.checked_sub(1).map_or("", |before| self.text(before));
+                let is_said = ["in", "before", "after", "since", "until", "year", "during"];
+                (year >= 1970 || is_said.contains(&before)).then_some(year)
             }
             _ => None,
         }

@@ -28,6 +28,8 @@ pub(crate) enum PhraseKind {
     Name(Names),
     Period(Period),
     Number(String),
+    /// A unit after a number, as columns' names abbreviate it.
+    Unit(String),
     /// A quoted text that is no known value.
     Text(String),
     Unknown,
@@ -43,6 +45,8 @@ pub(crate) struct Names {
     pub(crate) children: Vec<usize>,
     pub(crate) columns: Vec<usize>,
     pub(crate) values: Vec<(usize, String)>,
+    /// Whether the first and last names of the rows are meant.
+    pub(crate) is_full_name: bool,
     pub(crate) quality: u32,
     pub(crate) best: Sort,
 }
@@ -92,7 +96,10 @@ impl PhraseParser<'_, '_> {
     /// Returns the phrases that begin at `at`, with their lengths: nearly always one.
     fn at(&self, at: usize) -> Vec<(usize, PhraseKind)> {
         let rest = &self.tokens[at..];
-        let name = self.name(rest);
+        if let Some(found) = self.code(at) {
+            return vec![(1, found)];
+        }
+        let name = self.name(rest).and_then(|found| self.before_period(at, found));
         let term = lexicon().term(rest).filter(|_| rest[0].kind != TokenKind::Quoted);
         let period = self.period(at);
         let longest = name.as_ref().map_or(0, |(taken, _)| *taken);
@@ -112,6 +119,11 @@ impl PhraseParser<'_, '_> {
         if let Some(number) = number_word(&rest[0]) {
             return vec![(1, PhraseKind::Number(number))];
         }
+        if let Some(unit) = lexicon().unit(&rest[0].text)
+            && matches!(self.last(), Some(PhraseKind::Number(_)))
+        {
+            return vec![(1, PhraseKind::Unit(unit.to_owned()))];
+        }
         let kind = match &rest[0].kind {
             TokenKind::Number(number) => PhraseKind::Number(number.clone()),
             TokenKind::Quoted => PhraseKind::Text(rest[0].original.clone()),
@@ -124,6 +136,48 @@ impl PhraseParser<'_, '_> {
             _ => return self.opposite(&rest[0]).unwrap_or_else(|| vec![(1, PhraseKind::Unknown)]),
         };
         vec![(1, kind)]
+    }
+
+    /// Reads a value that is written in capitals as a word that has another meaning is not: `US`, `grade A`.
+    fn code(&self, at: usize) -> Option<PhraseKind> {
+        let token = &self.tokens[at];
+        let is_capital = |token: &Token| token.original.chars().all(char::is_uppercase);
+        let is_code = token.kind == TokenKind::Word
+            && token.original.len() <= 3
+            && is_capital(token)
+            && !self.tokens.iter().all(|token| token.kind != TokenKind::Word || is_capital(token));
+        if !is_code || (token.original == "A" && at == 0) || token.original == "I" {
+            return None;
+        }
+        let mut name = self.name(&self.tokens[at..=at]).map(|(_, name)| name).unwrap_or_default();
+        name.values.retain(|(_, value)| *value == token.original);
+        if !name.values.is_empty() {
+            let values = name.values;
+            let (quality, best) = (WHOLE, Sort::Value);
+            return Some(PhraseKind::Name(Names { values, quality, best, ..Names::default() }));
+        }
+        let is_after_column = matches!(self.last(), Some(PhraseKind::Name(names))
+            if names.columns.iter().any(|column| self.scope.is_text(*column)));
+        let is_dropped = match token.original.as_str() {
+            "A" => is_after_column,
+            "US" | "IT" | "ME" => true,
+            _ => false,
+        };
+        is_dropped.then_some(PhraseKind::Unknown)
+    }
+
+    /// Leaves the words of a period to it: "injured since June" is no `injured_since`, and "delay of all time"
+    /// no delay time.
+    fn before_period(&self, at: usize, found: (usize, Names)) -> Option<(usize, Names)> {
+        let (taken, names) = found;
+        let begins = |at: &usize| {
+            !matches!(self.tokens[*at].kind, TokenKind::Number(_))
+                && period(self.tokens, *at, self.today).is_some()
+        };
+        match (at + 1..at + taken).find(begins) {
+            Some(first) if names.best != Sort::Value => self.name(&self.tokens[at..first]),
+            _ => Some((taken, names)),
+        }
     }
 
     fn last(&self) -> Option<&PhraseKind> {
@@ -201,6 +255,7 @@ impl PhraseParser<'_, '_> {
                 Meaning::Parent(table) => names.parents.push(*table),
                 Meaning::Child(child) => names.children.push(*child),
                 Meaning::Column(column) => names.columns.push(*column),
+                Meaning::OfPerson => names.is_full_name = true,
                 Meaning::Value(column, value) => names.values.push((*column, value.clone())),
             }
         }
@@ -254,6 +309,13 @@ impl PhraseParser<'_, '_> {
                         Some(PhraseKind::Term(Term::Count | Term::Aggregate(_)))
                     )
             }
+            Term::Relation => {
+                is_whole
+                    || (name.quality >= CORE
+                        && name.columns.iter().any(|column| {
+                            self.scope.is_date(*column) || self.scope.is_flag(*column)
+                        }))
+            }
             // "Return" asks at the beginning; "returns" are rows.
             Term::List => {
                 name.quality >= CORE && (at > 0 || !lexicon().is_spelled(&self.tokens[at..], taken))
@@ -268,7 +330,6 @@ impl PhraseParser<'_, '_> {
             | Term::Lead
             | Term::Tail
             | Term::Article
-            | Term::Relation
             | Term::Have
             | Term::Currency(_) => is_whole,
             _ => false,
@@ -298,10 +359,20 @@ impl PhraseParser<'_, '_> {
 
     /// Reads `unpaid` as `not paid`, and `unshipped` as without a date of shipping.
     fn opposite(&self, token: &Token) -> Option<Vec<(usize, PhraseKind)>> {
-        let positive = token.text.strip_prefix("un").filter(|rest| rest.len() > 2)?;
+        let (prefix, positive) = ["un", "in", "im"]
+            .iter()
+            .find_map(|prefix| Some((*prefix, token.text.strip_prefix(prefix)?)))
+            .filter(|(_, rest)| rest.len() > 2)?;
         let positive = Token { text: positive.to_owned(), stem: stem(positive), ..token.clone() };
         let (_, mut names) = self.name(std::slice::from_ref(&positive))?;
-        names.columns.retain(|column| self.scope.is_flag(*column) || self.scope.is_date(*column));
+        // "Inside" is no opposite of "side".
+        let is_sure = prefix == "un";
+        names.columns.retain(|column| {
+            self.scope.is_flag(*column) || (is_sure && self.scope.is_date(*column))
+        });
+        if !is_sure {
+            names.values.clear();
+        }
         if names.columns.is_empty() && names.values.is_empty() {
             return None;
         }
@@ -322,7 +393,7 @@ fn number_word(token: &Token) -> Option<String> {
 fn sort(found: &Found) -> Sort {
     match found.meaning {
         Meaning::Base | Meaning::Parent(_) | Meaning::Child(_) => Sort::Table,
-        Meaning::Column(_) => Sort::Column,
+        Meaning::Column(_) | Meaning::OfPerson => Sort::Column,
         Meaning::Value(..) => Sort::Value,
     }
 }

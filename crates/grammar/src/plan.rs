@@ -86,7 +86,17 @@ pub(crate) enum Condition {
         low: String,
         high: String,
     },
+    /// The column is compared with its average over all rows.
+    AgainstAverage {
+        column: usize,
+        comparison: Comparison,
+    },
     Missing {
+        column: usize,
+        negated: bool,
+    },
+    /// The column is a number other than zero, or neither.
+    Filled {
         column: usize,
         negated: bool,
     },
@@ -96,6 +106,8 @@ pub(crate) enum Condition {
     Referred {
         child: usize,
         negated: bool,
+        /// The column of dates and the period of the rows that refer to it.
+        window: Option<(usize, Period)>,
     },
     /// One of these columns is not null: the record has an alert.
     Alert(Vec<usize>),
@@ -111,6 +123,30 @@ pub(crate) struct Ranking {
 }
 
 impl Condition {
+    /// Whether no row can meet both conditions.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        use Condition::{Filled, Flag, Missing, Referred, Values};
+        match (self, other) {
+            (
+                Values { column, negated: false, .. },
+                Values { column: other, negated: false, .. },
+            ) => column == other,
+            (Flag { column, negated }, Flag { column: other, negated: not })
+            | (Missing { column, negated }, Missing { column: other, negated: not })
+            | (Filled { column, negated }, Filled { column: other, negated: not }) => {
+                column == other && negated != not
+            }
+            (Referred { child, negated, .. }, Referred { child: other, negated: not, .. }) => {
+                child == other && negated != not
+            }
+            (Missing { column, negated: false }, Values { column: other, negated: false, .. })
+            | (Values { column, negated: false, .. }, Missing { column: other, negated: false }) => {
+                column == other
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the columns that it is about.
     pub(crate) fn columns(&self) -> Vec<usize> {
         match self {
@@ -118,7 +154,9 @@ impl Condition {
             | Self::Flag { column, .. }
             | Self::Number { column, .. }
             | Self::Range { column, .. }
+            | Self::AgainstAverage { column, .. }
             | Self::Missing { column, .. }
+            | Self::Filled { column, .. }
             | Self::Weekend(column) => vec![*column],
             Self::Referred { .. } => Vec::new(),
             Self::Alert(columns) => columns.clone(),

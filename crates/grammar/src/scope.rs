@@ -51,6 +51,8 @@ pub(crate) enum Meaning {
     Child(usize),
     Column(usize),
     Value(usize, String),
+    /// The first and last names of the rows of the table that is asked about.
+    OfPerson,
 }
 
 /// A name of the scope that tokens begin with.
@@ -189,6 +191,8 @@ impl<'a> TableScope<'a> {
         for (index, table) in self.tables.iter().enumerate() {
             for found in table.vocabulary.find(tokens) {
                 let meaning = match found.name {
+                    Name::OfPerson if index == 0 => Meaning::OfPerson,
+                    Name::OfPerson => continue,
                     Name::Table if index == 0 => Meaning::Base,
                     Name::Table => Meaning::Parent(index),
                     Name::Column(column) => Meaning::Column(table.first + column),

@@ -184,7 +184,9 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
         let all: Vec<String> = ordinals.iter().cloned().chain(keys).collect();
         let _ = write!(tail, "\nGROUP BY {}", all.join(", "));
         if let Some((comparison, number)) = &plan.having {
-            let _ = write!(tail, "\nHAVING count(*) {} {number}", comparison.operator());
+            let measure = plan.measures.first().copied().unwrap_or(Measure::Rows);
+            let measure = self.measured(measure, "");
+            let _ = write!(tail, "\nHAVING {measure} {} {number}", comparison.operator());
         }
         if plan.form == Form::GroupCount {
             return;
@@ -312,10 +314,23 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
             Condition::Range { column, low, high } => {
                 format!("{} BETWEEN {low} AND {high}", name(column))
             }
+            Condition::AgainstAverage { column, comparison } => format!(
+                "{} {} (SELECT avg({}) FROM {})",
+                name(column),
+                comparison.operator(),
+                identifier(&self.plan.scope.column(*column).name),
+                table_name(&self.plan.scope.base().table.name)
+            ),
             Condition::Missing { column, negated: false } => format!("{} IS NULL", name(column)),
             Condition::Missing { column, negated: true } => format!("{} IS NOT NULL", name(column)),
+            Condition::Filled { column, negated: false } => format!("{} <> 0", name(column)),
+            Condition::Filled { column, negated: true } => {
+                format!("coalesce({}, 0) = 0", name(column))
+            }
             Condition::Weekend(column) => format!("extract(isodow FROM {}) > 5", name(column)),
-            Condition::Referred { child, negated } => self.referred(*child, *negated),
+            Condition::Referred { child, negated, window } => {
+                self.referred(*child, *negated, *window)
+            }
             Condition::Alert(columns) => {
                 let present: Vec<String> =
                     columns.iter().map(|column| format!("{} IS NOT NULL", name(column))).collect();
@@ -325,14 +340,19 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
     }
 
     /// Writes whether a row of another table refers to the row.
-    fn referred(&self, child: usize, negated: bool) -> String {
+    fn referred(&self, child: usize, negated: bool, dated: Option<(usize, Period)>) -> String {
         let child = &self.plan.scope.children[child];
         let not = if negated { "NOT " } else { "" };
+        let mut conditions =
+            vec![format!("referring.{} = {}", identifier(child.column), self.column(child.key))];
+        if let Some((date, period)) = dated {
+            let date = identifier(&child.vocabulary.table.columns[date].name);
+            conditions.extend(window(&format!("referring.{date}"), Some(period)));
+        }
         format!(
-            "{not}EXISTS (SELECT 1 FROM {} AS referring WHERE referring.{} = {})",
+            "{not}EXISTS (SELECT 1 FROM {} AS referring WHERE {})",
             table_name(&child.vocabulary.table.name),
-            identifier(child.column),
-            self.column(child.key)
+            conditions.join(" AND ")
         )
     }
 

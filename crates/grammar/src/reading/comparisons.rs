@@ -2,8 +2,8 @@
 
 use super::{Parse, nouns::one};
 use crate::{
-    lexicon::{Comparison, Term},
-    phrases::PhraseKind,
+    lexicon::{Aggregate, Comparison, Term, lexicon},
+    phrases::{PhraseKind, Sort},
     plan::Condition,
 };
 
@@ -30,13 +30,45 @@ impl Parse<'_, '_, '_> {
             return None;
         };
         let column = self.graded_by(words);
-        let number = self.number();
-        if let (Some(column), Some(number)) = (column, number) {
-            self.units(Some(column));
-            return Some(Condition::Number { column, comparison, number });
+        if let Some(column) = column
+            && self.average(column)
+        {
+            return Some(Condition::AgainstAverage { column, comparison });
         }
-        self.at = start;
-        None
+        let Some(number) = self.number() else {
+            self.at = start;
+            return None;
+        };
+        // "Longer than 7 nights"
+        let of_unit = self.names().filter(|names| names.best == Sort::Column);
+        let of_unit =
+            of_unit.and_then(|names| one(&names.columns, |own| self.scope.is_measure(own)));
+        let column = match (of_unit, column) {
+            (Some(own), Some(column)) if own != column => None,
+            (own, column) => own.or(column),
+        };
+        let Some(column) = column else {
+            self.at = start;
+            return None;
+        };
+        if !self.units(Some(column)) {
+            self.at = start;
+            return None;
+        }
+        Some(Condition::Number { column, comparison, number })
+    }
+
+    /// Reads `average`, `the average age`, said of a column of things.
+    fn average(&mut self, column: usize) -> bool {
+        self.attempt(|parse| {
+            parse.articles();
+            let is_average = parse.is_term(Term::Aggregate(Aggregate::Average));
+            parse.attempt(|parse| {
+                let columns = parse.column_names();
+                columns.is_some_and(|columns| columns.contains(&column))
+            });
+            is_average && parse.scope.base().is_thing() && parse.scope.table_of(column) == 0
+        })
     }
 
     /// `more than 5 parts flagged`, `between 3 and 6 parts flagged`, `above age 20`, `above 500 euros`
@@ -60,9 +92,25 @@ impl Parse<'_, '_, '_> {
         else {
             return None;
         };
+        // "Above the average age"
+        let of_average = self.attempt(|parse| {
+            parse.articles();
+            parse.is_term(Term::Aggregate(Aggregate::Average))
+        });
+        if of_average {
+            let columns = self.column_names()?;
+            let column = one(&columns, |column| self.scope.is_measure(column))?;
+            return self
+                .scope
+                .base()
+                .is_thing()
+                .then_some(Condition::AgainstAverage { column, comparison });
+        }
         if let Some(number) = self.number() {
             if is_worth {
-                self.units(None);
+                if !self.units(None) {
+                    return None;
+                }
                 let column = self.scope.base().money()?;
                 return Some(Condition::Number { column, comparison, number });
             }
@@ -101,7 +149,9 @@ impl Parse<'_, '_, '_> {
         {}
         if self.is_term(Term::Between) {
             let (low, high) = self.range()?;
-            self.units(Some(column));
+            if !self.units(Some(column)) {
+                return None;
+            }
             return Some(Condition::Range { column, low, high });
         }
         let graded = |words: &str| self.scope.base().columns_with(words).contains(&column);
@@ -114,10 +164,15 @@ impl Parse<'_, '_, '_> {
             _ => None,
         };
         self.at += usize::from(comparison.is_some());
+        if let Some(comparison) = comparison
+            && self.scope.is_measure(column)
+            && self.average(column)
+        {
+            return Some(Condition::AgainstAverage { column, comparison });
+        }
         let number = self.number()?;
         let comparison = self.or_more(comparison.unwrap_or(Comparison::Equal));
-        self.units(Some(column));
-        Some(Condition::Number { column, comparison, number })
+        self.units(Some(column)).then_some(Condition::Number { column, comparison, number })
     }
 
     /// Reads `or more` after a number.
@@ -143,6 +198,20 @@ impl Parse<'_, '_, '_> {
         if self.currency() {
             return self.scope.base().money();
         }
+        // "With more than 60 kg"
+        if let Some(PhraseKind::Unit(unit)) = self.kind() {
+            self.at += 1;
+            let base = self.scope.base();
+            let of_unit = |column: usize| {
+                let words = crate::tokens::words_of(&base.table.columns[column].name);
+                words.last().is_some_and(|word| {
+                    word == &unit || lexicon().unit(word) == Some(unit.as_str())
+                })
+            };
+            let columns: Vec<usize> =
+                (0..base.table.columns.len()).filter(|column| of_unit(*column)).collect();
+            return one(&columns, |column| self.scope.is_measure(column));
+        }
         self.is_term(Term::Preposition);
         let columns = self.column_names()?;
         one(&columns, |column| self.scope.is_number(column))
@@ -162,21 +231,31 @@ impl Parse<'_, '_, '_> {
         })
     }
 
-    /// Reads the unit after a number, if it is said of the column.
-    fn units(&mut self, column: Option<usize>) {
+    /// Reads the unit after a number, if there is one; returns whether it is that of the column.
+    fn units(&mut self, column: Option<usize>) -> bool {
         if self.currency() {
-            return;
+            return true;
+        }
+        if let Some(PhraseKind::Unit(unit)) = self.kind() {
+            self.at += 1;
+            return column.is_some_and(|column| {
+                let words = crate::tokens::words_of(&self.scope.column(column).name);
+                words.last().is_some_and(|word| {
+                    word == &unit || lexicon().unit(word) == Some(unit.as_str())
+                })
+            });
         }
         let years = column.is_some_and(|column| {
             crate::tokens::words_of(&self.scope.column(column).name).contains(&"age".to_owned())
         });
         if years && self.word(&["years old", "year old", "years"]) {
             self.word(&["old"]);
-            return;
+            return true;
         }
         let is_own = matches!(self.ahead(0), Some(PhraseKind::Name(names))
             if column.is_some_and(|column| names.columns.contains(&column)));
         self.at += usize::from(is_own);
+        true
     }
 
     /// Reads a column with a text or values: `customer 'Acme'`, `status is paid`.

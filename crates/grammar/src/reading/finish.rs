@@ -45,6 +45,16 @@ pub(super) fn plan<'p, 'a>(
     }
     let part = part(question)?;
     let date = date(scope, question, is_list)?;
+    if date.is_some() && scope.base().is_thing() && !question.is_new {
+        question.period.get_or_insert(Period::AllTime);
+        let is_timed = |dimension: &Dimension| matches!(dimension, Dimension::Time(_));
+        if question.period == Some(Period::AllTime)
+            && question.dimensions.iter().any(is_timed)
+            && let Some(column) = date
+        {
+            question.conditions.push((Condition::Missing { column, negated: true }, false));
+        }
+    }
     let is_bare = !question.is_explicit && question.dimensions.is_empty() && !is_list;
     if is_bare && date.is_some() && (!scope.base().is_thing() || question.is_new) {
         question.dimensions.push(Dimension::Time(Bucket::Day));
@@ -110,7 +120,7 @@ fn contradiction(question: &Question, is_list: bool) -> Option<&'static str> {
             "no ranks within each group are known",
         ),
         (
-            question.having.is_some() && question.measures != [Measure::Rows],
+            question.having.is_some() && question.measures.len() != 1,
             "it does not say whose number is compared",
         ),
         (is_list && question.share != Share::None, "a list of rows has no share"),
@@ -178,6 +188,9 @@ fn date(
         if question.is_new || is_newest {
             return base.creation().map(Some).ok_or_else(|| no_dates(base));
         }
+        if has_period && !is_timed && date_of_child(scope, question) {
+            return Ok(None);
+        }
         if asks && base.usual_date().is_some() {
             return Err(format!("it does not say which date of {} is meant", base.table.name));
         }
@@ -204,6 +217,28 @@ fn date(
         return Err(no_dates(base));
     }
     Ok(usual)
+}
+
+/// Applies the period to the rows that refer to the things: `patients without appointments in 2026`.
+fn date_of_child(scope: &TableScope<'_>, question: &mut Question) -> bool {
+    let Some(period) = question.period else {
+        return false;
+    };
+    let mut referred =
+        question.conditions.iter_mut().filter_map(|(condition, _)| match condition {
+            Condition::Referred { child, window, .. } => Some((*child, window)),
+            _ => None,
+        });
+    let (Some((child, window)), None) = (referred.next(), referred.next()) else {
+        return false;
+    };
+    let vocabulary = scope.children[child].vocabulary;
+    let date = vocabulary.usual_date().filter(|_| !vocabulary.is_thing());
+    *window = date.map(|date| (date, period));
+    if date.is_some() {
+        question.period = None;
+    }
+    date.is_some()
 }
 
 fn no_dates(base: &Vocabulary<'_>) -> String {

@@ -2,9 +2,10 @@
 
 use super::{Parse, nouns::one};
 use crate::{
-    lexicon::{Bucket, Term},
-    phrases::Sort,
-    plan::Dimension,
+    lexicon::{Aggregate, Bucket, Term},
+    phrases::{PhraseKind, Sort},
+    plan::{Dimension, Measure},
+    vocabulary::CORE,
 };
 
 impl Parse<'_, '_, '_> {
@@ -25,6 +26,9 @@ impl Parse<'_, '_, '_> {
         self.question.is_per |=
             text.split(' ').any(|word| ["per", "each", "every"].contains(&word));
         let at = self.at;
+        if self.attempt(|parse| parse.row_itself(&text)) {
+            return true;
+        }
         if !self.dimension() {
             return false;
         }
@@ -42,6 +46,23 @@ impl Parse<'_, '_, '_> {
             (comma || joint || by) && parse.dimension()
         }) {}
         true
+    }
+
+    /// Reads the rows themselves, of which an average is: `average nights per booking`.
+    fn row_itself(&mut self, by: &str) -> bool {
+        self.articles();
+        let at = self.at;
+        let is_rows = matches!(self.names(), Some(names)
+            if names.base >= CORE && names.best == Sort::Table && !self.is_own_column(&names));
+        self.at += 1;
+        let is_qualified = matches!(self.ahead(0), Some(PhraseKind::Name(_)));
+        if !is_rows || is_qualified || self.is_plural(at) || by == "by" || !by.contains("per") {
+            return false;
+        }
+        let [Measure::Of(aggregate, _)] = *self.question.measures.as_slice() else {
+            return false;
+        };
+        aggregate == Aggregate::Average && self.question.is_explicit
     }
 
     /// Whether the last dimension may be meant otherwise: "orders by customers from Germany" are some of

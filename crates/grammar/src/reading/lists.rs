@@ -26,7 +26,7 @@ impl Parse<'_, '_, '_> {
         if !self.measure() {
             return false;
         }
-        while self.attempt(|parse| parse.is_term(Term::And) && parse.measure()) {}
+        self.further_measures();
         // What is shown for each group is what groups are of.
         let is_shown = self.attempt(|parse| {
             if !parse.is_term(Term::By) {
@@ -66,11 +66,18 @@ impl Parse<'_, '_, '_> {
             }
             parse.articles();
             let at = parse.at;
+            if parse.full_names() {
+                parse.listed.push(at..parse.at);
+                columns.extend(parse.scope.base().person_names());
+                return true;
+            }
             let Some(found) = parse.column_names() else {
                 return false;
             };
             parse.listed.push(at..parse.at);
-            let plain = one(&found, |_| true);
+            let display = parse.scope.display(0);
+            let plain =
+                one(&found, |_| true).or_else(|| one(&found, |column| display == Some(column)));
             match plain.or_else(|| one(&found, |column| !parse.scope.is_key(column))) {
                 Some(column) => {
                     columns.push(column);
@@ -80,6 +87,24 @@ impl Parse<'_, '_, '_> {
             }
         }) {}
         columns
+    }
+
+    /// Reads `names`, `employee names`, where people have their names in two columns.
+    fn full_names(&mut self) -> bool {
+        let is_full = |kind: Option<&PhraseKind>| matches!(kind, Some(PhraseKind::Name(names)) if names.is_full_name);
+        let of_rows = matches!(self.ahead(0), Some(PhraseKind::Name(names)) if names.base > 0);
+        let before = usize::from(of_rows && is_full(self.ahead(1)));
+        if !is_full(self.ahead(before)) {
+            return false;
+        }
+        if before > 0
+            && let Some(names) = self.names()
+        {
+            self.question.named = self.question.named.max(names.base);
+        }
+        self.question.grounds += 1;
+        self.at += before + 1;
+        true
     }
 
     /// Reads a question for rows as they are.
@@ -126,20 +151,26 @@ impl Parse<'_, '_, '_> {
         if columns.is_empty() {
             return false;
         }
+        let of_each = ["of each", "for each", "of every"].contains(&self.text(self.at).as_str());
         let is_of = self.attempt(|parse| {
-            let of_each =
-                ["of each", "for each", "of every"].contains(&parse.text(parse.at).as_str());
             (of_each && parse.is_term(Term::By) || parse.is_term(Term::Preposition)) && {
                 parse.is_term(Term::By);
-                matches!(parse.noun(), Some((Head::Rows, _)))
+                match parse.noun() {
+                    Some((Head::Rows, _)) => true,
+                    Some((Head::Values, _)) => parse.is_plural(parse.at - 1),
+                    _ => false,
+                }
             }
         });
         let is_own = columns.iter().all(|column| self.scope.table_of(*column) == 0);
-        // "Orders shipped" is no list of days.
+        // "Orders shipped" is no list of days, and "work orders" are no list of their ids.
         let is_named = self.question.named > 0
             && !columns
                 .iter()
                 .any(|column| self.scope.is_date(*column) || self.scope.is_flag(*column));
+        if columns.iter().any(|column| self.scope.is_key(*column)) && !self.lists_keys() {
+            return false;
+        }
         // Players are people: their names are those of people.
         let is_person = |column: &usize| {
             let table = self.scope.table_of(*column);
@@ -149,8 +180,47 @@ impl Parse<'_, '_, '_> {
         let is_related = is_of
             && (columns.iter().any(|column| self.scope.table_of(*column) == 0)
                 || columns.iter().all(is_person));
+        let columns = if of_each && is_own { self.with_display(columns) } else { columns };
         self.question.form = Form::List { columns, is_distinct };
         (is_of && (is_own || is_related)) || (is_own && (is_distinct || is_named))
+    }
+
+    /// Whether keys are named as such: `ids of customers`.
+    fn lists_keys(&self) -> bool {
+        const KEYS: [&str; 12] = [
+            "id",
+            "ids",
+            "key",
+            "code",
+            "codes",
+            "number",
+            "numbers",
+            "no",
+            "zip",
+            "phone",
+            "identifier",
+            "identifiers",
+        ];
+        self.listed
+            .iter()
+            .cloned()
+            .flatten()
+            .flat_map(|at| self.tokens_of(at))
+            .any(|token| KEYS.contains(&token.text.as_str()))
+    }
+
+    /// Puts the columns that tell whose the others are before them.
+    fn with_display(&self, columns: Vec<usize>) -> Vec<usize> {
+        let base = self.scope.base();
+        let names = match self.scope.display(0) {
+            Some(display) => vec![display],
+            None => base.person_names(),
+        };
+        let key = base.columns_with("id").into_iter().take(usize::from(names.is_empty()));
+        let mut all: Vec<usize> =
+            names.into_iter().chain(key).filter(|name| !columns.contains(name)).collect();
+        all.extend(columns);
+        all
     }
 
     /// Rows whose number is asked for: `cancelled orders in June`.

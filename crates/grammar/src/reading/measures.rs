@@ -3,20 +3,14 @@
 use super::{
     Parse,
     nouns::{Head, one},
-    question::Share,
+    question::{Pending, Share},
 };
 use crate::{
-    lexicon::{Aggregate, Direction, Term, lexicon},
+    lexicon::{Aggregate, Term, lexicon},
     phrases::{PhraseKind, Sort},
     plan::{Condition, Measure},
+    tokens::words_of,
 };
-
-/// An aggregate whose column has not followed yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Of(Aggregate),
-    Extreme(Direction),
-}
 
 impl Parse<'_, '_, '_> {
     /// Reads a question for numbers.
@@ -44,11 +38,17 @@ impl Parse<'_, '_, '_> {
         if !counted && !self.measure() {
             return false;
         }
+        self.further_measures();
+        true
+    }
+
+    /// Reads the measures that follow the first: `average age and height`.
+    pub(super) fn further_measures(&mut self) {
         while self.attempt(|parse| {
             let comma = parse.is_after_comma();
             (parse.is_term(Term::And) || comma) && parse.measure()
         }) {}
-        true
+        self.question.carried.clear();
     }
 
     /// Reads `what is`, `show`, `find`.
@@ -92,21 +92,43 @@ impl Parse<'_, '_, '_> {
         if self.attempt(|parse| parse.counted_rows(distinct)) {
             return true;
         }
+        self.question.carried.clear();
+        let is_of_others = self.is_of_others(self.at);
         let Some(columns) = self.column_names() else {
             return false;
         };
+        if is_of_others {
+            return false;
+        }
         if let Some(column) =
             one(&columns, |column| self.scope.is_text(column) || self.scope.is_key(column))
         {
-            return self.add_measure(Measure::Distinct(column));
+            let counts_values = distinct || !self.is_free_text(column);
+            return counts_values && self.add_measure(Measure::Distinct(column));
         }
         match one(&columns, |column| self.scope.is_measure(column)) {
             Some(column) if distinct => self.add_measure(Measure::Distinct(column)),
-            Some(column) if !lexicon().is_averaged(&self.stems(column)) => {
+            Some(column) if self.is_count(column) && self.usual(column) == Some(Aggregate::Sum) => {
                 self.add_measure(Measure::Of(Aggregate::Sum, column))
             }
             _ => false,
         }
+    }
+
+    /// Whether the values of a text column are no kinds of rows: comments, names.
+    fn is_free_text(&self, column: usize) -> bool {
+        let words = words_of(&self.scope.column(column).name);
+        let is_name =
+            words.len() == 1 || self.scope.display(self.scope.table_of(column)) == Some(column);
+        let is_text = words.iter().any(|word| lexicon().free_texts.contains(word));
+        let names = ["name", "title"];
+        let is_other = words.iter().any(|word| names.contains(&word.as_str())) && !is_name;
+        self.scope.is_text(column) && is_text && !is_other
+    }
+
+    pub(super) fn is_count(&self, column: usize) -> bool {
+        let (vocabulary, local) = self.scope.local(column);
+        vocabulary.is_count(local)
     }
 
     fn counted_rows(&mut self, distinct: bool) -> bool {
@@ -136,7 +158,7 @@ impl Parse<'_, '_, '_> {
     }
 
     /// `average order value`, `min and max amount`, `revenue`
-    fn aggregated(&mut self) -> bool {
+    pub(super) fn aggregated(&mut self) -> bool {
         let mut pending: Vec<Pending> = Vec::new();
         let mut is_much = false;
         loop {
@@ -164,21 +186,34 @@ impl Parse<'_, '_, '_> {
         }
         self.question.is_explicit |= !pending.is_empty() || is_much;
         self.prepositions();
-        if pending == [Pending::Of(Aggregate::Sum)] && self.attempt(Self::total_rows) {
+        // "Average number of pages"
+        let counts =
+            !pending.is_empty() && self.text(self.at).ends_with(" of") && self.is_term(Term::Count);
+        if pending == [Pending::Of(Aggregate::Sum)] && !counts && self.attempt(Self::total_rows) {
+            self.question.carried.clear();
             return true;
         }
         while self.adjective_of_measure() {}
         let Some(column) = self.measure_column() else {
             return false;
         };
-        self.apply(&pending, column, is_much)
+        (!counts || self.is_count(column)) && self.apply(&pending, column, is_much)
     }
 
-    /// `total orders`
+    /// `total orders`, `total expenses`
     fn total_rows(&mut self) -> bool {
-        matches!(self.noun(), Some((Head::Rows, _)))
-            && !self.is_before_measure()
-            && self.add_measure(Measure::Rows)
+        if !matches!(self.noun(), Some((Head::Rows, _))) || self.is_before_measure() {
+            return false;
+        }
+        let base = self.scope.base();
+        let Some(money) = base.money() else {
+            return self.add_measure(Measure::Rows);
+        };
+        match lexicon().is_money_row(&base.head()) {
+            Some(true) => self.add_measure(Measure::Of(Aggregate::Sum, money)),
+            Some(false) => self.add_measure(Measure::Rows),
+            None => self.refuse("it may be about the number of rows or about their money"),
+        }
     }
 
     fn adjective_of_measure(&mut self) -> bool {
@@ -193,8 +228,10 @@ impl Parse<'_, '_, '_> {
     /// Reads the column of a measure.
     pub(super) fn measure_column(&mut self) -> Option<usize> {
         let start = self.at;
+        let is_of_others = self.is_of_others(self.at);
         let columns = self.column_names()?;
-        let column = one(&columns, |column| self.scope.is_measure(column));
+        let column =
+            one(&columns, |column| self.scope.is_measure(column)).filter(|_| !is_of_others);
         if column.is_none() {
             if columns.len() > 1 {
                 let names: Vec<&str> =
@@ -208,15 +245,38 @@ impl Parse<'_, '_, '_> {
         column
     }
 
+    /// Whether a part of a column's name is the name of a table that refers to the rows: employees are
+    /// counted in `employee`, not by `num_employees`.
+    fn is_of_others(&self, at: usize) -> bool {
+        matches!(self.phrases.get(at).map(|phrase| &phrase.kind), Some(PhraseKind::Name(names))
+            if names.best == Sort::Table && !names.children.is_empty() && names.base == 0)
+    }
+
     fn apply(&mut self, pending: &[Pending], column: usize, is_much: bool) -> bool {
-        let usual = self.usual(column);
         let phrase = self.at - 1;
         let is_flow = self.tokens_of(phrase).iter().any(|token| lexicon().is_flow(&token.stem));
+        let carried = self.question.carried.clone();
+        let shares = pending.is_empty() && !is_much && !carried.is_empty();
+        let pending = if shares { carried.as_slice() } else { pending };
         if pending.is_empty() {
+            // "Total fees" is one number, whether they are the `fee` or the `total_fee`.
+            let is_said = self
+                .tokens_of(phrase)
+                .iter()
+                .any(|token| lexicon().aggregate(&token.text).is_some());
+            self.question.is_explicit |= is_said;
             // "The ages of students" is a list of them.
-            self.question.needs_group |= self.scope.base().is_thing() && !is_much;
-            return self.add_measure(Measure::Of(usual, column));
+            self.question.needs_group |= self.scope.base().is_thing() && !is_much && !is_said;
+            return match self.usual_as_said(column, phrase) {
+                Some(usual) => self.add_measure(Measure::Of(usual, column)),
+                None => self.refuse("it may be about the sum or about the average"),
+            };
         }
+        // "Average price and revenue": the revenue may be a sum.
+        if shares && !self.is_carried(column, is_flow) {
+            return self.refuse("it does not say which aggregate the second column has");
+        }
+        self.question.carried = pending.to_vec();
         pending.iter().all(|pending| {
             let aggregate = match pending {
                 Pending::Of(aggregate) => *aggregate,
@@ -227,9 +287,40 @@ impl Parse<'_, '_, '_> {
         })
     }
 
-    /// Returns the aggregate of a measure where none is said.
-    pub(super) fn usual(&self, column: usize) -> Aggregate {
-        if lexicon().is_averaged(&self.stems(column)) { Aggregate::Average } else { Aggregate::Sum }
+    /// Whether the aggregate of the measure before is meant of this one too.
+    fn is_carried(&self, column: usize, is_flow: bool) -> bool {
+        let (vocabulary, local) = self.scope.local(column);
+        match self.question.carried.as_slice() {
+            [Pending::Of(Aggregate::Sum)] => self.usual(column) == Some(Aggregate::Sum),
+            [_] => !is_flow && vocabulary.aggregated(local).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Returns the aggregate of a measure where none is said; `None` if it may be any.
+    pub(super) fn usual(&self, column: usize) -> Option<Aggregate> {
+        let (vocabulary, local) = self.scope.local(column);
+        let stems = self.stems(column);
+        match vocabulary.aggregated(local) {
+            Some(Aggregate::Median) => None,
+            Some(aggregate) => Some(aggregate),
+            None if self.scope.base().money() == Some(column) => Some(Aggregate::Sum),
+            None if lexicon().is_averaged(&stems) => Some(Aggregate::Average),
+            None if lexicon().is_unclear(&stems) => None,
+            None => Some(Aggregate::Sum),
+        }
+    }
+
+    /// Like `usual`, but "floors" are not the sum of `floor`.
+    fn usual_as_said(&self, column: usize, phrase: usize) -> Option<Aggregate> {
+        let usual = self.usual(column)?;
+        let is_whole = self.scope.column(column).ty.starts_with("int");
+        let is_other =
+            usual == Aggregate::Sum && is_whole && self.is_plural(phrase) && !self.is_count(column);
+        // "Minutes by topic" are rather added up than averaged.
+        let is_unit = usual == Aggregate::Average
+            && self.tokens_of(phrase).iter().all(|token| lexicon().unit(&token.text).is_some());
+        (!is_other && !is_unit).then_some(usual)
     }
 
     fn stems(&self, column: usize) -> Vec<String> {

@@ -12,6 +12,7 @@ mod modifiers;
 mod nouns;
 mod question;
 mod ranks;
+mod superlatives;
 
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ use question::Question;
 
 use crate::{
     faults::Misfit,
-    lexicon::Term,
+    lexicon::{Term, singular},
     phrases::{Names, Phrase, PhraseKind, phrases},
     plan::{Measure, Plan},
     scope::TableScope,
@@ -200,8 +201,8 @@ impl Parse<'_, '_, '_> {
     fn is_plural(&self, at: usize) -> bool {
         let last = self.tokens_of(at).last();
         last.is_some_and(|token| {
-            ["people", "men", "women", "children"].contains(&token.text.as_str())
-                || (token.text.ends_with('s') && stem(&token.text) != token.text)
+            singular(&token.text) != token.text
+                && (!token.text.ends_with('s') || stem(&token.text) != token.text)
         })
     }
 

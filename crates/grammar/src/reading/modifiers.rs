@@ -8,11 +8,12 @@ use super::{
     question::Share,
 };
 use crate::{
-    lexicon::{Comparison, Term},
+    lexicon::{Comparison, Term, lexicon},
     periods::Period,
     phrases::{PhraseKind, Sort},
     plan::Condition,
     tokens::{stem, words_of},
+    vocabulary::{CORE, Name},
 };
 
 impl Parse<'_, '_, '_> {
@@ -25,7 +26,7 @@ impl Parse<'_, '_, '_> {
         {
             return true;
         }
-        let forms: [fn(&mut Self) -> bool; 12] = [
+        let forms: [fn(&mut Self) -> bool; 13] = [
             Self::period,
             Self::rank_by,
             Self::group,
@@ -37,6 +38,7 @@ impl Parse<'_, '_, '_> {
             Self::ordered,
             Self::of_values,
             Self::of_noun,
+            Self::by_noun,
             Self::joined,
         ];
         forms.into_iter().any(|form| self.attempt(form))
@@ -85,7 +87,7 @@ impl Parse<'_, '_, '_> {
         }
         self.articles();
         if let Some(child) = self.child() {
-            return self.add(Condition::Referred { child, negated: true }, true);
+            return self.add(Condition::Referred { child, negated: true, window: None }, true);
         }
         if self.attempt(|parse| parse.values(true, true, &[])) {
             return true;
@@ -106,8 +108,20 @@ impl Parse<'_, '_, '_> {
             {
                 false
             }
-            Some(column) => self.add(Condition::Missing { column, negated: false }, true),
+            Some(column) => self.add(self.absent(column, true), true),
             None => false,
+        }
+    }
+
+    /// Returns the condition that rows have nothing in a column, or something: no copies are zero.
+    fn absent(&self, column: usize, is_absent: bool) -> Condition {
+        let (vocabulary, local) = self.scope.local(column);
+        let stems = vocabulary.stems_of(local);
+        let is_amount = !lexicon().is_averaged(&stems) || stems.contains(&stem("delay"));
+        if self.scope.is_number(column) && is_amount {
+            Condition::Filled { column, negated: is_absent }
+        } else {
+            Condition::Missing { column, negated: !is_absent }
         }
     }
 
@@ -143,13 +157,13 @@ impl Parse<'_, '_, '_> {
             return self.attempt(Self::flagged);
         }
         if let Some(child) = self.child() {
-            return self.add(Condition::Referred { child, negated: false }, true);
+            return self.add(Condition::Referred { child, negated: false, window: None }, true);
         }
         let columns = self.column_names();
         match columns.and_then(|columns| one(&columns, |_| true)) {
             Some(column) if self.scope.is_flag(column) => self.flag(column, false, true),
             Some(column) if self.scope.is_date(column) => false,
-            Some(column) => self.add(Condition::Missing { column, negated: true }, true),
+            Some(column) => self.add(self.absent(column, false), true),
             None => false,
         }
     }
@@ -197,17 +211,23 @@ impl Parse<'_, '_, '_> {
         self.prepositions();
         // "Not used by any document"
         if negated && let Some(child) = self.child() {
-            return self.add(Condition::Referred { child, negated: true }, true);
+            return self.add(Condition::Referred { child, negated: true, window: None }, true);
         }
         self.state(negated, in_clause)
     }
 
     /// Whether a share is of rows in a state or of a day: "share of tickets closed in June".
     fn is_state_or_day(&self) -> bool {
-        let is_preposition = matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition)));
         self.question.share != Share::None
             && !self.dates_at(self.at).is_empty()
-            && matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(_)))
+            && self.is_before_period()
+    }
+
+    /// Whether a period follows the phrase at hand.
+    fn is_before_period(&self) -> bool {
+        let is_preposition = matches!(self.ahead(1), Some(PhraseKind::Term(Term::Preposition)));
+        matches!(self.ahead(1 + usize::from(is_preposition)), Some(PhraseKind::Period(period))
+            if *period != Period::AllTime)
     }
 
     /// Reads a participle, value or flag that is said of the rows.
@@ -224,6 +244,17 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let date = one(&self.dates_at(self.at), |_| true);
+        let flag = one(&names.columns, |column| self.scope.is_flag(column));
+        // "Approved last month" is about the day of the approval, "approved" alone about the state.
+        let is_dated = self.is_before_period();
+        if flag.is_some() && date.is_some() && is_dated && negated {
+            return self.refuse("it may be about the state or about the day");
+        }
+        let date = date.filter(|_| flag.is_none() || is_dated);
+        // "Born in Leeds" is said of no day.
+        if date.is_some() && !is_dated && self.text(self.at) == "born" {
+            return false;
+        }
         if self.attempt(|parse| parse.founded(negated)) {
             return true;
         }
@@ -258,11 +289,14 @@ impl Parse<'_, '_, '_> {
     fn founded(&mut self, negated: bool) -> bool {
         let said = self.tokens_of(self.at).first().map(|token| token.stem.clone());
         let mut columns = self.scope.base().columns_with("year");
+        let is_born = self.text(self.at) == "born";
         columns.retain(|column| {
             let words = words_of(&self.scope.column(*column).name);
-            self.scope.is_number(*column) && words.iter().any(|word| Some(stem(word)) == said)
+            let is_birth = is_born && words.iter().any(|word| word == "birth");
+            self.scope.is_number(*column)
+                && (is_birth || words.iter().any(|word| Some(stem(word)) == said))
         });
-        let is_participle = self.text(self.at).ends_with("ed");
+        let is_participle = is_born || self.text(self.at).ends_with("ed");
         let [column] = *columns.as_slice() else {
             return false;
         };
@@ -295,8 +329,20 @@ impl Parse<'_, '_, '_> {
     /// Returns the columns of dates of the first table that the participle at `at` names: `shipped` is
     /// `shipped_at`.
     pub(super) fn dates_at(&self, at: usize) -> Vec<usize> {
-        let mut columns = self.columns_in(0, at);
-        columns.retain(|column| self.scope.is_date(*column));
+        let phrase = self.phrases.get(at).map_or(0, |phrase| phrase.taken);
+        let found = self.scope.base().find(self.tokens_of(at)).into_iter();
+        let mut columns: Vec<usize> = found
+            .filter(|found| found.taken == phrase && found.quality >= CORE)
+            .filter_map(|found| match found.name {
+                Name::Column(column) if self.scope.is_date(column) => Some(column),
+                _ => None,
+            })
+            .collect();
+        if columns.is_empty() {
+            columns = self.columns_in(0, at);
+            columns.retain(|column| self.scope.is_date(*column));
+        }
+        columns.dedup();
         columns
     }
 
@@ -324,6 +370,7 @@ impl Parse<'_, '_, '_> {
         self.prepositions();
         self.term(|term| term == Term::Relation);
         self.prepositions();
+        self.word(&["to"]);
         let negated = negated || self.is_term(Term::Not);
         if self.equality(false) || self.comparison(false) {
             return !negated;
@@ -344,15 +391,38 @@ impl Parse<'_, '_, '_> {
         self.values(negated, false, &[])
     }
 
-    /// `do teachers have`
+    /// `do teachers have`, `did gold members make`, `does each hotel have`
     fn owned(&mut self) -> bool {
-        self.word(&["do", "does", "did"])
-            && matches!(self.noun(), Some((Head::Rows, _)))
-            && self.is_term(Term::Have)
+        if !self.word(&["do", "does", "did"]) {
+            return false;
+        }
+        let first = self.question.conditions.len();
+        let is_each = self.attempt(|parse| {
+            ["each", "every"].contains(&parse.text(parse.at).as_str()) && parse.group()
+        });
+        let fits = is_each
+            || match self.noun() {
+                Some((Head::Rows, _)) => true,
+                Some((Head::Parent(_), _)) => self.question.conditions.len() > first,
+                _ => false,
+            };
+        fits && (self.is_term(Term::Have) || self.word(&["make", "place"]))
+    }
+
+    /// `by Irish authors`
+    fn by_noun(&mut self) -> bool {
+        let is_by = self.text(self.at) == "by";
+        let first = self.question.conditions.len();
+        is_by
+            && self.is_term(Term::By)
+            && matches!(self.noun(), Some((Head::Parent(_), true)))
+            && self.question.conditions.len() > first
     }
 
     /// `of German customers`, `on web orders`
     fn of_noun(&mut self) -> bool {
+        // "How many employees are in the Research department"
+        self.is_term(Term::Be);
         let related =
             self.term(|term| matches!(term, Term::Preposition | Term::Relation)).is_some();
         self.term(|term| term == Term::Relation);

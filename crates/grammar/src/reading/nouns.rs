@@ -3,11 +3,15 @@
 use super::Parse;
 use crate::{
     lexicon::Term,
-    phrases::{Names, PhraseKind, Sort},
+    phrases::{Names, Phrase, PhraseKind, Sort},
     plan::Condition,
     tokens::{stem, words_of},
     vocabulary::{CORE, Name},
 };
+
+/// Words in the names of columns of where something goes.
+const TARGETS: [&str; 7] =
+    ["destination", "dest", "arrival", "to", "target", "receiver", "recipient"];
 
 /// What a noun phrase is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,8 @@ impl Parse<'_, '_, '_> {
         // "Warnings" and "returns" are rows; "web" is none.
         let is_noun = self.is_plural(at - 1)
             || self.tokens_of(at - 1).first().is_some_and(|token| token.text.ends_with("ed"));
-        (is_noun || self.question.conditions.len() > first).then_some((Head::Values, is_noun))
+        ((is_noun || self.question.conditions.len() > first) && self.agrees(Head::Values, first))
+            .then_some((Head::Values, is_noun))
     }
 
     /// Whether a name is that of a column of rows that belong to others: the languages of countries are
@@ -84,20 +89,50 @@ impl Parse<'_, '_, '_> {
         Some(head)
     }
 
-    /// Whether the adjectives from `first` on can be said of the head.
+    /// Whether the adjectives from `first` on can be said of the head: the loans of active members are no
+    /// active loans.
     fn agrees(&self, head: Head, first: usize) -> bool {
-        let Head::Parent(parent) = head else {
-            return true;
-        };
-        self.question.conditions[first..]
-            .iter()
-            .flat_map(|(condition, _)| condition.columns())
-            .all(|column| self.scope.table_of(column) == parent)
+        let mut columns =
+            self.question.conditions[first..].iter().flat_map(|(condition, _)| condition.columns());
+        match head {
+            Head::Parent(parent) => columns.all(|column| self.scope.table_of(column) == parent),
+            Head::Rows => columns.all(|column| self.says_of_rows(column)),
+            Head::Values => columns.all(|column| self.scope.table_of(column) == 0),
+        }
+    }
+
+    /// Whether a value of the column is said of the rows that refer to it too: `fantasy books`, but not
+    /// `active loans`.
+    fn says_of_rows(&self, column: usize) -> bool {
+        const KINDS: [&str; 14] = [
+            "country",
+            "nation",
+            "nationality",
+            "continent",
+            "city",
+            "region",
+            "category",
+            "genre",
+            "kind",
+            "department",
+            "brand",
+            "specialty",
+            "segment",
+            "sector",
+        ];
+        let words = words_of(&self.scope.column(column).name);
+        self.scope.table_of(column) == 0
+            || words.last().is_some_and(|word| KINDS.contains(&word.as_str()))
     }
 
     /// Reads a value, a flag or `new` before its noun.
     fn adjective(&mut self) -> bool {
         if self.is_term(Term::New) {
+            let found = self.scope.base().find(self.tokens_of(self.at - 1));
+            if found.iter().any(|found| matches!(found.name, Name::Value(..))) {
+                self.at -= 1;
+                return self.refuse("it may be about a value or about the day");
+            }
             self.question.is_new = true;
             return true;
         }
@@ -132,8 +167,15 @@ impl Parse<'_, '_, '_> {
 
     /// Whether a measure follows: the rows before only qualify it, as in `order value`.
     pub(super) fn is_before_measure(&self) -> bool {
-        matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
-            && next.columns.iter().any(|column| self.scope.is_number(*column)))
+        // "Teams founded before 1975"
+        let is_participle = matches!(
+            self.ahead(1),
+            Some(PhraseKind::Period(_) | PhraseKind::Term(Term::Preposition))
+        ) && (self.text(self.at).ends_with("ed")
+            || self.text(self.at) == "born");
+        !is_participle
+            && matches!(self.ahead(0), Some(PhraseKind::Name(next)) if next.best == Sort::Column
+                && next.columns.iter().any(|column| self.scope.is_number(*column)))
     }
 
     /// Whether a word for rows follows the phrase at hand.
@@ -193,6 +235,7 @@ impl Parse<'_, '_, '_> {
 
     /// Reads a single value, with the name of its column if that follows.
     fn value(&mut self, within: &[usize], same: Option<usize>) -> Option<(usize, String)> {
+        let start = self.at;
         let names = self.names()?;
         let suits = |column: usize| {
             same.is_none_or(|same| same == column)
@@ -226,20 +269,41 @@ impl Parse<'_, '_, '_> {
                 return None;
             }
         };
+        let before = (0..start).rev().take_while(|at| self.is_link(*at));
+        let (mut is_from, mut is_to, mut is_made) = (false, false, false);
+        for at in before {
+            is_from |= self.text(at).ends_with("from");
+            is_to |= self.text(at) == "to";
+            is_made |= self.text(at) == "made in";
+        }
+        let is_target = words_of(&self.scope.column(found.0).name)
+            .iter()
+            .any(|word| TARGETS.contains(&word.as_str()));
+        // "From Rome" is not to Rome.
+        let is_ratio = |phrase: &Phrase| phrase.kind == PhraseKind::Term(Term::Ratio);
+        is_to &= !self.phrases.iter().any(is_ratio);
+        if (is_from && is_target) || (is_to && !is_target) {
+            self.refuse("it does not say where it begins or where it ends");
+            return None;
+        }
+        // Books of Irish authors are not made in Ireland.
+        if is_made && self.scope.table_of(found.0) != 0 {
+            return None;
+        }
         self.question.grounds += 1;
         Some(found)
     }
 
+    fn is_link(&self, at: usize) -> bool {
+        matches!(
+            self.phrases[at].kind,
+            PhraseKind::Term(Term::Article | Term::Preposition | Term::Relation | Term::FillerWord)
+        )
+    }
+
     /// Adds a condition, unless it contradicts another.
     pub(super) fn add(&mut self, condition: Condition, in_clause: bool) -> bool {
-        let same = |column: usize| {
-            self.question.conditions.iter().any(|(other, _)| {
-                matches!((other, &condition),
-                    (Condition::Values { column: other, negated: false, .. }, Condition::Values { negated: false, .. })
-                        if *other == column)
-            })
-        };
-        if condition.columns().into_iter().any(same) {
+        if self.question.conditions.iter().any(|(other, _)| condition.contradicts(other)) {
             return self.refuse("no row has two values in one column");
         }
         self.question.conditions.push((condition, in_clause));
@@ -268,7 +332,8 @@ impl Parse<'_, '_, '_> {
             let columns = self.columns_in(table, start + 1);
             // "Cartoons directed by" says who did it.
             let text = self.text(start + 1);
-            let is_said = table == 0 && (text.ends_with("ed") || text.ends_with(" by"));
+            let is_said =
+                table == 0 && (text.ends_with("ed") || text.ends_with(" by") || text == "born");
             if !columns.is_empty() && !is_said {
                 if table == 0 {
                     self.question.named = self.question.named.max(names.base);

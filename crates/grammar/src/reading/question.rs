@@ -1,10 +1,17 @@
 //! What was understood of a question so far.
 
 use crate::{
-    lexicon::{Comparison, Direction},
+    lexicon::{Aggregate, Comparison, Direction},
     periods::Period,
     plan::{Condition, Dimension, Form, Measure},
 };
+
+/// An aggregate whose column has not followed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pending {
+    Of(Aggregate),
+    Extreme(Direction),
+}
 
 /// What was understood so far.
 #[derive(Debug, Clone)]
@@ -12,6 +19,8 @@ use crate::{
 pub(super) struct Question {
     pub(super) form: Form,
     pub(super) measures: Vec<Measure>,
+    /// The aggregates of the last measure, which those that follow may share.
+    pub(super) carried: Vec<Pending>,
     /// Whether an aggregate was named.
     pub(super) is_explicit: bool,
     /// Whether an average or extreme is of a word that usually means a sum.
@@ -62,6 +71,7 @@ impl Default for Question {
         Self {
             form: Form::Groups,
             measures: Vec::new(),
+            carried: Vec::new(),
             is_explicit: false,
             is_of_flow: false,
             dimensions: Vec::new(),

@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// The default row limit of a ranking in the plural.
-const RANKED_ROWS: u32 = 10;
+pub(super) const RANKED_ROWS: u32 = 10;
 
 /// The highest row limit of a ranking.
 const MAX_RANKED: u32 = 1_000;
 
 /// What is ranked, or what groups are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
+pub(super) enum Subject {
     Rows,
     Group(Dimension),
 }
@@ -51,7 +51,7 @@ impl Parse<'_, '_, '_> {
         true
     }
 
-    fn limit(&mut self) -> Option<u32> {
+    pub(super) fn limit(&mut self) -> Option<u32> {
         let start = self.at;
         let number = self.number()?.parse().ok().filter(|number| (1..=MAX_RANKED).contains(number));
         if number.is_none() {
@@ -181,6 +181,9 @@ impl Parse<'_, '_, '_> {
             self.show_display();
             return true;
         }
+        if !counts && self.attempt(Self::who) {
+            return true;
+        }
         let at = self.at;
         let Some(subject) = self.ranked() else {
             return false;
@@ -242,85 +245,8 @@ impl Parse<'_, '_, '_> {
         }
     }
 
-    /// Reads `the oldest students`, `10 most expensive products`, `largest order`.
-    fn superlative_rows(&mut self) -> bool {
-        self.articles();
-        let before = self.limit();
-        let term = self.term(|term| matches!(term, Term::Superlative(..) | Term::Extreme(_)));
-        let limit = before.or_else(|| self.limit());
-        let at = self.at;
-        let Some((Head::Rows | Head::Values, _)) = self.noun() else {
-            return false;
-        };
-        let (direction, column) = match term {
-            Some(Term::Superlative(direction, words)) => match self.graded_column(direction, words)
-            {
-                Some(found) => found,
-                None => return false,
-            },
-            // "The largest orders by amount" says by what.
-            Some(Term::Extreme(direction)) => {
-                let next = matches!(self.ahead(0), Some(PhraseKind::Term(Term::By)));
-                match self.scope.base().money().filter(|_| !next) {
-                    Some(column) => (direction, column),
-                    None if next => {
-                        self.at += 1;
-                        match self.measure_column() {
-                            Some(column) => (direction, column),
-                            None => return false,
-                        }
-                    }
-                    None => return false,
-                }
-            }
-            _ => return false,
-        };
-        let is_column = self.is_before_measure();
-        let limit = Some(limit.unwrap_or(if self.is_plural(at) { RANKED_ROWS } else { 1 }));
-        self.rank_rows(direction, column, limit);
-        !is_column
-    }
-
-    /// Returns the column of numbers that has the first of these words that any has.
-    pub(super) fn graded_by(&self, words: &str) -> Option<usize> {
-        words.split(' ').find_map(|word| {
-            let columns = self.scope.base().columns_with(word);
-            one(&columns, |column| self.scope.is_measure(column))
-        })
-    }
-
-    /// Returns the column that `oldest` or the like is about, with the direction of its order.
-    fn graded_column(&self, direction: Direction, words: &str) -> Option<(Direction, usize)> {
-        let base = self.scope.base();
-        if let Some(column) = self.graded_by(words) {
-            return Some((direction, column));
-        }
-        let births = base.columns_with("birth birthday birthdate dob born");
-        one(&births, |column| self.scope.is_date(column))
-            .filter(|_| words == "age")
-            .map(|column| (direction.reversed(), column))
-    }
-
-    fn rank_rows(&mut self, direction: Direction, column: usize, limit: Option<u32>) {
-        self.question.grounds += 1;
-        self.question.form = Form::List { columns: Vec::new(), is_distinct: false };
-        self.question.rank =
-            Some(Rank { direction, limit, column: Some(column), is_open: false, is_newest: false });
-    }
-
-    /// Shows the name of a thing, and what it is ranked by.
-    fn show_display(&mut self) {
-        let Some(display) = self.scope.display(0).filter(|_| self.scope.base().is_thing()) else {
-            return;
-        };
-        let rank = self.question.rank.and_then(|rank| rank.column);
-        let is_one = self.question.rank.is_some_and(|rank| rank.limit == Some(1));
-        let columns = std::iter::once(display).chain(rank.filter(|_| !is_one)).collect();
-        self.question.form = Form::List { columns, is_distinct: false };
-    }
-
     /// Reads what is said of a subject: `has the most orders`, `with more than 5 orders`.
-    fn superlative(&mut self, subject: Subject, is_plural: bool, counts: bool) -> bool {
+    pub(super) fn superlative(&mut self, subject: Subject, is_plural: bool, counts: bool) -> bool {
         while self
             .term(|term| {
                 matches!(
@@ -338,7 +264,8 @@ impl Parse<'_, '_, '_> {
         self.attempt(|parse| subject != Subject::Rows && parse.state(false, true));
         self.articles();
         if let Subject::Group(_) = subject
-            && self.attempt(|parse| parse.counted_groups(subject, counts))
+            && (self.attempt(|parse| parse.counted_groups(subject, counts))
+                || self.attempt(|parse| parse.measured_groups(subject, counts)))
         {
             return true;
         }
@@ -354,7 +281,10 @@ impl Parse<'_, '_, '_> {
         }
         let limit = Some(1);
         match subject {
-            Subject::Rows => self.attempt(|parse| parse.extreme_of_rows(limit)),
+            Subject::Rows => {
+                self.attempt(|parse| parse.extreme_of_rows(limit))
+                    || self.attempt(|parse| parse.most_of_rows(limit))
+            }
             Subject::Group(dimension) => {
                 self.attempt(|parse| parse.most(subject, limit))
                     || self.attempt(|parse| parse.extreme_of_groups(subject, limit))
@@ -385,6 +315,30 @@ impl Parse<'_, '_, '_> {
         self.add_measure(Measure::Rows)
     }
 
+    /// `an average salary above 70000`
+    fn measured_groups(&mut self, subject: Subject, counts: bool) -> bool {
+        self.articles();
+        if !matches!(self.kind(), Some(PhraseKind::Term(Term::Aggregate(_)))) || !self.aggregated()
+        {
+            return false;
+        }
+        self.term(|term| matches!(term, Term::Be | Term::Preposition));
+        let Some(Term::Compare(comparison)) = self.term(|term| matches!(term, Term::Compare(_)))
+        else {
+            return false;
+        };
+        let Some(number) = self.number() else {
+            return false;
+        };
+        self.settle(subject);
+        self.question.having = Some((comparison, number));
+        if counts {
+            self.question.form = Form::GroupCount;
+        }
+        // A measure of other rows than those that are grouped is not compared.
+        self.question.measures.len() == 1
+    }
+
     /// `the most orders`, `the most revenue`
     fn most(&mut self, subject: Subject, limit: Option<u32>) -> bool {
         let Some(Term::Most(direction)) = self.term(|term| matches!(term, Term::Most(_))) else {
@@ -397,7 +351,7 @@ impl Parse<'_, '_, '_> {
         });
         let column = if rows { None } else { self.measure_column() };
         if let Some(column) = column {
-            if self.usual(column) != Aggregate::Sum {
+            if self.usual(column) != Some(Aggregate::Sum) {
                 return false;
             }
             self.add_measure(Measure::Of(Aggregate::Sum, column));
@@ -430,20 +384,6 @@ impl Parse<'_, '_, '_> {
         self.question.is_explicit = true;
         self.question.rank =
             Some(Rank { direction, limit, column: None, is_open: false, is_newest: false });
-    }
-
-    /// `the highest unit price`, said of rows
-    fn extreme_of_rows(&mut self, limit: Option<u32>) -> bool {
-        let Some(Term::Extreme(direction)) = self.term(|term| matches!(term, Term::Extreme(_)))
-        else {
-            return false;
-        };
-        let Some(column) = self.measure_column() else {
-            return false;
-        };
-        self.rank_rows(direction, column, limit);
-        self.show_display();
-        true
     }
 
     /// `the highest order`, `the order with the highest amount`: the group of that row.

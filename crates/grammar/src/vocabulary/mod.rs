@@ -1,16 +1,15 @@
 //! The vocabulary of a table: its names, those of its columns, and their values, indexed by stems.
 
+mod roles;
+
 use std::collections::HashMap;
 
-use metricd_core::schema::{ColumnKind, ColumnSamples, Table};
+use metricd_core::schema::{ColumnSamples, Table};
 
 use crate::{
-    lexicon::{Currency, lexicon},
+    lexicon::{BIRTH, lexicon, singular},
     tokens::{Token, TokenKind, stem, words_of},
 };
-
-/// The built-in table, which has synonyms of its own for its rows.
-const RECORDS: &str = "metrics";
 
 /// What a name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +17,8 @@ pub(crate) enum Name {
     Table,
     Column(usize),
     Value(usize, String),
+    /// The first and last names of people, in two columns.
+    OfPerson,
 }
 
 /// A name of the table, of a column or of a value.
@@ -26,6 +27,7 @@ struct NamePhrase {
     meanings: Vec<String>,
     /// Its stems as spelled.
     stems: Vec<String>,
+    words: Vec<String>,
     name: Name,
     /// How much of the full name it is: more is better.
     quality: u32,
@@ -100,6 +102,12 @@ impl<'a> Vocabulary<'a> {
                 vocabulary.add_value(index, value);
             }
         }
+        if vocabulary.display().is_none() && !vocabulary.person_names().is_empty() {
+            for name in ["name", "full name"] {
+                let words: Vec<String> = name.split(' ').map(str::to_owned).collect();
+                vocabulary.add(&words, Name::OfPerson, WHOLE);
+            }
+        }
         let names = |column: &usize| words_of(&table.columns[*column].name).len() == 1;
         if let Some(display) = vocabulary.display().filter(names)
             && !["name", "title"].contains(&table.columns[display].name.to_lowercase().as_str())
@@ -115,6 +123,20 @@ impl<'a> Vocabulary<'a> {
         let split = self.split(words);
         let words = split.as_deref().unwrap_or(words);
         self.add(words, name.clone(), WHOLE);
+        if words.iter().any(|word| BIRTH.contains(&word.as_str())) {
+            self.add(&["born".to_owned()], name.clone(), CORE);
+        }
+        if self.is_named_in_full(index) {
+            self.add(core(words), name.clone(), CORE);
+            return;
+        }
+        // `duration_min`
+        if let [rest @ .., last] = words
+            && last == "min"
+            && !rest.is_empty()
+        {
+            self.add(rest, name.clone(), CORE);
+        }
         let content: Vec<String> =
             words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
         self.add(&content, name.clone(), CORE);
@@ -140,6 +162,17 @@ impl<'a> Vocabulary<'a> {
             self.add(rest, name.clone(), CORE);
             self.add(&[rest, &["time".to_owned()]].concat(), name.clone(), CORE);
         }
+        self.add_parts(core, &name);
+        for phrase in noun_phrases(comment) {
+            self.add(&phrase, name.clone(), COMMENT);
+            if let Some(last) = phrase.last().filter(|_| phrase.len() > 1) {
+                self.add(std::slice::from_ref(last), name.clone(), PART);
+            }
+        }
+    }
+
+    /// Adds parts of a column's name.
+    fn add_parts(&mut self, core: &[String], name: &Name) {
         if let [rest @ .., last] = core
             && !rest.is_empty()
             && ["score", "rating", "rate", "level"].contains(&last.as_str())
@@ -155,16 +188,13 @@ impl<'a> Vocabulary<'a> {
         }
         let head = without_participles(core);
         for start in 1..head.len() {
-            self.add(&head[start..], name.clone(), PART);
-            self.add(&core[start..], name.clone(), PART);
-        }
-        self.add(head, name.clone(), PART);
-        for phrase in noun_phrases(comment) {
-            self.add(&phrase, name.clone(), COMMENT);
-            if let Some(last) = phrase.last().filter(|_| phrase.len() > 1) {
-                self.add(std::slice::from_ref(last), name.clone(), PART);
+            for part in [&head[start..], &core[start..]] {
+                if !part.iter().all(|word| lexicon().is_filler_word(&stem(word))) {
+                    self.add(part, name.clone(), PART);
+                }
             }
         }
+        self.add(head, name.clone(), PART);
     }
 
     /// Splits a name that was written together: `pettype`, `fname`.
@@ -201,7 +231,18 @@ impl<'a> Vocabulary<'a> {
         let name = Name::Value(column, value.to_owned());
         let content: Vec<String> =
             words.iter().filter(|word| !lexicon().is_filler_word(&stem(word))).cloned().collect();
-        self.add(if content.is_empty() { &words } else { &content }, name, WHOLE);
+        self.add(if content.is_empty() { &words } else { &content }, name.clone(), WHOLE);
+        let is_gender = words_of(&self.table.columns[column].name)
+            .iter()
+            .any(|word| ["sex", "gender"].contains(&word.as_str()));
+        let long = match words.as_slice() {
+            [word] if word == "f" => "female",
+            [word] if word == "m" => "male",
+            _ => return,
+        };
+        if is_gender {
+            self.add(&[long.to_owned()], name, WHOLE);
+        }
     }
 
     fn add(&mut self, words: &[String], name: Name, quality: u32) {
@@ -222,7 +263,8 @@ impl<'a> Vocabulary<'a> {
             }
         }
         let has_number = words.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-        self.phrases.push(NamePhrase { meanings, stems, name, quality, has_number });
+        let words = words.to_vec();
+        self.phrases.push(NamePhrase { meanings, stems, words, name, quality, has_number });
     }
 
     /// Returns all names that `tokens` begin with.
@@ -309,164 +351,14 @@ impl<'a> Vocabulary<'a> {
             self.phrases.iter().filter(|p| p.name == Name::Column(column) && p.quality != PART);
         named.flat_map(|phrase| phrase.stems.clone()).collect()
     }
-
-    pub(crate) fn kind(&self, column: usize) -> ColumnKind {
-        self.table.columns[column].kind
-    }
-
-    pub(crate) fn is_date(&self, column: usize) -> bool {
-        use ColumnKind::{Date, Timestamp, TimestampTz};
-        matches!(self.kind(column), Date | Timestamp | TimestampTz)
-    }
-
-    /// Returns the columns whose name has one of these words.
-    pub(crate) fn columns_with(&self, words: &str) -> Vec<usize> {
-        let has = |column: &usize| {
-            words_of(&self.table.columns[*column].name)
-                .iter()
-                .any(|word| words.split(' ').any(|other| other == word))
-        };
-        (0..self.table.columns.len()).filter(has).collect()
-    }
-
-    /// Returns the currencies that the columns' names and comments mention.
-    pub(crate) fn currencies(&self) -> Vec<Currency> {
-        let columns = self.table.columns.iter();
-        let texts = columns.flat_map(|column| [Some(&column.name), column.comment.as_ref()]);
-        let words = texts.flatten().flat_map(|text| words_of(text));
-        words.filter_map(|word| lexicon().currency(&stem(&word))).collect()
-    }
-
-    pub(crate) fn is_records(&self) -> bool {
-        self.table.name.schema.is_none() && self.table.name.name == RECORDS
-    }
-
-    /// Whether a column is an identifier: its sum means nothing, nor does its size.
-    pub(crate) fn is_key(&self, column: usize) -> bool {
-        const LAST: [&str; 13] = [
-            "id", "ids", "key", "no", "nr", "code", "number", "phone", "zip", "zipcode",
-            "postcode", "uuid", "index",
-        ];
-        let name = &self.table.columns[column].name;
-        let refers = self.table.foreign_keys.iter().any(|key| key.columns.contains(name));
-        let words = words_of(name);
-        let last = words.last().map_or("", String::as_str);
-        refers
-            || LAST.contains(&last)
-            || (words.len() == 1 && last.len() > 2 && last.ends_with("id"))
-    }
-
-    /// Returns the index of a column.
-    pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
-        self.table.columns.iter().position(|column| column.name == name)
-    }
-
-    /// Returns the column that names the rows for people.
-    pub(crate) fn display(&self) -> Option<usize> {
-        let head = words_of(&self.table.name.name).last().map(|word| stem(word));
-        let words = |column: usize| words_of(&self.table.columns[column].name);
-        let text = |column: &usize| self.kind(*column) == ColumnKind::Text;
-        let columns = || (0..self.table.columns.len()).filter(text);
-        columns()
-            .find(|column| ["name", "title"].contains(&words(*column).join(" ").as_str()))
-            .or_else(|| {
-                let is_own = |words: &[String]| match words {
-                    [first, last] => {
-                        Some(stem(first)) == head && ["name", "title"].contains(&last.as_str())
-                    }
-                    [only] => Some(stem(only)) == head,
-                    _ => false,
-                };
-                columns().find(|column| is_own(&words(*column)))
-            })
-    }
-
-    /// Returns the column of dates that periods apply to where none is named.
-    pub(crate) fn usual_date(&self) -> Option<usize> {
-        const USUAL: [&str; 11] = [
-            "date",
-            "day",
-            "timestamp",
-            "time",
-            "ts",
-            "created",
-            "occurred",
-            "happened",
-            "recorded",
-            "opened",
-            "placed",
-        ];
-        let name = words_of(&self.table.name.name);
-        let columns = || (0..self.table.columns.len()).filter(|column| self.is_date(*column));
-        let is_usual = |column: &usize| {
-            let words = words_of(&self.table.columns[*column].name);
-            let first = words.first().map_or("", String::as_str);
-            USUAL.contains(&first) || name.last().is_some_and(|name| stem(name) == stem(first))
-        };
-        columns().find(is_usual).or_else(|| columns().next())
-    }
-
-    /// Returns the column of dates at which a thing came about, such as `signed_up_at`.
-    pub(crate) fn creation(&self) -> Option<usize> {
-        const FIRST: [&str; 16] = [
-            "created",
-            "signed",
-            "signup",
-            "joined",
-            "registered",
-            "enrolled",
-            "opened",
-            "started",
-            "hired",
-            "launched",
-            "installed",
-            "founded",
-            "added",
-            "start",
-            "hire",
-            "join",
-        ];
-        let begins = |column: &usize| {
-            let words = words_of(&self.table.columns[*column].name);
-            self.is_date(*column)
-                && words.first().is_some_and(|word| FIRST.contains(&word.as_str()))
-        };
-        let mut columns = (0..self.table.columns.len()).filter(begins);
-        columns.next().filter(|_| columns.next().is_none())
-    }
-
-    /// Whether the rows are lines of others, such as the items of an order.
-    pub(crate) fn is_line(&self) -> bool {
-        const LAST: [&str; 6] = ["items", "item", "lines", "line", "details", "positions"];
-        let words = words_of(&self.table.name.name);
-        matches!(words.as_slice(), [first, .., last]
-            if LAST.contains(&last.as_str()) && lexicon().is_event(&stem(first)) == Some(true))
-    }
-
-    /// Whether the rows are of things that exist, such as customers, rather than of events, such as
-    /// orders: an event is asked about in a window of time.
-    pub(crate) fn is_thing(&self) -> bool {
-        let words = words_of(&self.table.name.name);
-        let head = words.last().map(|word| stem(word)).unwrap_or_default();
-        if self.is_line() {
-            return false;
-        }
-        if let Some(is_event) = lexicon().is_event(&head) {
-            return !is_event;
-        }
-        self.display().is_some()
-    }
-
-    /// Returns the column that holds the money of the rows.
-    pub(crate) fn money(&self) -> Option<usize> {
-        let is_money = |name: &String| {
-            self.index_of(name).filter(|column| self.kind(*column) == ColumnKind::Number)
-        };
-        lexicon().money_columns.iter().find_map(is_money).filter(|_| !self.is_thing())
-    }
 }
 
 impl NamePhrase {
+    /// Whether a word of the stem at `at` is another noun: a publisher is no `published_year`.
+    fn is_other_noun(&self, at: usize, token: &Token) -> bool {
+        self.stems[at] == token.stem && are_other_nouns(&self.words[at], &token.text)
+    }
+
     /// Matches the phrase at the start of `tokens`: all of its words, in any order, with only filler words
     /// between them.
     fn at(&self, tokens: &[Token]) -> Option<NameMatch> {
@@ -475,7 +367,9 @@ impl NamePhrase {
         for (index, token) in tokens.iter().enumerate() {
             let is_word = matches!(token.kind, TokenKind::Word | TokenKind::Number(_));
             let meaning = lexicon().meaning(&token.stem);
-            let next = left.iter().position(|at| is_word && self.meanings[*at] == meaning);
+            let next = left.iter().position(|at| {
+                is_word && self.meanings[*at] == meaning && !self.is_other_noun(*at, token)
+            });
             // Word order matters for tables: "tickets opened" does not mean `open_tickets`.
             let in_order = self.name == Name::Table || self.has_number;
             match next.filter(|position| *position == 0 || !in_order) {
@@ -496,6 +390,26 @@ impl NamePhrase {
         }
         None
     }
+}
+
+/// Whether only one of two words of a stem names who does it. To deliver is no deliverer.
+fn are_other_nouns(left: &str, right: &str) -> bool {
+    let (left, right) = (singular(left), singular(right));
+    let is_form = left.starts_with(&right) || right.starts_with(&left);
+    is_agent(&left) != is_agent(&right) && (!is_form || is_agent_of(&left, &right))
+}
+
+/// Whether the longer of two words is the shorter one and an ending of who does it.
+fn is_agent_of(left: &str, right: &str) -> bool {
+    let (short, long) = if left.len() < right.len() { (left, right) } else { (right, left) };
+    ["r", "er", "or"].iter().any(|end| long.strip_prefix(short) == Some(*end))
+}
+
+/// Whether a word names who does what its stem says: `publisher`.
+fn is_agent(word: &str) -> bool {
+    let word = singular(word);
+    let stem = stem(&word);
+    ["er", "or"].iter().any(|end| word.ends_with(end) && !stem.ends_with(end))
 }
 
 /// Strips generic prefixes and suffixes: `is_…`, `…_at`, `…_name`.
@@ -541,4 +455,33 @@ fn noun_phrases(comment: Option<&str>) -> Vec<Vec<String>> {
         words.filter(|word| !["the", "a", "an"].contains(&word.as_str())).collect::<Vec<_>>()
     });
     phrases.filter(|phrase| !phrase.is_empty() && phrase.len() <= 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_other_nouns;
+
+    #[test]
+    fn who_does_it_is_not_what_is_done() {
+        for (word, said) in [
+            ("published", "publisher"),
+            ("review", "reviewers"),
+            ("reviewer", "reviews"),
+            ("approved", "approver"),
+            ("cancelled", "canceller"),
+            ("received", "receiver"),
+        ] {
+            assert!(are_other_nouns(word, said), "{word} {said}");
+        }
+        for (word, said) in [
+            ("delivered", "deliver"),
+            ("registered", "register"),
+            ("order", "ordered"),
+            ("customer", "customers"),
+            ("published", "publish"),
+            ("transferred", "transfers"),
+        ] {
+            assert!(!are_other_nouns(word, said), "{word} {said}");
+        }
+    }
 }

@@ -1,0 +1,12 @@
+-- Books that exist, and loans that happen.
+select setseed(0.22);
+create table authors (id int primary key, name text, nationality text, birth_year int);
+create table books (id int primary key, title text, author_id int references authors, genre text, pages int, published_year int, language text, copies int, price numeric(6,2), acquired_on date);
+create table members (id int primary key, name text, email text, membership_type text, joined_on date, city text, is_active boolean, left_on date);
+create table loans (id int primary key, book_id int references books, member_id int references members, loaned_on date, due_on date, returned_on date, renewals int);
+create table fines (id int primary key, loan_id int references loans, amount numeric(6,2), reason text, paid boolean, issued_on date, paid_on date);
+insert into authors select i, 'Author '||i, (array['British','Irish','French','Nigerian','Japanese'])[1+floor(random()*5)::int], case when i%9=0 then null else 1890+floor(random()*105)::int end from generate_series(1,60) i;
+insert into books select i, 'Book '||i, 1+floor(random()*55)::int, (array['fantasy','crime','poetry','history','science','romance'])[1+floor(random()*6)::int], 80+floor(random()*800)::int, 1950+floor(random()*75)::int, (array['English','French','German','Spanish'])[1+floor(random()*4)::int], floor(random()*12)::int, 5+round((random()*45)::numeric,2), date '2015-01-01'+(random()*4300)::int from generate_series(1,300) i;
+insert into members select i, 'Member '||i, case when random()<0.7 then 'm'||i||'@x.org' end, (array['standard','premium','student','senior'])[1+floor(random()*4)::int], date '2022-01-01'+(random()*1670)::int, (array['Cork','Dublin','Galway','Sligo'])[1+floor(random()*4)::int], a, case when not a then date '2025-01-01'+(random()*330)::int end from (select i, random()<0.75 a from generate_series(1,150) i) x;
+insert into loans select i, 1+floor(random()*280)::int, 1+floor(random()*140)::int, d, d+21, case when random()<0.85 then d+(random()*40)::int end, floor(random()*4)::int from (select i, date '2023-01-01'+(random()*943)::int d from generate_series(1,900) i) x;
+insert into fines select i, 1+floor(random()*900)::int, 0.5+round((random()*25)::numeric,2), (array['late','damaged','lost'])[1+floor(random()*3)::int], p, d, case when p then d+5 end from (select i, random()<0.6 p, date '2023-02-01'+(random()*910)::int d from generate_series(1,250) i) x;
