@@ -73,8 +73,8 @@ Feature: Loading a table
         {"a": 1, "b": 2, "a": 3}
         """
       When I run "metricd load {folder}/events.jsonl --table events"
-      Then it fails with exit code 65
-      And it prints "line 2 gives `a` twice"
+      Then it exits with 2
+      And it prints "line 2  gives `a` twice"
 
     Scenario: One odd cell makes a text of its column, and that is told
       Given the file "sales.csv" is

@@ -201,6 +201,7 @@ impl TableFile for JsonLines {
     fn rewind(&mut self) -> Result<(), TableFileError> {
         self.reader = Some(from_the_start(&self.file)?);
         self.lines = 0;
+        self.given.fill(0);
         self.progress.records = 0;
         self.progress.bytes = 0;
         Ok(())
