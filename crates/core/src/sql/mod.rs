@@ -46,6 +46,7 @@ mod stack;
 mod table_name;
 mod template;
 mod tree;
+mod upper_conditions;
 mod walk;
 mod zone_dependence;
 
