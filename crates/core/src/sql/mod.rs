@@ -31,6 +31,7 @@ mod literals;
 mod mentions;
 mod names;
 mod notes;
+mod output_mentions;
 mod outputs;
 mod parameter;
 mod period;
