@@ -13,7 +13,7 @@ use pg_query::{
 
 use super::{
     date_words::{Among, is_name_of},
-    literals::{DayLiteral, is_nothing},
+    literals::{Around, DayLiteral, is_nothing},
     period::{LengthUnit, is, number},
     tree::{binary, builtin_name, cast_parts, plain_call, string_constant, sval},
     walk::{SqlNode, Visitor, walk},
@@ -357,7 +357,7 @@ const AROUND: [&str; 22] = [
     "text",
 ];
 
-/// Returns an expression without casts, without `nullif(…, 0)` or `coalesce(…, 0)`, and without functions of text around it.
+/// Returns an expression without casts and `(SELECT …)`, without `nullif(…, 0)` or `coalesce(…, 0)`, and without functions of text around it.
 pub(super) fn unwrapped(node: &Node) -> &Node {
     if let Some((arg, ..)) = cast_parts(node) {
         return unwrapped(arg);
@@ -367,6 +367,9 @@ pub(super) fn unwrapped(node: &Node) -> &Node {
         && let Some(arg) = call.args.first()
     {
         return unwrapped(arg);
+    }
+    if let Some(Around::Subquery(value)) = Around::of(node) {
+        return unwrapped(value);
     }
     if let Some((left, "+" | "-" | "||", right)) = binary(node)
         && (is_nothing(right) || string_constant(right).is_some_and(|(text, _)| text.is_empty()))

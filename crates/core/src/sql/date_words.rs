@@ -71,6 +71,11 @@ pub(super) fn has_a_month(text: &str, (first, last): (NaiveDate, NaiveDate)) -> 
     month.is_some_and(|month| months_of(first, last).any(|day| day.month() == month))
 }
 
+/// Whether a number in a text is a year.
+pub(super) fn holds_a_year(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit()).any(|digits| year_of(digits).is_some())
+}
+
 /// Whether a number is the second since 1970 at which one of some days begins, or the day after them.
 pub(super) fn is_second_of_a_day(value: f64, (first, last): (NaiveDate, NaiveDate)) -> bool {
     let second = |day: NaiveDate| f64::from(day.to_epoch_days()) * 86_400.0;

@@ -21,7 +21,7 @@ use super::{
     ranges::Side,
     special_dates::SpecialDateLiteral,
     tree::{binary, param_number, sval},
-    upper_conditions::{Condition, LiteralRange, Shape},
+    upper_conditions::{LiteralRange, Shape, UpperCondition},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -150,7 +150,7 @@ impl Visitor for Finder<'_> {
             self.found.extend(self.of_literal_range(&range));
             return Ok(());
         }
-        let Some(mut condition) = Condition::read(node) else {
+        let Some(mut condition) = UpperCondition::read(node) else {
             return Ok(());
         };
         if condition.is_symmetric && self.is_reversed(&condition) {
@@ -246,7 +246,7 @@ impl Finder<'_> {
     }
 
     /// Whether the first bound of a BETWEEN SYMMETRIC is the later one.
-    fn is_reversed(&self, condition: &Condition<'_>) -> bool {
+    fn is_reversed(&self, condition: &UpperCondition<'_>) -> bool {
         let Some(start) = condition.start else {
             return false;
         };
@@ -318,7 +318,7 @@ impl Finder<'_> {
         let condition = without_locations(node)?;
         let known = self.known.iter().find(|(of, other, _)| *of == select && *other == condition);
         let known = known.map(|(_, _, number)| *number);
-        let Some(bound) = Condition::bound_mut(node, side) else {
+        let Some(bound) = UpperCondition::bound_mut(node, side) else {
             return Ok(-1);
         };
         if let Some(number) = known {
@@ -541,6 +541,7 @@ mod tests {
             ("NOT (x > :end_date)", "x < :end_date + 1"),
             ("NOT (:end_date <= x)", "x < :end_date + 1"),
             ("(x > :end_date) IS FALSE", "x < :end_date + 1"),
+            ("(x > :end_date) = false", "x < :end_date + 1"),
             ("NOT x > '2025-06-30'", "x < '2025-07-01'"),
             ("x <= (SELECT :end_date)", "x < :end_date + 1"),
             ("x <= date_trunc('day', :end_date)", "x < :end_date + 1"),

@@ -19,7 +19,7 @@ use super::{
         is_part_of_a_year, is_second_of_a_day, months_of,
     },
     error::SqlFault,
-    literals::{DayLiteral, looks_like_a_date},
+    literals::{Around, DayLiteral, looks_like_a_date},
     outputs::{Outputs, explained_divisor},
     period::{LengthUnit, NamedPeriod, TimeAmount, folded, is, number},
     placeholders::Placeholders,
@@ -248,6 +248,9 @@ impl Finder<'_> {
         let of_text = || string_constant(node)?.0.trim().parse().ok();
         if let Some(value) = folded(node).or_else(of_text) {
             return vec![(value, first_location(node))];
+        }
+        if let Some(Around::Subquery(value)) = Around::of(node) {
+            return self.divisors(value);
         }
         let all = |args: &[Node]| args.iter().flat_map(|arg| self.divisors(arg)).collect();
         match (&node.node, cast_parts(node)) {

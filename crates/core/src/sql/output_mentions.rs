@@ -8,7 +8,7 @@ use pg_query::{Node, protobuf::ResTarget};
 
 use super::{
     date_parts::{DatePart, unwrapped},
-    date_words::is_named_in_a_label,
+    date_words::{holds_a_year, is_named_in_a_label},
     mentions::{Finder, Mention},
     outputs::labels,
     period::{LengthUnit, NamedPeriod, is, number},
@@ -57,7 +57,11 @@ impl Finder<'_> {
     pub(super) fn of_name(&self, target: &ResTarget) -> Option<Mention> {
         let name = &target.name;
         let range = self.period.range();
-        let is_named = range.is_some() && is_named_in_a_label(&name.replace('_', " "), range);
+        let is_named = match range {
+            Some(_) => is_named_in_a_label(&name.replace('_', " "), range),
+            // Beside any days, a quarter may be a quartile.
+            None => holds_a_year(name),
+        };
         (is_named || self.period.is_in_a_name(name)).then(|| Mention {
             location: target.location,
             what: format!("the name {name}"),

@@ -189,8 +189,11 @@ impl NamedPeriod {
                 return false;
             };
             let number = count.to_string();
-            let is_last = |word: &str| ["last", "past", "previous", "prev"].contains(&word);
+            let is_last = |word: &str| {
+                ["last", "past", "previous", "prev", "this", "current", "trailing"].contains(&word)
+            };
             let is_counted = |word: &str| {
+                let word = word.strip_prefix('l').unwrap_or(word);
                 word.strip_prefix(&number).is_some_and(|rest| {
                     rest.len() == 1 && rest.starts_with(unit.letter()) || unit.is_called(rest)
                 })

@@ -6,7 +6,7 @@
 use chrono::NaiveDate;
 use pg_query::{
     Node, NodeEnum,
-    protobuf::{AExprKind, BoolExprType, BoolTestType},
+    protobuf::{AExprKind, BoolExprType, BoolTestType, a_const::Val},
 };
 
 use super::{
@@ -24,7 +24,7 @@ pub(super) enum Shape {
 }
 
 /// A condition with an upper bound.
-pub(super) struct Condition<'a> {
+pub(super) struct UpperCondition<'a> {
     pub(super) value: &'a Node,
     pub(super) start: Option<&'a Node>,
     pub(super) bound: &'a Node,
@@ -38,7 +38,7 @@ pub(super) struct Condition<'a> {
     pub(super) is_sayable: bool,
 }
 
-impl<'a> Condition<'a> {
+impl<'a> UpperCondition<'a> {
     pub(super) fn read(node: &'a Node) -> Option<Self> {
         if let Some(inner) = negated(node) {
             let (left, operator, right) = binary(inner)?;
@@ -73,6 +73,7 @@ impl<'a> Condition<'a> {
         match &mut node.node {
             Some(NodeEnum::BoolExpr(expr)) => operand(expr.args.first_mut()?, side),
             Some(NodeEnum::BooleanTest(test)) => operand(test.arg.as_deref_mut()?, side),
+            Some(NodeEnum::AExpr(expr)) => operand(expr.lexpr.as_deref_mut()?, side),
             _ => None,
         }
     }
@@ -173,8 +174,11 @@ impl<'a> LiteralRange<'a> {
     }
 }
 
-/// Returns the condition of `NOT condition`, `condition IS FALSE` and `condition IS NOT TRUE`.
+/// Returns the condition of `NOT condition`, `condition = false`, `condition IS FALSE` and `condition IS NOT TRUE`.
 fn negated(node: &Node) -> Option<&Node> {
+    if let Some((condition, "=", value)) = binary(node) {
+        return is_false(value).then_some(condition);
+    }
     match &node.node {
         Some(NodeEnum::BoolExpr(expr)) if expr.boolop() == BoolExprType::NotExpr => {
             expr.args.first()
@@ -186,4 +190,11 @@ fn negated(node: &Node) -> Option<&Node> {
         }
         _ => None,
     }
+}
+
+fn is_false(node: &Node) -> bool {
+    let Some(NodeEnum::AConst(constant)) = &node.node else {
+        return false;
+    };
+    matches!(&constant.val, Some(Val::Boolval(value)) if !value.boolval)
 }
