@@ -325,7 +325,12 @@ impl<'a> CandidateFinder<'a> {
             (None, Some(_)) => ParameterType::TimestampTz,
             (None, None) => ParameterType::Date,
         };
-        let kind = LiteralKind::Value(Parameter { source, ty });
+        let parameter = Parameter { source, ty };
+        let kind = if day.needs_cast {
+            LiteralKind::Cast(parameter)
+        } else {
+            LiteralKind::Value(parameter)
+        };
         Some(self.placeholders.literal(DayLiteral::constant(node)?, day.location, kind))
     }
 
@@ -342,12 +347,10 @@ impl<'a> CandidateFinder<'a> {
             return;
         }
         let parameter = Parameter { source: ParameterSource::DayRange, ty: ParameterType::Int };
-        let kind = if back.is_interval {
-            LiteralKind::DaysInterval(parameter)
-        } else {
-            LiteralKind::Days(parameter)
-        };
-        if let Some(amount) = operand(condition, side).and_then(subtracted_mut) {
+        let (is_interval, is_negative) = (back.is_interval, back.is_added);
+        let kind = LiteralKind::Days { parameter, is_interval, is_negative };
+        let bound = operand(condition, side);
+        if let Some(amount) = bound.and_then(|bound| subtracted_mut(bound, self.placeholders)) {
             let number = self.placeholders.literal(amount, location, kind);
             self.found.days.push(DaysSlot { days: back.days, number, location });
         }
@@ -356,10 +359,10 @@ impl<'a> CandidateFinder<'a> {
 
 /// Reads the days that an expression lies before the present, and their location in the author's SQL.
 fn days_back(expression: &Node, placeholders: &Placeholders) -> Option<(DaysBack, i32)> {
-    let amount = subtracted(expression, placeholders)?;
+    let subtracted = subtracted(expression, placeholders)?;
     // Without a location it is not the author's: `'yesterday'::date` is already today minus 1.
-    let location = Some(first_location(amount)).filter(|location| *location >= 0)?;
-    Some((DaysBack::read(amount)?, location))
+    let location = Some(first_location(subtracted.amount)).filter(|location| *location >= 0)?;
+    Some((subtracted.days()?, location))
 }
 
 #[cfg(test)]
@@ -470,6 +473,83 @@ mod tests {
             let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
             assert_eq!(template.sql, format!("SELECT 1 FROM t WHERE {expected}"));
             assert_eq!(slots(&template), "2017-01-01..2017-01-30", "{condition}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_slots_as_tools_write_them() {
+        let cases = [
+            (
+                "x >= DATE '2017-01-01' AND x < DATE '2017-01-30' + INTERVAL '1 DAY'",
+                "x >= $1::date AND x < $2::timestamp",
+            ),
+            (
+                "x >= '2017-01-01'::date AND x < '2017-01-30'::date + 1",
+                "x >= $1::date AND x < $2::date",
+            ),
+            (
+                "x >= '2017-01-01'::timestamp AND x < '2017-01-01'::timestamp + interval '1 month' - \
+                 interval '1 day'",
+                "x >= $1::timestamp AND x < $2::timestamp",
+            ),
+            (
+                "x >= '2016-12-31'::timestamptz + '1 day'::interval AND x < ('2017-01-30'::date + \
+                 interval '1 day')::date",
+                "x >= $1::timestamptz AND x < $2::timestamp::date",
+            ),
+            (
+                "date(x) >= date('2017-01-01') AND date(x) < date('2017-01-31')",
+                "date(x) >= date($1::date) AND date(x) < date($2::date)",
+            ),
+            (
+                "x >= timestamptz('2017-01-01') AND x < timestamptz('2017-01-31')",
+                "x >= timestamptz($1::timestamptz) AND x < timestamptz($2::timestamptz)",
+            ),
+            (
+                "x >= date_trunc('day', timestamp '2017-01-01') AND x < date_trunc('day', timestamp \
+                 '2017-01-31')",
+                "x >= date_trunc('day', $1::timestamp) AND x < date_trunc('day', $2::timestamp)",
+            ),
+            (
+                "x >= '2017-01-01'::timestamp(0) AND x < '2017-01-31'::timestamp(0)",
+                "x >= $1::timestamp(0) AND x < $2::timestamp(0)",
+            ),
+            (
+                "x >= '2017-01-01 00:00:00' AND x <= '2017-01-30 24:00:00'",
+                "x >= $1 AND x <= ($2::text || ' 24:00:00')::timestamp",
+            ),
+            ("x >= '20170101' AND x < '20170131'", "x >= $1 AND x < $2"),
+            (
+                "x >= (SELECT TIMESTAMP '2017-01-01') AND x < (SELECT (TIMESTAMP '2017-01-01' + (30 || \
+                 ' day')::INTERVAL))",
+                "x >= (SELECT $1::timestamp) AND x < (SELECT $2::timestamp)",
+            ),
+        ];
+        for (condition, expected) in cases {
+            let template = template(&format!("SELECT 1 FROM t WHERE {condition}"));
+            assert_eq!(template.sql, format!("SELECT 1 FROM t WHERE {expected}"));
+            assert_eq!(slots(&template), "2017-01-01..2017-01-30", "{condition}");
+        }
+        for condition in [
+            "x >= '2017-01-01'::timestamp AND x < '2017-01-30 23:59:59.999'::timestamp(0)",
+            "x >= '2017-01-01T00:00:00Z'::timestamptz AND x < '2017-01-30T00:00:00Z'::timestamptz + \
+             interval '1 day'",
+            "x >= '2017-01-01'::date AND x < '2017-01-30'::date + interval '36 hours'",
+            "x >= '2017-01-01'::date AND x < (SELECT '2017-01-31'::date FROM u)",
+            "x >= date_trunc('month', timestamp '2017-01-01') AND x < '2017-01-31'",
+        ] {
+            let sql = format!("SELECT 1 FROM t WHERE {condition}");
+            assert_eq!(slots(&template(&sql)), "..", "{condition}");
+        }
+    }
+
+    #[test]
+    fn days_without_hyphens_are_no_slots_beside_a_text() {
+        let sql = "SELECT 1 FROM t WHERE x >= '20170101' AND x < '20170131'";
+        for ty in [Some(ParameterType::Text), Some(ParameterType::Int), None] {
+            let template = Draft::parse(sql, &Gate::default()).unwrap().finish(&[ty, ty]).unwrap();
+            assert_eq!((template.sql.as_str(), slots(&template).as_str()), (sql, ".."));
+            assert!(template.notes.iter().all(|note| note.message.contains("stays as written")));
         }
     }
 
@@ -609,6 +689,55 @@ mod tests {
     }
 
     #[test]
+    fn days_back_are_slots_as_tools_write_them() {
+        let cases = [
+            ("now() + interval '-30 days'", "$1::timestamptz + $2::int * '-1 day'::interval"),
+            (
+                "DATE_TRUNC('day', (NOW() + INTERVAL '-30 day'))",
+                "date_trunc('day', $1::timestamptz + $2::int * '-1 day'::interval)",
+            ),
+            (
+                "CAST((CAST(now() AS timestamp) + (INTERVAL '-30 day')) AS date)",
+                "($1::timestamptz::timestamp + $2::int * '-1 day'::interval)::date",
+            ),
+            (
+                "date_trunc('day', now()) - interval '30 days'",
+                "date_trunc('day', $1::timestamptz) - $2::int * '1 day'::interval",
+            ),
+            (
+                "date_trunc('hour', now()) - interval '30 days'",
+                "date_trunc('hour', $1::timestamptz) - $2::int * '1 day'::interval",
+            ),
+            ("CURRENT_DATE + -30", "$1::date + $2::int * -1"),
+            ("-30 + CURRENT_DATE", "$1::int * -1 + $2::date"),
+            ("date(now()) - 30", "date($1::date) - $2::int"),
+            (
+                "(now() AT TIME ZONE 'UTC')::date - 30",
+                "($1::timestamptz AT TIME ZONE 'UTC')::date - $2::int",
+            ),
+            (
+                "date(now() - interval '30 days')",
+                "date($1::timestamptz - $2::int * '1 day'::interval)",
+            ),
+            ("interval '30 days ago' + now()", "$1::int * '-1 day'::interval + $2::timestamptz"),
+            ("now() + (-30 * interval '1 day')", "$1::timestamptz + $2::int * '-1 day'::interval"),
+            ("now() - (30 || ' days')::interval", "$1::timestamptz - $2::int * '1 day'::interval"),
+            ("now() - interval 'P30D'", "$1::timestamptz - $2::int * '1 day'::interval"),
+            ("now() - interval '4 weeks 2 days'", "$1::timestamptz - $2::int * '1 day'::interval"),
+            ("now() - make_interval(0, 0, 0, 30)", "$1::timestamptz - $2::int * '1 day'::interval"),
+            (
+                "(SELECT CURRENT_DATE - interval '30 days')",
+                "(SELECT $1::date - $2::int * '1 day'::interval)",
+            ),
+        ];
+        for (bound, expected) in cases {
+            let template = template(&format!("SELECT 1 FROM t WHERE x >= {bound}"));
+            assert_eq!(template.sql, format!("SELECT 1 FROM t WHERE x >= {expected}"));
+            assert_eq!(slots(&template), ".. 30d", "{bound}");
+        }
+    }
+
+    #[test]
     fn days_back_are_slots_in_lower_bounds() {
         for condition in [
             "x >= CURRENT_DATE - 7",
@@ -627,7 +756,10 @@ mod tests {
             ("x = CURRENT_DATE - 7", "only in a lower bound"),
             ("a OR x >= CURRENT_DATE - 7", "it is under OR"),
             ("NOT x >= CURRENT_DATE - 7", "it is under NOT"),
-            ("x >= date_trunc('day', now() - INTERVAL '7 days')", "only in a lower bound"),
+            ("x >= date_trunc('month', now() - INTERVAL '7 days')", "only in a lower bound"),
+            ("x >= now() + INTERVAL '-3 months'", "only a number of whole days"),
+            ("x >= now() + INTERVAL '-36 hours'", "only a number of whole days"),
+            ("x < CURRENT_DATE + -7", "only in a lower bound"),
             ("x >= CURRENT_DATE - INTERVAL '3 months'", "only a number of whole days"),
             ("x >= now() - INTERVAL '36 hours'", "only a number of whole days"),
             ("x >= now() - INTERVAL '36' HOUR", "only a number of whole days"),
@@ -717,8 +849,9 @@ mod tests {
                 "SELECT 1 FROM generate_series(CURRENT_DATE - 30, CURRENT_DATE, '1 day') JOIN t ON {bound}"
             ),
             format!(
-                "SELECT 1 FROM t WHERE {bound} AND y >= date_trunc('day', now() - INTERVAL '30 days')"
+                "SELECT 1 FROM t WHERE {bound} AND y >= date_trunc('month', now() - INTERVAL '30 days')"
             ),
+            format!("SELECT now() + INTERVAL '-30 days' AS since FROM t WHERE {bound}"),
         ];
         for sql in elsewhere {
             let template = template(&sql);

@@ -6,13 +6,16 @@
 use std::collections::BTreeSet;
 
 use chrono::{Datelike, NaiveDate};
-use pg_query::{Node, NodeEnum, protobuf::AExprKind};
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{AExprKind, FuncCall},
+};
 
 use super::{
     date_words::{Among, is_name_of},
-    literals::DayLiteral,
-    period::{is, number},
-    tree::{cast_parts, plain_call, string_constant, sval},
+    literals::{Around, DayLiteral, is_nothing},
+    period::{LengthUnit, is, number},
+    tree::{binary, builtin_name, cast_parts, plain_call, string_constant, sval},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -54,6 +57,41 @@ impl DatePart {
             _ => return None,
         };
         Some(Self { kind, columns: columns_of(of) })
+    }
+
+    /// Reads `count(DISTINCT date_trunc('month', d))`, and returns the unit that it counts.
+    pub(super) fn counted(node: &Node) -> Option<LengthUnit> {
+        let Some(NodeEnum::FuncCall(call)) = &unwrapped(node).node else {
+            return None;
+        };
+        let [part] = call.args.as_slice() else {
+            return None;
+        };
+        let is_count = call.agg_distinct && builtin_name(&call.funcname) == Some("count");
+        Self::read(part).filter(|_| is_count)?.unit()
+    }
+
+    /// Returns the unit of which there is one for each value.
+    fn unit(&self) -> Option<LengthUnit> {
+        let lower = match &self.kind {
+            PartKind::Field(name) | PartKind::Truncated(name) => name.to_ascii_lowercase(),
+            PartKind::Called(_, name) => (*name).to_owned(),
+            PartKind::Formatted(format) => {
+                let lower = format.to_ascii_lowercase();
+                let patterns = [
+                    ("dd", "day"),
+                    ("iw", "week"),
+                    ("ww", "week"),
+                    ("mm", "month"),
+                    ("mon", "month"),
+                    ("q", "quarter"),
+                    ("yy", "year"),
+                ];
+                let (_, unit) = patterns.iter().find(|(pattern, _)| lower.contains(pattern))?;
+                (*unit).to_owned()
+            }
+        };
+        LengthUnit::ALL.into_iter().find(|unit| unit.is_called(&lower))
     }
 
     /// Returns the part that a column is by its name: `order_year`, `month_no`.
@@ -293,17 +331,50 @@ pub(super) fn columns_of(node: &Node) -> BTreeSet<String> {
     columns.0
 }
 
-/// Returns an expression without casts, without `nullif(…, 0)` or `coalesce(…, 0)`, and without functions of text around it.
+/// Functions of numbers and of text that keep a part of a date what it is.
+const AROUND: [&str; 22] = [
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "lower",
+    "upper",
+    "initcap",
+    "floor",
+    "round",
+    "trunc",
+    "ceil",
+    "ceiling",
+    "abs",
+    "to_number",
+    "replace",
+    "translate",
+    "regexp_replace",
+    "int2",
+    "int4",
+    "int8",
+    "numeric",
+    "float8",
+    "text",
+];
+
+/// Returns an expression without casts and `(SELECT …)`, without `nullif(…, 0)` or `coalesce(…, 0)`, and without functions of text around it.
 pub(super) fn unwrapped(node: &Node) -> &Node {
     if let Some((arg, ..)) = cast_parts(node) {
         return unwrapped(arg);
     }
     if let Some((name, call)) = plain_call(node)
-        && ["btrim", "ltrim", "rtrim", "lower", "upper", "initcap", "floor", "round"]
-            .contains(&name)
+        && AROUND.contains(&name)
         && let Some(arg) = call.args.first()
     {
         return unwrapped(arg);
+    }
+    if let Some(Around::Subquery(value)) = Around::of(node) {
+        return unwrapped(value);
+    }
+    if let Some((left, "+" | "-" | "||", right)) = binary(node)
+        && (is_nothing(right) || string_constant(right).is_some_and(|(text, _)| text.is_empty()))
+    {
+        return unwrapped(left);
     }
     match &node.node {
         Some(NodeEnum::AExpr(expr)) if expr.kind() == AExprKind::AexprNullif => {
@@ -319,6 +390,12 @@ pub(super) fn values(node: &Node) -> Vec<&Node> {
     match &node.node {
         Some(NodeEnum::List(list)) => list.items.iter().flat_map(values).collect(),
         Some(NodeEnum::AArrayExpr(array)) => array.elements.iter().flat_map(values).collect(),
+        Some(NodeEnum::FuncCall(call))
+            if builtin_name(&call.funcname)
+                .is_some_and(|name| ["daterange", "tsrange", "tstzrange"].contains(&name)) =>
+        {
+            call.args.iter().take(2).collect()
+        }
         Some(NodeEnum::TypeCast(cast))
             if cast.type_name.as_ref().is_some_and(|ty| !ty.array_bounds.is_empty()) =>
         {
@@ -326,6 +403,25 @@ pub(super) fn values(node: &Node) -> Vec<&Node> {
         }
         _ => vec![node],
     }
+}
+
+/// Whether the numbers after the first argument are positions, lengths or digits.
+pub(super) fn is_of_lengths(call: &FuncCall) -> bool {
+    let names = [
+        "round",
+        "trunc",
+        "left",
+        "right",
+        "substr",
+        "substring",
+        "lpad",
+        "rpad",
+        "repeat",
+        "split_part",
+        "overlay",
+        "nth_value",
+    ];
+    builtin_name(&call.funcname).is_some_and(|name| names.contains(&name))
 }
 
 /// Whether a value is a piece of a text.

@@ -53,11 +53,34 @@ pub(super) fn is_part_of_a_year(text: &str, among: Among) -> bool {
 
 /// Whether a text begins with a year, or a year and a month, among some days, as a pattern does.
 pub(super) fn begins_with_a_year(text: &str, among: Among) -> bool {
-    let plain = text.trim_start_matches('^').trim_end_matches(['%', '_', '-', '.', '*', '$', ' ']);
+    let plain = text
+        .trim_start_matches(['^', '%', '_'])
+        .trim_end_matches(['%', '_', '-', '.', '*', '$', ' ']);
     let is_number = plain.len() >= 4 && plain.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     let known = read_all(plain).filter(|_| is_number).unwrap_or_default();
     known.first().is_some_and(|word| word.year().is_some())
         && known.iter().all(|word| word.is_among(among))
+}
+
+/// Whether a pattern of a day's text has a month of some days, as `%-06-%` and `____-06%` have.
+pub(super) fn has_a_month(text: &str, (first, last): (NaiveDate, NaiveDate)) -> bool {
+    let plain = text.trim_matches(['^', '%', '_', '$', '*', '.']);
+    let is_begun = plain.starts_with('-') && plain.len() <= "-06-".len();
+    let number = plain.trim_matches('-');
+    let month = number.parse::<u32>().ok().filter(|_| is_begun && number.len() == 2);
+    month.is_some_and(|month| months_of(first, last).any(|day| day.month() == month))
+}
+
+/// Whether a number in a text is a year.
+pub(super) fn holds_a_year(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit()).any(|digits| year_of(digits).is_some())
+}
+
+/// Whether a number is the second since 1970 at which one of some days begins, or the day after them.
+pub(super) fn is_second_of_a_day(value: f64, (first, last): (NaiveDate, NaiveDate)) -> bool {
+    let second = |day: NaiveDate| f64::from(day.to_epoch_days()) * 86_400.0;
+    let is_midnight = (value / 86_400.0).fract().abs() < 1e-9;
+    is_midnight && value > 0.0 && (second(first)..=second(last) + 86_400.0).contains(&value)
 }
 
 /// Whether a label names a part of the calendar among some days: `June`, `Orders of June`, `Q2`, `FY 2025`.

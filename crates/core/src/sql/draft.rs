@@ -258,7 +258,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     let special_dates = special_dates::find(&mut tree, &mut placeholders)?;
     let (candidates, rest) = candidates::find(&mut tree, &mut placeholders, &named, sql)?;
     notes.extend(rest);
-    let upper_bounds = last_day::find(&mut tree, &mut placeholders, &candidates)?;
+    let upper_bounds = last_day::find(&mut tree, &mut placeholders, &candidates, &special_dates)?;
     series::guard(&mut tree)?;
 
     let printed = placeholders.print(&tree)?;

@@ -26,6 +26,8 @@ pub(super) enum Grain {
     Instants,
     /// The date of the built-in records: an instant, although all of them may have midnight there.
     Records,
+    /// Midnights alone if its column is a date, which the type of the expression does not tell.
+    AsColumn,
     Unknown,
 }
 
@@ -98,11 +100,11 @@ impl<'a> Reader<'a> {
             return Grain::Unknown;
         };
         self.steps.set(steps);
-        if let Some((arg, ty, name)) = cast_parts(node) {
+        if let Some((arg, _, name)) = cast_parts(node) {
             return match name {
                 "date" => Grain::Days,
-                "timestamp" | "timestamptz" if ty.typmods.is_empty() => match self.grain(arg) {
-                    Grain::Unknown => Grain::Instants,
+                "timestamp" | "timestamptz" => match self.grain(arg) {
+                    Grain::Unknown => as_column(arg),
                     grain => grain,
                 },
                 _ => Grain::Unknown,
@@ -142,7 +144,10 @@ impl<'a> Reader<'a> {
     fn moved(&self, node: &'a Node) -> Grain {
         match binary(node) {
             Some((left, "+" | "-", right)) => match self.grain(left) {
-                Grain::Days if is_within_a_day(right) => Grain::Instants,
+                Grain::Days | Grain::AsColumn | Grain::Unknown if is_within_a_day(right) => {
+                    Grain::Instants
+                }
+                Grain::Unknown if integer_constant(right).is_none() => as_column(left),
                 grain => grain,
             },
             _ => Grain::Unknown,
@@ -153,6 +158,10 @@ impl<'a> Reader<'a> {
         let first = || call.args.first().map_or(Grain::Unknown, |arg| self.grain(arg));
         match builtin_name(&call.funcname) {
             Some("date" | "to_date" | "make_date") => Grain::Days,
+            Some("date_bin") => match call.args.as_slice() {
+                [stride, _, origin] if is_in_days(stride) && is_day(origin) => Grain::Days,
+                _ => Grain::Instants,
+            },
             Some("date_trunc") => {
                 let unit = call.args.first().and_then(string_constant);
                 let unit = unit.map(|(unit, _)| unit.to_ascii_lowercase());
@@ -177,10 +186,9 @@ impl<'a> Reader<'a> {
             Some("min" | "max" | "lag" | "lead" | "first_value" | "last_value" | "any_value") => {
                 first()
             }
-            Some(
-                "to_timestamp" | "make_timestamp" | "make_timestamptz" | "date_bin"
-                | "clock_timestamp",
-            ) => Grain::Instants,
+            Some("to_timestamp" | "make_timestamp" | "make_timestamptz" | "clock_timestamp") => {
+                Grain::Instants
+            }
             _ => Grain::Unknown,
         }
     }
@@ -333,8 +341,27 @@ fn either(one: Grain, other: Grain) -> Grain {
     match (one, other) {
         _ if one == other => one,
         (Grain::Unknown, _) | (_, Grain::Unknown) => Grain::Unknown,
+        (Grain::AsColumn, Grain::Days) | (Grain::Days, Grain::AsColumn) => Grain::AsColumn,
         _ => Grain::Instants,
     }
+}
+
+/// Returns the grain of a value that is made a timestamp.
+fn as_column(value: &Node) -> Grain {
+    match &value.node {
+        Some(NodeEnum::ColumnRef(column)) => match column.fields.last().and_then(sval) {
+            Some(name) if is_named_like_an_instant(name) => Grain::Instants,
+            _ => Grain::AsColumn,
+        },
+        _ => Grain::Instants,
+    }
+}
+
+/// Whether a column is called like one with a time of day.
+pub(super) fn is_named_like_an_instant(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let last = lower.rsplit('_').next().unwrap_or_default();
+    ["at", "ts", "time", "timestamp", "datetime"].contains(&last)
 }
 
 fn is_day(node: &Node) -> bool {
@@ -356,6 +383,15 @@ fn is_within_a_day(amount: &Node) -> bool {
         ["hour", "min", "sec", ":"].iter().any(|unit| text.contains(unit))
     };
     fields & FIELDS != 0 || string_constant(text).is_some_and(|(text, _)| is_short(text))
+}
+
+/// Whether an interval is written as whole days or weeks.
+fn is_in_days(amount: &Node) -> bool {
+    let text = cast_parts(amount).map_or(amount, |(arg, ..)| arg);
+    string_constant(text).is_some_and(|(text, _)| {
+        let words = text.trim().trim_start_matches(|c: char| c.is_ascii_digit()).trim();
+        ["day", "days", "d", "week", "weeks", "w"].contains(&words.to_ascii_lowercase().as_str())
+    })
 }
 
 /// Collects the tables, subqueries and functions of a FROM item.

@@ -3,23 +3,25 @@
 //! PREPARE tells its type: in the statement that is described, an untyped placeholder stands for the
 //! bound. Never changes what runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
-use pg_query::{Node, NodeEnum, protobuf::AExprKind};
+use pg_query::{Node, NodeEnum};
 
 use super::{
     candidates::SlotCandidates,
     error::SqlFault,
-    grain::{Grain, Scopes},
+    grain::{Grain, Scopes, is_named_like_an_instant},
     grammar::without_locations,
-    literals::{DayLiteral, temporal},
+    literals::{Around, DayLiteral, is_nothing},
     notes::{Note, NoteSeverity},
     parameter::{Parameter, ParameterSource, ParameterType},
     placeholders::{LiteralKind, Placeholders},
-    quoting::quoted_name,
-    ranges::{Side, operand},
-    tree::{binary, cast_parts, param_number, sval},
+    quoting::{quoted_name, quoted_text},
+    ranges::Side,
+    special_dates::SpecialDateLiteral,
+    tree::{binary, param_number, sval},
+    upper_conditions::{LiteralRange, Shape, UpperCondition},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -29,12 +31,16 @@ pub(super) struct UpperBound {
     location: i32,
     /// The placeholder that PREPARE gives the type of the compared value.
     number: i32,
+    /// Whether that placeholder stands for nothing else.
+    is_probe: bool,
     /// What the text tells of the compared value.
     grain: Grain,
     /// The compared column, as it is written.
     column: Option<String>,
     form: Form,
     end: End,
+    /// Whether the bounds are known well enough to say what to write instead.
+    is_offered: bool,
 }
 
 /// The form of a condition with an upper bound.
@@ -56,8 +62,9 @@ enum End {
     Placeholder,
     /// `CURRENT_DATE`
     Today,
-    /// A day; whether its midnight is written out; the number of its slot, if it may become one.
-    Day { day: NaiveDate, is_midnight: bool, slot: Option<i32> },
+    /// A day, as the SQL of the day after it; whether its midnight is written out; the number of its slot,
+    /// if it may become one.
+    Day { next: Option<String>, is_midnight: bool, slot: Option<i32> },
 }
 
 /// What is known of the types of compared values.
@@ -73,12 +80,17 @@ pub(super) fn find(
     tree: &mut Node,
     placeholders: &mut Placeholders,
     candidates: &SlotCandidates,
+    special_dates: &[SpecialDateLiteral],
 ) -> Result<Vec<UpperBound>, SqlFault> {
     let slots = candidates.ranges.iter().map(|range| (range.end_number, range.end.clone()));
     let starts = candidates.ranges.iter().map(|range| (range.start_number, range.start.clone()));
+    let is_today =
+        |literal: &&SpecialDateLiteral| literal.text.trim().eq_ignore_ascii_case("today");
+    let today = special_dates.iter().filter(is_today);
     let mut finder = Finder {
         placeholders,
         literals: slots.chain(starts).collect(),
+        today: today.map(|literal| literal.number).collect(),
         scopes: Scopes::default(),
         selects: 0,
         inside: Vec::new(),
@@ -95,10 +107,7 @@ pub(super) fn restore(
     placeholders: &mut Placeholders,
     bounds: &[UpperBound],
 ) -> Result<(), SqlFault> {
-    let is_probe = |number| {
-        let of_bound = |bound: &UpperBound| bound.number == number && bound.slot() != Some(number);
-        bounds.iter().any(of_bound)
-    };
+    let is_probe = |number| bounds.iter().any(|bound| bound.is_probe && bound.number == number);
     placeholders.restore(tree, |number| !is_probe(number))
 }
 
@@ -106,6 +115,8 @@ struct Finder<'a> {
     placeholders: &'a mut Placeholders,
     /// The literals that may become slots, by number.
     literals: BTreeMap<i32, DayLiteral>,
+    /// The placeholders of `'today'`.
+    today: BTreeSet<i32>,
     scopes: Scopes,
     selects: usize,
     /// The SELECTs being visited, by number, outermost first.
@@ -135,76 +146,161 @@ impl Visitor for Finder<'_> {
     }
 
     fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
-        let Some(condition) = Condition::read(node) else {
+        if let Some(range) = LiteralRange::read(node) {
+            self.found.extend(self.of_literal_range(&range));
+            return Ok(());
+        }
+        let Some(mut condition) = UpperCondition::read(node) else {
             return Ok(());
         };
-        let Some((end, location)) = self.end(condition.bound, condition.shape == Shape::Before)
+        if condition.is_symmetric && self.is_reversed(&condition) {
+            condition.swap();
+        }
+        let Some((end, location, is_known)) =
+            self.end(condition.bound, condition.shape == Shape::Before && !condition.is_range)
         else {
             return Ok(());
         };
-        let start = condition.start.map_or_else(|| "…".to_owned(), |start| self.start(start));
+        let start = condition.start.and_then(|start| self.start(start));
+        let is_offered =
+            is_known && condition.is_sayable && (!condition.is_symmetric || start.is_some());
+        let start = start.unwrap_or_else(|| "…".to_owned());
         let form = match condition.shape {
             Shape::Before => Form::Before,
             Shape::Through => Form::Through,
             Shape::Between => Form::Between(start),
             Shape::Outside => Form::Outside(start),
         };
-        let grain = self.scopes.grain(condition.value);
-        let column = column(condition.value);
-        let side = condition.side;
-        let number = match param_number(condition.bound) {
-            // Already a placeholder without a type.
-            Some(number) => number,
-            None => self.probe(node, side)?,
+        let grain = match self.scopes.grain(condition.value) {
+            // The type of the range tells.
+            Grain::Unknown | Grain::AsColumn if condition.is_range => Grain::Instants,
+            grain => grain,
         };
-        self.found.push(UpperBound { location, number, grain, column, form, end });
+        let column = column(condition.value);
+        let is_range = condition.is_range;
+        let (number, is_probe) = match param_number(condition.bound) {
+            _ if is_range => (-1, false),
+            // Already a placeholder without a type.
+            Some(number) => (number, false),
+            None => {
+                let side = condition.side;
+                (self.probe(node, side)?, true)
+            }
+        };
+        self.found.push(UpperBound {
+            location,
+            number,
+            is_probe,
+            grain,
+            column,
+            form,
+            end,
+            is_offered,
+        });
         Ok(())
     }
 }
 
 impl Finder<'_> {
-    /// Reads the last day that a bound is, and its location.
-    fn end(&self, bound: &Node, is_open: bool) -> Option<(End, i32)> {
-        if let Some(location) = self.placeholder(bound, &ParameterSource::EndDate) {
-            return Some((End::Placeholder, location));
+    /// Reads the last day that a bound is, its location, and whether the day after it can be written.
+    fn end(&self, bound: &Node, is_open: bool) -> Option<(End, i32, bool)> {
+        if let Some((location, is_plain)) = self.placeholder(bound, &ParameterSource::EndDate) {
+            return Some((End::Placeholder, location, is_plain));
         }
-        if let Some(location) = self.placeholder(bound, &ParameterSource::Today) {
-            return (!is_open).then_some((End::Today, location));
+        if let Some((location, is_plain)) = self.placeholder(bound, &ParameterSource::Today) {
+            return (!is_open).then_some((End::Today, location, is_plain));
+        }
+        if let Some(NodeEnum::ParamRef(param)) = &bound.node
+            && self.today.contains(&param.number)
+        {
+            return (!is_open).then_some((End::Today, param.location, true));
         }
         // A literal that a value lies before is no last day.
         let (day, slot) =
             self.literal(bound).filter(|(day, _)| !is_open && !day.is_last_instant())?;
         let is_midnight = day.text.len() > "2025-06-01".len();
-        Some((End::Day { day: day.date, is_midnight, slot }, day.location))
+        let next = day.date.checked_add_days(Days::new(1)).and_then(|next| written(&day, next));
+        let is_known = next.is_some();
+        Some((End::Day { next, is_midnight, slot }, day.location, is_known))
+    }
+
+    fn of_literal_range(&self, range: &LiteralRange<'_>) -> Option<UpperBound> {
+        let next = range.last.checked_add_days(Days::new(1))?;
+        let grain = match self.scopes.grain(range.value) {
+            Grain::Unknown | Grain::AsColumn => Grain::Instants,
+            grain => grain,
+        };
+        Some(UpperBound {
+            location: range.location,
+            number: -1,
+            is_probe: false,
+            grain,
+            column: column(range.value),
+            form: match &range.start {
+                Some(start) => Form::Between(format!("'{start}'")),
+                None => Form::Through,
+            },
+            end: End::Day { next: Some(format!("'{next}'")), is_midnight: false, slot: None },
+            is_offered: range.is_from_start,
+        })
+    }
+
+    /// Whether the first bound of a BETWEEN SYMMETRIC is the later one.
+    fn is_reversed(&self, condition: &UpperCondition<'_>) -> bool {
+        let Some(start) = condition.start else {
+            return false;
+        };
+        let days = (self.literal(start), self.literal(condition.bound));
+        self.placeholder(start, &ParameterSource::EndDate).is_some()
+            || matches!(days, (Some((start, _)), Some((end, _))) if start.date > end.date)
     }
 
     /// Returns the start of a range as its author may have written it.
-    fn start(&self, start: &Node) -> String {
-        if self.placeholder(start, &ParameterSource::StartDate).is_some() {
-            return ":start_date".to_owned();
+    fn start(&self, start: &Node) -> Option<String> {
+        if let Some((_, is_plain)) = self.placeholder(start, &ParameterSource::StartDate) {
+            return is_plain.then(|| ":start_date".to_owned());
         }
-        let literal = self.literal(start);
-        literal.map_or_else(|| "…".to_owned(), |(day, _)| format!("'{}'", day.text))
+        let (day, _) = self.literal(start)?;
+        if day.is_last_instant() { None } else { written(&day, day.date) }
     }
 
-    /// Returns the location of a placeholder, if `bound` is nothing else or falls back to another value.
-    fn placeholder(&self, bound: &Node, source: &ParameterSource) -> Option<i32> {
-        let mut value = bound;
-        while let Some((arg, ty, name)) = cast_parts(value) {
-            temporal(name).filter(|_| ty.typmods.is_empty())?;
-            value = arg;
+    /// Returns the location of a placeholder, if `bound` is its midnight or falls back to another value, and
+    /// whether it is the midnight of the session's zone.
+    fn placeholder(&self, bound: &Node, source: &ParameterSource) -> Option<(i32, bool)> {
+        let (mut value, mut is_plain, mut is_day) = (bound, true, false);
+        loop {
+            if let Some(around) = Around::of(value) {
+                is_plain &= !matches!(around, Around::Zone { .. });
+                is_day |= matches!(
+                    around,
+                    Around::Truncated(_) | Around::Cast { ty: ParameterType::Date, .. }
+                );
+                value = around.inner();
+            } else if let Some((left, "+" | "-", amount)) = binary(value)
+                && is_nothing(amount)
+            {
+                value = left;
+            } else {
+                break;
+            }
         }
+        let any = |args: &[Node], is_first: bool| {
+            let mut found = args.iter().enumerate();
+            let found = found.find_map(|(at, arg)| Some((at, self.placeholder(arg, source)?)));
+            // A placeholder is never null.
+            found.map(|(at, (location, is_own))| {
+                (location, is_own && is_plain && is_first && at == 0)
+            })
+        };
         match &value.node {
             Some(NodeEnum::ParamRef(param)) => {
-                let parameter = self.placeholders.fixed_parameter(param.number)?;
-                (parameter.source == *source).then_some(param.location)
+                let found = self.placeholders.fixed_parameter(param.number)?.source;
+                let is_today =
+                    is_day && *source == ParameterSource::Today && found == ParameterSource::Now;
+                (found == *source || is_today).then_some((param.location, is_plain))
             }
-            Some(NodeEnum::CoalesceExpr(expr)) => {
-                expr.args.iter().find_map(|arg| self.placeholder(arg, source))
-            }
-            Some(NodeEnum::MinMaxExpr(expr)) => {
-                expr.args.iter().find_map(|arg| self.placeholder(arg, source))
-            }
+            Some(NodeEnum::CoalesceExpr(expr)) => any(&expr.args, true),
+            Some(NodeEnum::MinMaxExpr(expr)) => any(&expr.args, false),
             _ => None,
         }
     }
@@ -222,7 +318,7 @@ impl Finder<'_> {
         let condition = without_locations(node)?;
         let known = self.known.iter().find(|(of, other, _)| *of == select && *other == condition);
         let known = known.map(|(_, _, number)| *number);
-        let Some(bound) = operand(node, side) else {
+        let Some(bound) = UpperCondition::bound_mut(node, side) else {
             return Ok(-1);
         };
         if let Some(number) = known {
@@ -236,60 +332,20 @@ impl Finder<'_> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Before,
-    Through,
-    Between,
-    Outside,
-}
-
-/// A condition with an upper bound.
-struct Condition<'a> {
-    value: &'a Node,
-    start: Option<&'a Node>,
-    bound: &'a Node,
-    side: Side,
-    shape: Shape,
-}
-
-impl<'a> Condition<'a> {
-    fn read(node: &'a Node) -> Option<Self> {
-        let comparison =
-            |value, bound, side, shape| Some(Self { value, start: None, bound, side, shape });
-        match binary(node) {
-            Some((value, "<", bound)) => {
-                return comparison(value, bound, Side::Right, Shape::Before);
-            }
-            Some((value, "<=", bound)) => {
-                return comparison(value, bound, Side::Right, Shape::Through);
-            }
-            Some((bound, ">", value)) => {
-                return comparison(value, bound, Side::Left, Shape::Before);
-            }
-            Some((bound, ">=", value)) => {
-                return comparison(value, bound, Side::Left, Shape::Through);
-            }
-            Some(_) => return None,
-            None => {}
-        }
-        let Some(NodeEnum::AExpr(expr)) = &node.node else {
-            return None;
-        };
-        let shape = match expr.kind() {
-            AExprKind::AexprBetween | AExprKind::AexprBetweenSym => Shape::Between,
-            AExprKind::AexprNotBetween | AExprKind::AexprNotBetweenSym => Shape::Outside,
-            _ => return None,
-        };
-        let Some(NodeEnum::List(bounds)) = &expr.rexpr.as_deref()?.node else {
-            return None;
-        };
-        let [low, high] = bounds.items.as_slice() else {
-            return None;
-        };
-        let value = expr.lexpr.as_deref()?;
-        Some(Self { value, start: Some(low), bound: high, side: Side::High, shape })
-    }
+/// Writes a day in the place of a literal, in its time zone; `None` if that is not known.
+fn written(literal: &DayLiteral, day: NaiveDate) -> Option<String> {
+    let instant = literal.instant.as_ref().filter(|instant| !instant.zone.is_empty());
+    let time = instant.map_or("", |instant| instant.time.as_str());
+    let Some(zone) = &literal.at_zone else {
+        return Some(format!("'{day}{time}'"));
+    };
+    let ty = match literal.cast? {
+        ParameterType::Date => "date",
+        ParameterType::TimestampTz => "timestamptz",
+        ParameterType::Timestamp => "timestamp",
+        ParameterType::Text | ParameterType::Int => return None,
+    };
+    (!zone.is_empty()).then(|| format!("{ty} '{day}{time}' AT TIME ZONE {}", quoted_text(zone)))
 }
 
 /// Writes a column as its author would.
@@ -321,16 +377,15 @@ impl UpperBound {
                 Grain::Instants | Grain::Records => {
                     (NoteSeverity::Warning, self.until_midnight("CURRENT_DATE + 1"))
                 }
-                Grain::Days | Grain::Unknown => return None,
+                Grain::Days | Grain::AsColumn | Grain::Unknown => return None,
             },
-            End::Day { day, is_midnight, .. } => {
+            End::Day { next, is_midnight, .. } => {
                 let severity = match self.known_grain(types)? {
                     Grain::Instants | Grain::Records if *is_midnight => NoteSeverity::Info,
                     Grain::Instants | Grain::Records => NoteSeverity::Warning,
-                    Grain::Days | Grain::Unknown => return None,
+                    Grain::Days | Grain::AsColumn | Grain::Unknown => return None,
                 };
-                let next = day.checked_add_days(Days::new(1))?;
-                (severity, self.until_midnight(&format!("'{next}'")))
+                (severity, self.until_midnight(next.as_deref().unwrap_or_default()))
             }
         };
         let is_slot = self.end == End::Placeholder || self.slot().is_some_and(kept);
@@ -343,22 +398,22 @@ impl UpperBound {
         let is_before = self.form == Form::Before;
         let instead = match grain {
             // A date is compared as a whole.
-            Grain::Days if is_before => format!("{name} <= :end_date"),
+            Grain::Days if is_before && self.is_offered => format!("write `{name} <= :end_date`"),
             Grain::Days => return None,
-            _ => self.instead(":end_date + 1"),
+            _ => self.advice(":end_date + 1"),
         };
         let severity = match grain {
             Grain::Instants | Grain::Records => NoteSeverity::Warning,
-            Grain::Days | Grain::Unknown => NoteSeverity::Info,
+            Grain::Days | Grain::AsColumn | Grain::Unknown => NoteSeverity::Info,
         };
         let message = match grain {
             _ if is_before => format!(
-                "end_date is inclusive for callers, and `< :end_date` leaves their last day out; write \
-                 `{instead}`"
+                "end_date is inclusive for callers, and `< :end_date` leaves their last day out; \
+                 {instead}"
             ),
-            Grain::Unknown => format!(
-                "if `{name}` has a time of day, the last day counts only up to midnight; then write \
-                 `{instead}` to count all of it"
+            Grain::AsColumn | Grain::Unknown => format!(
+                "if `{name}` has a time of day, the last day counts only up to midnight; then {instead} \
+                 to count all of it"
             ),
             _ => self.until_midnight(":end_date + 1"),
         };
@@ -367,8 +422,17 @@ impl UpperBound {
 
     /// Tells that the last day is lost; `next` is the day after it.
     fn until_midnight(&self, next: &str) -> String {
-        let instead = self.instead(next);
-        format!("the last day counts only up to midnight; write `{instead}` to count all of it")
+        let instead = self.advice(next);
+        format!("the last day counts only up to midnight; {instead} to count all of it")
+    }
+
+    /// Tells what to write, with the day after the last one.
+    fn advice(&self, next: &str) -> String {
+        if self.is_offered {
+            format!("write `{}`", self.instead(next))
+        } else {
+            "compare with the midnight after it".to_owned()
+        }
     }
 
     /// Returns the condition that counts the whole last day, with the day after it.
@@ -389,7 +453,7 @@ impl UpperBound {
             Some(ParameterType::Text | ParameterType::Int) | None => None,
         };
         match (self.grain, types) {
-            (grain @ (Grain::Days | Grain::Instants), _) => Some(grain),
+            (grain @ (Grain::Days | Grain::Instants | Grain::AsColumn), _) => Some(grain),
             (Grain::Records, Types::Inferred(type_of)) => {
                 told(type_of(self.number)).map(|_| Grain::Records)
             }
@@ -405,16 +469,16 @@ impl UpperBound {
     /// Whether the column is called like one with a time of day.
     fn is_named_like_an_instant(&self) -> bool {
         let name = self.column.as_deref().unwrap_or_default().trim_matches('"');
-        let name = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        let last = name.rsplit('_').next().unwrap_or_default();
-        ["at", "ts", "time", "timestamp", "datetime"].contains(&last)
+        is_named_like_an_instant(name.rsplit('.').next().unwrap_or_default())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::sql::{Draft, Gate, Template};
+    use crate::sql::{Draft, Gate, SlotNote, Template};
 
     /// What PREPARE would say: every value has the type `ty`.
     fn with_type(sql: &str, ty: Option<ParameterType>) -> Template {
@@ -453,7 +517,6 @@ mod tests {
             ("x NOT BETWEEN :start_date AND :end_date", "x < :start_date OR x >= :end_date + 1"),
             ("x + interval '1 hour' <= :end_date", "… < :end_date + 1"),
             ("date_trunc('hour', x) <= :end_date", "… < :end_date + 1"),
-            ("x <= least(:end_date, y::date)", "x < :end_date + 1"),
             ("x <= CURRENT_DATE", "x < CURRENT_DATE + 1"),
             ("x BETWEEN CURRENT_DATE - 7 AND CURRENT_DATE", "x >= … AND x < CURRENT_DATE + 1"),
             ("\"Ordered At\" <= :end_date", "\"Ordered At\" < :end_date + 1"),
@@ -466,6 +529,55 @@ mod tests {
                 "x >= '2025-06-01' AND x < '2025-07-01'",
             ),
         ];
+        assert_noted(&cases);
+    }
+
+    #[test]
+    fn a_bound_on_instants_is_noted_in_all_its_forms() {
+        let cases = [
+            ("x <= 'today'", "x < CURRENT_DATE + 1"),
+            ("x <= date_trunc('day', now())", "x < CURRENT_DATE + 1"),
+            ("x BETWEEN '2025-06-01' AND 'today'", "x >= '2025-06-01' AND x < CURRENT_DATE + 1"),
+            ("NOT (x > :end_date)", "x < :end_date + 1"),
+            ("NOT (:end_date <= x)", "x < :end_date + 1"),
+            ("(x > :end_date) IS FALSE", "x < :end_date + 1"),
+            ("(x > :end_date) = false", "x < :end_date + 1"),
+            ("NOT x > '2025-06-30'", "x < '2025-07-01'"),
+            ("x <= (SELECT :end_date)", "x < :end_date + 1"),
+            ("x <= date_trunc('day', :end_date)", "x < :end_date + 1"),
+            ("x <= date(:end_date)", "x < :end_date + 1"),
+            ("x <= :end_date + interval '0 days'", "x < :end_date + 1"),
+            ("x <= :end_date + time '00:00'", "x < :end_date + 1"),
+            (
+                "tstzrange(:start_date, :end_date, '[]') @> x",
+                "x >= :start_date AND x < :end_date + 1",
+            ),
+            ("x <@ tsrange(:start_date, :end_date)", "x >= :start_date AND x < :end_date + 1"),
+            ("x <@ '[2025-06-01,2025-06-30]'::tstzrange", "x >= '2025-06-01' AND x < '2025-07-01'"),
+            (
+                "x BETWEEN SYMMETRIC '2025-06-30' AND '2025-06-01'",
+                "x >= '2025-06-01' AND x < '2025-07-01'",
+            ),
+            (
+                "x NOT BETWEEN SYMMETRIC '2025-06-01' AND '2025-06-30'",
+                "x < '2025-06-01' OR x >= '2025-07-01'",
+            ),
+            (
+                "x BETWEEN SYMMETRIC :end_date AND :start_date",
+                "x >= :start_date AND x < :end_date + 1",
+            ),
+            (
+                "x BETWEEN ('2025-06-01'::date AT TIME ZONE 'Asia/Tokyo') AND ('2025-06-30'::date AT TIME ZONE \
+                 'Asia/Tokyo')",
+                "x >= date '2025-06-01' AT TIME ZONE 'Asia/Tokyo' AND x < date '2025-07-01' AT TIME ZONE \
+                 'Asia/Tokyo'",
+            ),
+        ];
+        assert_noted(&cases);
+    }
+
+    /// Checks that each condition on instants has a warning, with what to write instead.
+    fn assert_noted(cases: &[(&str, &str)]) {
         for (condition, instead) in cases {
             let places = [
                 format!("SELECT 1 AS a FROM t WHERE {condition}"),
@@ -478,7 +590,7 @@ mod tests {
                 let template = with_type(sql, Some(ty));
                 let found = lost(&template);
                 assert!(!found.is_empty(), "{sql}");
-                let expected = (NoteSeverity::Warning, instead.to_owned());
+                let expected = (NoteSeverity::Warning, (*instead).to_owned());
                 assert!(found.iter().all(|note| *note == expected), "{sql}: {found:?}");
             }
         }
@@ -503,6 +615,9 @@ mod tests {
             "WITH w AS (SELECT x::date AS day FROM t) SELECT 1 AS a FROM w JOIN u ON w.day <= {}",
             "WITH w (day) AS (SELECT x::date FROM t) SELECT 1 AS a FROM w WHERE day <= {}",
             "WITH w AS (SELECT x::date AS day FROM t UNION SELECT date(y) FROM u) SELECT 1 AS a FROM w WHERE day <= {}",
+            "SELECT 1 AS a FROM t WHERE date_bin('1 day', x, '2001-01-01') <= {}",
+            "SELECT 1 AS a FROM t WHERE date_bin('2 weeks', x, timestamp '2001-01-01') <= {}",
+            "SELECT 1 AS a FROM t WHERE NOT x::date > {}",
             "SELECT max(date(x)) AS a FROM t HAVING max(date(x)) <= {}",
             "WITH RECURSIVE w AS (SELECT :start_date::date AS day UNION ALL SELECT day + 1 FROM w WHERE day <= {}) SELECT 1 AS a FROM w",
         ];
@@ -529,14 +644,93 @@ mod tests {
         }
         for condition in [
             "x < :end_date + 1",
+            "x <= :end_date + interval '1 day'",
             "x < '2025-07-01'",
             "x <= '2025-06-30 23:59:59'",
+            "x <= '2025-06-30 24:00'",
+            "x BETWEEN '2025-06-30' AND '2025-06-01'",
+            "x <@ '[2025-06-01,2025-07-01)'::tstzrange",
+            "x <@ tstzrange('2025-06-01', '2025-07-01')",
+            "NOT (x <= :start_date)",
             "x > :end_date",
             "x < CURRENT_DATE",
             "x <= now()",
         ] {
             let sql = format!("{day} WHERE {condition}");
             assert_eq!(lost(&with_type(&sql, Some(ParameterType::Timestamp))), [], "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_is_made_a_timestamp_is_no_warning() {
+        for (from, value) in [
+            ("t", "placed_on::timestamp"),
+            ("t", "placed_on::timestamptz"),
+            ("t", "placed_on + interval '7 days'"),
+            ("(SELECT placed_on::timestamp AS p FROM t) s", "p"),
+            ("(SELECT placed_on + interval '1 week' AS p FROM t) s", "s.p"),
+            ("(SELECT placed_on AS p FROM t) s", "p::timestamp(0)"),
+        ] {
+            for condition in ["<= :end_date", "BETWEEN :start_date AND :end_date"] {
+                let sql = format!("SELECT 1 AS a FROM {from} WHERE {value} {condition}");
+                for ty in INSTANTS {
+                    let found = lost(&with_type(&sql, Some(ty)));
+                    assert!(
+                        found.iter().all(|note| note.0 == NoteSeverity::Info),
+                        "{sql}: {found:?}"
+                    );
+                }
+            }
+            let sql = format!("SELECT 1 AS a FROM {from} WHERE {value} <= '2025-06-30'");
+            assert_eq!(lost(&with_type(&sql, Some(ParameterType::Timestamp))), [], "{sql}");
+        }
+    }
+
+    #[test]
+    fn no_sql_is_offered_that_means_something_else() {
+        for condition in [
+            "x <= :end_date::timestamp AT TIME ZONE 'Asia/Tokyo'",
+            "x <= '2025-06-30'::timestamp AT TIME ZONE y",
+            "x <= least(:end_date, y::date)",
+            "(x > :end_date) IS NOT TRUE",
+            "x BETWEEN SYMMETRIC y AND :end_date",
+            "x <@ tstzrange(:start_date, :end_date, '(]')",
+            "x <@ '(2025-06-01,2025-06-30]'::tstzrange",
+        ] {
+            let sql = format!("SELECT 1 AS a FROM t WHERE {condition}");
+            let template = with_type(&sql, Some(ParameterType::TimestampTz));
+            let is_said = |note: &SlotNote| {
+                note.severity == NoteSeverity::Warning
+                    && note.message.contains("compare with the midnight after it")
+            };
+            assert!(template.notes.iter().any(is_said), "{sql}: {:?}", template.notes);
+            assert_eq!(lost(&template), [], "{sql}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_offered_sql_has_the_given_ends_plus_a_day(
+            start in 0_u64..20_000,
+            length in 1_u64..400,
+            form in 0_usize..4,
+            zone in proptest::sample::select(vec!["", "T00:00:00Z", " 00:00:00+09:00", "T00:00:00.000-03"]),
+        ) {
+            let first = NaiveDate::from_ymd_opt(1990, 1, 1).unwrap() + Days::new(start);
+            let last = first + Days::new(length);
+            let [from, to, next] = [first, last, last + Days::new(1)].map(|day| format!("'{day}{zone}'"));
+            let (condition, expected) = match form {
+                0 => (format!("x BETWEEN {from} AND {to}"), format!("x >= {from} AND x < {next}")),
+                1 => (format!("x BETWEEN SYMMETRIC {to} AND {from}"), format!("x >= {from} AND x < {next}")),
+                2 => (format!("x NOT BETWEEN {from} AND {to}"), format!("x < {from} OR x >= {next}")),
+                _ => (format!("NOT x > {to}"), format!("x < {next}")),
+            };
+            let tz = Some(ParameterType::TimestampTz);
+            let found = lost(&with_type(&format!("SELECT 1 AS a FROM t WHERE {condition}"), tz));
+            prop_assert_eq!(found.len(), 1);
+            prop_assert_eq!(&found[0].1, &expected);
+            let again = with_type(&format!("SELECT 1 AS a FROM t WHERE {expected}"), tz);
+            prop_assert_eq!(lost(&again), []);
         }
     }
 
@@ -564,7 +758,10 @@ mod tests {
             ("FROM public.metrics m WHERE m.date < :end_date", Some(Warning)),
             ("FROM metrics WHERE date BETWEEN '2025-06-02' AND '2025-06-25'", Some(Warning)),
             ("FROM (SELECT date FROM metrics) m WHERE date <= :end_date", Some(Warning)),
-            ("FROM t WHERE x::timestamp <= :end_date", Some(Warning)),
+            ("FROM t WHERE ordered_at::timestamp <= :end_date", Some(Warning)),
+            ("FROM t WHERE placed_on::timestamp <= :end_date", Some(Info)),
+            ("FROM t WHERE placed_on + interval '7 days' <= :end_date", Some(Info)),
+            ("FROM t WHERE placed_on + interval '7 hours' <= :end_date", Some(Warning)),
             ("FROM t WHERE x AT TIME ZONE 'UTC' <= :end_date", Some(Warning)),
             ("FROM t WHERE ts BETWEEN '2025-06-02' AND '2025-06-25'", Some(Warning)),
             ("FROM t WHERE t.ordered_at <= :end_date", Some(Warning)),

@@ -9,18 +9,18 @@ use std::collections::BTreeSet;
 use chrono::{Datelike, Days};
 use pg_query::{
     Node, NodeEnum,
-    protobuf::{AExpr, AExprKind, CaseExpr, FuncCall, ResTarget},
+    protobuf::{AExpr, AExprKind, CaseExpr, FuncCall},
 };
 
 use super::{
-    date_parts::{DatePart, columns_of, is_digits, is_piece, unwrapped, values},
+    date_parts::{DatePart, columns_of, is_digits, is_of_lengths, is_piece, unwrapped, values},
     date_words::{
-        begins_with_a_year, holds_one_of, is_day_number, is_named_in_a_label, is_part_of_a_year,
-        months_of,
+        begins_with_a_year, has_a_month, holds_one_of, is_day_number, is_named_in_a_label,
+        is_part_of_a_year, is_second_of_a_day, months_of,
     },
     error::SqlFault,
-    literals::{DayLiteral, looks_like_a_date},
-    outputs::Outputs,
+    literals::{Around, DayLiteral, looks_like_a_date},
+    outputs::{Outputs, explained_divisor},
     period::{LengthUnit, NamedPeriod, TimeAmount, folded, is, number},
     placeholders::Placeholders,
     present::PresentReader,
@@ -50,20 +50,24 @@ pub(super) fn find(
     let outputs = Outputs::of(tree, columns)?;
     let present = PresentReader { placeholders };
     let aside = BTreeSet::new();
-    let mut finder = Finder { period, present, outputs, aside, types: 0, found: None };
+    let mut finder =
+        Finder { period, present, outputs, aside, types: 0, found: None, by_name: None };
     walk(tree, &mut finder)?;
-    Ok(finder.found)
+    Ok(finder.found.or(finder.by_name))
 }
 
-struct Finder<'a> {
-    period: NamedPeriod,
-    present: PresentReader<'a>,
+/// Looks for mentions of a period.
+pub(super) struct Finder<'a> {
+    pub(super) period: NamedPeriod,
+    pub(super) present: PresentReader<'a>,
     outputs: Outputs,
     /// Locations of numbers that count no days: positions, lengths and digits.
     aside: BTreeSet<i32>,
     /// The depth inside types, whose numbers are lengths and digits.
     types: u32,
     found: Option<Mention>,
+    /// A column whose name says it, if nothing else does.
+    by_name: Option<Mention>,
 }
 
 impl Visitor for Finder<'_> {
@@ -98,15 +102,20 @@ impl Visitor for Finder<'_> {
                 let mention = self.of_day_made(call).or_else(|| self.of_series(call));
                 let mention = mention.or_else(|| self.of_literal_part(call));
                 self.add(mention.or_else(|| match call.args.as_slice() {
-                    [value, text] if builtin_name(&call.funcname) == Some("starts_with") => {
-                        self.of_pattern(value, text)
+                    [value, text] if is_search(call) => self.of_pattern(value, text),
+                    args if builtin_name(&call.funcname) == Some("overlaps") => {
+                        let mut pairs =
+                            args.iter().flat_map(|one| args.iter().map(move |other| (one, other)));
+                        pairs.find_map(|(one, other)| self.of_day(one, "=", other))
                     }
                     _ => None,
                 }));
             }
             SqlNode::ResTarget(target) => {
+                self.aside.extend(explained_divisor(target));
                 let mention = self.of_output(target);
                 self.add(mention);
+                self.by_name = self.by_name.take().or_else(|| self.of_name(target));
             }
             SqlNode::AExpr(expr) => {
                 if expr
@@ -158,7 +167,7 @@ impl Finder<'_> {
         }
     }
 
-    fn number_of_days(&self, location: i32, what: String) -> Mention {
+    pub(super) fn number_of_days(&self, location: i32, what: String) -> Mention {
         let instead = match self.period {
             NamedPeriod::Range(..) => "`:end_date - :start_date + 1` for its number of days",
             NamedPeriod::DaysBack(_) => {
@@ -171,12 +180,20 @@ impl Finder<'_> {
 
     /// Reads a number of as many days as the period has, or that is its month: `202506`.
     fn of_number(&self, node: &Node) -> Option<Mention> {
-        let (value, location) = number(node).filter(|(_, at)| !self.aside.contains(at))?;
+        let of_text = || {
+            let (text, location) = string_constant(cast_parts(node)?.0)?;
+            folded(node).map(|value| (value, location)).filter(|_| !text.is_empty())
+        };
+        let read = number(node).or_else(of_text);
+        let (value, location) = read.filter(|(_, at)| !self.aside.contains(at))?;
         let days = f64::from(self.period.days());
-        if days > 1.5 && is(value.abs(), days) {
+        if days > 1.5 && (is(value.abs(), days) || is(value.abs(), days * 86_400.0)) {
             return Some(self.number_of_days(location, format!("the number {value}")));
         }
-        let range = self.period.range().filter(|range| is_day_number(value, *range));
+        let range = self
+            .period
+            .range()
+            .filter(|range| is_day_number(value, *range) || is_second_of_a_day(value, *range));
         range.map(|_| Mention {
             location,
             what: format!("the number {value}"),
@@ -189,7 +206,9 @@ impl Finder<'_> {
         let (amount, what) = match (string_constant(node), cast_parts(node)) {
             (Some((text, _)), _) => (TimeAmount::in_text(text)?, format!("'{text}'")),
             (None, Some((arg, ..))) => {
-                (TimeAmount::read(node)?, format!("interval '{}'", string_constant(arg)?.0))
+                let amount = TimeAmount::read(node)?;
+                let text = string_constant(arg).map(|(text, _)| format!("interval '{text}'"));
+                (amount, text.unwrap_or_else(|| "an interval".to_owned()))
             }
             (None, None) => (TimeAmount::read(node)?, "an interval".to_owned()),
         };
@@ -219,14 +238,19 @@ impl Finder<'_> {
         }
         self.divisors(by).into_iter().find_map(|(value, location)| {
             let instead = self.period.instead_of_divisor(value)?;
+            (!self.aside.contains(&location)).then_some(())?;
             Some(Mention { location, what: format!("the divisor {value}"), instead })
         })
     }
 
     /// Returns the numbers that a divisor can be, and their locations.
     fn divisors(&self, node: &Node) -> Vec<(f64, i32)> {
-        if let Some(value) = folded(node) {
+        let of_text = || string_constant(node)?.0.trim().parse().ok();
+        if let Some(value) = folded(node).or_else(of_text) {
             return vec![(value, first_location(node))];
+        }
+        if let Some(Around::Subquery(value)) = Around::of(node) {
+            return self.divisors(value);
         }
         let all = |args: &[Node]| args.iter().flat_map(|arg| self.divisors(arg)).collect();
         match (&node.node, cast_parts(node)) {
@@ -303,53 +327,6 @@ impl Finder<'_> {
         })
     }
 
-    /// Reads a column that says the period itself: `'June 2025' AS month`, `2025 AS year`, `3 AS months`.
-    fn of_output(&self, target: &ResTarget) -> Option<Mention> {
-        let output = target.val.as_deref()?;
-        let mut said = labels(output).into_iter().filter_map(|label| self.of_label(label));
-        if let Some(mention) = said.next() {
-            return Some(mention);
-        }
-        if matches!(self.period, NamedPeriod::DaysBack(_)) && self.present.is_part_of_today(output)
-        {
-            let what = "a part of the present date".to_owned();
-            let instead = "the same of :start_date or :end_date".to_owned();
-            return Some(Mention { location: first_location(output), what, instead });
-        }
-        let value = unwrapped(output);
-        let (number, location) = number(value)?;
-        let name = target.name.to_ascii_lowercase();
-        let is_length = name.split('_').any(|word| {
-            let unit = LengthUnit::ALL.into_iter().find(|unit| unit.is_called(word));
-            let count = unit.and_then(|unit| self.period.count(unit));
-            count.is_some_and(|count| is(number, f64::from(count)))
-        });
-        if is_length {
-            return Some(self.number_of_days(location, format!("the number {number} AS {name}")));
-        }
-        let range = self.period.range();
-        let years = range.map(|(first, last)| f64::from(first.year())..=f64::from(last.year()));
-        if years.is_some_and(|years| years.contains(&number)) {
-            let instead = "`extract(year FROM :start_date)`".to_owned();
-            return Some(Mention { location, what: format!("the year {number}"), instead });
-        }
-        let part = DatePart::called(&name)?;
-        part.met("=", &[value], range)?;
-        let instead = part.instead();
-        Some(Mention { location, what: format!("{number} AS {name}"), instead })
-    }
-
-    fn of_label(&self, label: &Node) -> Option<Mention> {
-        let (text, location) = string_constant(label)?;
-        let what = format!("the text '{text}'");
-        if self.period.is_in_words(text) {
-            return Some(self.number_of_days(location, what));
-        }
-        let instead = "`to_char(:start_date, 'YYYY-MM-DD')` in a form of your own".to_owned();
-        let is_named = is_named_in_a_label(text, self.period.range());
-        is_named.then_some(Mention { location, what, instead })
-    }
-
     /// Reads `make_date(2025, 6, 1)` and its kin inside the range.
     fn of_day_made(&self, call: &FuncCall) -> Option<Mention> {
         let name = builtin_name(&call.funcname)?;
@@ -392,7 +369,7 @@ impl Finder<'_> {
         let (text, location) = string_constant(node)?;
         let (first, last) = self.period.range()?;
         // A pattern is read with what it is compared with.
-        if DayLiteral::read(node).is_some() || text.ends_with('%') {
+        if looks_like_a_date(text) && DayLiteral::read(node).is_some() || text.ends_with('%') {
             return None;
         }
         let ends = [Some(first), Some(last), last.checked_add_days(Days::new(1))];
@@ -423,6 +400,7 @@ impl Finder<'_> {
                 _,
             ) => "<>",
             (_, operator @ ("=" | "<>" | "<" | "<=" | ">" | ">=")) => operator,
+            (_, "@>" | "<@" | "&&") => "=",
             _ => return None,
         };
         self.of_comparison(left, operator, right)
@@ -435,9 +413,11 @@ impl Finder<'_> {
             _ => None,
         });
         let whens: Vec<_> = whens.collect();
-        // All months of a year are names for them.
-        let is_of_all = whens.len() >= 12;
-        self.of_parts(case.arg.as_deref()?, "=", &whens).filter(|_| !is_of_all)
+        let (of, whens) = (case.arg.as_deref()?, whens.as_slice());
+        let others = whens.iter().filter(|when| self.of_parts(of, "=", &[**when]).is_none());
+        // Names for more months than the period has are a table of names.
+        let is_of_all = whens.len() >= 12 || self.period.range().is_some() && others.count() > 1;
+        self.of_parts(of, "=", whens).filter(|_| !is_of_all)
     }
 
     /// Reads `d::text LIKE '2025-06-%'`.
@@ -456,7 +436,9 @@ impl Finder<'_> {
             part.is_some_and(|part| !part.columns.is_disjoint(&self.outputs.bounded))
                 && (range.is_none() || is_named_in_a_label(text, range))
         };
-        let is_mention = is_year || is_part();
+        let is_month =
+            || self.is_bounded(value) && range.is_some_and(|range| has_a_month(text, range));
+        let is_mention = is_year || is_part() || is_month();
         is_mention.then(|| Mention {
             location,
             what: format!("LIKE '{text}'"),
@@ -483,7 +465,8 @@ impl Finder<'_> {
         let sides = [(left, operator, right), (right, mirrored, left)];
         sides.into_iter().find_map(|(value, operator, other)| {
             let others = values(other);
-            self.of_parts(value, operator, &others).or_else(|| {
+            let mut own = values(value).into_iter();
+            own.find_map(|value| self.of_parts(value, operator, &others)).or_else(|| {
                 others.into_iter().find_map(|other| self.of_day(value, operator, other))
             })
         })
@@ -495,6 +478,11 @@ impl Finder<'_> {
             Some(NodeEnum::ColumnRef(column)) => column.fields.last().and_then(sval),
             _ => None,
         };
+        let unit = DatePart::counted(value);
+        let unit = unit.or_else(|| self.outputs.counts.get(named?).copied());
+        if let Some(mention) = unit.and_then(|unit| self.of_count(unit, others)) {
+            return Some(mention);
+        }
         let parts = [
             DatePart::read(value),
             named.and_then(|name| self.outputs.parts.get(name).cloned()),
@@ -510,6 +498,14 @@ impl Finder<'_> {
             let location = first_location(literal);
             Some(Mention { location, what: part.what(literal), instead: part.instead() })
         })
+    }
+
+    /// Reads `count(DISTINCT date_trunc('month', d)) = 3` where the period has as many.
+    fn of_count(&self, unit: LengthUnit, others: &[&Node]) -> Option<Mention> {
+        let count = f64::from(self.period.count(unit).filter(|count| *count > 1)?);
+        let (value, location) = others.iter().find_map(|other| number(unwrapped(other)))?;
+        let is_equal = is(value, count) || is(value, count + 1.0);
+        is_equal.then(|| self.number_of_days(location, format!("the number {value}")))
     }
 
     /// Reads a day inside the range, or another one counted from today, with which what the period bounds is
@@ -557,37 +553,9 @@ impl Finder<'_> {
     }
 }
 
-/// Returns the constant texts that an output shows whatever the rows are.
-fn labels(output: &Node) -> Vec<&Node> {
-    let output = unwrapped(output);
-    if let Some((left, "||", right)) = binary(output) {
-        return [labels(left), labels(right)].concat();
-    }
-    match (plain_call(output), &output.node) {
-        (Some(("concat" | "concat_ws" | "format", call)), _) => {
-            call.args.iter().flat_map(labels).collect()
-        }
-        (_, Some(NodeEnum::CoalesceExpr(expr))) => expr.args.iter().flat_map(labels).collect(),
-        _ => vec![output],
-    }
-}
-
-/// Whether the numbers after the first argument are positions, lengths or digits.
-fn is_of_lengths(call: &FuncCall) -> bool {
-    let names = [
-        "round",
-        "trunc",
-        "left",
-        "right",
-        "substr",
-        "substring",
-        "lpad",
-        "rpad",
-        "repeat",
-        "split_part",
-        "overlay",
-        "nth_value",
-    ];
+/// Whether a function looks for its second argument in the first.
+fn is_search(call: &FuncCall) -> bool {
+    let names = ["starts_with", "strpos", "position", "regexp_like"];
     builtin_name(&call.funcname).is_some_and(|name| names.contains(&name))
 }
 

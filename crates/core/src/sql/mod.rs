@@ -31,6 +31,7 @@ mod literals;
 mod mentions;
 mod names;
 mod notes;
+mod output_mentions;
 mod outputs;
 mod parameter;
 mod period;
@@ -46,6 +47,7 @@ mod stack;
 mod table_name;
 mod template;
 mod tree;
+mod upper_conditions;
 mod walk;
 mod zone_dependence;
 

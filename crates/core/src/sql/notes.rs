@@ -6,9 +6,9 @@ use pg_query::{Node, protobuf::BoolExprType};
 
 use super::{
     error::SqlFault,
-    literals::{DayLiteral, DaysBack, looks_like_a_date, subtracted},
+    literals::{DayLiteral, looks_like_a_date, subtracted},
     placeholders::Placeholders,
-    tree::{cast_parts, string_constant},
+    tree::{binary, string_constant},
     walk::{SqlNode, Visitor, first_location, walk},
 };
 use crate::window::ParamName;
@@ -87,19 +87,20 @@ impl Visitor for RemainingLiterals<'_> {
 
     fn replace(&mut self, node: &mut Node) -> Result<(), SqlFault> {
         if let Some((text, location)) = string_constant(node) {
-            if looks_like_a_date(text) {
-                let is_whole = DayLiteral::read(node).is_some();
+            let is_whole = DayLiteral::read(node).is_some();
+            if is_whole || looks_like_a_date(text) {
                 let reason = (!is_whole).then_some("it is not a whole day");
                 self.note(location, &format!("'{text}'"), reason, RANGE_RULE);
             } else if let Some(name) = placeholder_in(text) {
                 let message = format!("{name} inside a string is not replaced");
                 self.notes.push(Note::info(location, false, message));
             }
-        } else if cast_parts(node).is_none()
-            && let Some(amount) = subtracted(node, self.placeholders)
+        } else if binary(node).is_some()
+            && let Some(subtracted) = subtracted(node, self.placeholders)
+            && let amount = subtracted.amount
             && !holds_parameter(amount)?
         {
-            let reason = match DaysBack::read(amount) {
+            let reason = match subtracted.days() {
                 Some(_) => None,
                 None => Some("only a number of whole days or weeks becomes a slot"),
             };

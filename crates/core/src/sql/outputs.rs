@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use pg_query::{Node, NodeEnum, protobuf::ResTarget};
 
 use super::{
-    date_parts::{DatePart, columns_of},
+    date_parts::{DatePart, columns_of, unwrapped},
     error::SqlFault,
     names::column_name,
-    period::folded,
-    tree::{sval, target},
+    period::{LengthUnit, folded, is, number},
+    tree::{binary, plain_call, sval, target},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Outputs {
     pub(super) parts: BTreeMap<String, DatePart>,
     /// The numbers.
     pub(super) constants: BTreeMap<String, f64>,
+    /// The numbers of weeks, months and the like that rows have.
+    pub(super) counts: BTreeMap<String, LengthUnit>,
 }
 
 /// The most steps in which a column is made from another: a name for each subquery that it passes.
@@ -35,7 +37,7 @@ impl Outputs {
     pub(super) fn of(tree: &mut Node, mut bounded: BTreeSet<String>) -> Result<Self, SqlFault> {
         let mut collected = Collector::default();
         walk(tree, &mut collected)?;
-        let Collector { made_from, parts, constants } = collected;
+        let Collector { made_from, parts, constants, counts } = collected;
         for _ in 0..MAX_STEPS {
             let made = made_from.iter().filter(|(_, from)| !from.is_disjoint(&bounded));
             let made: Vec<_> = made.map(|(name, _)| name.clone()).collect();
@@ -45,7 +47,7 @@ impl Outputs {
                 break;
             }
         }
-        Ok(Self { bounded, parts, constants })
+        Ok(Self { bounded, parts, constants, counts })
     }
 }
 
@@ -55,6 +57,7 @@ struct Collector {
     made_from: Vec<(String, BTreeSet<String>)>,
     parts: BTreeMap<String, DatePart>,
     constants: BTreeMap<String, f64>,
+    counts: BTreeMap<String, LengthUnit>,
 }
 
 impl Visitor for Collector {
@@ -88,6 +91,7 @@ impl Collector {
         };
         self.parts.extend(DatePart::read(value).map(|part| (name.clone(), part)));
         self.constants.extend(folded(value).map(|value| (name.clone(), value)));
+        self.counts.extend(DatePart::counted(value).map(|unit| (name.clone(), unit)));
         self.made_from.push((name, columns_of(value)));
     }
 
@@ -100,4 +104,34 @@ impl Collector {
             }
         }
     }
+}
+
+/// Returns the constant texts that an output shows whatever the rows are.
+pub(super) fn labels(output: &Node) -> Vec<&Node> {
+    let output = unwrapped(output);
+    if let Some((left, "||", right)) = binary(output) {
+        return [labels(left), labels(right)].concat();
+    }
+    match (plain_call(output), &output.node) {
+        (Some(("concat" | "concat_ws" | "format", call)), _) => {
+            call.args.iter().flat_map(labels).collect()
+        }
+        (_, Some(NodeEnum::CoalesceExpr(expr))) => expr.args.iter().flat_map(labels).collect(),
+        _ => vec![output],
+    }
+}
+
+/// Returns the location of a divisor that a column's name explains: `x / 12 AS dozens`.
+pub(super) fn explained_divisor(target: &ResTarget) -> Option<i32> {
+    let (_, "/", divisor) = binary(unwrapped(target.val.as_deref()?))? else {
+        return None;
+    };
+    let (value, location) = number(unwrapped(divisor))?;
+    let lower = target.name.to_ascii_lowercase();
+    let explained = match lower.as_str() {
+        "half" | "halves" | "pairs" => 2.0,
+        "dozen" | "dozens" => 12.0,
+        _ => return None,
+    };
+    is(value, explained).then_some(location)
 }

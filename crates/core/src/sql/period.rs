@@ -11,6 +11,7 @@ use pg_query::{
 
 use super::{
     intervals::HOUR,
+    literals::concatenated,
     tree::{binary, cast_parts, integer_constant, plain_call, string_constant},
 };
 
@@ -179,6 +180,33 @@ impl NamedPeriod {
         is_year(LengthUnit::Months, 12, 3) || is_year(LengthUnit::Weeks, 52, 2)
     }
 
+    /// Whether the name of a column says its length: `last_30_days`, `orders_7d`, `last_week`. A `month` may be
+    /// a bucket.
+    pub(super) fn is_in_a_name(self, name: &str) -> bool {
+        let words = name_words(name);
+        LengthUnit::ALL.into_iter().any(|unit| {
+            let Some(count) = self.count(unit) else {
+                return false;
+            };
+            let number = count.to_string();
+            let is_last = |word: &str| {
+                ["last", "past", "previous", "prev", "this", "current", "trailing"].contains(&word)
+            };
+            let is_counted = |word: &str| {
+                let word = word.strip_prefix('l').unwrap_or(word);
+                word.strip_prefix(&number).is_some_and(|rest| {
+                    rest.len() == 1 && rest.starts_with(unit.letter()) || unit.is_called(rest)
+                })
+            };
+            let is_pair = |pair: &[String]| {
+                pair[0] == number && unit.is_called(&pair[1])
+                    || count == 1 && is_last(&pair[0]) && unit.is_called(&pair[1])
+                    || unit == LengthUnit::Days && is_last(&pair[0]) && pair[1] == number
+            };
+            words.windows(2).any(is_pair) || words.iter().any(|word| count > 1 && is_counted(word))
+        })
+    }
+
     /// Whether words say its length: `last 3 months`, `30d`, `weekly`.
     pub(super) fn is_in_words(self, text: &str) -> bool {
         let lower = text.to_lowercase();
@@ -202,6 +230,18 @@ impl NamedPeriod {
     }
 }
 
+/// Returns the words of a name: `last30days` has two.
+fn name_words(name: &str) -> Vec<String> {
+    let lower = name.to_lowercase();
+    let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    let words = parts.flat_map(|part| {
+        let letters = part.find(|c: char| c.is_ascii_digit()).unwrap_or(0);
+        // Not `q2`, `h1` and `fy2025`.
+        if letters > 3 { vec![&part[..letters], &part[letters..]] } else { vec![part] }
+    });
+    words.map(str::to_owned).collect()
+}
+
 /// Whether so many days are so many months, of the calendar or of 30 days.
 fn is_months(days: u32, months: u32) -> bool {
     months > 0 && (months * 30 - 2..=months * 31).contains(&days)
@@ -223,12 +263,12 @@ impl TimeAmount {
     /// Reads `interval '3 months'`, `2 * interval '1 week'`, `make_interval(days => 30)`.
     pub(super) fn read(node: &Node) -> Option<Self> {
         if let Some((arg, ty, "interval")) = cast_parts(node) {
-            let (text, _) = string_constant(arg)?;
+            let text = concatenated(arg)?;
             let unit = ty.typmods.first().and_then(integer_constant).and_then(field);
             let count = unit.and_then(|unit| Some((text.trim().parse::<f64>().ok()?, unit)));
             return match count {
                 Some((count, unit)) => Self::of(count, unit),
-                None => Self::in_text(text),
+                None => Self::in_text(&text),
             };
         }
         match (binary(node), plain_call(node)) {
@@ -248,9 +288,21 @@ impl TimeAmount {
     /// Reads `3 months`, `1 year 2 mons`, `720:00:00`, `P30D`.
     pub(super) fn in_text(text: &str) -> Option<Self> {
         let lower = text.trim().trim_start_matches(['@', '+']).trim().to_ascii_lowercase();
-        let iso =
-            lower.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        let mut rest = iso.unwrap_or(&lower);
+        let is_iso = |rest: &&str| rest.starts_with(|c: char| c.is_ascii_digit() || c == 't');
+        let sum = match lower.strip_prefix('p').filter(is_iso) {
+            Some(iso) => {
+                let (days, time) = iso.split_once('t').unwrap_or((iso, ""));
+                let (days, time) = (Self::in_words(days, "months")?, Self::in_words(time, "m")?);
+                Self { months: days.months, days: days.days + time.days }
+            }
+            None => Self::in_words(&lower, "m")?,
+        };
+        (sum.months > 0.0 || sum.days > 0.0).then_some(sum)
+    }
+
+    /// Reads numbers with units, where `m` means the unit `minutes_or_months`.
+    fn in_words(text: &str, minutes_or_months: &str) -> Option<Self> {
+        let mut rest = text;
         let mut sum = Self { months: 0.0, days: 0.0 };
         while !rest.is_empty() {
             let end = rest.find(|c: char| !c.is_ascii_digit() && !".:-".contains(c));
@@ -263,13 +315,12 @@ impl TimeAmount {
                 let (unit, next) = after.split_at_checked(end)?;
                 (number, unit, next.trim_start())
             };
-            // Elsewhere an m is a minute.
-            let unit = if unit == "m" && iso.is_some() { "months" } else { unit };
+            let unit = if unit == "m" { minutes_or_months } else { unit };
             let part = Self::of(count.parse().ok()?, unit)?;
             sum = Self { months: sum.months + part.months, days: sum.days + part.days };
             rest = next.strip_prefix("ago").unwrap_or(next);
         }
-        (sum.months > 0.0 || sum.days > 0.0).then_some(sum)
+        Some(sum)
     }
 
     fn made(call: &FuncCall) -> Option<Self> {
@@ -384,6 +435,9 @@ mod tests {
             ("720:00:00", Some((0.0, 30.0))),
             ("1 day 12:00", Some((0.0, 1.5))),
             ("P1Y2M", Some((14.0, 0.0))),
+            ("PT168H", Some((0.0, 7.0))),
+            ("P1MT1440M", Some((1.0, 1.0))),
+            ("P", None),
             ("30", None),
             ("month", None),
             ("2025-06-01", None),

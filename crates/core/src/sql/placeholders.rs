@@ -15,7 +15,7 @@ use super::{
     grammar,
     parameter::{Parameter, ParameterType},
     scan::{slice, tokens},
-    tree::{cast, operation, param, param_number, string},
+    tree::{cast, integer, operation, param, param_number, string},
     walk::{Visitor, walk},
 };
 
@@ -37,10 +37,10 @@ enum Placeholder {
 pub(super) enum LiteralKind {
     /// `$n`, of the type that its surroundings give it.
     Value(Parameter),
-    /// `$n::int`
-    Days(Parameter),
-    /// `$n::int * '1 day'::interval`
-    DaysInterval(Parameter),
+    /// `$n::date`, of the type of its parameter.
+    Cast(Parameter),
+    /// `$n::int` or `$n::int * '1 day'::interval`, or the same before zero.
+    Days { parameter: Parameter, is_interval: bool, is_negative: bool },
     /// `$n::text || 'T23:59:59Z'`: the day varies, and its time of day stays as written.
     Instant {
         parameter: Parameter,
@@ -155,8 +155,8 @@ impl Placeholders {
             Placeholder::Fixed(parameter) => parameter.clone(),
             Placeholder::Literal { kind, .. } => match kind {
                 LiteralKind::Value(parameter)
-                | LiteralKind::Days(parameter)
-                | LiteralKind::DaysInterval(parameter)
+                | LiteralKind::Cast(parameter)
+                | LiteralKind::Days { parameter, .. }
                 | LiteralKind::Instant { parameter, .. } => parameter.clone(),
             },
         })
@@ -170,9 +170,18 @@ impl Placeholders {
         let days = || cast(param(number, -1), "int4", Vec::new());
         Some(match kind {
             LiteralKind::Value(_) => param(number, -1),
-            LiteralKind::Days(_) => days(),
-            LiteralKind::DaysInterval(_) => {
-                operation(days(), "*", cast(string("1 day"), "interval", Vec::new()))
+            LiteralKind::Cast(parameter) => {
+                cast(param(number, -1), type_name(parameter.ty), Vec::new())
+            }
+            LiteralKind::Days { is_interval, is_negative, .. } => {
+                match (is_interval, is_negative) {
+                    (false, false) => days(),
+                    (false, true) => operation(days(), "*", integer(-1)),
+                    (true, _) => {
+                        let day = if *is_negative { "-1 day" } else { "1 day" };
+                        operation(days(), "*", cast(string(day), "interval", Vec::new()))
+                    }
+                }
             }
             LiteralKind::Instant { time, ty, .. } => {
                 let day = cast(param(number, -1), "text", Vec::new());

@@ -24,7 +24,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub(super) struct SpecialDateLiteral {
     pub(super) number: i32,
-    text: String,
+    pub(super) text: String,
     location: i32,
 }
 
