@@ -1,4 +1,5 @@
 -- Days back from today, added as negative intervals and truncated
-SELECT count(*) AS orders, min(id) AS first
+SELECT status, count(*) AS orders
 FROM orders
-WHERE created >= DATE_TRUNC('day', (NOW() + INTERVAL '-400 day')) AND created < DATE_TRUNC('day', NOW());
+WHERE created >= DATE_TRUNC('day', (NOW() + INTERVAL '-400 day')) AND created < DATE_TRUNC('day', NOW())
+GROUP BY status ORDER BY status;
