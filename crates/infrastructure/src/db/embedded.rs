@@ -5,7 +5,10 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,8 +45,11 @@ const LONGEST_SOCKET_PATH: usize = 103;
 
 /// The embedded PostgreSQL, running in a thread of this process until it is shut down.
 pub(super) struct EmbeddedServer {
-    /// `None` once it is shut down.
+    /// `None` once it is shut down, and while it is started again.
     server: Mutex<Option<Box<PgliteServer>>>,
+    is_shut_down: AtomicBool,
+    /// Held by whatever starts or stops the engine.
+    starting: tokio::sync::Mutex<()>,
     dir: PathBuf,
     sockets: PathBuf,
 }
@@ -75,7 +81,13 @@ impl EmbeddedServer {
             .and_then(|()| stop_words::install(&files))
             .map_err(|error| failed(error.into()))?;
         match launch(files, &sockets) {
-            Ok(server) => Ok(Self { server: Mutex::new(Some(Box::new(server))), dir, sockets }),
+            Ok(server) => Ok(Self {
+                server: Mutex::new(Some(Box::new(server))),
+                is_shut_down: AtomicBool::new(false),
+                starting: tokio::sync::Mutex::new(()),
+                dir,
+                sockets,
+            }),
             Err(error) => {
                 let in_use = error
                     .chain()
@@ -117,30 +129,47 @@ impl EmbeddedServer {
     }
 
     /// Starts the engine again if it has ended, as it does where a query takes more stack than there is. Its log
-    /// brings its files back to the last commit.
-    pub(super) async fn revive(&self) {
-        let refused = match UnixStream::connect(self.sockets.join(SOCKET_NAME)).await {
-            Ok(_) => return,
-            Err(error) => error,
-        };
-        if !matches!(refused.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
+    /// brings its files back to the last commit. Goes on when its caller leaves.
+    pub(super) async fn revive(self: &Arc<Self>) {
+        if self.is_listening().await {
             return;
         }
-        let ended = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(ended) = ended else { return };
-        let (files, sockets) = (self.dir.join("postgres"), self.sockets.clone());
-        let restarted = tokio::task::spawn_blocking(move || {
-            let cause = ended.shutdown().err();
-            (cause, launch(files, &sockets))
+        let this = Arc::clone(self);
+        let revived = tokio::spawn(async move {
+            let _one = this.starting.lock().await;
+            if !this.is_shut_down.load(Ordering::Acquire) && !this.is_listening().await {
+                this.start_again().await;
+            }
         });
-        match restarted.await {
-            Ok((cause, Ok(server))) => {
+        if let Err(error) = revived.await {
+            tracing::error!(%error, "Embedded PostgreSQL did not start again");
+        }
+    }
+
+    /// Whether the engine takes connections; a busy one takes them later.
+    async fn is_listening(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, NotFound};
+        match UnixStream::connect(self.sockets.join(SOCKET_NAME)).await {
+            Ok(_) => true,
+            Err(error) => !matches!(error.kind(), ConnectionRefused | NotFound),
+        }
+    }
+
+    async fn start_again(&self) {
+        let ended = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (files, sockets) = (self.dir.join("postgres"), self.sockets.clone());
+        let restart = move || {
+            let cause = ended.and_then(|ended| ended.shutdown().err());
+            launch(files, &sockets).map(|server| (server, cause))
+        };
+        match tokio::task::spawn_blocking(restart).await {
+            Ok(Ok((server, cause))) => {
                 let error = cause.map(|cause| format!("{cause:#}"));
                 tracing::warn!(error, "Embedded PostgreSQL ended and was started again");
-                *self.server.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Box::new(server));
+                let mut running = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+                *running = Some(Box::new(server));
             }
-            Ok((_, Err(error))) => {
+            Ok(Err(error)) => {
                 tracing::error!(error = %format!("{error:#}"), "Embedded PostgreSQL did not start again");
             }
             Err(error) => tracing::error!(%error, "Embedded PostgreSQL did not start again"),
@@ -149,6 +178,8 @@ impl EmbeddedServer {
 
     /// Stops the engine. Every connection must be closed by now, or this waits for it.
     pub(super) async fn shutdown(&self) {
+        let _one = self.starting.lock().await;
+        self.is_shut_down.store(true, Ordering::Release);
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(server) = server else {
             return;
