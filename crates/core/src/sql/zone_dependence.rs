@@ -202,14 +202,14 @@ impl Uses {
         let mut read = BTreeSet::new();
         for scope in &self.scopes {
             for name in &scope.bare {
-                let mut around = self.from_within(scope);
+                let mut around = self.outwards(scope);
                 let found = around.find_map(|scope| scope.bare_columns(name, times));
                 read.extend(found.into_iter().flatten());
             }
             let qualified = scope.qualified.iter().map(|(of, column)| (of, Some(column.as_str())));
             let whole = scope.whole.iter().map(|of| (of, None));
             for (of, column) in qualified.chain(whole) {
-                let source = self.from_within(scope).find_map(|scope| scope.sources.get(of));
+                let source = self.outwards(scope).find_map(|scope| scope.sources.get(of));
                 read.extend(
                     source.into_iter().flatten().flat_map(|t| time_columns(times, t, column)),
                 );
@@ -219,7 +219,7 @@ impl Uses {
     }
 
     /// Returns a scope and those around it.
-    fn from_within<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Scope> {
+    fn outwards<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Scope> {
         std::iter::successors(Some(scope), |scope| self.scopes.get(scope.outer?))
     }
 

@@ -123,7 +123,7 @@ pub(crate) mod tests {
     async fn a_column_whose_name_is_misspelt_is_not_dropped() {
         let app = TestApp::new();
         let response = app.send(upload("text/csv", "date,part_flagged\r\n2025-06-03,1\r\n")).await;
-        assert_eq!(response.errors(), ["body: csv_header"]);
+        assert_eq!(response.errors(), ["body.1: csv_header"]);
         assert!(response.text().contains("did you mean parts_flagged?"), "{}", response.text());
         assert_eq!(app.database.writes(), 0);
     }

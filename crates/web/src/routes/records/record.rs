@@ -102,11 +102,12 @@ impl NewRecord {
         }
         let missing = Self::FIELDS.into_iter().filter(|field| !fields.contains(&field));
         let missing: Vec<_> = missing.collect();
-        for (name, _) in names.cells() {
+        let ignored = names.cells().zip(&columns).filter(|(_, column)| column.is_none());
+        for ((name, _), _) in ignored {
             let name = String::from_utf8_lossy(name);
             if let Some(meant) = misspelt(&name, &missing) {
-                let message =
-                    format!("names {}, which is no field: did you mean {meant}?", clipped(&name));
+                let name = clipped(&name);
+                let message = format!("names {name}, which is no field: did you mean {meant}?");
                 return Err(ValidationError::at(&["body"], "csv_header", message));
             }
         }
