@@ -85,6 +85,7 @@ impl Postgres {
             "synchronous_commit=off",
             "full_page_writes=off",
             "max_connections=200",
+            "track_activity_query_size=16kB",
             "timezone=Pacific/Chatham",
         ] {
             postgres.args(["-c", setting]);

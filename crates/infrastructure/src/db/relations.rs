@@ -27,8 +27,9 @@ pub(super) fn columns_version(oids: &str) -> String {
 
 /// For each name that exists, the numbers of what has it, and the version of its definition. A row of a catalog that
 /// is changed has the number of the transaction that did it. Tables come first in the order of names, then what is
-/// called. A table is looked up in the statement's snapshot, which `to_regclass` does not go by. Functions are qualified, so that nothing in `public` is called; `unnest` of several arrays is a form of the
-/// grammar. What came with PostgreSQL is not in `pg_depend`.
+/// called. A table is looked up in the statement's snapshot, which `to_regclass` does not go by. Functions are qualified,
+/// so that nothing in `public` is called; `unnest` of several arrays is a form of the grammar. What came with PostgreSQL
+/// is not in `pg_depend`.
 const DEFINITIONS: &str = "
     WITH RECURSIVE named (ordinal, class, oid) AS (
         SELECT named.ordinal, 'pg_catalog.pg_class'::regclass::oid, c.oid
