@@ -49,6 +49,23 @@ pub(super) type EmbeddedEngine = Arc<super::embedded::EmbeddedServer>;
 pub(super) type EmbeddedEngine = std::convert::Infallible;
 
 impl SingleConnection {
+    /// Waits until the connection is back in the pool, which is when the engine has answered, or is made anew when the
+    /// engine has ended.
+    async fn until_idle(&self) {
+        let idle =
+            async { while matches!(self.pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {} };
+        let watch = async {
+            loop {
+                self.revive().await;
+                tokio::time::sleep(WATCH_PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = idle => {}
+            () = watch => {}
+        }
+    }
+
     /// Starts the engine again if it has ended.
     #[cfg_attr(
         not(feature = "embedded"),
@@ -80,10 +97,11 @@ impl ConnectionGate {
         let Ok(Ok(permit)) = tokio::time::timeout(connection.timeout, permit).await else {
             return Err(GateTimeout);
         };
+        let permit = ConnectionPermit(Some((permit, connection.clone())));
         if connection.pool.num_idle() == 0 {
-            connection.revive().await;
+            connection.until_idle().await;
         }
-        Ok(ConnectionPermit(Some((permit, connection.clone()))))
+        Ok(permit)
     }
 
     /// Does `work` while it holds a permit.
@@ -123,20 +141,7 @@ impl Drop for ConnectionPermit {
             return;
         };
         let until_idle = async move {
-            // The connection comes back to the pool when the engine has answered, or is made anew when it has ended.
-            let idle = async {
-                while matches!(connection.pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
-            };
-            let watch = async {
-                loop {
-                    tokio::time::sleep(WATCH_PAUSE).await;
-                    connection.revive().await;
-                }
-            };
-            tokio::select! {
-                () = idle => {}
-                () = watch => {}
-            }
+            connection.until_idle().await;
             drop(permit);
         };
         runtime.spawn(until_idle.in_current_span());
