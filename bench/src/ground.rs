@@ -316,8 +316,8 @@ impl Ground {
         .await?;
         connection.close().await?;
         let version = sql
-            .split_once("(SELECT sum(version)")
-            .and_then(|(before, rest)| Some((before, rest.split_once(" AS versions)")?.1)));
+            .split_once("(SELECT (coalesce(")
+            .and_then(|(before, rest)| Some((before, rest.split_once(" AS version)")?.1)));
         let (before, after) = version.context("the statement does not look at its relations")?;
         let sql = format!("{before}NULL::text{after}");
         ensure!(sql.len() + 1 < usize::try_from(size)?, "the statement was cut off: {sql}");

@@ -14,14 +14,12 @@ use super::simple_query::execute;
 /// them, as part of a statement. It is short: a server shows a kilobyte of what runs.
 pub(super) fn columns_version(oids: &str) -> String {
     format!(
-        "(SELECT sum(version)::text FROM (\
-         SELECT a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8 \
-             + c.xmin::text::int8 + n.xmin::text::int8 AS version \
-         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE a.attrelid = ANY({oids}) AND a.attnum > 0 \
-         UNION ALL SELECT p.oid::int8 * 31 + p.xmin::text::int8 \
-         FROM pg_catalog.pg_proc p WHERE p.oid = ANY({oids})) AS versions)"
+        "(SELECT (coalesce((SELECT sum(a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8) \
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY({oids}) AND a.attnum > 0), 0) \
+         + coalesce((SELECT sum(c.xmin::text::int8 + n.xmin::text::int8) FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY({oids})), 0) \
+         + coalesce((SELECT sum(p.oid::int8 * 31 + p.xmin::text::int8) \
+         FROM pg_catalog.pg_proc p WHERE p.oid = ANY({oids})), 0))::text AS version)"
     )
 }
 

@@ -27,7 +27,7 @@ use super::{
     export::{CHUNKS_AHEAD, CursorExport},
     limits::RunLimits,
     lookup,
-    statement::{self, Fetched, WrappedStatements},
+    statement::{self, Fetched, RelationParameters, WrappedStatements},
 };
 use crate::db::{
     engine::{Engine, ReadSession},
@@ -221,7 +221,10 @@ impl QueryRunner for PgQueryRunner {
         max_rows: u32,
     ) -> Result<Rows, RunError> {
         let relations = self.needs.relations.as_deref().filter(|known| !known.oids.is_empty());
-        let checked = relations.map(|_| template.parameters.len() + 1);
+        let checked = relations.map(|known| RelationParameters {
+            first: template.parameters.len() + 1,
+            count: known.oids.len(),
+        });
         let statement = self.shared.statements.get(&template.sql, max_rows, checked);
         let wrapped = Arc::clone(&statement);
         let failed =

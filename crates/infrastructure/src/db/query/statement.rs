@@ -25,11 +25,28 @@ pub(super) struct WrappedStatements {
     cache: Cache<StatementKey, Arc<str>, StatementSize>,
 }
 
+/// The parameters that hold the numbers of the relations, one each: of an array the planner would guess the length, and
+/// plan the whole statement anew for each run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct RelationParameters {
+    /// The number of the first.
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+impl RelationParameters {
+    fn version(self) -> String {
+        let numbers = self.first..self.first + self.count;
+        let parameters: Vec<String> = numbers.map(|number| format!("${number}")).collect();
+        columns_version(&format!("ARRAY[{}]::oid[]", parameters.join(", ")))
+    }
+}
+
 #[derive(PartialEq, Eq, Hash)]
 struct StatementKey {
     template: Box<str>,
     max_rows: u32,
-    checked: Option<usize>,
+    checked: Option<RelationParameters>,
 }
 
 /// The key as it is looked up: nothing is copied, and its hash is that of [`StatementKey`].
@@ -37,7 +54,7 @@ struct StatementKey {
 struct StatementKeyRef<'a> {
     template: &'a str,
     max_rows: u32,
-    checked: Option<usize>,
+    checked: Option<RelationParameters>,
 }
 
 impl Equivalent<StatementKey> for StatementKeyRef<'_> {
@@ -64,8 +81,13 @@ impl WrappedStatements {
     }
 
     /// Returns the statement that gives at most `max_rows` rows of a template's SQL, and if `checked`, the version of
-    /// the columns of the relations in the parameter with that number.
-    pub(super) fn get(&self, template: &str, max_rows: u32, checked: Option<usize>) -> Arc<str> {
+    /// the columns of the relations in those parameters.
+    pub(super) fn get(
+        &self,
+        template: &str,
+        max_rows: u32,
+        checked: Option<RelationParameters>,
+    ) -> Arc<str> {
         let key = StatementKeyRef { template, max_rows, checked };
         if let Some(statement) = self.cache.get(&key) {
             return statement;
@@ -80,9 +102,13 @@ impl WrappedStatements {
 /// The statement that gives the rows of `sql` as one text, each row as JSON and a comma between them,
 /// with what is to be said of it: whether rows were left out, whether one of them alone is too large,
 /// the snapshot that they were read from, and the version of the relations' columns.
-fn wrapped(sql: &str, max_rows: u32, max_bytes: u64, checked: Option<usize>) -> String {
-    let version = checked
-        .map_or_else(|| "NULL::text".to_owned(), |number| columns_version(&format!("${number}")));
+fn wrapped(
+    sql: &str,
+    max_rows: u32,
+    max_bytes: u64,
+    checked: Option<RelationParameters>,
+) -> String {
+    let version = checked.map_or_else(|| "NULL::text".to_owned(), RelationParameters::version);
     // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
     // orders its rows is not flattened, and LIMIT, a window over all rows and an aggregate above it
     // keep the order.
@@ -117,8 +143,9 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, sqlx::Error> {
     let mut arguments = arguments(values)?;
     if let Some(relations) = relations {
-        let oids: Vec<Oid> = relations.oids.iter().copied().map(Oid).collect();
-        arguments.add(oids).map_err(sqlx::Error::Encode)?;
+        for oid in &relations.oids {
+            arguments.add(Oid(*oid)).map_err(sqlx::Error::Encode)?;
+        }
     }
     let query = sqlx::query_with(AssertSqlSafe(statement), arguments);
     let row = query.fetch_one(connection).await?;
