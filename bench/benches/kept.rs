@@ -22,10 +22,7 @@ use metricd_application::{
     metrics::{CreateMetric, QuerySource, create_metric},
     ports::{Clock, TokenError, TokenVerifier},
 };
-use metricd_core::{
-    actor::{Actor, Identity, Role},
-    metric::Display,
-};
+use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
     auth::{DevelopmentIssuer, RoleRules, TokenRequest, Verifier},
     db::{Database, DatabaseConfig, Target},
@@ -68,17 +65,7 @@ impl Kept {
         let context = context(&database)?;
         let sql =
             "SELECT n AS day, n * 1.25 AS cost, n % 7 AS alerts FROM generate_series(1, 30) AS n";
-        let metric = CreateMetric {
-            is_editable: true,
-            layouts: Vec::new(),
-            source: QuerySource::Sql(sql.into()),
-            name: None,
-            description: None,
-            owner: None,
-            tags: Vec::new(),
-            display: Display::default(),
-            cache_ttl: None,
-        };
+        let metric = CreateMetric::new(QuerySource::Sql(sql.into()));
         #[expect(clippy::disallowed_methods, reason = "who made the metric does not matter")]
         let operator = Actor::operator();
         let made = create_metric(&operator, &context, metric, None).await?.executed();

@@ -18,13 +18,19 @@ use quick_cache::{Equivalent, Weighter, sync::Cache};
 use thiserror::Error;
 use tracing::warn;
 
-use crate::ports::{QueryRunner, RunError};
+use crate::{
+    answer_columns::{ColumnFault, check_columns},
+    ports::{QueryRunner, RunError, TemplateDescription},
+};
 
 /// The capacity of each of the two caches, in bytes of SQL.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The typical size of a statement, from which the caches estimate their number of entries.
 const USUAL_BYTES: u64 = 1_000;
+
+/// How often a query is described because its tables are redefined meanwhile.
+const MAX_DESCRIPTIONS: u32 = 3;
 
 /// The time to live of a cached cost: tables grow.
 const COST_TTL: Duration = Duration::from_hours(1);
@@ -51,6 +57,8 @@ enum Refused {
     Gate(#[source] SqlError),
     #[error("stored SQL may no longer read {}", name_all(.0))]
     Tables(Vec<TableName>),
+    #[error(transparent)]
+    Columns(ColumnFault),
 }
 
 impl From<Refused> for RunError {
@@ -105,11 +113,31 @@ impl Admission {
         self.check_cost(runner, template, parameters, values).await
     }
 
-    /// Checks `template` by the gate alone, which asks the database nothing.
+    /// Returns what the database says of a stored query, held to what is asked of a new one.
     ///
     /// # Errors
-    /// [`RunError::Refused`] when the gate rejects it.
-    pub(crate) fn recheck(&self, template: &Template) -> Result<Contents, RunError> {
+    /// [`RunError::Refused`] when the gate rejects it, before it reaches the database, or when its columns cannot be those
+    /// of an answer.
+    pub(crate) async fn describe(
+        &self,
+        runner: &dyn QueryRunner,
+        template: &Template,
+    ) -> Result<TemplateDescription, RunError> {
+        let Contents { fields, .. } = self.recheck(template)?;
+        let mut more = 1..MAX_DESCRIPTIONS;
+        let description = loop {
+            match runner.describe_template(template).await {
+                Err(RunError::Redefined) if more.next().is_some() => {}
+                described => break described?,
+            }
+        };
+        // What a name means depends on the columns: where there is none, it may call a function.
+        self.check_names(runner, &fields).await?;
+        check_columns(&description.columns).map_err(Refused::Columns)?;
+        Ok(description)
+    }
+
+    fn recheck(&self, template: &Template) -> Result<Contents, RunError> {
         Ok(self.gate.recheck(template).map_err(Refused::Gate)?)
     }
 
@@ -125,18 +153,12 @@ impl Admission {
         Ok(checks.find(Result::is_err).unwrap_or(Ok(())))
     }
 
-    /// Checks the functions that PostgreSQL would call for the names behind the dots of a stored query.
-    ///
-    /// # Errors
-    /// [`RunError::Refused`] when the gate rejects one.
-    pub(crate) async fn check_names(
+    /// The same for a stored query.
+    async fn check_names(
         &self,
         runner: &dyn QueryRunner,
         fields: &[FieldName],
     ) -> Result<(), RunError> {
-        if fields.is_empty() {
-            return Ok(());
-        }
         Ok(self.check_fields(runner, fields).await?.map_err(Refused::Gate)?)
     }
 
@@ -296,7 +318,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::ports::{Description, RowStream, Rows, SessionNeeds, TemplateDescription};
+    use crate::ports::{Description, RowStream, Rows, SessionNeeds};
 
     /// A planner that estimates every query at a thousand and counts its calls.
     #[derive(Default)]

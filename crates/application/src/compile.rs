@@ -160,14 +160,17 @@ fn wall_time_note(
 ) -> Option<SlotNote> {
     let TimesRead { wall_times, instants, .. } = &description.times;
     let column = wall_times.first().filter(|_| !template.slots.timezone)?;
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let name = if column.chars().all(is_plain) { column.clone() } else { quoted_name(column) };
+    let as_written = |column: &String| {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if column.chars().all(is_plain) { column.clone() } else { quoted_name(column) }
+    };
+    let name = as_written(column);
     let mut message = format!(
         "{name} is a timestamp without a time zone: its days and hours are those of {zone} \
          (query.timestamp_zone) for every caller; for those of the caller's zone write \
          `{name} AT TIME ZONE '{zone}' AT TIME ZONE :timezone`"
     );
-    if let Some(instant) = instants.first() {
+    if let Some(instant) = instants.first().map(as_written) {
         let more = format!(
             "; beside it the days of {instant}, a timestamptz, begin at midnight of {zone} too: for those of the \
              caller's zone read them in a metric of their own, or write `{instant} AT TIME ZONE :timezone`"

@@ -4,7 +4,7 @@
 
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
-use metricd_core::metric::Metric;
+use metricd_application::metrics::ExpectedState;
 
 use crate::{
     check::Checked,
@@ -21,7 +21,7 @@ pub(crate) fn revision(metric: &MetricBody) -> String {
 }
 
 /// The states of which a metric has to be in one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Precondition(Vec<String>);
 
 impl Precondition {
@@ -36,14 +36,19 @@ impl Precondition {
     }
 
     /// Returns whether a metric is in one of the states, as a check for use cases.
-    pub(crate) fn expected_metric(&self) -> impl Fn(&Metric) -> bool + Send + Sync {
-        |metric| self.0.contains(&revision(&metric.into()))
+    pub(crate) fn expected_metric(self) -> ExpectedState {
+        Box::new(move |metric| self.has(&revision(&metric.into())))
     }
 
     /// The same for its layouts, whose version names their state as well.
-    pub(crate) fn expected_layouts(&self) -> impl Fn(&Metric) -> bool + Send + Sync {
-        let expected_metric = self.expected_metric();
-        move |metric| self.0.contains(&metric.layout_version.to_string()) || expected_metric(metric)
+    pub(crate) fn expected_layouts(self) -> ExpectedState {
+        Box::new(move |metric| {
+            self.has(&metric.layout_version.to_string()) || self.has(&revision(&metric.into()))
+        })
+    }
+
+    fn has(&self, state: &str) -> bool {
+        self.0.iter().any(|expected| expected == state)
     }
 }
 
@@ -57,7 +62,7 @@ fn state(tag: &str) -> String {
 mod tests {
     use metricd_core::{
         ids::{MetricId, QueryId},
-        metric::{MetricDetails, MetricName},
+        metric::{Metric, MetricDetails, MetricName},
     };
     use uuid::Uuid;
 
@@ -75,11 +80,11 @@ mod tests {
         assert_eq!(revision.len(), 16);
         for tag in [format!("\"{revision}\""), format!("\"{revision}-0123\"")] {
             let precondition = Precondition(vec![state("\"other\""), state(&tag)]);
-            assert!(precondition.expected_metric()(&orders), "{tag}");
-            assert!(!precondition.expected_metric()(&sales), "{tag}");
-            assert!(precondition.expected_layouts()(&orders), "{tag}");
+            assert!(precondition.clone().expected_metric()(&orders), "{tag}");
+            assert!(!precondition.clone().expected_metric()(&sales), "{tag}");
+            assert!(precondition.clone().expected_layouts()(&orders), "{tag}");
         }
         let version = Precondition(vec![state("\"1\"")]);
-        assert!(version.expected_layouts()(&sales) && !version.expected_metric()(&sales));
+        assert!(version.clone().expected_layouts()(&sales) && !version.expected_metric()(&sales));
     }
 }

@@ -22,7 +22,6 @@ use super::{
 };
 use crate::{
     admission::Admission,
-    answer_columns::check_columns,
     ports::{Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription},
 };
 
@@ -32,9 +31,6 @@ const ABSENT_TTL: Duration = Duration::from_secs(1);
 
 /// The time to live of the tables that a view reads: a view that is replaced announces no change.
 const RESOLVED_TTL: Duration = Duration::from_mins(1);
-
-/// How often a query is described because its tables are redefined meanwhile.
-const MAX_DESCRIPTIONS: u32 = 3;
 
 /// A metric, if it exists, as concurrent callers share it.
 type Shared = Result<Option<Arc<Definition>>, Arc<StoreError>>;
@@ -269,18 +265,7 @@ impl DefinitionCache {
         dependencies: Arc<Dependencies>,
     ) -> Described {
         let template = &definition.compiled.query.template;
-        // What the gate no longer allows does not reach the database at all.
-        let contents = self.admission.recheck(template)?;
-        let mut more = 1..MAX_DESCRIPTIONS;
-        let description = loop {
-            match self.runner.describe_template(template).await {
-                Err(RunError::Redefined) if more.next().is_some() => {}
-                described => break Arc::new(described?),
-            }
-        };
-        // What a name means depends on the columns: where there is none, it may call a function.
-        self.admission.check_names(self.runner.as_ref(), &contents.fields).await?;
-        check_columns(&description.columns).map_err(|fault| RunError::Refused(fault.into()))?;
+        let description = Arc::new(self.admission.describe(self.runner.as_ref(), template).await?);
         // Before the versions that were read are recorded: an older one would count as a change.
         let called = self.change_feed.versions().capture(&called_keys(&description));
         for (name, version) in &description.relations.definitions {

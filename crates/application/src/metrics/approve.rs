@@ -56,8 +56,8 @@ impl Classify for ApproveError {
 }
 
 /// Approves the query of the metric `id` at `version`, or as it is now, provided that the metric is in an `expected`
-/// state, and returns the metric. Does nothing if it does not wait for approval. The query's other metrics are approved with it, which takes
-/// the permission on each.
+/// state, and returns the metric. Does nothing if it does not wait for approval. The query's other metrics are
+/// approved with it, which takes the permission on each.
 ///
 /// # Errors
 /// See [`ApproveError`].
@@ -66,7 +66,7 @@ pub async fn approve_metric(
     context: &Context,
     id: MetricId,
     version: Option<i64>,
-    expected: Option<ExpectedState<'_>>,
+    expected: Option<ExpectedState>,
 ) -> Result<Metric, ApproveError> {
     authorize(actor, context, Action::Approve, id.into()).await?;
     let known = find_readable(actor, context, id).await?.ok_or(ApproveError::NotFound)?;

@@ -13,7 +13,6 @@ use super::MAX_PAGE;
 use crate::{
     Forbidden,
     admission::name_all,
-    answer_columns::check_columns,
     authorize_on,
     context::Context,
     error::{Classified, Classify},
@@ -98,20 +97,14 @@ async fn broken(
     compiled: &CompiledMetric,
 ) -> Result<Option<String>, RunError> {
     let template = &compiled.query.template;
-    let contents = match context.admission.gate().recheck(template) {
-        Ok(contents) => contents,
-        Err(error) => return Ok(Some(error_chain(&error))),
-    };
-    let description = match context.runner.describe_template(template).await {
+    let description = match context.admission.describe(context.runner.as_ref(), template).await {
         Ok(description) => description,
         Err(RunError::Query(fault)) => return Ok(Some(fault.whole())),
+        Err(RunError::Refused(reason)) => return Ok(Some(error_chain(reason.as_ref()))),
         Err(error) => return Err(error),
     };
-    if let Err(fault) = check_columns(&description.columns) {
-        return Ok(Some(fault.to_string()));
-    }
     // To prepare a statement needs no grant.
-    let tables: Vec<_> = contents.tables.into_iter().collect();
+    let tables: Vec<_> = template.tables.iter().cloned().collect();
     let unreadable = context.runner.unreadable(&tables).await?;
     if !unreadable.is_empty() {
         return Ok(Some(format!("stored SQL may no longer read {}", name_all(&unreadable))));

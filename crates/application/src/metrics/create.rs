@@ -44,6 +44,24 @@ pub struct CreateMetric {
     pub cache_ttl: Option<CacheTtl>,
 }
 
+impl CreateMetric {
+    /// Returns a metric that may be changed and has nothing but its `source`.
+    #[must_use]
+    pub fn new(source: QuerySource) -> Self {
+        Self {
+            is_editable: true,
+            layouts: Vec::new(),
+            source,
+            name: None,
+            description: None,
+            owner: None,
+            tags: Vec::new(),
+            display: Display::default(),
+            cache_ttl: None,
+        }
+    }
+}
+
 /// The source of a new metric's SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuerySource {

@@ -60,7 +60,7 @@ pub async fn delete_metric(
     actor: &Actor,
     context: &Context,
     id: MetricId,
-    expected: Option<ExpectedState<'_>>,
+    expected: Option<ExpectedState>,
 ) -> Result<(), DeleteError> {
     authorize(actor, context, Action::Delete, id.into()).await?;
     let known = find_readable(actor, context, id).await?.ok_or(DeleteError::NotFound)?;

@@ -65,7 +65,7 @@ pub async fn replace_layouts(
     context: &Context,
     id: MetricId,
     layouts: Vec<LayoutItem>,
-    expected: Option<ExpectedState<'_>>,
+    expected: Option<ExpectedState>,
 ) -> Result<Metric, ReplaceLayoutsError> {
     authorize(actor, context, Action::Arrange, id.into()).await?;
     let mut work = context.store.begin().await?;

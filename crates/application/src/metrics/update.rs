@@ -96,7 +96,7 @@ pub async fn update_metric(
     context: &Context,
     id: MetricId,
     patch: Patch,
-    expected: Option<ExpectedState<'_>>,
+    expected: Option<ExpectedState>,
 ) -> Result<CompiledMetric, UpdateError> {
     authorize(actor, context, Action::Edit, id.into()).await?;
     let known = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;
@@ -104,14 +104,13 @@ pub async fn update_metric(
 }
 
 /// Whether a metric is in the state that a change was made for.
-pub type ExpectedState<'a> = &'a (dyn Fn(&Metric) -> bool + Send + Sync);
+pub type ExpectedState = Box<dyn Fn(&Metric) -> bool + Send + Sync>;
 
 /// What a change is meant for.
-#[derive(Clone, Copy)]
-pub(super) struct Meant<'a> {
+pub(super) struct Meant {
     pub(super) query: Whose,
     /// The state of the metric; none if any is meant.
-    pub(super) state: Option<ExpectedState<'a>>,
+    pub(super) state: Option<ExpectedState>,
 }
 
 /// The query that a change is meant for, when the metric is given another one concurrently.
@@ -129,7 +128,7 @@ pub(super) async fn update_known(
     context: &Context,
     known: &CompiledMetric,
     patch: Patch,
-    meant: Meant<'_>,
+    meant: Meant,
 ) -> Result<CompiledMetric, UpdateError> {
     let id = known.metric.id;
     authorize_on(actor, context, Action::Edit, Object::Metric(&known.metric)).await?;

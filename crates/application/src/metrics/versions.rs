@@ -107,7 +107,7 @@ pub async fn rollback_metric(
     context: &Context,
     id: MetricId,
     version: i64,
-    expected: Option<ExpectedState<'_>>,
+    expected: Option<ExpectedState>,
 ) -> Result<CompiledMetric, RollbackError> {
     authorize(actor, context, Action::Edit, id.into()).await.map_err(UpdateError::from)?;
     let found = find_readable(actor, context, id).await?.ok_or(UpdateError::NotFound)?;

@@ -118,8 +118,10 @@ pub struct TemplateDescription {
 /// moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
-    /// The numbers by which the database knows them.
+    /// The numbers by which the database knows the tables and views.
     pub oids: Vec<u32>,
+    /// The same of the functions and types.
+    pub called_oids: Vec<u32>,
     /// Moves with every change of the columns of the tables and views, and with every function that is made anew.
     pub columns_version: String,
     /// For each, what moves with every change of its definition and of what it is made of.
@@ -127,6 +129,12 @@ pub struct Relations {
 }
 
 impl Relations {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.definitions.is_empty()
+    }
+
     /// Whether `table` is among them.
     #[must_use]
     pub fn has(&self, table: &TableName) -> bool {

@@ -10,16 +10,21 @@ use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
 
 use super::simple_query::execute;
 
-/// The version of the names and columns of the relations with the numbers in the array `oids`, and of the functions with
-/// them, as part of a statement. It is short: a server shows a kilobyte of what runs.
-pub(super) fn columns_version(oids: &str) -> String {
+/// The version of the names and columns of the relations with the numbers in an array, and of the functions with those in
+/// another, as part of a statement. It is short: a server shows a kilobyte of what runs.
+pub(super) fn columns_version(relations: &str, called: Option<&str>) -> String {
+    let of_called = called.map(|called| {
+        format!(
+            " + coalesce((SELECT sum(p.oid::int8 * 31 + p.xmin::text::int8) \
+             FROM pg_catalog.pg_proc p WHERE p.oid = ANY({called})), 0)"
+        )
+    });
     format!(
         "(SELECT (coalesce((SELECT sum(a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8) \
-         FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY({oids}) AND a.attnum > 0), 0) \
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY({relations}) AND a.attnum > 0), 0) \
          + coalesce((SELECT sum(c.xmin::text::int8 + n.xmin::text::int8) FROM pg_catalog.pg_class c \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY({oids})), 0) \
-         + coalesce((SELECT sum(p.oid::int8 * 31 + p.xmin::text::int8) \
-         FROM pg_catalog.pg_proc p WHERE p.oid = ANY({oids})), 0))::text AS version)"
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY({relations})), 0){})::text AS version)",
+        of_called.unwrap_or_default()
     )
 }
 
@@ -148,13 +153,23 @@ pub(super) async fn read(
     }
     // The planner expects much of the statement, and would compile it for longer than it runs.
     execute(&mut *connection, "SET jit = off").await?;
-    let columns = columns_version("ARRAY(SELECT named.oid FROM named)");
+    let columns = columns_version(
+        "ARRAY(SELECT named.oid FROM named WHERE named.class = 'pg_catalog.pg_class'::regclass::oid)",
+        Some(
+            "ARRAY(SELECT named.oid FROM named WHERE named.class <> 'pg_catalog.pg_class'::regclass::oid)",
+        ),
+    );
     let (ordered, found) = find(&mut *connection, names, &columns).await?;
     execute(&mut *connection, "RESET jit").await?;
     for (ordinal, oids, version, columns_version) in found {
-        relations.oids.extend(oids.into_iter().map(|oid| oid.0));
+        let Some(name) = name_at(&ordered, ordinal) else { continue };
+        let numbers = match name {
+            DefinedName::Relation(_) => &mut relations.oids,
+            DefinedName::Called(_) => &mut relations.called_oids,
+        };
+        numbers.extend(oids.into_iter().map(|oid| oid.0));
         relations.columns_version = columns_version.unwrap_or_default();
-        relations.definitions.extend(name_at(&ordered, ordinal).map(|name| (name, version)));
+        relations.definitions.insert(name, version);
     }
     Ok(relations)
 }

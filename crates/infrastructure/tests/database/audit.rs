@@ -8,7 +8,6 @@ use metricd_application::{
 use metricd_core::{
     actor::{Action, Actor},
     audit::{AuditEvent, AuditOutcome, AuditedAction, AuditedObject},
-    metric::Display,
 };
 use metricd_infrastructure::db::Database;
 
@@ -24,17 +23,7 @@ async fn every_write_leaves_one_event_and_nothing_undone_leaves_any() {
     on_each_engine_migrated(async |db, engine| {
         let context = context(db);
         let actor = Actor::operator();
-        let command = CreateMetric {
-            is_editable: true,
-            layouts: Vec::new(),
-            source: QuerySource::Sql("SELECT 1 AS one".into()),
-            name: None,
-            description: None,
-            owner: None,
-            tags: Vec::new(),
-            display: Display::default(),
-            cache_ttl: None,
-        };
+        let command = CreateMetric::new(QuerySource::Sql("SELECT 1 AS one".into()));
         let id = create_metric(&actor, &context, command.clone(), None)
             .await
             .unwrap()

@@ -32,7 +32,6 @@ use metricd_application::{
 use metricd_core::{
     actor::Actor,
     ids::{MetricId, QueryId, RecordId},
-    metric::Display,
     record::RecordValues,
     sql::{BoundValue, Callable, FieldName, TableName, Template},
 };
@@ -399,17 +398,7 @@ impl<'a> Running<'a> {
         let servers = databases.each_ref().map(Server::new);
         let mut metrics = Vec::new();
         for _ in 0..METRICS {
-            let metric = CreateMetric {
-                is_editable: true,
-                layouts: Vec::new(),
-                source: QuerySource::Sql("SELECT 0 AS n".into()),
-                name: None,
-                description: None,
-                owner: None,
-                tags: Vec::new(),
-                display: Display::default(),
-                cache_ttl: None,
-            };
+            let metric = CreateMetric::new(QuerySource::Sql("SELECT 0 AS n".into()));
             let made =
                 create_metric(&Actor::operator(), &servers[0].context, metric, None).await.unwrap();
             let made = made.executed().unwrap();

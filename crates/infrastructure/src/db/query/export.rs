@@ -141,11 +141,13 @@ impl CursorExport {
 
     /// The cursor holds its tables: what they are now, they are until its end.
     async fn check_relations(&self, connection: &mut PgConnection) -> Result<(), RunError> {
-        let known = self.needs.relations.as_deref().filter(|known| !known.oids.is_empty());
+        let known = self.needs.relations.as_deref().filter(|known| !known.is_empty());
         let Some(known) = known else { return Ok(()) };
-        let oids: Vec<Oid> = known.oids.iter().copied().map(Oid).collect();
-        let sql = format!("SELECT {}", columns_version("$1"));
-        let version = sqlx::query_scalar(AssertSqlSafe(sql)).bind(oids).fetch_one(connection);
+        let [oids, called] = [&known.oids, &known.called_oids]
+            .map(|numbers| numbers.iter().copied().map(Oid).collect::<Vec<_>>());
+        let sql = format!("SELECT {}", columns_version("$1", Some("$2")));
+        let version = sqlx::query_scalar(AssertSqlSafe(sql)).bind(oids).bind(called);
+        let version = version.fetch_one(connection);
         let version: Option<String> = self.in_time(version).await?;
         let is_same = version.unwrap_or_default() == known.columns_version;
         if is_same { Ok(()) } else { Err(RunError::Redefined) }

@@ -220,10 +220,11 @@ impl QueryRunner for PgQueryRunner {
         values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
-        let relations = self.needs.relations.as_deref().filter(|known| !known.oids.is_empty());
+        let relations = self.needs.relations.as_deref().filter(|known| !known.is_empty());
         let checked = relations.map(|known| RelationParameters {
             first: template.parameters.len() + 1,
-            count: known.oids.len(),
+            relations: known.oids.len(),
+            called: known.called_oids.len(),
         });
         let statement = self.shared.statements.get(&template.sql, max_rows, checked);
         let wrapped = Arc::clone(&statement);

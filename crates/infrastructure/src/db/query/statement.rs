@@ -31,14 +31,21 @@ pub(super) struct WrappedStatements {
 pub(super) struct RelationParameters {
     /// The number of the first.
     pub(super) first: usize,
-    pub(super) count: usize,
+    /// How many are of tables and views; the others are of functions and types.
+    pub(super) relations: usize,
+    pub(super) called: usize,
 }
 
 impl RelationParameters {
     fn version(self) -> String {
-        let numbers = self.first..self.first + self.count;
-        let parameters: Vec<String> = numbers.map(|number| format!("${number}")).collect();
-        columns_version(&format!("ARRAY[{}]::oid[]", parameters.join(", ")))
+        let array = |first: usize, count: usize| {
+            let numbers: Vec<_> =
+                (first..first + count).map(|number| format!("${number}")).collect();
+            format!("ARRAY[{}]::oid[]", numbers.join(", "))
+        };
+        let relations = array(self.first, self.relations);
+        let called = (self.called > 0).then(|| array(self.first + self.relations, self.called));
+        columns_version(&relations, called.as_deref())
     }
 }
 
@@ -143,7 +150,7 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, sqlx::Error> {
     let mut arguments = arguments(values)?;
     if let Some(relations) = relations {
-        for oid in &relations.oids {
+        for oid in relations.oids.iter().chain(&relations.called_oids) {
             arguments.add(Oid(*oid)).map_err(sqlx::Error::Encode)?;
         }
     }

@@ -19,7 +19,7 @@ use metricd_application::{
 use metricd_core::{
     actor::{Action, Actor, Call, Identity, Object, Role},
     claim::Claims,
-    metric::{CompiledMetric, Display, Tag},
+    metric::{CompiledMetric, Tag},
     schema::{ColumnKind, ColumnSamples, SampledSchema, Schema, Table, TableColumn},
     sql::{Draft, Gate, TableName},
 };
@@ -99,17 +99,7 @@ fn asking(db: &Database, config: ModelConfig) -> Context {
 }
 
 async fn create_as(caller: &Actor, context: &Context) -> Result<Created, CreateError> {
-    let command = CreateMetric {
-        is_editable: true,
-        layouts: Vec::new(),
-        source: QuerySource::Prompt { text: PROMPT.into(), strict: false },
-        name: None,
-        description: None,
-        owner: None,
-        tags: Vec::new(),
-        display: Display::default(),
-        cache_ttl: None,
-    };
+    let command = CreateMetric::new(QuerySource::Prompt { text: PROMPT.into(), strict: false });
     create_metric(caller, context, command, None).await.map(|done| done.executed().unwrap())
 }
 

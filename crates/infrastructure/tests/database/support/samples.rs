@@ -220,17 +220,7 @@ pub(crate) async fn made(context: &Context, sql: &str) -> MetricId {
 
 /// Makes a metric of `sql`, and returns what its author is told.
 pub(crate) async fn created(context: &Context, sql: &str) -> Created {
-    let command = CreateMetric {
-        is_editable: true,
-        layouts: Vec::new(),
-        source: QuerySource::Sql(sql.into()),
-        name: None,
-        description: None,
-        owner: None,
-        tags: Vec::new(),
-        display: Display::default(),
-        cache_ttl: None,
-    };
+    let command = CreateMetric::new(QuerySource::Sql(sql.into()));
     create_metric(&Actor::operator(), context, command, None).await.unwrap().executed().unwrap()
 }
 

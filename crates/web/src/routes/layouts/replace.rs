@@ -7,10 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, header},
 };
-use metricd_application::{
-    context::Context,
-    metrics::{ExpectedState, replace_layouts},
-};
+use metricd_application::{context::Context, metrics::replace_layouts};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -51,8 +48,7 @@ pub(crate) async fn handler(
         .accept(&caller, &context, Action::Arrange)
         .await?;
     let layouts = layouts.into_iter().map(Into::into).collect();
-    let expected = precondition.as_ref().map(Precondition::expected_layouts);
-    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let expected = precondition.map(Precondition::expected_layouts);
     let metric = replace_layouts(&caller.actor, &context, id, layouts, expected).await?;
     let etag = [(header::ETAG, format!("\"{}\"", metric.layout_version))];
     Ok((etag, Json((&metric).into())))

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::HeaderMap};
-use metricd_application::{
-    context::Context,
-    metrics::{ExpectedState, approve_metric},
-};
+use metricd_application::{context::Context, metrics::approve_metric};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -47,8 +44,7 @@ pub(crate) async fn handler(
         .and(Precondition::of(&headers))
         .accept(&caller, &context, Action::Approve)
         .await?;
-    let expected = precondition.as_ref().map(Precondition::expected_metric);
-    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let expected = precondition.map(Precondition::expected_metric);
     let metric = approve_metric(&caller.actor, &context, id, version, expected).await?;
     Ok(Json((&metric).into()))
 }

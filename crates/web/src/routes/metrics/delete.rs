@@ -6,10 +6,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use metricd_application::{
-    context::Context,
-    metrics::{ExpectedState, delete_metric},
-};
+use metricd_application::{context::Context, metrics::delete_metric};
 use metricd_core::actor::Action;
 
 use crate::{
@@ -42,8 +39,7 @@ pub(crate) async fn handler(
 ) -> Result<StatusCode, Problem> {
     let (id, precondition) =
         id.and(Precondition::of(&headers)).accept(&caller, &context, Action::Delete).await?;
-    let expected = precondition.as_ref().map(Precondition::expected_metric);
-    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let expected = precondition.map(Precondition::expected_metric);
     delete_metric(&caller.actor, &context, id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }

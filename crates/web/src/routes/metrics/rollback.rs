@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::HeaderMap};
 use deserr::Deserr;
-use metricd_application::{
-    context::Context,
-    metrics::{ExpectedState, rollback_metric},
-};
+use metricd_application::{context::Context, metrics::rollback_metric};
 use metricd_core::actor::Action;
 use utoipa::ToSchema;
 
@@ -69,8 +66,7 @@ pub(crate) async fn handler(
         .and(Precondition::of(&headers))
         .accept(&caller, &context, Action::Edit)
         .await?;
-    let expected = precondition.as_ref().map(Precondition::expected_metric);
-    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let expected = precondition.map(Precondition::expected_metric);
     let version = rollback.version;
     let compiled = rollback_metric(&caller.actor, &context, id, version, expected).await?;
     Ok(Json((&compiled.metric).into()))

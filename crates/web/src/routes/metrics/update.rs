@@ -10,7 +10,7 @@ use axum::{
 use deserr::Deserr;
 use metricd_application::{
     context::Context,
-    metrics::{ExpectedState, Patch, update_metric},
+    metrics::{Patch, update_metric},
 };
 use metricd_core::{
     actor::Action,
@@ -144,8 +144,7 @@ pub(crate) async fn handler(
         .and(Precondition::of(&headers))
         .accept(&caller, &context, Action::Edit)
         .await?;
-    let expected = precondition.as_ref().map(Precondition::expected_metric);
-    let expected = expected.as_ref().map(|expected| expected as ExpectedState<'_>);
+    let expected = precondition.map(Precondition::expected_metric);
     let patch = Patch::from(patch);
     let has_sql = patch.query.is_some();
     let changed = update_metric(&caller.actor, &context, id, patch, expected).await?;
