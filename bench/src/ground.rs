@@ -299,8 +299,8 @@ impl Ground {
         Ok(path)
     }
 
-    /// Returns the last statement of metricd, as PostgreSQL received it, but for the version of its relations, which only
-    /// metricd looks at.
+    /// Returns the last statement of metricd, as PostgreSQL received it, but for the condition that its relations are as they
+    /// were.
     pub(crate) async fn statement(&self, database: &str) -> Result<String> {
         let mut connection = self.postgres.connect(database).await?;
         let asked = "SELECT query FROM pg_stat_activity \
@@ -315,17 +315,14 @@ impl Ground {
         .fetch_one(&mut connection)
         .await?;
         connection.close().await?;
-        let version = sql
-            .split_once("(SELECT (coalesce(")
-            .and_then(|(before, rest)| Some((before, rest.split_once(" AS version)")?.1)));
-        let (before, after) = version.context("the statement does not look at its relations")?;
-        let sql = format!("{before}NULL::text{after}");
         ensure!(sql.len() + 1 < usize::try_from(size)?, "the statement was cut off: {sql}");
+        let (sql, _) =
+            sql.rsplit_once("\nHAVING ").context("the statement does not look at its relations")?;
         ensure!(
             sql.contains("$2") && !sql.contains("$3"),
             "the statement has other parameters: {sql}"
         );
-        Ok(sql)
+        Ok(sql.to_owned())
     }
 
     /// Stops the database. Servers are stopped by those who started them.

@@ -1,6 +1,6 @@
 //! A metric's answer as a response: its body, encoded as negotiated, and the headers on its age and origin.
 
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use axum::{
@@ -13,9 +13,12 @@ use chrono::{NaiveDate, SecondsFormat};
 use metricd_application::{
     context::Context,
     freshness::{Answer, AnswerSource, BoundQuery, MissReason, SourcedAnswer},
-    ports::{AnswerDraft, AnswerWriter, RenderedAnswer},
+    ports::{AnswerDraft, AnswerHead, AnswerWriter, RenderedAnswer},
 };
-use metricd_core::parameters::Parameters;
+use metricd_core::{
+    metric::{Column, CompiledMetric},
+    parameters::Parameters,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,7 +37,8 @@ const MIN_COMPRESSED_BYTES: usize = 1_024;
 
 /// What stands before the rows.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AnswerHead {
+#[schema(as = AnswerHead)]
+pub(crate) struct AnswerHeadBody {
     #[serde(flatten)]
     metric: MetricBody,
     /// The columns of the records.
@@ -86,27 +90,40 @@ impl From<&Parameters> for ParamsBody {
 pub struct JsonAnswers;
 
 impl AnswerWriter for JsonAnswers {
-    fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
-        let head = AnswerHead {
-            metric: (&answer.compiled.metric).into(),
-            columns: answer.columns.iter().map(Into::into).collect(),
+    fn write_head(&self, compiled: &CompiledMetric, columns: &[Column]) -> AnswerHead {
+        let head = AnswerHeadBody {
+            metric: (&compiled.metric).into(),
+            columns: columns.iter().map(Into::into).collect(),
         };
+        let mut text = json(&head);
+        text.pop();
+        text.extend_from_slice(b",\"records\":");
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(&compiled.query.version.to_be_bytes());
+        hash.update(&text);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hash.finish().as_ref());
+        let revision = revision(&head.metric).into();
+        AnswerHead { text: text.into(), revision, digest }
+    }
+
+    fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
+        let head = answer.head;
         let tail = AnswerTail { truncated: answer.truncated, params: answer.parameters.into() };
-        let mut body = json(&head);
-        body.pop();
-        body.extend_from_slice(b",\"records\":");
+        let tail = json(&tail);
+        let as_of = answer.as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let as_of = format!(",\"as_of\":\"{as_of}\"}}");
+        // The cache keeps it for long and counts its length: spare capacity would not be counted.
+        let length = head.text.len() + answer.rows.len() + tail.len() - 1 + as_of.len();
+        let mut body = Vec::with_capacity(length);
+        body.extend_from_slice(&head.text);
         let start = body.len();
         body.extend_from_slice(answer.rows);
         let rows = start..body.len();
         body.push(b',');
-        body.extend_from_slice(&json(&tail)[1..]);
-        body.pop();
-        let tag = tag(&head.metric, &body, answer.compiled.query.version);
-        let as_of = answer.as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
-        // Writing to a vector cannot fail.
-        let _ = write!(body, ",\"as_of\":\"{as_of}\"}}");
-        // The cache keeps it for long and counts its length: spare capacity would not be counted.
-        body.shrink_to_fit();
+        body.extend_from_slice(&tail[1..tail.len() - 1]);
+        let tag = tag(head, &body[start..]);
+        body.extend_from_slice(as_of.as_bytes());
         RenderedAnswer { body: body.into(), rows, tag }
     }
 
@@ -121,12 +138,12 @@ fn json(part: &impl Serialize) -> Vec<u8> {
 
 /// A weak entity tag: bodies with the same one are equivalent, byte for byte or not. Its first part names the
 /// metric, for changes that are meant for the metric as it was read.
-fn tag(metric: &MetricBody, content: &[u8], query_version: i64) -> Arc<str> {
+fn tag(head: &AnswerHead, content: &[u8]) -> Arc<str> {
     let mut hash = digest::Context::new(&digest::SHA256);
-    hash.update(&query_version.to_be_bytes());
+    hash.update(&head.digest);
     hash.update(content);
     let content = hex::encode(&hash.finish().as_ref()[..16]);
-    format!("W/\"{}-{content}\"", revision(metric)).into()
+    format!("W/\"{}-{content}\"", head.revision).into()
 }
 
 /// Returns the response: the answer, or 304 if the client has it already.

@@ -282,9 +282,12 @@ impl AnswerCache {
     }
 
     fn render(&self, query: &BoundQuery, rows: &[u8], provenance: Provenance) -> Arc<Answer> {
+        let description = query.description();
+        let head = query
+            .definition()
+            .head(description, |compiled| self.writer.write_head(compiled, &description.columns));
         let rendered = self.writer.write(AnswerDraft {
-            compiled: &query.definition().compiled,
-            columns: &query.description().columns,
+            head: &head,
             parameters: query.parameters(),
             rows,
             truncated: provenance.truncated,
@@ -391,6 +394,7 @@ mod tests {
     use metricd_core::{
         actor::Actor,
         changes::{Change, Changed, TransactionId},
+        metric::{Column, CompiledMetric},
         parameters::{ParameterRequest, Parameters},
     };
     use tokio::sync::oneshot;
@@ -399,11 +403,15 @@ mod tests {
         super::samples::{Shelf, change_feed, described_by, id},
         *,
     };
-    use crate::ports::{ChangeSink as _, RenderedAnswer};
+    use crate::ports::{AnswerHead, ChangeSink as _, RenderedAnswer};
 
     struct RowsAlone;
 
     impl AnswerWriter for RowsAlone {
+        fn write_head(&self, _: &CompiledMetric, _: &[Column]) -> AnswerHead {
+            AnswerHead { text: Box::default(), revision: "".into(), digest: [0; 32] }
+        }
+
         fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
             let body = Bytes::copy_from_slice(answer.rows);
             RenderedAnswer { rows: 0..body.len(), body, tag: "".into() }

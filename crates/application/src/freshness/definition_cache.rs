@@ -22,7 +22,9 @@ use super::{
 };
 use crate::{
     admission::Admission,
-    ports::{Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription},
+    ports::{
+        AnswerHead, Catalog, QueryRunner, ResolvedTable, RunError, StoreError, TemplateDescription,
+    },
 };
 
 /// How long an id is known to be missing without asking the catalog. The log of changes is read all the same,
@@ -64,7 +66,11 @@ pub struct Definition {
     pub(crate) dependencies: Arc<Dependencies>,
     rows: Mutex<Option<Arc<RowDependencies>>>,
     description: Mutex<Option<Description>>,
+    head: Mutex<Option<DescribedHead>>,
 }
+
+/// What answers begin with whose rows are described so.
+type DescribedHead = (Arc<TemplateDescription>, Arc<AnswerHead>);
 
 /// What the database said of a query, and what that depends on.
 struct Description {
@@ -122,6 +128,9 @@ impl std::fmt::Debug for DefinitionCache {
 
 /// The memory of an entry beside its own size, in bytes.
 const OVERHEAD_BYTES: usize = 400;
+
+/// The size of what all answers of a metric begin with, beside its texts, layouts and columns, in bytes.
+const HEAD_BYTES: usize = 500;
 
 /// The size of a usual entry, from which the cache estimates how many there will be.
 const USUAL_BYTES: u64 = 2_000;
@@ -225,8 +234,8 @@ impl DefinitionCache {
         let definition = found.map(|compiled| {
             let tables = compiled.query.template.dependencies();
             let dependencies = Arc::clone(&narrow);
-            let (rows, description) = (Mutex::default(), Mutex::default());
-            Arc::new(Definition { compiled, tables, dependencies, rows, description })
+            let (rows, description, head) = (Mutex::default(), Mutex::default(), Mutex::default());
+            Arc::new(Definition { compiled, tables, dependencies, rows, description, head })
         });
         if dependencies.is_unchanged() {
             let read_at = Instant::now();
@@ -346,6 +355,23 @@ impl Definition {
         *self.description() = None;
     }
 
+    /// Returns what its answers begin with whose rows are described so, which `write` renders once.
+    pub(crate) fn head(
+        &self,
+        description: &Arc<TemplateDescription>,
+        write: impl FnOnce(&CompiledMetric) -> AnswerHead,
+    ) -> Arc<AnswerHead> {
+        let known = || self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, head)) = known().as_ref()
+            && Arc::ptr_eq(of, description)
+        {
+            return Arc::clone(head);
+        }
+        let head = Arc::new(write(&self.compiled));
+        *known() = Some((Arc::clone(description), Arc::clone(&head)));
+        head
+    }
+
     fn description(&self) -> MutexGuard<'_, Option<Description>> {
         self.description.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -382,7 +408,9 @@ impl Entry {
             let items =
                 metric.layouts.len() + query.columns.len() + query.template.parameters.len();
             let tables: usize = definition.tables.iter().map(table_weight).sum();
-            size_of::<Definition>() + texts + notes + details + 96 * items + tables
+            // The head of its answers says the same once more.
+            let head = HEAD_BYTES + details + 96 * items;
+            size_of::<Definition>() + texts + notes + details + 96 * items + tables + head
         });
         OVERHEAD_BYTES + size_of::<Self>() + self.dependencies.weight() + definition
     }

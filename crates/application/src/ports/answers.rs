@@ -11,6 +11,9 @@ use metricd_core::{
 
 /// Renders answers as the bodies of responses.
 pub trait AnswerWriter: Send + Sync {
+    /// Renders what all answers of a metric begin with, whose rows have these columns.
+    fn write_head(&self, compiled: &CompiledMetric, columns: &[Column]) -> AnswerHead;
+
     /// Renders an answer, the same for every caller with the same key.
     fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer;
 
@@ -18,13 +21,22 @@ pub trait AnswerWriter: Send + Sync {
     fn encodings(&self) -> usize;
 }
 
+/// What all answers of a metric begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// The bytes before the rows.
+    pub text: Box<[u8]>,
+    /// Names the metric's state.
+    pub revision: Box<str>,
+    /// Identifies the bytes and the query that the rows are read by.
+    pub digest: [u8; 32],
+}
+
 /// The contents of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerDraft<'a> {
-    /// The metric and its query.
-    pub compiled: &'a CompiledMetric,
-    /// The columns of the rows.
-    pub columns: &'a [Column],
+    /// What it begins with.
+    pub head: &'a AnswerHead,
     /// The parameters that its query was bound to.
     pub parameters: &'a Parameters,
     /// A JSON array of objects.

@@ -15,7 +15,7 @@ mod schema;
 mod store;
 mod store_error;
 
-pub use answers::{AnswerDraft, AnswerWriter, RenderedAnswer};
+pub use answers::{AnswerDraft, AnswerHead, AnswerWriter, RenderedAnswer};
 pub use audit::{AuditFilter, AuditLog, StoredEvent};
 pub use changes::{
     ChangeBatch, ChangeLog, ChangeSink, NoCaches, ResolvedTable, WatchError, WatchStep, Watched,

@@ -118,12 +118,8 @@ pub struct TemplateDescription {
 /// moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
-    /// The numbers by which the database knows the tables and views.
-    pub oids: Vec<u32>,
-    /// The same of the functions and types.
-    pub called_oids: Vec<u32>,
-    /// Moves with every change of the columns of the tables and views, and with every function that is made anew.
-    pub columns_version: String,
+    /// A condition of the database's, true until the columns of a table or view change, or a function is made anew.
+    pub unchanged: String,
     /// For each, what moves with every change of its definition and of what it is made of.
     pub definitions: BTreeMap<DefinedName, String>,
 }

@@ -6,29 +6,11 @@ use std::collections::BTreeMap;
 
 use metricd_application::ports::Relations;
 use metricd_core::changes::DefinedName;
-use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgRow};
 
 use super::simple_query::execute;
 
-/// The version of the names and columns of the relations with the numbers in an array, and of the functions with those in
-/// another, as part of a statement. It is short: a server shows a kilobyte of what runs.
-pub(super) fn columns_version(relations: &str, called: Option<&str>) -> String {
-    let of_called = called.map(|called| {
-        format!(
-            " + coalesce((SELECT sum(p.oid::int8 * 31 + p.xmin::text::int8) \
-             FROM pg_catalog.pg_proc p WHERE p.oid = ANY({called})), 0)"
-        )
-    });
-    format!(
-        "(SELECT (coalesce((SELECT sum(a.attrelid::int8 * 31 + a.attnum * 4294967296 + a.xmin::text::int8) \
-         FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY({relations}) AND a.attnum > 0), 0) \
-         + coalesce((SELECT sum(c.xmin::text::int8 + n.xmin::text::int8) FROM pg_catalog.pg_class c \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY({relations})), 0){})::text AS version)",
-        of_called.unwrap_or_default()
-    )
-}
-
-/// For each name that exists, the numbers of what has it, and the version of its definition. A row of a catalog that
+/// For each name that exists, the version of its definition. A row of a catalog that
 /// is changed has the number of the transaction that did it. Tables come first in the order of names, then what is
 /// called. A table is looked up in the statement's snapshot, which `to_regclass` does not go by. Functions are qualified,
 /// so that nothing in `public` is called; `unnest` of several arrays is a form of the grammar. What came with PostgreSQL
@@ -50,10 +32,10 @@ const DEFINITIONS: &str = "
             SELECT 'pg_catalog.pg_type'::regclass::oid, t.oid FROM pg_catalog.pg_type t
             WHERE t.typname = named.name::name AND t.typnamespace <> 'pg_catalog'::regnamespace::oid
         ) AS called (class, oid)),
-    made_of (ordinal, class, oid, is_named) AS (
-        SELECT ordinal, class, oid, true FROM named
+    made_of (ordinal, class, oid) AS (
+        SELECT ordinal, class, oid FROM named
         UNION
-        SELECT made_of.ordinal, below.class, below.oid, false FROM made_of CROSS JOIN LATERAL (
+        SELECT made_of.ordinal, below.class, below.oid FROM made_of CROSS JOIN LATERAL (
             SELECT made_of.class, i.inhrelid FROM pg_catalog.pg_inherits i
             WHERE made_of.class = 'pg_catalog.pg_class'::regclass::oid AND i.inhparent = made_of.oid
             UNION ALL
@@ -75,8 +57,7 @@ const DEFINITIONS: &str = "
                     OR made_of.class <> 'pg_catalog.pg_class'::regclass::oid AND d.refclassid IN (
                         'pg_catalog.pg_class'::regclass::oid, 'pg_catalog.pg_proc'::regclass::oid,
                         'pg_catalog.pg_operator'::regclass::oid))) AS below (class, oid))
-    SELECT made_of.ordinal, pg_catalog.array_agg(made_of.oid) FILTER (WHERE made_of.is_named),
-        sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', made_of.class, made_of.oid, CASE made_of.class
+    SELECT made_of.ordinal, sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', made_of.class, made_of.oid, CASE made_of.class
             WHEN 'pg_catalog.pg_class'::regclass::oid THEN (
                 SELECT pg_catalog.concat_ws(' ', c.xmin, n.xmin,
                     (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum, a.xmin), ' ' ORDER BY a.attnum)
@@ -98,18 +79,36 @@ const DEFINITIONS: &str = "
                 FROM pg_catalog.pg_type t WHERE t.oid = made_of.oid)
             END), 0::int8))::text";
 
-const GROUPED: &str = "FROM made_of GROUP BY made_of.ordinal";
+/// The condition that what has the names is unchanged: the same rows of the catalogs are there, and no others about the
+/// columns. Its numbers are written out: parameters would have a statement that has none of its own planned for each run.
+const UNCHANGED: &str = ", (
+    SELECT coalesce(pg_catalog.string_agg(held.condition, ' AND '), 'true') FROM (
+        SELECT pg_catalog.format(
+            'NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = %1$L AND attnum > 0 AND xmin NOT IN (%2$s)) '
+            'AND EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = %1$L AND xmin = %3$L) '
+            'AND EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE oid = %4$L AND xmin = %5$L)',
+            c.oid,
+            (SELECT coalesce(pg_catalog.string_agg(DISTINCT pg_catalog.quote_literal(a.xmin::text), ', '), '''0''')
+                FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
+            c.xmin, n.oid, n.xmin)
+        FROM named JOIN pg_catalog.pg_class c ON c.oid = named.oid
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE named.class = 'pg_catalog.pg_class'::regclass::oid
+        UNION
+        SELECT pg_catalog.format('EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid = %L AND xmin = %L)', p.oid, p.xmin)
+        FROM named JOIN pg_catalog.pg_proc p ON p.oid = named.oid
+        WHERE named.class = 'pg_catalog.pg_proc'::regclass::oid) AS held (condition))";
 
-/// A name that was found: its position, the numbers and the version of what has it, and the version of all columns.
-type Found = (i64, Vec<Oid>, String, Option<String>);
-
-/// Finds `names` by one statement, and so in one snapshot, with the version of their columns by `columns`. Returns the
-/// order in which they were asked for, too.
-async fn find<'a>(
+/// Finds `names` by one statement, and so in one snapshot: the position and version of each that exists, and `more`.
+/// Returns the order in which they were asked for, too.
+async fn find<'a, Found>(
     connection: &mut PgConnection,
     names: &'a [DefinedName],
-    columns: &str,
-) -> Result<(Vec<&'a DefinedName>, Vec<Found>), sqlx::Error> {
+    more: &str,
+) -> Result<(Vec<&'a DefinedName>, Vec<Found>), sqlx::Error>
+where
+    Found: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
     let (mut ordered, mut schemas, mut relations) = (Vec::new(), Vec::new(), Vec::new());
     let mut called = Vec::new();
     for name in names {
@@ -123,7 +122,7 @@ async fn find<'a>(
         }
     }
     ordered.extend(names.iter().filter(|name| matches!(name, DefinedName::Called(_))));
-    let sql = format!("{DEFINITIONS}, {columns} {GROUPED}");
+    let sql = format!("{DEFINITIONS}{more} FROM made_of GROUP BY made_of.ordinal");
     let found = sqlx::query_as(AssertSqlSafe(sql)).bind(schemas).bind(relations).bind(called);
     Ok((ordered, found.fetch_all(connection).await?))
 }
@@ -137,8 +136,8 @@ pub(super) async fn definitions(
     connection: &mut PgConnection,
     names: &[DefinedName],
 ) -> Result<BTreeMap<DefinedName, String>, sqlx::Error> {
-    let (ordered, found) = find(connection, names, "NULL::text").await?;
-    let of_name = |(ordinal, _, version, _): Found| Some((name_at(&ordered, ordinal)?, version));
+    let (ordered, found) = find::<(i64, String)>(connection, names, "").await?;
+    let of_name = |(ordinal, version)| Some((name_at(&ordered, ordinal)?, version));
     Ok(found.into_iter().filter_map(of_name).collect())
 }
 
@@ -153,23 +152,14 @@ pub(super) async fn read(
     }
     // The planner expects much of the statement, and would compile it for longer than it runs.
     execute(&mut *connection, "SET jit = off").await?;
-    let columns = columns_version(
-        "ARRAY(SELECT named.oid FROM named WHERE named.class = 'pg_catalog.pg_class'::regclass::oid)",
-        Some(
-            "ARRAY(SELECT named.oid FROM named WHERE named.class <> 'pg_catalog.pg_class'::regclass::oid)",
-        ),
-    );
-    let (ordered, found) = find(&mut *connection, names, &columns).await?;
+    let (ordered, found) =
+        find::<(i64, String, String)>(&mut *connection, names, UNCHANGED).await?;
     execute(&mut *connection, "RESET jit").await?;
-    for (ordinal, oids, version, columns_version) in found {
-        let Some(name) = name_at(&ordered, ordinal) else { continue };
-        let numbers = match name {
-            DefinedName::Relation(_) => &mut relations.oids,
-            DefinedName::Called(_) => &mut relations.called_oids,
-        };
-        numbers.extend(oids.into_iter().map(|oid| oid.0));
-        relations.columns_version = columns_version.unwrap_or_default();
-        relations.definitions.insert(name, version);
+    for (ordinal, version, unchanged) in found {
+        if let Some(name) = name_at(&ordered, ordinal) {
+            relations.definitions.insert(name, version);
+            relations.unchanged = unchanged;
+        }
     }
     Ok(relations)
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use metricd_application::ports::{RowPiece, RunError, SessionNeeds};
 use metricd_core::sql::{BoundValue, Template};
-use sqlx::{AssertSqlSafe, PgConnection, Row as _, postgres::types::Oid};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use thiserror::Error;
 use tokio::sync::mpsc::Sender;
 
@@ -18,7 +18,7 @@ use super::{
     limits::RunLimits,
     statement::arguments,
 };
-use crate::db::{engine::Engine, queue::RunPermit, relations::columns_version};
+use crate::db::{engine::Engine, queue::RunPermit};
 
 /// How many bytes of lines are sent together.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -143,14 +143,9 @@ impl CursorExport {
     async fn check_relations(&self, connection: &mut PgConnection) -> Result<(), RunError> {
         let known = self.needs.relations.as_deref().filter(|known| !known.is_empty());
         let Some(known) = known else { return Ok(()) };
-        let [oids, called] = [&known.oids, &known.called_oids]
-            .map(|numbers| numbers.iter().copied().map(Oid).collect::<Vec<_>>());
-        let sql = format!("SELECT {}", columns_version("$1", Some("$2")));
-        let version = sqlx::query_scalar(AssertSqlSafe(sql)).bind(oids).bind(called);
-        let version = version.fetch_one(connection);
-        let version: Option<String> = self.in_time(version).await?;
-        let is_same = version.unwrap_or_default() == known.columns_version;
-        if is_same { Ok(()) } else { Err(RunError::Redefined) }
+        let asked = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}", known.unchanged)));
+        let is_unchanged: bool = self.in_time(asked.fetch_one(connection)).await?;
+        if is_unchanged { Ok(()) } else { Err(RunError::Redefined) }
     }
 
     /// Each answer of the database takes no longer than a query may, however slow the receiver is.

@@ -27,7 +27,7 @@ use super::{
     export::{CHUNKS_AHEAD, CursorExport},
     limits::RunLimits,
     lookup,
-    statement::{self, Fetched, RelationParameters, WrappedStatements},
+    statement::{self, Fetched, WrappedStatements},
 };
 use crate::db::{
     engine::{Engine, ReadSession},
@@ -221,18 +221,13 @@ impl QueryRunner for PgQueryRunner {
         max_rows: u32,
     ) -> Result<Rows, RunError> {
         let relations = self.needs.relations.as_deref().filter(|known| !known.is_empty());
-        let checked = relations.map(|known| RelationParameters {
-            first: template.parameters.len() + 1,
-            relations: known.oids.len(),
-            called: known.called_oids.len(),
-        });
-        let statement = self.shared.statements.get(&template.sql, max_rows, checked);
+        let unchanged = relations.map(|known| known.unchanged.as_str());
+        let statement = self.shared.statements.get(&template.sql, max_rows, unchanged);
         let wrapped = Arc::clone(&statement);
         let failed =
             move |error| run_error_after(characters_before(&wrapped, &template.sql), error);
         let fetched = self.ask(failed, |mut session| async move {
-            let fetch = statement::fetch(session.connection(), statement, values, relations);
-            let fetched = fetch.await;
+            let fetched = statement::fetch(session.connection(), statement, values).await;
             (session, fetched)
         });
         match fetched.await? {

@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use metricd_application::ports::{Relations, Rows};
+use metricd_application::ports::Rows;
 use metricd_core::{changes::Snapshot, sql::BoundValue};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, PgConnection, Row as _,
-    postgres::{PgArguments, types::Oid},
-};
-
-use crate::db::relations::columns_version;
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
 
 /// How much is cached, in bytes of SQL (in which cache: `docs/adr/0013-which-cache-for-what.md`).
 const MAX_CACHED_BYTES: u64 = 8 * 1024 * 1024;
@@ -25,35 +20,11 @@ pub(super) struct WrappedStatements {
     cache: Cache<StatementKey, Arc<str>, StatementSize>,
 }
 
-/// The parameters that hold the numbers of the relations, one each: of an array the planner would guess the length, and
-/// plan the whole statement anew for each run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct RelationParameters {
-    /// The number of the first.
-    pub(super) first: usize,
-    /// How many are of tables and views; the others are of functions and types.
-    pub(super) relations: usize,
-    pub(super) called: usize,
-}
-
-impl RelationParameters {
-    fn version(self) -> String {
-        let array = |first: usize, count: usize| {
-            let numbers: Vec<_> =
-                (first..first + count).map(|number| format!("${number}")).collect();
-            format!("ARRAY[{}]::oid[]", numbers.join(", "))
-        };
-        let relations = array(self.first, self.relations);
-        let called = (self.called > 0).then(|| array(self.first + self.relations, self.called));
-        columns_version(&relations, called.as_deref())
-    }
-}
-
 #[derive(PartialEq, Eq, Hash)]
 struct StatementKey {
     template: Box<str>,
     max_rows: u32,
-    checked: Option<RelationParameters>,
+    condition: Option<Box<str>>,
 }
 
 /// The key as it is looked up: nothing is copied, and its hash is that of [`StatementKey`].
@@ -61,13 +32,13 @@ struct StatementKey {
 struct StatementKeyRef<'a> {
     template: &'a str,
     max_rows: u32,
-    checked: Option<RelationParameters>,
+    condition: Option<&'a str>,
 }
 
 impl Equivalent<StatementKey> for StatementKeyRef<'_> {
     fn equivalent(&self, key: &StatementKey) -> bool {
-        (self.max_rows, self.checked) == (key.max_rows, key.checked)
-            && *self.template == *key.template
+        (self.template, self.max_rows, self.condition)
+            == (&*key.template, key.max_rows, key.condition.as_deref())
     }
 }
 
@@ -76,7 +47,8 @@ struct StatementSize;
 
 impl Weighter<StatementKey, Arc<str>> for StatementSize {
     fn weight(&self, key: &StatementKey, statement: &Arc<str>) -> u64 {
-        (key.template.len() + statement.len()) as u64
+        let condition = key.condition.as_ref().map_or(0, |condition| condition.len());
+        (key.template.len() + condition + statement.len()) as u64
     }
 }
 
@@ -87,35 +59,27 @@ impl WrappedStatements {
         Self { max_bytes, cache }
     }
 
-    /// Returns the statement that gives at most `max_rows` rows of a template's SQL, and if `checked`, the version of
-    /// the columns of the relations in those parameters.
-    pub(super) fn get(
-        &self,
-        template: &str,
-        max_rows: u32,
-        checked: Option<RelationParameters>,
-    ) -> Arc<str> {
-        let key = StatementKeyRef { template, max_rows, checked };
+    /// Returns the statement that gives at most `max_rows` rows of a template's SQL, and nothing at all if `condition`
+    /// does not hold.
+    pub(super) fn get(&self, template: &str, max_rows: u32, condition: Option<&str>) -> Arc<str> {
+        let key = StatementKeyRef { template, max_rows, condition };
         if let Some(statement) = self.cache.get(&key) {
             return statement;
         }
-        let statement: Arc<str> = wrapped(template, max_rows, self.max_bytes, checked).into();
-        let key = StatementKey { template: template.into(), max_rows, checked };
+        let statement: Arc<str> = wrapped(template, max_rows, self.max_bytes, condition).into();
+        let condition = condition.map(Box::from);
+        let key = StatementKey { template: template.into(), max_rows, condition };
         self.cache.insert(key, Arc::clone(&statement));
         statement
     }
 }
 
 /// The statement that gives the rows of `sql` as one text, each row as JSON and a comma between them,
-/// with what is to be said of it: whether rows were left out, whether one of them alone is too large,
-/// the snapshot that they were read from, and the version of the relations' columns.
-fn wrapped(
-    sql: &str,
-    max_rows: u32,
-    max_bytes: u64,
-    checked: Option<RelationParameters>,
-) -> String {
-    let version = checked.map_or_else(|| "NULL::text".to_owned(), RelationParameters::version);
+/// with what is to be said of it: whether rows were left out, whether one of them alone is too large, and
+/// the snapshot that they were read from. The condition is the last of it: a server shows the first kilobyte of
+/// what runs.
+fn wrapped(sql: &str, max_rows: u32, max_bytes: u64, condition: Option<&str>) -> String {
+    let having = condition.map(|condition| format!("\nHAVING {condition}")).unwrap_or_default();
     // `q.*` as an argument is the whole row, even where a column is called `q`. A subquery that
     // orders its rows is not flattened, and LIMIT, a window over all rows and an aggregate above it
     // keep the order.
@@ -124,10 +88,10 @@ fn wrapped(
              coalesce(bool_or(number > {max_rows} OR total > {max_bytes}), false), \
              coalesce(bool_or(bytes > {max_bytes} AND number <= {max_rows} \
                  AND total - bytes <= {max_bytes}), false), \
-             pg_current_snapshot()::text, {version} FROM (\n\
+             pg_current_snapshot()::text FROM (\n\
          SELECT json, octet_length(json) AS bytes, row_number() OVER (ROWS UNBOUNDED PRECEDING) \
              AS number, sum(octet_length(json)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (\n\
-         SELECT row_to_json(q.*)::text AS json FROM (\n{sql}\n) AS q LIMIT {limit}) AS r) AS r",
+         SELECT row_to_json(q.*)::text AS json FROM (\n{sql}\n) AS q LIMIT {limit}) AS r) AS r{having}",
         limit = u64::from(max_rows) + 1,
     )
 }
@@ -137,29 +101,20 @@ pub(super) enum Fetched {
     Rows(Rows),
     /// One row alone is too large.
     RowTooLarge,
-    /// The relations are no longer those that were expected.
+    /// The condition does not hold: the relations are no longer those that were expected.
     Redefined,
 }
 
-/// Runs a wrapped statement, on `relations` as they are expected to be.
+/// Runs a wrapped statement.
 pub(super) async fn fetch(
     connection: &mut PgConnection,
     statement: Arc<str>,
     values: &[BoundValue],
-    relations: Option<&Relations>,
 ) -> Result<Fetched, sqlx::Error> {
-    let mut arguments = arguments(values)?;
-    if let Some(relations) = relations {
-        for oid in relations.oids.iter().chain(&relations.called_oids) {
-            arguments.add(Oid(*oid)).map_err(sqlx::Error::Encode)?;
-        }
-    }
-    let query = sqlx::query_with(AssertSqlSafe(statement), arguments);
-    let row = query.fetch_one(connection).await?;
-    let version: Option<&str> = row.try_get(4)?;
-    if relations.is_some_and(|known| version.unwrap_or_default() != known.columns_version) {
+    let query = sqlx::query_with(AssertSqlSafe(statement), arguments(values)?);
+    let Some(row) = query.fetch_optional(connection).await? else {
         return Ok(Fetched::Redefined);
-    }
+    };
     let is_too_large: bool = row.try_get(2)?;
     if is_too_large {
         return Ok(Fetched::RowTooLarge);

@@ -10,8 +10,8 @@ use metricd_application::{
     freshness::AnswerCacheSettings,
     metrics::{CreateMetric, Created, QuerySource, create_metric},
     ports::{
-        AnswerDraft, AnswerWriter, NoCaches, Policies, QueryRunner, RenderedAnswer, Store,
-        UnitOfWork,
+        AnswerDraft, AnswerHead, AnswerWriter, NoCaches, Policies, QueryRunner, RenderedAnswer,
+        Store, UnitOfWork,
     },
 };
 use metricd_core::{
@@ -21,8 +21,8 @@ use metricd_core::{
     ids::{MetricId, QueryId},
     layout::{Breakpoint, LayoutItem},
     metric::{
-        CacheTtl, Chart, Column, Display, Metric, MetricDetails, MetricName, MetricOrigin, Query,
-        Review, Tag,
+        CacheTtl, Chart, Column, CompiledMetric, Display, Metric, MetricDetails, MetricName,
+        MetricOrigin, Query, Review, Tag,
     },
     record::{MetricRecord, RecordValues},
     sql::{NoteSeverity, Parameter, ParameterSource, ParameterType, SlotNote, TableName, Template},
@@ -228,6 +228,10 @@ pub(crate) async fn created(context: &Context, sql: &str) -> Created {
 struct RowsAlone;
 
 impl AnswerWriter for RowsAlone {
+    fn write_head(&self, _: &CompiledMetric, _: &[Column]) -> AnswerHead {
+        AnswerHead { text: Box::default(), revision: "".into(), digest: [0; 32] }
+    }
+
     fn write(&self, answer: AnswerDraft<'_>) -> RenderedAnswer {
         let body = Bytes::copy_from_slice(answer.rows);
         RenderedAnswer { rows: 0..body.len(), body, tag: "".into() }

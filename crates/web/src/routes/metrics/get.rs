@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{self, AnswerHead, AnswerTail},
+    answer::{self, AnswerHeadBody, AnswerTail},
     caller::Caller,
     export,
     extract::{Headers, MetricPath, QueryParams},
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MetricAnswer {
     #[serde(flatten)]
-    head: AnswerHead,
+    head: AnswerHeadBody,
     #[schema(schema_with = rows_schema)]
     records: (),
     #[serde(flatten)]
