@@ -181,6 +181,15 @@ Feature: Creating metrics
       Then the answer is 422
       And the body mentions "the answer has no columns"
 
+    Scenario: What PostgreSQL refuses is said with its place
+      When I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query": "select id,\n  sum(Obsolete) as n\nfrom metrics\nwhere date between :start_date and :end_date\ngroup by id"}
+        """
+      Then the answer is 422
+      And its type is "urn:metricd:problem:invalid-sql"
+      And the body mentions "line 2, column 7: the database rejected the query: column"
+
     Scenario: A query that fails on data is stored with a note
       Given a metric with the query
         """

@@ -307,6 +307,20 @@ Feature: Loading a catalog
         | a lock              | SELECT id FROM metrics FOR UPDATE      | ?    |              |
         | unknown placeholder | SELECT\n:nonsense                      | ?    | :nonsense    |
 
+    Scenario: A query that PostgreSQL refuses
+      Given an empty catalog
+      And the file "queries.csv" is
+        """
+        id,query
+        a,"SELECT count(*) AS n
+        FROM metrics WHERE dat >= CURRENT_DATE - 30"
+        """
+      When I run "metricd import --queries queries.csv --format json"
+      Then it exits with 2
+      And the report finds
+        | severity  | file        | place | message                                                                                                              |
+        | rejection | queries.csv | 2     | the SQL of `a`, line 2, column 20 (line 3 of the file): the database rejected the query: column "dat" does not exist |
+
     Scenario Outline: A file that is no UTF-8: <file>
       Given the sample catalog
       And the file "<file>" holds no UTF-8 after "<part>"

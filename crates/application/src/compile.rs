@@ -9,7 +9,9 @@ use metricd_core::{
     audit::AuditedObject,
     claim::{ClaimName, Scope},
     parameters::{ParameterRequest, Parameters},
-    sql::{Draft, SlotNote, SqlError, TableName, Template, TimesRead, quoted_name},
+    sql::{
+        Draft, SlotNote, SqlError, TableName, Template, TimesRead, author_position, quoted_name,
+    },
     window::WindowFault,
 };
 use thiserror::Error;
@@ -46,10 +48,18 @@ pub enum CompileError {
     /// Its columns cannot be those of an answer.
     #[error(transparent)]
     Columns(#[from] ColumnFault),
+    /// The database rejected it.
+    #[error("{}the database rejected the query: {message}", before(*.position))]
+    Rejected {
+        /// Its line and column, both from 1, where they can be told.
+        position: Option<(u32, u32)>,
+        /// The database's message.
+        message: String,
+    },
     /// Its default window is invalid.
     #[error("its default window is invalid: {}", all(.0))]
     Window(Vec<WindowFault>),
-    /// The database rejected it, or could not be reached.
+    /// The database could not be asked, or it failed there.
     #[error(transparent)]
     Database(#[from] RunError),
 }
@@ -69,6 +79,11 @@ impl Classify for CompileError {
             _ => Classified::faulty(Cause::InvalidSql, InputField::Sql, self),
         }
     }
+}
+
+/// What stands before a message about a place.
+fn before(position: Option<(u32, u32)>) -> String {
+    position.map(|(line, column)| format!("line {line}, column {column}: ")).unwrap_or_default()
 }
 
 fn all(faults: &[WindowFault]) -> String {
@@ -131,7 +146,8 @@ async fn finish(
         return Err(CompileError::Unreadable(unreadable));
     }
     context.admission.check_fields(runner, &draft.fields()).await??;
-    let inferred = runner.describe(draft.sql()).await?.parameters;
+    let described = runner.describe(draft.sql()).await;
+    let inferred = described.map_err(|error| rejection(error, draft.sql(), sql))?.parameters;
     let mut template = draft.finish(&inferred)?;
     // Described again as it will run: a literal that is no slot may not have the type that it needs.
     let description = runner.describe_template(&template).await?;
@@ -149,6 +165,17 @@ async fn finish(
         check_cost(context, &unscoped, &parameters, &scope).await?;
     }
     Ok((template, description))
+}
+
+/// What its author is told of an error of `compiled`, which was made of `sql`.
+fn rejection(error: RunError, compiled: &str, sql: &str) -> CompileError {
+    match error {
+        RunError::Rejected { message, offset } => {
+            let position = offset.and_then(|offset| author_position(compiled, sql, offset));
+            CompileError::Rejected { position, message }
+        }
+        error => error.into(),
+    }
 }
 
 /// Says whose days the columns without a time zone have, unless the author has taken the zone in hand.

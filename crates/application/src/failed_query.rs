@@ -5,6 +5,7 @@ use chrono::SecondsFormat;
 use metricd_core::{
     actor::{Action, Actor, Object},
     metric::CompiledMetric,
+    sql::author_position,
 };
 use thiserror::Error;
 use tracing::warn;
@@ -94,5 +95,6 @@ fn reason(
 }
 
 fn position(compiled: &CompiledMetric, fault: &QueryFault) -> Option<(u32, u32)> {
-    compiled.query.template.author_position(&compiled.query.sql, fault.offset?)
+    let query = &compiled.query;
+    author_position(&query.template.sql, &query.sql, fault.offset?)
 }

@@ -140,6 +140,13 @@ pub(super) fn reject(
             format!("{}: {}", place_in_sql(&row, fault.line, fault.column), fault.message),
             fault.hint.as_deref().map_or_else(|| "Correct the SQL.".to_owned(), sentence),
         ),
+        CompileError::Rejected { position: Some((line, column)), message } => (
+            format!(
+                "{}: the database rejected the query: {message}",
+                place_in_sql(&row, *line, *column)
+            ),
+            "Correct the SQL.".to_owned(),
+        ),
         CompileError::Unreadable(tables) => (
             format!("the SQL of `{}`: {fault}", row.id),
             format!(
@@ -163,7 +170,10 @@ pub(super) fn reject(
         CompileError::Database(RunError::Query(fault)) => {
             (format!("the SQL of `{}`: {}", row.id, fault.whole()), "Correct the SQL.".to_owned())
         }
-        CompileError::Columns(_) | CompileError::Window(_) | CompileError::Database(_) => {
+        CompileError::Rejected { .. }
+        | CompileError::Columns(_)
+        | CompileError::Window(_)
+        | CompileError::Database(_) => {
             (format!("the SQL of `{}`: {fault}", row.id), "Correct the SQL.".to_owned())
         }
     };

@@ -141,6 +141,7 @@ fn default_parameters(
     description: &TemplateDescription,
 ) -> Result<Parameters, RunError> {
     let slots = context.zones.slots_of(template, description);
-    Parameters::resolve(&slots, &ParameterRequest::default(), context.now())
-        .map_err(|_| RunError::Rejected { message: "its default window is invalid".into() })
+    Parameters::resolve(&slots, &ParameterRequest::default(), context.now()).map_err(|_| {
+        RunError::Rejected { message: "its default window is invalid".into(), offset: None }
+    })
 }

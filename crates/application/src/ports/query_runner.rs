@@ -226,6 +226,8 @@ pub enum RunError {
     Rejected {
         /// The database's message, for callers who may see the SQL.
         message: String,
+        /// Where in the statement, in characters from 0.
+        offset: Option<usize>,
     },
     /// The database reports an error of the statement: it no longer fits the database, or failed on data.
     #[error("the stored query failed")]

@@ -1,25 +1,23 @@
 //! Where in the author's SQL something stands that PostgreSQL points at in the template's.
 
-use super::{error::line_and_column, template::Template};
+use super::error::line_and_column;
 
-impl Template {
-    /// Returns the line and the column in the author's `sql`, both from 1, of the word at the character `offset` of the
-    /// template's SQL. None if that cannot be told: both texts must have the word equally often.
-    #[must_use]
-    pub fn author_position(&self, sql: &str, offset: usize) -> Option<(u32, u32)> {
-        let at = self.sql.char_indices().nth(offset).map(|(at, _)| at)?;
-        let word = &self.sql[at..];
-        let word = &word[..word.find(|c| !is_of_word(c)).unwrap_or(word.len())];
-        if word.is_empty() {
-            return None;
-        }
-        let (printed, written) = (occurrences(&self.sql, word), occurrences(sql, word));
-        let which = printed.iter().position(|place| *place == at)?;
-        if printed.len() != written.len() {
-            return None;
-        }
-        Some(line_and_column(sql, written[which]))
+/// Returns the line and the column in the author's `sql`, both from 1, of the word at the character `offset` of what it
+/// was compiled to. None if that cannot be told: both texts must have the word equally often.
+#[must_use]
+pub fn author_position(compiled: &str, sql: &str, offset: usize) -> Option<(u32, u32)> {
+    let at = compiled.char_indices().nth(offset).map(|(at, _)| at)?;
+    let word = &compiled[at..];
+    let word = &word[..word.find(|c| !is_of_word(c)).unwrap_or(word.len())];
+    if word.is_empty() {
+        return None;
     }
+    let (places, written) = (occurrences(compiled, word), occurrences(sql, word));
+    let which = places.iter().position(|place| *place == at)?;
+    if places.len() != written.len() {
+        return None;
+    }
+    Some(line_and_column(sql, written[which]))
 }
 
 fn is_of_word(c: char) -> bool {
@@ -47,7 +45,7 @@ fn occurrences(text: &str, word: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{Draft, Gate};
+    use crate::sql::{Draft, Gate, author_position};
 
     #[test]
     fn a_word_is_found_where_the_author_wrote_it() {
@@ -55,13 +53,13 @@ mod tests {
         let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         let of = |part: &str| {
             let offset = template.sql.find(part).unwrap();
-            template.author_position(sql, offset)
+            author_position(&template.sql, sql, offset)
         };
         assert_eq!(of("id"), Some((2, 8)), "{}", template.sql);
         assert_eq!(of("total"), Some((2, 14)));
         assert_eq!(of("orders"), Some((3, 8)));
         assert_eq!(of(","), None);
-        assert_eq!(template.author_position(sql, 10_000), None);
-        assert_eq!(template.author_position("select 1", 7), None);
+        assert_eq!(author_position(&template.sql, sql, 10_000), None);
+        assert_eq!(author_position(&template.sql, "select 1", 7), None);
     }
 }

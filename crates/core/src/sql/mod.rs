@@ -52,6 +52,7 @@ mod walk;
 mod zone_dependence;
 
 pub use additions::GateExtension;
+pub use author_position::author_position;
 pub use comment::leading_comment;
 pub use dependencies::TableDependency;
 pub use draft::Draft;

@@ -6,10 +6,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 use metricd_application::ports::{RunError, StoreError};
 use sqlx::PgPool;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
 use tracing::Instrument;
 
-/// How often it is looked whether the engine has ended, while the connection is not given back.
+/// How often it is looked whether the engine has ended, while a caller waits for it.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// No permit was free in time.
@@ -52,18 +55,23 @@ impl SingleConnection {
     /// Waits until the connection is back in the pool, which is when the engine has answered, or is made anew when the
     /// engine has ended.
     async fn until_idle(&self) {
-        let idle =
-            async { while matches!(self.pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {} };
-        let watch = async {
+        while matches!(self.pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
+    }
+
+    /// Looks again and again whether the engine has ended, while its connection is in use or gone, and starts it again:
+    /// the pool goes on trying to connect until then.
+    fn watch(&self) -> Option<Watch> {
+        self.engine.as_ref()?;
+        let this = self.clone();
+        let watch = async move {
             loop {
-                self.revive().await;
+                if this.pool.num_idle() == 0 {
+                    this.revive().await;
+                }
                 tokio::time::sleep(WATCH_PAUSE).await;
             }
         };
-        tokio::select! {
-            () = idle => {}
-            () = watch => {}
-        }
+        Some(Watch(tokio::spawn(watch.in_current_span())))
     }
 
     /// Starts the engine again if it has ended.
@@ -76,6 +84,15 @@ impl SingleConnection {
         if let Some(engine) = &self.engine {
             engine.revive().await;
         }
+    }
+}
+
+/// A watch over the engine, which ends when it is dropped.
+struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -97,7 +114,8 @@ impl ConnectionGate {
         let Ok(Ok(permit)) = tokio::time::timeout(connection.timeout, permit).await else {
             return Err(GateTimeout);
         };
-        let permit = ConnectionPermit(Some((permit, connection.clone())));
+        let watch = connection.watch();
+        let permit = ConnectionPermit(Some(Held { permit, connection: connection.clone(), watch }));
         if connection.pool.num_idle() == 0 {
             connection.until_idle().await;
         }
@@ -119,7 +137,13 @@ impl ConnectionGate {
 /// A permit to use the connection. [`ConnectionPermit::release`] gives it back at once; dropped before
 /// that, it is given back when the engine has answered what was left running.
 #[must_use]
-pub(super) struct ConnectionPermit(Option<(OwnedSemaphorePermit, SingleConnection)>);
+pub(super) struct ConnectionPermit(Option<Held>);
+
+struct Held {
+    permit: OwnedSemaphorePermit,
+    connection: SingleConnection,
+    watch: Option<Watch>,
+}
 
 impl ConnectionPermit {
     /// A permit where the pool alone decides.
@@ -135,14 +159,14 @@ impl ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let (Some((permit, connection)), Ok(runtime)) =
+        let (Some(Held { permit, connection, watch }), Ok(runtime)) =
             (self.0.take(), tokio::runtime::Handle::try_current())
         else {
             return;
         };
         let until_idle = async move {
             connection.until_idle().await;
-            drop(permit);
+            drop((permit, watch));
         };
         runtime.spawn(until_idle.in_current_span());
     }

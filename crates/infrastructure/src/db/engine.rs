@@ -268,18 +268,22 @@ impl Engine {
         }
     }
 
-    /// Whether the database answers, found out without waiting behind a query.
+    /// Whether the database answers, found out without waiting behind a query. An embedded one that has ended is started
+    /// again.
     pub(super) async fn is_reachable(&self) -> bool {
         let check = async {
+            #[cfg(feature = "embedded")]
+            let anew = async |server: &Arc<EmbeddedServer>| {
+                server.revive().await;
+                ping(&self.pool).await
+            };
             match &self.kind {
                 Kind::Server(server) => ping(&server.health).await,
                 // While the only connection is in use, the engine is alive.
                 #[cfg(feature = "embedded")]
-                Kind::Embedded { .. } => match self.pool.try_acquire() {
-                    Some(mut connection) => {
-                        connection.ping().await.is_ok() || ping(&self.pool).await
-                    }
-                    None if self.pool.size() == 0 => ping(&self.pool).await,
+                Kind::Embedded { server, .. } => match self.pool.try_acquire() {
+                    Some(mut connection) => connection.ping().await.is_ok() || anew(server).await,
+                    None if self.pool.size() == 0 => anew(server).await,
                     None => !self.pool.is_closed(),
                 },
             }

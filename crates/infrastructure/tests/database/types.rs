@@ -173,7 +173,8 @@ async fn is_answered(db: &Database, sql: &str, expected: Option<&str>) -> bool {
         Ok(compiled) => compiled,
         Err(
             CompileError::Sql(_)
-            | CompileError::Database(RunError::Rejected { .. } | RunError::Query(_)),
+            | CompileError::Rejected { .. }
+            | CompileError::Database(RunError::Query(_)),
         ) => {
             return false;
         }

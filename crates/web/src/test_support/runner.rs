@@ -36,7 +36,8 @@ pub(crate) struct FakeRunner(pub(crate) Run);
 impl QueryRunner for FakeRunner {
     async fn describe(&self, _: &str) -> Result<Description, RunError> {
         if self.0 == Run::Rejects {
-            return Err(RunError::Rejected { message: "column \"n\" does not exist".into() });
+            let message = "column \"n\" does not exist".into();
+            return Err(RunError::Rejected { message, offset: None });
         }
         let columns = vec![Column { name: "n".into(), ty: "int8".into() }];
         Ok(Description { parameters: Vec::new(), columns })

@@ -3,7 +3,7 @@
 //! Must never repeat a value of a row but in a [`QueryFault`], which shows them to those who may see them.
 
 use metricd_application::ports::{QueryFault, RunError};
-use sqlx::postgres::PgErrorPosition;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use crate::db::errors::{DatabaseFault, is_unavailable, pg_error};
 
@@ -18,12 +18,11 @@ pub(super) fn describe_error(error: sqlx::Error) -> RunError {
             // The gate's parser has read it: this server's is of an older version.
             let is_newer = fault.message().starts_with("syntax error at or near");
             let hint = fault.hint().or(is_newer.then_some(NEWER_SYNTAX));
-            RunError::Rejected {
-                message: match hint {
-                    Some(hint) => format!("{} ({hint})", fault.message()),
-                    None => fault.message().to_owned(),
-                },
-            }
+            let message = match hint {
+                Some(hint) => format!("{} ({hint})", fault.message()),
+                None => fault.message().to_owned(),
+            };
+            RunError::Rejected { message, offset: offset_after(0, fault) }
         }
         _ => run_error(error),
     }
@@ -58,13 +57,18 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
             RunError::Failed(DatabaseFault::while_reading(fault).into())
         }
         code => {
-            let offset = match fault.position() {
-                Some(PgErrorPosition::Original(place)) => place.checked_sub(before + 1),
-                _ => None,
-            };
+            let offset = offset_after(before, fault);
             let hint = fault.hint().map(str::to_owned);
             let message = fault.message().to_owned();
             RunError::Query(QueryFault::new(code.to_owned(), message, hint, offset))
         }
+    }
+}
+
+/// What the database points at, in characters from 0, `before` of which are not the author's.
+fn offset_after(before: usize, fault: &PgDatabaseError) -> Option<usize> {
+    match fault.position()? {
+        PgErrorPosition::Original(place) => place.checked_sub(before + 1),
+        PgErrorPosition::Internal { .. } => None,
     }
 }
