@@ -11,6 +11,7 @@ use utoipa::openapi::{
 };
 
 use crate::{
+    extract::pairs,
     negotiation,
     validation::{ValidationError, ValidationErrors, clipped, unknown},
 };
@@ -66,7 +67,7 @@ impl HeadRules {
     fn check_query(&self, query: &str) -> ValidationErrors {
         let mut errors = ValidationErrors::default();
         let mut given = vec![false; self.parameters.len()];
-        for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, _) in pairs(query) {
             // Of proxies and of those who count visits.
             if name.starts_with('_') || name.starts_with("utm_") {
                 continue;
