@@ -11,8 +11,8 @@ use utoipa::openapi::{
 };
 
 use crate::{
-    extract::pairs,
     negotiation,
+    query_string::pairs,
     validation::{ValidationError, ValidationErrors, clipped, unknown},
 };
 

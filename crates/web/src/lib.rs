@@ -18,6 +18,7 @@ mod negotiation;
 pub mod openapi;
 mod preconditions;
 mod problem;
+mod query_string;
 mod quota;
 mod route_settings;
 mod router;
