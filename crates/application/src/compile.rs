@@ -81,8 +81,8 @@ impl Classify for CompileError {
     }
 }
 
-/// What stands before a message about a place.
-fn before(position: Option<(u32, u32)>) -> String {
+/// What stands before a message about a place in an author's SQL.
+pub(crate) fn before(position: Option<(u32, u32)>) -> String {
     position.map(|(line, column)| format!("line {line}, column {column}: ")).unwrap_or_default()
 }
 

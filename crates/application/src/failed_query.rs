@@ -11,10 +11,11 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::{
+    compile::before,
     context::Context,
     error::{Cause, Classified, Classify},
     error_chain,
-    ports::{QueryFault, RunError},
+    ports::RunError,
     query_health::QueryFailure,
     rights::permits,
 };
@@ -88,13 +89,7 @@ fn reason(
     let template = &compiled.query.template;
     let writes = |table| permits(actor, context, Action::WriteSql, Object::Table(table));
     let said = if template.tables.iter().all(writes) { fault.whole() } else { fault.to_string() };
-    Some(match position(compiled, fault) {
-        Some((line, column)) => format!("line {line}, column {column}: {said}"),
-        None => said,
-    })
-}
-
-fn position(compiled: &CompiledMetric, fault: &QueryFault) -> Option<(u32, u32)> {
-    let query = &compiled.query;
-    author_position(&query.template.sql, &query.sql, fault.offset?)
+    let sql = &compiled.query.sql;
+    let position = fault.offset.and_then(|offset| author_position(&template.sql, sql, offset));
+    Some(format!("{}{said}", before(position)))
 }

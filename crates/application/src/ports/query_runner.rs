@@ -125,12 +125,6 @@ pub struct Relations {
 }
 
 impl Relations {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.definitions.is_empty()
-    }
-
     /// Whether `table` is among them.
     #[must_use]
     pub fn has(&self, table: &TableName) -> bool {
@@ -145,6 +139,15 @@ pub struct SessionNeeds {
     pub timezone: Tz,
     /// The relations as the statement was described; it does not run on others ([`RunError::Redefined`]).
     pub relations: Option<Arc<Relations>>,
+}
+
+impl SessionNeeds {
+    /// The condition of the database's under which its statements run; none if they name no relation.
+    #[must_use]
+    pub fn unchanged(&self) -> Option<&str> {
+        let known = self.relations.as_ref().filter(|known| !known.definitions.is_empty())?;
+        Some(&known.unchanged)
+    }
 }
 
 impl Default for SessionNeeds {

@@ -6,10 +6,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use metricd_application::ports::{RunError, StoreError};
 use sqlx::PgPool;
 use thiserror::Error;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 /// How often it is looked whether the engine has ended, while a caller waits for it.
@@ -60,7 +58,7 @@ impl SingleConnection {
 
     /// Looks again and again whether the engine has ended, while its connection is in use or gone, and starts it again:
     /// the pool goes on trying to connect until then.
-    fn watch(&self) -> Option<Watch> {
+    fn watch(&self) -> Option<AbortOnDropHandle<()>> {
         self.engine.as_ref()?;
         let this = self.clone();
         let watch = async move {
@@ -71,7 +69,7 @@ impl SingleConnection {
                 tokio::time::sleep(WATCH_PAUSE).await;
             }
         };
-        Some(Watch(tokio::spawn(watch.in_current_span())))
+        Some(AbortOnDropHandle::new(tokio::spawn(watch.in_current_span())))
     }
 
     /// Starts the engine again if it has ended.
@@ -84,15 +82,6 @@ impl SingleConnection {
         if let Some(engine) = &self.engine {
             engine.revive().await;
         }
-    }
-}
-
-/// A watch over the engine, which ends when it is dropped.
-struct Watch(JoinHandle<()>);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -142,7 +131,7 @@ pub(super) struct ConnectionPermit(Option<Held>);
 struct Held {
     permit: OwnedSemaphorePermit,
     connection: SingleConnection,
-    watch: Option<Watch>,
+    watch: Option<AbortOnDropHandle<()>>,
 }
 
 impl ConnectionPermit {

@@ -10,11 +10,10 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgRow};
 
 use super::simple_query::execute;
 
-/// For each name that exists, the version of its definition. A row of a catalog that
-/// is changed has the number of the transaction that did it. Tables come first in the order of names, then what is
-/// called. A table is looked up in the statement's snapshot, which `to_regclass` does not go by. Functions are qualified,
-/// so that nothing in `public` is called; `unnest` of several arrays is a form of the grammar. What came with PostgreSQL
-/// is not in `pg_depend`.
+/// For each name that exists, the version of its definition. A row of a catalog that is changed has the number of the
+/// transaction that did it. Tables come first in the order of names, then what is called. A table is looked up in the
+/// statement's snapshot, which `to_regclass` does not go by. Functions are qualified, so that nothing in `public` is
+/// called; `unnest` of several arrays is a form of the grammar. What came with PostgreSQL is not in `pg_depend`.
 const DEFINITIONS: &str = "
     WITH RECURSIVE named (ordinal, class, oid) AS (
         SELECT named.ordinal, 'pg_catalog.pg_class'::regclass::oid, c.oid
@@ -80,7 +79,7 @@ const DEFINITIONS: &str = "
             END), 0::int8))::text";
 
 /// The condition that what has the names is unchanged: the same rows of the catalogs are there, and no others about the
-/// columns. Its numbers are written out: parameters would have a statement that has none of its own planned for each run.
+/// columns. Its numbers are written out: the planner knows them, and each look at a catalog is one by its index.
 const UNCHANGED: &str = ", (
     SELECT coalesce(pg_catalog.string_agg(held.condition, ' AND '), 'true') FROM (
         SELECT pg_catalog.format(

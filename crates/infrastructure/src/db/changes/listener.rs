@@ -9,7 +9,8 @@ use std::{
 
 use metricd_application::error_chain;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::{sync::Notify, task::AbortHandle, time::timeout};
+use tokio::{sync::Notify, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, info, warn};
 
 /// The channel that is notified at each commit with changes.
@@ -28,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Listener {
     options: PgConnectOptions,
     notifications: Arc<Notify>,
-    listening: OnceLock<AbortHandle>,
+    listening: OnceLock<AbortOnDropHandle<()>>,
 }
 
 impl Listener {
@@ -40,17 +41,9 @@ impl Listener {
     pub(super) async fn hint(&self) {
         self.listening.get_or_init(|| {
             let listening = listen(self.options.clone(), Arc::clone(&self.notifications));
-            tokio::spawn(listening.in_current_span()).abort_handle()
+            AbortOnDropHandle::new(tokio::spawn(listening.in_current_span()))
         });
         self.notifications.notified().await;
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Some(listening) = self.listening.get() {
-            listening.abort();
-        }
     }
 }
 

@@ -141,9 +141,8 @@ impl CursorExport {
 
     /// The cursor holds its tables: what they are now, they are until its end.
     async fn check_relations(&self, connection: &mut PgConnection) -> Result<(), RunError> {
-        let known = self.needs.relations.as_deref().filter(|known| !known.is_empty());
-        let Some(known) = known else { return Ok(()) };
-        let asked = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}", known.unchanged)));
+        let Some(unchanged) = self.needs.unchanged() else { return Ok(()) };
+        let asked = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {unchanged}")));
         let is_unchanged: bool = self.in_time(asked.fetch_one(connection)).await?;
         if is_unchanged { Ok(()) } else { Err(RunError::Redefined) }
     }

@@ -220,9 +220,7 @@ impl QueryRunner for PgQueryRunner {
         values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
-        let relations = self.needs.relations.as_deref().filter(|known| !known.is_empty());
-        let unchanged = relations.map(|known| known.unchanged.as_str());
-        let statement = self.shared.statements.get(&template.sql, max_rows, unchanged);
+        let statement = self.shared.statements.get(&template.sql, max_rows, self.needs.unchanged());
         let wrapped = Arc::clone(&statement);
         let failed =
             move |error| run_error_after(characters_before(&wrapped, &template.sql), error);
