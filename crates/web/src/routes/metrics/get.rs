@@ -52,7 +52,7 @@ pub(crate) struct MetricAnswer {
         ("start_date" = Option<NaiveDate>, Query, description = "First day, inclusive; by default the author's, else 30 days before `end_date`", example = "2025-06-01"),
         ("end_date" = Option<NaiveDate>, Query, description = "Last day, inclusive; by default the author's, else today", example = "2025-06-30"),
         ("day_range" = Option<u32>, Query, description = "Days back from today, which is inclusive; by default the author's, else 30", maximum = 36500),
-        ("timezone" = Option<String>, Query, description = "IANA time zone that decides which day is today; UTC by default", example = "Europe/Berlin"),
+        ("timezone" = Option<String>, Query, description = "IANA time zone of the days: which one is today, and when each begins; by default `query.timezone` (UTC)", example = "Europe/Berlin"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the caller has: 304 if it is still the same"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache` asks for a new answer, `max-age` in seconds for one that is no older", example = "max-age=60"),
     ),
