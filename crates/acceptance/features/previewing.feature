@@ -77,8 +77,15 @@ Feature: Previewing
       {"query": "SELECT 1 / count(*) AS x FROM metrics"}
       """
     Then the answer is 422
+    And its type is "urn:metricd:problem:query-failed"
     And the body mentions "division by zero"
     And no ERROR line is logged
+    When I POST to "/metrics/preview"
+      """
+      {"query": "SELECT (count(*)::text || '}')::json->>'a' AS x FROM metrics"}
+      """
+    Then its type is "urn:metricd:problem:query-failed"
+    And the body mentions "invalid input syntax for type json (SQLSTATE 22P02; "
 
   Scenario: It asks for a claim that I have not got
     Given the setting "METRICD_CLAIMS__TENANT_ID" is "tenant"

@@ -70,9 +70,7 @@ impl Classify for CompileError {
             Self::Forbidden(error) => error.classify(),
             Self::Database(error) if !error.is_query_fault() => error.classify(),
             // Its author may write SQL over the tables, so may see what the database quotes of them.
-            Self::Database(RunError::Query(fault)) => {
-                Classified::faulty(Cause::InvalidSql, InputField::Sql, &fault.whole())
-            }
+            Self::Database(RunError::Query(fault)) => fault.for_author(),
             Self::Database(
                 error @ (RunError::TooExpensive { .. } | RunError::RowTooLarge { .. }),
             ) => Classified::faulty(error.classify().cause, InputField::Sql, error),

@@ -13,7 +13,7 @@ use crate::{
     compile::{CompileError, compile},
     context::Context,
     deny,
-    error::{Cause, Classified, Classify, InputField},
+    error::{Classified, Classify},
     generation::{Generation, GenerationError, Trial, generate, try_query},
     ports::RunError,
     rights::permits,
@@ -55,9 +55,7 @@ impl Classify for PreviewError {
             Self::Forbidden(error) => error.classify(),
             Self::Query(error) => error.classify(),
             // The SQL's author may see the database's message.
-            Self::Run(RunError::Query(fault)) => {
-                Classified::faulty(Cause::InvalidSql, InputField::Sql, &fault.whole())
-            }
+            Self::Run(RunError::Query(fault)) => fault.for_author(),
             Self::Run(error) => error.classify(),
             Self::Generate(error) => error.classify(),
         }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::error::{Cause, Classified, InputField};
+
 /// The database's error about a query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QueryFault {
@@ -11,8 +13,8 @@ pub struct QueryFault {
     pub sqlstate: String,
     /// Its message, which may quote values of rows.
     message: String,
-    /// What the database suggests, which may quote them too.
-    hint: Option<String>,
+    /// What it adds in detail and suggests, which may quote them too.
+    more: Option<String>,
     /// Where in the template's SQL, in characters from 0.
     pub offset: Option<usize>,
 }
@@ -23,10 +25,10 @@ impl QueryFault {
     pub fn new(
         sqlstate: String,
         message: String,
-        hint: Option<String>,
+        more: Option<String>,
         offset: Option<usize>,
     ) -> Self {
-        Self { sqlstate, message, hint, offset }
+        Self { sqlstate, message, more, offset }
     }
 
     /// Whether the query no longer fits the database: what it names is gone, of another type, or not granted. Else it
@@ -40,10 +42,16 @@ impl QueryFault {
     #[must_use]
     pub fn whole(&self) -> String {
         let Self { message, sqlstate, .. } = self;
-        match &self.hint {
-            Some(hint) => format!("{message} (SQLSTATE {sqlstate}; {hint})"),
+        match &self.more {
+            Some(more) => format!("{message} (SQLSTATE {sqlstate}; {more})"),
             None => format!("{message} (SQLSTATE {sqlstate})"),
         }
+    }
+
+    /// What the author of SQL that is not stored yet is told.
+    pub(crate) fn for_author(&self) -> Classified {
+        let cause = if self.is_broken() { Cause::InvalidSql } else { Cause::QueryFailed };
+        Classified::faulty(cause, InputField::Sql, &self.whole())
     }
 
     fn class(&self) -> &str {

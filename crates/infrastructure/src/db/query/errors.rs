@@ -58,9 +58,10 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
         }
         code => {
             let offset = offset_after(before, fault);
-            let hint = fault.hint().map(str::to_owned);
+            let more: Vec<_> = [fault.detail(), fault.hint()].into_iter().flatten().collect();
+            let more = (!more.is_empty()).then(|| more.join(" "));
             let message = fault.message().to_owned();
-            RunError::Query(QueryFault::new(code.to_owned(), message, hint, offset))
+            RunError::Query(QueryFault::new(code.to_owned(), message, more, offset))
         }
     }
 }
