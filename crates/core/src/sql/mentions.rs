@@ -19,7 +19,7 @@ use super::{
         is_part_of_a_year, is_second_of_a_day, months_of,
     },
     error::SqlFault,
-    literals::{Around, DayLiteral, looks_like_a_date},
+    literals::{Around, DayLiteral, is_nothing, looks_like_a_date},
     outputs::{Outputs, explained_divisor},
     period::{LengthUnit, NamedPeriod, TimeAmount, folded, is, number},
     placeholders::Placeholders,
@@ -474,6 +474,13 @@ impl Finder<'_> {
 
     /// Reads a part of a date that is compared with literals.
     fn of_parts(&self, value: &Node, operator: &str, others: &[&Node]) -> Option<Mention> {
+        // `extract(month FROM d) - 6 = 0`
+        if let (Some((left, "-", right)), [zero]) = (binary(unwrapped(value)), others)
+            && is_nothing(zero)
+            && !is_nothing(right)
+        {
+            return self.of_parts(left, operator, &[right]);
+        }
         let named = match &unwrapped(value).node {
             Some(NodeEnum::ColumnRef(column)) => column.fields.last().and_then(sval),
             _ => None,

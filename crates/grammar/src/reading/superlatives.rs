@@ -54,8 +54,13 @@ impl Parse<'_, '_, '_> {
         !is_column
     }
 
-    /// Returns the column of numbers that has the first of these words that any has.
+    /// Returns the column of numbers that has the first of these words that any has. What an event costs is its money,
+    /// and not what a part of it costs, such as its shipping.
     pub(super) fn graded_by(&self, words: &str) -> Option<usize> {
+        let is_price = words.split(' ').any(|word| word == "price");
+        if let Some(money) = self.scope.base().money().filter(|_| is_price) {
+            return Some(money);
+        }
         words.split(' ').find_map(|word| {
             let columns = self.scope.base().columns_with(word);
             one(&columns, |column| self.scope.is_measure(column))
