@@ -247,3 +247,32 @@ Feature: Creating metrics
         """
       When I ask for "/metrics/{id}/query"
       Then the body mentions "it failed when it was tried: division by zero (SQLSTATE 22012)"
+
+    @native
+    Scenario: A query that takes too long is stored with a note
+      Given a metric with the query
+        """
+        SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 5) c
+        """
+      When I ask for "/metrics/{id}/query"
+      Then the body mentions "it failed when it was tried: the query took too long"
+
+    @native
+    Scenario: A series of more rows than are allowed is said to have them
+      Given this SQL was run in the database
+        """
+        CREATE TABLE ends (n int); INSERT INTO ends VALUES (20000); GRANT SELECT ON ends TO metricd_reader
+        """
+      When I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS rows FROM ends, generate_series(1, ends.n)"}
+        """
+      Then the answer is 201
+      And the body mentions "it failed when it was tried: generate_series() has too many rows (10000 are the most): it goes up to 20000"
+      And I remember its id as "id"
+      When I ask for "/metrics/{id}/query"
+      Then the body mentions "it failed when it was tried: generate_series() has too many rows (SQLSTATE 22P02)"
+      When I ask for the metric "{id}"
+      Then the answer is 422
+      And its type is "urn:metricd:problem:query-failed"
+      And it is a problem: "it goes up to 20000 (SQLSTATE 22P02)"

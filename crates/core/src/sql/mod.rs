@@ -62,6 +62,7 @@ pub use gate::{Callable, CallableKind, Contents, Gate};
 pub use notes::NoteSeverity;
 pub use parameter::{BoundValue, Parameter, ParameterSource, ParameterType};
 pub use quoting::{quoted_name, quoted_text};
+pub use series::series_fault;
 pub use table_name::{InvalidTableName, TableName};
 pub use template::{SlotNote, Template};
 pub use zone_dependence::{TimeColumns, TimeKind, TimesRead, ViewTimes, ZoneDependence};

@@ -29,6 +29,16 @@ const MAX_DISTANCE: f64 = 40_000.0;
 /// The years of a day or instant from the data that begins or ends a series.
 const YEARS: (i32, i32) = (1800, 2200);
 
+/// How the text of each guard begins.
+const GUARD: &str = "generate_series() ";
+
+/// Returns what a guard of a series says in PostgreSQL's message, which tells of a text that is no truth value.
+#[must_use]
+pub fn series_fault(message: &str) -> Option<&str> {
+    let said = &message[message.find(GUARD)?..];
+    said.contains(": ").then(|| said.trim_end_matches(|c: char| !c.is_alphanumeric()))
+}
+
 /// Checks that a series has few rows, or that [`guard`] can bound them when it runs.
 ///
 /// # Errors
@@ -141,13 +151,21 @@ fn guard_numbers(from: &mut Node, to: &mut Node, step: i32) -> Result<(), SqlFau
         let from = &*from;
         let is_near =
             |to: &Node| operation(to.clone(), at_most, operation(from.clone(), plus, span.clone()));
-        guarded(to, is_near, &format!("more than {MAX_ROWS} rows of generate_series() up to "))
+        guarded(
+            to,
+            is_near,
+            &format!("{GUARD}has too many rows ({MAX_ROWS} are the most): it goes up to "),
+        )
     } else if is_of_data(from) {
         let to = &*to;
         let is_near = |from: &Node| {
             operation(from.clone(), at_least, operation(to.clone(), minus, span.clone()))
         };
-        guarded(from, is_near, &format!("more than {MAX_ROWS} rows of generate_series() from "))
+        guarded(
+            from,
+            is_near,
+            &format!("{GUARD}has too many rows ({MAX_ROWS} are the most): it begins at "),
+        )
     } else {
         Ok(())
     }
@@ -175,7 +193,8 @@ fn guard_day(bound: &mut Node) -> Result<(), SqlFault> {
             ..AExpr::default()
         })))
     };
-    let message = format!("not in the years {first} to {last} of generate_series(): ");
+    let message =
+        format!("{GUARD}goes too far (the years {first} to {last} are allowed): a bound is ");
     guarded(bound, is_near, &message)
 }
 
@@ -276,6 +295,7 @@ fn rows(from: Span, to: Span, step: Span) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::series_fault;
     use crate::sql::{Draft, Gate};
 
     fn template(sql: &str) -> String {
@@ -289,18 +309,18 @@ mod tests {
             (
                 "generate_series((SELECT min(d) FROM t), :end_date, '1 day')",
                 "generate_series(CASE WHEN date_part('year', (SELECT min(d) FROM t)) BETWEEN 1800 AND \
-                 2200 OR ('not in the years 1800 to 2200 of generate_series(): ' || (SELECT min(d) \
-                 FROM t)::text)::bool THEN (SELECT min(d) FROM t) END, $1::date, '1 day')",
+                 2200 OR ('generate_series() goes too far (the years 1800 to 2200 are allowed): a bound is ' \
+                 || (SELECT min(d) FROM t)::text)::bool THEN (SELECT min(d) FROM t) END, $1::date, '1 day')",
             ),
             (
                 "generate_series(1, t.n)",
-                "generate_series(1, CASE WHEN t.n <= (1 + 10000) OR ('more than 10000 rows of \
-                 generate_series() up to ' || t.n::text)::bool THEN t.n END)",
+                "generate_series(1, CASE WHEN t.n <= (1 + 10000) OR ('generate_series() has too many rows \
+                 (10000 are the most): it goes up to ' || t.n::text)::bool THEN t.n END)",
             ),
             (
                 "generate_series(t.n, 1, -2)",
-                "generate_series(CASE WHEN t.n <= (1 + 20000) OR ('more than 10000 rows of \
-                 generate_series() from ' || t.n::text)::bool THEN t.n END, 1, -2)",
+                "generate_series(CASE WHEN t.n <= (1 + 20000) OR ('generate_series() has too many rows \
+                 (10000 are the most): it begins at ' || t.n::text)::bool THEN t.n END, 1, -2)",
             ),
             ("generate_series(1, 3)", "generate_series(1, 3)"),
         ];
@@ -315,6 +335,18 @@ mod tests {
                 assert_eq!(template(&once), once, "a template is its own template");
             }
         }
+    }
+
+    #[test]
+    fn what_a_guard_says_is_told_as_it_is() {
+        let said = "generate_series() has too many rows (10000 are the most): it goes up to 20001";
+        for message in [
+            format!("invalid input syntax for type boolean: \"{said}\""),
+            format!("ungültige Eingabesyntax für Typ boolean: »{said}«"),
+        ] {
+            assert_eq!(series_fault(&message), Some(said));
+        }
+        assert_eq!(series_fault("invalid input syntax for type boolean: \"x\""), None);
     }
 
     #[test]

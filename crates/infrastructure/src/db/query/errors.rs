@@ -3,6 +3,7 @@
 //! Must never repeat a value of a row but in a [`QueryFault`], which shows them to those who may see them.
 
 use metricd_application::ports::{QueryFault, RunError};
+use metricd_core::sql::series_fault;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use crate::db::errors::{DatabaseFault, is_unavailable, pg_error};
@@ -60,7 +61,9 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
             let offset = offset_after(before, fault);
             let more: Vec<_> = [fault.detail(), fault.hint()].into_iter().flatten().collect();
             let more = (!more.is_empty()).then(|| more.join(" "));
-            let message = fault.message().to_owned();
+            // invalid_text_representation
+            let by_guard = series_fault(fault.message()).filter(|_| code == "22P02");
+            let message = by_guard.unwrap_or(fault.message()).to_owned();
             RunError::Query(QueryFault::new(code.to_owned(), message, more, offset))
         }
     }
