@@ -21,7 +21,7 @@ use super::{
     ranges::Side,
     special_dates::SpecialDateLiteral,
     tree::{binary, param_number, sval},
-    upper_conditions::{LiteralRange, Shape, UpperCondition},
+    upper_conditions::{Holder, LiteralRange, Shape, UpperCondition},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -156,9 +156,10 @@ impl Visitor for Finder<'_> {
         if condition.is_symmetric && self.is_reversed(&condition) {
             condition.swap();
         }
-        let Some((end, location, is_known)) =
-            self.end(condition.bound, condition.shape == Shape::Before && !condition.is_range)
-        else {
+        let Some((end, location, is_known)) = self.end(
+            condition.bound,
+            condition.shape == Shape::Before && condition.holder != Holder::Range,
+        ) else {
             return Ok(());
         };
         let start = condition.start.and_then(|start| self.start(start));
@@ -173,13 +174,22 @@ impl Visitor for Finder<'_> {
         };
         let grain = match self.scopes.grain(condition.value) {
             // The type of the range tells.
-            Grain::Unknown | Grain::AsColumn if condition.is_range => Grain::Instants,
+            Grain::Unknown | Grain::AsColumn if condition.holder == Holder::Range => {
+                Grain::Instants
+            }
             grain => grain,
         };
         let column = column(condition.value);
-        let is_range = condition.is_range;
+        let grain = match grain {
+            // PREPARE cannot tell: the elements of an array have the types that they are written with.
+            Grain::Unknown if condition.holder == Holder::Array => match &column {
+                Some(column) if is_called_like_an_instant(column) => Grain::Instants,
+                _ => Grain::AsColumn,
+            },
+            grain => grain,
+        };
         let (number, is_probe) = match param_number(condition.bound) {
-            _ if is_range => (-1, false),
+            _ if condition.holder != Holder::Condition => (-1, false),
             // Already a placeholder without a type.
             Some(number) => (number, false),
             None => {
@@ -459,18 +469,19 @@ impl UpperBound {
             }
             (Grain::Unknown, Types::Inferred(type_of)) => told(type_of(self.number)),
             (Grain::Records, Types::Assumed) => Some(Grain::Records),
-            (Grain::Unknown, Types::Assumed) if self.is_named_like_an_instant() => {
+            (Grain::Unknown, Types::Assumed)
+                if self.column.as_deref().is_some_and(is_called_like_an_instant) =>
+            {
                 Some(Grain::Instants)
             }
             (Grain::Unknown, Types::Assumed) => Some(Grain::Unknown),
         }
     }
+}
 
-    /// Whether the column is called like one with a time of day.
-    fn is_named_like_an_instant(&self) -> bool {
-        let name = self.column.as_deref().unwrap_or_default().trim_matches('"');
-        is_named_like_an_instant(name.rsplit('.').next().unwrap_or_default())
-    }
+/// Whether a column, as [`column`] writes it, is called like one with a time of day.
+fn is_called_like_an_instant(column: &str) -> bool {
+    is_named_like_an_instant(column.trim_matches('"').rsplit('.').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -653,6 +664,8 @@ mod tests {
             "x <@ tstzrange('2025-06-01', '2025-07-01')",
             "NOT (x <= :start_date)",
             "x > :end_date",
+            "(x, id) > (:end_date, 5)",
+            "x >= ALL (ARRAY[:end_date])",
             "x < CURRENT_DATE",
             "x <= now()",
         ] {
@@ -696,6 +709,11 @@ mod tests {
             "x BETWEEN SYMMETRIC y AND :end_date",
             "x <@ tstzrange(:start_date, :end_date, '(]')",
             "x <@ '(2025-06-01,2025-06-30]'::tstzrange",
+            "(x, id) <= (:end_date, 5)",
+            "(x, id) < ('2025-06-30', 5)",
+            "NOT (x, id) > (:end_date, 5)",
+            "created_at <= ALL (ARRAY[:end_date])",
+            "t.created_at < ANY (ARRAY[:end_date])",
         ] {
             let sql = format!("SELECT 1 AS a FROM t WHERE {condition}");
             let template = with_type(&sql, Some(ParameterType::TimestampTz));

@@ -1,5 +1,5 @@
 //! The conditions that bound a value from above, in their forms: `x <= y`, `NOT x > y`, `x BETWEEN a AND y`,
-//! `x <@ tstzrange(a, y)`.
+//! `x <@ tstzrange(a, y)`, `(x, b) <= (y, c)`, `x <= ALL (ARRAY[y])`.
 //!
 //! Reads a tree and knows nothing of windows: whether a bound is a last day is said in `last_day`.
 
@@ -12,7 +12,7 @@ use pg_query::{
 use super::{
     literals::{DayLiteral, plain_day},
     ranges::{Side, operand},
-    tree::{binary, cast_parts, plain_call, string_constant},
+    tree::{binary, cast_parts, plain_call, string_constant, sval},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,16 @@ pub(super) enum Shape {
     Through,
     Between,
     Outside,
+}
+
+/// What a bound is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    Condition,
+    /// A range of instants.
+    Range,
+    /// An array, whose elements must have types of their own.
+    Array,
 }
 
 /// A condition with an upper bound.
@@ -32,8 +42,7 @@ pub(super) struct UpperCondition<'a> {
     pub(super) shape: Shape,
     /// Whether the bounds of BETWEEN may stand in either order.
     pub(super) is_symmetric: bool,
-    /// Whether the bounds are those of a range of instants.
-    pub(super) is_range: bool,
+    pub(super) holder: Holder,
     /// Whether `>=` and `<` can say the same.
     pub(super) is_sayable: bool,
 }
@@ -50,9 +59,9 @@ impl<'a> UpperCondition<'a> {
                 _ => return None,
             };
             // NULL is not true, either.
-            let is_sayable = !matches!(&node.node, Some(NodeEnum::BooleanTest(test))
+            let is_not_true = matches!(&node.node, Some(NodeEnum::BooleanTest(test))
                 if test.booltesttype() == BoolTestType::IsNotTrue);
-            return Some(Self { is_sayable, ..read });
+            return Some(Self { is_sayable: read.is_sayable && !is_not_true, ..read });
         }
         match binary(node) {
             Some((value, "<", bound)) => Some(Self::of(value, bound, Side::Right, Shape::Before)),
@@ -61,19 +70,27 @@ impl<'a> UpperCondition<'a> {
             Some((bound, ">=", value)) => Some(Self::of(value, bound, Side::Left, Shape::Through)),
             Some((value, "<@", range) | (range, "@>", value)) => Self::of_range(value, range),
             Some(_) => None,
-            None => Self::of_between(node),
+            None => Self::of_between(node).or_else(|| Self::of_array(node)),
         }
     }
 
     /// Returns the bound of a condition that was read, mutable.
     pub(super) fn bound_mut(node: &mut Node, side: Side) -> Option<&mut Node> {
-        if negated(node).is_none() {
-            return operand(node, side);
+        let bound = if negated(node).is_none() {
+            operand(node, side)
+        } else {
+            match &mut node.node {
+                Some(NodeEnum::BoolExpr(expr)) => operand(expr.args.first_mut()?, side),
+                Some(NodeEnum::BooleanTest(test)) => operand(test.arg.as_deref_mut()?, side),
+                Some(NodeEnum::AExpr(expr)) => operand(expr.lexpr.as_deref_mut()?, side),
+                _ => None,
+            }
+        }?;
+        if first_of_row(bound).is_none() {
+            return Some(bound);
         }
-        match &mut node.node {
-            Some(NodeEnum::BoolExpr(expr)) => operand(expr.args.first_mut()?, side),
-            Some(NodeEnum::BooleanTest(test)) => operand(test.arg.as_deref_mut()?, side),
-            Some(NodeEnum::AExpr(expr)) => operand(expr.lexpr.as_deref_mut()?, side),
+        match &mut bound.node {
+            Some(NodeEnum::RowExpr(row)) => row.args.first_mut(),
             _ => None,
         }
     }
@@ -87,16 +104,42 @@ impl<'a> UpperCondition<'a> {
     }
 
     fn of(value: &'a Node, bound: &'a Node, side: Side, shape: Shape) -> Self {
-        Self {
+        let read = |value, bound, shape, is_sayable| Self {
             value,
             start: None,
             bound,
             side,
             shape,
             is_symmetric: false,
-            is_range: false,
-            is_sayable: true,
+            holder: Holder::Condition,
+            is_sayable,
+        };
+        match (first_of_row(value), first_of_row(bound)) {
+            // Where the first fields are equal, the next ones decide.
+            (Some(value), Some(bound)) => read(value, bound, Shape::Through, false),
+            _ => read(value, bound, shape, true),
         }
+    }
+
+    /// Reads `x <= ALL (ARRAY[y])`.
+    fn of_array(node: &'a Node) -> Option<Self> {
+        let Some(NodeEnum::AExpr(expr)) = &node.node else {
+            return None;
+        };
+        let shape = match (expr.kind(), expr.name.as_slice()) {
+            (AExprKind::AexprOpAll | AExprKind::AexprOpAny, [operator]) => match sval(operator)? {
+                "<" => Shape::Before,
+                "<=" => Shape::Through,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (value, array) = (expr.lexpr.as_deref()?, expr.rexpr.as_deref()?);
+        let (Some(NodeEnum::AArrayExpr(array)), None) = (&array.node, first_of_row(value)) else {
+            return None;
+        };
+        let read = Self::of(value, array.elements.first()?, Side::Right, shape);
+        Some(Self { holder: Holder::Array, is_sayable: false, ..read })
     }
 
     fn of_between(node: &'a Node) -> Option<Self> {
@@ -137,7 +180,7 @@ impl<'a> UpperCondition<'a> {
         let is_of_instants = ["tsrange", "tstzrange"].contains(&name);
         (is_of_instants && !is_open).then(|| Self {
             start: Some(start),
-            is_range: true,
+            holder: Holder::Range,
             is_sayable: ends.starts_with('['),
             ..Self::of(value, bound, Side::Right, Shape::Between)
         })
@@ -171,6 +214,13 @@ impl<'a> LiteralRange<'a> {
         let start = day(low);
         let is_from_start = low.is_empty() || is_closed && start.is_some();
         Some(Self { value, start, is_from_start, last: day(high)?, location })
+    }
+}
+
+fn first_of_row(node: &Node) -> Option<&Node> {
+    match &node.node {
+        Some(NodeEnum::RowExpr(row)) => row.args.first(),
+        _ => None,
     }
 }
 
