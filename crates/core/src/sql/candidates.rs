@@ -87,14 +87,19 @@ pub(super) fn find(
         survey.range_obstacle(has(&[ParamName::StartDate, ParamName::EndDate]));
     let mut days_obstacle = survey.days_obstacle(has(&[ParamName::DayRange]));
     let (range, days) = (survey.ranges.first().copied(), survey.days.first().copied());
+    let (range_elsewhere, days_elsewhere) =
+        (survey.range_stays_elsewhere(), survey.days_stay_elsewhere());
     let Survey { range_columns, days_columns, .. } = survey;
     if let Some((first, last)) = range.filter(|_| range_obstacle.is_none()) {
         let period = NamedPeriod::Range(first, last);
-        range_obstacle = second_mention(tree, placeholders, period, range_columns, text)?;
+        // It says where, and what to write.
+        range_obstacle =
+            second_mention(tree, placeholders, period, range_columns, text)?.or(range_elsewhere);
     }
     if let Some(days) = days.filter(|_| days_obstacle.is_none()) {
         let period = NamedPeriod::DaysBack(days);
-        days_obstacle = second_mention(tree, placeholders, period, days_columns, text)?;
+        days_obstacle =
+            second_mention(tree, placeholders, period, days_columns, text)?.or(days_elsewhere);
     }
     let mut finder = CandidateFinder::new(placeholders, range_obstacle, days_obstacle);
     walk(tree, &mut finder)?;
@@ -181,9 +186,6 @@ impl Survey<'_> {
             "the query uses :start_date or :end_date for its window"
         } else if self.ranges.len() > 1 {
             "the query contains different ranges of days; use :start_date and :end_date for its window"
-        } else if self.range_stays_elsewhere() {
-            "its range begins or ends with a day that also occurs where it cannot change; use \
-             :start_date and :end_date for the query's window"
         } else {
             return None;
         };
@@ -197,9 +199,6 @@ impl Survey<'_> {
         } else if self.days.len() > 1 {
             "the query contains different numbers of days; use :day_range * INTERVAL '1 day' for its \
              number of days"
-        } else if self.days_stay_elsewhere() {
-            "the same number of days is also subtracted where it cannot change; use :day_range * \
-             INTERVAL '1 day' for the query's number of days"
         } else {
             return None;
         };
@@ -229,18 +228,26 @@ impl Survey<'_> {
         Ok(())
     }
 
-    fn range_stays_elsewhere(&self) -> bool {
+    fn range_stays_elsewhere(&self) -> Option<String> {
         let ends = |&(first, last): &(NaiveDate, NaiveDate)| {
             [Some(first), Some(last), last.checked_add_days(Days::new(1))]
         };
         let ends: BTreeSet<_> = self.ranges.iter().flat_map(ends).flatten().collect();
         let mut days = self.day_literals.iter();
-        days.any(|(location, day)| !self.movable.contains(location) && ends.contains(day))
+        let is_elsewhere =
+            days.any(|(location, day)| !self.movable.contains(location) && ends.contains(day));
+        let reason = "its range begins or ends with a day that also occurs where it cannot change; use \
+                      :start_date and :end_date for the query's window";
+        is_elsewhere.then(|| reason.to_owned())
     }
 
-    fn days_stay_elsewhere(&self) -> bool {
+    fn days_stay_elsewhere(&self) -> Option<String> {
         let mut amounts = self.amounts.iter();
-        amounts.any(|(location, days)| !self.movable.contains(location) && self.days.contains(days))
+        let is_elsewhere = amounts
+            .any(|(location, days)| !self.movable.contains(location) && self.days.contains(days));
+        let reason = "the same number of days is also subtracted where it cannot change; use :day_range * \
+                      INTERVAL '1 day' for the query's number of days";
+        is_elsewhere.then(|| reason.to_owned())
     }
 }
 
@@ -818,11 +825,15 @@ mod tests {
             let template = template(&sql);
             assert_eq!(slots(&template), "..", "{sql}");
             assert!(template.parameters.is_empty(), "{}", template.sql);
-            let reason = "stays as written: its range begins or ends with a day that also occurs \
-                          where it cannot change";
-            let moved = |note: &&crate::sql::SlotNote| note.message.contains(reason);
-            assert_eq!(template.notes.iter().filter(moved).count() % 2, 0, "{sql}");
-            assert!(template.notes.iter().any(|note| moved(&note)), "{:?}", template.notes);
+            let reasons = [
+                "stays as written: its range begins or ends with a day that also occurs where it cannot change",
+                "stays as written: the query names its period a second time",
+            ];
+            let reasons = reasons.map(|reason| {
+                template.notes.iter().filter(|note| note.message.contains(reason)).count()
+            });
+            assert!(reasons[0].min(reasons[1]) == 0 && reasons[0].max(reasons[1]) > 1, "{sql}");
+            assert_eq!((reasons[0] + reasons[1]) % 2, 0, "{:?}", template.notes);
         }
         for other in ["y < '2025-05-31'", "y = '2025-06-15'", "(a OR y > '2025-06-02')"] {
             let sql = format!("SELECT 1 FROM t WHERE {range} AND {other}");
@@ -856,9 +867,15 @@ mod tests {
         for sql in elsewhere {
             let template = template(&sql);
             assert_eq!(slots(&template), "..", "{sql}");
-            let reason = "stays as written: the same number of days is also subtracted where it cannot change";
+            let reason = "stays as written: the query names its period a second time, by ";
             assert!(template.notes.iter().any(|n| n.message.contains(reason)), "{sql}");
         }
+        // The number 1 alone says nothing.
+        let one = template("SELECT 1 FROM t WHERE x >= CURRENT_DATE - 1 AND y = CURRENT_DATE - 1");
+        assert_eq!(slots(&one), "..");
+        let reason =
+            "stays as written: the same number of days is also subtracted where it cannot change";
+        assert!(one.notes.iter().any(|note| note.message.contains(reason)), "{:?}", one.notes);
         let sql = format!("SELECT CURRENT_DATE - 7 AS week FROM t WHERE {bound}");
         assert_eq!(slots(&template(&sql)), ".. 30d");
     }

@@ -15,7 +15,7 @@ use super::{
     date_words::{Among, is_name_of},
     literals::{Around, DayLiteral, is_nothing},
     period::{LengthUnit, is, number},
-    tree::{binary, builtin_name, cast_parts, plain_call, string_constant, sval},
+    tree::{binary, builtin_name, cast_parts, plain_call, string_constant, sval, target},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -385,10 +385,16 @@ pub(super) fn unwrapped(node: &Node) -> &Node {
     }
 }
 
-/// Returns the values that a value is compared with, alone or in a list.
+/// Returns the values that a value is compared with, alone, in a list or in the rows of a subquery.
 pub(super) fn values(node: &Node) -> Vec<&Node> {
     match &node.node {
         Some(NodeEnum::List(list)) => list.items.iter().flat_map(values).collect(),
+        Some(NodeEnum::SubLink(link)) => link.subselect.as_deref().map(values).unwrap_or_default(),
+        Some(NodeEnum::SelectStmt(select)) => {
+            let outputs = select.target_list.iter().filter_map(target);
+            let outputs = outputs.filter_map(|target| target.val.as_deref());
+            outputs.chain(&select.values_lists).flat_map(values).collect()
+        }
         Some(NodeEnum::AArrayExpr(array)) => array.elements.iter().flat_map(values).collect(),
         Some(NodeEnum::FuncCall(call))
             if builtin_name(&call.funcname)

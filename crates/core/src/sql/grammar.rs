@@ -171,7 +171,8 @@ fn offending_token(sql: &str, message: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::{Draft, Gate};
+    use super::{MAX_CHAIN, too_deep};
+    use crate::sql::{Draft, Gate, stack};
 
     fn error(sql: &str) -> String {
         Draft::parse(sql, &Gate::default()).unwrap_err().to_string()
@@ -278,5 +279,16 @@ mod tests {
         for sql in long {
             assert!(Draft::parse(&sql, &Gate::default()).is_ok(), "{}", error(&sql));
         }
+    }
+
+    #[test]
+    fn the_parser_itself_goes_little_further_than_the_bound_on_chains() {
+        let parsed = |operators: usize| {
+            let sql = format!("SELECT a{}", "+a".repeat(operators));
+            stack::deep(&sql, || Ok(pg_query::parse(&sql, 0).map(drop))).unwrap()
+        };
+        assert!(parsed(MAX_CHAIN).is_ok());
+        let refused = parsed(MAX_CHAIN + 50).unwrap_err().to_string();
+        assert!(too_deep(&refused), "{refused}");
     }
 }

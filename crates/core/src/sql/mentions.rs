@@ -4,7 +4,7 @@
 //! Reads a tree whose ranges and numbers of days are placeholders already, and never changes it. In
 //! doubt it is a mention.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, iter};
 
 use chrono::{Datelike, Days};
 use pg_query::{
@@ -16,15 +16,15 @@ use super::{
     date_parts::{DatePart, columns_of, is_digits, is_of_lengths, is_piece, unwrapped, values},
     date_words::{
         begins_with_a_year, has_a_month, holds_one_of, is_day_number, is_named_in_a_label,
-        is_part_of_a_year, is_second_of_a_day, months_of,
+        is_part_of_a_year, months_of,
     },
     error::SqlFault,
-    literals::{Around, DayLiteral, is_nothing, looks_like_a_date},
+    literals::{DayLiteral, is_nothing, looks_like_a_date},
     outputs::{Outputs, explained_divisor},
-    period::{LengthUnit, NamedPeriod, TimeAmount, folded, is, number},
+    period::{NamedPeriod, TimeAmount, number},
     placeholders::Placeholders,
     present::PresentReader,
-    tree::{binary, builtin_name, cast_parts, integer_constant, plain_call, string_constant, sval},
+    tree::{binary, builtin_name, integer_constant, plain_call, string_constant, sval},
     walk::{SqlNode, Visitor, first_location, walk},
 };
 use crate::window::parse_date;
@@ -60,9 +60,9 @@ pub(super) fn find(
 pub(super) struct Finder<'a> {
     pub(super) period: NamedPeriod,
     pub(super) present: PresentReader<'a>,
-    outputs: Outputs,
+    pub(super) outputs: Outputs,
     /// Locations of numbers that count no days: positions, lengths and digits.
-    aside: BTreeSet<i32>,
+    pub(super) aside: BTreeSet<i32>,
     /// The depth inside types, whose numbers are lengths and digits.
     types: u32,
     found: Option<Mention>,
@@ -99,17 +99,8 @@ impl Visitor for Finder<'_> {
                     let numbers = call.args.iter().skip(1).filter_map(number);
                     self.aside.extend(numbers.map(|(_, location)| location));
                 }
-                let mention = self.of_day_made(call).or_else(|| self.of_series(call));
-                let mention = mention.or_else(|| self.of_literal_part(call));
-                self.add(mention.or_else(|| match call.args.as_slice() {
-                    [value, text] if is_search(call) => self.of_pattern(value, text),
-                    args if builtin_name(&call.funcname) == Some("overlaps") => {
-                        let mut pairs =
-                            args.iter().flat_map(|one| args.iter().map(move |other| (one, other)));
-                        pairs.find_map(|(one, other)| self.of_day(one, "=", other))
-                    }
-                    _ => None,
-                }));
+                let mention = self.of_call(call);
+                self.add(mention);
             }
             SqlNode::ResTarget(target) => {
                 self.aside.extend(explained_divisor(target));
@@ -134,6 +125,12 @@ impl Visitor for Finder<'_> {
                 let mention = self.of_months(array.elements.iter());
                 self.add(mention);
             }
+            SqlNode::SubLink(link) => {
+                let mention = link.testexpr.as_deref().zip(link.subselect.as_deref());
+                let mention =
+                    mention.and_then(|(value, rows)| self.of_comparison(value, "=", rows));
+                self.add(mention);
+            }
             SqlNode::CaseExpr(case) => {
                 let mention = self.of_case(case);
                 self.add(mention);
@@ -154,6 +151,7 @@ impl Visitor for Finder<'_> {
         if self.types == 0 && self.found.is_none() {
             let mention = self.of_number(node).or_else(|| self.of_amount(node));
             let mention = mention.or_else(|| self.of_divisor(node)).or_else(|| self.of_text(node));
+            let mention = mention.or_else(|| self.of_days_between(node));
             self.add(mention);
         }
         Ok(())
@@ -167,149 +165,17 @@ impl Finder<'_> {
         }
     }
 
-    pub(super) fn number_of_days(&self, location: i32, what: String) -> Mention {
-        let instead = match self.period {
-            NamedPeriod::Range(..) => "`:end_date - :start_date + 1` for its number of days",
-            NamedPeriod::DaysBack(_) => {
-                "`:day_range` for the number (or a window of :start_date and :end_date, which has \
-                 `:end_date - :start_date + 1` days)"
+    fn of_call(&self, call: &FuncCall) -> Option<Mention> {
+        let mention = self.of_day_made(call).or_else(|| self.of_series(call));
+        let mention = mention.or_else(|| self.of_literal_part(call));
+        mention.or_else(|| match call.args.as_slice() {
+            [value, text] if is_search(call) => self.of_pattern(value, text),
+            args if builtin_name(&call.funcname) == Some("overlaps") => {
+                let mut pairs =
+                    args.iter().flat_map(|one| args.iter().map(move |other| (one, other)));
+                pairs.find_map(|(one, other)| self.of_day(one, "=", other))
             }
-        };
-        Mention { location, what, instead: instead.to_owned() }
-    }
-
-    /// Reads a number of as many days as the period has, or that is its month: `202506`.
-    fn of_number(&self, node: &Node) -> Option<Mention> {
-        let of_text = || {
-            let (text, location) = string_constant(cast_parts(node)?.0)?;
-            folded(node).map(|value| (value, location)).filter(|_| !text.is_empty())
-        };
-        let read = number(node).or_else(of_text);
-        let (value, location) = read.filter(|(_, at)| !self.aside.contains(at))?;
-        let days = f64::from(self.period.days());
-        if days > 1.5 && (is(value.abs(), days) || is(value.abs(), days * 86_400.0)) {
-            return Some(self.number_of_days(location, format!("the number {value}")));
-        }
-        let range = self
-            .period
-            .range()
-            .filter(|range| is_day_number(value, *range) || is_second_of_a_day(value, *range));
-        range.map(|_| Mention {
-            location,
-            what: format!("the number {value}"),
-            instead: "`to_char(:start_date, 'YYYYMM')::int` or `'YYYYMMDD'`".to_owned(),
-        })
-    }
-
-    /// Reads an interval as long as the period.
-    fn of_amount(&self, node: &Node) -> Option<Mention> {
-        let (amount, what) = match (string_constant(node), cast_parts(node)) {
-            (Some((text, _)), _) => (TimeAmount::in_text(text)?, format!("'{text}'")),
-            (None, Some((arg, ..))) => {
-                let amount = TimeAmount::read(node)?;
-                let text = string_constant(arg).map(|(text, _)| format!("interval '{text}'"));
-                (amount, text.unwrap_or_else(|| "an interval".to_owned()))
-            }
-            (None, None) => (TimeAmount::read(node)?, "an interval".to_owned()),
-        };
-        let is_as_long = self.period.is_as_long_as(amount);
-        is_as_long.then(|| self.number_of_days(first_location(node), what))
-    }
-
-    /// Reads a divisor that is the number of days, hours, weeks or months of the period, or nearly so; and a
-    /// factor that makes a year of it.
-    fn of_divisor(&self, node: &Node) -> Option<Mention> {
-        let by = match (binary(node), plain_call(node)) {
-            (Some((_, "/" | "%", right)), _) => right,
-            (Some((left, "*", right)), _) => return self.of_factor(left, right),
-            (None, Some(("div" | "mod", call))) => call.args.get(1)?,
-            _ => return None,
-        };
-        let is_field = |call: &FuncCall| {
-            let name = builtin_name(&call.funcname);
-            name.is_some_and(|name| ["extract", "date_part"].contains(&name))
-                && call.args.iter().any(|arg| self.present.is_present(arg))
-        };
-        if matches!(self.period, NamedPeriod::DaysBack(_))
-            && plain_call(unwrapped(by)).is_some_and(|(_, call)| is_field(call))
-        {
-            let what = "a part of the present date".to_owned();
-            return Some(self.number_of_days(first_location(by), what));
-        }
-        self.divisors(by).into_iter().find_map(|(value, location)| {
-            let instead = self.period.instead_of_divisor(value)?;
-            (!self.aside.contains(&location)).then_some(())?;
-            Some(Mention { location, what: format!("the divisor {value}"), instead })
-        })
-    }
-
-    /// Returns the numbers that a divisor can be, and their locations.
-    fn divisors(&self, node: &Node) -> Vec<(f64, i32)> {
-        let of_text = || string_constant(node)?.0.trim().parse().ok();
-        if let Some(value) = folded(node).or_else(of_text) {
-            return vec![(value, first_location(node))];
-        }
-        if let Some(Around::Subquery(value)) = Around::of(node) {
-            return self.divisors(value);
-        }
-        let all = |args: &[Node]| args.iter().flat_map(|arg| self.divisors(arg)).collect();
-        match (&node.node, cast_parts(node)) {
-            (_, Some((arg, ..))) => self.divisors(arg),
-            (Some(NodeEnum::AExpr(expr)), _) if expr.kind() == AExprKind::AexprNullif => {
-                expr.lexpr.as_deref().map(|value| self.divisors(value)).unwrap_or_default()
-            }
-            (Some(NodeEnum::CoalesceExpr(expr)), _) => all(&expr.args),
-            (Some(NodeEnum::MinMaxExpr(expr)), _) => all(&expr.args),
-            (Some(NodeEnum::ColumnRef(column)), _) => {
-                let name = column.fields.last().and_then(sval).unwrap_or_default();
-                self.outputs
-                    .constants
-                    .get(name)
-                    .map(|value| vec![(*value, column.location)])
-                    .unwrap_or_default()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn of_factor(&self, left: &Node, right: &Node) -> Option<Mention> {
-        let mut factors = [left, right].into_iter().filter_map(number);
-        let (value, location) = factors.find(|(value, _)| self.period.makes_a_year(*value))?;
-        let is_interval = [left, right].into_iter().any(|side| TimeAmount::read(side).is_some());
-        (!is_interval).then(|| Mention {
-            location,
-            what: format!("the factor {value}, which makes a year of it"),
-            instead: "`365.25 / (:end_date - :start_date + 1)`".to_owned(),
-        })
-    }
-
-    /// Reads a series of as many numbers as the period has days, weeks, months, quarters or years; and one of
-    /// days inside the period, or back from today.
-    fn of_series(&self, call: &FuncCall) -> Option<Mention> {
-        let [from, to, step @ ..] = call.args.as_slice() else {
-            return None;
-        };
-        if builtin_name(&call.funcname) != Some("generate_series") {
-            return None;
-        }
-        if let (Some(from), Some(last)) = (folded(from), folded(to)) {
-            let step = step.first().and_then(folded).filter(|step| *step > 0.5).unwrap_or(1.0);
-            let members = ((last - from) / step).floor() + 1.0;
-            let is_equal =
-                self.period.has_as_many(members) || self.period.has_as_many(members * step);
-            let what = format!("the series up to {last}");
-            return is_equal.then(|| self.number_of_days(first_location(to), what));
-        }
-        let bound = [from, to].into_iter().find(|bound| match self.period {
-            NamedPeriod::Range(first, last) => {
-                DayLiteral::read(bound).is_some_and(|day| (first..=last).contains(&day.date))
-            }
-            NamedPeriod::DaysBack(_) => self.present.days_back(bound).is_some(),
-        })?;
-        Some(Mention {
-            location: first_location(bound),
-            what: "a series of days".to_owned(),
-            instead: "`generate_series(:start_date, :end_date, …)`".to_owned(),
+            _ => None,
         })
     }
 
@@ -464,7 +330,10 @@ impl Finder<'_> {
         };
         let sides = [(left, operator, right), (right, mirrored, left)];
         sides.into_iter().find_map(|(value, operator, other)| {
-            let others = values(other);
+            let others: Vec<_> = values(other)
+                .into_iter()
+                .flat_map(|other| iter::once(other).chain(self.constants(other)))
+                .collect();
             let mut own = values(value).into_iter();
             own.find_map(|value| self.of_parts(value, operator, &others)).or_else(|| {
                 others.into_iter().find_map(|other| self.of_day(value, operator, other))
@@ -507,14 +376,6 @@ impl Finder<'_> {
         })
     }
 
-    /// Reads `count(DISTINCT date_trunc('month', d)) = 3` where the period has as many.
-    fn of_count(&self, unit: LengthUnit, others: &[&Node]) -> Option<Mention> {
-        let count = f64::from(self.period.count(unit).filter(|count| *count > 1)?);
-        let (value, location) = others.iter().find_map(|other| number(unwrapped(other)))?;
-        let is_equal = is(value, count) || is(value, count + 1.0);
-        is_equal.then(|| self.number_of_days(location, format!("the number {value}")))
-    }
-
     /// Reads a day inside the range, or another one counted from today, with which what the period bounds is
     /// compared: it would split another window elsewhere.
     fn of_day(&self, value: &Node, operator: &str, other: &Node) -> Option<Mention> {
@@ -550,8 +411,17 @@ impl Finder<'_> {
         self.is_bounded(value).then(|| Mention {
             location: first_location(other),
             what,
-            instead: "that by :start_date or :end_date".to_owned(),
+            instead: "a condition by :start_date or :end_date in its place".to_owned(),
         })
+    }
+
+    /// Returns the constants that a column gives by its name.
+    pub(super) fn constants(&self, node: &Node) -> &[Node] {
+        let name = match &unwrapped(node).node {
+            Some(NodeEnum::ColumnRef(column)) => column.fields.last().and_then(sval),
+            _ => None,
+        };
+        name.and_then(|name| self.outputs.constants.get(name)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether an expression is made from what the period bounds.

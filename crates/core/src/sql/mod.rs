@@ -26,6 +26,7 @@ mod grammar;
 mod inspection;
 mod intervals;
 mod last_day;
+mod length_mentions;
 mod lists;
 mod literals;
 mod mentions;

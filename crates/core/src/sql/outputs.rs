@@ -5,14 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pg_query::{Node, NodeEnum, protobuf::ResTarget};
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{RangeFunction, ResTarget},
+};
 
 use super::{
-    date_parts::{DatePart, columns_of, unwrapped},
+    date_parts::{DatePart, columns_of, unwrapped, values},
     error::SqlFault,
     names::column_name,
     period::{LengthUnit, folded, is, number},
-    tree::{binary, plain_call, sval, target},
+    tree::{binary, plain_call, string_constant, sval, target},
     walk::{SqlNode, Visitor, walk},
 };
 
@@ -23,8 +26,8 @@ pub(super) struct Outputs {
     pub(super) bounded: BTreeSet<String>,
     /// The parts of dates.
     pub(super) parts: BTreeMap<String, DatePart>,
-    /// The numbers.
-    pub(super) constants: BTreeMap<String, f64>,
+    /// The numbers and texts that the SELECTs and VALUES give whatever the rows are.
+    pub(super) constants: BTreeMap<String, Vec<Node>>,
     /// The numbers of weeks, months and the like that rows have.
     pub(super) counts: BTreeMap<String, LengthUnit>,
 }
@@ -56,7 +59,7 @@ struct Collector {
     /// Each column with those in its expression.
     made_from: Vec<(String, BTreeSet<String>)>,
     parts: BTreeMap<String, DatePart>,
-    constants: BTreeMap<String, f64>,
+    constants: BTreeMap<String, Vec<Node>>,
     counts: BTreeMap<String, LengthUnit>,
 }
 
@@ -74,10 +77,10 @@ impl Visitor for Collector {
                 self.renamed(&cte.aliascolnames, cte.ctequery.as_deref());
             }
             SqlNode::RangeSubselect(subquery) => {
-                if let Some(alias) = &subquery.alias {
-                    self.renamed(&alias.colnames, subquery.subquery.as_deref());
-                }
+                let names = subquery.alias.as_ref().map_or(&[][..], |alias| &alias.colnames);
+                self.renamed(names, subquery.subquery.as_deref());
             }
+            SqlNode::RangeFunction(range) => self.unnested(range),
             _ => {}
         }
         Ok(())
@@ -90,17 +93,52 @@ impl Collector {
             return;
         };
         self.parts.extend(DatePart::read(value).map(|part| (name.clone(), part)));
-        self.constants.extend(folded(value).map(|value| (name.clone(), value)));
+        self.add_constant(&name, value);
         self.counts.extend(DatePart::counted(value).map(|unit| (name.clone(), unit)));
         self.made_from.push((name, columns_of(value)));
     }
 
-    /// Adds the columns of a subquery whose names stand beside it.
+    fn add_constant(&mut self, name: &str, value: &Node) {
+        let value = unwrapped(value);
+        if folded(value).is_some() || string_constant(value).is_some() {
+            self.constants.entry(name.to_owned()).or_default().push(value.clone());
+        }
+    }
+
+    /// Adds the columns of a subquery whose names stand beside it, and those of VALUES.
     fn renamed(&mut self, names: &[Node], query: Option<&Node>) {
-        if let Some(NodeEnum::SelectStmt(select)) = query.and_then(|query| query.node.as_ref()) {
-            let targets = select.target_list.iter().filter_map(target);
-            for (name, target) in names.iter().filter_map(sval).zip(targets) {
-                self.add(name.to_owned(), target);
+        let Some(NodeEnum::SelectStmt(select)) = query.and_then(|query| query.node.as_ref()) else {
+            return;
+        };
+        let targets = select.target_list.iter().filter_map(target);
+        for (name, target) in names.iter().filter_map(sval).zip(targets) {
+            self.add(name.to_owned(), target);
+        }
+        for row in &select.values_lists {
+            let Some(NodeEnum::List(row)) = &row.node else {
+                continue;
+            };
+            for (at, value) in row.items.iter().enumerate() {
+                let name = names.get(at).and_then(sval).map(str::to_owned);
+                let name = name.unwrap_or_else(|| format!("column{}", at + 1));
+                self.add_constant(&name, value);
+            }
+        }
+    }
+
+    /// Adds the column of `unnest(ARRAY[…]) AS name`.
+    fn unnested(&mut self, range: &RangeFunction) {
+        let Some(alias) = &range.alias else {
+            return;
+        };
+        let name = alias.colnames.first().and_then(sval).unwrap_or(&alias.aliasname);
+        let calls = range.functions.iter().filter_map(|function| match &function.node {
+            Some(NodeEnum::List(list)) => plain_call(list.items.first()?),
+            _ => None,
+        });
+        for (_, call) in calls.filter(|(name, _)| *name == "unnest") {
+            for value in call.args.iter().flat_map(values) {
+                self.add_constant(name, value);
             }
         }
     }

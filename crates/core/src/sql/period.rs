@@ -152,7 +152,7 @@ impl NamedPeriod {
             format!("`{window}` for its number of days")
         } else if is_hours {
             format!("`({window} * 24)` for its number of hours")
-        } else if days > 1.5 && (is(value, days * 1_440.0) || is(value, days * 86_400.0)) {
+        } else if is(value, days * 1_440.0) || days > 1.5 && is(value, days * 86_400.0) {
             format!("`({window} * {})` for its length", value / days)
         } else if near(days / 7.0) || months > 0.5 && is(value, months * 4.0) {
             format!("`({window} / 7.0)` for its number of weeks")
