@@ -191,6 +191,66 @@ Feature: Tables that are redefined
         {"checked": 1, "broken": []}
         """
 
+    Scenario Outline: <what>: the metric is broken
+      Given this SQL was run in the database
+        """
+        CREATE TABLE gauges (a int); CREATE MATERIALIZED VIEW totals AS SELECT 1 AS n;
+        GRANT SELECT ON gauges, totals TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        <query>
+        """
+      And this SQL was run in the database
+        """
+        <change>
+        """
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{id}"
+      Then the answer is 424
+      And its type is "urn:metricd:problem:metric-broken"
+      And it is a problem: "<reason>"
+      Given I am "vic"
+      When I ask for the metric "{id}"
+      Then the answer is 424
+      And the body does not mention "<reason>"
+
+      Examples:
+        | what                      | query                | change                                        | reason         |
+        | a table is dropped        | SELECT a FROM gauges | DROP TABLE gauges                             | gauges         |
+        | a grant is taken back     | SELECT a FROM gauges | REVOKE SELECT ON gauges FROM metricd_reader   | gauges         |
+        | a view holds rows no more | SELECT n FROM totals | REFRESH MATERIALIZED VIEW totals WITH NO DATA | SQLSTATE 55000 |
+
+    Scenario: A broken metric is told of from memory, and nothing is written
+      Given this SQL was run in the database
+        """
+        CREATE TABLE gauges (a int); GRANT SELECT ON gauges TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT a FROM gauges
+        """
+      And this SQL was run in the database
+        """
+        ALTER TABLE gauges DROP COLUMN a
+        """
+      # Who reads goes on, and who writes waits.
+      And this SQL is run in a transaction that stays open
+        """
+        DO $$ DECLARE of_metricd record; BEGIN
+          FOR of_metricd IN SELECT oid::regclass AS name FROM pg_class
+            WHERE relnamespace IN ('metricd'::regnamespace, 'public'::regnamespace) AND relkind = 'r' LOOP
+            EXECUTE 'LOCK TABLE ' || of_metricd.name || ' IN EXCLUSIVE MODE';
+          END LOOP;
+        END $$
+        """
+      When I ask for the metric "{id}"
+      Then the answer is 424
+      When I ask for "/metrics"
+      Then its items.0.health.status is "broken"
+
     Scenario: Two columns of an answer have one name by now
       Given this SQL was run in the database
         """

@@ -110,6 +110,32 @@ Feature: Rights
       When I POST 16 KiB to "/metrics"
       Then the answer is 413
 
+  Rule: SQL and the values of rows
+
+    Scenario: Who may read the SQL, but write none over its tables, is told no value of a row
+      Given beside the usual policies there is
+        """
+        permit (principal in Role::"viewer", action == Action::"readSql", resource is Metric);
+        """
+      And "ann" is a viewer
+      And "bob" is an editor
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT (alert_type || '000000')::int AS x FROM metrics
+        """
+      And the metric has the record
+        """
+        {"alert_type": "4000"}
+        """
+      When "bob" asks for the metric "{id}"
+      Then the answer is 422
+      And it is a problem: "4000000000"
+      When "ann" asks for the metric "{id}"
+      Then the answer is 422
+      And it is a problem: "The metric's query failed: value (SQLSTATE 22003)"
+      And the body does not mention "4000000000"
+
   Rule: What one may not read
 
     Background:

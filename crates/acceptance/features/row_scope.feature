@@ -53,6 +53,18 @@ Feature: Row scope
       When I ask for the metric "{id}"
       Then the answer is 403
 
+    Scenario: A query whose author has no such claim is stored untried, with a note
+      Given I am an admin
+      When I POST to "/metrics"
+        """
+        {"is_editable": true, "layouts": [], "query": "SELECT count(*) AS n FROM metrics WHERE alert_type = :claim_tenant_id"}
+        """
+      Then the answer is 201
+      And the body mentions "it was not tried, because"
+      And I remember its id as "counted"
+      When "bob" asks for the metric "{counted}"
+      Then its records are [{"n": 1}]
+
     Scenario Outline: A claim that is no single value: <claim>
       Given "eve" is a viewer with the claims
         | claim            | value   |

@@ -81,8 +81,11 @@ Feature: Time zones
         """
       When I ask for the metric "{id}"
       Then its params.timezone is null
+      When I ask for the metric "{id}" with "timezone=Europe/Berlin"
+      Then the answer's header "Cache-Status" is "metricd; fwd=uri-miss; stored"
       When I ask for the metric "{id}" with "timezone=Asia/Tokyo"
       Then its params.ignored is ["timezone"]
+      And the answer's header "Cache-Status" contains "metricd; hit; ttl="
 
   Rule: Wall times
 

@@ -137,4 +137,15 @@ mod tests {
         assert_eq!(gone.to_string(), "column \"a\" does not exist (SQLSTATE 42703)");
         assert!(gone.is_broken());
     }
+
+    #[test]
+    fn the_sqlstate_tells_a_query_that_no_longer_fits_from_one_that_failed_on_data() {
+        let fault = |sqlstate: &str| QueryFault::new(sqlstate.into(), String::new(), None, None);
+        for broken in ["42501", "42P01", "42703", "42883", "0A000", "3F000", "55000"] {
+            assert!(fault(broken).is_broken(), "{broken}");
+        }
+        for failed in ["22003", "22012", "22P02", "21000", "53400", "P0001"] {
+            assert!(!fault(failed).is_broken(), "{failed}");
+        }
+    }
 }

@@ -18,9 +18,15 @@ async fn every_session_is_settled() {
             )
             .await;
         }
+        // A server's next session is a new one, with the defaults of its role.
+        let held = match engine {
+            Engine::Native => Some(db.pool().acquire().await.unwrap()),
+            Engine::Embedded => None,
+        };
         let settings = "SELECT current_setting('TimeZone') || ' ' || current_setting('search_path') \
                         || ' ' || current_setting('application_name')";
         assert_eq!(texts(db.pool(), settings).await, ["UTC public metricd"], "{engine:?}");
+        drop(held);
     })
     .await;
 }
