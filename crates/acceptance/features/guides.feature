@@ -1,6 +1,6 @@
 Feature: The documentation
   What the README and a guide show works as it stands there: commands and what they print, SQL, settings, policies.
-  What stands in a sentence (a command, a flag, a request, a setting) is there.
+  A command in a sentence is run, too; a flag, a request, a setting is there.
 
   Background:
     Given "ann" is an admin
@@ -17,6 +17,10 @@ Feature: The documentation
       """
       date,parts_flagged
       2025-06-01,1
+      """
+    And the file "records.json" is
+      """
+      []
       """
     And the setting "METRICD_CLAIMS__TENANT_ID" is "custom:tenant_id"
     And metricd is running
@@ -41,6 +45,10 @@ Feature: The documentation
       """
       id,placed_on,total
       1,2025-06-01,9.90
+      """
+    And the file "records.json" is
+      """
+      []
       """
     And the file "bad.cedar" is
       """

@@ -61,18 +61,52 @@ pub async fn follow(world: &mut World, page: &DocPage) -> Result<()> {
         ensure!(is_there, "{name} has no block with {text:?}, which is not run because {reason}");
     }
     let mut facts = Facts::default();
-    for code in &page.inline {
-        let Some(shown) = code.shown() else { continue };
+    let shown = page.inline.iter().filter_map(|code| Some((code, code.shown()?)));
+    // Commands come last: on the embedded engine they need the server's place.
+    let (commands, others): (Vec<_>, Vec<_>) =
+        shown.partition(|(_, shown)| matches!(shown, Shown::Command(_)));
+    for (code, shown) in others.into_iter().chain(commands) {
         let place = || format!("{}, line {}: {}", page.name, code.line, code.text);
         match shown {
             Shown::Curl(script) => {
                 let example = Example { script: script.to_owned(), printed: Vec::new() };
                 follower.shell(world, &example).await.with_context(place)?;
             }
+            Shown::Command(command) => command_of(world, command).await.with_context(place)?,
             shown => facts.check(world, &shown).await.with_context(place)?,
         }
     }
     Ok(())
+}
+
+/// Runs a command that stands in a sentence. Without the arguments that it must have it is only named, and has a help.
+async fn command_of(world: &mut World, command: &str) -> Result<()> {
+    let id = world.variables.expand("{id}");
+    let id = if id.starts_with('{') { SOME_ID } else { &id };
+    let stand_for = |name: &str| match name {
+        "ID" => id.to_owned(),
+        "FILE" => "records.json".to_owned(),
+        "TABLE" => "orders".to_owned(),
+        other => other.to_owned(),
+    };
+    let words: Vec<_> = command.split(' ').map(stand_for).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let is_embedded =
+        matches!(world.server.database.location().await?, DatabaseLocation::Embedded { .. });
+    if world.server.is_running() && (is_embedded || words[0] == "serve") {
+        world.server.stop().await?;
+    }
+    if words[0] == "serve" {
+        world.server.start(&words[1..]).await?;
+        return world.server.stop().await;
+    }
+    let output = world.server.run(&words).await?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let is_named = output.text().contains("required arguments were not provided");
+    ensure!(is_named, "{}: {}", output.status, output.text());
+    succeed(world, &format!("{command} --help")).await.map(|_| ())
 }
 
 /// The state of following one page.
@@ -210,12 +244,6 @@ struct Facts {
 impl Facts {
     async fn check(&mut self, world: &mut World, shown: &Shown<'_>) -> Result<()> {
         match *shown {
-            Shown::Command(command) => {
-                let id = world.variables.expand("{id}");
-                let id = if id.starts_with('{') { SOME_ID } else { &id };
-                let command = command.replace(" ID", &format!(" {id}"));
-                succeed(world, &format!("{command} --help")).await.map(|_| ())
-            }
             Shown::Flag(flag) => {
                 if self.flags.is_none() {
                     self.flags = Some(flags(world).await?);
@@ -249,7 +277,7 @@ impl Facts {
                 DatabaseLocation::Native { .. } => world.server.database.execute(statement).await,
                 DatabaseLocation::Embedded { .. } => Ok(()),
             },
-            Shown::Curl(_) => bail!("a call of curl is no fact"),
+            Shown::Curl(_) | Shown::Command(_) => bail!("it is run, and no fact"),
         }
     }
 

@@ -218,6 +218,12 @@ impl Server {
         self.process.take().context("metricd is not running")
     }
 
+    /// Whether the server has been started, and neither stopped nor killed.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Tells the server to read its files again.
     ///
     /// # Errors
