@@ -10,15 +10,41 @@ use crate::{
 impl Parse<'_, '_, '_> {
     /// Reads a comparison of a column, in whatever order it is said.
     pub(super) fn comparison(&mut self, in_clause: bool) -> bool {
-        self.attempt(|parse| {
-            let Some(condition) =
-                parse.graded().or_else(|| parse.before()).or_else(|| parse.after())
-            else {
-                return false;
-            };
-            parse.question.grounds += 1;
-            parse.add(condition, in_clause)
-        })
+        self.attempt(|parse| parse.both(in_clause))
+            || self.attempt(|parse| {
+                let Some(condition) =
+                    parse.graded().or_else(|| parse.before()).or_else(|| parse.after())
+                else {
+                    return false;
+                };
+                parse.question.grounds += 1;
+                parse.add(condition, in_clause)
+            })
+    }
+
+    /// `over 300 and under 400 euros`
+    fn both(&mut self, in_clause: bool) -> bool {
+        let bound = |parse: &mut Self| match parse.term(|term| matches!(term, Term::Compare(_)))? {
+            Term::Compare(comparison) => Some((comparison, parse.number()?)),
+            _ => None,
+        };
+        let Some(first) = bound(self) else {
+            return false;
+        };
+        if !self.is_term(Term::And) {
+            return false;
+        }
+        let (Some(second), Some(column)) = (bound(self), self.measured_in()) else {
+            return false;
+        };
+        self.question.grounds += 1;
+        let is_lower = |(comparison, _): &(Comparison, String)| {
+            matches!(comparison, Comparison::Above | Comparison::AtLeast)
+        };
+        is_lower(&first) != is_lower(&second)
+            && [first, second].into_iter().all(|(comparison, number)| {
+                self.add(Condition::Number { column, comparison, number }, in_clause)
+            })
     }
 
     /// `older than 20`

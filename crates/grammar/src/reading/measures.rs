@@ -6,7 +6,7 @@ use super::{
     question::{Pending, Share},
 };
 use crate::{
-    lexicon::{Aggregate, Term, lexicon},
+    lexicon::{Aggregate, Direction, Term, lexicon},
     phrases::{PhraseKind, Sort},
     plan::{Condition, Measure},
     tokens::words_of,
@@ -193,6 +193,12 @@ impl Parse<'_, '_, '_> {
             self.question.carried.clear();
             return true;
         }
+        if let [Pending::Extreme(direction)] = *pending
+            && self.attempt(|parse| parse.extreme_row(direction))
+        {
+            self.question.carried.clear();
+            return true;
+        }
         while self.adjective_of_measure() {}
         let Some(column) = self.measure_column() else {
             return false;
@@ -213,6 +219,22 @@ impl Parse<'_, '_, '_> {
             Some(true) => self.add_measure(Measure::Of(Aggregate::Sum, money)),
             Some(false) => self.add_measure(Measure::Rows),
             None => self.refuse("it may be about the number of rows or about their money"),
+        }
+    }
+
+    /// `lowest order per region`: the money of that order
+    fn extreme_row(&mut self, direction: Direction) -> bool {
+        let at = self.at;
+        if !matches!(self.noun(), Some((Head::Rows, _)))
+            || self.is_plural(at)
+            || self.is_before_measure()
+        {
+            return false;
+        }
+        self.question.needs_group = true;
+        match self.scope.base().money() {
+            Some(money) => self.add_measure(Measure::Of(direction.aggregate(), money)),
+            None => false,
         }
     }
 

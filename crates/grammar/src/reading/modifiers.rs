@@ -146,6 +146,10 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         let is_whose = start.contains("whose") || start.contains("where");
+        // "That have not been closed"
+        if !is_whose && self.is_term(Term::Not) {
+            return self.is_term(Term::Be) && self.state(true, true);
+        }
         self.articles();
         if self.comparison(true) || self.equality(true) {
             return true;
@@ -247,7 +251,7 @@ impl Parse<'_, '_, '_> {
         let flag = one(&names.columns, |column| self.scope.is_flag(column));
         // "Approved last month" is about the day of the approval, "approved" alone about the state.
         let is_dated = self.is_before_period();
-        if flag.is_some() && date.is_some() && is_dated && negated {
+        if date.is_some() && is_dated && negated {
             return self.refuse("it may be about the state or about the day");
         }
         let date = date.filter(|_| flag.is_none() || is_dated);
@@ -349,7 +353,9 @@ impl Parse<'_, '_, '_> {
     /// Applies a date that is said of the rows: they have it, or lack it.
     pub(super) fn dated(&mut self, date: usize, negated: bool, in_clause: bool) -> bool {
         if negated {
-            if self.question.date.is_some() {
+            // "Opened in June and not closed" says which day June is.
+            let is_said = self.question.period.is_some() && self.question.date != Some(date);
+            if self.question.date.is_some() && !is_said {
                 return self.refuse("the sentence is about the days of two columns");
             }
             return self.add(Condition::Missing { column: date, negated: false }, in_clause);
