@@ -198,8 +198,12 @@ pub(crate) struct Lexicon {
     averaged: Vec<Vec<String>>,
     /// Stems of measures that usually mean a sum.
     flows: HashSet<String>,
-    /// What the money of a table's rows is called, in stems.
+    /// What the money of a table's rows is called, in stems: where it comes in, and where it goes out.
     money: Vec<Vec<String>>,
+    spent: Vec<Vec<String>>,
+    /// The rows by which money comes in, and goes out.
+    earning_rows: HashSet<String>,
+    spending_rows: HashSet<String>,
     /// The names of columns that hold it, the best first.
     pub(crate) money_columns: Vec<String>,
     /// Stems of measures that mean nothing unless an aggregate is said.
@@ -268,6 +272,9 @@ impl Lexicon {
                 ("flow", _) => lexicon.flows.extend(phrases.map(stem)),
                 ("averaged", _) => lexicon.averaged.extend(phrases.map(stems)),
                 ("money", _) => lexicon.money.extend(phrases.map(stems)),
+                ("spent", _) => lexicon.spent.extend(phrases.map(stems)),
+                ("earning rows", _) => lexicon.earning_rows.extend(phrases.map(str::to_owned)),
+                ("spending rows", _) => lexicon.spending_rows.extend(phrases.map(str::to_owned)),
                 ("money column", _) => lexicon.money_columns.extend(phrases.map(str::to_owned)),
                 ("unclear", _) => lexicon.unclear.extend(phrases.map(stem)),
                 ("free text", _) => lexicon.free_texts.extend(phrases.map(str::to_owned)),
@@ -305,7 +312,12 @@ impl Lexicon {
         let begins = |phrase: &&TermPhrase| {
             // "Orders by month" is no order, and a rating is no rate.
             let is_exact = matches!(phrase.term, Term::OrderBy | Term::Rate);
+            // "Returned orders" asks for no return of them.
+            let is_participle = matches!(phrase.term, Term::List | Term::Lead)
+                && tokens[0].text.ends_with("ed")
+                && phrase.words.first() != Some(&tokens[0].text);
             tokens.len() >= phrase.stems.len()
+                && !is_participle
                 && phrase.stems.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
                 && (!is_exact
                     || phrase.words.iter().zip(tokens).all(|(word, token)| *word == token.text))
@@ -369,13 +381,16 @@ impl Lexicon {
         self.flows.iter().any(|flow| self.meaning(flow) == self.meaning(stem))
     }
 
-    /// Returns the length of the longest word for the money of rows that `tokens` begin with.
-    pub(crate) fn money(&self, tokens: &[Token]) -> Option<usize> {
+    /// Returns the length of the longest word that `tokens` begin with for the money of rows of this head word.
+    pub(crate) fn money(&self, tokens: &[Token], head: &str) -> Option<usize> {
+        let head = singular(head);
         let begins = |words: &&Vec<String>| {
             tokens.len() >= words.len()
                 && words.iter().zip(tokens).all(|(stem, token)| *stem == token.stem)
         };
-        self.money.iter().filter(begins).map(Vec::len).max()
+        let earned = self.money.iter().filter(|_| self.earning_rows.contains(&head));
+        let spent = self.spent.iter().filter(|_| self.spending_rows.contains(&head));
+        earned.chain(spent).filter(begins).map(Vec::len).max()
     }
 
     /// Whether a table of this head word holds events rather than things; `None` if that is not known.
@@ -568,6 +583,9 @@ mod tests {
             "averaged",
             "flow",
             "money",
+            "spent",
+            "earning rows",
+            "spending rows",
             "money column",
             "event",
             "thing",

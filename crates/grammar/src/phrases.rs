@@ -230,7 +230,7 @@ impl PhraseParser<'_, '_> {
         let base = self.scope.base();
         // "Order value" is not said of the lines of an order.
         let is_of_whole = base.is_line() && rest[0].stem == stem("order");
-        let money = base.money().zip(lexicon().money(rest)).filter(|_| !is_of_whole);
+        let money = base.money().zip(lexicon().money(rest, &base.head())).filter(|_| !is_of_whole);
         let best = found.iter().map(|found| rank(found)).max();
         if let Some((column, taken)) = money
             && (taken, COMMENT + 1) > (longest, best.map_or(0, |best| best.0.min(CORE)))

@@ -43,7 +43,14 @@ pub(super) fn plan<'p, 'a>(
     if let Some(reason) = contradiction(question, is_list) {
         return Err(reason.to_owned());
     }
+    if let Some(reason) = lost_rows(scope, question) {
+        return Err(reason.to_owned());
+    }
     let part = part(question)?;
+    // "The 10 latest orders" are the newest there are.
+    if question.rank.is_some_and(|rank| rank.is_newest) && !scope.base().is_thing() {
+        question.period.get_or_insert(Period::AllTime);
+    }
     let date = date(scope, question, is_list)?;
     if date.is_some() && scope.base().is_thing() && !question.is_new {
         question.period.get_or_insert(Period::AllTime);
@@ -128,6 +135,39 @@ fn contradiction(question: &Question, is_list: bool) -> Option<&'static str> {
     checks.into_iter().find_map(|(is_wrong, reason)| is_wrong.then_some(reason))
 }
 
+/// Returns which rows an inner join would leave out of the answer.
+fn lost_rows(scope: &TableScope<'_>, question: &Question) -> Option<&'static str> {
+    let parent_of = |measure: &Measure| match measure {
+        Measure::Distinct(column) => {
+            (1..scope.tables.len()).find(|table| scope.key_of(*table) == Some(*column))
+        }
+        _ => None,
+    };
+    let is_of_other = |dimension: &Dimension| {
+        matches!(dimension, Dimension::Column(column)
+            if scope.table_of(*column) > 0 || scope.is_key(*column))
+    };
+    let is_grouped_elsewhere = question.dimensions.iter().any(is_of_other);
+    let parents = question.measures.iter().filter_map(parent_of);
+    // Orders have customers, and a day has those who ordered; but pets say nothing of owners without any.
+    let mut parents = parents.filter(|parent| {
+        let is_thing = scope.tables[*parent].vocabulary.is_thing();
+        scope.base().is_thing() || !is_thing || is_grouped_elsewhere
+    });
+    if question.measures.len() > 1 && parents.next().is_some() {
+        return Some("it asks for the numbers of two tables");
+    }
+    let meets_none = |(comparison, number): &(Comparison, String)| match comparison {
+        Comparison::Below => number != "0",
+        Comparison::AtMost => true,
+        Comparison::Equal => number == "0",
+        Comparison::Above | Comparison::AtLeast => false,
+    };
+    let counts = question.measures.iter().all(|measure| *measure == Measure::Rows);
+    (counts && is_grouped_elsewhere && question.having.as_ref().is_some_and(meets_none))
+        .then_some("those without any would be missing")
+}
+
 /// Takes the conditions of a share, or of both sides of a ratio, from the others.
 fn part(question: &mut Question) -> Result<Option<Part>, String> {
     match std::mem::replace(&mut question.share, Share::None) {
@@ -142,6 +182,11 @@ fn part(question: &mut Question) -> Result<Option<Part>, String> {
             }
             let all = std::mem::take(&mut question.conditions);
             let is_split = all.iter().any(|(_, in_clause)| *in_clause);
+            // "Percentage of pets that are neutered cats"
+            let first = all.iter().position(|(_, in_clause)| *in_clause).unwrap_or(all.len());
+            if all[first..].iter().any(|(_, in_clause)| !in_clause) {
+                return Err("it does not say of which rows the share is".to_owned());
+            }
             let (of, population): (Vec<_>, Vec<_>) =
                 all.into_iter().partition(|(_, in_clause)| !is_split || *in_clause);
             if of.is_empty() && question.dimensions.is_empty() {

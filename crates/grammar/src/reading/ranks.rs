@@ -247,6 +247,7 @@ impl Parse<'_, '_, '_> {
 
     /// Reads what is said of a subject: `has the most orders`, `with more than 5 orders`.
     pub(super) fn superlative(&mut self, subject: Subject, is_plural: bool, counts: bool) -> bool {
+        let before = self.at;
         while self
             .term(|term| {
                 matches!(
@@ -261,10 +262,13 @@ impl Parse<'_, '_, '_> {
             })
             .is_some()
         {}
+        // "Severity 5 incidents" have no number of incidents.
+        let is_said =
+            self.at > before || matches!(self.ahead(0), Some(PhraseKind::Term(Term::Compare(_))));
         self.attempt(|parse| subject != Subject::Rows && parse.state(false, true));
         self.articles();
         if let Subject::Group(_) = subject
-            && (self.attempt(|parse| parse.counted_groups(subject, counts))
+            && (self.attempt(|parse| is_said && parse.counted_groups(subject, counts))
                 || self.attempt(|parse| parse.measured_groups(subject, counts)))
         {
             return true;

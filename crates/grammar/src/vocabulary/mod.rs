@@ -423,7 +423,10 @@ fn core(words: &[String]) -> &[String] {
         words = rest;
     }
     while let [rest @ .., last] = words {
-        if rest.is_empty() || !lexicon.suffixes.contains(last) {
+        // "The last 10 orders" are of no `last_name`.
+        let is_place =
+            matches!(rest, [only] if ["first", "last", "middle"].contains(&only.as_str()));
+        if rest.is_empty() || is_place || !lexicon.suffixes.contains(last) {
             break;
         }
         words = rest;
