@@ -170,6 +170,7 @@ Feature: Tables that are redefined
       Then its items.0.health.status is "broken"
       When I run "metricd validate --database"
       Then it exits with 2
+      And it prints "line 2, column 3: column"
       And it prints "SQLSTATE 42703"
       Given I am "vic"
       When I ask for the metric "{id}"
@@ -221,6 +222,30 @@ Feature: Tables that are redefined
         | a table is dropped        | SELECT a FROM gauges | DROP TABLE gauges                             | gauges         |
         | a grant is taken back     | SELECT a FROM gauges | REVOKE SELECT ON gauges FROM metricd_reader   | gauges         |
         | a view holds rows no more | SELECT n FROM totals | REFRESH MATERIALIZED VIEW totals WITH NO DATA | SQLSTATE 55000 |
+
+    Scenario: What a function changes in its session is gone before the next query
+      Given this SQL was run in the database
+        """
+        CREATE FUNCTION moves() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+          PERFORM set_config('TimeZone', 'Asia/Tokyo', false), set_config('search_path', 'pg_catalog', false);
+          RETURN 1;
+        END $$;
+        CREATE VIEW moved AS SELECT moves() AS n; CREATE TABLE gauges (a int);
+        GRANT SELECT ON moved, gauges TO metricd_reader
+        """
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT n FROM moved
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"n": 1}]
+      Given a metric with the query
+        """
+        SELECT timestamptz '2025-06-01 00:00' AS t, count(*) AS n FROM gauges
+        """
+      When I ask for the metric "{id}"
+      Then its records are [{"t": "2025-06-01T00:00:00+00:00", "n": 0}]
 
     Scenario: A broken metric is told of from memory, and nothing is written
       Given this SQL was run in the database

@@ -122,6 +122,9 @@ pub struct Relations {
     pub unchanged: String,
     /// For each, what moves with every change of its definition and of what it is made of.
     pub definitions: BTreeMap<DefinedName, String>,
+    /// Whether any of them calls a function that did not come with the database: such a function can change settings of
+    /// the session that it runs in.
+    pub calls_functions: bool,
 }
 
 impl Relations {
@@ -147,6 +150,12 @@ impl SessionNeeds {
     pub fn unchanged(&self) -> Option<&str> {
         let known = self.relations.as_ref().filter(|known| !known.definitions.is_empty())?;
         Some(&known.unchanged)
+    }
+
+    /// Whether its statements call functions that did not come with the database.
+    #[must_use]
+    pub fn calls_functions(&self) -> bool {
+        self.relations.as_ref().is_some_and(|known| known.calls_functions)
     }
 }
 

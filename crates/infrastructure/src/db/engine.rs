@@ -441,6 +441,15 @@ impl ReadSession {
         }
     }
 
+    /// Functions of others are called from now on: what they set is undone before the session is used again.
+    pub(super) fn will_call_functions(&mut self) {
+        match self {
+            Self::Reader(session) => session.will_call_functions(),
+            #[cfg(feature = "embedded")]
+            Self::Transaction(_) => {}
+        }
+    }
+
     /// Ends the session after `outcome`, which it gives back.
     #[cfg_attr(
         not(feature = "embedded"),

@@ -78,7 +78,7 @@ const DEFINITIONS: &str = "
                 FROM pg_catalog.pg_type t WHERE t.oid = made_of.oid)
             END), 0::int8))::text";
 
-/// The condition that what has the names is unchanged: the same rows of the catalogs are there, and no others about the
+/// Whether a function is called, and the condition that what has the names is unchanged: the same rows of the catalogs are there, and no others about the
 /// columns. Its numbers are written out: the planner knows them, and each look at a catalog is one by its index.
 const UNCHANGED: &str = ", (
     SELECT coalesce(pg_catalog.string_agg(held.condition, ' AND '), 'true') FROM (
@@ -96,7 +96,8 @@ const UNCHANGED: &str = ", (
         UNION
         SELECT pg_catalog.format('EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid = %L AND xmin = %L)', p.oid, p.xmin)
         FROM named JOIN pg_catalog.pg_proc p ON p.oid = named.oid
-        WHERE named.class = 'pg_catalog.pg_proc'::regclass::oid) AS held (condition))";
+        WHERE named.class = 'pg_catalog.pg_proc'::regclass::oid) AS held (condition)),
+    bool_or(made_of.class = 'pg_catalog.pg_proc'::regclass::oid)";
 
 /// Finds `names` by one statement, and so in one snapshot: the position and version of each that exists, and `more`.
 /// Returns the order in which they were asked for, too.
@@ -152,9 +153,10 @@ pub(super) async fn read(
     // The planner expects much of the statement, and would compile it for longer than it runs.
     execute(&mut *connection, "SET jit = off").await?;
     let (ordered, found) =
-        find::<(i64, String, String)>(&mut *connection, names, UNCHANGED).await?;
+        find::<(i64, String, String, bool)>(&mut *connection, names, UNCHANGED).await?;
     execute(&mut *connection, "RESET jit").await?;
-    for (ordinal, version, unchanged) in found {
+    for (ordinal, version, unchanged, calls_functions) in found {
+        relations.calls_functions |= calls_functions;
         if let Some(name) = name_at(&ordered, ordinal) {
             relations.definitions.insert(name, version);
             relations.unchanged = unchanged;

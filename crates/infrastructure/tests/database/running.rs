@@ -1,10 +1,12 @@
 use std::{error::Error, time::Duration};
 
-use metricd_application::ports::{QueryRunner, RowStream, Rows, RunError, StoreError};
+use metricd_application::ports::{
+    QueryRunner, RowStream, Rows, RunError, SessionNeeds, StoreError,
+};
 use metricd_core::{
     ids::RecordId,
     metric::Column,
-    sql::{BoundValue, ParameterType, TableName},
+    sql::{BoundValue, Draft, Gate, ParameterType, TableName},
 };
 use metricd_infrastructure::db::{Database, DatabaseConfig, Target};
 use tempfile::TempDir;
@@ -205,7 +207,7 @@ async fn nothing_that_runs_may_write() {
         // What a statement sets for its session is undone with it, where there is a transaction.
         let settings: &[&str] = match engine {
             Engine::Embedded => &["default_transaction_read_only", "search_path", "statement_timeout"],
-            // There the gate alone stands before it, and the role behind it.
+            // There the gate stands before it, and `a_function_leaves_nothing_in_its_session`.
             Engine::Native => &[],
         };
         for setting in settings {
@@ -222,6 +224,48 @@ async fn nothing_that_runs_may_write() {
         assert_eq!(number(db.pool(), "SELECT nextval('s')").await, 1, "{engine:?}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_leaves_nothing_in_its_session() {
+    let server = NativeServer::start();
+    let db = connect(Target::Url(server.url().into())).await;
+    db.migrate().await.unwrap();
+    execute(
+        db.pool(),
+        "CREATE FUNCTION sneak() RETURNS int VOLATILE LANGUAGE plpgsql AS $$ BEGIN \
+             PERFORM set_config('TimeZone', 'Asia/Tokyo', false); \
+             PERFORM set_config('search_path', 'pg_catalog', false); \
+             PERFORM set_config('statement_timeout', '0', false); \
+             PERFORM pg_advisory_lock(17); RETURN 1; END $$; \
+         CREATE FUNCTION constant() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
+             PERFORM set_config('TimeZone', 'Asia/Tokyo', false); RETURN 1; END $$; \
+         CREATE VIEW sneaky AS SELECT sneak() AS n; CREATE VIEW planned AS SELECT 1 AS n WHERE constant() = 1; \
+         CREATE VIEW behind AS SELECT n FROM sneaky; GRANT SELECT ON sneaky, behind, planned TO metricd_reader",
+    )
+    .await;
+    let runner = db.runner();
+    let settings = "SELECT current_setting('TimeZone') AS z, current_setting('search_path') AS s, \
+                    current_setting('statement_timeout') AS t";
+    let before = json(runner.as_ref(), settings).await;
+    for sql in ["SELECT n FROM sneaky", "SELECT n FROM behind", "SELECT n FROM planned"] {
+        let template = Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
+        for _ in 0..3 {
+            let described = runner.describe_template(&template).await.unwrap();
+            assert!(described.relations.calls_functions, "{sql}");
+            runner.cost(&template, &[]).await.unwrap();
+            let needs =
+                SessionNeeds { relations: Some(described.relations), ..SessionNeeds::default() };
+            let session = runner.session(needs).await.unwrap();
+            assert_eq!(session.run(&template, &[], 1).await.unwrap().json, r#"[{"n":1}]"#);
+            for _ in 0..3 {
+                assert_eq!(json(runner.as_ref(), settings).await, before, "{sql}");
+            }
+        }
+        let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 17";
+        wait_for_number(db.pool(), locks, 0).await;
+    }
+    db.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -206,6 +206,8 @@ impl QueryRunner for PgQueryRunner {
             .ask(
                 move |error| run_error_after(before, error),
                 |mut session| async move {
+                    // The planner calls what is declared not to depend on anything.
+                    session.will_call_functions();
                     let row = query.fetch_one(session.connection()).await;
                     (session, row.and_then(|row| row.try_get(0)))
                 },
@@ -224,7 +226,11 @@ impl QueryRunner for PgQueryRunner {
         let wrapped = Arc::clone(&statement);
         let failed =
             move |error| run_error_after(characters_before(&wrapped, &template.sql), error);
+        let calls_functions = self.needs.calls_functions();
         let fetched = self.ask(failed, |mut session| async move {
+            if calls_functions {
+                session.will_call_functions();
+            }
             let fetched = statement::fetch(session.connection(), statement, values).await;
             (session, fetched)
         });

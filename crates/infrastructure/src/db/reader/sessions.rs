@@ -137,7 +137,7 @@ impl Sessions {
             taken => Box::pin(self.ping_or_connect(taken, timezone)).await?,
         };
         let (permit, sessions) = (permit.cloned(), Arc::clone(self));
-        Ok(ReaderSession { session: Some(session), permit, sessions })
+        Ok(ReaderSession { session: Some(session), permit, sessions, is_touched: false })
     }
 
     /// The first session that answers a ping, beginning with `idle`, or else a new one.
@@ -256,6 +256,18 @@ impl Sessions {
         Ok(Session { connection, pid, began, timezone, _open: counted, opened, used: opened })
     }
 
+    /// The session as it was opened, whatever a function has set, locked or left open in it; none if it has broken.
+    async fn restored(&self, mut session: Session) -> Option<Session> {
+        let restore = format!(
+            "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL; {}{}",
+            self.settings,
+            set_timezone(session.timezone)
+        );
+        let restored = execute(&mut session.connection, &restore);
+        let restored = tokio::time::timeout(self.timeout, restored).await;
+        matches!(restored, Ok(Ok(()))).then_some(session)
+    }
+
     /// Ends a session from outside, whatever it is doing.
     async fn end(&self, session: Session) {
         // Not pg_cancel_backend: a cancel that comes before its statement is passed over.
@@ -283,6 +295,8 @@ pub(in crate::db) struct ReaderSession {
     session: Option<Session>,
     permit: Option<Arc<RunPermit>>,
     sessions: Arc<Sessions>,
+    /// Whether functions of others were called, which may have changed its settings.
+    is_touched: bool,
 }
 
 impl ReaderSession {
@@ -291,12 +305,28 @@ impl ReaderSession {
         &mut session.connection
     }
 
+    /// Functions of others are called from now on.
+    pub(in crate::db) fn will_call_functions(&mut self) {
+        self.is_touched = true;
+    }
+
     /// Nothing runs any more. The session is used again unless `outcome` casts doubt on it.
     pub(in crate::db) fn end<T>(mut self, outcome: &Result<T, sqlx::Error>) {
         let is_fine = outcome.as_ref().err().is_none_or(is_of_the_statement);
         let is_gone = outcome.as_ref().err().is_some_and(is_lost);
         if is_fine && let Some(session) = self.session.take() {
-            self.sessions.give_back(session);
+            if self.is_touched {
+                let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
+                let restoring = async move {
+                    if let Some(session) = sessions.restored(session).await {
+                        sessions.give_back(session);
+                    }
+                    drop(permit);
+                };
+                tokio::spawn(restoring.in_current_span());
+            } else {
+                self.sessions.give_back(session);
+            }
         } else if is_gone {
             self.session = None;
         }
