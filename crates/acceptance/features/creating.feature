@@ -198,6 +198,26 @@ Feature: Creating metrics
       When I ask for "/metrics/{id}/query"
       Then the body mentions "it failed when it was tried: division by zero (SQLSTATE 22012)"
 
+    # With 30 days, the default, the planner itself divides by zero.
+    Scenario: A query that fails while it is planned is stored with a note, too, and answers for other windows
+      Given a metric with the query
+        """
+        SELECT 100 / (:day_range - 30) AS x
+        """
+      When I ask for "/metrics/{id}/query"
+      Then the body mentions "it failed when it was tried: division by zero (SQLSTATE 22012)"
+      When I ask for the metric "{id}" with "day_range=40"
+      Then its records are [{"x": 10}]
+      When I ask for the metric "{id}"
+      Then the answer is 422
+      And its type is "urn:metricd:problem:query-failed"
+      When I POST to "/metrics/preview"
+        """
+        {"query": "SELECT 100 / (:day_range - 30) AS x"}
+        """
+      Then the answer is 422
+      And its type is "urn:metricd:problem:query-failed"
+
     Scenario: Its author is told the values that PostgreSQL quotes, and they are not stored
       Given a metric with the query
         """

@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     error::{Cause, Classified, Classify},
     error_chain,
-    ports::RunError,
+    ports::{QueryFault, RunError},
     query_health::QueryFailure,
     rights::permits,
 };
@@ -89,7 +89,11 @@ fn reason(
     let template = &compiled.query.template;
     let writes = |table| permits(actor, context, Action::WriteSql, Object::Table(table));
     let said = if template.tables.iter().all(writes) { fault.whole() } else { fault.to_string() };
-    let sql = &compiled.query.sql;
-    let position = fault.offset.and_then(|offset| author_position(&template.sql, sql, offset));
-    Some(format!("{}{said}", before(position)))
+    Some(format!("{}{said}", before(position_in(compiled, fault))))
+}
+
+/// The line and column in the author's SQL that a fault is about.
+pub(crate) fn position_in(compiled: &CompiledMetric, fault: &QueryFault) -> Option<(u32, u32)> {
+    let (template, sql) = (&compiled.query.template.sql, &compiled.query.sql);
+    fault.offset.and_then(|offset| author_position(template, sql, offset))
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{
     context::Context,
-    ports::{Rows, RunError, TemplateDescription},
+    ports::{QueryFault, Rows, RunError, TemplateDescription},
     rows,
 };
 
@@ -111,7 +111,10 @@ async fn tried(
         template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let (runner, admission) = (context.runner.as_ref(), &context.admission);
     if !runner.ends_abandoned_runs() {
-        let cost = admission.estimate(runner, template, &parameters, &values).await?;
+        let cost = match admission.estimate(runner, template, &parameters, &values).await {
+            Err(RunError::Query(fault)) if !fault.is_broken() => return Ok(Some(failed(&fault))),
+            cost => cost?,
+        };
         if cost > MAX_TRIED_COST {
             let note =
                 format!("it was not tried, because the planner estimates a cost of {cost:.0}");
@@ -120,18 +123,24 @@ async fn tried(
     }
     let time = MAX_TRIED_TIME.min(context.generation_time / 2);
     let trial = try_query(actor, context, (template.clone(), description.clone()));
-    let failed = |reason: String| format!("it failed when it was tried: {reason}");
     Ok(Some(match timeout(time, trial).await {
         Ok(Ok(_)) => return Ok(None),
-        Err(_) => failed(RunError::Deadline.to_string()).into(),
-        Ok(Err(RunError::Query(fault))) if !fault.is_broken() => {
-            TrialNote { stored: failed(fault.to_string()), whole: Some(failed(fault.whole())) }
-        }
+        Err(_) => has_failed(&RunError::Deadline.to_string()).into(),
+        Ok(Err(RunError::Query(fault))) if !fault.is_broken() => failed(&fault),
         Ok(Err(error @ (RunError::Deadline | RunError::RowTooLarge { .. }))) => {
-            failed(error.to_string()).into()
+            has_failed(&error.to_string()).into()
         }
         Ok(Err(error)) => return Err(error),
     }))
+}
+
+fn has_failed(reason: &str) -> String {
+    format!("it failed when it was tried: {reason}")
+}
+
+fn failed(fault: &QueryFault) -> TrialNote {
+    let whole = Some(has_failed(&fault.whole()));
+    TrialNote { stored: has_failed(&fault.to_string()), whole }
 }
 
 /// The parameters of a request that sends none.

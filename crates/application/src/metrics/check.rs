@@ -14,10 +14,12 @@ use crate::{
     Forbidden,
     admission::name_all,
     authorize_on,
+    compile::before,
     context::Context,
     error::{Classified, Classify},
     error_chain,
-    ports::{MetricFilter, RunError, StoreError, TemplateDescription},
+    failed_query::position_in,
+    ports::{MetricFilter, QueryFault, RunError, StoreError, TemplateDescription},
 };
 
 /// What was found out about the metrics.
@@ -99,7 +101,7 @@ async fn broken(
     let template = &compiled.query.template;
     let description = match context.admission.describe(context.runner.as_ref(), template).await {
         Ok(description) => description,
-        Err(RunError::Query(fault)) => return Ok(Some(fault.whole())),
+        Err(RunError::Query(fault)) => return Ok(Some(with_place(compiled, &fault))),
         Err(RunError::Refused(reason)) => return Ok(Some(error_chain(reason.as_ref()))),
         Err(error) => return Err(error),
     };
@@ -111,10 +113,15 @@ async fn broken(
     }
     match plan(actor, context, template, &description).await {
         // What only data can do to it is found when it runs.
-        Err(RunError::Query(fault)) if fault.is_broken() => Ok(Some(fault.whole())),
+        Err(RunError::Query(fault)) if fault.is_broken() => Ok(Some(with_place(compiled, &fault))),
         Err(error) if !error.is_query_fault() => Err(error),
         _ => Ok(None),
     }
+}
+
+/// PostgreSQL's whole message, after the line and column that it is about.
+fn with_place(compiled: &CompiledMetric, fault: &QueryFault) -> String {
+    format!("{}{}", before(position_in(compiled, fault)), fault.whole())
 }
 
 /// Has the database plan the query for its default window, which needs the grants of its views' owners, too.
