@@ -1,5 +1,7 @@
 //! A record on the wire, as JSON or as a row of CSV, and its checks.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDateTime;
 use deserr::Deserr;
 use metricd_application::{csv_records::CsvRecord, records::RecordTarget};
@@ -45,6 +47,14 @@ fn moment(text: Option<String>) -> Result<Option<NaiveDateTime>, InvalidValue> {
     })
 }
 
+/// Returns a moment as JSON has it: `2025-06-30 12:00:00` is how PostgreSQL, and an export, write one.
+fn moment_of_csv(text: &str) -> Cow<'_, str> {
+    match text.split_at_checked(10) {
+        Some((day, rest)) if rest.starts_with(' ') => format!("{day}T{}", &rest[1..]).into(),
+        _ => text.into(),
+    }
+}
+
 /// PostgreSQL's `text` cannot hold NUL; numbers are finite because JSON has no other.
 fn storable(text: Option<String>) -> Result<Option<String>, InvalidValue> {
     optional(text, |text| {
@@ -80,7 +90,11 @@ impl NewRecord {
             };
             let number = || serde_json::from_str::<Value>(text).ok().filter(Value::is_number);
             let number = if Self::NUMBERS.contains(&field) { number() } else { None };
-            object.insert(field.to_owned(), number.unwrap_or_else(|| text.into()));
+            let value = number.unwrap_or_else(|| match field {
+                "date" => moment_of_csv(text).into(),
+                _ => text.into(),
+            });
+            object.insert(field.to_owned(), value);
         }
         deserr::deserialize(Value::Object(object))
     }

@@ -402,6 +402,8 @@ mod tests {
         assert_eq!(count(RecordFormat::JsonLines, marked).await, Ok(2));
         let marked = b"\xef\xbb\xbfdate,alert_type\r\n2025-06-03,\"a\nb\"\r\n,\r\n";
         assert_eq!(count(RecordFormat::Csv, marked).await, Ok(2));
+        let exported = b"date,parts_flagged\n2026-11-01 10:00:00,1\n2026-11-01 10:00:00.5,2\n";
+        assert_eq!(count(RecordFormat::Csv, exported).await, Ok(2));
     }
 
     #[tokio::test]
@@ -438,6 +440,7 @@ mod tests {
                 "date,parts_flagged\n2025-06-03,1.5\nsoon,2\n2025-06-03\n",
                 "body.2.parts_flagged: int_type; body.3.date: date_parsing; body.4: csv_invalid",
             ),
+            (RecordFormat::Csv, "date\n2025-06-03 \n", "body.2.date: date_parsing"),
             (
                 RecordFormat::Csv,
                 "obsolescence\nNaN\n1e999\n0x1\n",
