@@ -338,6 +338,29 @@ Feature: Loading a table
         | metrics         | it holds records; use `metricd import --records` |
         | metricd.queries | use another schema                               |
         | a.b.c           | must be a table, or a schema and a table         |
+        | nosuch.numbers  | does not exist (SQLSTATE 3F000)                  |
+        | a123456789b123456789c123456789d123456789e123456789f123456789g123 | has at most 63 bytes |
+
+    @native
+    Scenario Outline: What only PostgreSQL refuses is told as it says it: <content>
+      Given this SQL was run in the database
+        """
+        CREATE TABLE sizes (id int PRIMARY KEY, size int CHECK (size > 0))
+        """
+      And the file "sizes.csv" is "<content>"
+      When I run "metricd load {folder}/sizes.csv --table sizes <mode>"
+      Then it exits with 65
+      And it says "<reason>"
+      And in the database, "SELECT count(*) AS n FROM sizes" gives
+        """
+        [{"n": 0}]
+        """
+
+      Examples:
+        | content                  | mode     | reason                                                                                |
+        | id,size\n1,99999999999   | --append | 99999999999 |
+        | id,size\n1,0             | --append | Failing row contains (1, 0) (SQLSTATE 23514) |
+        | id,size\n1,1\n1,2        | --append | Key (id)=(1) already exists (SQLSTATE 23505) |
 
     Scenario: A file that is not there
       When I run "metricd load {folder}/missing.csv --table numbers"

@@ -111,6 +111,8 @@ Feature: Requests that say what they mean
         | PATCH  | /metrics/{id}                 | {"display": {"color": "red"}}                                                | body.display.color  | chart, unit      |
         | POST   | /metrics/{id}/rollback        | {"version": 1, "force": true}                                                | body.force          | version          |
         | POST   | /metrics/{id}/metric-records  | {"partsFlagged": 1}                                                          | body.partsFlagged   | parts_flagged    |
+        | POST   | /metrics/{id}/approve         | {"query_version": 1}                                                         | body                | takes no body    |
+        | POST   | /tables/public.metrics/changed | {"rows": 1}                                                                 | body                | takes no body    |
 
     Scenario: What was read can be changed and sent back
       When I ask for the metric "{id}"

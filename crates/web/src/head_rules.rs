@@ -3,7 +3,7 @@
 //!
 //! Must never refuse a request: the findings travel with it to where its permission is checked.
 
-use axum::{extract::Request, http::HeaderMap};
+use axum::{body::HttpBody as _, extract::Request, http::HeaderMap};
 use metricd_core::claim::ClaimName;
 use utoipa::openapi::{
     RefOr,
@@ -23,12 +23,13 @@ pub(crate) struct HeadRules {
     parameters: Vec<String>,
     /// The media types of the answer; none where it has no body.
     media_types: Vec<String>,
+    takes_body: bool,
 }
 
 /// What is wrong with the head of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum RejectedHead {
-    /// Query parameters that are unknown or repeated.
+    /// Query parameters that are unknown or repeated; a body where there is none.
     Invalid(ValidationErrors),
     /// No media type of the answer is accepted: these there are.
     NotAcceptable(String),
@@ -47,7 +48,11 @@ impl HeadRules {
             RefOr::T(answer) => answer.content.keys().cloned().collect(),
             RefOr::Ref(_) => Vec::new(),
         });
-        Self { parameters: parameters.collect(), media_types: media_types.collect() }
+        Self {
+            parameters: parameters.collect(),
+            media_types: media_types.collect(),
+            takes_body: operation.request_body.is_some(),
+        }
     }
 
     /// Returns what is wrong with the head of a request, if anything is.
@@ -55,7 +60,15 @@ impl HeadRules {
         if !self.accepts_an_answer(request.headers()) {
             return Some(RejectedHead::NotAcceptable(self.media_types.join(" or ")));
         }
-        let errors = self.check_query(request.uri().query()?);
+        let mut errors =
+            request.uri().query().map(|query| self.check_query(query)).unwrap_or_default();
+        if !self.takes_body && !request.body().is_end_stream() {
+            errors.0.push(ValidationError::at(
+                &["body"],
+                "unknown",
+                "this operation takes no body",
+            ));
+        }
         (!errors.0.is_empty()).then_some(RejectedHead::Invalid(errors))
     }
 

@@ -91,7 +91,7 @@ pub(super) fn report_outcome(
         findings.add(Finding::warning(
             source.place(unknown.first_index, unknown.first_line),
             format!(
-                "{} {records} to `{}`, which is no query; this is the first",
+                "{} {records} to `{}`, which is not a query; this is the first",
                 unknown.records, unknown.query_id
             ),
             "Add the query, or correct the records' `id`. No metric shows them as they are.",

@@ -50,14 +50,14 @@ pub enum TableFileError {
         line: u64,
     },
     /// A header names no column.
-    #[error("the header of column {position}, `{header}`, {source}")]
+    #[error("the header of column {position}, `{header}`, {reason}")]
     Nameless {
         /// Which one, from 1.
         position: usize,
         /// As in the file.
         header: String,
         /// Why.
-        source: Nameless,
+        reason: Nameless,
     },
     /// Two headers name one column.
     #[error("the headers `{first}` and `{second}` both name the column {name}")]

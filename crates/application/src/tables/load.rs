@@ -87,6 +87,9 @@ pub struct LoadedColumn {
 /// A callback for every rejected row, which may write it to a file.
 pub type OnRejected<'a> = &'a mut (dyn FnMut(&RejectedRow) -> io::Result<()> + Send);
 
+/// The most bytes of a name in PostgreSQL.
+const MAX_NAME_BYTES: usize = 63;
+
 /// The reason why nothing was loaded. Rejected rows are in the report instead.
 #[derive(Debug, Error)]
 pub enum LoadTableError {
@@ -107,6 +110,9 @@ pub enum LoadTableError {
         /// What to do instead.
         advice: &'static str,
     },
+    /// PostgreSQL would cut the table's name.
+    #[error("the name of a table or schema has at most {MAX_NAME_BYTES} bytes")]
+    NameTooLong,
     /// The table already exists.
     #[error("the table {0} already exists: use --append or --replace")]
     Exists(TableName),
@@ -153,7 +159,7 @@ impl Classify for LoadTableError {
             Self::Reserved { .. } => Cause::TableReserved.into(),
             Self::Exists(_) => Cause::TableExists.into(),
             Self::Missing(_) => Cause::TableNotFound.into(),
-            Self::NotATable(_) => Cause::TableUnsupported.into(),
+            Self::NameTooLong | Self::NotATable(_) => Cause::TableUnsupported.into(),
             Self::Rejects(_) => Cause::Internal.into(),
             Self::Store { source, .. } => source.classify(),
         }
@@ -174,7 +180,7 @@ pub async fn load_table(
 ) -> Result<LoadReport, LoadTableError> {
     authorize_on(actor, context, Action::Import, Object::Catalog).await?;
     let table = request.table.clone().qualified();
-    check_not_reserved(&table)?;
+    check_name(&table)?;
     let mut columns = survey(file, &request.types, on_progress)?;
     let failed = |source| LoadTableError::Store { table: table.clone(), source };
     let mut work = context.store.begin().await.map_err(failed)?;
@@ -214,8 +220,11 @@ pub async fn load_table(
     Ok(report)
 }
 
-fn check_not_reserved(table: &TableName) -> Result<(), LoadTableError> {
+fn check_name(table: &TableName) -> Result<(), LoadTableError> {
     let schema = table.schema();
+    if [schema, table.name.as_str()].into_iter().any(|name| name.len() > MAX_NAME_BYTES) {
+        return Err(LoadTableError::NameTooLong);
+    }
     let advice =
         if schema == "metricd" || schema == "information_schema" || schema.starts_with("pg_") {
             "use another schema"
@@ -286,7 +295,7 @@ fn survey(
         let name = column_name(header).map_err(|source| TableFileError::Nameless {
             position: at + 1,
             header: header.clone(),
-            source,
+            reason: source,
         })?;
         if let Some(twin) = columns.iter().find(|column| column.name == name) {
             let (first, second) = (twin.header.clone(), header.clone());

@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for Unambiguous {
                 let mut map = Map::new();
                 while let Some((name, value)) = members.next_entry()? {
                     if map.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member stands twice"));
+                        return Err(A::Error::custom("a member occurs twice"));
                     }
                 }
                 Ok(Unambiguous(map))

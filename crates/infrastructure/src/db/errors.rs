@@ -30,6 +30,16 @@ impl DatabaseFault {
 }
 
 impl DatabaseFault {
+    /// With all that PostgreSQL says, for the operator alone: it may quote rows.
+    pub(crate) fn whole(error: &DbErr) -> Option<Self> {
+        let error = pg_error(sqlx_error(error)?)?;
+        let message = match error.detail() {
+            Some(detail) => format!("{}: {}", error.message(), detail.trim_end_matches('.')),
+            None => error.message().to_owned(),
+        };
+        Some(Self { code: error.code().to_owned(), message })
+    }
+
     /// Of a statement whose rows were being read: whatever its code, it may quote them. Only what is said
     /// of tables, columns and functions is kept whole.
     pub(crate) fn while_reading(error: &PgDatabaseError) -> Self {

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::{
     copying,
-    errors::{sqlstate, store_error},
+    errors::{DatabaseFault, store_error},
     unit_of_work::PgUnitOfWork,
 };
 
@@ -82,7 +82,9 @@ impl Loading for PgUnitOfWork {
             let _ = write!(create, "{comma}{} {ty}", quoted_name(column));
         }
         create.push(')');
-        self.do_it(&create).await?;
+        // undefined_schema and the like; duplicate_column: a header that is a column of the system's
+        let rejected = |error| rejected(&["3F", "42"], error);
+        self.tx.execute_unprepared(&create).await.map_err(rejected)?;
         // An engine without roles lets stored SQL read every table.
         let Some(reader) = self.reader.clone() else { return Ok(true) };
         self.do_it(&format!("GRANT SELECT ON {name} TO {}", quoted_name(&reader))).await?;
@@ -105,15 +107,17 @@ impl Loading for PgUnitOfWork {
         let names: Vec<String> = columns.iter().map(|name| quoted_name(name)).collect();
         let copy = format!("COPY {} ({}) FROM STDIN", quoted(table), names.join(", "));
         let chunks = || copying::chunk(|lines| next(lines));
-        self.tx.copy_in(&copy, chunks).await.map_err(rejected)
+        // Of its rows, where it is about data or a constraint.
+        self.tx.copy_in(&copy, chunks).await.map_err(|error| rejected(&["22", "23"], error))
     }
 }
 
-/// An error of a copy: of its rows, where it is about data or a constraint.
-fn rejected(error: DbErr) -> StoreError {
-    let is_of_row = sqlstate(&error).is_some_and(|code| matches!(&code[..2], "22" | "23"));
-    match store_error(error) {
-        StoreError::Failed(source) if is_of_row => StoreError::Rejected(source),
-        other => other,
+/// What the file is to blame for, by the classes of SQLSTATE. Who loads a file is the operator, who is told all.
+fn rejected(classes: &[&str], error: DbErr) -> StoreError {
+    let fault = DatabaseFault::whole(&error).filter(|fault| classes.contains(&&fault.code[..2]));
+    match (store_error(error), fault) {
+        (StoreError::Unavailable(error), _) => StoreError::Unavailable(error),
+        (_, Some(fault)) => StoreError::Rejected(fault.into()),
+        (other, None) => other,
     }
 }

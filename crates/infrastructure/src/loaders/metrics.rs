@@ -313,7 +313,7 @@ fn display(fields: &mut ObjectFields<'_>) -> GivenDetails {
     for (name, node) in members {
         let path = member("display", &name);
         if seen.contains(&name) {
-            let message = format!("`{name}` stands twice in one object");
+            let message = format!("`{name}` occurs twice in one object");
             fields.reject_inside(&path, node.line, message, "Keep the one that is right.");
             continue;
         }
@@ -342,7 +342,7 @@ fn chart(fields: &mut ObjectFields<'_>, path: &str, node: &JsonNode) -> Option<C
     if known.is_none() {
         let words = Chart::ALL.map(Chart::as_str).join(", ");
         let advice = format!("Write one of {words}.");
-        fields.reject_inside(path, node.line, "`chart` is no kind of chart", advice);
+        fields.reject_inside(path, node.line, "`chart` is not a kind of chart", advice);
     }
     known
 }

@@ -128,7 +128,7 @@ fn read_header(row: &ByteRecord, raw: &Raw<'_>, loaded: &mut LoadedQueries) -> O
     for name in names.iter().filter(|name| !matches!(name.as_ref(), "id" | "query")) {
         loaded.findings.add(Finding::warning(
             place.clone(),
-            format!("the column `{}` means nothing here and is ignored", shorten(name)),
+            format!("the column `{}` has no meaning here and is ignored", shorten(name)),
             "Remove the column, or check its spelling.",
         ));
     }
@@ -231,7 +231,7 @@ impl QuoteFault {
             Self::Open(offset) => Finding::rejection(
                 Place::line(file, raw.line_at(offset)),
                 "a double quote opens here and never closes, so that it takes in the rest of the file",
-                "Close it behind the SQL; write double quotes inside the SQL twice.",
+                "Close it after the SQL; write double quotes inside the SQL twice.",
             ),
             Self::Continued(offset) => Finding::rejection(
                 Place::line(file, raw.line_at(offset)),

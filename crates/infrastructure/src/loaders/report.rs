@@ -38,7 +38,7 @@ impl FileReport {
         self.reject(
             line,
             member(path, name),
-            format!("`{name}` stands twice in one object"),
+            format!("`{name}` occurs twice in one object"),
             "Keep the one that is right.",
         );
     }
@@ -48,7 +48,7 @@ impl FileReport {
         if self.unknown.len() < Self::UNKNOWN_NAMES && self.unknown.insert(name.to_owned()) {
             self.findings.add(Finding::note(
                 Place::value(&self.file, line, member(path, name)),
-                format!("`{name}` means nothing here and is ignored, as everywhere in this file"),
+                format!("`{name}` has no meaning here and is ignored, as everywhere in this file"),
                 "Check the spelling, or remove it.",
             ));
         }
@@ -87,7 +87,7 @@ impl FileReport {
                 Finding::rejection(
                     Place::value(&self.file, line_of(location), path),
                     message,
-                    "Correct the file; what stands behind this place was not looked at.",
+                    "Correct the file; what comes after it was not checked.",
                 )
             }
             ReaderError::IoError { error, location }

@@ -259,7 +259,12 @@ impl JsonLines {
         };
         let RowFields(fields) = match serde_json::from_str(text) {
             Ok(fields) => fields,
-            Err(error) => return Ok(Err(format!("is no JSON object: {error}"))),
+            Err(error) => {
+                let said = error.to_string();
+                // Its own place is one in this line.
+                let said = said.split(" at line ").next().unwrap_or_default();
+                return Ok(Err(format!("is not a JSON object: {said}")));
+            }
         };
         self.row.begin(self.lines);
         for (key, value) in fields {

@@ -147,7 +147,7 @@ fn an_item_that_is_at_fault_says_where_and_why() {
         ),
         (
             format!("{id},\n\"queryId\": \"q\",\n\"queryId\": \"q\", \"isEditable\": true"),
-            (4, "$.items[0].queryId", "stands twice"),
+            (4, "$.items[0].queryId", "occurs twice"),
         ),
         (
             format!(r#"{id}, "queryId": "q", "isEditable": true, "name": "a\nb""#),
@@ -167,7 +167,7 @@ fn an_item_that_is_at_fault_says_where_and_why() {
         ),
         (
             format!(r#"{id}, "queryId": "q", "isEditable": true, "display": {{"chart": "pipe"}}"#),
-            (2, "$.items[0].display.chart", "no kind of chart"),
+            (2, "$.items[0].display.chart", "not a kind of chart"),
         ),
         (
             format!(r#"{id}, "queryId": "q", "isEditable": true, "display": {{"unit": 1}}"#),
@@ -241,7 +241,7 @@ fn a_file_of_metrics_of_another_shape_says_what_it_should_be() {
             ("{}", (1, "$", "`items` is missing")),
             ("{\"items\":\nnull}", (2, "$.items", "must be a list of metrics, not null")),
             ("{\"items\": [\n1]}", (2, "$.items[0]", "must be a metric")),
-            ("{\"items\": [],\n\"items\": []}", (2, "$.items", "stands twice")),
+            ("{\"items\": [],\n\"items\": []}", (2, "$.items", "occurs twice")),
             ("{\"items\": [], \"layouts\": []}", (1, "$.layouts", "object of breakpoints")),
             ("{\"items\": [], \"layouts\": {\"lg\": {}}}", (1, "$.layouts.lg", "must be a list")),
             (
@@ -254,7 +254,7 @@ fn a_file_of_metrics_of_another_shape_says_what_it_should_be() {
             ),
             (
                 "{\"items\": [], \"layouts\": {\"lg\": [],\n\"lg\": []}}",
-                (2, "$.layouts.lg", "stands twice"),
+                (2, "$.layouts.lg", "occurs twice"),
             ),
         ],
     );
@@ -329,7 +329,7 @@ fn a_record_that_is_at_fault_says_where_and_why() {
         ),
         (
             r#"{"id": "q", "date": "2025-06-01", "date": "2025-06-02"}"#,
-            (2, "$[0].date", "stands twice"),
+            (2, "$[0].date", "occurs twice"),
         ),
         (r#""q""#, (2, "$[0]", "must be a record")),
     ];
@@ -456,7 +456,7 @@ fn unknown_names_are_noted_once_and_unknown_columns_warned_of() {
     assert_eq!(read.len(), 2);
     assert_eq!(findings.count(Severity::Note), 2);
     let note = &findings.listed()[0];
-    assert_finding(one.as_bytes(), note, Severity::Note, (1, "$[0].colour", "means nothing here"));
+    assert_finding(one.as_bytes(), note, Severity::Note, (1, "$[0].colour", "has no meaning here"));
 
     let text = format!(
         "{{\"version\": 1, \"items\": [{{\"id\": \"{ID}\", \"queryId\": \"q\", \

@@ -175,13 +175,20 @@ fn summary(report: &LoadReport, rejected_file: Option<&Path>, dry_run: bool) -> 
             let _ = writeln!(text, "  rejected  line {line}  {reason}");
         }
         let path = path.display();
-        let _ = writeln!(text, "{} rows rejected, all of them in {path}", report.rejected);
+        let _ = match report.rejected {
+            1 => writeln!(text, "1 row rejected; it is in {path}"),
+            many => writeln!(text, "{many} rows rejected, all of them in {path}"),
+        };
     }
-    let (table, rows) = (report.table.with_schema(), report.rows);
+    let table = report.table.with_schema();
+    let rows = match report.rows {
+        1 => "1 row".to_owned(),
+        many => format!("{many} rows"),
+    };
     let _ = if report.written {
-        writeln!(text, "Loaded: {rows} rows into {table}.")
+        writeln!(text, "Loaded: {rows} into {table}.")
     } else if dry_run {
-        writeln!(text, "Nothing was written: {rows} rows would go into {table}.")
+        writeln!(text, "Nothing was written: {rows} would go into {table}.")
     } else {
         let hint = "Correct the rows, or skip them with --skip-rejected.";
         writeln!(text, "Nothing was written. {hint}")

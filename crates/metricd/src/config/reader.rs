@@ -29,7 +29,10 @@ impl SettingsReader {
                     // The value may be a secret: only what was expected is reported.
                     match fault.kind {
                         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-                            self.reject(key, format_args!("must be {expected}"));
+                            self.reject(
+                                key,
+                                format_args!("must be {}", in_words(&expected)),
+                            );
                         }
                         kind => self.reject(key, kind),
                     }
@@ -109,5 +112,15 @@ impl OneOrMore {
                 .collect(),
             Self::More(texts) => texts,
         }
+    }
+}
+
+/// A type of Rust's in the words of an operator.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        other => other,
     }
 }

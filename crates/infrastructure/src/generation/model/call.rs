@@ -55,7 +55,7 @@ pub(super) enum CallError {
     },
     #[error("the answer of the model's server is larger than {} KiB", MAX_BYTES / 1024)]
     TooLarge,
-    #[error("the answer of the model's server is no chat completion")]
+    #[error("the answer of the model's server is not a chat completion")]
     NoCompletion,
     #[error("the model refuses to answer")]
     Refused,

@@ -121,7 +121,7 @@ impl NewRecord {
             let name = String::from_utf8_lossy(name);
             if let Some(meant) = misspelt(&name, &missing) {
                 let name = clipped(&name);
-                let message = format!("names {name}, which is no field: did you mean {meant}?");
+                let message = format!("names {name}, which is not a field: did you mean {meant}?");
                 return Err(ValidationError::at(&["body"], "csv_header", message));
             }
         }
