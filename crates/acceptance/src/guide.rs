@@ -11,7 +11,7 @@ use crate::{
     caller::{TestCaller, TestUser},
     engine::DatabaseLocation,
     json::Json,
-    page::{Block, DocPage, Example, Shown},
+    page::{Block, DocPage, Example, InlineCode, Shown},
 };
 
 /// This repository.
@@ -75,6 +75,24 @@ pub async fn follow(world: &mut World, page: &DocPage) -> Result<()> {
             Shown::Command(command) => command_of(world, command).await.with_context(place)?,
             shown => facts.check(world, &shown).await.with_context(place)?,
         }
+    }
+    Ok(())
+}
+
+/// Runs the statements that stand in sentences of a page.
+///
+/// # Errors
+/// When there is none, or the database refuses one.
+pub async fn run_statements(world: &mut World, page: &DocPage) -> Result<()> {
+    let shown = page.inline.iter().filter_map(InlineCode::shown);
+    let statements = shown.filter_map(|shown| match shown {
+        Shown::Statement(statement) => Some(statement),
+        _ => None,
+    });
+    let statements: Vec<_> = statements.collect();
+    ensure!(!statements.is_empty(), "{} shows no statement", page.name);
+    for statement in statements {
+        world.server.database.execute(statement).await.with_context(|| statement.to_owned())?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use cucumber::{gherkin, then, when};
 use metricd_acceptance::{
     World,
-    guide::{NOT_RUN, ROOT, follow},
+    guide::{NOT_RUN, ROOT, follow, run_statements},
     page::DocPage,
 };
 
@@ -13,6 +13,12 @@ use super::{Step, document};
 async fn follow_page(world: &mut World, name: String) -> Step {
     let text = tokio::fs::read_to_string(format!("{ROOT}/{name}")).await?;
     Ok(follow(world, &DocPage::parse(&name, &text)).await?)
+}
+
+#[when(expr = "I run the statements of {string}")]
+async fn run_statements_of(world: &mut World, name: String) -> Step {
+    let text = tokio::fs::read_to_string(format!("{ROOT}/{name}")).await?;
+    Ok(run_statements(world, &DocPage::parse(&name, &text)).await?)
 }
 
 /// Texts in a table have no line breaks of their own, and a step's document no fences.

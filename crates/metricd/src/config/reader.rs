@@ -29,10 +29,7 @@ impl SettingsReader {
                     // The value may be a secret: only what was expected is reported.
                     match fault.kind {
                         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-                            self.reject(
-                                key,
-                                format_args!("must be {}", in_words(&expected)),
-                            );
+                            self.reject(key, format_args!("must be {}", in_words(&expected)));
                         }
                         kind => self.reject(key, kind),
                     }

@@ -202,12 +202,15 @@ impl QueryRunner for PgQueryRunner {
         let before = characters_before(&sql, &template.sql);
         let arguments = statement::arguments(values).map_err(run_error)?;
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
+        let may_call = self.needs.relations.is_none() || self.needs.calls_functions();
         let plan: serde_json::Value = self
             .ask(
                 move |error| run_error_after(before, error),
                 |mut session| async move {
                     // The planner calls what is declared not to depend on anything.
-                    session.will_call_functions();
+                    if may_call {
+                        session.will_call_functions();
+                    }
                     let row = query.fetch_one(session.connection()).await;
                     (session, row.and_then(|row| row.try_get(0)))
                 },
