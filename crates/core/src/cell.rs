@@ -318,11 +318,12 @@ fn is_time_of_a_zone(text: &str) -> bool {
 /// PostgreSQL's last year of a `date`.
 const LAST_YEAR_OF_DATE: i64 = 5_874_897;
 
-/// PostgreSQL's last whole year of a `timestamp`.
-const LAST_YEAR_OF_TIMESTAMP: i64 = 294_275;
+/// PostgreSQL's last year of a `timestamp`.
+const LAST_YEAR_OF_TIMESTAMP: i64 = 294_276;
 
-/// PostgreSQL's first whole year, before Christ.
-const FIRST_YEAR: i64 = 4_713;
+/// PostgreSQL's first year, before Christ, and its first month and day.
+const FIRST_YEAR: i64 = 4_714;
+const FIRST_DAY: &str = "11-24";
 
 fn is_truth_value(text: &str) -> bool {
     ["t", "f", "true", "false", "y", "n", "yes", "no", "on", "off", "1", "0"]
@@ -386,9 +387,11 @@ fn is_day_of(text: &str, is_before_christ: bool, last_year: i64) -> bool {
         return false;
     };
     let last_year = if is_before_christ { FIRST_YEAR } else { last_year };
+    let is_too_early = is_before_christ && year == FIRST_YEAR && day < FIRST_DAY;
     // The calendar repeats itself every 400 years, and there is no year 0.
     let year_of_cycle = if is_before_christ { 1 - year } else { year }.rem_euclid(400);
     (1..=last_year).contains(&year)
+        && !is_too_early
         && format!("{:04}-{day}", 2_000 + year_of_cycle).parse::<NaiveDate>().is_ok()
 }
 
@@ -482,7 +485,11 @@ mod tests {
             (Date, "12345-01-31"),
             (Timestamp, "-infinity"),
             (Timestamp, "0044-03-15 12:00:00.5 BC"),
-            (Timestamp, "294275-12-31 23:59:59.999999"),
+            (Date, "4714-11-24 BC"),
+            (Date, "5874897-12-31"),
+            (Timestamp, "294276-12-31 23:59:59.999999"),
+            (Timestamp, "4714-11-24 00:00:00 BC"),
+            (TimestampTz, "4714-12-31 00:00:00+00 BC"),
             (TimestampTz, "0044-03-15 12:00:00+00 BC"),
             (TimestampTz, "1890-01-01 00:00:00+00:53:28"),
             (TimestampTz, "12345-01-31 00:00:00-03:30"),
@@ -503,6 +510,8 @@ mod tests {
             (Date, "5874898-01-01"),
             (Date, "02025-01-01"),
             (Date, "4800-01-01 BC"),
+            (Date, "4714-11-23 BC"),
+            (Timestamp, "294277-01-01 00:00:00"),
             (Timestamp, "12345-01-01 25:00"),
             (Timestamp, "2025-06-01 12:00:00+00"),
             (TimestampTz, "12345-01-01 00:00:00"),

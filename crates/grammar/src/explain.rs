@@ -238,6 +238,7 @@ fn period(period: Option<Period>) -> String {
         Some(Period::ToDate(unit)) => format!("this {} until today", unit.as_str()),
         Some(Period::Since(first)) => format!("from {first} until today"),
         Some(Period::Until(last)) => format!("until {last}"),
+        Some(Period::UntilToday) => "until today".to_owned(),
         Some(Period::AllTime) => "all days".to_owned(),
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum Period {
     Since(NaiveDate),
     /// Up to and including a day.
     Until(NaiveDate),
+    /// Up to and including today: what is to come is left out.
+    UntilToday,
     AllTime,
 }
 

@@ -446,6 +446,7 @@ fn window(column: &str, period: Option<Period>) -> Vec<String> {
         }
         Some(Period::Since(first)) => vec![from(day(first)), through_today()],
         Some(Period::Until(last)) => vec![through(day(last))],
+        Some(Period::UntilToday) => vec![through_today()],
         Some(Period::AllTime) => Vec::new(),
     }
 }

@@ -47,9 +47,9 @@ pub(super) fn plan<'p, 'a>(
         return Err(reason.to_owned());
     }
     let part = part(question)?;
-    // "The 10 latest orders" are the newest there are.
+    // "The 10 latest orders" are the newest until today.
     if question.rank.is_some_and(|rank| rank.is_newest) && !scope.base().is_thing() {
-        question.period.get_or_insert(Period::AllTime);
+        question.period.get_or_insert(Period::UntilToday);
     }
     let date = date(scope, question, is_list)?;
     if date.is_some() && scope.base().is_thing() && !question.is_new {
