@@ -9,12 +9,12 @@ use sea_orm::{
 };
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, query::Query};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use super::run_to_completion::run_to_completion;
 
 /// A transaction. Dropped, it rolls back.
-pub(super) struct CopyTransaction(Mutex<sqlx::Transaction<'static, Postgres>>);
+pub(super) struct CopyTransaction(Arc<Mutex<sqlx::Transaction<'static, Postgres>>>);
 
 impl CopyTransaction {
     /// Begins a transaction, which is rolled back whenever the caller is dropped.
@@ -22,11 +22,12 @@ impl CopyTransaction {
         let pool = pool.clone();
         let begun =
             run_to_completion(async move { pool.begin().await }).await.map_err(not_executed)?;
-        Ok(Self(Mutex::new(begun)))
+        Ok(Self(Arc::new(Mutex::new(begun))))
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
-        self.0.into_inner().commit().await.map_err(not_executed)
+        let transaction = Arc::into_inner(self.0).expect("no COPY outlives its call");
+        transaction.into_inner().commit().await.map_err(not_executed)
     }
 
     /// Sends what `next` gives to a statement `COPY … FROM STDIN`, until it gives no more. Returns how many
@@ -39,17 +40,45 @@ impl CopyTransaction {
         self.copy(statement, next).await.map_err(not_executed)
     }
 
+    /// Copies in a task of its own, which ends the COPY when its caller is dropped: a COPY whose beginning was not waited for
+    /// would take the next statement for rows.
     async fn copy(
         &mut self,
         statement: &str,
         mut next: impl FnMut() -> Option<Vec<u8>> + Send,
     ) -> Result<u64, sqlx::Error> {
-        let mut copy = self.0.get_mut().copy_in_raw(statement).await?;
-        while let Some(chunk) = next() {
-            copy.send(chunk).await?;
-        }
-        copy.finish().await
+        let (chunks, received) = mpsc::channel(1);
+        let copying = copy_chunks(Arc::clone(&self.0), statement.to_owned(), received);
+        let feed = async {
+            loop {
+                let chunk = next();
+                let is_last = chunk.is_none();
+                // An error has ended the COPY.
+                if chunks.send(chunk).await.is_err() || is_last {
+                    break;
+                }
+            }
+        };
+        let (copied, ()) = tokio::join!(run_to_completion(copying), feed);
+        copied
     }
+}
+
+/// Copies what is received until an end is, and fails the COPY where none is.
+async fn copy_chunks(
+    transaction: Arc<Mutex<sqlx::Transaction<'static, Postgres>>>,
+    statement: String,
+    mut chunks: mpsc::Receiver<Option<Vec<u8>>>,
+) -> Result<u64, sqlx::Error> {
+    let mut transaction = transaction.lock().await;
+    let mut copy = transaction.copy_in_raw(&statement).await?;
+    while let Some(chunk) = chunks.recv().await {
+        match chunk {
+            Some(chunk) => copy.send(chunk).await.map(drop)?,
+            None => return copy.finish().await,
+        }
+    }
+    copy.abort("its caller is gone").await.map(|()| 0)
 }
 
 /// A statement as sqlx takes it.
