@@ -197,7 +197,7 @@ fn wall_time_note(
     );
     if let Some(instant) = instants.first().map(as_written) {
         let more = format!(
-            "; beside it the days of {instant}, a timestamptz, begin at midnight of {zone} too: for those of the \
+            "; beside it the days of {instant}, which has a time zone, begin at midnight of {zone} too: for those of the \
              caller's zone read them in a metric of their own, or write `{instant} AT TIME ZONE :timezone`"
         );
         message.push_str(&more);

@@ -26,7 +26,10 @@ impl CopyTransaction {
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
-        let transaction = Arc::into_inner(self.0).expect("no COPY outlives its call");
+        // A COPY that was not waited for still holds it, and ends it with a rollback.
+        let Some(transaction) = Arc::into_inner(self.0) else {
+            return Err(DbErr::Custom("a COPY of this transaction was not waited for".to_owned()));
+        };
         transaction.into_inner().commit().await.map_err(not_executed)
     }
 
