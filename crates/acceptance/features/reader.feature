@@ -52,6 +52,20 @@ Feature: The reader
       And it is a problem: "The metric is broken since"
       And the body does not mention "orders"
 
+    Scenario: What was not understood is said where no records may be read in its place
+      Given this SQL was run in the database
+        """
+        REVOKE ALL ON public.metrics FROM metricd_reader
+        """
+      When I POST to "/metrics/preview"
+        """
+        {"query_generation_prompt": "what the weather will be"}
+        """
+      Then the answer is 422
+      And its type is "urn:metricd:problem:sentence-not-understood"
+      And the body mentions "The sentence was not understood"
+      And the body mentions "stored SQL may not read `metrics`"
+
     Scenario: Stored SQL runs as the reader role only
       Given a metric with the query
         """

@@ -148,16 +148,18 @@ fn best<'c, 'p, 'a>(
             fitting = whole;
         }
     }
-    if fitting.len() > 1 && fitting.iter().all(|(_, candidate)| candidate.is_of_money()) {
-        // What the lines of an order add up to is what orders add up to.
-        let names: Vec<_> = fitting.iter().map(|(vocabulary, _)| &vocabulary.table.name).collect();
-        let is_line = |candidate: &Candidate<'_, '_>| {
-            let parents = candidate.plan.scope.tables.iter().skip(1);
-            parents.into_iter().any(|table| names.contains(&&table.vocabulary.table.name))
+    if fitting.iter().all(|(_, candidate)| candidate.is_of_money() && candidate.named == 0) {
+        // What the lines of an order add up to is what orders add up to; but rooms and meals both bring revenue,
+        // whichever of them is nearer to what is grouped by.
+        let earns = |candidate: &Candidate<'_, '_>| {
+            candidate.is_of_money()
+                && candidate.named == 0
+                && !candidate.plan.scope.base().is_line()
         };
-        let whole: Vec<_> =
-            fitting.iter().copied().filter(|(_, candidate)| !is_line(candidate)).collect();
-        fitting = whole;
+        let whole: Vec<_> = candidates.iter().filter(|(_, candidate)| earns(candidate)).collect();
+        if !whole.is_empty() {
+            fitting = whole;
+        }
     }
     match fitting.as_slice() {
         [(_, candidate)] => Ok(Some(candidate)),

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use chrono::NaiveDate;
 
 use crate::{
-    lexicon::{Comparison, Term, lexicon},
+    lexicon::{Comparison, Term, lexicon, singular},
     periods::{Period, period},
     scope::{Found, Meaning, TableScope},
     tokens::{Token, TokenKind, stem},
@@ -223,14 +223,18 @@ impl PhraseParser<'_, '_> {
     fn name(&self, rest: &[Token]) -> Option<(usize, Names)> {
         let found = self.scope.find(rest);
         let longest = found.iter().map(|found| found.taken).max().unwrap_or(0);
+        let base = self.scope.base();
+        let is_modifier = longest == 1 && base.is_modifier(&rest[0]);
         let found: Vec<&Found> = found
             .iter()
             .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
+            .filter(|found| !self.is_count_of(&rest[..longest], found))
+            // A part of the table's name is no value of another table.
+            .filter(|found| !(is_modifier && found.depth > 0 && sort(found) == Sort::Value))
             .collect();
-        let base = self.scope.base();
         // "Order value" is not said of the lines of an order.
         let is_of_whole = base.is_line() && rest[0].stem == stem("order");
-        let money = base.money().zip(lexicon().money(rest, &base.head())).filter(|_| !is_of_whole);
+        let money = base.money().zip(self.money(rest)).filter(|_| !is_of_whole);
         let best = found.iter().map(|found| rank(found)).max();
         if let Some((column, taken)) = money
             && (taken, COMMENT + 1) > (longest, best.map_or(0, |best| best.0.min(CORE)))
@@ -260,6 +264,34 @@ impl PhraseParser<'_, '_> {
             }
         }
         Some((longest, names))
+    }
+
+    /// Whether the words count rows: "number of rooms" is no `room_number`.
+    fn is_count_of(&self, tokens: &[Token], found: &Found) -> bool {
+        let [first, of, .., last] = tokens else {
+            return false;
+        };
+        let Meaning::Column(column) = found.meaning else {
+            return false;
+        };
+        let is_count = self.scope.local(column).0.is_count(self.scope.local(column).1);
+        (first.text.as_str(), of.text.as_str()) == ("number", "of")
+            && singular(&last.text) != last.text
+            && !is_count
+    }
+
+    /// Returns the number of tokens that mean the money of the rows: `revenue`, or, of `restaurant_orders`,
+    /// `restaurant revenue`.
+    fn money(&self, rest: &[Token]) -> Option<usize> {
+        let base = self.scope.base();
+        let [first, after @ ..] = rest else {
+            return None;
+        };
+        let plain = |tokens: &[Token]| lexicon().money(tokens, &base.head());
+        plain(rest).or_else(|| {
+            let named = base.is_modifier(first).then(|| plain(after)).flatten();
+            named.map(|taken| taken + 1)
+        })
     }
 
     /// Whether a word is too ambiguous to mean this value: `approval` fits `Approved` and `Need approval`.

@@ -111,9 +111,18 @@ pub(crate) async fn generate(
         return Err(GenerationError::Ungrounded { explanation });
     }
     let sql = raw_records::sql(query_id, prompt);
+    let compiled = match compile(actor, context, &sql).await {
+        Ok(compiled) => compiled,
+        // An operator may have revoked it.
+        Err(error @ CompileError::Unreadable(_)) => {
+            let explanation =
+                format!("{explanation} Nor can its own records be returned: {error}.");
+            return Err(GenerationError::Ungrounded { explanation });
+        }
+        Err(error) => return Err(GenerationError::Query(error)),
+    };
     let explanation =
         format!("{explanation} The metric returns its own raw records of the last day_range days.");
-    let compiled = compile(actor, context, &sql).await.map_err(GenerationError::Query)?;
     let trial = try_query(actor, context, compiled).await?;
     let source = GenerationSource::Fallback;
     Ok((Generation { source, grounded: false, explanation, attempts, sql }, trial))

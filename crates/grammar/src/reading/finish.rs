@@ -27,7 +27,8 @@ pub(super) fn plan<'p, 'a>(
     // Customers who are counted by their orders: the orders must be said.
     let is_of_parent = |measure: &Measure| {
         let keys = (1..scope.tables.len()).filter_map(|table| scope.key_of(table));
-        matches!(measure, Measure::Distinct(column) if keys.into_iter().any(|key| key == *column))
+        matches!(measure, Measure::Distinct(column) if scope.table_of(*column) > 0
+            || keys.into_iter().any(|key| key == *column))
     };
     if question.named == 0 && question.date.is_none() && question.measures.iter().any(is_of_parent)
     {
@@ -164,8 +165,14 @@ fn lost_rows(scope: &TableScope<'_>, question: &Question) -> Option<&'static str
         Comparison::Above | Comparison::AtLeast => false,
     };
     let counts = question.measures.iter().all(|measure| *measure == Measure::Rows);
-    (counts && is_grouped_elsewhere && question.having.as_ref().is_some_and(meets_none))
-        .then_some("those without any would be missing")
+    let adds_up = question
+        .measures
+        .first()
+        .is_some_and(|measure| matches!(measure, Measure::Rows | Measure::Of(Aggregate::Sum, _)));
+    let is_fewest = question.rank.is_some_and(|rank| rank.direction == Direction::Lowest);
+    let leaves_out =
+        (counts && question.having.as_ref().is_some_and(meets_none)) || (adds_up && is_fewest);
+    (is_grouped_elsewhere && leaves_out).then_some("those without any would be missing")
 }
 
 /// Takes the conditions of a share, or of both sides of a ratio, from the others.

@@ -2,9 +2,10 @@
 
 use super::{Parse, nouns::one};
 use crate::{
-    lexicon::{Aggregate, Bucket, Term},
+    lexicon::{Aggregate, Bucket, Term, singular},
     phrases::{PhraseKind, Sort},
     plan::{Dimension, Measure},
+    tokens::words_of,
     vocabulary::CORE,
 };
 
@@ -36,7 +37,10 @@ impl Parse<'_, '_, '_> {
         if self.question.named == 0 && self.is_of_group(at) {
             return self.refuse("it may be about each of the groups; name the rows");
         }
-        if self.is_unclear_group(&text) {
+        if self.is_each_of_many(&text, self.at - 1) {
+            return self.refuse("it may be about groups or about a ratio");
+        }
+        if self.is_unclear_group(&text) || self.is_means(&text) {
             return self.refuse("it may be about groups or about some of the rows");
         }
         while self.attempt(|parse| {
@@ -87,6 +91,31 @@ impl Parse<'_, '_, '_> {
         let of_parent = |column: usize| self.scope.table_of(column) == parent;
         by == "by"
             && names.is_some_and(|names| names.values.iter().any(|(column, _)| of_parent(*column)))
+    }
+
+    /// Whether the last dimension is a number of things of which one is named: the price "per adult" is no price for
+    /// each number of `adults`.
+    fn is_each_of_many(&self, by: &str, at: usize) -> bool {
+        let Some(Dimension::Column(column)) = self.question.dimensions.last().copied() else {
+            return false;
+        };
+        let words = words_of(&self.scope.column(column).name);
+        by != "by"
+            && self.scope.is_number(column)
+            && !self.is_plural(at)
+            && words.last().is_some_and(|word| singular(word) != *word)
+    }
+
+    /// Whether the last dimension may be how something was done: "bookings by email" were sent by it, and have no
+    /// group for each address of a guest.
+    fn is_means(&self, by: &str) -> bool {
+        let Some(Dimension::Column(column)) = self.question.dimensions.last().copied() else {
+            return false;
+        };
+        let means = ["email", "mail", "phone", "fax"];
+        by == "by"
+            && self.scope.table_of(column) > 0
+            && means.iter().any(|means| self.scope.column(column).name.contains(means))
     }
 
     /// Whether the table of the last dimension has a measure that was named before `at`.

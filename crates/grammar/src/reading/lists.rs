@@ -112,8 +112,18 @@ impl Parse<'_, '_, '_> {
         let asks = self.phrases.get(self.at).is_some_and(|phrase| {
             matches!(phrase.kind, PhraseKind::Term(Term::List | Term::Which))
         });
+        let is_which = matches!(self.kind(), Some(PhraseKind::Term(Term::Which)))
+            && !matches!(self.ahead(1), Some(PhraseKind::Term(Term::Be)));
         self.asking();
         if self.attempt(Self::shown_columns) {
+            if let Form::List { columns, is_distinct } = &mut self.question.form
+                && let [column] = columns.as_slice()
+            {
+                // "What genres do we have" asks for each of them once; "what are the genres of books", for those of
+                // all books.
+                let (vocabulary, local) = self.scope.local(*column);
+                *is_distinct |= is_which && vocabulary.is_category(local);
+            }
             return true;
         }
         let first = self.at;
@@ -130,9 +140,20 @@ impl Parse<'_, '_, '_> {
     /// Reads `and their countries`.
     fn with_columns(&mut self, columns: &mut Vec<usize>) -> bool {
         let joint = self.term(|term| matches!(term, Term::And | Term::With)).is_some();
-        if !joint || self.text(self.at) != "their" {
+        joint && self.text(self.at) == "their" && self.add_columns(columns)
+    }
+
+    /// Shows more columns of rows that are listed.
+    pub(super) fn shown_with(&mut self) -> bool {
+        let Form::List { mut columns, is_distinct: false } = self.question.form.clone() else {
             return false;
-        }
+        };
+        let is_some = self.add_columns(&mut columns);
+        self.question.form = Form::List { columns, is_distinct: false };
+        is_some
+    }
+
+    fn add_columns(&mut self, columns: &mut Vec<usize>) -> bool {
         let shown = self.listed_columns();
         if columns.is_empty()
             && let Some(key) = self.scope.base().columns_with("id").first()

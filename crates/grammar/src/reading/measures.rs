@@ -327,7 +327,9 @@ impl Parse<'_, '_, '_> {
             Some(Aggregate::Median) => None,
             Some(aggregate) => Some(aggregate),
             None if self.scope.base().money() == Some(column) => Some(Aggregate::Sum),
-            None if lexicon().is_averaged(&stems) => Some(Aggregate::Average),
+            None if lexicon().is_averaged(&stems) && !vocabulary.is_spent(local) => {
+                Some(Aggregate::Average)
+            }
             None if lexicon().is_unclear(&stems) => None,
             None => Some(Aggregate::Sum),
         }

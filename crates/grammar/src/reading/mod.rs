@@ -65,6 +65,7 @@ pub(crate) fn read<'p, 'a>(
         furthest: 0,
         reason: None,
         leaves_table: false,
+        is_in_parent: false,
         listed: Vec::new(),
     };
     let is_known = !phrases.iter().any(|phrase| phrase.kind == PhraseKind::Unknown);
@@ -91,6 +92,8 @@ struct Parse<'p, 's, 'a> {
     reason: Option<(usize, String)>,
     /// Whether the table after a column is read apart from it.
     leaves_table: bool,
+    /// Whether what is read is said of the rows that are referred to.
+    is_in_parent: bool,
     /// The phrases of the columns that were last listed.
     listed: Vec<Range<usize>>,
 }

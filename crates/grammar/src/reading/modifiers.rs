@@ -89,12 +89,20 @@ impl Parse<'_, '_, '_> {
         if let Some(child) = self.child() {
             return self.add(Condition::Referred { child, negated: true, window: None }, true);
         }
-        if self.attempt(|parse| parse.values(true, true, &[])) {
+        // "Orders without a waiter" have none, whatever others do for a living.
+        let keys = self.names().map(|names| names.columns).unwrap_or_default();
+        let own = |column: usize| self.scope.table_of(column) == 0 && self.scope.is_key(column);
+        if let Some(key) = one(&keys, own) {
+            self.at += 1;
+            self.question.grounds += 1;
+            return self.add(Condition::Missing { column: key, negated: false }, true);
+        }
+        if self.attempt(|parse| parse.values(true, true, &[]) && parse.is_of_rows()) {
             return true;
         }
         let columns = self.column_names();
         let column = columns.and_then(|columns| one(&columns, |_| true));
-        match column {
+        match column.filter(|column| self.has_of_rows(*column)) {
             Some(column) if self.scope.is_flag(column) => self.flag(column, true, true),
             // "Revenue without shipping costs" may be a difference.
             Some(column)
@@ -111,6 +119,19 @@ impl Parse<'_, '_, '_> {
             Some(column) => self.add(self.absent(column, true), true),
             None => false,
         }
+    }
+
+    /// Whether a column is one that the rows at hand have: rooms have no phone of their hotel.
+    fn has_of_rows(&self, column: usize) -> bool {
+        self.is_in_parent || self.scope.table_of(column) == 0
+    }
+
+    /// Whether the last condition is about the rows at hand.
+    fn is_of_rows(&self) -> bool {
+        let last = self.question.conditions.last();
+        last.is_some_and(|(last, _)| {
+            last.columns().into_iter().all(|column| self.has_of_rows(column))
+        })
     }
 
     /// Returns the condition that rows have nothing in a column, or something: no copies are zero.
@@ -150,6 +171,10 @@ impl Parse<'_, '_, '_> {
         if !is_whose && self.is_term(Term::Not) {
             return self.is_term(Term::Be) && self.state(true, true);
         }
+        // "Guests from Spain with their email" are shown with it, and need not have one.
+        if ["their", "its", "his", "her"].contains(&self.text(self.at).as_str()) {
+            return !is_whose && self.shown_with();
+        }
         self.articles();
         if self.comparison(true) || self.equality(true) {
             return true;
@@ -164,7 +189,8 @@ impl Parse<'_, '_, '_> {
             return self.add(Condition::Referred { child, negated: false, window: None }, true);
         }
         let columns = self.column_names();
-        match columns.and_then(|columns| one(&columns, |_| true)) {
+        let column = columns.and_then(|columns| one(&columns, |_| true));
+        match column.filter(|column| self.has_of_rows(*column)) {
             Some(column) if self.scope.is_flag(column) => self.flag(column, false, true),
             Some(column) if self.scope.is_date(column) => false,
             Some(column) => self.add(self.absent(column, false), true),
@@ -466,9 +492,11 @@ impl Parse<'_, '_, '_> {
     /// Reads the condition on a parent: `customers from Germany`, `customers who opted in`.
     fn of_parent(&mut self, parent: usize) -> bool {
         let first = self.question.conditions.len();
+        self.is_in_parent = true;
         let read = self.attempt(Self::having)
             || self.attempt(Self::clause)
             || self.attempt(Self::of_values);
+        self.is_in_parent = false;
         read && self.question.conditions[first..]
             .iter()
             .flat_map(|(condition, _)| condition.columns())

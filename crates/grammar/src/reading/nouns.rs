@@ -43,11 +43,39 @@ impl Parse<'_, '_, '_> {
         if !has_adjectives || at == start {
             return None;
         }
+        // "Kitchens" are no employees of the department `Kitchen`.
+        if self.is_plural(at - 1) && self.is_in_place(first) {
+            return None;
+        }
         // "Warnings" and "returns" are rows; "web" is none.
         let is_noun = self.is_plural(at - 1)
             || self.tokens_of(at - 1).first().is_some_and(|token| token.text.ends_with("ed"));
         ((is_noun || self.question.conditions.len() > first) && self.agrees(Head::Values, first))
             .then_some((Head::Values, is_noun))
+    }
+
+    /// Whether a condition from `first` on says where the rows are, or whose: no word for rows.
+    fn is_in_place(&self, first: usize) -> bool {
+        const PLACES: [&str; 13] = [
+            "country",
+            "nation",
+            "continent",
+            "city",
+            "region",
+            "state",
+            "location",
+            "department",
+            "division",
+            "team",
+            "office",
+            "branch",
+            "sector",
+        ];
+        let columns =
+            self.question.conditions[first..].iter().flat_map(|(condition, _)| condition.columns());
+        columns
+            .map(|column| words_of(&self.scope.column(column).name))
+            .any(|words| words.last().is_some_and(|word| PLACES.contains(&word.as_str())))
     }
 
     /// Whether a name is that of a column of rows that belong to others: the languages of countries are
@@ -290,8 +318,34 @@ impl Parse<'_, '_, '_> {
         if is_made && self.scope.table_of(found.0) != 0 {
             return None;
         }
+        if !self.is_said_as_name(start, &found) {
+            self.refuse(format!("it is a name in {}", self.scope.column(found.0).name));
+            return None;
+        }
         self.question.grounds += 1;
         Some(found)
+    }
+
+    /// Whether the phrase at `at` is the name of a row for certain: rooms with "a sea view" are not those of the hotel
+    /// `Sea View`.
+    fn is_said_as_name(&self, at: usize, (column, value): &(usize, String)) -> bool {
+        if self.scope.display(self.scope.table_of(*column)) != Some(*column) {
+            return true;
+        }
+        let said = self.tokens_of(at).iter().map(|token| token.original.as_str());
+        let is_spelled = said.collect::<Vec<_>>().join(" ") == *value;
+        let table = self.scope.table_of(*column);
+        let names_table = |at: Option<usize>| {
+            matches!(at.and_then(|at| self.phrases.get(at)).map(|phrase| &phrase.kind),
+                Some(PhraseKind::Name(names)) if names.columns.contains(column)
+                    || names.parents.contains(&table)
+                    || (names.best == Sort::Table && names.base > 0 && table == 0))
+        };
+        let before = at.checked_sub(1);
+        let is_of = before.is_some_and(|before| {
+            ["of", "at", "in", "from", "for", "by", "to"].contains(&self.text(before).as_str())
+        });
+        is_spelled || is_of || names_table(before) || names_table(Some(self.at))
     }
 
     fn is_link(&self, at: usize) -> bool {

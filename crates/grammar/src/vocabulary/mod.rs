@@ -328,6 +328,25 @@ impl<'a> Vocabulary<'a> {
         values.map(found).collect()
     }
 
+    /// Whether a word is one that a shorter name of the table omits.
+    pub(crate) fn is_modifier(&self, token: &Token) -> bool {
+        self.modifiers.iter().any(|modifier| stem(modifier) == token.stem)
+    }
+
+    /// Whether a column holds what was spent of a unit: `seconds_played` add up, as a `duration` does not.
+    pub(crate) fn is_spent(&self, column: usize) -> bool {
+        let words = words_of(&self.table.columns[column].name);
+        matches!(words.as_slice(), [unit, .., last]
+            if lexicon().unit(unit).is_some() && is_participle(last))
+            && !words.iter().any(|word| word.starts_with("delay"))
+    }
+
+    /// Whether a column of texts has so few values that they are known, and does not name the rows.
+    pub(crate) fn is_category(&self, column: usize) -> bool {
+        let samples = self.samples.of(&self.table.name, &self.table.columns[column].name);
+        !samples.is_empty() && self.display() != Some(column)
+    }
+
     /// Whether a value of a text column contains the word.
     pub(crate) fn has_value_word(&self, word: &str) -> bool {
         let meaning = stem(word);

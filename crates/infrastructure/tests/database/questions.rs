@@ -18,7 +18,7 @@ use crate::{
 const QUESTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generation/questions");
 
 /// The schemas, each with a file of tables and one of questions.
-const SCHEMAS: [&str; 15] = [
+const SCHEMAS: [&str; 17] = [
     "shop",
     "school",
     "concerts",
@@ -34,6 +34,8 @@ const SCHEMAS: [&str; 15] = [
     "lyceum",
     "airport",
     "registers",
+    "resort",
+    "streaming",
 ];
 
 /// The tables that a domain's own are beside.
