@@ -228,7 +228,7 @@ impl PhraseParser<'_, '_> {
         let found: Vec<&Found> = found
             .iter()
             .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
-            .filter(|found| !self.is_count_of(&rest[..longest], found))
+            .filter(|found| !self.is_count_of(&rest[..longest], found) && !self.is_far_kind(found))
             // A part of the table's name is no value of another table.
             .filter(|found| !(is_modifier && found.depth > 0 && sort(found) == Sort::Value))
             .collect();
@@ -264,6 +264,17 @@ impl PhraseParser<'_, '_> {
             }
         }
         Some((longest, names))
+    }
+
+    /// Whether another word for a kind would be that of another table: the "kind" of fees is no `type` of vehicles.
+    fn is_far_kind(&self, found: &Found) -> bool {
+        let Meaning::Column(column) = found.meaning else {
+            return false;
+        };
+        let name = self.scope.column(column).name.to_lowercase();
+        found.depth > 0
+            && !found.is_literal
+            && ["type", "kind", "class", "category"].contains(&name.as_str())
     }
 
     /// Whether the words count rows: "number of rooms" is no `room_number`.

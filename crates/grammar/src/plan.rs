@@ -147,6 +147,11 @@ impl Condition {
         }
     }
 
+    /// Whether rows without a value meet it.
+    fn is_without(&self) -> bool {
+        matches!(self, Self::Values { negated: true, .. } | Self::Flag { negated: true, .. })
+    }
+
     /// Returns the columns that it is about.
     pub(crate) fn columns(&self) -> Vec<usize> {
         match self {
@@ -171,8 +176,19 @@ impl Plan<'_, '_> {
 
     /// Returns the tables that are joined to the first, each after the one that refers to it.
     pub(crate) fn joined(&self) -> Vec<usize> {
+        self.tables_of(self.columns().into_iter().chain(self.loose_columns()))
+    }
+
+    /// Returns those of the joined tables without whose rows a row counts all the same: a player of no team is not in
+    /// the team either.
+    pub(crate) fn optional(&self) -> Vec<usize> {
+        let needed = self.tables_of(self.columns().into_iter());
+        self.joined().into_iter().filter(|table| !needed.contains(table)).collect()
+    }
+
+    fn tables_of(&self, columns: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut tables: Vec<usize> = Vec::new();
-        for column in self.columns() {
+        for column in columns {
             let mut chain = Vec::new();
             let mut table = self.scope.table_of(column);
             while let Some((from, _)) = self.scope.tables[table].via {
@@ -188,7 +204,18 @@ impl Plan<'_, '_> {
         tables
     }
 
-    /// Returns all columns that the query reads.
+    /// Returns the columns that rows may lack: those of which they are not one of some values, and those of shares.
+    fn loose_columns(&self) -> Vec<usize> {
+        let (part, of) = match &self.part {
+            Some(Part::Percent(part)) => (part.as_slice(), &[] as &[Condition]),
+            Some(Part::Ratio(part, of)) => (part.as_slice(), of.as_slice()),
+            None => (&[] as &[Condition], &[] as &[Condition]),
+        };
+        let negated = self.conditions.iter().filter(|condition| condition.is_without());
+        negated.chain(part).chain(of).flat_map(Condition::columns).collect()
+    }
+
+    /// Returns the other columns that the query reads.
     fn columns(&self) -> Vec<usize> {
         let mut columns = self.keys.clone();
         if let Form::List { columns: listed, .. } = &self.form {
@@ -202,12 +229,7 @@ impl Plan<'_, '_> {
             Measure::Rows => None,
             Measure::Distinct(column) | Measure::Of(_, column) => Some(*column),
         }));
-        let (part, of) = match &self.part {
-            Some(Part::Percent(part)) => (part.as_slice(), &[] as &[Condition]),
-            Some(Part::Ratio(part, of)) => (part.as_slice(), of.as_slice()),
-            None => (&[] as &[Condition], &[] as &[Condition]),
-        };
-        let conditions = self.conditions.iter().chain(part).chain(of);
+        let conditions = self.conditions.iter().filter(|condition| !condition.is_without());
         columns.extend(conditions.flat_map(Condition::columns));
         columns.extend(self.date);
         columns.extend(self.ranking.and_then(|ranking| ranking.column));

@@ -82,12 +82,14 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
             }
         };
         let mut from = table(0);
+        let optional = self.plan.optional();
         for index in &self.joined {
             if let Some((column, reference)) = scope.tables[*index].via {
                 // Writing to a String cannot fail.
                 let _ = write!(
                     from,
-                    "\nJOIN {} ON {} = {}",
+                    "\n{} {} ON {} = {}",
+                    if optional.contains(index) { "LEFT JOIN" } else { "JOIN" },
                     table(*index),
                     self.column(reference),
                     self.column(column)

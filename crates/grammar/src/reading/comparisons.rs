@@ -93,7 +93,16 @@ impl Parse<'_, '_, '_> {
                 let columns = parse.column_names();
                 columns.is_some_and(|columns| columns.contains(&column))
             });
-            is_average && parse.scope.base().is_thing() && parse.scope.table_of(column) == 0
+            // "Above the average of contractors" is another average than that of all.
+            let ends = match parse.ahead(0) {
+                None => true,
+                Some(PhraseKind::Term(term)) => matches!(
+                    term,
+                    Term::And | Term::By | Term::OrderBy | Term::Tail | Term::Sorted(_)
+                ),
+                Some(_) => false,
+            };
+            is_average && ends && parse.scope.base().is_thing() && parse.scope.table_of(column) == 0
         })
     }
 

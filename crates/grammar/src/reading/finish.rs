@@ -4,11 +4,11 @@ use chrono::Datelike;
 
 use super::question::{Question, Share};
 use crate::{
-    lexicon::{Aggregate, Bucket, Comparison, Direction},
+    lexicon::{Aggregate, BIRTH, Bucket, Comparison, Direction},
     periods::Period,
     plan::{Condition, Dimension, Form, Measure, Part, Plan, Ranking},
     scope::TableScope,
-    tokens::words_of,
+    tokens::{stem, words_of},
     vocabulary::Vocabulary,
 };
 
@@ -30,8 +30,8 @@ pub(super) fn plan<'p, 'a>(
         matches!(measure, Measure::Distinct(column) if scope.table_of(*column) > 0
             || keys.into_iter().any(|key| key == *column))
     };
-    if question.named == 0 && question.date.is_none() && question.measures.iter().any(is_of_parent)
-    {
+    let is_act = question.date.is_some_and(|date| names_rows(scope, date));
+    if question.named == 0 && !is_act && question.measures.iter().any(is_of_parent) {
         return Err(format!("it does not say how they are related to {}", scope.base().table.name));
     }
     if question.needs_group && question.measures.len() > 1 {
@@ -53,6 +53,9 @@ pub(super) fn plan<'p, 'a>(
         question.period.get_or_insert(Period::UntilToday);
     }
     let date = date(scope, question, is_list)?;
+    if let Some(reason) = impossible_window(scope, question, date) {
+        return Err(reason.to_owned());
+    }
     if date.is_some() && scope.base().is_thing() && !question.is_new {
         question.period.get_or_insert(Period::AllTime);
         let is_timed = |dimension: &Dimension| matches!(dimension, Dimension::Time(_));
@@ -82,6 +85,42 @@ pub(super) fn plan<'p, 'a>(
         date,
         period: question.period,
     })
+}
+
+/// Whether a date is that of the rows themselves: customers who "ordered" have orders, but companies that were
+/// "closed" no tickets.
+fn names_rows(scope: &TableScope<'_>, date: usize) -> bool {
+    let rows = stem(&scope.base().head());
+    words_of(&scope.column(date).name).iter().any(|word| stem(word) == rows)
+}
+
+/// Returns why the window of the question would miss what is asked for.
+fn impossible_window(
+    scope: &TableScope<'_>,
+    question: &Question,
+    date: Option<usize>,
+) -> Option<&'static str> {
+    const TO_COME: [&str; 4] = ["scheduled", "planned", "upcoming", "future"];
+    let date = date?;
+    let conditions = || question.conditions.iter().map(|(condition, _)| condition);
+    // "Matches not played" have no day, so none in the last 30 days either.
+    let lacks = |condition: &Condition| matches!(condition, Condition::Missing { column, negated: false } if *column == date);
+    let is_all = question.period == Some(Period::AllTime);
+    if !is_all && conditions().any(lacks) {
+        return Some("it does not say when, of rows without a day");
+    }
+    let is_to_come = |condition: &Condition| match condition {
+        Condition::Values { values, negated: false, .. } => {
+            values.iter().any(|value| TO_COME.contains(&value.to_lowercase().as_str()))
+        }
+        _ => false,
+    };
+    if !is_all && !scope.base().is_thing() && conditions().any(is_to_come) {
+        return Some("its window is of the past, and the rows may be of days to come");
+    }
+    let words = words_of(&scope.column(date).name);
+    let is_birth = words.iter().any(|word| BIRTH.contains(&word.as_str()));
+    (is_birth && question.is_bare_month).then_some("it does not say of which year")
 }
 
 /// Makes a condition of a year, where a table has years in place of dates.
@@ -172,7 +211,13 @@ fn lost_rows(scope: &TableScope<'_>, question: &Question) -> Option<&'static str
     let is_fewest = question.rank.is_some_and(|rank| rank.direction == Direction::Lowest);
     let leaves_out =
         (counts && question.having.as_ref().is_some_and(meets_none)) || (adds_up && is_fewest);
-    (is_grouped_elsewhere && leaves_out).then_some("those without any would be missing")
+    // A day without orders has no row, nor has a kind of which none came in June.
+    let is_part = !question.conditions.is_empty()
+        || (question.rank.is_none_or(|rank| rank.limit == Some(1))
+            && question.period.is_some_and(|period| period != Period::AllTime))
+        || question.dimensions.iter().any(|dimension| matches!(dimension, Dimension::Time(_)));
+    ((is_grouped_elsewhere || is_part) && leaves_out)
+        .then_some("those without any would be missing")
 }
 
 /// Takes the conditions of a share, or of both sides of a ratio, from the others.
@@ -294,6 +339,9 @@ fn date_of_child(scope: &TableScope<'_>, question: &mut Question) -> bool {
 }
 
 fn no_dates(base: &Vocabulary<'_>) -> String {
+    if (0..base.table.columns.len()).any(|column| base.is_date(column)) {
+        return format!("it does not say which date of {} is meant", base.table.name);
+    }
     format!("{} has no column of dates", base.table.name)
 }
 
@@ -331,12 +379,18 @@ fn conditions(
         all.extend(alert(scope.base(), &all));
     }
     if ranks_groups || question.having.is_some() {
-        all.extend(question.dimensions.iter().filter_map(|dimension| match dimension {
-            Dimension::Column(column) => {
-                Some(Condition::Missing { column: *column, negated: true })
-            }
-            Dimension::Time(_) => None,
-        }));
+        // The first contact may have no title.
+        let is_shown = question.form == Form::GroupNames && !question.keys.is_empty();
+        let grouped: Vec<usize> = if is_shown {
+            question.keys.clone()
+        } else {
+            let columns = question.dimensions.iter().filter_map(|dimension| match dimension {
+                Dimension::Column(column) => Some(*column),
+                Dimension::Time(_) => None,
+            });
+            columns.collect()
+        };
+        all.extend(grouped.into_iter().map(|column| Condition::Missing { column, negated: true }));
     }
     all
 }

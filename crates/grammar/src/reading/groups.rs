@@ -20,6 +20,7 @@ impl Parse<'_, '_, '_> {
         }
         // "How many students are in each class"
         self.is_term(Term::Be);
+        let is_done = self.at > 0 && self.text(self.at - 1).ends_with("ed");
         let text = self.text(self.at);
         if !self.is_term(Term::By) {
             return false;
@@ -39,6 +40,18 @@ impl Parse<'_, '_, '_> {
         }
         if self.is_each_of_many(&text, self.at - 1) {
             return self.refuse("it may be about groups or about a ratio");
+        }
+        // "Incidents reported by customers" says who did.
+        let is_who = |dimension: &Dimension| {
+            matches!(dimension, Dimension::Column(column)
+                if (1..self.scope.tables.len()).any(|table| self.scope.key_of(table) == Some(*column)))
+        };
+        if is_done
+            && text == "by"
+            && self.is_plural(self.at - 1)
+            && self.question.dimensions.last().is_some_and(is_who)
+        {
+            return self.refuse("it may be about groups or about who did it");
         }
         if self.is_unclear_group(&text) || self.is_means(&text) {
             return self.refuse("it may be about groups or about some of the rows");
@@ -188,8 +201,10 @@ impl Parse<'_, '_, '_> {
             return is_own.then_some((Dimension::Time(Bucket::Day), Some(date)));
         }
         let is_name = |column| self.scope.is_text(column) || self.scope.is_flag(column);
+        // The capacity of vehicles is none of their depots'.
         let is_whole = |column: usize| {
-            self.scope.column(column).ty.starts_with("int") || self.scope.is_key(column)
+            let is_own = self.scope.table_of(column) == 0;
+            is_own && self.scope.column(column).ty.starts_with("int") || self.scope.is_key(column)
         };
         one(columns, is_name)
             .or_else(|| one(columns, is_whole))

@@ -256,8 +256,17 @@ impl Parse<'_, '_, '_> {
             one(&columns, |column| self.scope.is_measure(column)).filter(|_| !is_of_others);
         if column.is_none() {
             if columns.len() > 1 {
-                let names: Vec<&str> =
-                    columns.iter().map(|column| self.scope.column(*column).name.as_str()).collect();
+                let names: Vec<String> = columns
+                    .iter()
+                    .map(|column| {
+                        let table = &self.scope.tables[self.scope.table_of(*column)];
+                        format!(
+                            "{}.{}",
+                            table.vocabulary.table.name,
+                            self.scope.column(*column).name
+                        )
+                    })
+                    .collect();
                 let reason = format!("it may be about {}", names.join(" or "));
                 self.at = start;
                 self.refuse(reason);
@@ -382,7 +391,18 @@ impl Parse<'_, '_, '_> {
         let read = self.values(false, true, &[]) && self.is_term(Term::Rate);
         self.question.share = Share::Percent;
         self.question.is_explicit = true;
-        read && self.add_measure(Measure::Rows)
+        read && self.is_of_states() && self.add_measure(Measure::Rows)
+    }
+
+    /// Whether all conditions are about states: what share of incidents are losses is no "loss rate".
+    fn is_of_states(&self) -> bool {
+        const STATES: [&str; 6] =
+            ["status", "state", "outcome", "result", "resolution", "response"];
+        let columns =
+            self.question.conditions.iter().flat_map(|(condition, _)| condition.columns());
+        columns
+            .map(|column| words_of(&self.scope.column(column).name))
+            .all(|words| words.last().is_some_and(|word| STATES.contains(&word.as_str())))
     }
 
     /// `ratio of web orders to app orders`

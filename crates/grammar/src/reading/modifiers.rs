@@ -53,6 +53,10 @@ impl Parse<'_, '_, '_> {
         if self.question.period.is_some() {
             return self.refuse("the sentence names two periods");
         }
+        let words = self.text(self.at);
+        let is_word = |word: &str| word.chars().all(char::is_alphabetic);
+        self.question.is_bare_month = matches!(period, Period::Fixed(..))
+            && words.split(' ').all(|word| is_word(word) && word != "year");
         self.at += 1;
         self.question.period = Some(period);
         true
@@ -82,6 +86,8 @@ impl Parse<'_, '_, '_> {
     /// `without a coupon code`, `without any orders`
     fn lacking(&mut self) -> bool {
         self.is_term(Term::Clause);
+        // Zero credits are none, but no missing ones.
+        let is_unknown = ["missing", "lacking"].contains(&self.text(self.at).as_str());
         if !self.is_term(Term::Without) {
             return false;
         }
@@ -116,6 +122,9 @@ impl Parse<'_, '_, '_> {
             {
                 false
             }
+            Some(column) if is_unknown => {
+                self.add(Condition::Missing { column, negated: false }, true)
+            }
             Some(column) => self.add(self.absent(column, true), true),
             None => false,
         }
@@ -131,6 +140,16 @@ impl Parse<'_, '_, '_> {
         let last = self.question.conditions.last();
         last.is_some_and(|(last, _)| {
             last.columns().into_iter().all(|column| self.has_of_rows(column))
+        })
+    }
+
+    /// Whether the last condition can be said of the rows at hand: incidents "closed in June" are not those of closed
+    /// accounts.
+    fn is_said_of_rows(&self) -> bool {
+        let last = self.question.conditions.last();
+        last.is_some_and(|(last, _)| {
+            let mut columns = last.columns().into_iter();
+            columns.all(|column| self.is_in_parent || self.says_of_rows(column))
         })
     }
 
@@ -280,6 +299,9 @@ impl Parse<'_, '_, '_> {
         if date.is_some() && is_dated && negated {
             return self.refuse("it may be about the state or about the day");
         }
+        if is_dated && self.is_in_parent && is_participle {
+            return self.refuse("it may be about the state or about the day");
+        }
         let date = date.filter(|_| flag.is_none() || is_dated);
         // "Born in Leeds" is said of no day.
         if date.is_some() && !is_dated && self.text(self.at) == "born" {
@@ -301,7 +323,9 @@ impl Parse<'_, '_, '_> {
             && (names.best == Sort::Value
                 || names.columns.iter().all(|column| self.scope.is_date(*column)))
         {
-            return self.values(negated, in_clause, &[]);
+            // "Located in Arizona" may be said of the city.
+            let is_linked = self.at.checked_sub(1).is_some_and(|before| self.is_link(before));
+            return self.values(negated, in_clause, &[]) && (is_linked || self.is_said_of_rows());
         }
         if self.equality(in_clause) {
             return !negated;
@@ -420,7 +444,11 @@ impl Parse<'_, '_, '_> {
         if self.is_before_rows() {
             return negated && self.values(true, false, &[]) && self.head() == Some(Head::Rows);
         }
-        self.values(negated, false, &[])
+        let is_participle = self.text(self.at).ends_with("ed");
+        if is_participle && self.is_in_parent && self.is_before_period() {
+            return self.refuse("it may be about the state or about the day");
+        }
+        self.values(negated, false, &[]) && (!is_participle || self.is_said_of_rows())
     }
 
     /// `do teachers have`, `did gold members make`, `does each hotel have`
@@ -497,6 +525,23 @@ impl Parse<'_, '_, '_> {
             || self.attempt(Self::clause)
             || self.attempt(Self::of_values);
         self.is_in_parent = false;
+        let is_negated = |(condition, _): &(Condition, bool)| {
+            matches!(
+                condition,
+                Condition::Values { negated: true, .. } | Condition::Flag { negated: true, .. }
+            )
+        };
+        // Orders of customers who are not German have a customer.
+        if read
+            && self.question.conditions[first..].iter().any(is_negated)
+            && let Some(key) = self.scope.key_of(parent)
+        {
+            self.add(Condition::Missing { column: key, negated: true }, false);
+            return self.question.conditions[first..]
+                .iter()
+                .flat_map(|(condition, _)| condition.columns())
+                .all(|column| column == key || self.scope.table_of(column) == parent);
+        }
         read && self.question.conditions[first..]
             .iter()
             .flat_map(|(condition, _)| condition.columns())

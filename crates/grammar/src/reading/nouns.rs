@@ -43,39 +43,50 @@ impl Parse<'_, '_, '_> {
         if !has_adjectives || at == start {
             return None;
         }
-        // "Kitchens" are no employees of the department `Kitchen`.
-        if self.is_plural(at - 1) && self.is_in_place(first) {
-            return None;
-        }
         // "Warnings" and "returns" are rows; "web" is none.
         let is_noun = self.is_plural(at - 1)
             || self.tokens_of(at - 1).first().is_some_and(|token| token.text.ends_with("ed"));
+        // "Kitchens" are no employees of the department `Kitchen`.
+        if is_noun && !self.are_kinds(first) {
+            return None;
+        }
         ((is_noun || self.question.conditions.len() > first) && self.agrees(Head::Values, first))
             .then_some((Head::Values, is_noun))
     }
 
-    /// Whether a condition from `first` on says where the rows are, or whose: no word for rows.
-    fn is_in_place(&self, first: usize) -> bool {
-        const PLACES: [&str; 13] = [
-            "country",
-            "nation",
-            "continent",
-            "city",
-            "region",
+    /// Whether the last of the conditions from `first` on says of what kind the rows are, so that its value is a noun.
+    fn are_kinds(&self, first: usize) -> bool {
+        const KINDS: [&str; 23] = [
+            "type",
+            "kind",
+            "category",
+            "class",
+            "status",
             "state",
-            "location",
-            "department",
-            "division",
-            "team",
-            "office",
-            "branch",
-            "sector",
+            "severity",
+            "priority",
+            "role",
+            "title",
+            "job",
+            "position",
+            "species",
+            "breed",
+            "specialty",
+            "profession",
+            "occupation",
+            "result",
+            "outcome",
+            "event",
+            "action",
+            "genre",
+            "reason",
         ];
-        let columns =
-            self.question.conditions[first..].iter().flat_map(|(condition, _)| condition.columns());
+        let columns = self.question.conditions[first..].last().map(|(last, _)| last.columns());
         columns
+            .into_iter()
+            .flatten()
             .map(|column| words_of(&self.scope.column(column).name))
-            .any(|words| words.last().is_some_and(|word| PLACES.contains(&word.as_str())))
+            .all(|words| words.last().is_some_and(|word| KINDS.contains(&word.as_str())))
     }
 
     /// Whether a name is that of a column of rows that belong to others: the languages of countries are
@@ -131,7 +142,7 @@ impl Parse<'_, '_, '_> {
 
     /// Whether a value of the column is said of the rows that refer to it too: `fantasy books`, but not
     /// `active loans`.
-    fn says_of_rows(&self, column: usize) -> bool {
+    pub(super) fn says_of_rows(&self, column: usize) -> bool {
         const KINDS: [&str; 14] = [
             "country",
             "nation",
@@ -173,7 +184,15 @@ impl Parse<'_, '_, '_> {
             // "Unshipped orders" have no day of shipping, whatever their status is.
             let lacks = names.columns.iter().any(|column| parse.scope.is_date(*column));
             if names.best == Sort::Value && !names.values.is_empty() && !(negated && lacks) {
-                return parse.values(negated, false, &[]);
+                let said = parse.text(parse.at);
+                let first = parse.question.conditions.len();
+                // "Graduate students" have not graduated.
+                let is_done = |value: &String| value.ends_with("ed") && !said.ends_with("ed");
+                let is_rows = parse.is_before_rows();
+                return parse.values(negated, false, &[])
+                    && !(is_rows
+                        && matches!(&parse.question.conditions[first..],
+                            [(Condition::Values { values, .. }, _)] if values.iter().any(is_done)));
             }
             let is_flag = !names.columns.is_empty()
                 && names.columns.iter().all(|column| parse.scope.is_flag(*column));
@@ -318,6 +337,14 @@ impl Parse<'_, '_, '_> {
         if is_made && self.scope.table_of(found.0) != 0 {
             return None;
         }
+        // "Tickets billed in June" are not those of the team `Billing`.
+        let said = self.text(start);
+        if self.scope.table_of(found.0) != 0
+            && said.ends_with("ed")
+            && !found.1.to_lowercase().contains(&said)
+        {
+            return None;
+        }
         if !self.is_said_as_name(start, &found) {
             self.refuse(format!("it is a name in {}", self.scope.column(found.0).name));
             return None;
@@ -348,7 +375,7 @@ impl Parse<'_, '_, '_> {
         is_spelled || is_of || names_table(before) || names_table(Some(self.at))
     }
 
-    fn is_link(&self, at: usize) -> bool {
+    pub(super) fn is_link(&self, at: usize) -> bool {
         matches!(
             self.phrases[at].kind,
             PhraseKind::Term(Term::Article | Term::Preposition | Term::Relation | Term::FillerWord)

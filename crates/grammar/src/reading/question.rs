@@ -39,6 +39,8 @@ pub(super) struct Question {
     /// The column of dates that is named.
     pub(super) date: Option<usize>,
     pub(super) period: Option<Period>,
+    /// Whether the period is a month of no year.
+    pub(super) is_bare_month: bool,
     pub(super) named: u32,
     pub(super) grounds: usize,
     pub(super) is_alert: bool,
@@ -84,6 +86,7 @@ impl Default for Question {
             is_new: false,
             date: None,
             period: None,
+            is_bare_month: false,
             named: 0,
             grounds: 0,
             is_alert: false,

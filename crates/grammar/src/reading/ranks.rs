@@ -9,7 +9,7 @@ use super::{
 use crate::{
     lexicon::{Aggregate, Comparison, Direction, Term},
     phrases::PhraseKind,
-    plan::{Dimension, Form, Measure},
+    plan::{Condition, Dimension, Form, Measure},
 };
 
 /// The default row limit of a ranking in the plural.
@@ -236,6 +236,11 @@ impl Parse<'_, '_, '_> {
                     })
                     .collect();
                 let fits = shown.len() == listed.len();
+                // The company of the largest invoice is that of one row.
+                if let Form::List { columns, .. } = &mut self.question.form {
+                    *columns = shown;
+                    return fits;
+                }
                 self.question.dimensions = shown.into_iter().map(Dimension::Column).collect();
                 self.question.keys = vec![key];
                 self.question.form = Form::GroupNames;
@@ -405,6 +410,8 @@ impl Parse<'_, '_, '_> {
             return false;
         }
         self.question.form = Form::List { columns: vec![shown], is_distinct: false };
+        // A player without a team tells no team.
+        self.add(Condition::Missing { column: shown, negated: true }, false);
         limit == Some(1) && self.question.rank.is_some_and(|rank| rank.limit == limit)
     }
 

@@ -21,10 +21,10 @@ impl Parse<'_, '_, '_> {
         let before = self.limit();
         let term = self.term(|term| matches!(term, Term::Superlative(..) | Term::Extreme(_)));
         let limit = before.or_else(|| self.limit());
-        let at = self.at;
-        let Some((Head::Rows | Head::Values, _)) = self.noun() else {
+        if !matches!(self.noun(), Some((Head::Rows | Head::Values, _))) {
             return false;
-        };
+        }
+        let is_plural = self.is_plural(self.at - 1);
         let (direction, column) = match term {
             Some(Term::Superlative(direction, words)) => match self.graded_column(direction, words)
             {
@@ -49,7 +49,7 @@ impl Parse<'_, '_, '_> {
             _ => return false,
         };
         let is_column = self.is_before_measure();
-        let limit = Some(limit.unwrap_or(if self.is_plural(at) { RANKED_ROWS } else { 1 }));
+        let limit = Some(limit.unwrap_or(if is_plural { RANKED_ROWS } else { 1 }));
         self.rank_rows(direction, column, limit);
         !is_column
     }
