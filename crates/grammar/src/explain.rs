@@ -138,6 +138,13 @@ pub(crate) fn not_understood(misfit: &Misfit, schema: &Schema) -> String {
         .collect();
     match (words.is_empty(), reason) {
         (_, Some(reason)) => format!("The sentence was not understood: {reason}; {tables}."),
+        (false, None) if !misfit.is_unknown => {
+            format!(
+                "The sentence was not understood: in a question about {}, {} has no place where it stands; {tables}.",
+                misfit.table,
+                words.join(" ")
+            )
+        }
         (false, None) => {
             format!(
                 "The sentence was not understood: no meaning was found for {}; {tables}.",

@@ -3,8 +3,12 @@
 /// Why a sentence does not fit a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Misfit {
+    /// The table.
+    pub(crate) table: String,
     /// The words without a meaning, else those at which every reading ended.
     pub(crate) words: Vec<String>,
+    /// Whether the words have no meaning at all.
+    pub(crate) is_unknown: bool,
     /// The contradiction, if there is one.
     pub(crate) reason: Option<String>,
     /// How close it is: how much of the table's name is given, how many names of its columns and values,

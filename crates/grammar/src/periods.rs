@@ -199,7 +199,11 @@ impl PeriodParser<'_> {
                     "up to now",
                 ],
             );
-            let first = self.days(span)?.0;
+            let (first, last) = self.days(span)?;
+            // "From October" may be in October.
+            if self.text(at) == "from" && first != last && on.is_none() {
+                return None;
+            }
             // A longer window is not allowed.
             let is_reached = (self.today - first).num_days() <= i64::from(MAX_DAYS);
             return is_reached.then_some((taken + on.unwrap_or(0), Period::Since(first)));
@@ -539,6 +543,8 @@ mod tests {
             assert_eq!(read(sentence), None, "{sentence}");
         }
         assert_eq!(read("June and August 2025").map(|(taken, _)| taken), Some(1));
-        assert_eq!(read("from April 2025 to March 2025").map(|(taken, _)| taken), Some(3));
+        assert_eq!(read("from April 2025 to March 2025"), None);
+        // It may be that month alone.
+        assert_eq!(read("from April 2025"), None);
     }
 }

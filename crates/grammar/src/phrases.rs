@@ -100,7 +100,12 @@ impl PhraseParser<'_, '_> {
             return vec![(1, found)];
         }
         let name = self.name(rest).and_then(|found| self.before_period(at, found));
-        let term = lexicon().term(rest).filter(|_| rest[0].kind != TokenKind::Quoted);
+        // "Returning customers" asks for no list.
+        let is_meant = |(taken, term): &(usize, Term)| {
+            rest[0].kind != TokenKind::Quoted
+                && (*term != Term::List || lexicon().is_spelled(rest, *taken))
+        };
+        let term = lexicon().term(rest).filter(is_meant);
         let period = self.period(at);
         let longest = name.as_ref().map_or(0, |(taken, _)| *taken);
         if let Some((taken, period)) = period.filter(|(taken, _)| *taken >= longest) {
@@ -229,6 +234,7 @@ impl PhraseParser<'_, '_> {
             .iter()
             .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
             .filter(|found| !self.is_count_of(&rest[..longest], found) && !self.is_far_kind(found))
+            .filter(|found| !self.is_other_table(&rest[..longest], found))
             // A part of the table's name is no value of another table.
             .filter(|found| !(is_modifier && found.depth > 0 && sort(found) == Sort::Value))
             .collect();
@@ -264,6 +270,15 @@ impl PhraseParser<'_, '_> {
             }
         }
         Some((longest, names))
+    }
+
+    /// Whether a table is rather meant than a part of a column's name: "customers" are not the `customers_affected`
+    /// of outages.
+    fn is_other_table(&self, tokens: &[Token], found: &Found) -> bool {
+        let ([token], Meaning::Column(column)) = (tokens, &found.meaning) else {
+            return false;
+        };
+        found.quality < WHOLE && self.scope.is_number(*column) && self.scope.is_table(token)
     }
 
     /// Whether another word for a kind would be that of another table: the "kind" of fees is no `type` of vehicles.

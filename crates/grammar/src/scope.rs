@@ -3,10 +3,12 @@
 //! Must never hold a table whose rows would multiply those of the first one: every join is to at most
 //! one row.
 
+use std::collections::HashSet;
+
 use metricd_core::schema::{ColumnKind, ForeignKey, TableColumn};
 
 use crate::{
-    tokens::Token,
+    tokens::{Token, stem, words_of},
     vocabulary::{CORE, Name, Vocabulary},
 };
 
@@ -23,6 +25,8 @@ pub(crate) struct TableScope<'a> {
     pub(crate) tables: Vec<ScopeTable<'a>>,
     /// The tables that refer to it, each by one foreign key.
     pub(crate) children: Vec<Child<'a>>,
+    /// The stems of the names of all tables that are one word.
+    words: HashSet<String>,
 }
 
 pub(crate) struct ScopeTable<'a> {
@@ -68,7 +72,9 @@ pub(crate) struct Found {
 impl<'a> TableScope<'a> {
     /// Returns the scope of the table at `base`.
     pub(crate) fn of(base: usize, all: &'a [Vocabulary<'a>]) -> Self {
-        let mut scope = Self { tables: Vec::new(), children: Vec::new() };
+        let words = all.iter().map(|other| words_of(&other.table.name.name));
+        let words = words.filter(|words| words.len() == 1).flatten().map(|word| stem(&word));
+        let mut scope = Self { tables: Vec::new(), children: Vec::new(), words: words.collect() };
         scope.tables.push(ScopeTable { vocabulary: &all[base], via: None, depth: 0, first: 0 });
         let mut from = 0;
         while from < scope.tables.len() {
@@ -183,6 +189,11 @@ impl<'a> TableScope<'a> {
     /// that they refer to would be counted for each of them.
     pub(crate) fn is_measure(&self, column: usize) -> bool {
         self.table_of(column) == 0 && self.is_number(column)
+    }
+
+    /// Whether a word is the name of a table, in reach or not.
+    pub(crate) fn is_table(&self, token: &Token) -> bool {
+        self.words.contains(&token.stem)
     }
 
     /// Returns all names that `tokens` begin with.

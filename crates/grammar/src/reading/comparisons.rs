@@ -93,17 +93,20 @@ impl Parse<'_, '_, '_> {
                 let columns = parse.column_names();
                 columns.is_some_and(|columns| columns.contains(&column))
             });
-            // "Above the average of contractors" is another average than that of all.
-            let ends = match parse.ahead(0) {
-                None => true,
-                Some(PhraseKind::Term(term)) => matches!(
-                    term,
-                    Term::And | Term::By | Term::OrderBy | Term::Tail | Term::Sorted(_)
-                ),
-                Some(_) => false,
-            };
+            let ends = parse.ends_average();
             is_average && ends && parse.scope.base().is_thing() && parse.scope.table_of(column) == 0
         })
+    }
+
+    /// Whether an average is of all: "above the average of contractors" is another one.
+    fn ends_average(&self) -> bool {
+        match self.ahead(0) {
+            None => true,
+            Some(PhraseKind::Term(term)) => {
+                matches!(term, Term::And | Term::By | Term::OrderBy | Term::Tail | Term::Sorted(_))
+            }
+            Some(_) => false,
+        }
     }
 
     /// `more than 5 parts flagged`, `between 3 and 6 parts flagged`, `above age 20`, `above 500 euros`
@@ -135,6 +138,9 @@ impl Parse<'_, '_, '_> {
         if of_average {
             let columns = self.column_names()?;
             let column = one(&columns, |column| self.scope.is_measure(column))?;
+            if !self.ends_average() {
+                return None;
+            }
             return self
                 .scope
                 .base()

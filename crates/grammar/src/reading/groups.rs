@@ -201,10 +201,12 @@ impl Parse<'_, '_, '_> {
             return is_own.then_some((Dimension::Time(Bucket::Day), Some(date)));
         }
         let is_name = |column| self.scope.is_text(column) || self.scope.is_flag(column);
-        // The capacity of vehicles is none of their depots'.
+        // The capacity of vehicles is none of their depots', and no two cities have the same population.
         let is_whole = |column: usize| {
             let is_own = self.scope.table_of(column) == 0;
-            is_own && self.scope.column(column).ty.starts_with("int") || self.scope.is_key(column)
+            let is_label = self.usual(column) != Some(Aggregate::Sum) || self.is_count(column);
+            is_own && is_label && self.scope.column(column).ty.starts_with("int")
+                || self.scope.is_key(column)
         };
         one(columns, is_name)
             .or_else(|| one(columns, is_whole))

@@ -115,15 +115,7 @@ impl Parse<'_, '_, '_> {
         let is_which = matches!(self.kind(), Some(PhraseKind::Term(Term::Which)))
             && !matches!(self.ahead(1), Some(PhraseKind::Term(Term::Be)));
         self.asking();
-        if self.attempt(Self::shown_columns) {
-            if let Form::List { columns, is_distinct } = &mut self.question.form
-                && let [column] = columns.as_slice()
-            {
-                // "What genres do we have" asks for each of them once; "what are the genres of books", for those of
-                // all books.
-                let (vocabulary, local) = self.scope.local(*column);
-                *is_distinct |= is_which && vocabulary.is_category(local);
-            }
+        if self.attempt(|parse| parse.shown_columns(is_which)) {
             return true;
         }
         let first = self.at;
@@ -166,9 +158,15 @@ impl Parse<'_, '_, '_> {
     }
 
     /// `names and ages of students`, `distinct countries of customers`
-    fn shown_columns(&mut self) -> bool {
+    fn shown_columns(&mut self, is_which: bool) -> bool {
         let is_distinct = self.is_term(Term::Distinct);
         let columns = self.listed_columns();
+        // "What genres do we have" asks for each of them once; "what are the genres of books", for those of all books.
+        let is_category = matches!(columns.as_slice(), [column] if {
+            let (vocabulary, local) = self.scope.local(*column);
+            vocabulary.is_category(local)
+        });
+        let is_distinct = is_distinct || (is_which && is_category);
         if columns.is_empty() {
             return false;
         }

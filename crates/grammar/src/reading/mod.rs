@@ -12,7 +12,9 @@ mod modifiers;
 mod nouns;
 mod question;
 mod ranks;
+mod states;
 mod superlatives;
+mod window;
 
 use std::ops::Range;
 
@@ -21,7 +23,8 @@ use question::Question;
 
 use crate::{
     faults::Misfit,
-    lexicon::{Term, singular},
+    lexicon::{Aggregate, Term, singular},
+    periods::Period,
     phrases::{Names, Phrase, PhraseKind, phrases},
     plan::{Measure, Plan},
     scope::TableScope,
@@ -59,6 +62,7 @@ pub(crate) fn read<'p, 'a>(
     let mut parse = Parse {
         scope,
         tokens,
+        today,
         phrases: &phrases,
         at: 0,
         question: Question::default(),
@@ -71,6 +75,10 @@ pub(crate) fn read<'p, 'a>(
     let is_known = !phrases.iter().any(|phrase| phrase.kind == PhraseKind::Unknown);
     if is_known && parse.question() {
         let mut question = std::mem::take(&mut parse.question);
+        // "All orders" are those of all time.
+        if question.period.is_none() && !scope.base().is_thing() && parse.says_all() {
+            question.period = Some(Period::AllTime);
+        }
         let (named, grounds) = (question.named, question.grounds);
         match finish::plan(scope, &mut question) {
             Ok(plan) => return Ok(Candidate { plan, named, grounds, phrases: phrases.len() }),
@@ -83,6 +91,7 @@ pub(crate) fn read<'p, 'a>(
 struct Parse<'p, 's, 'a> {
     scope: &'s TableScope<'a>,
     tokens: &'p [Token],
+    today: NaiveDate,
     phrases: &'p [Phrase],
     at: usize,
     question: Question,
@@ -244,12 +253,28 @@ impl Parse<'_, '_, '_> {
         !self.question.needs_group || !self.question.dimensions.is_empty()
     }
 
+    /// Whether all of the rows are asked for: "all orders", "list all".
+    fn says_all(&self) -> bool {
+        let is_all = |at: usize| {
+            let words = self.text(at);
+            words.split(' ').any(|word| ["all", "overall"].contains(&word))
+        };
+        (0..self.phrases.len()).any(|at| {
+            let kind = &self.phrases[at].kind;
+            let takes = |term: &Term| {
+                matches!(term, Term::Article | Term::List | Term::Aggregate(Aggregate::Sum))
+            };
+            matches!(kind, PhraseKind::Term(term) if takes(term)) && is_all(at)
+        })
+    }
+
     fn misfit(&self) -> Misfit {
         let is_unknown = |phrase: &&Phrase| phrase.kind == PhraseKind::Unknown;
         let unknown: Vec<&Phrase> = self.phrases.iter().filter(is_unknown).collect();
         // What was read to its end has no form of question.
         let stuck = self.phrases.get(self.furthest).or(self.phrases.last());
-        let stuck = stuck.filter(|_| unknown.is_empty());
+        let is_unknown = !unknown.is_empty();
+        let stuck = stuck.filter(|_| !is_unknown);
         let words = unknown
             .into_iter()
             .chain(stuck)
@@ -262,7 +287,9 @@ impl Parse<'_, '_, '_> {
         };
         let all = || self.phrases.iter().map(named);
         Misfit {
+            table: self.scope.base().table.name.to_string(),
             words,
+            is_unknown,
             reason: self.reason.as_ref().map(|(_, reason)| reason.clone()),
             named: all().map(|(named, _)| named).max().unwrap_or(0),
             grounds: all().map(|(_, grounds)| grounds).sum(),

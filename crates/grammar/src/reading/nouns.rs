@@ -288,6 +288,10 @@ impl Parse<'_, '_, '_> {
             same.is_none_or(|same| same == column)
                 && (within.is_empty() || within.contains(&column))
         };
+        // "Transactions of branch Harbor" are not those made by `branch`.
+        if names.parents.iter().any(|parent| self.is_named_after(*parent)) {
+            return None;
+        }
         let mut values = names.values;
         values.retain(|(column, _)| suits(*column));
         let following = match self.ahead(1) {
@@ -351,6 +355,13 @@ impl Parse<'_, '_, '_> {
         }
         self.question.grounds += 1;
         Some(found)
+    }
+
+    /// Whether the name of a row of a table follows the phrase at hand.
+    fn is_named_after(&self, parent: usize) -> bool {
+        let display = self.scope.display(parent);
+        matches!(self.ahead(1), Some(PhraseKind::Name(next))
+            if next.values.iter().any(|(column, _)| Some(*column) == display))
     }
 
     /// Whether the phrase at `at` is the name of a row for certain: rooms with "a sea view" are not those of the hotel

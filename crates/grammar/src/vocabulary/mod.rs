@@ -108,7 +108,10 @@ impl<'a> Vocabulary<'a> {
                 vocabulary.add(&words, Name::OfPerson, WHOLE);
             }
         }
-        let names = |column: &usize| words_of(&table.columns[*column].name).len() == 1;
+        let names = |column: &usize| {
+            let words = words_of(&table.columns[*column].name);
+            words.len() == 1 || words == ["full", "name"]
+        };
         if let Some(display) = vocabulary.display().filter(names)
             && !["name", "title"].contains(&table.columns[display].name.to_lowercase().as_str())
         {
@@ -461,8 +464,10 @@ fn without_participles(words: &[String]) -> &[String] {
     }
 }
 
-fn is_participle(word: &str) -> bool {
-    (word.len() > 4 && word.ends_with("ed")) || lexicon().participles.contains(word)
+pub(crate) fn is_participle(word: &str) -> bool {
+    (word.len() > 4 && word.ends_with("ed"))
+        || word == "born"
+        || lexicon().participles.contains(word)
 }
 
 /// Returns the noun phrases at the start of a comment and after its commas.

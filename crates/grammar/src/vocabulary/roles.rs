@@ -110,7 +110,9 @@ impl Vocabulary<'_> {
         let text = |column: &usize| self.kind(*column) == ColumnKind::Text;
         let columns = || (0..self.table.columns.len()).filter(text);
         columns()
-            .find(|column| ["name", "title"].contains(&words(*column).join(" ").as_str()))
+            .find(|column| {
+                ["name", "title", "full name"].contains(&words(*column).join(" ").as_str())
+            })
             .or_else(|| {
                 let is_own = |words: &[String]| match words {
                     [first, last] => {
@@ -138,6 +140,27 @@ impl Vocabulary<'_> {
             "opened",
             "placed",
         ];
+        // A period's days, those by which something is due and those at which it ends tell not when a row came about.
+        const ENDS: [&str; 18] = [
+            "period",
+            "due",
+            "deadline",
+            "paid",
+            "closed",
+            "ended",
+            "end",
+            "ends",
+            "cancelled",
+            "resolved",
+            "left",
+            "returned",
+            "delivered",
+            "completed",
+            "finished",
+            "removed",
+            "churned",
+            "settled",
+        ];
         let name = words_of(&self.table.name.name);
         let is_other = |column: usize| {
             words_of(&self.table.columns[column].name)
@@ -153,7 +176,11 @@ impl Vocabulary<'_> {
             let first = words.first().map_or("", String::as_str);
             USUAL.contains(&first) || name.last().is_some_and(|name| stem(name) == stem(first))
         };
-        columns().find(is_usual).or_else(|| columns().next())
+        let is_own = |column: &usize| {
+            let words = words_of(&self.table.columns[*column].name);
+            !words.iter().any(|word| ENDS.contains(&word.as_str()))
+        };
+        columns().find(is_usual).or_else(|| columns().find(is_own))
     }
 
     /// Returns the column of dates at which a thing came about, such as `signed_up_at`.
@@ -202,8 +229,37 @@ impl Vocabulary<'_> {
         if let Some(is_event) = lexicon().is_event(&self.head()) {
             return !is_event;
         }
+        self.is_like_thing()
+    }
+
+    /// Whether it is not known if the rows happen or exist.
+    pub(crate) fn is_unclear(&self) -> bool {
+        !self.is_line() && lexicon().is_event(&self.head()).is_none() && !self.is_like_thing()
+    }
+
+    /// Whether the rows have what things have: a birth, a name, or a day since which they are there.
+    fn is_like_thing(&self) -> bool {
+        const SINCE: [&str; 13] = [
+            "installed",
+            "hired",
+            "hire",
+            "joined",
+            "join",
+            "purchased",
+            "acquired",
+            "manufactured",
+            "commissioned",
+            "founded",
+            "established",
+            "built",
+            "launched",
+        ];
+        let is_since = self.usual_date().is_some_and(|date| {
+            let words = words_of(&self.table.columns[date].name);
+            words.iter().any(|word| SINCE.contains(&word.as_str()))
+        });
         let is_born = !self.births().is_empty();
-        is_born || self.display().is_some() || !self.person_names().is_empty()
+        is_since || is_born || self.display().is_some() || !self.person_names().is_empty()
     }
 
     /// Returns the columns of the dates and years since which the rows are there.

@@ -18,7 +18,7 @@ use crate::{
 const QUESTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generation/questions");
 
 /// The schemas, each with a file of tables and one of questions.
-const SCHEMAS: [&str; 17] = [
+const SCHEMAS: [&str; 19] = [
     "shop",
     "school",
     "concerts",
@@ -36,6 +36,8 @@ const SCHEMAS: [&str; 17] = [
     "registers",
     "resort",
     "streaming",
+    "energy",
+    "dealer",
 ];
 
 /// The tables that a domain's own are beside.

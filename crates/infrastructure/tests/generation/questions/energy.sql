@@ -1,0 +1,14 @@
+-- Meters, what they read, and what is billed: bills have no day on which they came about.
+select setseed(0.27);
+create table customers (id int primary key, name text, segment text, city text, joined_on date, left_on date);
+create table meters (id int primary key, customer_id int not null references customers, serial_number text, meter_type text, manufacturer text, status text, installed_on date, removed_on date);
+create table readings (id int primary key, meter_id int not null references meters, read_at timestamptz, kwh numeric(8,2), is_estimated boolean);
+create table bills (id int primary key, customer_id int not null references customers, period_start date, period_end date, amount numeric(9,2), due_on date, paid_on date, status text);
+create table outages (id int primary key, city text, started_at timestamptz, ended_at timestamptz, customers_affected int, severity text);
+create table loans (id int primary key, customer_id int not null references customers, granted_on date, amount numeric(9,2), status text);
+insert into customers select i, 'Customer '||i, (array['household','business'])[1+i%2], (array['Halden','Oakham','Wexley'])[1+i%3], date '2019-01-01'+i*11, case when i%9=0 then date '2025-01-01'+i end from generate_series(1,80) i;
+insert into meters select i, 1+floor(random()*60)::int, 'MT-'||1000+i, (array['smart','analog','prepaid'])[1+floor(random()*3)::int], (array['Itron','Kamstrup','Elster'])[1+floor(random()*3)::int], s, date '2018-02-01'+(random()*2700)::int, case when s='removed' then date '2025-03-01'+i end from (select i, (array['active','active','faulty','removed'])[1+floor(random()*4)::int] s from generate_series(1,110) i) x;
+insert into readings select i, 1+floor(random()*90)::int, timestamptz '2025-01-01 06:00+00'+random()*interval '213 days', round((random()*400)::numeric,2), random()<0.2 from generate_series(1,500) i;
+insert into bills select i, 1+floor(random()*70)::int, p, (p+interval '1 month')::date-1, 20+round((random()*700)::numeric,2), (p+interval '2 months')::date, case when s='paid' then (p+interval '50 days')::date end, s from (select i, (date '2025-01-01'+(i%7)*interval '1 month')::date p, (array['paid','overdue','disputed'])[1+floor(random()*3)::int] s from generate_series(1,160) i) x;
+insert into outages select i, (array['Halden','Oakham','Wexley'])[1+floor(random()*3)::int], t, t+random()*interval '9 hours', 10+floor(random()*3000)::int, (array['minor','major','critical'])[1+floor(random()*3)::int] from (select i, timestamptz '2025-03-01 00:00+00'+random()*interval '150 days' t from generate_series(1,90) i) x;
+insert into loans select i, 1+floor(random()*70)::int, case when s<>'pending' then date '2024-01-01'+(random()*500)::int end, 500+i, s from (select i, (array['running','pending','repaid'])[1+i%3] s from generate_series(1,60) i) x;
