@@ -234,7 +234,14 @@ impl PhraseParser<'_, '_> {
             .iter()
             .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
             .filter(|found| !self.is_count_of(&rest[..longest], found) && !self.is_far_kind(found))
-            .filter(|found| !self.is_other_table(&rest[..longest], found))
+            // The plant of a check is that of its run or that of its inspector.
+            .filter(|found| {
+                !matches!(found.meaning, Meaning::Column(column) if self.scope.is_unclear(column))
+            })
+            .filter(|found| {
+                let said = &rest[..longest];
+                !self.is_other_table(said, found) && !self.is_rather_rows(said, found)
+            })
             // A part of the table's name is no value of another table.
             .filter(|found| !(is_modifier && found.depth > 0 && sort(found) == Sort::Value))
             .collect();
@@ -281,6 +288,16 @@ impl PhraseParser<'_, '_> {
         found.quality < WHOLE && self.scope.is_number(*column) && self.scope.is_table(token)
     }
 
+    /// Whether a word for the rows of a table only resembles a value: "orders" are not those that are `ordered`.
+    fn is_rather_rows(&self, tokens: &[Token], found: &Found) -> bool {
+        let ([token], Meaning::Value(_, value)) = (tokens, &found.meaning) else {
+            return false;
+        };
+        token.kind == TokenKind::Word
+            && self.scope.is_rows(token)
+            && value.to_lowercase() != token.text
+    }
+
     /// Whether another word for a kind would be that of another table: the "kind" of fees is no `type` of vehicles.
     fn is_far_kind(&self, found: &Found) -> bool {
         let Meaning::Column(column) = found.meaning else {
@@ -313,7 +330,14 @@ impl PhraseParser<'_, '_> {
         let [first, after @ ..] = rest else {
             return None;
         };
-        let plain = |tokens: &[Token]| lexicon().money(tokens, &base.head());
+        // What is bought is no revenue.
+        let is_bought = ["purchase", "procurement", "supplier", "vendor"]
+            .iter()
+            .any(|word| base.modifiers.iter().any(|modifier| modifier == word));
+        let plain = |tokens: &[Token]| {
+            let is_spent = tokens.first().is_some_and(|token| token.text.starts_with("spen"));
+            lexicon().money(tokens, &base.head()).filter(|_| is_spent || !is_bought)
+        };
         plain(rest).or_else(|| {
             let named = base.is_modifier(first).then(|| plain(after)).flatten();
             named.map(|taken| taken + 1)
@@ -354,6 +378,14 @@ impl PhraseParser<'_, '_> {
                 Some(PhraseKind::Term(Term::Aggregate(_) | Term::Extreme(_)))
             )
         {
+            return true;
+        }
+        // "Orders received from a supplier" have a day on which they were.
+        let is_dated = name
+            .columns
+            .iter()
+            .any(|column| self.scope.table_of(*column) == 0 && self.scope.is_date(*column));
+        if term == Term::Relation && name.quality >= CORE && is_dated {
             return true;
         }
         if taken != term_taken {

@@ -148,7 +148,7 @@ impl Condition {
     }
 
     /// Whether rows without a value meet it.
-    fn is_without(&self) -> bool {
+    pub(crate) fn is_without(&self) -> bool {
         matches!(self, Self::Values { negated: true, .. } | Self::Flag { negated: true, .. })
     }
 

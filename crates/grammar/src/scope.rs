@@ -3,9 +3,12 @@
 //! Must never hold a table whose rows would multiply those of the first one: every join is to at most
 //! one row.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use metricd_core::schema::{ColumnKind, ForeignKey, TableColumn};
+use metricd_core::{
+    schema::{ColumnKind, ForeignKey, TableColumn},
+    sql::TableName,
+};
 
 use crate::{
     tokens::{Token, stem, words_of},
@@ -25,8 +28,12 @@ pub(crate) struct TableScope<'a> {
     pub(crate) tables: Vec<ScopeTable<'a>>,
     /// The tables that refer to it, each by one foreign key.
     pub(crate) children: Vec<Child<'a>>,
+    /// The columns that refer to tables to which several ways lead.
+    unclear: Vec<usize>,
     /// The stems of the names of all tables that are one word.
     words: HashSet<String>,
+    /// The stems of the last words of the names of all tables.
+    heads: HashSet<String>,
 }
 
 pub(crate) struct ScopeTable<'a> {
@@ -72,17 +79,32 @@ pub(crate) struct Found {
 impl<'a> TableScope<'a> {
     /// Returns the scope of the table at `base`.
     pub(crate) fn of(base: usize, all: &'a [Vocabulary<'a>]) -> Self {
+        let heads = all.iter().map(|other| stem(&other.head())).collect();
         let words = all.iter().map(|other| words_of(&other.table.name.name));
         let words = words.filter(|words| words.len() == 1).flatten().map(|word| stem(&word));
-        let mut scope = Self { tables: Vec::new(), children: Vec::new(), words: words.collect() };
+        let mut scope = Self {
+            tables: Vec::new(),
+            children: Vec::new(),
+            unclear: Vec::new(),
+            words: words.collect(),
+            heads,
+        };
         scope.tables.push(ScopeTable { vocabulary: &all[base], via: None, depth: 0, first: 0 });
+        let ways = Ways::of(base, all);
         let mut from = 0;
         while from < scope.tables.len() {
             if scope.tables[from].depth < MAX_DEPTH {
-                scope.add_parents(from, all);
+                scope.add_parents(from, all, &ways);
             }
             from += 1;
         }
+        let related = scope.tables.iter().filter(|table| table.depth > 0);
+        let unclear = related.flat_map(|table| {
+            let keys = table.vocabulary.table.foreign_keys.iter();
+            let keys = keys.filter(|key| ways.are_several(&key.table)).filter_map(single);
+            keys.filter_map(|(column, _)| Some(table.first + table.vocabulary.index_of(column)?))
+        });
+        scope.unclear = unclear.collect();
         let name = &all[base].table.name;
         for vocabulary in all.iter().filter(|other| other.table.name != *name) {
             let keys = vocabulary.table.foreign_keys.iter().filter(|key| key.table == *name);
@@ -95,7 +117,7 @@ impl<'a> TableScope<'a> {
         scope
     }
 
-    fn add_parents(&mut self, from: usize, all: &'a [Vocabulary<'a>]) {
+    fn add_parents(&mut self, from: usize, all: &'a [Vocabulary<'a>], ways: &Ways<'a>) {
         let (vocabulary, depth) = (self.tables[from].vocabulary, self.tables[from].depth + 1);
         let keys = &vocabulary.table.foreign_keys;
         for key in keys {
@@ -107,7 +129,8 @@ impl<'a> TableScope<'a> {
                 continue;
             };
             let found = vocabulary.index_of(column).zip(parent.index_of(reference));
-            if !is_only || is_known || self.tables.len() >= MAX_TABLES {
+            let is_unclear = depth > 1 && ways.are_several(&key.table);
+            if !is_only || is_known || is_unclear || self.tables.len() >= MAX_TABLES {
                 continue;
             }
             if let Some((column, reference)) = found {
@@ -191,9 +214,19 @@ impl<'a> TableScope<'a> {
         self.table_of(column) == 0 && self.is_number(column)
     }
 
+    /// Whether a column refers to a table to which several ways lead.
+    pub(crate) fn is_unclear(&self, column: usize) -> bool {
+        self.unclear.contains(&column)
+    }
+
     /// Whether a word is the name of a table, in reach or not.
     pub(crate) fn is_table(&self, token: &Token) -> bool {
         self.words.contains(&token.stem)
+    }
+
+    /// Whether a word is that for the rows of a table, in reach or not.
+    pub(crate) fn is_rows(&self, token: &Token) -> bool {
+        self.heads.contains(&token.stem)
     }
 
     /// Returns all names that `tokens` begin with.
@@ -234,6 +267,40 @@ impl<'a> TableScope<'a> {
             }
         }
         all
+    }
+}
+
+/// The first foreign keys of the ways from a table to others: a check has the plant of its inspector and that of its run.
+struct Ways<'a>(HashMap<&'a TableName, HashSet<&'a str>>);
+
+impl<'a> Ways<'a> {
+    /// How many foreign keys a way may have.
+    const LONGEST: u32 = 4;
+
+    fn of(base: usize, all: &'a [Vocabulary<'a>]) -> Self {
+        let mut ways = Self(HashMap::new());
+        for key in &all[base].table.foreign_keys {
+            if let Some((column, _)) = single(key) {
+                ways.follow(column, &key.table, all, 1);
+            }
+        }
+        ways
+    }
+
+    fn follow(&mut self, first: &'a str, to: &'a TableName, all: &'a [Vocabulary<'a>], depth: u32) {
+        if !self.0.entry(to).or_default().insert(first) || depth == Self::LONGEST {
+            return;
+        }
+        let Some(table) = all.iter().find(|other| other.table.name == *to) else {
+            return;
+        };
+        for key in table.table.foreign_keys.iter().filter(|key| key.table != *to) {
+            self.follow(first, &key.table, all, depth + 1);
+        }
+    }
+
+    fn are_several(&self, to: &TableName) -> bool {
+        self.0.get(to).is_some_and(|firsts| firsts.len() > 1)
     }
 }
 

@@ -42,10 +42,10 @@ pub(super) fn plan<'p, 'a>(
     if question.measures.is_empty() && !is_list {
         question.measures.push(Measure::Rows);
     }
-    if let Some(reason) = contradiction(question, is_list) {
-        return Err(reason.to_owned());
-    }
-    if let Some(reason) = lost_rows(scope, question) {
+    let reason = contradiction(question, is_list)
+        .or_else(|| some_of_groups(question))
+        .or_else(|| lost_rows(scope, question));
+    if let Some(reason) = reason {
         return Err(reason.to_owned());
     }
     let part = part(question)?;
@@ -92,6 +92,15 @@ pub(super) fn plan<'p, 'a>(
         date,
         period: question.period,
     })
+}
+
+/// Returns why values that rows share cannot be told by single rows: "employees without a no-show" have none in any
+/// row.
+fn some_of_groups(question: &Question) -> Option<&'static str> {
+    let is_of_groups = matches!(question.form, Form::List { is_distinct: true, .. })
+        || question.measures.iter().any(|measure| matches!(measure, Measure::Distinct(_)));
+    let is_negated = question.conditions.iter().any(|(condition, _)| condition.is_without());
+    (is_of_groups && is_negated).then_some("it may be about some rows of each of them or about all")
 }
 
 /// Returns the first contradiction between the parts of a question.

@@ -113,10 +113,11 @@ impl Parse<'_, '_, '_> {
             return false;
         };
         let words = words_of(&self.scope.column(column).name);
+        let is_many = words.last().is_some_and(|word| singular(word) != *word);
         by != "by"
             && self.scope.is_number(column)
             && !self.is_plural(at)
-            && words.last().is_some_and(|word| singular(word) != *word)
+            && (is_many || self.is_count(column) || self.usual(column) != Some(Aggregate::Average))
     }
 
     /// Whether the last dimension may be how something was done: "bookings by email" were sent by it, and have no

@@ -166,7 +166,7 @@ impl Parse<'_, '_, '_> {
             let (vocabulary, local) = self.scope.local(*column);
             vocabulary.is_category(local)
         });
-        let is_distinct = is_distinct || (is_which && is_category);
+        let is_distinct = is_distinct || ((is_which || self.says_all()) && is_category);
         if columns.is_empty() {
             return false;
         }

@@ -215,6 +215,10 @@ impl Parse<'_, '_, '_> {
         let Some(money) = base.money() else {
             return self.add_measure(Measure::Rows);
         };
+        // "The total of received orders" may be their money.
+        if (0..self.at).any(|at| ["total of", "sum of"].contains(&self.text(at).as_str())) {
+            return self.refuse("it may be about the number of rows or about their money");
+        }
         match lexicon().is_money_row(&base.head()) {
             Some(true) => self.add_measure(Measure::Of(Aggregate::Sum, money)),
             Some(false) => self.add_measure(Measure::Rows),

@@ -254,7 +254,7 @@ impl Parse<'_, '_, '_> {
     }
 
     /// Whether all of the rows are asked for: "all orders", "list all".
-    fn says_all(&self) -> bool {
+    pub(super) fn says_all(&self) -> bool {
         let is_all = |at: usize| {
             let words = self.text(at);
             words.split(' ').any(|word| ["all", "overall"].contains(&word))

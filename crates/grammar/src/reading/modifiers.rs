@@ -389,8 +389,13 @@ impl Parse<'_, '_, '_> {
     fn joined(&mut self) -> bool {
         // "Resolved and closed" is said of two states.
         let is_participle = self.at > 0 && !self.dates_at(self.at - 1).is_empty();
+        let is_but = self.text(self.at) == "but";
         if !self.is_term(Term::And) || is_participle {
             return false;
+        }
+        // "All books but novels"
+        if is_but && matches!(self.kind(), Some(PhraseKind::Name(_))) {
+            return self.refuse("\"but\" may leave them out");
         }
         let before = self.question.conditions.len();
         let read = [Self::period, Self::lacking, Self::having, Self::clause, Self::of_values]

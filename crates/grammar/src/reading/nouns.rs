@@ -46,12 +46,31 @@ impl Parse<'_, '_, '_> {
         // "Warnings" and "returns" are rows; "web" is none.
         let is_noun = self.is_plural(at - 1)
             || self.tokens_of(at - 1).first().is_some_and(|token| token.text.ends_with("ed"));
+        // "The capital of Japan" is no row with a flag.
+        let is_flag = matches!(self.question.conditions.last(), Some((Condition::Flag { .. }, _)));
+        if is_flag && !is_noun {
+            return None;
+        }
+        // Bartenders are no shifts.
+        if is_noun && !self.scope.base().is_thing() && self.is_person(first) {
+            return None;
+        }
         // "Kitchens" are no employees of the department `Kitchen`.
         if is_noun && !self.are_kinds(first) {
             return None;
         }
         ((is_noun || self.question.conditions.len() > first) && self.agrees(Head::Values, first))
             .then_some((Head::Values, is_noun))
+    }
+
+    /// Whether the last of the conditions from `first` on says what a person does.
+    fn is_person(&self, first: usize) -> bool {
+        const WORK: [&str; 6] = ["role", "title", "job", "position", "profession", "occupation"];
+        let columns = self.question.conditions[first..].last().map(|(last, _)| last.columns());
+        columns.into_iter().flatten().any(|column| {
+            let words = words_of(&self.scope.column(column).name);
+            words.last().is_some_and(|word| WORK.contains(&word.as_str()))
+        })
     }
 
     /// Whether the last of the conditions from `first` on says of what kind the rows are, so that its value is a noun.
@@ -256,7 +275,8 @@ impl Parse<'_, '_, '_> {
             let mut joint = None;
             let comma = self.is_after_comma();
             let more = self.attempt(|parse| {
-                joint = parse.term(|term| matches!(term, Term::And | Term::Or));
+                let is_but = parse.text(parse.at) == "but";
+                joint = parse.term(|term| matches!(term, Term::And | Term::Or) && !is_but);
                 // "From EMEA and from APAC"
                 if joint.is_some() {
                     parse.prepositions();
@@ -373,13 +393,19 @@ impl Parse<'_, '_, '_> {
         let said = self.tokens_of(at).iter().map(|token| token.original.as_str());
         let is_spelled = said.collect::<Vec<_>>().join(" ") == *value;
         let table = self.scope.table_of(*column);
+        // "Rivers in Colorado" are not the river of that name.
+        let before = at.checked_sub(1);
+        let is_in =
+            before.is_some_and(|before| ["in", "at", "from"].contains(&self.text(before).as_str()));
+        if is_in && self.scope.table_of(*column) == 0 {
+            return false;
+        }
         let names_table = |at: Option<usize>| {
             matches!(at.and_then(|at| self.phrases.get(at)).map(|phrase| &phrase.kind),
                 Some(PhraseKind::Name(names)) if names.columns.contains(column)
                     || names.parents.contains(&table)
                     || (names.best == Sort::Table && names.base > 0 && table == 0))
         };
-        let before = at.checked_sub(1);
         let is_of = before.is_some_and(|before| {
             ["of", "at", "in", "from", "for", "by", "to"].contains(&self.text(before).as_str())
         });

@@ -5,6 +5,7 @@ use super::{
     Parse,
     nouns::{Head, one},
     question::Rank,
+    window::names_rows,
 };
 use crate::{
     lexicon::{Aggregate, Comparison, Direction, Term},
@@ -270,7 +271,19 @@ impl Parse<'_, '_, '_> {
         // "Severity 5 incidents" have no number of incidents.
         let is_said =
             self.at > before || matches!(self.ahead(0), Some(PhraseKind::Term(Term::Compare(_))));
+        let is_passive = (before..self.at)
+            .any(|at| matches!(self.phrases[at].kind, PhraseKind::Term(Term::Be | Term::Clause)));
+        let dated = self.question.date;
         self.attempt(|parse| subject != Subject::Rows && parse.state(false, true));
+        // The supplier that received the most orders is not the one they were `received_on` from.
+        if let (Subject::Group(Dimension::Column(key)), Some(date)) = (subject, self.question.date)
+            && dated.is_none()
+            && !is_passive
+            && self.scope.is_key(key)
+            && !names_rows(self.scope, date)
+        {
+            return self.refuse("it does not say who did it");
+        }
         self.articles();
         if let Subject::Group(_) = subject
             && (self.attempt(|parse| is_said && parse.counted_groups(subject, counts))
@@ -297,7 +310,7 @@ impl Parse<'_, '_, '_> {
             Subject::Group(dimension) => {
                 self.attempt(|parse| parse.most(subject, limit))
                     || self.attempt(|parse| parse.extreme_of_groups(subject, limit))
-                    || self.attempt(|parse| parse.row_of(dimension, limit))
+                    || self.attempt(|parse| !is_plural && parse.row_of(dimension, limit))
             }
         }
     }

@@ -187,6 +187,11 @@ impl Parse<'_, '_, '_> {
 
     /// Applies a date that is said of the rows: they have it, or lack it.
     pub(super) fn dated(&mut self, date: usize, negated: bool, in_clause: bool) -> bool {
+        // What ends on a planned day has not ended before.
+        let words = words_of(&self.scope.column(date).name);
+        if negated && words.iter().any(|word| ["end", "ends", "ended"].contains(&word.as_str())) {
+            return self.refuse("it may end on a day to come");
+        }
         // "Not due" is no bill without a `due_on`.
         if negated && !is_participle(&self.text(self.at - 1)) {
             return false;

@@ -62,7 +62,10 @@ impl Parse<'_, '_, '_> {
             return Some(money);
         }
         words.split(' ').find_map(|word| {
-            let columns = self.scope.base().columns_with(word);
+            let base = self.scope.base();
+            let mut columns = base.columns_with(word);
+            // The `min_age` of an event is not its age.
+            columns.retain(|column| base.aggregated(*column).is_none());
             one(&columns, |column| self.scope.is_measure(column))
         })
     }

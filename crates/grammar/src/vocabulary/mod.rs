@@ -4,7 +4,7 @@ mod roles;
 
 use std::collections::HashMap;
 
-use metricd_core::schema::{ColumnSamples, Table};
+use metricd_core::schema::{ColumnSamples, Table, TableColumn};
 
 use crate::{
     lexicon::{BIRTH, lexicon, singular},
@@ -84,7 +84,12 @@ impl<'a> Vocabulary<'a> {
             vocabulary.modifiers = modifiers.to_vec();
             // A `singer_in_concert` is no concert.
             let joins = |word: &String| LINKS.contains(&word.as_str());
-            if !modifiers.is_empty() && !modifiers.iter().any(joins) {
+            // The rows of `river_states` are no states.
+            let refers = |column: &TableColumn| {
+                table.foreign_keys.iter().any(|key| key.columns.contains(&column.name))
+            };
+            let only_refers = table.foreign_keys.len() > 1 && table.columns.iter().all(refers);
+            if !modifiers.is_empty() && !modifiers.iter().any(joins) && !only_refers {
                 vocabulary.add(std::slice::from_ref(head), Name::Table, CORE);
             }
         }
@@ -393,7 +398,12 @@ impl NamePhrase {
                 is_word && self.meanings[*at] == meaning && !self.is_other_noun(*at, token)
             });
             // Word order matters for tables: "tickets opened" does not mean `open_tickets`.
-            let in_order = self.name == Name::Table || self.has_number;
+            let is_ordinal = self.words.len() > 1
+                && self
+                    .words
+                    .first()
+                    .is_some_and(|word| ["last", "first", "next"].contains(&word.as_str()));
+            let in_order = self.name == Name::Table || self.has_number || is_ordinal;
             match next.filter(|position| *position == 0 || !in_order) {
                 Some(position) => {
                     is_literal &= self.stems[left.remove(position)] == token.stem;
@@ -406,7 +416,10 @@ impl NamePhrase {
                         });
                     }
                 }
-                None if index > 0 && lexicon().is_filler_word(&token.stem) => {}
+                // "Users who have a session" are no `user_sessions`.
+                None if index > 0
+                    && self.name != Name::Table
+                    && lexicon().is_filler_word(&token.stem) => {}
                 None => return None,
             }
         }
@@ -417,6 +430,9 @@ impl NamePhrase {
 /// Whether only one of two words of a stem names who does it. To deliver is no deliverer.
 fn are_other_nouns(left: &str, right: &str) -> bool {
     let (left, right) = (singular(left), singular(right));
+    if [("rate", "rating"), ("rating", "rate")].contains(&(left.as_str(), right.as_str())) {
+        return true;
+    }
     let is_form = left.starts_with(&right) || right.starts_with(&left);
     is_agent(&left) != is_agent(&right) && (!is_form || is_agent_of(&left, &right))
 }
@@ -497,6 +513,7 @@ mod tests {
             ("approved", "approver"),
             ("cancelled", "canceller"),
             ("received", "receiver"),
+            ("rate", "ratings"),
         ] {
             assert!(are_other_nouns(word, said), "{word} {said}");
         }

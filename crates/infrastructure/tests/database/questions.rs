@@ -18,7 +18,7 @@ use crate::{
 const QUESTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generation/questions");
 
 /// The schemas, each with a file of tables and one of questions.
-const SCHEMAS: [&str; 19] = [
+const SCHEMAS: [&str; 20] = [
     "shop",
     "school",
     "concerts",
@@ -38,6 +38,7 @@ const SCHEMAS: [&str; 19] = [
     "streaming",
     "energy",
     "dealer",
+    "factory",
 ];
 
 /// The tables that a domain's own are beside.

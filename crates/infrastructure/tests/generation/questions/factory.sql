@@ -1,0 +1,20 @@
+-- A manufacturer: a plant is that of a machine, of a run and of an employee; orders are purchases.
+select setseed(0.83);
+create table plants (id int primary key, name text, country text);
+create table production_lines (id int primary key, plant_id int not null references plants, name text, status text);
+create table employees (id int primary key, plant_id int not null references plants, name text, job_title text, hired_on date);
+create table production_runs (id int primary key, line_id int not null references production_lines, operator_id int references employees, shift text, started_at timestamptz, units_produced int, units_scrapped int);
+create table quality_checks (id int primary key, run_id int not null references production_runs, inspector_id int references employees, checked_at timestamptz, result text);
+create table suppliers (id int primary key, name text, country text, rating numeric(3,1));
+create table purchase_orders (id int primary key, supplier_id int not null references suppliers, plant_id int not null references plants, status text, ordered_on date, received_on date, total numeric(10,2));
+create table tags (id int primary key, label text);
+create table supplier_tags (supplier_id int not null references suppliers, tag_id int not null references tags);
+insert into plants select i, (array['Silesia Mill','Hamburg Works','Leeds Forge'])[i], (array['Poland','Germany','England'])[i] from generate_series(1,3) i;
+insert into production_lines select i, 1+i%3, 'Line '||i, (array['running','maintenance'])[1+i%2] from generate_series(1,9) i;
+insert into employees select i, 1+floor(random()*3)::int, 'Employee '||i, (array['operator','inspector'])[1+i%2], date '2020-01-01'+i*30 from generate_series(1,40) i;
+insert into production_runs select i, 1+floor(random()*9)::int, case when i%7<>0 then 1+floor(random()*40)::int end, (array['day','night'])[1+floor(random()*2)::int], timestamptz '2025-01-01 06:00+00'+random()*interval '213 days', 100+floor(random()*500)::int, floor(random()*20)::int from generate_series(1,200) i;
+insert into quality_checks select i, 1+floor(random()*200)::int, 1+floor(random()*40)::int, timestamptz '2025-01-01 09:00+00'+random()*interval '213 days', (array['pass','fail','rework'])[1+floor(random()*3)::int] from generate_series(1,150) i;
+insert into suppliers select i, 'Supplier '||i, (array['Poland','Italy','Norway'])[1+i%3], 2+i%3 from generate_series(1,12) i;
+insert into purchase_orders select i, 1+floor(random()*10)::int, 1+i%3, s, d, case when s='received' then d+20 end, 100+round((random()*9000)::numeric,2) from (select i, (array['ordered','received','cancelled'])[1+floor(random()*3)::int] s, date '2025-01-01'+(random()*212)::int d from generate_series(1,160) i) x;
+insert into tags select i, 'tag '||i from generate_series(1,5) i;
+insert into supplier_tags select 1+i%9, 1+i%5 from generate_series(1,14) i;
