@@ -31,7 +31,7 @@ use metricd_core::schema::SampledSchema;
 
 use faults::Misfit;
 use reading::{Candidate, read};
-use scope::TableScope;
+use scope::{AllTables, TableScope};
 use tokens::{MAX_TOKENS, tokens};
 use vocabulary::Vocabulary;
 
@@ -76,8 +76,9 @@ pub fn interpret(sentence: &str, sampled: &SampledSchema, today: NaiveDate) -> I
     let SampledSchema { schema, samples } = sampled;
     let vocabularies: Vec<Vocabulary<'_>> =
         schema.tables.iter().map(|table| Vocabulary::of(table, samples)).collect();
+    let all = AllTables::of(&vocabularies);
     let scopes: Vec<TableScope<'_>> =
-        (0..vocabularies.len()).map(|table| TableScope::of(table, &vocabularies)).collect();
+        (0..vocabularies.len()).map(|table| TableScope::of(table, &all)).collect();
     let mut candidates: Vec<(&Vocabulary<'_>, Candidate<'_, '_>)> = Vec::new();
     let mut misfits: Vec<Misfit> = Vec::new();
     for scope in &scopes {
@@ -148,15 +149,14 @@ fn best<'c, 'p, 'a>(
             fitting = whole;
         }
     }
-    if fitting.iter().all(|(_, candidate)| candidate.is_of_money() && candidate.named == 0) {
+    let earns = |candidate: &Candidate<'_, '_>| candidate.is_of_money() && candidate.named == 0;
+    if fitting.iter().all(|(_, candidate)| earns(candidate)) {
         // What the lines of an order add up to is what orders add up to; but rooms and meals both bring revenue,
         // whichever of them is nearer to what is grouped by.
-        let earns = |candidate: &Candidate<'_, '_>| {
-            candidate.is_of_money()
-                && candidate.named == 0
-                && !candidate.plan.scope.base().is_line()
-        };
-        let whole: Vec<_> = candidates.iter().filter(|(_, candidate)| earns(candidate)).collect();
+        let whole = candidates
+            .iter()
+            .filter(|(vocabulary, candidate)| earns(candidate) && !vocabulary.is_line());
+        let whole: Vec<_> = whole.collect();
         if !whole.is_empty() {
             fitting = whole;
         }

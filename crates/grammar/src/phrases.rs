@@ -228,23 +228,12 @@ impl PhraseParser<'_, '_> {
     fn name(&self, rest: &[Token]) -> Option<(usize, Names)> {
         let found = self.scope.find(rest);
         let longest = found.iter().map(|found| found.taken).max().unwrap_or(0);
-        let base = self.scope.base();
-        let is_modifier = longest == 1 && base.is_modifier(&rest[0]);
+        let said = &rest[..longest];
         let found: Vec<&Found> = found
             .iter()
-            .filter(|found| found.taken == longest && !self.is_vague(&rest[..longest], found))
-            .filter(|found| !self.is_count_of(&rest[..longest], found) && !self.is_far_kind(found))
-            // The plant of a check is that of its run or that of its inspector.
-            .filter(|found| {
-                !matches!(found.meaning, Meaning::Column(column) if self.scope.is_unclear(column))
-            })
-            .filter(|found| {
-                let said = &rest[..longest];
-                !self.is_other_table(said, found) && !self.is_rather_rows(said, found)
-            })
-            // A part of the table's name is no value of another table.
-            .filter(|found| !(is_modifier && found.depth > 0 && sort(found) == Sort::Value))
+            .filter(|found| found.taken == longest && !self.is_other_meaning(said, found))
             .collect();
+        let base = self.scope.base();
         // "Order value" is not said of the lines of an order.
         let is_of_whole = base.is_line() && rest[0].stem == stem("order");
         let money = base.money().zip(self.money(rest)).filter(|_| !is_of_whole);
@@ -279,30 +268,44 @@ impl PhraseParser<'_, '_> {
         Some((longest, names))
     }
 
+    /// Whether the words mean something else than what they resemble.
+    fn is_other_meaning(&self, said: &[Token], found: &Found) -> bool {
+        match found.meaning {
+            Meaning::Column(column) => {
+                // The plant of a check is that of its run or that of its inspector.
+                self.scope.is_unclear(column)
+                    || self.is_count_of(said, column)
+                    || self.is_far_kind(found, column)
+                    || self.is_other_table(said, found, column)
+            }
+            Meaning::Value(column, ref value) => {
+                // A part of the table's name is no value of another table.
+                let is_modifier = matches!(said, [word] if self.scope.base().is_modifier(word));
+                (is_modifier && found.depth > 0)
+                    || self.is_vague(said, column, value)
+                    || self.is_rather_rows(said, value)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a table is rather meant than a part of a column's name: "customers" are not the `customers_affected`
     /// of outages.
-    fn is_other_table(&self, tokens: &[Token], found: &Found) -> bool {
-        let ([token], Meaning::Column(column)) = (tokens, &found.meaning) else {
-            return false;
-        };
-        found.quality < WHOLE && self.scope.is_number(*column) && self.scope.is_table(token)
+    fn is_other_table(&self, said: &[Token], found: &Found, column: usize) -> bool {
+        found.quality < WHOLE
+            && self.scope.is_number(column)
+            && matches!(said, [word] if self.scope.is_table(word))
     }
 
     /// Whether a word for the rows of a table only resembles a value: "orders" are not those that are `ordered`.
-    fn is_rather_rows(&self, tokens: &[Token], found: &Found) -> bool {
-        let ([token], Meaning::Value(_, value)) = (tokens, &found.meaning) else {
-            return false;
-        };
-        token.kind == TokenKind::Word
-            && self.scope.is_rows(token)
-            && value.to_lowercase() != token.text
+    fn is_rather_rows(&self, said: &[Token], value: &str) -> bool {
+        matches!(said, [word] if word.kind == TokenKind::Word
+            && self.scope.is_rows(word)
+            && value.to_lowercase() != word.text)
     }
 
     /// Whether another word for a kind would be that of another table: the "kind" of fees is no `type` of vehicles.
-    fn is_far_kind(&self, found: &Found) -> bool {
-        let Meaning::Column(column) = found.meaning else {
-            return false;
-        };
+    fn is_far_kind(&self, found: &Found, column: usize) -> bool {
         let name = self.scope.column(column).name.to_lowercase();
         found.depth > 0
             && !found.is_literal
@@ -310,17 +313,14 @@ impl PhraseParser<'_, '_> {
     }
 
     /// Whether the words count rows: "number of rooms" is no `room_number`.
-    fn is_count_of(&self, tokens: &[Token], found: &Found) -> bool {
-        let [first, of, .., last] = tokens else {
+    fn is_count_of(&self, said: &[Token], column: usize) -> bool {
+        let [first, of, .., last] = said else {
             return false;
         };
-        let Meaning::Column(column) = found.meaning else {
-            return false;
-        };
-        let is_count = self.scope.local(column).0.is_count(self.scope.local(column).1);
+        let (vocabulary, local) = self.scope.local(column);
         (first.text.as_str(), of.text.as_str()) == ("number", "of")
             && singular(&last.text) != last.text
-            && !is_count
+            && !vocabulary.is_count(local)
     }
 
     /// Returns the number of tokens that mean the money of the rows: `revenue`, or, of `restaurant_orders`,
@@ -345,13 +345,12 @@ impl PhraseParser<'_, '_> {
     }
 
     /// Whether a word is too ambiguous to mean this value: `approval` fits `Approved` and `Need approval`.
-    fn is_vague(&self, tokens: &[Token], found: &Found) -> bool {
-        let ([token], Meaning::Value(column, value)) = (tokens, &found.meaning) else {
+    fn is_vague(&self, said: &[Token], column: usize, value: &str) -> bool {
+        let [token] = said else {
             return false;
         };
-        let said = token.text.trim_end_matches('s');
-        let is_said = value.to_lowercase().contains(said);
-        let (vocabulary, local) = self.scope.local(*column);
+        let is_said = value.to_lowercase().contains(token.text.trim_end_matches('s'));
+        let (vocabulary, local) = self.scope.local(column);
         token.kind != TokenKind::Quoted
             && !is_said
             && vocabulary.is_in_other_values(local, value, &token.stem)

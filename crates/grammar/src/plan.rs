@@ -48,6 +48,17 @@ pub(crate) enum Part {
     Ratio(Vec<Condition>, Vec<Condition>),
 }
 
+impl Part {
+    /// Returns the conditions of both sides.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let (part, of) = match self {
+            Self::Percent(part) => (part.as_slice(), [].as_slice()),
+            Self::Ratio(part, of) => (part.as_slice(), of.as_slice()),
+        };
+        part.iter().chain(of)
+    }
+}
+
 /// What is computed for each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -206,13 +217,9 @@ impl Plan<'_, '_> {
 
     /// Returns the columns that rows may lack: those of which they are not one of some values, and those of shares.
     fn loose_columns(&self) -> Vec<usize> {
-        let (part, of) = match &self.part {
-            Some(Part::Percent(part)) => (part.as_slice(), &[] as &[Condition]),
-            Some(Part::Ratio(part, of)) => (part.as_slice(), of.as_slice()),
-            None => (&[] as &[Condition], &[] as &[Condition]),
-        };
         let negated = self.conditions.iter().filter(|condition| condition.is_without());
-        negated.chain(part).chain(of).flat_map(Condition::columns).collect()
+        let parts = self.part.iter().flat_map(Part::conditions);
+        negated.chain(parts).flat_map(Condition::columns).collect()
     }
 
     /// Returns the other columns that the query reads.

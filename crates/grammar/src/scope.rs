@@ -30,10 +30,41 @@ pub(crate) struct TableScope<'a> {
     pub(crate) children: Vec<Child<'a>>,
     /// The columns that refer to tables to which several ways lead.
     unclear: Vec<usize>,
-    /// The stems of the names of all tables that are one word.
+    all: &'a AllTables<'a>,
+}
+
+/// All tables that a question may be about, with what is asked of them again and again.
+pub(crate) struct AllTables<'a> {
+    vocabularies: &'a [Vocabulary<'a>],
+    by_name: HashMap<&'a TableName, usize>,
+    /// The stems of names that are one word.
     words: HashSet<String>,
-    /// The stems of the last words of the names of all tables.
+    /// The stems of the last words of names.
     heads: HashSet<String>,
+}
+
+impl<'a> AllTables<'a> {
+    pub(crate) fn of(vocabularies: &'a [Vocabulary<'a>]) -> Self {
+        let mut all = Self {
+            vocabularies,
+            by_name: HashMap::new(),
+            words: HashSet::new(),
+            heads: HashSet::new(),
+        };
+        for (index, vocabulary) in vocabularies.iter().enumerate() {
+            let head = stem(&vocabulary.head());
+            if vocabulary.modifiers.is_empty() {
+                all.words.insert(head.clone());
+            }
+            all.heads.insert(head);
+            all.by_name.insert(&vocabulary.table.name, index);
+        }
+        all
+    }
+
+    fn named(&self, name: &TableName) -> Option<&'a Vocabulary<'a>> {
+        self.by_name.get(name).map(|index| &self.vocabularies[*index])
+    }
 }
 
 pub(crate) struct ScopeTable<'a> {
@@ -78,23 +109,15 @@ pub(crate) struct Found {
 
 impl<'a> TableScope<'a> {
     /// Returns the scope of the table at `base`.
-    pub(crate) fn of(base: usize, all: &'a [Vocabulary<'a>]) -> Self {
-        let heads = all.iter().map(|other| stem(&other.head())).collect();
-        let words = all.iter().map(|other| words_of(&other.table.name.name));
-        let words = words.filter(|words| words.len() == 1).flatten().map(|word| stem(&word));
-        let mut scope = Self {
-            tables: Vec::new(),
-            children: Vec::new(),
-            unclear: Vec::new(),
-            words: words.collect(),
-            heads,
-        };
-        scope.tables.push(ScopeTable { vocabulary: &all[base], via: None, depth: 0, first: 0 });
+    pub(crate) fn of(base: usize, all: &'a AllTables<'a>) -> Self {
+        let base = &all.vocabularies[base];
+        let mut scope = Self { tables: Vec::new(), children: Vec::new(), unclear: Vec::new(), all };
+        scope.tables.push(ScopeTable { vocabulary: base, via: None, depth: 0, first: 0 });
         let ways = Ways::of(base, all);
         let mut from = 0;
         while from < scope.tables.len() {
             if scope.tables[from].depth < MAX_DEPTH {
-                scope.add_parents(from, all, &ways);
+                scope.add_parents(from, &ways);
             }
             from += 1;
         }
@@ -105,11 +128,11 @@ impl<'a> TableScope<'a> {
             keys.filter_map(|(column, _)| Some(table.first + table.vocabulary.index_of(column)?))
         });
         scope.unclear = unclear.collect();
-        let name = &all[base].table.name;
-        for vocabulary in all.iter().filter(|other| other.table.name != *name) {
+        let name = &base.table.name;
+        for vocabulary in all.vocabularies.iter().filter(|other| other.table.name != *name) {
             let keys = vocabulary.table.foreign_keys.iter().filter(|key| key.table == *name);
             if let [(column, reference)] = keys.filter_map(single).collect::<Vec<_>>().as_slice()
-                && let Some(key) = all[base].index_of(reference)
+                && let Some(key) = base.index_of(reference)
             {
                 scope.children.push(Child { vocabulary, column, key });
             }
@@ -117,14 +140,14 @@ impl<'a> TableScope<'a> {
         scope
     }
 
-    fn add_parents(&mut self, from: usize, all: &'a [Vocabulary<'a>], ways: &Ways<'a>) {
+    fn add_parents(&mut self, from: usize, ways: &Ways<'a>) {
         let (vocabulary, depth) = (self.tables[from].vocabulary, self.tables[from].depth + 1);
         let keys = &vocabulary.table.foreign_keys;
         for key in keys {
             // Two keys to one table: a name of it does not say which row is meant.
             let is_only = keys.iter().filter(|other| other.table == key.table).count() == 1;
             let is_known = self.tables.iter().any(|table| table.vocabulary.table.name == key.table);
-            let parent = all.iter().find(|other| other.table.name == key.table);
+            let parent = self.all.named(&key.table);
             let Some((parent, (column, reference))) = parent.zip(single(key)) else {
                 continue;
             };
@@ -165,6 +188,23 @@ impl<'a> TableScope<'a> {
     pub(crate) fn column(&self, column: usize) -> &'a TableColumn {
         let (vocabulary, local) = self.local(column);
         &vocabulary.table.columns[local]
+    }
+
+    /// Whether the name of a column has one of these words.
+    pub(crate) fn has_word(&self, column: usize, words: &[&str]) -> bool {
+        words_of(&self.column(column).name).iter().any(|word| words.contains(&word.as_str()))
+    }
+
+    /// Whether the name of a column ends with one of these words.
+    pub(crate) fn has_last_word(&self, column: usize, words: &[&str]) -> bool {
+        words_of(&self.column(column).name)
+            .last()
+            .is_some_and(|word| words.contains(&word.as_str()))
+    }
+
+    /// Returns the other table that a column refers to.
+    pub(crate) fn parent_of(&self, column: usize) -> Option<usize> {
+        (1..self.tables.len()).find(|table| self.key_of(*table) == Some(column))
     }
 
     /// Returns the column that tells the rows of a table apart, as the rows of the first table refer to it.
@@ -221,12 +261,12 @@ impl<'a> TableScope<'a> {
 
     /// Whether a word is the name of a table, in reach or not.
     pub(crate) fn is_table(&self, token: &Token) -> bool {
-        self.words.contains(&token.stem)
+        self.all.words.contains(&token.stem)
     }
 
     /// Whether a word is that for the rows of a table, in reach or not.
     pub(crate) fn is_rows(&self, token: &Token) -> bool {
-        self.heads.contains(&token.stem)
+        self.all.heads.contains(&token.stem)
     }
 
     /// Returns all names that `tokens` begin with.
@@ -277,24 +317,23 @@ impl<'a> Ways<'a> {
     /// How many foreign keys a way may have.
     const LONGEST: u32 = 4;
 
-    fn of(base: usize, all: &'a [Vocabulary<'a>]) -> Self {
+    fn of(base: &'a Vocabulary<'a>, all: &AllTables<'a>) -> Self {
         let mut ways = Self(HashMap::new());
-        for key in &all[base].table.foreign_keys {
-            if let Some((column, _)) = single(key) {
-                ways.follow(column, &key.table, all, 1);
-            }
+        let keys: Vec<_> =
+            base.table.foreign_keys.iter().filter(|key| single(key).is_some()).collect();
+        // One key has one way on.
+        for key in keys.iter().filter(|_| keys.len() > 1) {
+            ways.follow(&key.columns[0], &key.table, all, 1);
         }
         ways
     }
 
-    fn follow(&mut self, first: &'a str, to: &'a TableName, all: &'a [Vocabulary<'a>], depth: u32) {
+    fn follow(&mut self, first: &'a str, to: &'a TableName, all: &AllTables<'a>, depth: u32) {
         if !self.0.entry(to).or_default().insert(first) || depth == Self::LONGEST {
             return;
         }
-        let Some(table) = all.iter().find(|other| other.table.name == *to) else {
-            return;
-        };
-        for key in table.table.foreign_keys.iter().filter(|key| key.table != *to) {
+        let keys = all.named(to).into_iter().flat_map(|table| &table.table.foreign_keys);
+        for key in keys {
             self.follow(first, &key.table, all, depth + 1);
         }
     }

@@ -102,12 +102,8 @@ impl<'w, 'p, 'a> Writer<'w, 'p, 'a> {
     /// Whether columns are written with their tables.
     fn is_qualified(&self) -> bool {
         let is_referred = |condition: &Condition| matches!(condition, Condition::Referred { .. });
-        let (part, of) = match &self.plan.part {
-            Some(Part::Percent(of)) => (of.as_slice(), [].as_slice()),
-            Some(Part::Ratio(part, of)) => (part.as_slice(), of.as_slice()),
-            None => ([].as_slice(), [].as_slice()),
-        };
-        let mut conditions = self.plan.conditions.iter().chain(part).chain(of);
+        let parts = self.plan.part.iter().flat_map(Part::conditions);
+        let mut conditions = self.plan.conditions.iter().chain(parts);
         !self.joined.is_empty() || conditions.any(is_referred)
     }
 

@@ -27,9 +27,8 @@ pub(super) fn plan<'p, 'a>(
     }
     // Customers who are counted by their orders: the orders must be said.
     let is_of_parent = |measure: &Measure| {
-        let keys = (1..scope.tables.len()).filter_map(|table| scope.key_of(table));
-        matches!(measure, Measure::Distinct(column) if scope.table_of(*column) > 0
-            || keys.into_iter().any(|key| key == *column))
+        matches!(measure, Measure::Distinct(column)
+            if scope.table_of(*column) > 0 || scope.parent_of(*column).is_some())
     };
     let is_act = question.date.is_some_and(|date| names_rows(scope, date));
     if question.named == 0 && !is_act && question.measures.iter().any(is_of_parent) {
@@ -59,7 +58,7 @@ pub(super) fn plan<'p, 'a>(
     {
         question.period.get_or_insert(Period::AllTime);
     }
-    let date = date(scope, question, is_list)?;
+    let date = date(scope, question)?;
     if let Some(reason) = impossible_window(scope, question, date) {
         return Err(reason.to_owned());
     }
@@ -137,9 +136,7 @@ fn contradiction(question: &Question, is_list: bool) -> Option<&'static str> {
 /// Returns which rows an inner join would leave out of the answer.
 fn lost_rows(scope: &TableScope<'_>, question: &Question) -> Option<&'static str> {
     let parent_of = |measure: &Measure| match measure {
-        Measure::Distinct(column) => {
-            (1..scope.tables.len()).find(|table| scope.key_of(*table) == Some(*column))
-        }
+        Measure::Distinct(column) => scope.parent_of(*column),
         _ => None,
     };
     let is_of_other = |dimension: &Dimension| {

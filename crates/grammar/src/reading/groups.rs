@@ -42,10 +42,7 @@ impl Parse<'_, '_, '_> {
             return self.refuse("it may be about groups or about a ratio");
         }
         // "Incidents reported by customers" says who did.
-        let is_who = |dimension: &Dimension| {
-            matches!(dimension, Dimension::Column(column)
-                if (1..self.scope.tables.len()).any(|table| self.scope.key_of(table) == Some(*column)))
-        };
+        let is_who = |dimension: &Dimension| matches!(dimension, Dimension::Column(column) if self.scope.parent_of(*column).is_some());
         if is_done
             && text == "by"
             && self.is_plural(self.at - 1)
@@ -88,9 +85,7 @@ impl Parse<'_, '_, '_> {
         let Some(Dimension::Column(column)) = self.question.dimensions.last().copied() else {
             return false;
         };
-        let tables = 1..self.scope.tables.len();
-        let parent = tables.into_iter().find(|table| self.scope.key_of(*table) == Some(column));
-        let Some(parent) = parent else {
+        let Some(parent) = self.scope.parent_of(column) else {
             return false;
         };
         let is_whole = !self.scope.tables[parent].vocabulary.is_thing();

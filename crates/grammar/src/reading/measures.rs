@@ -402,11 +402,9 @@ impl Parse<'_, '_, '_> {
     fn is_of_states(&self) -> bool {
         const STATES: [&str; 6] =
             ["status", "state", "outcome", "result", "resolution", "response"];
-        let columns =
+        let mut columns =
             self.question.conditions.iter().flat_map(|(condition, _)| condition.columns());
-        columns
-            .map(|column| words_of(&self.scope.column(column).name))
-            .all(|words| words.last().is_some_and(|word| STATES.contains(&word.as_str())))
+        columns.all(|column| self.scope.has_last_word(column, &STATES))
     }
 
     /// `ratio of web orders to app orders`

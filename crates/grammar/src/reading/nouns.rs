@@ -66,11 +66,13 @@ impl Parse<'_, '_, '_> {
     /// Whether the last of the conditions from `first` on says what a person does.
     fn is_person(&self, first: usize) -> bool {
         const WORK: [&str; 6] = ["role", "title", "job", "position", "profession", "occupation"];
-        let columns = self.question.conditions[first..].last().map(|(last, _)| last.columns());
-        columns.into_iter().flatten().any(|column| {
-            let words = words_of(&self.scope.column(column).name);
-            words.last().is_some_and(|word| WORK.contains(&word.as_str()))
-        })
+        self.last_columns(first).any(|column| self.scope.has_last_word(column, &WORK))
+    }
+
+    /// Returns the columns of the last of the conditions from `first` on.
+    fn last_columns(&self, first: usize) -> impl Iterator<Item = usize> + use<> {
+        let last = self.question.conditions[first..].last();
+        last.map(|(last, _)| last.columns()).into_iter().flatten()
     }
 
     /// Whether the last of the conditions from `first` on says of what kind the rows are, so that its value is a noun.
@@ -100,12 +102,7 @@ impl Parse<'_, '_, '_> {
             "genre",
             "reason",
         ];
-        let columns = self.question.conditions[first..].last().map(|(last, _)| last.columns());
-        columns
-            .into_iter()
-            .flatten()
-            .map(|column| words_of(&self.scope.column(column).name))
-            .all(|words| words.last().is_some_and(|word| KINDS.contains(&word.as_str())))
+        self.last_columns(first).all(|column| self.scope.has_last_word(column, &KINDS))
     }
 
     /// Whether a name is that of a column of rows that belong to others: the languages of countries are
@@ -178,9 +175,7 @@ impl Parse<'_, '_, '_> {
             "segment",
             "sector",
         ];
-        let words = words_of(&self.scope.column(column).name);
-        self.scope.table_of(column) == 0
-            || words.last().is_some_and(|word| KINDS.contains(&word.as_str()))
+        self.scope.table_of(column) == 0 || self.scope.has_last_word(column, &KINDS)
     }
 
     /// Reads a value, a flag or `new` before its noun.
@@ -203,15 +198,8 @@ impl Parse<'_, '_, '_> {
             // "Unshipped orders" have no day of shipping, whatever their status is.
             let lacks = names.columns.iter().any(|column| parse.scope.is_date(*column));
             if names.best == Sort::Value && !names.values.is_empty() && !(negated && lacks) {
-                let said = parse.text(parse.at);
-                let first = parse.question.conditions.len();
-                // "Graduate students" have not graduated.
-                let is_done = |value: &String| value.ends_with("ed") && !said.ends_with("ed");
-                let is_rows = parse.is_before_rows();
-                return parse.values(negated, false, &[])
-                    && !(is_rows
-                        && matches!(&parse.question.conditions[first..],
-                            [(Condition::Values { values, .. }, _)] if values.iter().any(is_done)));
+                let begun = parse.is_before_rows() && parse.is_only_begun(&names.values);
+                return !begun && parse.values(negated, false, &[]);
             }
             let is_flag = !names.columns.is_empty()
                 && names.columns.iter().all(|column| parse.scope.is_flag(*column));
@@ -229,6 +217,11 @@ impl Parse<'_, '_, '_> {
                 _ => false,
             }
         })
+    }
+
+    /// Whether what is said of rows is not done yet, as their values are: "graduate students" have not graduated.
+    fn is_only_begun(&self, values: &[(usize, String)]) -> bool {
+        !self.text(self.at).ends_with("ed") && values.iter().any(|(_, value)| value.ends_with("ed"))
     }
 
     /// Whether a measure follows: the rows before only qualify it, as in `order value`.
@@ -347,9 +340,7 @@ impl Parse<'_, '_, '_> {
             is_to |= self.text(at) == "to";
             is_made |= self.text(at) == "made in";
         }
-        let is_target = words_of(&self.scope.column(found.0).name)
-            .iter()
-            .any(|word| TARGETS.contains(&word.as_str()));
+        let is_target = self.scope.has_word(found.0, &TARGETS);
         // "From Rome" is not to Rome.
         let is_ratio = |phrase: &Phrase| phrase.kind == PhraseKind::Term(Term::Ratio);
         is_to &= !self.phrases.iter().any(is_ratio);
@@ -516,12 +507,21 @@ impl Parse<'_, '_, '_> {
         let best =
             found.iter().filter(|found| quality(&found.name)).map(|found| found.quality).max();
         let columns = found.iter().filter(|found| Some(found.quality) == best);
-        columns
+        let columns: Vec<usize> = columns
             .filter_map(|found| match found.name {
                 Name::Column(column) => Some(self.scope.numbered(table, column)),
                 _ => None,
             })
-            .collect()
+            .collect();
+        // "Booking revenue" is the money of bookings, whatever its column is called.
+        match (&phrase.kind, self.scope.base().money()) {
+            (PhraseKind::Name(names), Some(money))
+                if table == 0 && columns.is_empty() && names.columns == [money] =>
+            {
+                vec![money]
+            }
+            _ => columns,
+        }
     }
 }
 

@@ -223,9 +223,7 @@ impl Parse<'_, '_, '_> {
                 true
             }
             Subject::Group(Dimension::Column(key)) => {
-                let table = (1..self.scope.tables.len())
-                    .find(|table| self.scope.key_of(*table) == Some(key));
-                let Some(table) = table else {
+                let Some(table) = self.scope.parent_of(key) else {
                     return false;
                 };
                 // What is shown is of the table that is named after it.

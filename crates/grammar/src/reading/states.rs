@@ -78,7 +78,6 @@ impl Parse<'_, '_, '_> {
         if self.attempt(|parse| parse.founded(negated)) {
             return true;
         }
-        let is_share = self.question.share != Share::None;
         if self.is_state_or_day() {
             return self.refuse("it may be about the state or about the day");
         }
@@ -87,7 +86,7 @@ impl Parse<'_, '_, '_> {
         if date.is_some() && self.question.conditions.iter().any(is_related) {
             return self.refuse("it does not say of which rows the day is");
         }
-        if let Some(date) = date.filter(|_| !is_share || names.values.is_empty()) {
+        if let Some(date) = date {
             self.at += 1;
             self.question.grounds += 1;
             return self.dated(date, negated, in_clause);
@@ -188,8 +187,7 @@ impl Parse<'_, '_, '_> {
     /// Applies a date that is said of the rows: they have it, or lack it.
     pub(super) fn dated(&mut self, date: usize, negated: bool, in_clause: bool) -> bool {
         // What ends on a planned day has not ended before.
-        let words = words_of(&self.scope.column(date).name);
-        if negated && words.iter().any(|word| ["end", "ends", "ended"].contains(&word.as_str())) {
+        if negated && self.scope.has_word(date, &["end", "ends", "ended"]) {
             return self.refuse("it may end on a day to come");
         }
         // "Not due" is no bill without a `due_on`.

@@ -56,14 +56,11 @@ pub(super) fn impossible_window(
     if !is_all && !scope.base().is_thing() && conditions().any(is_to_come) {
         return Some("its window is of the past, and the rows may be of days to come");
     }
-    let words = words_of(&scope.column(date).name);
-    if matches!(question.period, Some(Period::Since(_)))
-        && words.iter().any(|word| AHEAD.contains(&word.as_str()))
-    {
+    if matches!(question.period, Some(Period::Since(_))) && scope.has_word(date, &AHEAD) {
         return Some("its window would end today, and the days of the column may be to come");
     }
-    let is_birth = words.iter().any(|word| BIRTH.contains(&word.as_str()));
-    (is_birth && question.is_bare_month).then_some("it does not say of which year")
+    (scope.has_word(date, &BIRTH) && question.is_bare_month)
+        .then_some("it does not say of which year")
 }
 
 /// Makes a condition of a year, where a table has years in place of dates.
@@ -91,7 +88,6 @@ pub(super) fn take_year(scope: &TableScope<'_>, question: &mut Question) {
 pub(super) fn date(
     scope: &TableScope<'_>,
     question: &mut Question,
-    is_list: bool,
 ) -> Result<Option<usize>, String> {
     let base = scope.base();
     let is_timed =
@@ -122,15 +118,11 @@ pub(super) fn date(
         if has_period && !is_timed && date_of_child(scope, question) {
             return Ok(None);
         }
-        if asks && base.usual_date().is_some() {
-            return Err(format!("it does not say which date of {} is meant", base.table.name));
-        }
         if asks {
             return Err(no_dates(base));
         }
         return Ok(None);
     }
-    let _ = is_list;
     let usual = base.usual_date().or_else(|| {
         // The lines of an order have the day of the order.
         asks.then(|| {
@@ -157,7 +149,7 @@ pub(super) fn date(
 }
 
 /// Applies the period to the rows that refer to the things: `patients without appointments in 2026`.
-pub(super) fn date_of_child(scope: &TableScope<'_>, question: &mut Question) -> bool {
+fn date_of_child(scope: &TableScope<'_>, question: &mut Question) -> bool {
     let Some(period) = question.period else {
         return false;
     };
@@ -178,7 +170,7 @@ pub(super) fn date_of_child(scope: &TableScope<'_>, question: &mut Question) -> 
     date.is_some()
 }
 
-pub(super) fn no_dates(base: &Vocabulary<'_>) -> String {
+fn no_dates(base: &Vocabulary<'_>) -> String {
     if (0..base.table.columns.len()).any(|column| base.is_date(column)) {
         return format!("it does not say which date of {} is meant", base.table.name);
     }

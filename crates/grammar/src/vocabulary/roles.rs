@@ -226,10 +226,7 @@ impl Vocabulary<'_> {
         if self.is_line() {
             return false;
         }
-        if let Some(is_event) = lexicon().is_event(&self.head()) {
-            return !is_event;
-        }
-        self.is_like_thing()
+        lexicon().is_event(&self.head()).map_or_else(|| self.is_like_thing(), |is_event| !is_event)
     }
 
     /// Whether it is not known if the rows happen or exist.
