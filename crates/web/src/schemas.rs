@@ -22,9 +22,11 @@ const CLOSED_INPUTS: [&str; 6] =
 const OPEN_INPUTS: [&str; 1] = ["LayoutItemInput"];
 
 /// The fields of responses that are left out where there is nothing to say.
-const LEFT_OUT: [(&str, &str); 5] = [
+const LEFT_OUT: [(&str, &str); 7] = [
     ("CreatedMetric", "generation"),
     ("CreatedMetric", "notes"),
+    ("Health", "degraded"),
+    ("Health", "unended_queries"),
     ("Preview", "generation"),
     ("Problem", "errors"),
     ("Problem", "hint"),

@@ -86,6 +86,11 @@ pub trait QueryRunner: Send + Sync {
         true
     }
 
+    /// Returns how many runs were told to end and go on in the database, where each holds its permit until it is gone.
+    fn unended_runs(&self) -> u32 {
+        0
+    }
+
     /// Waits in the queue for a permit, and returns a runner that holds it, with one deadline for all its
     /// statements.
     ///

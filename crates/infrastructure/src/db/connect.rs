@@ -35,7 +35,8 @@ pub struct DatabaseConfig {
     /// Where to.
     pub target: Target,
     /// The most connections of a server for metricd's own work, and as many again for the reader. Three more of each
-    /// are kept: for health checks and the listener, and for ending queries and reading the catalogs. The embedded
+    /// are kept: for health checks and the listener, and for ending queries and reading the catalogs; and one of the reader for
+    /// a server that starts beside this one. The embedded
     /// PostgreSQL has one, whatever is said here.
     pub max_connections: u32,
     /// How long a call waits for a free connection, on the embedded PostgreSQL for a permit to use the

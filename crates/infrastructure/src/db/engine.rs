@@ -156,6 +156,17 @@ impl Engine {
         }
     }
 
+    /// How many sessions of the reader were told to end and have not.
+    pub(super) fn unended_runs(&self) -> u32 {
+        match &self.kind {
+            Kind::Server(server) => {
+                server.reader.get().map_or(0, |reader| reader.sessions().survivors())
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => 0,
+        }
+    }
+
     /// Where the notifications of other processes can be received; `None` where there are none.
     #[cfg_attr(
         not(feature = "embedded"),

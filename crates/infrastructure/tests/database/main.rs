@@ -10,6 +10,7 @@ mod changes;
 mod changing;
 mod compiling;
 mod connecting;
+mod ending;
 mod freshness;
 mod generation;
 mod indexes;

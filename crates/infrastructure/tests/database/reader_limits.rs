@@ -356,7 +356,7 @@ async fn settings_hold_on_every_session() {
     let (all, ()) = futures::join!(all, release);
     drop(held);
     for rows in all {
-        let expected = r#"[{"s":"on on 27s 5s 10s 16MB public UTC","pause":""}]"#;
+        let expected = r#"[{"s":"on on 27s 1250ms 10s 16MB public UTC","pause":""}]"#;
         assert_eq!(rows.unwrap().json, expected);
     }
     let sessions = "SELECT count(*) FROM pg_stat_activity \

@@ -26,6 +26,8 @@ pub(crate) enum Run {
     Rejects,
     /// The database does not know their time zone.
     UnknownTimezone,
+    /// They return one row, and two earlier ones go on although they were told to end.
+    Survives,
 }
 
 /// Describes each query as one that takes nothing and has the column `n`.
@@ -65,12 +67,16 @@ impl QueryRunner for FakeRunner {
             Run::Hangs => pending().await,
             Run::Panics => panic!("the fake runner panics"),
             Run::UnknownTimezone => Err(RunError::UnknownTimezone),
-            Run::OneRow | Run::Rejects => Ok(Rows {
+            Run::OneRow | Run::Rejects | Run::Survives => Ok(Rows {
                 json: "[{\"n\":1}]".into(),
                 truncated: false,
                 snapshot: "1:1:".parse().expect("it is a snapshot"),
             }),
         }
+    }
+
+    fn unended_runs(&self) -> u32 {
+        if self.0 == Run::Survives { 2 } else { 0 }
     }
 
     async fn stream(&self, _: &Template, _: &[BoundValue]) -> Result<RowStream, RunError> {

@@ -266,6 +266,10 @@ impl QueryRunner for PgQueryRunner {
         self.shared.engine.ends_abandoned_runs()
     }
 
+    fn unended_runs(&self) -> u32 {
+        self.shared.engine.unended_runs()
+    }
+
     async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
         let permit = self.shared.queue.acquire().await?;
         let time_left = Mutex::new(self.shared.limits.deadline);

@@ -1,5 +1,6 @@
 //! Why stored SQL cannot be run.
 
+use metricd_core::sql::quoted_name;
 use thiserror::Error;
 
 use super::proof::PrivilegeViolation;
@@ -50,6 +51,23 @@ pub enum ReaderError {
         /// The reader role.
         role: String,
         /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The role has as many sessions as it may, and none of them ended in time.
+    #[error(
+        "no session is free for the reader role `{role}`, whose sessions are:\n  - {}\nEnd them with \
+         `SELECT pg_terminate_backend(pid)`. What does not end by that is within one call of a function: wait for \
+         it, or give the role more with `ALTER ROLE {} CONNECTION LIMIT …`",
+        holders.join("\n  - "),
+        quoted_name(role)
+    )]
+    LimitReached {
+        /// The reader role.
+        role: String,
+        /// Which processes have its sessions.
+        holders: Vec<String>,
+        /// What the server said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

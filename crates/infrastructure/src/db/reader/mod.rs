@@ -3,6 +3,7 @@
 //! Nothing of an author's may ever run as another role. A [`Reader`] exists only once it was proved that
 //! it can only read what it was granted.
 
+mod ending;
 mod error;
 mod open;
 mod proof;

@@ -1,6 +1,9 @@
 //! Opening a reader: its role is prepared, and proved to be one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono_tz::Tz;
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -8,16 +11,26 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use super::{
     error::{ReaderError, source_of},
     proof, role,
-    sessions::{CATALOG_CONNECTIONS, END_CONNECTIONS, Sessions},
+    sessions::{CATALOG_CONNECTIONS, END_CONNECTIONS, ReaderSession, Sessions},
 };
 use crate::db::{
     connect::server_name,
+    errors::pg_error,
     session_defaults::{DATE_STYLE, INTERVAL_STYLE, SEARCH_PATH},
     simple_query::milliseconds,
 };
 
 /// Beside a query's deadline, after which we end it ourselves: should that fail, the server does.
 const MARGIN: Duration = Duration::from_secs(2);
+
+/// The connections that are left for the proof of a server that starts, while others have all that they may.
+const PROOF_CONNECTIONS: u32 = 1;
+
+/// How often the time for a connection a server that starts waits for one to prove its role, if there is none.
+const PROOF_WAITS: u32 = 6;
+
+/// How long it waits before it tries again.
+const PROOF_PAUSE: Duration = Duration::from_millis(250);
 
 /// Which role reads, and how much at once.
 pub(in crate::db) struct ReaderConfig {
@@ -53,14 +66,17 @@ impl Reader {
         owner: &PgConnectOptions,
         config: &ReaderConfig,
     ) -> Result<Self, ReaderError> {
-        let settings = settings(config.query_deadline);
+        let settings = settings(config.query_deadline, lock_timeout(config));
         let options = if let Some(given) = &config.given {
             given.clone()
         } else {
             let spec = role::RoleSpec {
                 role: &config.role,
                 settings: &settings,
-                connections: config.connections + END_CONNECTIONS + CATALOG_CONNECTIONS,
+                connections: config.connections
+                    + END_CONNECTIONS
+                    + CATALOG_CONNECTIONS
+                    + PROOF_CONNECTIONS,
             };
             let password = role::establish(pool, &spec).await?;
             owner.clone().username(&config.role).password(&password)
@@ -78,7 +94,16 @@ impl Reader {
             role: options.get_username().to_owned(),
             source: source_of(error),
         };
-        let mut session = sessions.open(None, Tz::UTC).await.map_err(refused)?;
+        let opened = first_session(&sessions, pool, options.get_username(), config).await;
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(error) if is_limit_reached(&error) => {
+                let role = options.get_username().to_owned();
+                let holders = holders(pool, &role).await?;
+                return Err(ReaderError::LimitReached { role, holders, source: source_of(error) });
+            }
+            Err(error) => return Err(refused(error)),
+        };
         let violations = proof::violations(session.connection(), &owner).await;
         session.end(&violations);
         let violations = violations?;
@@ -102,13 +127,60 @@ impl Reader {
     }
 }
 
+/// Opens a session for the proof. Where the role has as many as it may, waits for one to end: those of a process that
+/// has stopped may still run.
+async fn first_session(
+    sessions: &Arc<Sessions>,
+    owner: &PgPool,
+    role: &str,
+    config: &ReaderConfig,
+) -> Result<ReaderSession, sqlx::Error> {
+    let deadline = Instant::now() + config.acquire_timeout * PROOF_WAITS;
+    let mut is_told = false;
+    loop {
+        match sessions.open(None, Tz::UTC).await {
+            Err(error) if is_limit_reached(&error) && Instant::now() < deadline => {
+                if !is_told {
+                    let holders = holders(owner, role).await?.join("; ");
+                    tracing::warn!(role, %error, holders, "Waiting for a session of the reader role");
+                    is_told = true;
+                }
+                tokio::time::sleep(PROOF_PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Whether a role, or the server, has as many sessions as it may.
+fn is_limit_reached(error: &sqlx::Error) -> bool {
+    pg_error(error).is_some_and(|error| error.code() == "53300")
+}
+
+/// The processes that serve the role's sessions, as far as the owner may see them.
+async fn holders(owner: &PgPool, role: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT pg_catalog.concat('process ', pid, ' of ' || nullif(application_name, ''), \
+             ' since ' || pg_catalog.to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')) \
+         FROM pg_catalog.pg_stat_activity WHERE usename = $1 ORDER BY pid",
+    )
+    .bind(role)
+    .fetch_all(owner)
+    .await
+}
+
+/// A table that is being altered for longer than this refuses its readers. Others wait for the permits of those that wait
+/// for it, so that it is well below what they wait.
+fn lock_timeout(config: &ReaderConfig) -> Duration {
+    config.query_deadline.min(config.acquire_timeout / 4)
+}
+
 /// What each session of the reader has, whatever its role's or the database's defaults.
-fn settings(deadline: Duration) -> Vec<(&'static str, String)> {
+fn settings(deadline: Duration, lock_timeout: Duration) -> Vec<(&'static str, String)> {
     vec![
         ("default_transaction_read_only", "on".into()),
         ("statement_timeout", milliseconds(deadline + MARGIN)),
-        // A table that is being altered for longer than this refuses its readers rather than keep them waiting.
-        ("lock_timeout", milliseconds(deadline.min(Duration::from_secs(5)))),
+        ("lock_timeout", milliseconds(lock_timeout)),
         ("idle_in_transaction_session_timeout", "10000ms".into()),
         ("work_mem", "16MB".into()),
         ("search_path", SEARCH_PATH.into()),

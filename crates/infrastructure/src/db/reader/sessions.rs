@@ -15,8 +15,9 @@ use sqlx::{
 };
 use tracing::Instrument;
 
+use super::ending::{BEGAN, Process, Terminator};
 use crate::db::{
-    errors::{is_lost, pg_error, unknown_timezone},
+    errors::{pg_error, unknown_timezone},
     queue::RunPermit,
     simple_query::execute,
 };
@@ -44,14 +45,11 @@ pub(in crate::db) struct Sessions {
     most_open: usize,
     /// Held by each session.
     open: Arc<()>,
-    /// Ends sessions from outside; never runs an author's statement.
-    end_pool: PgPool,
+    /// Ends sessions from outside.
+    terminator: Terminator,
     /// Asks the catalogs what may be read; never runs an author's statement either.
     catalog_pool: PgPool,
 }
-
-/// When a process of the server began, in microseconds.
-const BEGAN: &str = "(extract(epoch FROM backend_start) * 1000000)::int8";
 
 enum Idle {
     Open(Vec<Session>),
@@ -68,14 +66,11 @@ enum Checkout {
 
 struct Session {
     connection: PgConnection,
-    /// Of the process that serves it.
-    pid: i32,
-    /// When that process began, in microseconds of the server's clock: others get its number later.
-    began: i64,
+    process: Process,
     /// Its `TimeZone`, which the statements that it has prepared were read with.
     timezone: Tz,
     /// Counts it as open.
-    _open: Arc<()>,
+    open: Arc<()>,
     opened: Instant,
     used: Instant,
 }
@@ -114,11 +109,12 @@ impl Sessions {
                 })
                 .connect_lazy_with(options.clone())
         };
-        let (end_pool, catalog_pool) = (pool(END_CONNECTIONS), pool(CATALOG_CONNECTIONS));
+        let terminator = Terminator::new(pool(END_CONNECTIONS), timeout);
+        let catalog_pool = pool(CATALOG_CONNECTIONS);
         let idle = Mutex::new(Idle::Open(Vec::new()));
         let most_open = most_open as usize;
         let open = Arc::new(());
-        Self { options, settings, timeout, idle, most_open, open, end_pool, catalog_pool }
+        Self { options, settings, timeout, idle, most_open, open, terminator, catalog_pool }
     }
 
     /// Checks out an idle session whose `TimeZone` is `timezone`, or else opens one. `permit` is held until nothing of
@@ -192,7 +188,12 @@ impl Sessions {
 
     /// The connections that end sessions from outside.
     pub(super) fn end_connection(&self) -> &PgPool {
-        &self.end_pool
+        self.terminator.pool()
+    }
+
+    /// How many sessions were told to end and go on with what they run.
+    pub(in crate::db) fn survivors(&self) -> u32 {
+        self.terminator.survivors()
     }
 
     /// The connections on which the catalogs are asked what may be read.
@@ -208,7 +209,7 @@ impl Sessions {
                 let _ = session.connection.close().await;
             }
         }
-        self.end_pool.close().await;
+        self.terminator.pool().close().await;
         self.catalog_pool.close().await;
     }
 
@@ -247,44 +248,36 @@ impl Sessions {
             self.settings
         );
         let row = sqlx::raw_sql(AssertSqlSafe(settle)).fetch_one(&mut connection).await?;
-        let (pid, began) = (row.try_get(0)?, row.try_get(1)?);
+        let process = Process { pid: row.try_get(0)?, began: row.try_get(1)? };
         if timezone != Tz::UTC {
             let set = execute(&mut connection, &set_timezone(timezone)).await;
             set.map_err(unknown_timezone)?;
         }
         let opened = Instant::now();
-        Ok(Session { connection, pid, began, timezone, _open: counted, opened, used: opened })
+        Ok(Session { connection, process, timezone, open: counted, opened, used: opened })
     }
 
-    /// The session as it was opened, whatever a function has set, locked or left open in it; none if it has broken.
-    async fn restored(&self, mut session: Session) -> Option<Session> {
+    /// Gives a session back as it was opened, whatever a function has set, locked or left open in it; ends it if that
+    /// fails.
+    async fn restore(&self, mut session: Session) {
         let restore = format!(
             "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL; {}{}",
             self.settings,
             set_timezone(session.timezone)
         );
         let restored = execute(&mut session.connection, &restore);
-        let restored = tokio::time::timeout(self.timeout, restored).await;
-        matches!(restored, Ok(Ok(()))).then_some(session)
+        match tokio::time::timeout(self.timeout, restored).await {
+            Ok(Ok(())) => self.give_back(session),
+            _ => self.end(session).await,
+        }
     }
 
-    /// Ends a session from outside, whatever it is doing.
+    /// Ends a session from outside, whatever it is doing, and returns when its process is gone. It counts as open until
+    /// then.
     async fn end(&self, session: Session) {
-        // Not pg_cancel_backend: a cancel that comes before its statement is passed over.
-        let ended = sqlx::query_scalar::<_, bool>(AssertSqlSafe(format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND {BEGAN} = $2"
-        )))
-        .bind(session.pid)
-        .bind(session.began)
-        .fetch_optional(&self.end_pool);
-        match tokio::time::timeout(self.timeout, ended).await {
-            // It may have ended by itself.
-            Ok(Ok(Some(true) | None)) => {}
-            outcome => tracing::warn!(
-                ?outcome,
-                "Could not end an abandoned query; it runs into its time-out"
-            ),
-        }
+        let Session { connection, process, open, .. } = session;
+        self.terminator.end(process).await;
+        drop((connection, open));
     }
 }
 
@@ -310,30 +303,28 @@ impl ReaderSession {
         self.is_touched = true;
     }
 
-    /// Nothing runs any more. The session is used again unless `outcome` casts doubt on it.
+    /// Ends it with the outcome of all that it was for: the session is used again unless that casts doubt on it.
     pub(in crate::db) fn end<T>(mut self, outcome: &Result<T, sqlx::Error>) {
         let is_fine = outcome.as_ref().err().is_none_or(is_of_the_statement);
-        let is_gone = outcome.as_ref().err().is_some_and(is_lost);
-        if is_fine && let Some(session) = self.session.take() {
-            if self.is_touched {
-                let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
-                let restoring = async move {
-                    if let Some(session) = sessions.restored(session).await {
-                        sessions.give_back(session);
-                    }
-                    drop(permit);
-                };
-                tokio::spawn(restoring.in_current_span());
-            } else {
-                self.sessions.give_back(session);
-            }
-        } else if is_gone {
-            self.session = None;
+        if !is_fine {
+            return;
+        }
+        let Some(session) = self.session.take() else { return };
+        if self.is_touched {
+            let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
+            let restoring = async move {
+                sessions.restore(session).await;
+                drop(permit);
+            };
+            tokio::spawn(restoring.in_current_span());
+        } else {
+            self.sessions.give_back(session);
         }
     }
 }
 
 impl Drop for ReaderSession {
+    // A connection that was lost says nothing of the process behind it: that may run on.
     fn drop(&mut self) {
         if let (Some(session), Ok(runtime)) =
             (self.session.take(), tokio::runtime::Handle::try_current())
@@ -477,7 +468,7 @@ mod tests {
 
     async fn use_once(sessions: &Arc<Sessions>, timezone: Tz) -> Result<i32, sqlx::Error> {
         let session = sessions.open(None, timezone).await?;
-        let pid = session.session.as_ref().unwrap().pid;
+        let pid = session.session.as_ref().unwrap().process.pid;
         session.end(&Ok(()));
         Ok(pid)
     }
