@@ -28,6 +28,7 @@ use super::{
     grammar,
     lists::LISTS,
     qualified::{is_builtin, names_database, qualified, written},
+    sizes,
     table_name::TableName,
     tree::sval,
     walk::{SqlNode, Visitor, first_location, walk},
@@ -64,7 +65,9 @@ pub(super) fn inspect(
     };
     walk(tree, &mut inspector)?;
     inspector.found.fields.check_refused()?;
-    Ok(inspector.found)
+    let found = inspector.found;
+    sizes::check(tree, parameters)?;
+    Ok(found)
 }
 
 struct Inspector<'a> {

@@ -43,6 +43,7 @@ mod quoting;
 mod ranges;
 mod scan;
 mod series;
+mod sizes;
 mod special_dates;
 mod stack;
 mod table_name;

@@ -1,0 +1,43 @@
+-- Statements that dashboards have: nothing of them is refused.
+
+SELECT array_agg(name) @> ARRAY['a'] AS n FROM metrics
+
+SELECT string_agg(name, ', ') LIKE '%x%' AS n FROM metrics
+
+SELECT strpos(name || id, :claim_tenant) AS n FROM metrics
+
+SELECT strpos(lower(a.name) || ' ' || upper(a.id::text), concat(b.name, ' ', b.id)) AS n FROM metrics a, metrics b
+
+SELECT strpos(left(s, 100), left(s, 1000)) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) u
+
+SELECT (array_agg(name ORDER BY id))[1] LIKE '%' || max(name) || '%' AS n FROM metrics
+
+SELECT lpad(id::text, 8, '0') LIKE '%' || rpad(name, 20) AS n FROM metrics
+
+SELECT repeat('#', 40) || replace(name, ' ', '&nbsp;') AS bar FROM metrics WHERE replace(replace(name, ',', ''), '.', '') LIKE '%' || replace(name, '_', '\_') || '%'
+
+SELECT btrim(regexp_replace(lower(name), '\s+', ' ', 'g')) AS n FROM metrics WHERE translate(name, 'äöü', 'aou') = name
+
+WITH RECURSIVE days(d) AS (SELECT :start_date::date UNION ALL SELECT d + 1 FROM days WHERE d < :end_date) SELECT d, count(m.id) AS n FROM days LEFT JOIN metrics m ON m.date = d GROUP BY d
+
+WITH RECURSIVE tree AS (SELECT id, name, ARRAY[id] AS path FROM metrics UNION ALL SELECT m.id, m.name, t.path || m.id FROM metrics m JOIN tree t ON m.name = t.name WHERE NOT m.id = ANY (t.path)) SELECT array_length(path, 1) AS depth, name LIKE '%x%' AS x, path @> ARRAY[id] AS own FROM tree
+
+SELECT jsonb_agg(jsonb_build_object('id', id, 'name', name)) -> 0 ->> 'name' AS n FROM metrics
+
+SELECT jsonb_path_query(jsonb_agg(id), '$[*]') AS n FROM metrics
+
+SELECT jsonb_agg(id) @> '["a"]' AS n, jsonb_agg(id) - 'a' AS m FROM metrics
+
+SELECT unnest(array_agg(name)) LIKE '%' || 'a' || '%' AS n FROM metrics
+
+SELECT e LIKE '%' || m.name || '%' AS n FROM metrics m, unnest(string_to_array(m.name, ',')) AS e
+
+SELECT position(' ' IN name) AS n, split_part(name, '-', 2) AS p, substring(name FROM '\d+') AS d FROM metrics
+
+SELECT ts_rank(to_tsvector('english', name), plainto_tsquery('english', 'a b')) AS r FROM metrics WHERE to_tsvector(name) @@ to_tsquery('a & b')
+
+SELECT int4range(1, 10) && int4range(5, 20) AS n, name ~ 'a+' AS m, ARRAY[1, 2] && ARRAY[2, 3] AS o FROM metrics
+
+SELECT count(DISTINCT name) - count(*) AS n, sum(length(string_agg(name, ''))) OVER () AS total FROM metrics GROUP BY date
+
+SELECT string_agg(name, ',') LIKE max(name) || '%' AS n FROM metrics

@@ -1,0 +1,278 @@
+//! The sizes of expressions.
+
+use std::collections::HashMap;
+
+use pg_query::{
+    Node, NodeEnum,
+    protobuf::{
+        AConst, AExpr, AExprKind, AIndirection, ColumnRef, SubLink, SubLinkType, TypeCast,
+        WindowDef, a_const::Val,
+    },
+};
+
+use super::{relations::Names, rules::RULES, value::Value};
+use crate::sql::{
+    error::SqlFault,
+    estimates::{Estimator, ParameterKind},
+    tree::{builtin_name, string_constant, sval, type_called},
+};
+
+/// Estimates the sizes of a statement's values.
+pub(super) struct Sizes<'a> {
+    parameters: &'a [ParameterKind],
+    /// How often each name stands in a FROM.
+    pub(super) references: HashMap<String, usize>,
+    pub(super) names: Names,
+    /// The relations of the SELECT under way.
+    pub(super) relations: f64,
+}
+
+impl<'a> Sizes<'a> {
+    pub(super) fn new(parameters: &'a [ParameterKind], references: HashMap<String, usize>) -> Self {
+        Self { parameters, references, names: Names::default(), relations: 0.0 }
+    }
+
+    /// The most that a number can be, if that is known.
+    pub(super) fn number(&self, node: &Node) -> Option<f64> {
+        Estimator { parameters: self.parameters }.number(node).map(|span| span.high)
+    }
+
+    pub(super) fn optional(&mut self, node: &Option<Box<Node>>) -> Result<Option<Value>, SqlFault> {
+        node.as_deref().map(|node| self.value(node)).transpose()
+    }
+
+    pub(super) fn each<const N: usize>(
+        &mut self,
+        nodes: [&Option<Box<Node>>; N],
+    ) -> Result<Vec<Value>, SqlFault> {
+        nodes.into_iter().flatten().map(|node| self.value(node)).collect()
+    }
+
+    pub(super) fn all(&mut self, lists: &[&Vec<Node>]) -> Result<Vec<Value>, SqlFault> {
+        lists.iter().flat_map(|list| list.iter()).map(|node| self.value(node)).collect()
+    }
+
+    fn sum(&mut self, nodes: &[Node]) -> Result<Value, SqlFault> {
+        let values: Result<Vec<_>, _> = nodes.iter().map(|node| self.value(node)).collect();
+        Ok(Value::sum(&values?))
+    }
+
+    fn any(&mut self, nodes: &[Node]) -> Result<Value, SqlFault> {
+        let values: Result<Vec<_>, _> = nodes.iter().map(|node| self.value(node)).collect();
+        Ok(Value::any(&values?))
+    }
+
+    /// Estimates an expression, and checks every call in it.
+    pub(super) fn value(&mut self, node: &Node) -> Result<Value, SqlFault> {
+        let Some(node) = &node.node else { return Ok(Value::ONE) };
+        Ok(match node {
+            NodeEnum::AConst(constant) => of_constant(constant),
+            NodeEnum::ColumnRef(column) => self.column(column),
+            NodeEnum::FuncCall(call) => return self.call(call),
+            NodeEnum::AExpr(expr) => return self.operation(expr),
+            NodeEnum::TypeCast(cast) => return self.cast(cast),
+            NodeEnum::SubLink(sublink) => return self.sublink(sublink),
+            NodeEnum::AIndirection(selection) => return self.selection(selection),
+            NodeEnum::AArrayExpr(array) => {
+                let sizes = self.all(&[&array.elements])?;
+                let element = sizes.iter().map(|value| value.size).fold(1.0, f64::max);
+                Value { element, ..Value::sum(&sizes) }
+            }
+            NodeEnum::RowExpr(row) => self.sum(&row.args)?,
+            NodeEnum::List(list) => self.sum(&list.items)?,
+            NodeEnum::CoalesceExpr(expr) => self.any(&expr.args)?,
+            NodeEnum::MinMaxExpr(expr) => self.any(&expr.args)?,
+            NodeEnum::CaseExpr(case) => {
+                let mut conditions = self.each([&case.arg])?;
+                let mut results = self.each([&case.defresult])?;
+                for when in &case.args {
+                    if let Some(NodeEnum::CaseWhen(when)) = &when.node {
+                        conditions.extend(self.optional(&when.expr)?);
+                        results.extend(self.optional(&when.result)?);
+                    }
+                }
+                let conditions = Value::sum(&conditions).small();
+                let result = Value::any(&results);
+                Value { parts: result.parts + conditions.parts, ..result }
+            }
+            NodeEnum::BoolExpr(expr) => self.sum(&expr.args)?.small(),
+            NodeEnum::NullTest(test) => small(self.each([&test.arg])?),
+            NodeEnum::BooleanTest(test) => small(self.each([&test.arg])?),
+            NodeEnum::CollateClause(clause) => self.optional(&clause.arg)?.unwrap_or(Value::ONE),
+            NodeEnum::NamedArgExpr(arg) => self.optional(&arg.arg)?.unwrap_or(Value::ONE),
+            NodeEnum::SortBy(sort) => self.optional(&sort.node)?.unwrap_or(Value::ONE),
+            NodeEnum::GroupingSet(set) => self.sum(&set.content)?,
+            NodeEnum::WindowDef(window) => self.window(window)?,
+            other => return self.json(other),
+        })
+    }
+
+    pub(super) fn window(&mut self, window: &WindowDef) -> Result<Value, SqlFault> {
+        let mut sizes = self.all(&[&window.partition_clause, &window.order_clause])?;
+        sizes.extend(self.each([&window.start_offset, &window.end_offset])?);
+        Ok(Value::sum(&sizes))
+    }
+
+    fn column(&self, column: &ColumnRef) -> Value {
+        match column.fields.as_slice() {
+            [only] => sval(only).map_or(Value::ONE, |name| self.names.column(name)),
+            [.., relation, name] => {
+                let relation = sval(relation).unwrap_or_default();
+                match sval(name) {
+                    Some(name) => self
+                        .names
+                        .qualified(relation, name)
+                        .unwrap_or_else(|| self.names.column(relation)),
+                    None => self.names.columns_of(relation).map_or(Value::ONE, |of| of.row()),
+                }
+            }
+            [] => Value::ONE,
+        }
+    }
+
+    fn operation(&mut self, expr: &AExpr) -> Result<Value, SqlFault> {
+        let left = self.optional(&expr.lexpr)?;
+        let right = self.optional(&expr.rexpr)?;
+        let sides: Vec<Value> = left.into_iter().chain(right).collect();
+        let name = builtin_name(&expr.name).unwrap_or_default();
+        use AExprKind::{
+            AexprBetween, AexprBetweenSym, AexprDistinct, AexprIn, AexprNotBetween,
+            AexprNotBetweenSym, AexprNotDistinct, AexprNullif,
+        };
+        match expr.kind() {
+            AexprNullif => return Ok(Value::any(&sides)),
+            AexprIn | AexprDistinct | AexprNotDistinct | AexprBetween | AexprNotBetween
+            | AexprBetweenSym | AexprNotBetweenSym => return Ok(small(sides)),
+            _ => {}
+        }
+        self.check_operator(name, &sides, expr.location)?;
+        if let (Some(left), Some(right)) = (left, expr.rexpr.as_deref())
+            && matches!(name, "@?" | "@@")
+        {
+            check_path(name, left, right, expr.location)?;
+        }
+        Ok(match name {
+            "->" | "->>" | "#>" | "#>>" | "#-" => {
+                let left = left.unwrap_or(Value::ONE);
+                Value { parts: Value::sum(&sides).parts, ..left.sized(left.size) }
+            }
+            name if RULES.small_operators.contains(name) => small(sides),
+            "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/"
+            | "@" | "~" | "##" => Value::any(&sides),
+            _ => Value::sum(&sides),
+        })
+    }
+
+    /// Checks an operator over values of these sizes.
+    pub(super) fn check_operator(
+        &self,
+        name: &str,
+        sides: &[Value],
+        location: i32,
+    ) -> Result<(), SqlFault> {
+        let unbounded = sides.iter().filter(|side| side.is_unbounded()).count();
+        match RULES.super_linear_operators.get(name) {
+            Some(reason) if unbounded > 1 => {
+                Err(unending(&format!("the operator {name} stands between"), reason, location))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn cast(&mut self, cast: &TypeCast) -> Result<Value, SqlFault> {
+        let arg = self.optional(&cast.arg)?.unwrap_or(Value::ONE);
+        let Some(ty) = &cast.type_name else { return Ok(arg) };
+        let length = ty.typmods.first().and_then(|length| self.number(length));
+        Ok(match type_called(ty) {
+            Some(name) if RULES.small_types.contains(name) => arg.small(),
+            Some("bpchar" | "char" | "bit") => arg.sized(length.unwrap_or(1.0)),
+            Some("varchar" | "varbit") if length.is_some() => {
+                arg.sized(shortened(arg.size, length))
+            }
+            // Its text has two digits for each byte.
+            Some("bytea") => arg.times(2.0),
+            _ => arg,
+        })
+    }
+
+    fn sublink(&mut self, sublink: &SubLink) -> Result<Value, SqlFault> {
+        let test = self.optional(&sublink.testexpr)?;
+        let Some(query) = sublink.subselect.as_deref() else { return Ok(Value::ONE) };
+        let output = self.statement(query)?;
+        self.count_relations(output.relations, sublink.location)?;
+        let row = output.scalar().fenced();
+        Ok(match sublink.sub_link_type() {
+            SubLinkType::ExprSublink => row,
+            SubLinkType::ArraySublink => row.collected(),
+            _ => {
+                let sides: Vec<_> = test.into_iter().chain([row]).collect();
+                let name = builtin_name(&sublink.oper_name).unwrap_or_default();
+                self.check_operator(name, &sides, sublink.location)?;
+                small(sides)
+            }
+        })
+    }
+
+    fn selection(&mut self, selection: &AIndirection) -> Result<Value, SqlFault> {
+        let mut value = self.optional(&selection.arg)?.unwrap_or(Value::ONE);
+        for step in &selection.indirection {
+            if let Some(NodeEnum::AIndices(indices)) = &step.node {
+                self.each([&indices.lidx, &indices.uidx])?;
+                if !indices.is_slice {
+                    value = value.of_element();
+                }
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// The size of a text that is cut after so many characters.
+pub(super) fn shortened(size: f64, length: Option<f64>) -> f64 {
+    match length {
+        Some(length) if length >= 0.0 => size.min(length / 10.0),
+        _ => size,
+    }
+}
+
+pub(super) fn small(values: Vec<Value>) -> Value {
+    Value::sum(&values).small()
+}
+
+/// The fault of a step that nothing ends. `reason` is that of the rules.
+pub(super) fn unending(what: &str, reason: &str, location: i32) -> SqlFault {
+    let message = format!(
+        "{what} values that this query makes as large as it likes, which can take hours that no time limit ends: {reason}"
+    );
+    SqlFault::new(location, message).hint(
+        "compare with a column, a constant or a placeholder, or cut a text with left(…, 1000)",
+    )
+}
+
+/// Checks a path over a value: two wildcards can pair each element with each other.
+pub(super) fn check_path(
+    name: &str,
+    target: Value,
+    path: &Node,
+    location: i32,
+) -> Result<(), SqlFault> {
+    let text = match &path.node {
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().and_then(string_constant),
+        _ => string_constant(path),
+    };
+    let pairs = text.is_none_or(|(path, _)| path.matches('*').count() > 1);
+    if target.is_unbounded() && pairs {
+        let what = format!("a path of {name} with several wildcards goes over");
+        return Err(unending(&what, "it can pair each element with each other", location));
+    }
+    Ok(())
+}
+
+fn of_constant(constant: &AConst) -> Value {
+    match &constant.val {
+        Some(Val::Sval(text)) => Value::constant(text.sval.len()),
+        Some(Val::Fval(number)) => Value::constant(number.fval.len()),
+        Some(Val::Bsval(bits)) => Value::constant(bits.bsval.len()),
+        _ => Value::ONE,
+    }
+}

@@ -1,0 +1,89 @@
+//! How large a value can be, before anything runs.
+//!
+//! Knows no rows: what comes from a table, a placeholder or a short constant has the size 1, whatever it is.
+
+/// A value of more than this size has no bound: what made it can make it as large as the server lets it.
+const LARGEST: f64 = 1_000.0;
+
+/// The characters of a constant that count as one value.
+const CONSTANT_CHARACTERS: usize = 10;
+
+/// The most that an expression, or the statement of a subquery, can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Value {
+    /// Where 1 is the size of a column's value.
+    pub(super) size: f64,
+    /// The same of each element, where it is an array.
+    pub(super) element: f64,
+    /// The parts of its expression once the planner has put in what it refers to.
+    pub(super) parts: f64,
+}
+
+impl Value {
+    /// A column of a table, a placeholder, a number.
+    pub(super) const ONE: Self = Self { size: 1.0, element: 1.0, parts: 1.0 };
+
+    /// A constant of so many characters.
+    #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
+    pub(super) fn constant(characters: usize) -> Self {
+        let size = (characters / CONSTANT_CHARACTERS).max(1) as f64;
+        Self { size, element: size, parts: 1.0 }
+    }
+
+    /// One that holds all of `values`.
+    pub(super) fn sum(values: &[Self]) -> Self {
+        let total = |of: fn(&Self) -> f64| values.iter().map(of).sum::<f64>();
+        Self {
+            size: total(|value| value.size).max(1.0),
+            element: most(values, |value| value.element),
+            parts: 1.0 + total(|value| value.parts),
+        }
+    }
+
+    /// One that is any of `values`.
+    pub(super) fn any(values: &[Self]) -> Self {
+        Self {
+            size: most(values, |value| value.size),
+            element: most(values, |value| value.element),
+            parts: 1.0 + values.iter().map(|value| value.parts).sum::<f64>(),
+        }
+    }
+
+    /// One of the same parts that is as small as a column's.
+    pub(super) fn small(self) -> Self {
+        Self { parts: self.parts, ..Self::ONE }
+    }
+
+    /// One that collects a value of each row.
+    pub(super) fn collected(self) -> Self {
+        Self { size: f64::INFINITY, element: self.size, parts: self.parts }
+    }
+
+    /// One of the same parts whose size is another.
+    pub(super) fn sized(self, size: f64) -> Self {
+        Self { size: size.max(1.0), element: size.max(1.0), parts: self.parts }
+    }
+
+    /// One that is so many times as large.
+    pub(super) fn times(self, factor: f64) -> Self {
+        self.sized(self.size * factor)
+    }
+
+    /// An element of it.
+    pub(super) fn of_element(self) -> Self {
+        Self { size: self.element, ..self }
+    }
+
+    /// The same behind what the planner does not look through.
+    pub(super) fn fenced(self) -> Self {
+        Self { parts: 1.0, ..self }
+    }
+
+    pub(super) fn is_unbounded(&self) -> bool {
+        self.size > LARGEST
+    }
+}
+
+fn most(values: &[Value], of: fn(&Value) -> f64) -> f64 {
+    values.iter().map(of).fold(1.0, f64::max)
+}
