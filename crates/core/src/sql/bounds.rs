@@ -39,6 +39,14 @@ pub(super) fn check(call: &FuncCall, parameters: &[ParameterKind]) -> Result<(),
                 .hint(format!("write a number of at most {MAX_LENGTH}")))
         }
         ("format", args) => format_width(call, args).and_then(|()| once(name, call, args)),
+        ("polygon", [points, _]) => {
+            if known.number(points).is_some_and(|points| points.high <= MAX_LENGTH) {
+                return Ok(());
+            }
+            let message = "the number of points of polygon() is not a small constant";
+            Err(SqlFault::new(call.location, message)
+                .hint(format!("write a number of at most {MAX_LENGTH}")))
+        }
         ("generate_series", args) => series::check(&known, call, args),
         _ => Ok(()),
     }

@@ -272,9 +272,7 @@ impl FieldCollector {
         let sources = match &used.of {
             Of::Table(table) => return Some([[table.clone()].into()].into()),
             Of::Source(name) if !self.has_unnamed => self.sources.get(name),
-            Of::Row(name) if !self.has_others && !SYSTEM_COLUMNS.contains(&name.as_str()) => {
-                self.sources.get(name)
-            }
+            Of::Row(name) if !self.has_others => self.sources.get(name),
             _ => None,
         };
         let Some(sources) = sources else {
@@ -299,9 +297,6 @@ impl FieldCollector {
         (!tables.is_empty()).then_some(tables)
     }
 }
-
-/// The columns that every table has besides its own.
-const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
 /// Checks that a name after a dot is not that of a refused function.
 ///
@@ -513,7 +508,6 @@ mod tests {
             ("SELECT (SELECT (o).f FROM b) FROM a o", "f:a!a|b.o"),
             ("SELECT (p).f FROM orders o", "f:?"),
             ("SELECT (s.o).f FROM s.o", "f:? o:?"),
-            ("SELECT (ctid).f FROM orders ctid", "f:?"),
             ("SELECT (o).f FROM orders o, generate_series(1, 2) g", "f:?"),
             ("SELECT (o).f FROM orders o, (SELECT 1 AS o) p", "f:?"),
             ("SELECT (o).f FROM orders o (a)", "f:?"),
@@ -569,7 +563,6 @@ mod tests {
             "SELECT (m).pg_rating FROM movies m JOIN (VALUES ('a')) n (m) ON true",
             "SELECT (m).a.pg_rating FROM movies m",
             "SELECT (m.a).pg_rating FROM movies m",
-            "SELECT (xmin).pg_rating FROM movies xmin",
             "SELECT g.pg_rating FROM generate_series(1, 2) g",
             "SELECT m.pg_rating FROM movies m, generate_series(1, 2)",
         ] {

@@ -15,7 +15,7 @@ use pg_query::{
     Node, NodeEnum,
     protobuf::{
         AExpr, AExprKind, AIndirection, CollateClause, FuncCall, RangeTableSample, RangeVar,
-        SqlValueFunction, SqlValueFunctionOp as Op, TypeName,
+        SqlValueFunction, SqlValueFunctionOp as Op, TypeCast, TypeName,
     },
 };
 
@@ -30,7 +30,7 @@ use super::{
     qualified::{is_builtin, names_database, qualified, written},
     sizes,
     table_name::TableName,
-    tree::sval,
+    tree::{sval, type_called},
     walk::{SqlNode, Visitor, first_location, walk},
 };
 
@@ -61,6 +61,7 @@ pub(super) fn inspect(
         path: Vec::new(),
         links: 0,
         scopes: Vec::new(),
+        as_text: None,
         found,
     };
     walk(tree, &mut inspector)?;
@@ -80,6 +81,8 @@ struct Inspector<'a> {
     links: usize,
     /// The names that WITH gives to the statements under way, outermost first.
     scopes: Vec<Vec<String>>,
+    /// Where the call stands that the cast entered last makes a text.
+    as_text: Option<i32>,
     found: Inspected,
 }
 
@@ -133,7 +136,13 @@ impl Visitor for Inspector<'_> {
             SqlNode::RangeVar(table) => self.table(table)?,
             SqlNode::RangeTableSample(sample) => sampling(sample)?,
             SqlNode::FuncCall(call) => self.function(call)?,
-            SqlNode::ColumnRef(column) => self.found.fields.column(column),
+            SqlNode::ColumnRef(column) => {
+                if let Some(name) = column.fields.last().and_then(sval) {
+                    not_of_the_system(name, column.location)?;
+                }
+                self.found.fields.column(column);
+            }
+            SqlNode::TypeCast(cast) => self.as_text = call_as_text(cast),
             SqlNode::CommonTableExpr(cte) => {
                 self.found.fields.with(&cte.ctename, &cte.aliascolnames, cte.ctequery.as_deref());
             }
@@ -216,6 +225,11 @@ impl Inspector<'_> {
                 "{name}{relname} belongs to PostgreSQL's system catalogs, which queries may not read"
             ));
         }
+        if LISTS.relations_refused.has(relname) {
+            return refuse(format!(
+                "{schemaname}.{relname} tells of the server and of others' statements, which queries may not read"
+            ));
+        }
         let schema = Some(schemaname.clone()).filter(|schema| !schema.is_empty());
         self.found.tables.insert(TableName { schema, name: relname.clone() });
         Ok(())
@@ -238,6 +252,14 @@ impl Inspector<'_> {
             let message = format!("the function {written}() is not allowed in queries");
             return Err(SqlFault::new(call.location, message)
                 .hint("an operator can allow it with sql.functions in the settings"));
+        }
+        if builtin && LISTS.object_names.has(name) && self.as_text != Some(call.location) {
+            let message = format!(
+                "{written}() gives an object of PostgreSQL's catalogs, which a number beside it becomes too"
+            );
+            return Err(
+                SqlFault::new(call.location, message).hint(format!("write {written}(…)::text"))
+            );
         }
         if builtin { bounds::check(call, self.parameters) } else { Ok(()) }
     }
@@ -303,6 +325,7 @@ impl Inspector<'_> {
             _ => (first(), false),
         };
         for name in fields {
+            not_of_the_system(name, location)?;
             // What may be a column of a row is decided when all of FROM is known.
             let row = row.take();
             if row.is_none() {
@@ -317,6 +340,25 @@ impl Inspector<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks that a column is not one that every table has.
+fn not_of_the_system(name: &str, location: i32) -> Result<(), SqlFault> {
+    if !LISTS.columns_refused.has(name) {
+        return Ok(());
+    }
+    let message = format!("{name} is a column of PostgreSQL's own, which queries may not read");
+    Err(SqlFault::new(location, message)
+        .hint("if it is a column of a subquery, give it another name there"))
+}
+
+/// Where a call stands that a cast makes a text.
+fn call_as_text(cast: &TypeCast) -> Option<i32> {
+    let ty = cast.type_name.as_ref().and_then(type_called)?;
+    match &cast.arg.as_deref()?.node {
+        Some(NodeEnum::FuncCall(call)) if matches!(ty, "text" | "varchar") => Some(call.location),
+        _ => None,
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) struct Lists {
     pub(super) schemas_refused: NameList,
     /// Refused functions' names that columns may have all the same.
     pub(super) columns: NameList,
+    /// Functions whose result is of a refused type, which a cast to text makes harmless.
+    pub(super) object_names: NameList,
+    pub(super) columns_refused: NameList,
+    pub(super) relations_refused: NameList,
     functions_refused: Vec<Reason>,
     types_refused: Vec<Reason>,
 }
@@ -96,6 +100,9 @@ impl Lists {
             "table sampling" => &mut self.sampling,
             "collations" => &mut self.collations,
             "columns" => &mut self.columns,
+            "names of objects" => &mut self.object_names,
+            "refused columns" => &mut self.columns_refused,
+            "refused relations" => &mut self.relations_refused,
             "refused schemas" => &mut self.schemas_refused,
             _ => return None,
         })
@@ -167,6 +174,7 @@ mod tests {
             assert_eq!(LISTS.refused_type(ty), None, "{ty}");
         }
         assert!(LISTS.row_functions.whole.is_subset(&LISTS.functions.whole));
+        assert!(LISTS.object_names.whole.is_subset(&LISTS.functions.whole));
         assert!(LISTS.columns.whole.iter().all(|name| LISTS.refused_function(name).is_some()));
         assert!(LISTS.functions.patterns.is_empty() && LISTS.types.patterns.is_empty());
     }

@@ -154,12 +154,12 @@ impl<'a> Sizes<'a> {
         Ok(match name {
             "->" | "->>" | "#>" | "#>>" | "#-" => {
                 let left = left.unwrap_or(Value::ONE);
-                Value { parts: Value::sum(&sides).parts, ..left.sized(left.size) }
+                Value { parts: Value::sum(&sides).parts, ..left.sized(left.size) }.made()
             }
             name if RULES.small_operators.contains(name) => small(sides),
             "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/"
-            | "@" | "~" | "##" => Value::any(&sides),
-            _ => Value::sum(&sides),
+            | "@" | "~" | "##" => Value { is_made: false, ..Value::any(&sides) },
+            _ => Value::sum(&sides).made(),
         })
     }
 

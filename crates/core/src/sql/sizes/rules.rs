@@ -21,6 +21,7 @@ pub(super) struct Rules {
     pub(super) small_operators: Names,
     pub(super) twice: Names,
     pub(super) four_times: Names,
+    pub(super) picks: Names,
     /// Functions and operators that take time as the product of two arguments, with the reason.
     pub(super) super_linear: Reasons,
     pub(super) super_linear_operators: Reasons,
@@ -61,6 +62,7 @@ impl Rules {
             "small operators" => &mut self.small_operators,
             "twice" => &mut self.twice,
             "four times" => &mut self.four_times,
+            "picks" => &mut self.picks,
             _ => return None,
         })
     }
@@ -109,7 +111,8 @@ mod tests {
             "json_value",
             "json_table",
         ];
-        let functions = [&RULES.collect, &RULES.small, &RULES.twice, &RULES.four_times];
+        let functions =
+            [&RULES.collect, &RULES.small, &RULES.twice, &RULES.four_times, &RULES.picks];
         let reasons = [&RULES.super_linear, &RULES.super_linear_alone];
         let named = functions.into_iter().flatten().copied();
         for name in named.chain(reasons.into_iter().flat_map(BTreeMap::keys).copied()) {

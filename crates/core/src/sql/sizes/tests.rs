@@ -72,3 +72,94 @@ fn a_statement_that_grows_while_it_is_planned_is_refused() {
     });
     assert!(refusal(&nested).is_some_and(|error| error.contains("more than 100000 parts")));
 }
+
+#[test]
+fn a_zone_is_not_made_up() {
+    for zone in [
+        "'A' || m.id",
+        "concat('Foo', m.id, '+1')",
+        "lower(m.name)",
+        "format('Foo%s', m.id)",
+        "CASE WHEN true THEN 'A' || m.id END",
+        "coalesce(m.name, 'A' || m.id)",
+        "(ARRAY['A' || m.id])[1]",
+        "(SELECT 'A' || m.id)",
+        "u.z",
+        "max(m.name || 'x') OVER ()",
+        "(m.details ->> 'zone')",
+    ] {
+        let from =
+            "FROM metrics m, (SELECT 'Foo' || g || '+1' AS z FROM generate_series(1, 1000) g) u";
+        for sql in [
+            format!("SELECT now() AT TIME ZONE ({zone}) AS n {from}"),
+            format!("SELECT timezone({zone}, now()) AS n {from}"),
+            format!("SELECT date_trunc('day', now(), {zone}) AS n {from}"),
+            format!("SELECT make_timestamptz(2025, 1, 1, 0, 0, 0, {zone}) AS n {from}"),
+        ] {
+            let error = refusal(&sql);
+            assert!(
+                error.as_ref().is_some_and(|e| e.contains("time zone is made")),
+                "{sql}: {error:?}"
+            );
+        }
+    }
+    for zone in [
+        "'Asia/Tokyo'",
+        "'Asia/Tokyo'::text",
+        "m.name",
+        ":timezone",
+        ":claim_zone",
+        "coalesce(m.name, :timezone, 'UTC')",
+        "CASE m.id::text WHEN 'a' THEN 'UTC' ELSE m.name END",
+        "INTERVAL '2 hours'",
+        "(m.n * INTERVAL '1 hour')",
+        "make_interval(hours => m.n)",
+        "u.z",
+        "v.z",
+        "w.column1",
+        "max(m.name) OVER ()",
+    ] {
+        let sql = format!(
+            "SELECT now() AT TIME ZONE ({zone}) AS n FROM metrics m, (SELECT DISTINCT name AS z FROM metrics) u, \
+             unnest(ARRAY['UTC', 'Asia/Tokyo']) AS v(z), (VALUES ('UTC')) w"
+        );
+        assert_eq!(refusal(&sql), None, "{sql}");
+    }
+}
+
+#[test]
+fn the_server_is_not_told_of() {
+    for (sql, words) in [
+        ("SELECT CASE WHEN false THEN pg_typeof(1) ELSE 16385 END AS n", "pg_typeof(…)::text"),
+        (
+            "SELECT coalesce(nullif(pg_typeof(1), pg_typeof(1)), 16385)::text AS n",
+            "pg_typeof(…)::text",
+        ),
+        ("SELECT pg_typeof(1) AS n", "pg_typeof(…)::text"),
+        ("SELECT ARRAY[pg_typeof(1), 1259]::text AS n", "pg_typeof(…)::text"),
+        ("SELECT pg_typeof(pg_typeof(1))::text AS n", "pg_typeof(…)::text"),
+        ("SELECT tableoid AS n FROM metrics", "tableoid is a column of PostgreSQL's own"),
+        ("SELECT m.xmin::text AS n FROM metrics m", "xmin is a column of PostgreSQL's own"),
+        ("SELECT (m).ctid AS n FROM metrics m", "ctid is a column of PostgreSQL's own"),
+        ("SELECT 1 AS n FROM metrics ORDER BY cmax", "cmax is a column of PostgreSQL's own"),
+        ("SELECT query AS n FROM public.pg_stat_statements", "tells of the server"),
+        ("SELECT 1 AS n FROM monitoring.pg_buffercache", "tells of the server"),
+        ("SELECT 1 AS n FROM hypopg_list_indexes", "tells of the server"),
+        ("SELECT polygon(60000000, '<(0,0),1>'::circle) AS n", "number of points"),
+        (
+            "SELECT npoints(polygon(m.n, '<(0,0),1>'::circle)) AS n FROM metrics m",
+            "number of points",
+        ),
+    ] {
+        let error = refusal(sql);
+        assert!(error.as_ref().is_some_and(|error| error.contains(words)), "{sql}: {error:?}");
+    }
+    for sql in [
+        "SELECT pg_typeof(m.n)::text AS n FROM metrics m",
+        "SELECT polygon(12, '<(0,0),1>'::circle) AS n",
+        "SELECT m.pg_rating AS n FROM movies m",
+        "SELECT 1 AS xmin",
+    ] {
+        assert_eq!(refusal(sql), None, "{sql}");
+    }
+}

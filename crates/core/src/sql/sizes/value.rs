@@ -17,17 +17,19 @@ pub(super) struct Value {
     pub(super) element: f64,
     /// The parts of its expression once the planner has put in what it refers to.
     pub(super) parts: f64,
+    /// Whether the statement makes a text of it: it can be anything.
+    pub(super) is_made: bool,
 }
 
 impl Value {
     /// A column of a table, a placeholder, a number.
-    pub(super) const ONE: Self = Self { size: 1.0, element: 1.0, parts: 1.0 };
+    pub(super) const ONE: Self = Self { size: 1.0, element: 1.0, parts: 1.0, is_made: false };
 
     /// A constant of so many characters.
     #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
     pub(super) fn constant(characters: usize) -> Self {
         let size = (characters / CONSTANT_CHARACTERS).max(1) as f64;
-        Self { size, element: size, parts: 1.0 }
+        Self { size, element: size, ..Self::ONE }
     }
 
     /// One that holds all of `values`.
@@ -37,6 +39,7 @@ impl Value {
             size: total(|value| value.size).max(1.0),
             element: most(values, |value| value.element),
             parts: 1.0 + total(|value| value.parts),
+            is_made: values.iter().any(|value| value.is_made),
         }
     }
 
@@ -46,6 +49,7 @@ impl Value {
             size: most(values, |value| value.size),
             element: most(values, |value| value.element),
             parts: 1.0 + values.iter().map(|value| value.parts).sum::<f64>(),
+            is_made: values.iter().any(|value| value.is_made),
         }
     }
 
@@ -56,12 +60,12 @@ impl Value {
 
     /// One that collects a value of each row.
     pub(super) fn collected(self) -> Self {
-        Self { size: f64::INFINITY, element: self.size, parts: self.parts }
+        Self { size: f64::INFINITY, element: self.size, ..self }
     }
 
     /// One of the same parts whose size is another.
     pub(super) fn sized(self, size: f64) -> Self {
-        Self { size: size.max(1.0), element: size.max(1.0), parts: self.parts }
+        Self { size: size.max(1.0), element: size.max(1.0), ..self }
     }
 
     /// One that is so many times as large.
@@ -77,6 +81,11 @@ impl Value {
     /// The same behind what the planner does not look through.
     pub(super) fn fenced(self) -> Self {
         Self { parts: 1.0, ..self }
+    }
+
+    /// The same, made by the statement.
+    pub(super) fn made(self) -> Self {
+        Self { is_made: true, ..self }
     }
 
     pub(super) fn is_unbounded(&self) -> bool {
