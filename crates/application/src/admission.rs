@@ -5,29 +5,22 @@
 //! query is checked again.
 
 use std::{
-    hash::{Hash, Hasher},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use metricd_core::{
     parameters::Parameters,
-    sql::{BoundValue, Contents, FieldName, Gate, Parameter, SqlError, TableName, Template},
+    sql::{BoundValue, Contents, FieldName, Gate, SqlError, TableName, Template},
 };
-use quick_cache::{Equivalent, Weighter, sync::Cache};
 use thiserror::Error;
 use tracing::warn;
 
 use crate::{
     answer_columns::{ColumnFault, check_columns},
+    plan_cache::{PlanCache, PlanKey, StatementSet, length_class},
     ports::{QueryRunner, RunError, TemplateDescription},
 };
-
-/// The capacity of each of the two caches, in bytes of SQL.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-/// The typical size of a statement, from which the caches estimate their number of entries.
-const USUAL_BYTES: u64 = 1_000;
 
 /// How often a query is described because its tables are redefined meanwhile.
 const MAX_DESCRIPTIONS: u32 = 3;
@@ -40,8 +33,8 @@ const COST_TTL: Duration = Duration::from_hours(1);
 pub struct Admission {
     gate: Arc<Gate>,
     ceiling: f64,
-    gated: Arc<Cache<Statement, (), StatementWeight>>,
-    costs: Arc<Cache<CostKey, Cost, StatementWeight>>,
+    gated: Arc<StatementSet>,
+    costs: Arc<PlanCache<Cost>>,
 }
 
 impl std::fmt::Debug for Admission {
@@ -76,10 +69,7 @@ impl Admission {
     /// Creates an admission of what `gate` accepts and of costs up to `ceiling`, in the planner's units.
     #[must_use]
     pub fn new(gate: Arc<Gate>, ceiling: f64) -> Self {
-        let items = usize::try_from(MAX_BYTES / USUAL_BYTES).unwrap_or(usize::MAX);
-        let gated = Arc::new(Cache::with_weighter(items, MAX_BYTES, StatementWeight));
-        let costs = Arc::new(Cache::with_weighter(items, MAX_BYTES, StatementWeight));
-        Self { gate, ceiling, gated, costs }
+        Self { gate, ceiling, gated: Arc::default(), costs: Arc::default() }
     }
 
     /// Returns the gate.
@@ -88,8 +78,8 @@ impl Admission {
         &self.gate
     }
 
-    /// Admits `template` with `values`, which `parameters` bind. The planner's cost is cached for windows
-    /// whose lengths lie between the same powers of two.
+    /// Admits `template` with `values`, which `parameters` bind. The planner's cost is cached for the claims that are
+    /// bound, and for windows whose lengths lie between the same powers of two.
     ///
     /// # Errors
     /// [`RunError::Refused`] when the gate rejects it, [`RunError::TooExpensive`] when it costs too much.
@@ -100,7 +90,7 @@ impl Admission {
         parameters: &Parameters,
         values: &[BoundValue],
     ) -> Result<(), RunError> {
-        if self.gated.get(&StatementRef::of(template)).is_none() {
+        if !self.gated.has(template) {
             let Contents { tables, fields } = self.recheck(template)?;
             let tables: Vec<TableName> = tables.into_iter().collect();
             let unreadable = runner.unreadable(&tables).await?;
@@ -108,7 +98,7 @@ impl Admission {
                 return Err(Refused::Tables(unreadable).into());
             }
             self.check_names(runner, &fields).await?;
-            self.gated.insert(Statement::of(template), ());
+            self.gated.insert(template);
         }
         self.check_cost(runner, template, parameters, values).await
     }
@@ -187,14 +177,13 @@ impl Admission {
         parameters: &Parameters,
         values: &[BoundValue],
     ) -> Result<f64, RunError> {
-        let length = length_class(parameters);
-        let known = self.costs.get(&CostKeyRef { statement: StatementRef::of(template), length });
+        let key = PlanKey::new(template, parameters, values);
+        let known = self.costs.get(&key);
         if let Some(cost) = known.filter(|cost| cost.estimated_at.elapsed() < COST_TTL) {
             return Ok(cost.units);
         }
         let units = runner.cost(template, values).await?;
-        let cost = Cost { units, estimated_at: Instant::now() };
-        self.costs.insert(CostKey { statement: Statement::of(template), length }, cost);
+        self.costs.insert(&key, Cost { units, estimated_at: Instant::now() });
         Ok(units)
     }
 }
@@ -205,103 +194,6 @@ struct Cost {
     /// In the planner's units.
     units: f64,
     estimated_at: Instant,
-}
-
-/// The key of a statement: its text and the parameters bound to its `$1`, `$2`, …, because the same text
-/// may be bound to other parts of a window.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Statement {
-    sql: Box<str>,
-    parameters: Box<[Parameter]>,
-}
-
-/// A borrowed [`Statement`], so that a look-up allocates nothing.
-#[derive(Clone, Copy)]
-struct StatementRef<'a> {
-    sql: &'a str,
-    parameters: &'a [Parameter],
-}
-
-impl Statement {
-    fn of(template: &Template) -> Self {
-        let sql = template.sql.as_str().into();
-        Self { sql, parameters: template.parameters.as_slice().into() }
-    }
-}
-
-impl<'a> StatementRef<'a> {
-    fn of(template: &'a Template) -> Self {
-        Self { sql: &template.sql, parameters: &template.parameters }
-    }
-
-    fn is(self, statement: &Statement) -> bool {
-        self.sql == &*statement.sql && self.parameters == &*statement.parameters
-    }
-}
-
-impl Hash for StatementRef<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // Must equal the derived hash of `Statement`, field by field.
-        self.sql.hash(state);
-        self.parameters.hash(state);
-    }
-}
-
-impl Equivalent<Statement> for StatementRef<'_> {
-    fn equivalent(&self, statement: &Statement) -> bool {
-        self.is(statement)
-    }
-}
-
-/// The key of a cached cost.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct CostKey {
-    statement: Statement,
-    length: u32,
-}
-
-/// A borrowed [`CostKey`].
-#[derive(Hash)]
-struct CostKeyRef<'a> {
-    statement: StatementRef<'a>,
-    length: u32,
-}
-
-impl Equivalent<CostKey> for CostKeyRef<'_> {
-    fn equivalent(&self, key: &CostKey) -> bool {
-        self.length == key.length && self.statement.is(&key.statement)
-    }
-}
-
-#[derive(Clone)]
-struct StatementWeight;
-
-impl StatementWeight {
-    fn of(statement: &Statement) -> u64 {
-        (statement.sql.len() + size_of_val(&*statement.parameters) + 128) as u64
-    }
-}
-
-impl Weighter<Statement, ()> for StatementWeight {
-    fn weight(&self, statement: &Statement, (): &()) -> u64 {
-        Self::of(statement)
-    }
-}
-
-impl Weighter<CostKey, Cost> for StatementWeight {
-    fn weight(&self, key: &CostKey, _: &Cost) -> u64 {
-        Self::of(&key.statement)
-    }
-}
-
-/// Returns the number of bits of a window's length in days: the same for 4 to 7 days.
-fn length_class(Parameters { window }: &Parameters) -> u32 {
-    let between = match (window.start_date, window.end_date) {
-        (Some(start), Some(end)) => (end - start).num_days().unsigned_abs() + 1,
-        _ => 0,
-    };
-    let days = between.max(window.day_range.unwrap_or_default().into());
-    u64::BITS - days.leading_zeros()
 }
 
 #[cfg(test)]
@@ -320,15 +212,16 @@ mod tests {
     use super::*;
     use crate::ports::{Description, RowStream, Rows, SessionNeeds};
 
-    /// A planner that estimates every query at a thousand and counts its calls.
+    /// A planner that estimates every query at a thousand, that of the tenant `huge` at a million, and counts its calls.
     #[derive(Default)]
     struct Planner(AtomicU32);
 
     #[async_trait]
     impl QueryRunner for Planner {
-        async fn cost(&self, _: &Template, _: &[BoundValue]) -> Result<f64, RunError> {
+        async fn cost(&self, _: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Ok(1_000.0)
+            let is_huge = values.contains(&BoundValue::Text("huge".into()));
+            Ok(if is_huge { 1e6 } else { 1_000.0 })
         }
 
         async fn describe(&self, _: &str) -> Result<Description, RunError> {
@@ -439,6 +332,29 @@ mod tests {
             assert!(call.contains("sql.functions"), "{call}");
         }
         assert_eq!(planner.0.into_inner(), 1, "a rejected query is not costed");
+    }
+
+    #[tokio::test]
+    async fn the_cost_for_one_tenant_says_nothing_of_another() {
+        for order in [["huge", "small"], ["small", "huge"]] {
+            let planner = Planner::default();
+            let admission = Admission::new(Arc::default(), 1e5);
+            let template =
+                template("SELECT count(*) AS n FROM orders WHERE tenant = :claim_tenant");
+            let now = DateTime::parse_from_rfc3339("2025-06-30T12:00:00Z").unwrap();
+            let request = ParameterRequest::default();
+            let now = now.with_timezone(&Tz::UTC);
+            let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
+            for _ in 0..2 {
+                for tenant in order {
+                    let values = [BoundValue::Text(tenant.into())];
+                    let admitted = admission.admit(&planner, &template, &parameters, &values).await;
+                    let is_refused = matches!(admitted, Err(RunError::TooExpensive { .. }));
+                    assert_eq!(is_refused, tenant == "huge", "{order:?}: {admitted:?}");
+                }
+            }
+            assert_eq!(planner.0.into_inner(), 2, "each is cached");
+        }
     }
 
     #[tokio::test]

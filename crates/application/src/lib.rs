@@ -22,6 +22,7 @@ pub mod generation;
 pub mod idempotency;
 pub mod listing;
 pub mod metrics;
+mod plan_cache;
 pub mod ports;
 pub mod query_health;
 pub mod records;

@@ -996,13 +996,13 @@ SELECT rpad('a', 100000, 'b') AS a;
 -- length argument of rpad()
 SELECT rpad('a', - -100000) AS a;
 
--- format() is called with a width that is too large
+-- format() is called with widths that are too large together
 SELECT format('%1000000000s', 'a') AS a;
 
--- format() is called with a width that is too large
+-- format() is called with widths that are too large together
 SELECT format('%-1000000s', 'a') AS a;
 
--- format() is called with a width that is too large
+-- format() is called with widths that are too large together
 SELECT format('%1$900000s', 'a') AS a;
 
 -- format() is called with a width that is not a constant

@@ -104,13 +104,16 @@ fn format_width(call: &FuncCall, args: &[Node]) -> Result<(), SqlFault> {
         let end = spec.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(spec.len());
         spec.get(..end).unwrap_or(spec)
     });
+    let mut width = 0.0;
     for spec in specs {
         if spec.contains('*') {
             return refuse("a width that is not a constant");
         }
+        // `%2$5s` has a position before its width.
         let numbers = spec.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-        if numbers.map(|n| n.parse().unwrap_or(f64::MAX)).any(|n: f64| n > MAX_LENGTH) {
-            return refuse("a width that is too large");
+        width += numbers.map(|n| n.parse().unwrap_or(f64::MAX)).sum::<f64>();
+        if width > MAX_LENGTH {
+            return refuse("widths that are too large together");
         }
     }
     Ok(())

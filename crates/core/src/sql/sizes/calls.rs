@@ -53,6 +53,8 @@ impl Sizes<'_> {
                 first.sized(shortened(first.size, number(2)))
             }
             "replace" => first.times(growth(call, args, 1)),
+            "array_replace" => first.times(args.get(2).map_or(1.0, |by| by.size)),
+            "ts_headline" => first.times(args.get(3).map_or(1.0, |options| options.size)),
             "regexp_replace" => first.times(growth(call, args, usize::MAX)),
             "array_to_string" => first.times(args.get(1).map_or(1.0, |by| by.size)),
             "concat_ws" => sum.times(first.size),
@@ -154,7 +156,9 @@ impl Sizes<'_> {
 }
 
 fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFault> {
-    let unbounded = args.iter().filter(|arg| arg.is_unbounded()).count();
+    // What takes the place of what is found is only copied.
+    let searched = if matches!(name, "replace" | "translate") { 2 } else { args.len() };
+    let unbounded = args.iter().take(searched).filter(|arg| arg.is_unbounded()).count();
     let what = || format!("{name}() is called on");
     if let Some(reason) = RULES.super_linear_alone.get(name).filter(|_| unbounded > 0) {
         return Err(unending(&what(), reason, call.location));
@@ -199,7 +203,7 @@ fn growth(call: &FuncCall, args: &[Value], sought: usize) -> f64 {
     };
     let by = match length(2) {
         Some(characters) => characters,
-        None => args.get(2).map_or(1.0, |by| by.size * 10.0),
+        None => args.get(2).map_or(1.0, |by| by.size.max(10.0)),
     };
     (by / length(sought).unwrap_or(1.0)).max(1.0)
 }

@@ -10,11 +10,12 @@ use pg_query::{
     },
 };
 
-use super::{relations::Names, rules::RULES, value::Value};
+use super::{jsonpath, relations::Names, rules::RULES, value::Value};
 use crate::sql::{
     error::SqlFault,
     estimates::{Estimator, ParameterKind},
     tree::{builtin_name, string_constant, sval, type_called},
+    walk::first_location,
 };
 
 /// Estimates the sizes of a statement's values.
@@ -64,6 +65,17 @@ impl<'a> Sizes<'a> {
 
     /// Estimates an expression, and checks every call in it.
     pub(super) fn value(&mut self, node: &Node) -> Result<Value, SqlFault> {
+        let value = self.estimated(node)?;
+        if value.is_huge() {
+            let message = "this query makes a value of more than ten megabytes of a single row";
+            return Err(
+                SqlFault::new(first_location(node), message).hint("repeat, pad and replace less")
+            );
+        }
+        Ok(value)
+    }
+
+    fn estimated(&mut self, node: &Node) -> Result<Value, SqlFault> {
         let Some(node) = &node.node else { return Ok(Value::ONE) };
         Ok(match node {
             NodeEnum::AConst(constant) => of_constant(constant),
@@ -183,6 +195,32 @@ impl<'a> Sizes<'a> {
         let arg = self.optional(&cast.arg)?.unwrap_or(Value::ONE);
         let Some(ty) = &cast.type_name else { return Ok(arg) };
         let length = ty.typmods.first().and_then(|length| self.number(length));
+        let text = cast.arg.as_deref().and_then(string_constant);
+        match type_called(ty) {
+            Some("jsonpath") if arg.is_made => {
+                let message = "a path of JSON is made by this query";
+                return Err(SqlFault::new(cast.location, message).hint("write it as a constant"));
+            }
+            Some("jsonpath") => {
+                if let Some((path, location)) = text {
+                    jsonpath::check(path, location)?;
+                }
+            }
+            // `1e9` as a number has all its digits.
+            Some("numeric" | "jsonb" | "json") => {
+                if let Some((number, _)) = text.filter(|(text, _)| text.len() < 64) {
+                    return Ok(Value::constant(digits(number)));
+                }
+            }
+            Some("tsquery") => {
+                if let Some(reason) =
+                    RULES.super_linear_alone.get("to_tsquery").filter(|_| arg.is_unbounded())
+                {
+                    return Err(unending("a tsquery is made of", reason, cast.location));
+                }
+            }
+            _ => {}
+        }
         Ok(match type_called(ty) {
             Some(name) if RULES.small_types.contains(name) => arg.small(),
             Some("bpchar" | "char" | "bit") => arg.sized(length.unwrap_or(1.0)),
@@ -260,6 +298,9 @@ pub(super) fn check_path(
         Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().and_then(string_constant),
         _ => string_constant(path),
     };
+    if let Some((path, at)) = text {
+        jsonpath::check(path, at)?;
+    }
     let pairs = text.is_none_or(|(path, _)| path.matches('*').count() > 1);
     if target.is_unbounded() && pairs {
         let what = format!("a path of {name} with several wildcards goes over");
@@ -271,8 +312,15 @@ pub(super) fn check_path(
 fn of_constant(constant: &AConst) -> Value {
     match &constant.val {
         Some(Val::Sval(text)) => Value::constant(text.sval.len()),
-        Some(Val::Fval(number)) => Value::constant(number.fval.len()),
+        Some(Val::Fval(number)) => Value::constant(digits(&number.fval)),
         Some(Val::Bsval(bits)) => Value::constant(bits.bsval.len()),
         _ => Value::ONE,
     }
+}
+
+/// The digits that a number is written with in full.
+fn digits(number: &str) -> usize {
+    let exponent = number.split(['e', 'E']).nth(1);
+    let power = exponent.and_then(|power| power.parse::<i64>().ok()).map_or(0, i64::unsigned_abs);
+    number.len().saturating_add(usize::try_from(power).unwrap_or(usize::MAX))
 }

@@ -7,6 +7,7 @@
 
 mod calls;
 mod expressions;
+mod jsonpath;
 mod relations;
 mod rules;
 mod selects;

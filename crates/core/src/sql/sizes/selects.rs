@@ -22,7 +22,7 @@ use crate::sql::{
 const MAX_RELATIONS: f64 = 1_000.0;
 
 /// The most parts of the expressions of a SELECT, once what they refer to is put in.
-const MAX_PARTS: f64 = 100_000.0;
+const MAX_PARTS: f64 = 50_000.0;
 
 /// What a SELECT gives.
 pub(super) struct Output {
@@ -157,7 +157,9 @@ impl Sizes<'_> {
         for row in rows {
             let Some(NodeEnum::List(row)) = &row.node else { continue };
             for (at, value) in row.items.iter().enumerate() {
-                let size = self.value(value)?.fenced();
+                // Of a single row the planner makes the columns what they are.
+                let size = self.value(value)?;
+                let size = if rows.len() > 1 { size.fenced() } else { size };
                 match columns.get_mut(at) {
                     Some((_, most)) => *most = Value::any(&[*most, size]).fenced(),
                     None => columns.push((format!("column{}", at + 1), size)),

@@ -5,6 +5,9 @@
 /// A value of more than this size has no bound: what made it can make it as large as the server lets it.
 const LARGEST: f64 = 1_000.0;
 
+/// The most that a statement may make of a single row: some ten megabytes.
+const HUGE: f64 = 1_000_000.0;
+
 /// The characters of a constant that count as one value.
 const CONSTANT_CHARACTERS: usize = 10;
 
@@ -29,7 +32,7 @@ impl Value {
     #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
     pub(super) fn constant(characters: usize) -> Self {
         let size = (characters / CONSTANT_CHARACTERS).max(1) as f64;
-        Self { size, element: size, ..Self::ONE }
+        Self { size, element: size, parts: 0.0, ..Self::ONE }
     }
 
     /// One that holds all of `values`.
@@ -86,6 +89,11 @@ impl Value {
     /// The same, made by the statement.
     pub(super) fn made(self) -> Self {
         Self { is_made: true, ..self }
+    }
+
+    /// Whether it is made larger than anything needs to be, whatever the rows hold.
+    pub(super) fn is_huge(&self) -> bool {
+        self.size > HUGE && self.size.is_finite()
     }
 
     pub(super) fn is_unbounded(&self) -> bool {

@@ -18,7 +18,7 @@ pub(super) fn describe_error(error: sqlx::Error) -> RunError {
         Some(fault) if !is_unavailable(&error) && !matches!(fault.code(), "57014" | "55P03") => {
             // The gate's parser has read it: this server's is of an older version.
             let is_newer = fault.message().starts_with("syntax error at or near");
-            let hint = fault.hint().or(is_newer.then_some(NEWER_SYNTAX));
+            let hint = hint(fault).or(is_newer.then_some(NEWER_SYNTAX));
             let message = match hint {
                 Some(hint) => format!("{} ({hint})", fault.message()),
                 None => fault.message().to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
         }
         code => {
             let offset = offset_after(before, fault);
-            let more: Vec<_> = [fault.detail(), fault.hint()].into_iter().flatten().collect();
+            let more: Vec<_> = [fault.detail(), hint(fault)].into_iter().flatten().collect();
             let more = (!more.is_empty()).then(|| more.join(" "));
             // invalid_text_representation
             let by_guard = series_fault(fault.message()).filter(|_| code == "22P02");
@@ -68,6 +68,19 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
         }
     }
 }
+
+/// The hint of a fault, if it names nothing: others suggest columns, which may not be granted.
+fn hint(fault: &PgDatabaseError) -> Option<&str> {
+    fault.hint().filter(|hint| GENERAL_HINTS.contains(hint))
+}
+
+/// Hints of PostgreSQL's that are the same whatever a database holds.
+const GENERAL_HINTS: [&str; 4] = [
+    "No function matches the given name and argument types. You might need to add explicit type casts.",
+    "No operator matches the given name and argument types. You might need to add explicit type casts.",
+    "No operator matches the given name and argument type. You might need to add an explicit type cast.",
+    "Could not choose a best candidate function. You might need to add explicit type casts.",
+];
 
 /// What the database points at, in characters from 0, `before` of which are not the author's.
 fn offset_after(before: usize, fault: &PgDatabaseError) -> Option<usize> {
