@@ -9,6 +9,7 @@ use super::{
     expressions::{Sizes, check_path, shortened, small, unending},
     rules::RULES,
     value::Value,
+    zones,
 };
 use crate::sql::{
     error::SqlFault,
@@ -26,7 +27,7 @@ impl Sizes<'_> {
         }
         let name = builtin_name(&call.funcname).unwrap_or_default();
         check_call(name, call, &args)?;
-        check_zone(name, call, &args)?;
+        zones::check_call(name, call, &args)?;
         let result = self.result(name, call, &args, &rest);
         let parts = Value::sum(&args).parts + Value::sum(&rest).parts;
         let is_made = if RULES.picks.contains(name) {
@@ -34,7 +35,8 @@ impl Sizes<'_> {
         } else {
             !RULES.small.contains(name)
         };
-        Ok(Value { parts, is_made, ..result })
+        let has_word = zones::gives_word(name, call, &args);
+        Ok(Value { parts, is_made, has_word, ends_in_word: false, ..result })
     }
 
     fn result(&self, name: &str, call: &FuncCall, args: &[Value], rest: &[Value]) -> Value {
@@ -172,25 +174,6 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
         }
         _ => Ok(()),
     }
-}
-
-/// Checks the name of a time zone: a session keeps each that it is asked for.
-fn check_zone(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFault> {
-    let at = match (name, args.len()) {
-        ("timezone", 2) => 0,
-        ("date_trunc" | "date_add" | "date_subtract", 3) => 2,
-        ("generate_series", 4) => 3,
-        ("make_timestamptz", 7) => 6,
-        _ => return Ok(()),
-    };
-    let named = |arg: &Node| matches!(&arg.node, Some(NodeEnum::NamedArgExpr(arg)) if arg.name == "timezone");
-    let at = call.args.iter().position(named).unwrap_or(at);
-    if args.get(at).is_none_or(|zone| !zone.is_made) {
-        return Ok(());
-    }
-    let message = "the name of a time zone is made by this query, and PostgreSQL keeps each that it is asked for";
-    Err(SqlFault::new(call.location, message)
-        .hint("write a constant, a column, :timezone, or CASE or coalesce of those"))
 }
 
 /// How many times as large a text can become when each of its parts is replaced: by the constant that is looked for, of which

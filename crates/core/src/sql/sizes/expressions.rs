@@ -10,7 +10,7 @@ use pg_query::{
     },
 };
 
-use super::{jsonpath, relations::Names, rules::RULES, value::Value};
+use super::{jsonpath, relations::Names, rules::RULES, value::Value, zones};
 use crate::sql::{
     error::SqlFault,
     estimates::{Estimator, ParameterKind},
@@ -171,6 +171,7 @@ impl<'a> Sizes<'a> {
             name if RULES.small_operators.contains(name) => small(sides),
             "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/"
             | "@" | "~" | "##" => Value { is_made: false, ..Value::any(&sides) },
+            "||" => zones::joined(&sides, expr.rexpr.as_deref()).made(),
             _ => Value::sum(&sides).made(),
         })
     }
@@ -211,6 +212,9 @@ impl<'a> Sizes<'a> {
                 if let Some((number, _)) = text.filter(|(text, _)| text.len() < 64) {
                     return Ok(Value::constant(digits(number)));
                 }
+            }
+            Some("timestamptz" | "timestamp" | "timetz" | "time" | "date") => {
+                zones::check_time(arg, cast.location)?;
             }
             Some("tsquery") => {
                 if let Some(reason) =
@@ -311,7 +315,9 @@ pub(super) fn check_path(
 
 fn of_constant(constant: &AConst) -> Value {
     match &constant.val {
-        Some(Val::Sval(text)) => Value::constant(text.sval.len()),
+        Some(Val::Sval(text)) => {
+            Value { has_word: zones::has_word(&text.sval), ..Value::constant(text.sval.len()) }
+        }
         Some(Val::Fval(number)) => Value::constant(digits(&number.fval)),
         Some(Val::Bsval(bits)) => Value::constant(bits.bsval.len()),
         _ => Value::ONE,

@@ -12,6 +12,7 @@ mod relations;
 mod rules;
 mod selects;
 mod value;
+mod zones;
 
 use std::collections::HashMap;
 

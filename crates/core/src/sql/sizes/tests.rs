@@ -184,3 +184,45 @@ fn a_single_row_is_not_made_huge() {
     assert!(error.as_ref().is_some_and(|e| e.contains("ten megabytes")), "{error:?}");
     assert_eq!(refusal("SELECT repeat('#', 100) || rpad(name, 200) AS n FROM metrics"), None);
 }
+
+#[test]
+fn a_text_that_becomes_a_time_names_no_made_up_zone() {
+    let from = "FROM generate_series(1, 1000) g, metrics m";
+    for text in [
+        "'2025-01-01 00:00 Foo' || g",
+        "'2025-01-01 00:00 Foo' || g || ''",
+        "concat('2025-01-01 Foo', g)",
+        "format('2025-01-01 Foo%s', g)",
+        "to_char(g, '\"2025-01-01 Foo\"9')",
+        "lower('2025-01-01 FOO') || g || '+1'",
+        "replace('2025-01-01 x', 'x', 'Foo' || g)",
+        "u.t",
+        "'2025-01-01 <' || g || '>1'",
+    ] {
+        for ty in ["timestamptz", "timestamp", "date"] {
+            let sql = format!(
+                "SELECT ({text})::{ty} AS n {from}, (SELECT '2025-01-01 Foo' || m.id AS t FROM metrics m) u"
+            );
+            let error = refusal(&sql);
+            assert!(
+                error.as_ref().is_some_and(|e| e.contains("becomes a time")),
+                "{sql}: {error:?}"
+            );
+        }
+    }
+    for text in [
+        "m.day || ' ' || m.hour",
+        "m.day || ' 00:00:00 Europe/Berlin'",
+        "m.day || 'T00:00:00Z'",
+        "m.details ->> 'created_at'",
+        "to_char(now(), 'YYYY-MM-DD HH24:MI:SS')",
+        "replace(m.day, ' UTC', '')",
+        "split_part(m.day, 'GMT', 1)",
+        "'01 January ' || m.year",
+        "m.year || '-' || lpad(m.month::text, 2, '0') || '-01'",
+        "coalesce(m.day, 'yesterday')",
+    ] {
+        let sql = format!("SELECT ({text})::timestamptz AS n {from}");
+        assert_eq!(refusal(&sql), None, "{sql}");
+    }
+}

@@ -22,11 +22,22 @@ pub(super) struct Value {
     pub(super) parts: f64,
     /// Whether the statement makes a text of it: it can be anything.
     pub(super) is_made: bool,
+    /// Whether a constant of the statement gives it a word, which can be a part of a time zone's name.
+    pub(super) has_word: bool,
+    /// Whether it ends in such a word, which is one zone as long as nothing comes after it.
+    pub(super) ends_in_word: bool,
 }
 
 impl Value {
     /// A column of a table, a placeholder, a number.
-    pub(super) const ONE: Self = Self { size: 1.0, element: 1.0, parts: 1.0, is_made: false };
+    pub(super) const ONE: Self = Self {
+        size: 1.0,
+        element: 1.0,
+        parts: 1.0,
+        is_made: false,
+        has_word: false,
+        ends_in_word: false,
+    };
 
     /// A constant of so many characters.
     #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
@@ -43,6 +54,8 @@ impl Value {
             element: most(values, |value| value.element),
             parts: 1.0 + total(|value| value.parts),
             is_made: values.iter().any(|value| value.is_made),
+            has_word: values.iter().any(|value| value.has_word || value.ends_in_word),
+            ends_in_word: false,
         }
     }
 
@@ -53,6 +66,8 @@ impl Value {
             element: most(values, |value| value.element),
             parts: 1.0 + values.iter().map(|value| value.parts).sum::<f64>(),
             is_made: values.iter().any(|value| value.is_made),
+            has_word: values.iter().any(|value| value.has_word),
+            ends_in_word: values.iter().any(|value| value.ends_in_word),
         }
     }
 
