@@ -157,7 +157,7 @@ fn context(database: &Database) -> anyhow::Result<Context> {
         max_bytes: 1 << 26,
     };
     let settings = ContextSettings {
-        admission: Admission::new(Arc::default(), f64::INFINITY),
+        admission: Admission::new(Arc::default(), f64::INFINITY, 0.0),
         answers,
         max_definition_bytes: 1 << 26,
         generation_time: Duration::from_mins(5),

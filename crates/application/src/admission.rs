@@ -33,6 +33,7 @@ const COST_TTL: Duration = Duration::from_hours(1);
 pub struct Admission {
     gate: Arc<Gate>,
     ceiling: f64,
+    quick_cost: f64,
     gated: Arc<StatementSet>,
     costs: Arc<PlanCache<Cost>>,
 }
@@ -66,10 +67,11 @@ pub(crate) fn name_all(tables: &[TableName]) -> String {
 }
 
 impl Admission {
-    /// Creates an admission of what `gate` accepts and of costs up to `ceiling`, in the planner's units.
+    /// Creates an admission of what `gate` accepts and of costs up to `ceiling`, in the planner's units, of which those up to
+    /// `quick_cost` are quick.
     #[must_use]
-    pub fn new(gate: Arc<Gate>, ceiling: f64) -> Self {
-        Self { gate, ceiling, gated: Arc::default(), costs: Arc::default() }
+    pub fn new(gate: Arc<Gate>, ceiling: f64, quick_cost: f64) -> Self {
+        Self { gate, ceiling, quick_cost, gated: Arc::default(), costs: Arc::default() }
     }
 
     /// Returns the gate.
@@ -150,6 +152,17 @@ impl Admission {
         fields: &[FieldName],
     ) -> Result<(), RunError> {
         Ok(self.check_fields(runner, fields).await?.map_err(Refused::Gate)?)
+    }
+
+    /// Whether it is known that `template` with `values` costs little.
+    pub(crate) fn is_quick(
+        &self,
+        template: &Template,
+        parameters: &Parameters,
+        values: &[BoundValue],
+    ) -> bool {
+        let key = PlanKey::new(template, parameters, values);
+        self.costs.get(&key).is_some_and(|cost| cost.units <= self.quick_cost)
     }
 
     /// Checks the cost alone, not the gate or the tables.
@@ -269,7 +282,7 @@ mod tests {
     /// Admits windows of the given numbers of days, one after the other.
     async fn admitted(ceiling: f64, sql: &str, lengths: &[u32]) -> (u32, Vec<bool>) {
         let (planner, template) = (Planner::default(), template(sql));
-        let admission = Admission::new(Arc::default(), ceiling);
+        let admission = Admission::new(Arc::default(), ceiling, 0.0);
         let now = DateTime::parse_from_rfc3339("2025-06-30T12:00:00Z").unwrap();
         let now = now.with_timezone(&Tz::UTC);
         let mut admitted = Vec::new();
@@ -305,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn a_stored_query_is_checked_against_current_tables_and_names() {
         let planner = Planner::default();
-        let admission = Admission::new(Arc::default(), 1e6);
+        let admission = Admission::new(Arc::default(), 1e6, 0.0);
         let now = DateTime::parse_from_rfc3339("2025-06-30T12:00:00Z").unwrap();
         let now = now.with_timezone(&Tz::UTC);
         let run = async |sql: &str| {
@@ -338,7 +351,7 @@ mod tests {
     async fn the_cost_for_one_tenant_says_nothing_of_another() {
         for order in [["huge", "small"], ["small", "huge"]] {
             let planner = Planner::default();
-            let admission = Admission::new(Arc::default(), 1e5);
+            let admission = Admission::new(Arc::default(), 1e5, 0.0);
             let template =
                 template("SELECT count(*) AS n FROM orders WHERE tenant = :claim_tenant");
             let now = DateTime::parse_from_rfc3339("2025-06-30T12:00:00Z").unwrap();

@@ -122,7 +122,8 @@ pub(crate) async fn bind(
     let parameters =
         Parameters::resolve(&slots, request, context.now()).map_err(ReadError::Window)?;
     record(&parameters);
-    let query = BoundQuery::new(definition, description, parameters, scope);
+    let query =
+        BoundQuery::new(definition, description, parameters, scope, Arc::clone(actor.identity()));
     Ok((query.map_err(|fault| RunError::Failed(fault.into()))?, fresh))
 }
 

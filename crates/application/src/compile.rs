@@ -23,8 +23,9 @@ use crate::{
     authorize, authorize_on,
     context::Context,
     error::{Cause, Classified, Classify, InputField},
-    ports::{RunError, TemplateDescription},
+    ports::{QueryRunner, RunError, TemplateDescription},
     rights::permits,
+    rows,
 };
 
 /// The reason why SQL did not compile, worded for its author.
@@ -137,7 +138,8 @@ async fn finish(
     draft: Draft,
 ) -> Result<(Template, TemplateDescription), CompileError> {
     check_claims(&draft, &context.claims)?;
-    let runner = context.runner.as_ref();
+    let runner = rows::open_questions(context.runner.as_ref(), actor).await?;
+    let runner = runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();
     let unreadable = runner.unreadable(&tables).await?;
     if !unreadable.is_empty() {
@@ -156,11 +158,11 @@ async fn finish(
     let parameters = Parameters::resolve(&slots, &ParameterRequest::default(), context.now())
         .map_err(CompileError::Window)?;
     if let Ok(scope) = actor.scope(&template.claims) {
-        check_cost(context, &template, &parameters, &scope).await?;
+        check_cost(context, runner, &template, &parameters, &scope).await?;
     } else {
         let unscoped = template.with_unknown_claims()?;
         let scope = actor.scope(&unscoped.claims).map_err(|e| RunError::Failed(e.into()))?;
-        check_cost(context, &unscoped, &parameters, &scope).await?;
+        check_cost(context, runner, &unscoped, &parameters, &scope).await?;
     }
     Ok((template, description))
 }
@@ -207,13 +209,13 @@ fn wall_time_note(
 
 async fn check_cost(
     context: &Context,
+    runner: &dyn QueryRunner,
     template: &Template,
     parameters: &Parameters,
     scope: &Scope,
 ) -> Result<(), RunError> {
     let values =
         template.bind(parameters, scope).map_err(|fault| RunError::Failed(fault.into()))?;
-    let runner = context.runner.as_ref();
     match context.admission.check_cost(runner, template, parameters, &values).await {
         // What the planner computes of the default window alone is found when it runs, and noted.
         Err(RunError::Query(fault)) if !fault.is_broken() => Ok(()),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use metricd_core::{
+    actor::{Actor, Identity},
     parameters::Parameters,
     sql::{BoundValue, Template},
 };
@@ -24,8 +25,8 @@ pub(crate) struct OpenRows<'a> {
     values: &'a [BoundValue],
 }
 
-/// Waits for a session and admits `template` to it with `values`, which `parameters` bind, as long as `relations`
-/// are what they were.
+/// Waits for a session for `caller` and admits `template` to it with `values`, which `parameters` bind, as long as
+/// `relations` are what they were.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -36,9 +37,15 @@ pub(crate) async fn open<'a>(
     parameters: &Parameters,
     values: &'a [BoundValue],
     relations: Option<Arc<Relations>>,
+    caller: &Arc<Identity>,
 ) -> Result<OpenRows<'a>, RunError> {
-    let timezone = parameters.window.session_timezone;
-    let session = runner.session(SessionNeeds { timezone, relations }).await?;
+    let needs = SessionNeeds {
+        timezone: parameters.window.session_timezone,
+        relations,
+        caller: Some(Arc::clone(caller)),
+        is_quick: admission.is_quick(template, parameters, values),
+    };
+    let session = runner.session(needs).await?;
     admission.admit(session.as_ref(), template, parameters, values).await?;
     Ok(OpenRows { session, template, values })
 }
@@ -53,7 +60,22 @@ pub(crate) async fn open_query<'a>(
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
     let relations = Some(Arc::clone(&query.description().relations));
-    open(runner, admission, query.template(), query.parameters(), query.values(), relations).await
+    let (template, parameters, values) = (query.template(), query.parameters(), query.values());
+    open(runner, admission, template, parameters, values, relations, query.caller()).await
+}
+
+/// Waits for a session in which questions about SQL are asked for `actor` and none of it is run: others take turns with
+/// them.
+///
+/// # Errors
+/// See [`RunError`].
+pub(crate) async fn open_questions(
+    runner: &dyn QueryRunner,
+    actor: &Actor,
+) -> Result<Box<dyn QueryRunner>, RunError> {
+    let needs =
+        SessionNeeds { caller: Some(Arc::clone(actor.identity())), ..SessionNeeds::default() };
+    runner.session(needs).await
 }
 
 impl OpenRows<'_> {

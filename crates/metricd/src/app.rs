@@ -34,6 +34,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         queued_queries: config.limits.queued_queries,
         max_rows: config.limits.max_rows,
         max_result_bytes: config.limits.max_result_bytes.into(),
+        max_temp_bytes: config.limits.max_temp_bytes.into(),
         export_deadline: config.limits.export_timeout,
         gate: Arc::clone(&config.sql.gate),
     });
@@ -89,7 +90,11 @@ pub(crate) fn context(
         ids: Arc::new(RandomIds),
     };
     let settings = ContextSettings {
-        admission: Admission::new(Arc::clone(&config.sql.gate), f64::from(config.limits.max_cost)),
+        admission: Admission::new(
+            Arc::clone(&config.sql.gate),
+            f64::from(config.limits.max_cost),
+            f64::from(config.limits.quick_cost),
+        ),
         answers: config.cache.answers(),
         max_definition_bytes: config.cache.max_definition_bytes,
         generation_time: config.limits.request_timeout * 5 / 6,

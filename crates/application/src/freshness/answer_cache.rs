@@ -482,9 +482,20 @@ mod tests {
         let template = &definition.compiled.query.template;
         let (request, now) = (ParameterRequest::default(), Utc::now().with_timezone(&Tz::UTC));
         let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
-        let scope = Actor::operator().scope(&template.claims).unwrap();
+        let actor = Actor::operator();
+        let scope = actor.scope(&template.claims).unwrap();
         let description = cache.definitions.describe(&definition).await.unwrap();
-        (BoundQuery::new(definition, description, parameters, scope).unwrap(), fresh)
+        (
+            BoundQuery::new(
+                definition,
+                description,
+                parameters,
+                scope,
+                Arc::clone(actor.identity()),
+            )
+            .unwrap(),
+            fresh,
+        )
     }
 
     async fn get(cache: &AnswerCache) -> SourcedAnswer {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use metricd_core::{
+    actor::Identity,
     answer_key::{AnswerKey, Validity},
     claim::{Scope, ScopeFault},
     parameters::Parameters,
@@ -19,11 +20,12 @@ pub struct BoundQuery {
     definition: Arc<Definition>,
     description: Arc<TemplateDescription>,
     key: AnswerKey,
+    caller: Arc<Identity>,
 }
 
 impl BoundQuery {
-    /// Binds the query of `definition`, which the database describes as `description`. The parameters and the scope
-    /// were resolved for its template.
+    /// Binds the query of `definition`, which the database describes as `description`, for `caller`. The parameters and
+    /// the scope were resolved for its template.
     ///
     /// # Errors
     /// When the scope belongs to another template.
@@ -32,9 +34,10 @@ impl BoundQuery {
         description: Arc<TemplateDescription>,
         parameters: Parameters,
         scope: Scope,
+        caller: Arc<Identity>,
     ) -> Result<Self, ScopeFault> {
         let key = AnswerKey::new(&definition.compiled, parameters, scope)?;
-        Ok(Self { definition, description, key })
+        Ok(Self { definition, description, key, caller })
     }
 
     /// The metric.
@@ -53,6 +56,12 @@ impl BoundQuery {
     #[must_use]
     pub fn key(&self) -> &AnswerKey {
         &self.key
+    }
+
+    /// The caller that it is run for, which is no part of its answer.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Identity> {
+        &self.caller
     }
 
     /// The statement to run.

@@ -184,7 +184,7 @@ pub(super) fn described_by(
     max_bytes: u64,
 ) -> DefinitionCache {
     let (catalog, runner) = (Arc::clone(shelf) as _, Arc::clone(describer) as _);
-    let admission = Admission::new(Arc::default(), f64::INFINITY);
+    let admission = Admission::new(Arc::default(), f64::INFINITY, 0.0);
     DefinitionCache::new(catalog, runner, admission, Arc::clone(change_feed), max_bytes)
 }
 

@@ -46,7 +46,9 @@ pub(crate) async fn try_query(
         template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let (runner, admission) = (context.runner.as_ref(), &context.admission);
     let relations = Some(Arc::clone(&description.relations));
-    let open = rows::open(runner, admission, &template, &parameters, &values, relations).await?;
+    let caller = actor.identity();
+    let open =
+        rows::open(runner, admission, &template, &parameters, &values, relations, caller).await?;
     let rows = open.all(TRIAL_ROWS).await?;
     drop(open);
     Ok(Trial { template, description, parameters, rows })

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono_tz::Tz;
 use metricd_core::{
+    actor::Identity,
     changes::{DefinedName, Snapshot},
     metric::Column,
     sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template, TimesRead},
@@ -147,6 +148,10 @@ pub struct SessionNeeds {
     pub timezone: Tz,
     /// The relations as the statement was described; it does not run on others ([`RunError::Redefined`]).
     pub relations: Option<Arc<Relations>>,
+    /// The caller, with whom others take turns; none if metricd asks for itself.
+    pub caller: Option<Arc<Identity>>,
+    /// Whether it is known to cost little.
+    pub is_quick: bool,
 }
 
 impl SessionNeeds {
@@ -166,7 +171,7 @@ impl SessionNeeds {
 
 impl Default for SessionNeeds {
     fn default() -> Self {
-        Self { timezone: Tz::UTC, relations: None }
+        Self { timezone: Tz::UTC, relations: None, caller: None, is_quick: false }
     }
 }
 

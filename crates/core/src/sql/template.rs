@@ -8,10 +8,11 @@ use pg_query::{Node, NodeEnum};
 
 use super::{
     error::{SqlError, SqlFault, line_and_column},
+    estimates::ParameterKind,
     grammar,
     notes::NoteSeverity,
     parameter::{BoundValue, Parameter, ParameterSource},
-    stack,
+    sizes, stack,
     table_name::TableName,
     tree::{param, param_number, target},
     walk::{Visitor, walk},
@@ -84,6 +85,18 @@ impl Template {
             values.push(parameter.bind(parameters, scope)?);
         }
         Ok(values)
+    }
+
+    /// Whether the statement makes a large value of constants, which PostgreSQL would keep with it.
+    #[must_use]
+    pub fn makes_large_values(&self) -> bool {
+        let makes = || {
+            let mut tree = grammar::parse_printed(&self.sql).ok()?;
+            let kinds: Vec<_> =
+                self.parameters.iter().map(|p| ParameterKind::of(&p.source)).collect();
+            Some(sizes::makes_large_values(&mut tree, &kinds))
+        };
+        stack::deep(&self.sql, || Ok::<_, SqlFault>(makes())).ok().flatten().unwrap_or_default()
     }
 
     /// Returns the same statement for the planner alone: each claim is replaced by a value that only a run

@@ -56,6 +56,8 @@ pub struct DatabaseConfig {
     pub max_rows: u32,
     /// The most bytes of an answer's rows, or of one row of an export.
     pub max_result_bytes: u64,
+    /// The most bytes of temporary files that a query has at once, on a server whose role of the URL may limit that.
+    pub max_temp_bytes: u64,
     /// How long an export of all rows may take.
     pub export_deadline: Duration,
     /// Says which tables stored SQL may read where no grants do: on the embedded PostgreSQL.
@@ -77,6 +79,7 @@ impl DatabaseConfig {
             queued_queries: 100,
             max_rows: 10_000,
             max_result_bytes: 10 * 1024 * 1024,
+            max_temp_bytes: 1024 * 1024 * 1024,
             export_deadline: Duration::from_mins(10),
             gate: Arc::default(),
         }

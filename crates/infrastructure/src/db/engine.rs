@@ -37,6 +37,9 @@ use super::{
 /// How long a health check may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
 
+/// The `work_mem` of planning: a part of what running has.
+const PLANNING_MEMORY: &str = "4MB";
+
 /// The connections of a server that health checks have for themselves.
 const HEALTH_CONNECTIONS: u32 = 2;
 
@@ -240,9 +243,9 @@ impl Engine {
     /// wait at its gate instead.
     pub(super) fn query_queue(&self, concurrent: u32, queued: u32, timeout: Duration) -> Queue {
         match &self.kind {
-            Kind::Server(_) => Queue::new(concurrent, queued, timeout),
+            Kind::Server(_) => Queue::new(concurrent, queued, timeout, true),
             #[cfg(feature = "embedded")]
-            Kind::Embedded { .. } => Queue::new(queued.saturating_add(1), 0, timeout),
+            Kind::Embedded { .. } => Queue::new(queued.saturating_add(1), 0, timeout, false),
         }
     }
 
@@ -353,6 +356,7 @@ impl Kind {
             connections: config.max_connections.max(1),
             acquire_timeout: config.acquire_timeout,
             query_deadline: config.query_deadline,
+            max_temp_bytes: config.max_temp_bytes,
         };
         let server = Server { health, options, reader_config, reader: OnceLock::new() };
         Ok((pool, Self::Server(Box::new(server))))
@@ -461,6 +465,15 @@ impl ReadSession {
         }
     }
 
+    /// Large values are kept with a statement from now on: the session is not used again.
+    pub(super) fn will_keep_memory(&mut self) {
+        match self {
+            Self::Reader(session) => session.will_keep_memory(),
+            #[cfg(feature = "embedded")]
+            Self::Transaction(_) => {}
+        }
+    }
+
     /// Ends the session after `outcome`, which it gives back.
     #[cfg_attr(
         not(feature = "embedded"),
@@ -473,6 +486,34 @@ impl ReadSession {
             Self::Transaction(tx) => tx.rollback().await?,
         }
         outcome
+    }
+
+    /// Begins planning a statement, which computes its constants: with less time and memory than running one, where the
+    /// engine can time out.
+    pub(super) async fn begin_planning(
+        &mut self,
+        statement_timeout: Duration,
+    ) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Reader(session) => {
+                let begin = format!(
+                    "BEGIN READ ONLY; SET LOCAL statement_timeout = '{}'; SET LOCAL work_mem = '{PLANNING_MEMORY}'",
+                    milliseconds(statement_timeout),
+                );
+                execute(session.connection(), &begin).await
+            }
+            #[cfg(feature = "embedded")]
+            Self::Transaction(_) => Ok(()),
+        }
+    }
+
+    /// Ends planning, whatever came of it.
+    pub(super) async fn end_planning(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Reader(session) => execute(session.connection(), "ROLLBACK").await,
+            #[cfg(feature = "embedded")]
+            Self::Transaction(_) => Ok(()),
+        }
     }
 
     /// Begins a read-only transaction for a cursor, in which a statement may take `statement_timeout`

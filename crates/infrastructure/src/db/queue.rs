@@ -1,79 +1,354 @@
 //! The queue of authors' queries: some run, some wait, the rest is refused at once.
+//!
+//! Must never let one caller keep the others waiting: callers take turns, however many queries each has.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use metricd_application::ports::RunError;
+use metricd_core::actor::Identity;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 /// No permit was free in time.
 #[derive(Debug, Error)]
 #[error("timed out waiting in the queue: as many queries as may run at once are running")]
 struct QueueTimeout;
 
+/// Queries of the same caller could not be ended.
+#[derive(Debug, Error)]
+#[error("{0} earlier queries of this caller could not be ended and hold their permits")]
+struct UnendedQueries(usize);
+
+/// From so many permits on one is kept for quick queries.
+const FEWEST_WITH_KEPT: usize = 4;
+
 /// Admits as many queries as may run at once, behind a queue of bounded length.
-pub(super) struct Queue {
-    /// Those that run and those that wait.
-    admitted: Arc<Semaphore>,
-    /// Those that run.
-    running: Arc<Semaphore>,
+pub(super) struct Queue(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    at_once: usize,
+    /// The most that wait.
+    longest: usize,
     timeout: Duration,
+}
+
+/// The callers of the queue: those of one issuer and subject are one. metricd itself has none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Caller(Option<(Box<str>, Box<str>)>);
+
+impl Caller {
+    fn of(identity: Option<&Identity>) -> Self {
+        Self(identity.map(|of| (of.issuer.as_str().into(), of.subject.as_str().into())))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// The permits that any query may have.
+    free: usize,
+    /// Whether the permit that is kept for quick queries is free.
+    is_kept_free: bool,
+    callers: HashMap<Caller, OfCaller>,
+    /// The callers of those that wait, in the order of their turns.
+    turns: VecDeque<Caller>,
+    waiting: usize,
+    next_id: u64,
+}
+
+/// What the queue knows of a caller while it runs or waits.
+#[derive(Default)]
+struct OfCaller {
+    running: usize,
+    /// Those of the running that could not be ended.
+    unended: usize,
+    waiting: VecDeque<Waiter>,
+}
+
+struct Waiter {
+    id: u64,
+    is_quick: bool,
+    /// Told which kind of permit it has, or dropped when the place in the queue goes to another caller.
+    granted: oneshot::Sender<Kind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Any,
+    /// The one that is kept for quick queries.
+    Kept,
 }
 
 /// A permit to run queries. It is given back when the last reference to it is dropped.
 pub(super) struct RunPermit {
-    _running: OwnedSemaphorePermit,
-    _admitted: OwnedSemaphorePermit,
+    queue: Arc<Shared>,
+    caller: Caller,
+    kind: Kind,
 }
 
 impl Queue {
-    /// `at_once` queries run, and `waiting` more wait for no longer than `timeout`.
-    pub(super) fn new(at_once: u32, waiting: u32, timeout: Duration) -> Self {
-        let (at_once, waiting) = (at_once.max(1) as usize, waiting as usize);
-        let admitted = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
-        Self {
-            admitted: Arc::new(Semaphore::new(admitted)),
-            running: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
-            timeout,
+    /// `at_once` queries run, and `waiting` more wait for no longer than `timeout`. With `keeps_one`, and where that leaves
+    /// others enough, one of the permits is for quick queries.
+    pub(super) fn new(at_once: u32, waiting: u32, timeout: Duration, keeps_one: bool) -> Self {
+        let (at_once, longest) = (at_once.max(1) as usize, waiting as usize);
+        let is_kept_free = keeps_one && at_once >= FEWEST_WITH_KEPT;
+        let free = at_once - usize::from(is_kept_free);
+        let state = Mutex::new(State { free, is_kept_free, ..State::default() });
+        Self(Arc::new(Shared { state, at_once, longest, timeout }))
+    }
+
+    /// Waits for a permit for `caller`, if it is one of metricd's. A quick query may have the one that is kept for those if
+    /// its caller has no other.
+    ///
+    /// # Errors
+    /// [`RunError::QueueFull`] at once when too many wait, [`RunError::Unavailable`] after the time-out, or when queries of
+    /// the caller that could not be ended hold a quarter of all permits.
+    pub(super) async fn acquire(
+        &self,
+        caller: Option<&Identity>,
+        is_quick: bool,
+    ) -> Result<Arc<RunPermit>, RunError> {
+        let caller = Caller::of(caller);
+        let (id, granted) = {
+            let mut state = self.0.state();
+            let unended = state.callers.get(&caller).map_or(0, |of| of.unended);
+            if caller.0.is_some() && unended >= (self.0.at_once / 4).max(1) {
+                return Err(RunError::Unavailable(UnendedQueries(unended).into()));
+            }
+            if let Some(kind) = state.take(&caller, is_quick) {
+                return Ok(self.0.permit(caller, kind));
+            }
+            if state.waiting >= self.0.longest && !state.make_room(&caller) {
+                return Err(RunError::QueueFull);
+            }
+            state.enqueue(&caller, is_quick)
+        };
+        // Leaves the queue if it is dropped before it has the permit.
+        let mut place = Place { queue: &self.0, caller: &caller, id, granted };
+        let granted = tokio::time::timeout(self.0.timeout, &mut place.granted).await;
+        match granted {
+            Ok(Ok(kind)) => Ok(self.0.permit(caller.clone(), kind)),
+            Ok(Err(_)) => Err(RunError::QueueFull),
+            Err(_) => Err(RunError::Unavailable(QueueTimeout.into())),
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn permit(self: &Arc<Self>, caller: Caller, kind: Kind) -> Arc<RunPermit> {
+        Arc::new(RunPermit { queue: Arc::clone(self), caller, kind })
+    }
+}
+
+impl State {
+    /// Takes a permit that is free, if no query waits for it.
+    fn take(&mut self, caller: &Caller, is_quick: bool) -> Option<Kind> {
+        let running = self.callers.get(caller).map_or(0, |of| of.running);
+        let kind = if self.free > 0 {
+            self.free -= 1;
+            Kind::Any
+        } else if is_quick && self.is_kept_free && running == 0 {
+            self.is_kept_free = false;
+            Kind::Kept
+        } else {
+            return None;
+        };
+        self.callers.entry(caller.clone()).or_default().running += 1;
+        Some(kind)
+    }
+
+    /// Has the last of the caller that waits for most leave the queue, if that is more than `caller` would then wait for.
+    fn make_room(&mut self, caller: &Caller) -> bool {
+        let own = self.callers.get(caller).map_or(0, |of| of.waiting.len());
+        let most = self.callers.iter().max_by_key(|(_, of)| of.waiting.len());
+        let Some((most, _)) = most.filter(|(_, of)| of.waiting.len() > own + 1) else {
+            return false;
+        };
+        let most = most.clone();
+        if let Some(of) = self.callers.get_mut(&most) {
+            of.waiting.pop_back();
+            self.waiting -= 1;
+        }
+        true
+    }
+
+    fn enqueue(&mut self, caller: &Caller, is_quick: bool) -> (u64, oneshot::Receiver<Kind>) {
+        let (granted, receiver) = oneshot::channel();
+        let id = self.next_id;
+        self.next_id += 1;
+        let of = self.callers.entry(caller.clone()).or_default();
+        if of.waiting.is_empty() {
+            self.turns.push_back(caller.clone());
+        }
+        of.waiting.push_back(Waiter { id, is_quick, granted });
+        self.waiting += 1;
+        (id, receiver)
+    }
+
+    /// Takes back a permit of `caller`, and gives it to the next in turn.
+    fn give_back(&mut self, caller: &Caller, kind: Kind) {
+        if let Some(of) = self.callers.get_mut(caller) {
+            of.running -= 1;
+        }
+        match kind {
+            Kind::Any => self.free += 1,
+            Kind::Kept => self.is_kept_free = true,
+        }
+        self.grant();
+        self.forget(caller);
+    }
+
+    /// Gives the free permits to those that wait: one to a caller, then to the next.
+    fn grant(&mut self) {
+        while self.free > 0 {
+            let Some(caller) = self.turns.pop_front() else { break };
+            let next = self.callers.get_mut(&caller).and_then(|of| of.waiting.pop_front());
+            if let Some(waiter) = next {
+                self.free -= 1;
+                self.admit(&caller, waiter, Kind::Any);
+            }
+            self.keep_turn(caller);
+        }
+        while self.is_kept_free {
+            let callers = &self.callers;
+            let quick = |of: &OfCaller| of.waiting.iter().position(|waiter| waiter.is_quick);
+            let next = self.turns.iter().find_map(|caller| {
+                let of = callers.get(caller).filter(|of| of.running == 0)?;
+                Some((caller.clone(), quick(of)?))
+            });
+            let Some((caller, at)) = next else { break };
+            let waiter = self.callers.get_mut(&caller).and_then(|of| of.waiting.remove(at));
+            if let Some(waiter) = waiter {
+                self.is_kept_free = false;
+                self.admit(&caller, waiter, Kind::Kept);
+            }
+            self.turns.retain(|other| *other != caller);
+            self.keep_turn(caller);
         }
     }
 
-    /// Waits for a permit.
-    ///
-    /// # Errors
-    /// [`RunError::QueueFull`] at once when too many wait, [`RunError::Unavailable`] after the time-out.
-    pub(super) async fn acquire(&self) -> Result<Arc<RunPermit>, RunError> {
-        let admitted =
-            Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| RunError::QueueFull)?;
-        // The semaphore is fair: a permit is free only if no query waits for one. No timer is needed then.
-        let running = match Arc::clone(&self.running).try_acquire_owned() {
-            Ok(running) => running,
-            Err(_) => self.wait().await?,
-        };
-        Ok(Arc::new(RunPermit { _running: running, _admitted: admitted }))
+    fn admit(&mut self, caller: &Caller, waiter: Waiter, kind: Kind) {
+        self.waiting -= 1;
+        self.callers.entry(caller.clone()).or_default().running += 1;
+        // A place holds on to its receiver until it has left the queue.
+        let _ = waiter.granted.send(kind);
     }
 
-    async fn wait(&self) -> Result<OwnedSemaphorePermit, RunError> {
-        let running = Arc::clone(&self.running).acquire_owned();
-        match tokio::time::timeout(self.timeout, running).await {
-            Ok(Ok(running)) => Ok(running),
-            _ => Err(RunError::Unavailable(QueueTimeout.into())),
+    /// The caller has another turn if more of its queries wait.
+    fn keep_turn(&mut self, caller: Caller) {
+        if self.callers.get(&caller).is_some_and(|of| !of.waiting.is_empty()) {
+            self.turns.push_back(caller);
+        }
+    }
+
+    fn forget(&mut self, caller: &Caller) {
+        let is_idle = |of: &OfCaller| of.running == 0 && of.waiting.is_empty();
+        if self.callers.get(caller).is_some_and(is_idle) {
+            self.callers.remove(caller);
+        }
+    }
+}
+
+/// A place in the queue.
+struct Place<'a> {
+    queue: &'a Arc<Shared>,
+    caller: &'a Caller,
+    id: u64,
+    granted: oneshot::Receiver<Kind>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        // A permit that was granted and not taken.
+        if let Ok(kind) = self.granted.try_recv() {
+            state.give_back(self.caller, kind);
+            return;
+        }
+        if let Some(of) = state.callers.get_mut(self.caller) {
+            let before = of.waiting.len();
+            of.waiting.retain(|waiter| waiter.id != self.id);
+            let (left, is_last) = (before - of.waiting.len(), of.waiting.is_empty());
+            state.waiting -= left;
+            if is_last {
+                state.turns.retain(|other| other != self.caller);
+            }
+        }
+        state.forget(self.caller);
+    }
+}
+
+impl RunPermit {
+    /// The run that has the permit cannot be ended.
+    pub(super) fn count_unended(self: &Arc<Self>) -> UnendedPermit {
+        if let Some(of) = self.queue.state().callers.get_mut(&self.caller) {
+            of.unended += 1;
+        }
+        UnendedPermit(Arc::clone(self))
+    }
+}
+
+impl Drop for RunPermit {
+    fn drop(&mut self) {
+        self.queue.state().give_back(&self.caller, self.kind);
+    }
+}
+
+/// A permit whose run cannot be ended, until it is gone.
+pub(super) struct UnendedPermit(Arc<RunPermit>);
+
+impl Drop for UnendedPermit {
+    fn drop(&mut self) {
+        if let Some(of) = self.0.queue.state().callers.get_mut(&self.0.caller) {
+            of.unended -= 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{future::Future, pin::Pin};
+
     use super::*;
+
+    type Acquiring<'a> = Pin<Box<dyn Future<Output = Result<Arc<RunPermit>, RunError>> + 'a>>;
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn identity(subject: &str) -> Identity {
+        Identity {
+            issuer: "https://issuer.example".into(),
+            subject: subject.into(),
+            client: None,
+            roles: Default::default(),
+            scopes: Default::default(),
+            claims: Default::default(),
+        }
+    }
+
+    /// Waits in the queue from now on.
+    async fn queued<'a>(queue: &'a Queue, caller: &'a Identity, is_quick: bool) -> Acquiring<'a> {
+        let mut waiting: Acquiring<'a> = Box::pin(queue.acquire(Some(caller), is_quick));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        waiting
+    }
 
     #[tokio::test(start_paused = true)]
     async fn some_run_some_wait_and_the_rest_are_refused() {
-        let queue = Queue::new(2, 1, Duration::from_secs(5));
-        let first = queue.acquire().await.unwrap();
-        let second = queue.acquire().await.unwrap();
-        let mut waiting = Box::pin(queue.acquire());
+        let queue = Queue::new(2, 1, TIMEOUT, false);
+        let first = queue.acquire(None, false).await.unwrap();
+        let second = queue.acquire(None, false).await.unwrap();
+        let mut waiting = Box::pin(queue.acquire(None, false));
         assert!(futures::poll!(&mut waiting).is_pending());
-        assert!(matches!(queue.acquire().await, Err(RunError::QueueFull)));
+        assert!(matches!(queue.acquire(None, false).await, Err(RunError::QueueFull)));
 
         // A permit that is still held somewhere is not free.
         let held = Arc::clone(&first);
@@ -81,21 +356,111 @@ mod tests {
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(held);
         let third = waiting.await.unwrap();
-        let waited = queue.acquire().await;
+        let waited = queue.acquire(None, false).await;
         assert!(matches!(waited, Err(RunError::Unavailable(_))));
         drop((second, third));
-        queue.acquire().await.unwrap();
+        queue.acquire(None, false).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_query_that_stops_waiting_leaves_the_queue() {
-        let queue = Queue::new(1, 1, Duration::from_secs(5));
-        let running = queue.acquire().await.unwrap();
+        let queue = Queue::new(1, 1, TIMEOUT, false);
+        let running = queue.acquire(None, false).await.unwrap();
         for _ in 0..3 {
-            let mut waiting = Box::pin(queue.acquire());
+            let mut waiting = Box::pin(queue.acquire(None, false));
             assert!(futures::poll!(&mut waiting).is_pending());
         }
+        // One that has the permit and does not look any more.
+        let mut granted = Box::pin(queue.acquire(None, false));
+        assert!(futures::poll!(&mut granted).is_pending());
         drop(running);
-        queue.acquire().await.unwrap();
+        drop(granted);
+        drop(queue.acquire(None, false).await.unwrap());
+        assert!(queue.0.state().callers.is_empty() && queue.0.state().turns.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_take_turns() {
+        let queue = Queue::new(1, 100, TIMEOUT, false);
+        let (ann, bob) = (identity("ann"), identity("bob"));
+        let running = queue.acquire(Some(&ann), false).await.unwrap();
+        let mut of_ann = VecDeque::new();
+        for _ in 0..12 {
+            of_ann.push_back(queued(&queue, &ann, false).await);
+        }
+        let of_bob = queued(&queue, &bob, false).await;
+        drop(running);
+        // Ann has waited longer; then it is Bob's turn.
+        let first = of_ann.pop_front().unwrap().await.unwrap();
+        let mut second = of_ann.pop_front().unwrap();
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(first);
+        let bobs = of_bob.await.unwrap();
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(bobs);
+        drop(second.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_makes_room_for_those_who_wait_for_less() {
+        let queue = Queue::new(1, 3, TIMEOUT, false);
+        let (ann, bob) = (identity("ann"), identity("bob"));
+        let _running = queue.acquire(Some(&ann), false).await.unwrap();
+        let mut of_ann = Vec::new();
+        for _ in 0..3 {
+            of_ann.push(queued(&queue, &ann, false).await);
+        }
+        assert!(matches!(queue.acquire(Some(&ann), false).await, Err(RunError::QueueFull)));
+        let _first_of_bob = queued(&queue, &bob, false).await;
+        let last = of_ann.pop().unwrap().await;
+        assert!(matches!(last, Err(RunError::QueueFull)));
+        // One more would be as many as Ann's.
+        assert!(matches!(queue.acquire(Some(&bob), false).await, Err(RunError::QueueFull)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_permit_is_kept_for_the_first_quick_query_of_a_caller() {
+        let (ann, bob) = (identity("ann"), identity("bob"));
+        let queue = Queue::new(4, 100, TIMEOUT, true);
+        let mut of_ann = Vec::new();
+        for _ in 0..3 {
+            of_ann.push(queue.acquire(Some(&ann), false).await.unwrap());
+        }
+        let mut more = queued(&queue, &ann, true).await;
+        let quick = queue.acquire(Some(&bob), true).await.unwrap();
+        let mut slow = queued(&queue, &bob, false).await;
+        drop(quick);
+        assert!(futures::poll!(&mut slow).is_pending(), "it is not quick");
+        assert!(futures::poll!(&mut more).is_pending(), "Ann has others");
+        drop(of_ann.pop());
+        let last = more.await.unwrap();
+        let quick = queue.acquire(Some(&bob), true).await.unwrap();
+        drop((last, quick, slow, of_ann));
+
+        let few = Queue::new(3, 100, TIMEOUT, true);
+        for _ in 0..3 {
+            std::mem::forget(few.acquire(Some(&ann), false).await.unwrap());
+        }
+        drop(queued(&few, &bob, true).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_whose_queries_cannot_be_ended_begins_no_more() {
+        let (ann, bob) = (identity("ann"), identity("bob"));
+        let queue = Queue::new(8, 100, TIMEOUT, false);
+        let permits = [
+            queue.acquire(Some(&ann), false).await.unwrap(),
+            queue.acquire(Some(&ann), false).await.unwrap(),
+        ];
+        let one = permits[0].count_unended();
+        assert!(queue.acquire(Some(&ann), false).await.is_ok());
+        let two = permits[1].count_unended();
+        let refused = queue.acquire(Some(&ann), false).await;
+        assert!(matches!(refused, Err(RunError::Unavailable(_))));
+        assert!(queue.acquire(Some(&bob), false).await.is_ok());
+        drop((one, permits));
+        assert!(queue.acquire(Some(&ann), false).await.is_ok(), "one is gone");
+        drop(two);
+        assert!(queue.0.state().callers.is_empty());
     }
 }

@@ -65,7 +65,7 @@ fn gated(db: &Database, functions: &[&str], types: &[&str]) -> Context {
         ..GateExtension::default()
     };
     let gate = Arc::new(Gate::extended(&extension).unwrap());
-    context_admitting(db, Admission::new(gate, f64::INFINITY))
+    context_admitting(db, Admission::new(gate, f64::INFINITY, 0.0))
 }
 
 async fn refusal(context: &Context, sql: &str) -> Option<String> {
@@ -229,7 +229,7 @@ async fn a_query_with_claims_has_its_cost_too() {
         }
         let context = Context {
             claims: Arc::new([tenant.clone()].into()),
-            ..context_admitting(db, Admission::new(Arc::default(), 10_000.0))
+            ..context_admitting(db, Admission::new(Arc::default(), 10_000.0, 0.0))
         };
         // The operator has no claims: these are costed without a known claim.
         let dear = [
@@ -271,7 +271,7 @@ async fn started(target: Target, extension: &GateExtension) -> (Database, Contex
     let config = DatabaseConfig { gate: Arc::clone(&gate), ..DatabaseConfig::new(target) };
     let db = Database::connect(config).await.unwrap();
     db.migrate().await.unwrap();
-    let context = context_admitting(&db, Admission::new(gate, f64::INFINITY));
+    let context = context_admitting(&db, Admission::new(gate, f64::INFINITY, 0.0));
     (db, context)
 }
 

@@ -103,3 +103,86 @@ async fn a_start_waits_for_a_session_of_the_reader_and_says_what_has_them() {
     migrated.unwrap();
     next.close().await;
 }
+
+const FOLDS: &str = "SELECT length(repeat(repeat('abcdefgh', 10000), 100)) AS n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_has_taken_much_memory_is_not_kept() {
+    let server = NativeServer::start();
+    let one = DatabaseConfig {
+        max_connections: 1,
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
+    };
+    let db = migrated(one.clone()).await;
+    let pid = async |runner: &dyn QueryRunner| {
+        let rows = run(runner, "SELECT pg_backend_pid() AS pid").await.unwrap();
+        rows.json
+    };
+    let runner = db.runner();
+    let first = pid(runner.as_ref()).await;
+    // The planner makes a constant of it, which would stay with the statement.
+    run(runner.as_ref(), FOLDS).await.unwrap();
+    let second = pid(runner.as_ref()).await;
+    assert_ne!(second, first, "its text says so");
+    // Each made-up zone stays with the session, and it may not read how much it has.
+    let zones = "SELECT count(now() AT TIME ZONE ('Foo' || translate(n::text, '0123456789', 'abcdefghij') || '1')) AS n \
+                 FROM generate_series(1, 6000) n";
+    run(runner.as_ref(), zones).await.unwrap();
+    assert_eq!(pid(runner.as_ref()).await, second, "nothing tells");
+
+    execute(
+        db.pool(),
+        "GRANT SELECT ON pg_backend_memory_contexts TO metricd_reader; \
+         GRANT EXECUTE ON FUNCTION pg_get_backend_memory_contexts() TO metricd_reader",
+    )
+    .await;
+    db.close().await;
+    let db = migrated(one).await;
+    let runner = db.runner();
+    let third = pid(runner.as_ref()).await;
+    // It is measured a while after it was opened.
+    wait_until(async || {
+        run(runner.as_ref(), zones).await.unwrap();
+        pid(runner.as_ref()).await != third
+    })
+    .await;
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn temporary_files_are_limited() {
+    let server = NativeServer::start();
+    let config = DatabaseConfig {
+        max_temp_bytes: 1024 * 1024,
+        ..DatabaseConfig::new(Target::Url(server.url().into()))
+    };
+    let db = migrated(config).await;
+    let sorted = "SELECT max(s) AS s FROM (SELECT md5(n::text) || repeat('x', 1000) AS s FROM \
+                  generate_series(1, 100000) n ORDER BY 1 OFFSET 1) t";
+    let refused = run(db.runner().as_ref(), sorted).await;
+    let text = format!("{refused:?}");
+    assert!(text.contains("temporary file size exceeds temp_file_limit"), "{text}");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_has_less_time_than_running() {
+    let server = NativeServer::start();
+    let db = migrated(DatabaseConfig::new(Target::Url(server.url().into()))).await;
+    execute(
+        db.pool(),
+        "CREATE FUNCTION public.limits() RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
+             IF current_setting('statement_timeout') <> '5s' THEN RAISE 'has %', current_setting('statement_timeout'); \
+             END IF; RETURN 'x'; END $$",
+    )
+    .await;
+    let runner = db.runner();
+    let cost = runner.cost(&template("SELECT limits() AS n"), &[]).await;
+    assert!(cost.is_ok(), "{cost:?}");
+    let ran = format!("{:?}", run(runner.as_ref(), "SELECT limits() AS n").await);
+    assert!(ran.contains("P0001"), "{ran}");
+    // What fails leaves the session as it was.
+    assert!(runner.cost(&template("SELECT 1 / 0 AS n"), &[]).await.is_err());
+    assert!(run(runner.as_ref(), "SELECT 1 AS n").await.is_ok());
+    db.close().await;
+}

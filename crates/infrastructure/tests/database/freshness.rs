@@ -345,7 +345,7 @@ impl Server {
         };
         let gate = Arc::<Gate>::default();
         let runner = Arc::new(Gated { runner: database.runner(), gate: Arc::clone(&gate) });
-        let admission = Admission::new(Arc::default(), f64::INFINITY);
+        let admission = Admission::new(Arc::default(), f64::INFINITY, 0.0);
         let context = context_caching(database, settings, runner, admission);
         Self { context, gate }
     }

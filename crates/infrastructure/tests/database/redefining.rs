@@ -134,7 +134,7 @@ async fn answer(context: &Context, id: MetricId) -> Result<(String, String), Rea
 fn cached(db: &Database, gate: Arc<Gate>) -> Context {
     let hour = Duration::from_hours(1);
     let settings = AnswerCacheSettings { ttl: hour, max_stale: hour, max_bytes: 1 << 20 };
-    context_caching(db, settings, db.runner(), Admission::new(gate, f64::INFINITY))
+    context_caching(db, settings, db.runner(), Admission::new(gate, f64::INFINITY, 0.0))
 }
 
 #[tokio::test(flavor = "multi_thread")]

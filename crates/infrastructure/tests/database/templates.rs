@@ -169,7 +169,8 @@ async fn answer(
     let values = template.bind(&parameters, &unknown_caller(template)).unwrap();
     let timezone = parameters.window.session_timezone;
     let relations = Some(Arc::clone(&description.relations));
-    let session = runner.session(SessionNeeds { timezone, relations }).await?;
+    let session =
+        runner.session(SessionNeeds { timezone, relations, ..SessionNeeds::default() }).await?;
     session.run(template, &values, MAX_ROWS).await
 }
 
@@ -294,7 +295,7 @@ impl Author<'_> {
             Self::Psql(server) => (server, timezone.name()),
             Self::PsqlInUtc(server) => (server, "UTC"),
             Self::Session => {
-                let needs = SessionNeeds { timezone, relations: None };
+                let needs = SessionNeeds { timezone, ..SessionNeeds::default() };
                 let session = db.runner().session(needs).await.unwrap();
                 let mut rows = Vec::new();
                 for query in queries {

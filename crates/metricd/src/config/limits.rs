@@ -38,6 +38,12 @@ settings! {
         upload_timeout: Duration = duration("10m");
         /// The most that a metric's SQL may cost by PostgreSQL's planner, in the planner's units.
         max_cost: u32 = integer(10_000_000).at_least(1);
+        /// Up to which cost, in the same units, a metric's SQL is quick: from four concurrent queries on, one place is
+        /// kept for quick ones of callers who have no other.
+        quick_cost: u32 = integer(1_000);
+        /// The most bytes of temporary files that a metric's SQL has at once, on a server where the role of
+        /// `database.url` may limit that ([guide](postgresql.md)).
+        max_temp_bytes: u32 = integer(1024 * 1024 * 1024).at_least(1024 * 1024);
         /// How long a metric's SQL may run.
         query_timeout: Duration = duration("25s");
         /// How long an [export](exporting.md) of all rows as CSV may take.

@@ -138,7 +138,7 @@ fn context(database: &MemoryDatabase, run: Run) -> Context {
         max_bytes: 1 << 20,
     };
     let settings = ContextSettings {
-        admission: Admission::new(Arc::default(), f64::INFINITY),
+        admission: Admission::new(Arc::default(), f64::INFINITY, 0.0),
         answers,
         max_definition_bytes: 1 << 20,
         generation_time: Duration::from_secs(1),

@@ -10,7 +10,7 @@ use pg_query::{
     },
 };
 
-use super::{jsonpath, relations::Names, rules::RULES, value::Value, zones};
+use super::{jsonpath, relations::NamesInScope, rules::RULES, value::Value, zones};
 use crate::sql::{
     error::SqlFault,
     estimates::{Estimator, ParameterKind},
@@ -23,14 +23,22 @@ pub(super) struct Sizes<'a> {
     parameters: &'a [ParameterKind],
     /// How often each name stands in a FROM.
     pub(super) references: HashMap<String, usize>,
-    pub(super) names: Names,
+    pub(super) names: NamesInScope,
     /// The relations of the SELECT under way.
     pub(super) relations: f64,
+    /// Whether a value has no bound but the statement's own text.
+    pub(super) makes_large_values: bool,
 }
 
 impl<'a> Sizes<'a> {
     pub(super) fn new(parameters: &'a [ParameterKind], references: HashMap<String, usize>) -> Self {
-        Self { parameters, references, names: Names::default(), relations: 0.0 }
+        Self {
+            parameters,
+            references,
+            names: NamesInScope::default(),
+            relations: 0.0,
+            makes_large_values: false,
+        }
     }
 
     /// The most that a number can be, if that is known.
@@ -66,6 +74,7 @@ impl<'a> Sizes<'a> {
     /// Estimates an expression, and checks every call in it.
     pub(super) fn value(&mut self, node: &Node) -> Result<Value, SqlFault> {
         let value = self.estimated(node)?;
+        self.makes_large_values |= value.is_unbounded() && value.size.is_finite();
         if value.is_huge() {
             let message = "this query makes a value of more than ten megabytes of a single row";
             return Err(

@@ -28,9 +28,20 @@ use expressions::Sizes;
 /// Checks that no step of `tree` can be made endless, and that planning it is bounded. `parameters` tells the kind of each
 /// `$n`. The walk has admitted every node of it.
 pub(super) fn check(tree: &mut Node, parameters: &[ParameterKind]) -> Result<(), SqlFault> {
+    estimated(tree, parameters).map(drop)
+}
+
+/// Whether `tree` makes a large value of constants, which the planner would keep with the statement.
+pub(super) fn makes_large_values(tree: &mut Node, parameters: &[ParameterKind]) -> bool {
+    estimated(tree, parameters).is_ok_and(|sizes| sizes.makes_large_values)
+}
+
+fn estimated<'a>(tree: &mut Node, parameters: &'a [ParameterKind]) -> Result<Sizes<'a>, SqlFault> {
     let mut references = References::default();
     walk(tree, &mut references)?;
-    Sizes::new(parameters, references.0).statement(tree).map(drop)
+    let mut sizes = Sizes::new(parameters, references.0);
+    sizes.statement(tree)?;
+    Ok(sizes)
 }
 
 /// How often each name stands in a FROM, whatever it means there.

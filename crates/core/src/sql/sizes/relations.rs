@@ -71,13 +71,13 @@ pub(super) struct Cte {
 
 /// What names can mean at one place of a statement.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NamesInScope {
     /// The relations of the SELECTs under way, outermost first.
     frames: Vec<Vec<Relation>>,
     ctes: Vec<Cte>,
 }
 
-impl Names {
+impl NamesInScope {
     /// Begins a SELECT.
     pub(super) fn open(&mut self) {
         self.frames.push(Vec::new());

@@ -25,13 +25,13 @@ const MAX_RELATIONS: f64 = 1_000.0;
 const MAX_PARTS: f64 = 50_000.0;
 
 /// What a SELECT gives.
-pub(super) struct Output {
+pub(super) struct SelectOutput {
     pub(super) columns: Vec<(String, Value)>,
     /// The relations that the planner has for it.
     pub(super) relations: f64,
 }
 
-impl Output {
+impl SelectOutput {
     /// The value of its only row and column.
     pub(super) fn scalar(&self) -> Value {
         self.columns.first().map_or(Value::ONE, |(_, value)| *value)
@@ -40,14 +40,14 @@ impl Output {
 
 impl Sizes<'_> {
     /// Estimates a statement, or one in parentheses.
-    pub(super) fn statement(&mut self, node: &Node) -> Result<Output, SqlFault> {
+    pub(super) fn statement(&mut self, node: &Node) -> Result<SelectOutput, SqlFault> {
         match &node.node {
             Some(NodeEnum::SelectStmt(select)) => self.select(select),
-            _ => Ok(Output { columns: Vec::new(), relations: 0.0 }),
+            _ => Ok(SelectOutput { columns: Vec::new(), relations: 0.0 }),
         }
     }
 
-    fn select(&mut self, select: &SelectStmt) -> Result<Output, SqlFault> {
+    fn select(&mut self, select: &SelectStmt) -> Result<SelectOutput, SqlFault> {
         let known_ctes = self.names.ctes();
         let outer = std::mem::take(&mut self.relations);
         if let Some(with) = &select.with_clause {
@@ -63,7 +63,7 @@ impl Sizes<'_> {
         };
         self.names.forget_ctes(known_ctes);
         let relations = std::mem::replace(&mut self.relations, outer);
-        Ok(Output { columns, relations })
+        Ok(SelectOutput { columns, relations })
     }
 
     fn set_operation(
@@ -240,7 +240,7 @@ impl Sizes<'_> {
         &mut self,
         cte: &CommonTableExpr,
         select: &SelectStmt,
-    ) -> Result<Output, SqlFault> {
+    ) -> Result<SelectOutput, SqlFault> {
         let (Some(first), Some(_)) = (&select.larg, &select.rarg) else {
             return self.select(select);
         };

@@ -36,6 +36,9 @@ use crate::db::{
     relations,
 };
 
+/// How long planning a statement may take.
+const PLANNING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Runs authors' SQL on PostgreSQL.
 pub(in crate::db) struct PgQueryRunner {
     shared: Arc<Shared>,
@@ -86,7 +89,7 @@ impl PgQueryRunner {
     async fn permit(&self) -> Result<Arc<RunPermit>, RunError> {
         match &self.session {
             Some(session) => Ok(Arc::clone(&session.permit)),
-            None => self.shared.queue.acquire().await,
+            None => self.shared.queue.acquire(None, false).await,
         }
     }
 
@@ -197,11 +200,12 @@ impl QueryRunner for PgQueryRunner {
 
     async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {
         let Shared { statements, limits, .. } = &*self.shared;
-        let statement = statements.get(&template.sql, limits.max_rows, None);
-        let sql = format!("EXPLAIN (FORMAT JSON) {statement}");
+        let statement = statements.get(template, limits.max_rows, None);
+        let sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
         let before = characters_before(&sql, &template.sql);
         let arguments = statement::arguments(values).map_err(run_error)?;
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
+        let timeout = limits.deadline.min(PLANNING_TIMEOUT);
         let may_call = self.needs.relations.is_none() || self.needs.calls_functions();
         let plan: serde_json::Value = self
             .ask(
@@ -211,8 +215,14 @@ impl QueryRunner for PgQueryRunner {
                     if may_call {
                         session.will_call_functions();
                     }
-                    let row = query.fetch_one(session.connection()).await;
-                    (session, row.and_then(|row| row.try_get(0)))
+                    let planned = async {
+                        session.begin_planning(timeout).await?;
+                        let row = query.fetch_one(session.connection()).await;
+                        session.end_planning().await?;
+                        row?.try_get(0)
+                    };
+                    let plan = planned.await;
+                    (session, plan)
                 },
             )
             .await?;
@@ -225,8 +235,8 @@ impl QueryRunner for PgQueryRunner {
         values: &[BoundValue],
         max_rows: u32,
     ) -> Result<Rows, RunError> {
-        let statement = self.shared.statements.get(&template.sql, max_rows, self.needs.unchanged());
-        let wrapped = Arc::clone(&statement);
+        let statement = self.shared.statements.get(template, max_rows, self.needs.unchanged());
+        let wrapped = Arc::clone(&statement.sql);
         let failed =
             move |error| run_error_after(characters_before(&wrapped, &template.sql), error);
         let calls_functions = self.needs.calls_functions();
@@ -234,7 +244,10 @@ impl QueryRunner for PgQueryRunner {
             if calls_functions {
                 session.will_call_functions();
             }
-            let fetched = statement::fetch(session.connection(), statement, values).await;
+            if statement.is_large {
+                session.will_keep_memory();
+            }
+            let fetched = statement::fetch(session.connection(), statement.sql, values).await;
             (session, fetched)
         });
         match fetched.await? {
@@ -271,7 +284,7 @@ impl QueryRunner for PgQueryRunner {
     }
 
     async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
-        let permit = self.shared.queue.acquire().await?;
+        let permit = self.shared.queue.acquire(needs.caller.as_deref(), needs.is_quick).await?;
         let time_left = Mutex::new(self.shared.limits.deadline);
         let session = Some(RunSession { permit, time_left });
         Ok(Box::new(Self { shared: Arc::clone(&self.shared), needs, session }))

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use metricd_application::ports::Rows;
-use metricd_core::{changes::Snapshot, sql::BoundValue};
+use metricd_core::{
+    changes::Snapshot,
+    sql::{BoundValue, Template},
+};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
 
@@ -17,7 +20,15 @@ const CACHED_ITEMS: usize = 4 * 1024;
 /// and a new text would be copied for the driver.
 pub(super) struct WrappedStatements {
     max_bytes: u64,
-    cache: Cache<StatementKey, Arc<str>, StatementSize>,
+    cache: Cache<StatementKey, WrappedStatement, StatementSize>,
+}
+
+/// A statement that gives the rows of a template.
+#[derive(Debug, Clone)]
+pub(super) struct WrappedStatement {
+    pub(super) sql: Arc<str>,
+    /// Whether a session that has run it keeps large values of it.
+    pub(super) is_large: bool,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -45,10 +56,10 @@ impl Equivalent<StatementKey> for StatementKeyRef<'_> {
 #[derive(Clone)]
 struct StatementSize;
 
-impl Weighter<StatementKey, Arc<str>> for StatementSize {
-    fn weight(&self, key: &StatementKey, statement: &Arc<str>) -> u64 {
+impl Weighter<StatementKey, WrappedStatement> for StatementSize {
+    fn weight(&self, key: &StatementKey, statement: &WrappedStatement) -> u64 {
         let condition = key.condition.as_ref().map_or(0, |condition| condition.len());
-        (key.template.len() + condition + statement.len()) as u64
+        (key.template.len() + condition + statement.sql.len()) as u64
     }
 }
 
@@ -59,17 +70,26 @@ impl WrappedStatements {
         Self { max_bytes, cache }
     }
 
-    /// Returns the statement that gives at most `max_rows` rows of a template's SQL, and nothing at all if `condition`
+    /// Returns the statement that gives at most `max_rows` rows of a template, and nothing at all if `condition`
     /// does not hold.
-    pub(super) fn get(&self, template: &str, max_rows: u32, condition: Option<&str>) -> Arc<str> {
-        let key = StatementKeyRef { template, max_rows, condition };
+    pub(super) fn get(
+        &self,
+        template: &Template,
+        max_rows: u32,
+        condition: Option<&str>,
+    ) -> WrappedStatement {
+        let sql = template.sql.as_str();
+        let key = StatementKeyRef { template: sql, max_rows, condition };
         if let Some(statement) = self.cache.get(&key) {
             return statement;
         }
-        let statement: Arc<str> = wrapped(template, max_rows, self.max_bytes, condition).into();
+        let statement = WrappedStatement {
+            sql: wrapped(sql, max_rows, self.max_bytes, condition).into(),
+            is_large: template.makes_large_values(),
+        };
         let condition = condition.map(Box::from);
-        let key = StatementKey { template: template.into(), max_rows, condition };
-        self.cache.insert(key, Arc::clone(&statement));
+        let key = StatementKey { template: sql.into(), max_rows, condition };
+        self.cache.insert(key, statement.clone());
         statement
     }
 }
@@ -153,18 +173,28 @@ pub(super) fn arguments(values: &[BoundValue]) -> Result<PgArguments, sqlx::Erro
 
 #[cfg(test)]
 mod tests {
+    use metricd_core::sql::{Draft, Gate};
+
     use super::*;
 
     #[test]
     fn a_statement_is_written_once_for_each_template_and_limit() {
+        let template = |sql: &str| Draft::parse(sql, &Gate::default()).unwrap().assume().unwrap();
         let statements = WrappedStatements::new(1_024);
-        let one = statements.get("SELECT 1", 10, None);
-        assert!(Arc::ptr_eq(&one, &statements.get("SELECT 1", 10, None)));
-        for (template, max_rows) in [("SELECT 1", 11), ("SELECT 2", 10)] {
-            let other = statements.get(template, max_rows, None);
-            assert!(other.contains(template), "{other}");
-            assert!(other.contains(&format!("LIMIT {}", max_rows + 1)), "{other}");
-            assert_ne!(one, other);
+        let first = template("SELECT 1");
+        let one = statements.get(&first, 10, None);
+        assert!(Arc::ptr_eq(&one.sql, &statements.get(&first, 10, None).sql));
+        assert!(!one.is_large);
+        for (sql, max_rows, is_large) in [
+            ("SELECT 1", 11, false),
+            ("SELECT 2", 10, false),
+            ("SELECT repeat('a', 5000)", 10, true),
+        ] {
+            let other = statements.get(&template(sql), max_rows, None);
+            assert!(other.sql.contains(sql), "{}", other.sql);
+            assert!(other.sql.contains(&format!("LIMIT {}", max_rows + 1)), "{}", other.sql);
+            assert_ne!(one.sql, other.sql);
+            assert_eq!(other.is_large, is_large, "{sql}");
         }
     }
 }

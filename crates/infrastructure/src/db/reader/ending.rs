@@ -13,6 +13,8 @@ use std::{
 
 use sqlx::{AssertSqlSafe, PgPool};
 
+use crate::db::queue::RunPermit;
+
 /// When a process of the server began, in microseconds.
 pub(super) const BEGAN: &str = "(extract(epoch FROM backend_start) * 1000000)::int8";
 
@@ -70,15 +72,16 @@ impl Terminator {
         self.survivors.load(Ordering::Relaxed)
     }
 
-    /// Has a process end whatever it is doing, and returns when it is gone.
-    pub(super) async fn end(&self, process: Process) {
+    /// Has a process end whatever it is doing, and returns when it is gone. What it runs has `permit`.
+    pub(super) async fn end(&self, process: Process, permit: Option<&Arc<RunPermit>>) {
         let pid = process.pid;
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         let mut survivor = None;
         loop {
             match self.signal(process).await {
                 Ok(true) if survivor.is_none() && begun.elapsed() >= SURVIVES_AFTER => {
-                    survivor = Some(Survivor::counted(&self.survivors));
+                    let permit = permit.map(RunPermit::count_unended);
+                    survivor = Some((Survivor::counted(&self.survivors), permit));
                     tracing::warn!(
                         pid,
                         "A query does not end when it is told to; it keeps its permit until its process is gone"

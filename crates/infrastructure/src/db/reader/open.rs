@@ -6,7 +6,8 @@ use std::{
 };
 
 use chrono_tz::Tz;
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use metricd_core::sql::quoted_name;
+use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
 
 use super::{
     error::{ReaderError, source_of},
@@ -44,6 +45,8 @@ pub(in crate::db) struct ReaderConfig {
     pub(in crate::db) acquire_timeout: Duration,
     /// How long a query may run.
     pub(in crate::db) query_deadline: Duration,
+    /// The most bytes of temporary files that a query has at once, where that may be limited.
+    pub(in crate::db) max_temp_bytes: u64,
 }
 
 impl ReaderConfig {
@@ -77,6 +80,7 @@ impl Reader {
                     + END_CONNECTIONS
                     + CATALOG_CONNECTIONS
                     + PROOF_CONNECTIONS,
+                max_temp_bytes: config.max_temp_bytes,
             };
             let password = role::establish(pool, &spec).await?;
             owner.clone().username(&config.role).password(&password)
@@ -105,6 +109,7 @@ impl Reader {
             Err(error) => return Err(refused(error)),
         };
         let violations = proof::violations(session.connection(), &owner).await;
+        warn_of_temp_files(session.connection(), options.get_username(), config).await?;
         session.end(&violations);
         let violations = violations?;
         if !violations.is_empty() {
@@ -113,6 +118,7 @@ impl Reader {
             return Err(ReaderError::Unsafe { role, violations });
         }
         drop(sessions.end_connection().acquire().await?);
+        sessions.sweep();
         Ok(Self { sessions })
     }
 
@@ -150,6 +156,29 @@ async fn first_session(
             opened => return opened,
         }
     }
+}
+
+/// Says how to limit temporary files where nothing does.
+async fn warn_of_temp_files(
+    connection: &mut PgConnection,
+    role: &str,
+    config: &ReaderConfig,
+) -> Result<(), sqlx::Error> {
+    let limit: String = sqlx::query_scalar("SELECT pg_catalog.current_setting('temp_file_limit')")
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
+    if limit == "-1" {
+        let megabytes = config.max_temp_bytes / 1_024 / 1_024;
+        let remedy =
+            format!("ALTER ROLE {} SET temp_file_limit = '{megabytes}MB'", quoted_name(role));
+        tracing::warn!(
+            role,
+            remedy,
+            "Temporary files of stored SQL have no limit; a superuser may set one"
+        );
+    }
+    Ok(())
 }
 
 /// Whether a role, or the server, has as many sessions as it may.

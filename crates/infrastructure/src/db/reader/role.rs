@@ -20,6 +20,8 @@ pub(super) struct RoleSpec<'a> {
     pub(super) settings: &'a [(&'static str, String)],
     /// The least connections that it needs.
     pub(super) connections: u32,
+    /// The most bytes of temporary files that a session of it has at once.
+    pub(super) max_temp_bytes: u64,
 }
 
 /// What the role may be when it is made, beside its connections and its password.
@@ -57,6 +59,7 @@ pub(super) async fn establish(pool: &PgPool, spec: &RoleSpec<'_>) -> Result<Stri
     }
     if may.make_roles {
         settle(&mut tx, spec).await?;
+        limit_temp_files(&mut tx, spec).await?;
     }
     tx.commit().await?;
     Ok(password)
@@ -233,6 +236,29 @@ async fn settle(connection: &mut PgConnection, spec: &RoleSpec<'_>) -> Result<()
             );
             inner.rollback().await
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// Limits the temporary files of the role, which takes a superuser, or the right to set that.
+async fn limit_temp_files(
+    connection: &mut PgConnection,
+    spec: &RoleSpec<'_>,
+) -> Result<(), sqlx::Error> {
+    let database: String = sqlx::query_scalar("SELECT pg_catalog.current_database()")
+        .fetch_one(&mut *connection)
+        .await?;
+    let statement = format!(
+        "ALTER ROLE {} IN DATABASE {} SET temp_file_limit = '{}kB'",
+        quoted_name(spec.role),
+        quoted_name(&database),
+        spec.max_temp_bytes / 1_024
+    );
+    let mut inner = connection.begin().await?;
+    match execute(&mut inner, &statement).await {
+        Ok(()) => inner.commit().await,
+        // Told once the role has signed in: it may have a limit from elsewhere.
+        Err(error) if code(&error).as_deref() == Some("42501") => inner.rollback().await,
         Err(error) => Err(error),
     }
 }

@@ -31,9 +31,31 @@ pub(super) const CATALOG_CONNECTIONS: u32 = 1;
 /// A session is closed after this long: what it has cached goes with it.
 const LIFETIME: Duration = Duration::from_mins(30);
 
+/// One that has lain idle for so long is closed, too.
+const LONGEST_IDLE: Duration = Duration::from_mins(5);
+
+/// How often idle sessions are looked through.
+const SWEEP_PAUSE: Duration = Duration::from_secs(30);
+
+/// One that has more memory than this is closed: what a session has once allocated it keeps.
+const MAX_MEMORY_BYTES: i64 = 64 * 1024 * 1024;
+
+/// How long after its memory was measured it is measured again, once it has run something.
+const MEASURED_FOR: Duration = Duration::from_secs(1);
+
+/// One whose memory cannot be measured is closed after so many runs.
+const MAX_UNMEASURED_RUNS: u32 = 1_000;
+
 /// One that has lain idle for longer is asked whether it is still there before anything is sent: a
 /// query is never sent twice.
 const TRUSTED: Duration = Duration::from_millis(100);
+
+/// Whether the role may read how much memory its session has.
+const MAY_MEASURE: &str = "coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('pg_catalog.pg_backend_memory_contexts'), 'SELECT') \
+     AND pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pg_catalog.pg_get_backend_memory_contexts()'), 'EXECUTE'), false)";
+
+const MEMORY: &str =
+    "SELECT pg_catalog.sum(total_bytes)::int8 FROM pg_catalog.pg_backend_memory_contexts";
 
 /// Sessions of one role.
 pub(in crate::db) struct Sessions {
@@ -73,9 +95,25 @@ struct Session {
     open: Arc<()>,
     opened: Instant,
     used: Instant,
+    runs: u32,
+    /// When its memory was measured last, where the role may; `None` where it may not.
+    measured: Option<Instant>,
 }
 
 impl Session {
+    /// Whether its memory has to be measured before it is used again.
+    fn is_due(&self, now: Instant) -> bool {
+        self.measured.is_some_and(|measured| now.duration_since(measured) >= MEASURED_FOR)
+    }
+
+    fn is_worn_out(&self) -> bool {
+        self.measured.is_none() && self.runs >= MAX_UNMEASURED_RUNS
+    }
+
+    fn is_too_old(&self, now: Instant) -> bool {
+        now.duration_since(self.opened) >= LIFETIME || now.duration_since(self.used) >= LONGEST_IDLE
+    }
+
     /// Whether it may be used without a ping.
     fn is_trusted(&self, now: Instant) -> bool {
         now.duration_since(self.used) < TRUSTED
@@ -133,7 +171,8 @@ impl Sessions {
             taken => Box::pin(self.ping_or_connect(taken, timezone)).await?,
         };
         let (permit, sessions) = (permit.cloned(), Arc::clone(self));
-        Ok(ReaderSession { session: Some(session), permit, sessions, is_touched: false })
+        let (is_touched, keeps_memory) = (false, false);
+        Ok(ReaderSession { session: Some(session), permit, sessions, is_touched, keeps_memory })
     }
 
     /// The first session that answers a ping, beginning with `idle`, or else a new one.
@@ -221,7 +260,7 @@ impl Sessions {
     fn take(&self, now: Instant, timezone: Tz) -> Result<Checkout, sqlx::Error> {
         match &mut *self.idle() {
             Idle::Open(idle) => {
-                idle.retain(|session| now.duration_since(session.opened) < LIFETIME);
+                idle.retain(|session| !session.is_too_old(now));
                 let same = idle.iter().rposition(|session| session.timezone == timezone);
                 // The one that has been idle for longest comes first.
                 let other = || (Arc::strong_count(&self.open) > self.most_open).then_some(0);
@@ -236,6 +275,9 @@ impl Sessions {
 
     fn give_back(&self, mut session: Session) {
         session.used = Instant::now();
+        if session.is_worn_out() {
+            return;
+        }
         if let Idle::Open(idle) = &mut *self.idle() {
             idle.push(session);
         }
@@ -244,7 +286,7 @@ impl Sessions {
     async fn connect(&self, timezone: Tz, counted: Arc<()>) -> Result<Session, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         let settle = format!(
-            "{}SELECT pid, {BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+            "{}SELECT pid, {BEGAN}, {MAY_MEASURE} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
             self.settings
         );
         let row = sqlx::raw_sql(AssertSqlSafe(settle)).fetch_one(&mut connection).await?;
@@ -254,12 +296,22 @@ impl Sessions {
             set.map_err(unknown_timezone)?;
         }
         let opened = Instant::now();
-        Ok(Session { connection, process, timezone, open: counted, opened, used: opened })
+        let may_measure: bool = row.try_get(2)?;
+        Ok(Session {
+            connection,
+            process,
+            timezone,
+            open: counted,
+            opened,
+            used: opened,
+            runs: 0,
+            measured: may_measure.then_some(opened),
+        })
     }
 
     /// Gives a session back as it was opened, whatever a function has set, locked or left open in it; ends it if that
     /// fails.
-    async fn restore(&self, mut session: Session) {
+    async fn restore(&self, mut session: Session, permit: Option<&Arc<RunPermit>>) {
         let restore = format!(
             "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL; {}{}",
             self.settings,
@@ -267,16 +319,53 @@ impl Sessions {
         );
         let restored = execute(&mut session.connection, &restore);
         match tokio::time::timeout(self.timeout, restored).await {
+            Ok(Ok(())) if session.is_due(Instant::now()) => self.measure(session, permit).await,
             Ok(Ok(())) => self.give_back(session),
-            _ => self.end(session).await,
+            _ => self.end(session, permit).await,
         }
+    }
+
+    /// Gives a session back unless it has taken more memory than it may.
+    async fn measure(&self, mut session: Session, permit: Option<&Arc<RunPermit>>) {
+        let asked = sqlx::query_scalar::<_, i64>(MEMORY).fetch_one(&mut session.connection);
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(Ok(bytes)) if bytes <= MAX_MEMORY_BYTES => {
+                session.measured = Some(Instant::now());
+                self.give_back(session);
+            }
+            Ok(Ok(bytes)) => {
+                let pid = session.process.pid;
+                tracing::info!(pid, bytes, "Closing a session that has taken much memory");
+                self.end(session, permit).await;
+            }
+            _ => self.end(session, permit).await,
+        }
+    }
+
+    /// Closes sessions that have lain idle for long, for as long as there are sessions at all.
+    pub(super) fn sweep(self: &Arc<Self>) {
+        let sessions = Arc::downgrade(self);
+        let sweeping = async move {
+            loop {
+                tokio::time::sleep(SWEEP_PAUSE).await;
+                let Some(sessions) = sessions.upgrade() else { break };
+                match &mut *sessions.idle() {
+                    Idle::Open(idle) => {
+                        let now = Instant::now();
+                        idle.retain(|session| !session.is_too_old(now));
+                    }
+                    Idle::Closed => break,
+                }
+            }
+        };
+        tokio::spawn(sweeping.in_current_span());
     }
 
     /// Ends a session from outside, whatever it is doing, and returns when its process is gone. It counts as open until
     /// then.
-    async fn end(&self, session: Session) {
+    async fn end(&self, session: Session, permit: Option<&Arc<RunPermit>>) {
         let Session { connection, process, open, .. } = session;
-        self.terminator.end(process).await;
+        self.terminator.end(process, permit).await;
         drop((connection, open));
     }
 }
@@ -290,6 +379,8 @@ pub(in crate::db) struct ReaderSession {
     sessions: Arc<Sessions>,
     /// Whether functions of others were called, which may have changed its settings.
     is_touched: bool,
+    /// Whether a statement keeps large values.
+    keeps_memory: bool,
 }
 
 impl ReaderSession {
@@ -303,23 +394,33 @@ impl ReaderSession {
         self.is_touched = true;
     }
 
+    /// Large values are kept with a statement from now on.
+    pub(in crate::db) fn will_keep_memory(&mut self) {
+        self.keeps_memory = true;
+    }
+
     /// Ends it with the outcome of all that it was for: the session is used again unless that casts doubt on it.
     pub(in crate::db) fn end<T>(mut self, outcome: &Result<T, sqlx::Error>) {
         let is_fine = outcome.as_ref().err().is_none_or(is_of_the_statement);
-        if !is_fine {
+        if !is_fine || self.keeps_memory {
             return;
         }
-        let Some(session) = self.session.take() else { return };
-        if self.is_touched {
-            let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
-            let restoring = async move {
-                sessions.restore(session).await;
-                drop(permit);
-            };
-            tokio::spawn(restoring.in_current_span());
-        } else {
+        let Some(mut session) = self.session.take() else { return };
+        session.runs += 1;
+        let (is_touched, is_due) = (self.is_touched, session.is_due(Instant::now()));
+        if !is_touched && !is_due {
             self.sessions.give_back(session);
+            return;
         }
+        let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
+        let tidying = async move {
+            if is_touched {
+                sessions.restore(session, permit.as_ref()).await;
+            } else {
+                sessions.measure(session, permit.as_ref()).await;
+            }
+        };
+        tokio::spawn(tidying.in_current_span());
     }
 }
 
@@ -331,7 +432,7 @@ impl Drop for ReaderSession {
         {
             let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
             let ending = async move {
-                sessions.end(session).await;
+                sessions.end(session, permit.as_ref()).await;
                 drop(permit);
             };
             runtime.spawn(ending.in_current_span());
@@ -351,155 +452,4 @@ fn is_of_the_statement(error: &sqlx::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::{BufMut, BytesMut};
-    use sqlx::postgres::PgSslMode;
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::{TcpListener, TcpStream},
-    };
-
-    use super::*;
-
-    /// A server that knows no time zone but UTC and Europe/Berlin, and writes down what it is told. Those
-    /// of real ones are their machine's.
-    struct FewZones {
-        port: u16,
-        told: Arc<Mutex<Vec<String>>>,
-    }
-
-    impl FewZones {
-        async fn start() -> Self {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            let port = listener.local_addr().unwrap().port();
-            let told = Arc::new(Mutex::new(Vec::new()));
-            let all = Arc::clone(&told);
-            tokio::spawn(async move {
-                for pid in 1.. {
-                    let (socket, _) = listener.accept().await.unwrap();
-                    tokio::spawn(serve(socket, pid, Arc::clone(&all)));
-                }
-            });
-            Self { port, told }
-        }
-
-        fn sessions(&self, most_open: u32) -> Arc<Sessions> {
-            let options = PgConnectOptions::new_without_pgpass()
-                .host("127.0.0.1")
-                .port(self.port)
-                .username("reader")
-                .ssl_mode(PgSslMode::Disable);
-            Arc::new(Sessions::new(options, &[], Duration::from_mins(1), most_open))
-        }
-
-        /// The zones that were set, in order.
-        fn zones(&self) -> Vec<String> {
-            let told = self.told.lock().unwrap();
-            let zones = told.iter().filter_map(|sql| sql.strip_prefix("SET TimeZone = "));
-            zones.map(|zone| zone.trim_matches('\'').to_owned()).collect()
-        }
-    }
-
-    /// Serves one connection until its client leaves.
-    async fn serve(mut socket: TcpStream, pid: i32, told: Arc<Mutex<Vec<String>>>) -> Option<()> {
-        let length = socket.read_u32().await.ok()?;
-        let mut start = vec![0; length as usize - 4];
-        socket.read_exact(&mut start).await.ok()?;
-        let mut answer = BytesMut::new();
-        message(&mut answer, b'R', |body| body.put_i32(0)); // AuthenticationOk
-        message(&mut answer, b'K', |body| {
-            body.put_i32(pid);
-            body.put_i32(0);
-        });
-        loop {
-            message(&mut answer, b'Z', |body| body.put_u8(b'I')); // ReadyForQuery
-            socket.write_all(&answer.split()).await.ok()?;
-            let kind = socket.read_u8().await.ok()?;
-            let length = socket.read_u32().await.ok()?;
-            let mut body = vec![0; length as usize - 4];
-            socket.read_exact(&mut body).await.ok()?;
-            if kind != b'Q' {
-                continue;
-            }
-            let sql = String::from_utf8(body).unwrap().trim_end_matches('\0').to_owned();
-            told.lock().unwrap().push(sql.clone());
-            if sql.contains("TimeZone") && !sql.contains("UTC") && !sql.contains("Berlin") {
-                let fields = "SERROR\0VERROR\0C22023\0Minvalid value for parameter\0\0";
-                message(&mut answer, b'E', |body| body.put_slice(fields.as_bytes()));
-                continue;
-            }
-            if sql.contains("pg_stat_activity") {
-                process(&mut answer, pid);
-            }
-            message(&mut answer, b'C', |body| body.put_slice(b"DONE\0"));
-        }
-    }
-
-    fn message(answer: &mut BytesMut, kind: u8, fill: impl FnOnce(&mut BytesMut)) {
-        let mut body = BytesMut::new();
-        fill(&mut body);
-        answer.put_u8(kind);
-        answer.put_u32(u32::try_from(body.len()).unwrap() + 4);
-        answer.extend(body);
-    }
-
-    /// The row of `pg_stat_activity`: the number of the process, and when it began.
-    fn process(answer: &mut BytesMut, pid: i32) {
-        message(answer, b'T', |body| {
-            body.put_i16(2);
-            for (name, ty, size) in [("pid", 23, 4), ("began", 20, 8)] {
-                body.put_slice(format!("{name}\0").as_bytes());
-                body.put_i32(0);
-                body.put_i16(0);
-                body.put_i32(ty);
-                body.put_i16(size);
-                body.put_i32(-1);
-                body.put_i16(0);
-            }
-        });
-        message(answer, b'D', |body| {
-            body.put_i16(2);
-            for text in [pid.to_string(), "1".to_owned()] {
-                body.put_i32(i32::try_from(text.len()).unwrap());
-                body.put_slice(text.as_bytes());
-            }
-        });
-    }
-
-    async fn use_once(sessions: &Arc<Sessions>, timezone: Tz) -> Result<i32, sqlx::Error> {
-        let session = sessions.open(None, timezone).await?;
-        let pid = session.session.as_ref().unwrap().process.pid;
-        session.end(&Ok(()));
-        Ok(pid)
-    }
-
-    fn is_unknown(outcome: &Result<i32, sqlx::Error>) -> bool {
-        matches!(outcome, Err(sqlx::Error::Configuration(_)))
-    }
-
-    #[tokio::test]
-    async fn each_zone_has_sessions_of_its_own_in_which_it_is_set_once() {
-        let server = FewZones::start().await;
-        let sessions = server.sessions(10);
-        let utc = use_once(&sessions, Tz::UTC).await.unwrap();
-        let berlin = use_once(&sessions, Tz::Europe__Berlin).await.unwrap();
-        assert_ne!(utc, berlin);
-        for _ in 0..5 {
-            assert_eq!(use_once(&sessions, Tz::UTC).await.unwrap(), utc);
-            assert_eq!(use_once(&sessions, Tz::Europe__Berlin).await.unwrap(), berlin);
-        }
-        assert_eq!(server.zones(), ["Europe/Berlin"]);
-    }
-
-    #[tokio::test]
-    async fn a_zone_that_the_server_does_not_know_leaves_the_session_as_it_was() {
-        let server = FewZones::start().await;
-        let sessions = server.sessions(10);
-        assert!(is_unknown(&use_once(&sessions, Tz::Asia__Tokyo).await), "of a new session");
-        let one = server.sessions(1);
-        let utc = use_once(&one, Tz::UTC).await.unwrap();
-        assert!(is_unknown(&use_once(&one, Tz::Asia__Tokyo).await), "of one that is used again");
-        assert_eq!(use_once(&one, Tz::UTC).await.unwrap(), utc);
-        assert_eq!(server.zones(), ["Asia/Tokyo", "Asia/Tokyo"]);
-    }
-}
+mod tests;

@@ -169,7 +169,7 @@ pub(crate) fn event() -> AuditEvent {
 
 /// What the use cases work with, on a day of the tests' own. Nothing is kept.
 pub(crate) fn context(db: &Database) -> Context {
-    context_admitting(db, Admission::new(Arc::default(), f64::INFINITY))
+    context_admitting(db, Admission::new(Arc::default(), f64::INFINITY, 0.0))
 }
 
 /// The same, with statements admitted by `admission`.
