@@ -11,7 +11,7 @@ use std::{
 
 use metricd_core::{
     parameters::Parameters,
-    sql::{BoundValue, Contents, FieldName, Gate, SqlError, TableName, Template},
+    sql::{BoundValue, Contents, FieldName, Gate, OperatorUse, SqlError, TableName, Template},
 };
 use thiserror::Error;
 use tracing::warn;
@@ -93,13 +93,13 @@ impl Admission {
         values: &[BoundValue],
     ) -> Result<(), RunError> {
         if !self.gated.has(template) {
-            let Contents { tables, fields } = self.recheck(template)?;
+            let Contents { tables, fields, operators } = self.recheck(template)?;
             let tables: Vec<TableName> = tables.into_iter().collect();
             let unreadable = runner.unreadable(&tables).await?;
             if !unreadable.is_empty() {
                 return Err(Refused::Tables(unreadable).into());
             }
-            self.check_names(runner, &fields).await?;
+            self.check_names(runner, template, &fields, &operators).await?;
             self.gated.insert(template);
         }
         self.check_cost(runner, template, parameters, values).await
@@ -115,7 +115,7 @@ impl Admission {
         runner: &dyn QueryRunner,
         template: &Template,
     ) -> Result<TemplateDescription, RunError> {
-        let Contents { fields, .. } = self.recheck(template)?;
+        let Contents { fields, operators, .. } = self.recheck(template)?;
         let mut more = 1..MAX_DESCRIPTIONS;
         let description = loop {
             match runner.describe_template(template).await {
@@ -124,7 +124,7 @@ impl Admission {
             }
         };
         // What a name means depends on the columns: where there is none, it may call a function.
-        self.check_names(runner, &fields).await?;
+        self.check_names(runner, template, &fields, &operators).await?;
         check_columns(&description.columns).map_err(Refused::Columns)?;
         Ok(description)
     }
@@ -145,13 +145,30 @@ impl Admission {
         Ok(checks.find(Result::is_err).unwrap_or(Ok(())))
     }
 
-    /// The same for a stored query.
+    /// Checks the operators that PostgreSQL would take in place of its own. The inner error is the gate's.
+    pub(crate) async fn check_operators(
+        &self,
+        runner: &dyn QueryRunner,
+        template: &Template,
+        operators: &[OperatorUse],
+    ) -> Result<Result<(), SqlError>, RunError> {
+        let tables: Vec<TableName> = template.tables.iter().cloned().collect();
+        let called: Vec<String> = template.called_names().into_iter().collect();
+        let found = runner.foreign_operators(operators, &tables, &called).await?;
+        Ok(self.gate.check_operators(operators, &found))
+    }
+
+    /// Checks the names of a stored query whose meaning only the database knows.
     async fn check_names(
         &self,
         runner: &dyn QueryRunner,
+        template: &Template,
         fields: &[FieldName],
+        operators: &[OperatorUse],
     ) -> Result<(), RunError> {
-        Ok(self.check_fields(runner, fields).await?.map_err(Refused::Gate)?)
+        self.check_fields(runner, fields).await?.map_err(Refused::Gate)?;
+        let checked = self.check_operators(runner, template, operators).await?;
+        Ok(checked.map_err(Refused::Gate)?)
     }
 
     /// Whether it is known that `template` with `values` costs little.
@@ -218,7 +235,7 @@ mod tests {
     use chrono_tz::Tz;
     use metricd_core::{
         parameters::ParameterRequest,
-        sql::{Callable, CallableKind, Draft},
+        sql::{Callable, CallableKind, Draft, ForeignOperator},
         window::WindowRequest,
     };
 
@@ -260,6 +277,15 @@ mod tests {
                 .iter()
                 .map(|f| Some(f).filter(is_planted).map(called).into_iter().collect())
                 .collect())
+        }
+
+        async fn foreign_operators(
+            &self,
+            _: &[OperatorUse],
+            _: &[TableName],
+            _: &[String],
+        ) -> Result<Vec<ForeignOperator>, RunError> {
+            Ok(Vec::new())
         }
 
         async fn session(&self, _: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {

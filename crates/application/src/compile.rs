@@ -148,8 +148,10 @@ async fn finish(
     context.admission.check_fields(runner, &draft.fields()).await??;
     let described = runner.describe(draft.sql()).await;
     let inferred = described.map_err(|error| rejection(error, draft.sql(), sql))?.parameters;
+    let operators = draft.operators();
     let mut template = draft.finish(&inferred)?;
     // Described again as it will run: a literal that is no slot may not have the type that it needs.
+    context.admission.check_operators(runner, &template, &operators).await??;
     let description = runner.describe_template(&template).await?;
     check_columns(&description.columns)?;
     let note = wall_time_note(sql, &template, &description, context.zones.timestamps);

@@ -6,6 +6,7 @@
 use std::{
     hash::{Hash, Hasher},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use metricd_core::{
@@ -101,9 +102,12 @@ impl<V: Clone> PlanCache<V> {
     }
 }
 
-/// A bounded set of statements, of which something is known that depends on no value.
+/// How long a statement stays in a [`StatementSet`]: functions and operators are made meanwhile.
+const CHECKED_TTL: Duration = Duration::from_mins(10);
+
+/// A bounded set of statements, of which something was found a while ago that depends on no value.
 #[derive(Debug)]
-pub(crate) struct StatementSet(Cache<Statement, (), Weights>);
+pub(crate) struct StatementSet(Cache<Statement, Instant, Weights>);
 
 impl Default for StatementSet {
     fn default() -> Self {
@@ -113,11 +117,12 @@ impl Default for StatementSet {
 
 impl StatementSet {
     pub(crate) fn has(&self, template: &Template) -> bool {
-        self.0.get(&StatementRef::of(template)).is_some()
+        let checked = self.0.get(&StatementRef::of(template));
+        checked.is_some_and(|checked| checked.elapsed() < CHECKED_TTL)
     }
 
     pub(crate) fn insert(&self, template: &Template) {
-        self.0.insert(StatementRef::of(template).to_owned(), ());
+        self.0.insert(StatementRef::of(template).to_owned(), Instant::now());
     }
 }
 
@@ -173,8 +178,8 @@ impl Weights {
     }
 }
 
-impl Weighter<Statement, ()> for Weights {
-    fn weight(&self, statement: &Statement, (): &()) -> u64 {
+impl Weighter<Statement, Instant> for Weights {
+    fn weight(&self, statement: &Statement, _: &Instant) -> u64 {
         Self::of(statement)
     }
 }

@@ -74,6 +74,7 @@ fn an_operator_can_add_names() {
         tables: vec!["sales.orders".into(), "crm.*".into(), "\"Odd Schema\".\"T.1\"".into()],
         functions: vec!["similarity".into(), "app.score".into(), "public.Rate".into()],
         types: vec!["order_status".into(), "app.money".into()],
+        ..GateExtension::default()
     };
     let gate = Gate::extended(&extension).unwrap();
     for sql in [
@@ -149,6 +150,7 @@ fn every_invalid_entry_is_reported() {
         types: ["regclass", "app.regclass", "int4[]", "information_schema.sql_identifier", "xml"]
             .map(str::to_owned)
             .to_vec(),
+        ..GateExtension::default()
     };
     let faults = Gate::extended(&extension).unwrap_err();
     assert_eq!(

@@ -14,7 +14,10 @@ use metricd_core::{
     changes::{DefinedName, Snapshot},
     ids::{MetricId, QueryId},
     metric::{Column, CompiledMetric, Metric, MetricDetails, MetricName, Query, QueryVersion},
-    sql::{BoundValue, Callable, Draft, FieldName, Gate, TableName, Template},
+    sql::{
+        BoundValue, Callable, Draft, FieldName, ForeignOperator, Gate, OperatorUse, TableName,
+        Template,
+    },
 };
 use uuid::Uuid;
 
@@ -162,6 +165,15 @@ impl QueryRunner for Describer {
 
     async fn stream(&self, _: &Template, _: &[BoundValue]) -> Result<RowStream, RunError> {
         unreachable!("nothing is run")
+    }
+
+    async fn foreign_operators(
+        &self,
+        _: &[OperatorUse],
+        _: &[TableName],
+        _: &[String],
+    ) -> Result<Vec<ForeignOperator>, RunError> {
+        Ok(Vec::new())
     }
 
     async fn session(&self, _: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {

@@ -14,7 +14,10 @@ use metricd_core::{
     actor::Identity,
     changes::{DefinedName, Snapshot},
     metric::Column,
-    sql::{BoundValue, Callable, FieldName, ParameterType, TableName, Template, TimesRead},
+    sql::{
+        BoundValue, Callable, FieldName, ForeignOperator, OperatorUse, ParameterType, TableName,
+        Template, TimesRead,
+    },
     window::ParamName,
 };
 use thiserror::Error;
@@ -44,6 +47,18 @@ pub trait QueryRunner: Send + Sync {
     /// # Errors
     /// When the database cannot be reached.
     async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError>;
+
+    /// Returns the operators outside `pg_catalog` that `operators` may mean over columns of `tables`, where `called` are the
+    /// functions and types that the statement names.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    async fn foreign_operators(
+        &self,
+        operators: &[OperatorUse],
+        tables: &[TableName],
+        called: &[String],
+    ) -> Result<Vec<ForeignOperator>, RunError>;
 
     /// Returns what the database says of `template` and of the relations that it names, without running it.
     ///

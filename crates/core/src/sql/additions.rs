@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::{lists::LISTS, qualified::PUBLIC, table_name::TableName};
 
 /// The names that an operator adds to the lists, as the settings write them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateExtension {
     /// Tables outside `public` that may be read, as `schema.table` or `schema.*`.
     pub tables: Vec<String>,
@@ -15,24 +15,64 @@ pub struct GateExtension {
     pub functions: Vec<String>,
     /// Types that may be cast to, as `name` or `schema.name`.
     pub types: Vec<String>,
+    /// Operators outside `pg_catalog`, as the name of the extension that they come with, or as `schema.operator`.
+    pub operators: Vec<String>,
+}
+
+impl GateExtension {
+    /// The extensions whose operators are allowed unless an operator of metricd says otherwise.
+    pub const DEFAULT_OPERATORS: [&str; 4] = ["citext", "hstore", "ltree", "pg_trgm"];
+}
+
+impl Default for GateExtension {
+    fn default() -> Self {
+        Self {
+            tables: Vec::new(),
+            functions: Vec::new(),
+            types: Vec::new(),
+            operators: Self::DEFAULT_OPERATORS.map(str::to_owned).to_vec(),
+        }
+    }
 }
 
 /// An operator's names, each with its schema.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Additions {
     schemas: HashSet<String>,
     tables: HashSet<(String, String)>,
     functions: HashSet<(String, String)>,
     types: HashSet<(String, String)>,
+    /// The extensions whose operators may be used.
+    extensions: HashSet<String>,
+    operators: HashSet<(String, String)>,
+}
+
+impl Default for Additions {
+    fn default() -> Self {
+        let mut added = Self::none();
+        added.extensions = GateExtension::DEFAULT_OPERATORS.map(str::to_owned).into();
+        added
+    }
 }
 
 impl Additions {
+    fn none() -> Self {
+        Self {
+            schemas: HashSet::new(),
+            tables: HashSet::new(),
+            functions: HashSet::new(),
+            types: HashSet::new(),
+            extensions: HashSet::new(),
+            operators: HashSet::new(),
+        }
+    }
+
     /// Parses the entries of `extension`.
     ///
     /// # Errors
     /// One sentence for each entry that cannot be added.
     pub(super) fn parse(extension: &GateExtension) -> Result<Self, Vec<String>> {
-        let mut added = Self::default();
+        let mut added = Self::none();
         let mut faults = Vec::new();
         for entry in &extension.tables {
             match table_entry(entry) {
@@ -53,6 +93,13 @@ impl Additions {
                 Err(why) => faults.push(format!("sql.types: {entry:?} {why}")),
             }
         }
+        for entry in &extension.operators {
+            match operator_entry(entry) {
+                Ok((schema, Some(name))) => drop(added.operators.insert((schema, name))),
+                Ok((extension, None)) => drop(added.extensions.insert(extension)),
+                Err(why) => faults.push(format!("sql.operators: {entry:?} {why}")),
+            }
+        }
         if faults.is_empty() { Ok(added) } else { Err(faults) }
     }
 
@@ -64,6 +111,15 @@ impl Additions {
 
     pub(super) fn has_function(&self, schema: Option<&str>, name: &str) -> bool {
         has(&self.functions, schema, name)
+    }
+
+    /// Whether an operator of this name was added, by whatever extension it comes with.
+    pub(super) fn has_operator(&self, schema: Option<&str>, name: &str) -> bool {
+        has(&self.operators, schema, name)
+    }
+
+    pub(super) fn has_extension(&self, name: &str) -> bool {
+        self.extensions.contains(name)
     }
 
     pub(super) fn has_type(&self, schema: Option<&str>, name: &str) -> bool {
@@ -104,6 +160,25 @@ fn table_entry(entry: &str) -> Result<(String, Option<String>), String> {
         },
     };
     schema_entry(&schema).map(|()| (schema, name))
+}
+
+/// Parses the entry of an operator into its schema and name, or that of an extension.
+fn operator_entry(entry: &str) -> Result<(String, Option<String>), String> {
+    let is_sign = |c: char| "+-*/<>=~!@#%^&|`?".contains(c);
+    let (schema, name) = match entry.rsplit_once('.') {
+        Some((schema, name)) if !name.is_empty() && name.chars().all(is_sign) => {
+            (schema, Some(name))
+        }
+        _ => (entry, None),
+    };
+    match (identifiers(schema).as_deref(), name) {
+        (Some([schema]), Some(name)) => {
+            schema_entry(schema)?;
+            Ok((schema.clone(), Some(name.to_owned())))
+        }
+        (Some([extension]), None) => Ok((extension.clone(), None)),
+        _ => Err("is neither the name of an extension nor schema.operator".into()),
+    }
 }
 
 fn schema_entry(schema: &str) -> Result<(), String> {

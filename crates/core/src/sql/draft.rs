@@ -21,6 +21,7 @@ use super::{
     literals::DayLiteral,
     names::ColumnNames,
     notes::Note,
+    operators::{OperatorUse, UsedOperators},
     parameter::{Parameter, ParameterSource, ParameterType},
     placeholders::{Placeholders, Printed},
     scan::{self, NamedPlaceholder, PlaceholderSource},
@@ -45,6 +46,7 @@ pub struct Draft {
     placeholders: Placeholders,
     tables: BTreeSet<TableName>,
     fields: FieldCollector,
+    operators: UsedOperators,
     named: Vec<NamedPlaceholder>,
     defaults: Defaults,
     special_dates: Vec<SpecialDateLiteral>,
@@ -82,6 +84,12 @@ impl Draft {
     #[must_use]
     pub fn tables(&self) -> &BTreeSet<TableName> {
         &self.tables
+    }
+
+    /// Returns the operators that it names without a schema.
+    #[must_use]
+    pub fn operators(&self) -> Vec<OperatorUse> {
+        self.operators.in_text(&self.text)
     }
 
     /// Returns the names after its dots that may be calls.
@@ -245,7 +253,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
     let mut tree = grammar::parse(sql, &scanned)?;
     let named = scanned.placeholders;
     let kinds: Vec<_> = named.iter().map(|p| ParameterKind::of(&parameter(p).source)).collect();
-    let Inspected { tables, fields } = gate.inspect(&mut tree, &kinds)?;
+    let Inspected { tables, fields, operators } = gate.inspect(&mut tree, &kinds)?;
 
     let columns = ColumnNames::of(&mut tree, &named)?;
     let mut placeholders = Placeholders::default();
@@ -270,6 +278,7 @@ fn parse(sql: &str, gate: &Gate) -> Result<Draft, SqlFault> {
         placeholders,
         tables,
         fields,
+        operators,
         named,
         defaults,
         special_dates,

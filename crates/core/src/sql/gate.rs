@@ -14,6 +14,7 @@ use super::{
     grammar,
     inspection::{Inspected, inspect},
     lists::LISTS,
+    operators::OperatorUse,
     qualified::{CATALOG, PUBLIC, written},
     stack,
     table_name::TableName,
@@ -56,8 +57,12 @@ impl Gate {
         let mut tree = grammar::parse_printed(&template.sql)?;
         let kinds: Vec<_> =
             template.parameters.iter().map(|p| ParameterKind::of(&p.source)).collect();
-        let Inspected { tables, fields } = self.inspect(&mut tree, &kinds)?;
-        Ok(Contents { tables, fields: fields.in_text(&template.sql) })
+        let Inspected { tables, fields, operators } = self.inspect(&mut tree, &kinds)?;
+        Ok(Contents {
+            tables,
+            fields: fields.in_text(&template.sql),
+            operators: operators.in_text(&template.sql),
+        })
     }
 
     pub(super) fn inspect(
@@ -99,6 +104,38 @@ impl Gate {
         })
     }
 
+    /// Checks what the operators of a query may mean outside `pg_catalog`.
+    ///
+    /// # Errors
+    /// When one of them is not allowed. The position is that of its use.
+    pub fn check_operators(
+        &self,
+        used: &[OperatorUse],
+        found: &[ForeignOperator],
+    ) -> Result<(), SqlError> {
+        let may_use = |operator: &&ForeignOperator| {
+            self.additions.has_operator(Some(&operator.schema), &operator.name)
+                || operator.extension.as_ref().is_some_and(|of| self.additions.has_extension(of))
+        };
+        let Some(operator) = found.iter().find(|operator| !may_use(operator)) else {
+            return Ok(());
+        };
+        let ForeignOperator { schema, name, operands, extension } = operator;
+        let place = used.iter().find(|used| used.name == *name);
+        let allow = extension.clone().unwrap_or_else(|| format!("{schema}.{name}"));
+        Err(SqlError {
+            message: format!(
+                "{name} can mean the operator {schema}.{name} ({operands}) here, which runs a function that is not \
+                 PostgreSQL's"
+            ),
+            line: place.map_or(1, |place| place.line),
+            column: place.map_or(1, |place| place.column),
+            hint: Some(format!(
+                "write OPERATOR(pg_catalog.{name}), or have an operator allow it with sql.operators = ['{allow}']"
+            )),
+        })
+    }
+
     fn may_call(&self, called: &Callable) -> bool {
         let (schema, name) = (Some(called.schema.as_str()), called.name.as_str());
         if schema == Some(CATALOG) {
@@ -109,6 +146,12 @@ impl Gate {
     }
 }
 
+/// Returns the names of PostgreSQL's own types that a query may cast to.
+#[must_use]
+pub fn listed_types() -> Vec<&'static str> {
+    LISTS.types.whole().collect()
+}
+
 /// The references of a query that only the database can judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
@@ -116,6 +159,21 @@ pub struct Contents {
     pub tables: BTreeSet<TableName>,
     /// The names after its dots that may be calls.
     pub fields: Vec<FieldName>,
+    /// The operators that it names without a schema.
+    pub operators: Vec<OperatorUse>,
+}
+
+/// An operator outside `pg_catalog` that an operator of a query may mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignOperator {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The types of its operands, for a message.
+    pub operands: String,
+    /// The extension that it comes with.
+    pub extension: Option<String>,
 }
 
 /// A function or type in the database that `x.name` can call.

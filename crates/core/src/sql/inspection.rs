@@ -27,6 +27,7 @@ use super::{
     fields::{FieldCollector, not_refused},
     grammar,
     lists::LISTS,
+    operators::UsedOperators,
     qualified::{is_builtin, names_database, qualified, written},
     sizes,
     table_name::TableName,
@@ -41,6 +42,7 @@ const MAX_NODES: usize = 100_000;
 pub(super) struct Inspected {
     pub(super) tables: BTreeSet<TableName>,
     pub(super) fields: FieldCollector,
+    pub(super) operators: UsedOperators,
 }
 
 /// Checks every node of `tree`, and collects what only the database can judge. `parameters` tells the kind
@@ -53,7 +55,11 @@ pub(super) fn inspect(
     tree: &mut Node,
     parameters: &[ParameterKind],
 ) -> Result<Inspected, SqlFault> {
-    let found = Inspected { tables: BTreeSet::new(), fields: FieldCollector::default() };
+    let found = Inspected {
+        tables: BTreeSet::new(),
+        fields: FieldCollector::default(),
+        operators: UsedOperators::of(tree)?,
+    };
     let mut inspector = Inspector {
         additions,
         parameters,
@@ -159,9 +165,11 @@ impl Visitor for Inspector<'_> {
             }
             SqlNode::Alias(alias) => self.found.fields.alias(alias),
             SqlNode::AIndirection(selection) => self.selection(selection)?,
-            SqlNode::AExpr(expr) if !is_between(expr) => operator(&expr.name, expr.location)?,
-            SqlNode::SubLink(sublink) => operator(&sublink.oper_name, sublink.location)?,
-            SqlNode::SortBy(sort) => operator(&sort.use_op, sort.location)?,
+            SqlNode::AExpr(expr) if !is_between(expr) => {
+                self.operator(&expr.name, expr.location)?
+            }
+            SqlNode::SubLink(sublink) => self.operator(&sublink.oper_name, sublink.location)?,
+            SqlNode::SortBy(sort) => self.operator(&sort.use_op, sort.location)?,
             SqlNode::TypeName(ty) => self.type_name(ty)?,
             SqlNode::CollateClause(clause) => collation(clause)?,
             SqlNode::SqlvalueFunction(function) => value_function(function)?,
@@ -262,6 +270,22 @@ impl Inspector<'_> {
             );
         }
         if builtin { bounds::check(call, self.parameters) } else { Ok(()) }
+    }
+
+    /// Checks an operator's name. What it means where it has no schema is for the database to say.
+    fn operator(&self, names: &[Node], location: i32) -> Result<(), SqlFault> {
+        let (schema, name) = match names {
+            [] => return Ok(()),
+            names => qualified(names, location)?,
+        };
+        let is_listed = is_builtin(schema) && LISTS.operators.has(name)
+            || schema.is_none() && LISTS.extension_operators.has(name);
+        if is_listed || self.additions.has_operator(schema, name) {
+            return Ok(());
+        }
+        let message = format!("the operator {} is not allowed in queries", written(schema, name));
+        Err(SqlFault::new(location, message)
+            .hint("call a function that does the same, or have an operator of metricd allow it with sql.operators"))
     }
 
     fn type_name(&self, ty: &TypeName) -> Result<(), SqlFault> {
@@ -373,18 +397,6 @@ fn instead_of(name: &str) -> Option<&'static str> {
         "array_fill" => "write ARRAY[…], or array_agg over generate_series",
         _ => return None,
     })
-}
-
-fn operator(names: &[Node], location: i32) -> Result<(), SqlFault> {
-    let (schema, name) = match names {
-        [] => return Ok(()),
-        names => qualified(names, location)?,
-    };
-    if is_builtin(schema) && LISTS.operators.has(name) {
-        return Ok(());
-    }
-    let message = format!("the operator {} is not allowed in queries", written(schema, name));
-    Err(SqlFault::new(location, message).hint("call a function that does the same"))
 }
 
 /// Whether the name of an expression is not an operator: `BETWEEN` stands for comparisons.

@@ -13,6 +13,8 @@ pub(super) struct Lists {
     pub(super) functions: NameList,
     pub(super) row_functions: NameList,
     pub(super) operators: NameList,
+    /// Operators of extensions that are allowed unless the settings say otherwise.
+    pub(super) extension_operators: NameList,
     pub(super) types: NameList,
     pub(super) sampling: NameList,
     pub(super) collations: NameList,
@@ -96,6 +98,7 @@ impl Lists {
             "functions" => &mut self.functions,
             "row functions" => &mut self.row_functions,
             "operators" => &mut self.operators,
+            "extension operators" => &mut self.extension_operators,
             "types" => &mut self.types,
             "table sampling" => &mut self.sampling,
             "collations" => &mut self.collations,
@@ -112,6 +115,11 @@ impl Lists {
 impl NameList {
     pub(super) fn has(&self, name: &str) -> bool {
         self.whole.contains(name) || self.patterns.iter().any(|pattern| fits(pattern, name))
+    }
+
+    /// The names that are no patterns.
+    pub(super) fn whole(&self) -> impl Iterator<Item = &'static str> {
+        self.whole.iter().copied()
     }
 
     fn add(&mut self, line: &'static str) {

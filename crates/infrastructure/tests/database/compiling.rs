@@ -299,6 +299,7 @@ async fn a_stored_query_is_checked_against_current_settings() {
             tables: vec!["app.notes".into()],
             functions: vec!["delete_customer".into()],
             types: Vec::new(),
+            ..GateExtension::default()
         };
         let (db, context) = started(target(), &wide).await;
         plant(&db, engine).await;
@@ -350,4 +351,72 @@ async fn an_expensive_query_is_tried_where_its_run_can_be_ended() {
         assert!(notes.iter().any(|note| note.message.contains("division by zero")), "{notes:?}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_runs_no_function_that_was_not_allowed() {
+    let server = NativeServer::start();
+    let (db, context) = started(Target::Url(server.url().into()), &GateExtension::default()).await;
+    execute(
+        db.pool(),
+        "CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION pg_trgm; \
+         CREATE TABLE public.things (id int, name text, label citext, tags hstore, path ltree, created date); \
+         INSERT INTO public.things VALUES (1, 'alpha', 'Beta', 'a=>1', 'a.b', '2025-01-01'); \
+         CREATE TYPE public.pair AS (a int, b int); \
+         CREATE TABLE public.odd (id int, p public.pair, other int); \
+         INSERT INTO public.odd VALUES (1, (1, 2), 3); \
+         CREATE FUNCTION public.evil(text, text) RETURNS text LANGUAGE sql AS $$ SELECT 'evil'::text $$; \
+         CREATE OPERATOR public.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = public.evil); \
+         CREATE FUNCTION public.evil_pair(public.pair, public.pair) RETURNS bool LANGUAGE sql AS $$ SELECT true $$; \
+         CREATE OPERATOR public.= (LEFTARG = public.pair, RIGHTARG = public.pair, FUNCTION = public.evil_pair); \
+         GRANT SELECT ON public.things, public.odd TO metricd_reader",
+    )
+    .await;
+    // Operators of the extensions that are allowed.
+    for (sql, rows) in [
+        ("SELECT count(*) AS n FROM things WHERE label = 'BETA'", r#"[{"n":1}]"#),
+        (
+            "SELECT count(*) AS n FROM things WHERE tags @> 'a=>1' AND tags -> 'a' = '1'",
+            r#"[{"n":1}]"#,
+        ),
+        ("SELECT count(*) AS n FROM things WHERE path <@ 'a'", r#"[{"n":1}]"#),
+        ("SELECT count(*) AS n FROM things WHERE name % 'alphas' OR 'alp' <% name", r#"[{"n":1}]"#),
+        // The operator of PostgreSQL itself is meant, whatever else there is.
+        ("SELECT id AS n FROM odd WHERE id = 1 AND other = 3", r#"[{"n":1}]"#),
+        ("SELECT 1 OPERATOR(pg_catalog.+) 1 AS n", r#"[{"n":2}]"#),
+    ] {
+        let id = made(&context, sql).await;
+        assert_eq!(answer(&context, id).await.as_deref(), Ok(rows), "{sql}");
+    }
+    for sql in [
+        "SELECT name + name AS n FROM things",
+        "SELECT x + x AS n FROM (SELECT lower(name) AS x FROM things) t",
+        "SELECT p = p AS n FROM odd",
+        "SELECT o.q = o.q AS n FROM (SELECT p AS q FROM odd) o",
+        "WITH o (q) AS (SELECT p FROM odd) SELECT a.q IN (SELECT b.q FROM o b) AS n FROM o a",
+        "SELECT count(*) AS n FROM odd a JOIN odd b USING (p)",
+        "SELECT count(*) AS n FROM odd a NATURAL JOIN odd b",
+        "SELECT CASE p WHEN p THEN 1 END AS n FROM odd",
+        "SELECT nullif(p, p) IS NULL AS n FROM odd",
+        "SELECT p IS DISTINCT FROM p AS n FROM odd",
+        "SELECT r.x = r.x AS n FROM odd AS r (y, x, z)",
+    ] {
+        let refused = refusal(&context, sql).await;
+        assert!(
+            refused.as_ref().is_some_and(|text| text.contains("sql.operators")),
+            "{sql}: {refused:?}"
+        );
+    }
+    db.close().await;
+
+    let allowed = GateExtension {
+        operators: vec!["public.+".into(), "public.=".into()],
+        ..GateExtension::default()
+    };
+    let (db, context) = started(Target::Url(server.url().into()), &allowed).await;
+    let id = made(&context, "SELECT name + name AS n FROM things").await;
+    assert_eq!(answer(&context, id).await.as_deref(), Ok(r#"[{"n":"evil"}]"#));
+    let refused = refusal(&context, "SELECT tags @> 'a=>1' AS n FROM things").await;
+    assert!(refused.is_some_and(|text| text.contains("sql.operators = ['hstore']")));
+    db.close().await;
 }

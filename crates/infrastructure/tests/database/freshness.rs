@@ -33,7 +33,7 @@ use metricd_core::{
     actor::Actor,
     ids::{MetricId, QueryId, RecordId},
     record::RecordValues,
-    sql::{BoundValue, Callable, FieldName, TableName, Template},
+    sql::{BoundValue, Callable, FieldName, ForeignOperator, OperatorUse, TableName, Template},
 };
 use metricd_infrastructure::db::{Database, Target};
 use proptest::{
@@ -297,6 +297,15 @@ impl QueryRunner for Gated {
 
     async fn callable(&self, fields: &[FieldName]) -> Result<Vec<Vec<Callable>>, RunError> {
         self.runner.callable(fields).await
+    }
+
+    async fn foreign_operators(
+        &self,
+        operators: &[OperatorUse],
+        tables: &[TableName],
+        called: &[String],
+    ) -> Result<Vec<ForeignOperator>, RunError> {
+        self.runner.foreign_operators(operators, tables, called).await
     }
 
     async fn cost(&self, template: &Template, values: &[BoundValue]) -> Result<f64, RunError> {

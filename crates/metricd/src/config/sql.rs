@@ -19,6 +19,9 @@ settings! {
         functions: Vec<String> = strings("`name` or `schema.name`");
         /// Types that stored SQL may cast to.
         types: Vec<String> = strings("`name` or `schema.name`");
+        /// Operators outside `pg_catalog` that stored SQL may use: those of extensions, and single ones.
+        operators: Vec<String> = strings("the name of an extension or `schema.operator`")
+            .or(&GateExtension::DEFAULT_OPERATORS);
     }
 }
 
@@ -35,8 +38,8 @@ impl SettingsSection for SqlSettings {
     }
 
     fn read(reader: &mut SettingsReader) -> Self {
-        let AllowedNames { tables, functions, types } = AllowedNames::read(reader);
-        let gate = Gate::extended(&GateExtension { tables, functions, types });
+        let AllowedNames { tables, functions, types, operators } = AllowedNames::read(reader);
+        let gate = Gate::extended(&GateExtension { tables, functions, types, operators });
         let gate = gate.unwrap_or_else(|faults| {
             reader.reject_all(faults);
             Gate::default()

@@ -250,12 +250,13 @@ impl<T, E: Display> SettingType<Option<T>> for OptionalParsed<T, E> {
 /// A list, each element of which is parsed.
 pub(super) struct List<T> {
     element: &'static str,
+    default: &'static [&'static str],
     parse: fn(&str) -> Option<T>,
 }
 
 /// A list of what `parse` reads, empty unless set; `element` says what each must be.
 pub(super) fn list<T>(element: &'static str, parse: fn(&str) -> Option<T>) -> List<T> {
-    List { element, parse }
+    List { element, default: &[], parse }
 }
 
 /// A list of strings, empty unless set; `element` says what each is.
@@ -263,14 +264,25 @@ pub(super) fn strings(element: &'static str) -> List<String> {
     list(element, |text| Some(text.to_owned()))
 }
 
+impl<T> List<T> {
+    /// Has these elements unless it is set.
+    pub(super) fn or(self, default: &'static [&'static str]) -> Self {
+        Self { default, ..self }
+    }
+}
+
 impl<T> SettingType<Vec<T>> for List<T> {
     fn describe(&self) -> TypeDescription {
-        described(&format!("list; each {}", self.element), "none".to_owned())
+        let default = self.default.iter().map(|element| format!("`{element}`"));
+        let default = default.collect::<Vec<_>>().join(", ");
+        let default = if default.is_empty() { "none".to_owned() } else { default };
+        described(&format!("list; each {}", self.element), default)
     }
 
     fn read(&self, key: &str, reader: &mut SettingsReader) -> Vec<T> {
         let mut values = Vec::new();
-        for text in reader.strings(key).unwrap_or_default() {
+        let usual = || self.default.iter().map(|&element| element.to_owned()).collect();
+        for text in reader.strings(key).unwrap_or_else(usual) {
             match (self.parse)(&text) {
                 Some(value) => values.push(value),
                 None => reader.reject(key, format_args!("`{text}` is not {}", self.element)),

@@ -9,7 +9,7 @@ use metricd_application::ports::{
 };
 use metricd_core::{
     metric::Column,
-    sql::{BoundValue, Callable, FieldName, TableName, Template},
+    sql::{BoundValue, Callable, FieldName, ForeignOperator, OperatorUse, TableName, Template},
 };
 use tokio::sync::mpsc;
 
@@ -85,6 +85,15 @@ impl QueryRunner for FakeRunner {
             sender.try_send(Ok(piece)).expect("there is room");
         }
         RowStream::begun(receiver).await
+    }
+
+    async fn foreign_operators(
+        &self,
+        _: &[OperatorUse],
+        _: &[TableName],
+        _: &[String],
+    ) -> Result<Vec<ForeignOperator>, RunError> {
+        Ok(Vec::new())
     }
 
     async fn session(&self, _: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {

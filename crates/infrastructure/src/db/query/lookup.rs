@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use metricd_application::ports::Description;
 use metricd_core::{
     metric::Column,
-    sql::{Callable, CallableKind, FieldName, ParameterType, TableName, TimeColumns, TimeKind},
+    sql::{
+        Callable, CallableKind, FieldName, ForeignOperator, OperatorUse, ParameterType, TableName,
+        TimeColumns, TimeKind, listed_types,
+    },
 };
 use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, PgConnection, Row as _, SqlSafeStr,
@@ -294,6 +297,46 @@ async fn have_column(
     });
     // What is left is of the row; it is not reached where the field is no column.
     Ok(is_column && !have.any(|has| has))
+}
+
+/// The operators outside `pg_catalog` that `operators` may mean.
+const FOREIGN_OPERATORS: &str = include_str!("operators.sql");
+
+/// The operators outside `pg_catalog` that `operators` may mean over columns of `tables`, and over what `called` give.
+pub(super) async fn foreign_operators(
+    connection: &mut PgConnection,
+    operators: &[OperatorUse],
+    tables: &[TableName],
+    called: &[String],
+) -> Result<Vec<ForeignOperator>, sqlx::Error> {
+    let names: Vec<&str> = operators.iter().map(|used| used.name.as_str()).collect();
+    let of_any: Vec<bool> = operators.iter().map(|used| used.columns.is_none()).collect();
+    let pair = |used: &'_ OperatorUse| {
+        let name = used.name.clone();
+        used.columns
+            .iter()
+            .flatten()
+            .cloned()
+            .map(move |column| (name.clone(), column))
+            .collect::<Vec<_>>()
+    };
+    let (paired, columns): (Vec<String>, Vec<String>) = operators.iter().flat_map(pair).unzip();
+    let schemas: Vec<_> = tables.iter().map(|table| table.schema.as_deref()).collect();
+    let table_names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+    let found: Vec<(String, String, String, Option<String>)> = sqlx::query_as(FOREIGN_OPERATORS)
+        .bind(names)
+        .bind(of_any)
+        .bind(paired)
+        .bind(columns)
+        .bind(schemas)
+        .bind(table_names)
+        .bind(called)
+        .bind(listed_types())
+        .fetch_all(connection)
+        .await?;
+    let operator =
+        |(schema, name, operands, extension)| ForeignOperator { schema, name, operands, extension };
+    Ok(found.into_iter().map(operator).collect())
 }
 
 /// The type of slot that an inferred type takes.

@@ -13,7 +13,7 @@ use metricd_application::ports::{
 };
 use metricd_core::{
     changes::DefinedName,
-    sql::{BoundValue, Callable, FieldName, TableName, Template},
+    sql::{BoundValue, Callable, FieldName, ForeignOperator, OperatorUse, TableName, Template},
 };
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::{
@@ -163,6 +163,23 @@ impl QueryRunner for PgQueryRunner {
         self.ask(run_error, |mut session| async move {
             let called = lookup::callable(session.connection(), fields).await;
             (session, called)
+        })
+        .await
+    }
+
+    async fn foreign_operators(
+        &self,
+        operators: &[OperatorUse],
+        tables: &[TableName],
+        called: &[String],
+    ) -> Result<Vec<ForeignOperator>, RunError> {
+        if operators.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(run_error, |mut session| async move {
+            let found =
+                lookup::foreign_operators(session.connection(), operators, tables, called).await;
+            (session, found)
         })
         .await
     }
