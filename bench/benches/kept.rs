@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +15,7 @@ use axum::{
     http::{HeaderName, Request, StatusCode, header},
     response::Response,
 };
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group};
 use metricd_application::{
     admission::Admission,
     context::{Adapters, Approval, Context, ContextSettings},
@@ -25,13 +26,16 @@ use metricd_application::{
 use metricd_core::actor::{Actor, Identity, Role};
 use metricd_infrastructure::{
     auth::{DevelopmentIssuer, RoleRules, TokenRequest, Verifier},
-    db::{Database, DatabaseConfig, Target},
+    db::{Database, DatabaseConfig, EngineCommand, Target, run_embedded_engine},
     policy::{CedarPolicies, PolicySource},
     system::{RandomIds, SystemClock},
 };
 use metricd_web::{App, AppParts, AppSettings, JsonAnswers, SignIn};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+/// Has this program be the embedded engine of another one.
+const ENGINE_ARGUMENT: &str = "embedded-engine";
 
 /// Accepts every token as one caller's.
 struct NoVerification(Arc<Identity>);
@@ -59,7 +63,11 @@ struct Kept {
 impl Kept {
     /// A metric of the embedded engine in `folder`, with thirty rows.
     async fn make(folder: &TempDir) -> anyhow::Result<Self> {
-        let target = Target::Embedded { data_dir: folder.path().to_owned() };
+        let command = EngineCommand {
+            program: std::env::current_exe()?,
+            arguments: vec![ENGINE_ARGUMENT.into()],
+        };
+        let target = Target::Embedded { data_dir: folder.path().to_owned(), command };
         let database = Database::connect(DatabaseConfig::new(target)).await?;
         database.migrate().await?;
         let context = context(&database)?;
@@ -200,4 +208,12 @@ fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> App {
 }
 
 criterion_group!(benches, kept);
-criterion_main!(benches);
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(ENGINE_ARGUMENT) {
+        return run_embedded_engine();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    ExitCode::SUCCESS
+}

@@ -126,9 +126,11 @@ impl Server {
         Ok(TICK * ticks)
     }
 
-    /// Returns its resident memory, in bytes.
+    /// Returns its resident memory, in bytes, with that of its embedded engine, if it has one.
     pub(crate) fn resident(&self) -> Result<u64> {
-        memory(self.pid, "VmRSS").context("a server has ended")
+        let own = memory(self.pid, "VmRSS").context("a server has ended")?;
+        let children = process::children(self.pid)?;
+        Ok(own + children.into_iter().filter_map(|child| memory(child, "VmRSS")).sum::<u64>())
     }
 
     /// Stops it.

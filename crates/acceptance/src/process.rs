@@ -86,6 +86,49 @@ pub async fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Returns the only child of a process, when it has one.
+///
+/// # Errors
+/// When it never does.
+pub async fn child_of(pid: u32) -> Result<u32> {
+    poll_until(async || {
+        Ok(match children(pid)?.as_slice() {
+            [child] => ControlFlow::Break(*child),
+            others => ControlFlow::Continue(format!("its children are {others:?}")),
+        })
+    })
+    .await
+}
+
+/// Returns the processes that a process has started.
+///
+/// # Errors
+/// When there is no such process.
+pub fn children(pid: u32) -> Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // It may have ended.
+        let listed = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+        children.extend(listed.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    Ok(children)
+}
+
+/// Waits until a process has ended.
+///
+/// # Errors
+/// When it goes on.
+pub async fn until_gone(pid: u32) -> Result<()> {
+    poll_until(async || {
+        Ok(if Path::new(&format!("/proc/{pid}")).exists() {
+            ControlFlow::Continue(format!("process {pid} goes on"))
+        } else {
+            ControlFlow::Break(())
+        })
+    })
+    .await
+}
+
 /// Polls until a condition holds, and returns what was found.
 ///
 /// # Errors

@@ -224,6 +224,22 @@ impl Server {
         self.process.is_some()
     }
 
+    /// Returns the id of its process.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.process()?.pid)
+    }
+
+    /// Returns the id of the process of its embedded engine.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub async fn engine(&self) -> Result<u32> {
+        process::child_of(self.pid()?).await
+    }
+
     /// Tells the server to read its files again.
     ///
     /// # Errors

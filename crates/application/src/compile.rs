@@ -23,6 +23,7 @@ use crate::{
     authorize, authorize_on,
     context::Context,
     error::{Cause, Classified, Classify, InputField},
+    error_chain,
     ports::{QueryRunner, RunError, TemplateDescription},
     rights::permits,
     rows,
@@ -72,6 +73,10 @@ impl Classify for CompileError {
             Self::Database(error) if !error.is_query_fault() => error.classify(),
             // Its author may write SQL over the tables, so may see what the database quotes of them.
             Self::Database(RunError::Query(fault)) => fault.for_author(),
+            Self::Database(RunError::Refused(reason)) => {
+                let reason = error_chain(reason.as_ref());
+                Classified::faulty(Cause::InvalidSql, InputField::Sql, &reason)
+            }
             Self::Database(
                 error @ (RunError::TooExpensive { .. } | RunError::RowTooLarge { .. }),
             ) => Classified::faulty(error.classify().cause, InputField::Sql, error),

@@ -6,4 +6,5 @@ pub mod generation;
 mod http;
 pub mod loaders;
 pub mod policy;
+mod private_folder;
 pub mod system;

@@ -2,13 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
+use anyhow::Context as _;
 use metricd_application::{
     admission::Admission,
     context::{Adapters, Context, ContextSettings},
     ports::{Clock, Policies, QueryGenerator},
 };
 use metricd_infrastructure::{
-    db::{Database, DatabaseConfig, Target},
+    db::{Database, DatabaseConfig, EngineCommand, Target},
     generation::{model::ModelGenerator, offline::OfflineGenerator},
     policy::{CedarPolicies, PolicyError, PolicySource},
     system::{FixedClock, RandomIds, SystemClock},
@@ -17,11 +18,17 @@ use metricd_web::JsonAnswers;
 
 use crate::config::Config;
 
+/// The command by which metricd starts the process of its embedded PostgreSQL.
+pub(crate) const ENGINE_COMMAND: &str = "embedded-engine";
+
 /// Connects to the database that the settings name, or starts the embedded one.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
     let target = match &config.database.url {
         Some(url) => Target::Url(url.clone()),
-        None => Target::Embedded { data_dir: config.general.data_dir.clone() },
+        None => Target::Embedded {
+            data_dir: config.general.data_dir.clone(),
+            command: engine_command()?,
+        },
     };
     let database = Database::connect(DatabaseConfig {
         target,
@@ -36,9 +43,18 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         max_result_bytes: config.limits.max_result_bytes.into(),
         max_temp_bytes: config.limits.max_temp_bytes.into(),
         export_deadline: config.limits.export_timeout,
+        request_deadline: config.limits.request_timeout,
+        upload_deadline: config.limits.upload_timeout,
+        embedded_memory: config.database.embedded_memory.into(),
         gate: Arc::clone(&config.sql.gate),
     });
     Ok(database.await?)
+}
+
+/// This program, as the process of the embedded PostgreSQL.
+fn engine_command() -> anyhow::Result<EngineCommand> {
+    let program = std::env::current_exe().context("the path of this program is not known")?;
+    Ok(EngineCommand { program, arguments: vec![ENGINE_COMMAND.into()] })
 }
 
 /// Returns the machine's clock, or one that the settings have fixed.

@@ -17,6 +17,7 @@ mod audit;
 mod caching;
 mod clients;
 mod commands;
+mod engine;
 mod exporting;
 mod guides;
 mod limits;

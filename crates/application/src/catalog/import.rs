@@ -22,6 +22,7 @@ use crate::{
     compile::{CompileError, compile},
     context::Context,
     error::{Classified, Classify},
+    error_chain,
     ports::{RunError, StoreError, UnitOfWork},
 };
 
@@ -166,6 +167,10 @@ pub(super) fn reject(
         CompileError::Database(RunError::TooExpensive { .. }) => (
             format!("the SQL of `{}`: {fault}", row.id),
             "Make the SQL cheaper, or raise `limits.max_cost`.".to_owned(),
+        ),
+        CompileError::Database(RunError::Refused(reason)) => (
+            format!("the SQL of `{}`: {}", row.id, error_chain(reason.as_ref())),
+            "Correct the SQL.".to_owned(),
         ),
         CompileError::Database(RunError::Query(fault)) => {
             (format!("the SQL of `{}`: {}", row.id, fault.whole()), "Correct the SQL.".to_owned())

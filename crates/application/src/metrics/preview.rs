@@ -13,7 +13,8 @@ use crate::{
     compile::{CompileError, compile},
     context::Context,
     deny,
-    error::{Classified, Classify},
+    error::{Cause, Classified, Classify, InputField},
+    error_chain,
     generation::{Generation, GenerationError, Trial, generate, try_query},
     ports::RunError,
     rights::permits,
@@ -56,6 +57,10 @@ impl Classify for PreviewError {
             Self::Query(error) => error.classify(),
             // The SQL's author may see the database's message.
             Self::Run(RunError::Query(fault)) => fault.for_author(),
+            Self::Run(RunError::Refused(reason)) => {
+                let reason = error_chain(reason.as_ref());
+                Classified::faulty(Cause::InvalidSql, InputField::Sql, &reason)
+            }
             Self::Run(error) => error.classify(),
             Self::Generate(error) => error.classify(),
         }

@@ -97,7 +97,7 @@ pub trait QueryRunner: Send + Sync {
         values: &[BoundValue],
     ) -> Result<RowStream, RunError>;
 
-    /// Whether a run ends when its caller leaves; else the database finishes it, and others wait.
+    /// Whether a run ends when its caller leaves; else the database goes on with it until its deadline, and others wait.
     fn ends_abandoned_runs(&self) -> bool {
         true
     }

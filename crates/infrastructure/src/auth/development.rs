@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     fmt, fs,
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,6 +23,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{IssuerConfig, IssuerKind, KeySet, KeySource, RoleRules, claims, token};
+use crate::private_folder;
 
 const KEY_FILE: &str = "development-issuer.json";
 const AUDIENCE: &str = "metricd";
@@ -59,6 +60,12 @@ pub enum DevelopmentError {
         .0.display()
     )]
     Open(PathBuf),
+    /// Other users can replace its key.
+    #[error(
+        "the folder of the development issuer's key, {}, may be written by other users: close it with `chmod go-w {}`",
+        .0.display(), .0.display()
+    )]
+    OpenFolder(PathBuf),
     /// The file holds no key. It is not overwritten.
     #[error(
         "{} does not hold a key of the development issuer: remove it to have a new one made",
@@ -121,6 +128,9 @@ impl DevelopmentIssuer {
                 .map_err(|_| DevelopmentError::Generation)?;
             let text = json!({ "alg": "ES256", "pkcs8": URL_SAFE_NO_PAD.encode(key.as_ref()) });
             make(data_dir, &path, &text.to_string()).map_err(failed)?;
+        }
+        if private_folder::is_writable_by_others(data_dir).map_err(failed)? {
+            return Err(DevelopmentError::OpenFolder(data_dir.to_owned()));
         }
         let file = fs::File::open(&path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
@@ -216,7 +226,7 @@ impl fmt::Debug for DevelopmentIssuer {
 
 /// Creates the file atomically, unless another process has created it meanwhile.
 fn make(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    private_folder::make(dir)?;
     let draft = dir.join(format!("{KEY_FILE}.{}", Uuid::new_v4().simple()));
     let written = write(&draft, text).and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! Must never repeat a URL in an error or a log: it may hold a password.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use metricd_core::sql::Gate;
 use secrecy::SecretString;
@@ -26,7 +26,18 @@ pub enum Target {
     Embedded {
         /// The folder that metricd keeps its files in.
         data_dir: PathBuf,
+        /// What starts it.
+        command: EngineCommand,
     },
+}
+
+/// What starts the process of the embedded PostgreSQL: a program that calls `run_embedded_engine`.
+#[derive(Debug, Clone)]
+pub struct EngineCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
 }
 
 /// How to connect.
@@ -60,6 +71,13 @@ pub struct DatabaseConfig {
     pub max_temp_bytes: u64,
     /// How long an export of all rows may take.
     pub export_deadline: Duration,
+    /// How long a request may take: what the embedded PostgreSQL still does for one is ended two seconds later.
+    pub request_deadline: Duration,
+    /// The same for the upload of many records.
+    pub upload_deadline: Duration,
+    /// How many bytes of memory the embedded PostgreSQL may take before it is started anew when it is idle. At twice
+    /// as many it is ended.
+    pub embedded_memory: u64,
     /// Says which tables stored SQL may read where no grants do: on the embedded PostgreSQL.
     pub gate: Arc<Gate>,
 }
@@ -81,6 +99,9 @@ impl DatabaseConfig {
             max_result_bytes: 10 * 1024 * 1024,
             max_temp_bytes: 1024 * 1024 * 1024,
             export_deadline: Duration::from_mins(10),
+            request_deadline: Duration::from_secs(30),
+            upload_deadline: Duration::from_mins(10),
+            embedded_memory: 1024 * 1024 * 1024,
             gate: Arc::default(),
         }
     }
@@ -117,6 +138,27 @@ pub enum ConnectError {
     FolderInUse {
         /// The folder.
         dir: PathBuf,
+    },
+    /// Other users can replace what is in the folder.
+    #[error(
+        "the data folder {} may be written by other users: close it with `chmod go-w {}`",
+        dir.display(), dir.display()
+    )]
+    FolderOpen {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The socket of the embedded PostgreSQL would have too long a path.
+    #[error(
+        "the path of the data folder {} is too long for a Unix socket in it: give one of at most {longest} bytes by \
+         `--data-dir`",
+        dir.display()
+    )]
+    FolderPathTooLong {
+        /// The folder.
+        dir: PathBuf,
+        /// The most bytes of a folder's path.
+        longest: usize,
     },
     /// The embedded PostgreSQL does not start.
     #[error("the embedded PostgreSQL in {} does not start", dir.display())]

@@ -7,11 +7,12 @@ use metricd_application::ports::{RunError, StoreError};
 use sqlx::PgPool;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-/// How often it is looked whether the engine has ended, while a caller waits for it.
-const WATCH_PAUSE: Duration = Duration::from_secs(1);
+use super::purpose::Purpose;
+
+/// How long to wait before the next attempt to connect to an engine that is being started again.
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// No permit was free in time.
 #[derive(Debug, Error)]
@@ -40,6 +41,10 @@ struct SingleConnection {
     permits: Arc<Semaphore>,
     timeout: Duration,
     pool: PgPool,
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(dead_code, reason = "a server is the only engine then")
+    )]
     engine: Option<EmbeddedEngine>,
 }
 
@@ -50,73 +55,105 @@ pub(super) type EmbeddedEngine = Arc<super::embedded::EmbeddedServer>;
 pub(super) type EmbeddedEngine = std::convert::Infallible;
 
 impl SingleConnection {
-    /// Waits until the connection is back in the pool, which is when the engine has answered, or is made anew when the
-    /// engine has ended.
-    async fn until_idle(&self) {
-        while matches!(self.pool.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
+    /// Waits for a permit, and until there is an engine to use it with.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        self.until_ready().await;
+        Some(permit)
     }
 
-    /// Looks again and again whether the engine has ended, while its connection is in use or gone, and starts it again:
-    /// the pool goes on trying to connect until then.
-    fn watch(&self) -> Option<AbortOnDropHandle<()>> {
-        self.engine.as_ref()?;
-        let this = self.clone();
-        let watch = async move {
-            loop {
-                if this.pool.num_idle() == 0 {
-                    this.revive().await;
-                }
-                tokio::time::sleep(WATCH_PAUSE).await;
-            }
-        };
-        Some(AbortOnDropHandle::new(tokio::spawn(watch.in_current_span())))
-    }
-
-    /// Starts the engine again if it has ended.
     #[cfg_attr(
         not(feature = "embedded"),
         expect(clippy::unused_async, reason = "a server is the only engine then")
     )]
-    async fn revive(&self) {
+    async fn until_ready(&self) {
         #[cfg(feature = "embedded")]
         if let Some(engine) = &self.engine {
-            engine.revive().await;
+            engine.until_ready().await;
         }
+    }
+
+    /// Waits until the connection is back in the pool, which is when the engine has answered, or is made anew when the
+    /// engine was started again.
+    async fn until_idle(&self) {
+        loop {
+            self.until_ready().await;
+            match self.pool.acquire().await {
+                Ok(_) | Err(sqlx::Error::PoolClosed) => break,
+                Err(_) => tokio::time::sleep(CONNECT_PAUSE).await,
+            }
+        }
+    }
+
+    fn note(&self, moment: Moment<'_>) {
+        #[cfg(feature = "embedded")]
+        if let Some(engine) = &self.engine {
+            match moment {
+                Moment::Begun(purpose) => engine.begin(purpose),
+                Moment::Upload => engine.is_upload(),
+                Moment::Left => engine.leave(),
+                Moment::Done => engine.finish(),
+            }
+        }
+        #[cfg(not(feature = "embedded"))]
+        let _ = moment;
     }
 }
 
+/// What there is to know of the use of a permit.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "embedded"),
+    expect(dead_code, reason = "a server is the only engine then")
+)]
+enum Moment<'a> {
+    Begun(Purpose<'a>),
+    Upload,
+    /// Its caller is gone.
+    Left,
+    Done,
+}
+
 impl ConnectionGate {
-    /// A gate before the connections of `pool`, and the engine behind them. A caller waits for a permit no longer than
-    /// `timeout`.
-    pub(super) fn before(pool: &PgPool, timeout: Duration, engine: Option<EmbeddedEngine>) -> Self {
+    /// A gate before the connections of `pool`, of which only the holder of one of `permits` uses the only one, and the
+    /// engine behind them. A caller waits for a permit no longer than `timeout`.
+    pub(super) fn before(
+        pool: &PgPool,
+        permits: Arc<Semaphore>,
+        timeout: Duration,
+        engine: Option<EmbeddedEngine>,
+    ) -> Self {
         let single = pool.options().get_max_connections() == 1;
-        let (pool, permits) = (pool.clone(), Arc::new(Semaphore::new(1)));
+        let pool = pool.clone();
         Self(single.then_some(SingleConnection { permits, timeout, pool, engine }))
     }
 
     /// Waits for a permit.
-    pub(super) async fn acquire(&self) -> Result<ConnectionPermit, GateTimeout> {
+    pub(super) async fn acquire(
+        &self,
+        purpose: Purpose<'_>,
+    ) -> Result<ConnectionPermit, GateTimeout> {
         let Some(connection) = &self.0 else {
             return Ok(ConnectionPermit::unlimited());
         };
-        let permit = Arc::clone(&connection.permits).acquire_owned();
-        let Ok(Ok(permit)) = tokio::time::timeout(connection.timeout, permit).await else {
+        let permit = tokio::time::timeout(connection.timeout, connection.permit());
+        let Ok(Some(permit)) = permit.await else {
             return Err(GateTimeout);
         };
-        let watch = connection.watch();
-        let permit = ConnectionPermit(Some(Held { permit, connection: connection.clone(), watch }));
+        connection.note(Moment::Begun(purpose));
+        let permit = ConnectionPermit(Some(Held { permit, connection: connection.clone() }));
         if connection.pool.num_idle() == 0 {
             connection.until_idle().await;
         }
         Ok(permit)
     }
 
-    /// Does `work` while it holds a permit.
+    /// Does `work` of metricd's own while it holds a permit.
     pub(super) async fn within<T, E: From<GateTimeout>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let permit = self.acquire().await?;
+        let permit = self.acquire(Purpose::Own).await?;
         let done = work.await;
         permit.release();
         done
@@ -131,7 +168,13 @@ pub(super) struct ConnectionPermit(Option<Held>);
 struct Held {
     permit: OwnedSemaphorePermit,
     connection: SingleConnection,
-    watch: Option<AbortOnDropHandle<()>>,
+}
+
+impl Held {
+    fn release(self) {
+        self.connection.note(Moment::Done);
+        drop(self.permit);
+    }
 }
 
 impl ConnectionPermit {
@@ -142,20 +185,29 @@ impl ConnectionPermit {
 
     /// Gives the permit back: nothing of the caller's is running any more.
     pub(super) fn release(mut self) {
-        self.0 = None;
+        if let Some(held) = self.0.take() {
+            held.release();
+        }
+    }
+
+    /// Says that it is used for an upload, which may take longer than another write.
+    pub(super) fn is_upload(&self) {
+        if let Some(held) = &self.0 {
+            held.connection.note(Moment::Upload);
+        }
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let (Some(Held { permit, connection, watch }), Ok(runtime)) =
-            (self.0.take(), tokio::runtime::Handle::try_current())
+        let (Some(held), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
         else {
             return;
         };
+        held.connection.note(Moment::Left);
         let until_idle = async move {
-            connection.until_idle().await;
-            drop((permit, watch));
+            held.connection.until_idle().await;
+            held.release();
         };
         runtime.spawn(until_idle.in_current_span());
     }

@@ -17,11 +17,13 @@ use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 #[cfg(feature = "embedded")]
 use sqlx::{Postgres, Transaction};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use super::{
     connect::{self, ConnectError, DatabaseConfig, Target},
     connection_gate::{ConnectionGate, ConnectionPermit},
-    errors::{retry_lost, store_error},
+    errors::{is_lost, retry_lost, store_error},
+    purpose::Purpose,
     queue::{Queue, RunPermit},
     reader::{Reader, ReaderConfig, ReaderError, ReaderSession},
     simple_query::{execute, milliseconds},
@@ -54,7 +56,7 @@ pub(super) struct Engine {
 enum Kind {
     Server(Box<Server>),
     /// One connection, no roles, and no way to time out or cancel: past the deadline the caller gets an
-    /// error, and the next one waits until the engine is done.
+    /// error, and the engine is started again unless it is done soon.
     #[cfg(feature = "embedded")]
     Embedded {
         server: Arc<EmbeddedServer>,
@@ -81,6 +83,7 @@ struct ReaderNotReady;
 impl Engine {
     /// Connects to the server, or starts the embedded PostgreSQL.
     pub(super) async fn open(config: &DatabaseConfig) -> Result<Self, ConnectError> {
+        let permits = Arc::new(Semaphore::new(1));
         let (pool, kind, engine) = match &config.target {
             Target::Url(url) => {
                 let url = connect::parse_url(url.expose_secret())?;
@@ -88,9 +91,11 @@ impl Engine {
                 (pool, kind, None)
             }
             #[cfg(feature = "embedded")]
-            Target::Embedded { data_dir } => {
-                let server = Arc::new(EmbeddedServer::start(data_dir.clone()).await?);
-                let (pool, engine) = (server.connect().await?, Some(Arc::clone(&server)));
+            Target::Embedded { data_dir, command } => {
+                let command = command.clone();
+                let opened = EmbeddedServer::open(data_dir, command, config, Arc::clone(&permits));
+                let (server, pool) = opened.await?;
+                let engine = Some(Arc::clone(&server));
                 let tables = Arc::clone(&config.gate);
                 let timezone = Arc::new(Mutex::new(Tz::UTC));
                 (pool, Kind::Embedded { server, tables, timezone }, engine)
@@ -99,7 +104,7 @@ impl Engine {
             Target::Embedded { .. } => return Err(ConnectError::NotBuiltIn),
         };
         let orm = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        let gate = ConnectionGate::before(&pool, config.acquire_timeout, engine);
+        let gate = ConnectionGate::before(&pool, permits, config.acquire_timeout, engine);
         Ok(Self { pool, orm, gate, kind })
     }
 
@@ -150,7 +155,7 @@ impl Engine {
         }
     }
 
-    /// Whether a statement ends when its caller leaves; else the engine finishes it.
+    /// Whether a statement ends when its caller leaves; else the engine goes on with it until its deadline.
     pub(super) fn ends_abandoned_runs(&self) -> bool {
         match &self.kind {
             Kind::Server(_) => true,
@@ -258,12 +263,19 @@ impl Engine {
         }
     }
 
-    /// Waits until an author's query may have a session.
+    /// Waits until an author's query may have a session. One that has ended the embedded engine too often gets none.
     #[cfg_attr(
         not(feature = "embedded"),
-        expect(clippy::unused_async, reason = "a server is the only engine then")
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "a server is the only engine then"
+        )
     )]
-    pub(super) async fn admit_query(&self) -> Result<AdmittedQuery<'_>, RunError> {
+    pub(super) async fn admit_query(
+        &self,
+        purpose: Purpose<'_>,
+    ) -> Result<AdmittedQuery<'_>, RunError> {
         match &self.kind {
             Kind::Server(server) => {
                 let reader = server.reader.get();
@@ -274,32 +286,29 @@ impl Engine {
                 })
             }
             #[cfg(feature = "embedded")]
-            Kind::Embedded { timezone, .. } => {
-                let permit = self.gate.acquire().await?;
+            Kind::Embedded { timezone, server, .. } => {
+                if let Some(refusal) = server.refusal(&purpose) {
+                    return Err(RunError::Refused(refusal.into()));
+                }
+                let permit = self.gate.acquire(purpose).await?;
                 let source = SessionSource::Pool { pool: &self.pool, timezone };
                 Ok(AdmittedQuery { source, permit })
             }
         }
     }
 
-    /// Whether the database answers, found out without waiting behind a query. An embedded one that has ended is started
-    /// again.
+    /// Whether the database answers, found out without waiting behind a query.
     pub(super) async fn is_reachable(&self) -> bool {
         let check = async {
-            #[cfg(feature = "embedded")]
-            let anew = async |server: &Arc<EmbeddedServer>| {
-                server.revive().await;
-                ping(&self.pool).await
-            };
             match &self.kind {
                 Kind::Server(server) => ping(&server.health).await,
-                // While the only connection is in use, the engine is alive.
                 #[cfg(feature = "embedded")]
-                Kind::Embedded { server, .. } => match self.pool.try_acquire() {
-                    Some(mut connection) => connection.ping().await.is_ok() || anew(server).await,
-                    None if self.pool.size() == 0 => anew(server).await,
-                    None => !self.pool.is_closed(),
-                },
+                Kind::Embedded { server, .. } if !server.is_ready() => false,
+                // While the only connection is used, the engine works.
+                #[cfg(feature = "embedded")]
+                Kind::Embedded { server, .. } if server.is_used() => !self.pool.is_closed(),
+                #[cfg(feature = "embedded")]
+                Kind::Embedded { .. } => ping(&self.pool).await,
             }
         };
         tokio::time::timeout(HEALTH_DEADLINE, check).await.unwrap_or(false)
@@ -404,10 +413,12 @@ impl AdmittedQuery<'_> {
         }
     }
 
-    /// Lets the next query in: nothing of this one runs any more. Dropped instead, it is let in when the
-    /// engine has answered.
-    pub(super) fn finish(self) {
-        self.permit.release();
+    /// Lets the next query in after `done`: nothing of this one runs any more. Dropped instead, or where the connection is
+    /// lost, it is let in when the engine has answered or was started again.
+    pub(super) fn finish<T>(self, done: &Result<T, sqlx::Error>) {
+        if !done.as_ref().is_err_and(is_lost) {
+            self.permit.release();
+        }
     }
 }
 

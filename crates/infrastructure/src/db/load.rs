@@ -106,6 +106,7 @@ impl Loading for PgUnitOfWork {
     ) -> Result<u64, StoreError> {
         let names: Vec<String> = columns.iter().map(|name| quoted_name(name)).collect();
         let copy = format!("COPY {} ({}) FROM STDIN", quoted(table), names.join(", "));
+        self.permit.is_upload();
         let chunks = || copying::chunk(|lines| next(lines));
         // Of its rows, where it is about data or a constraint.
         self.tx.copy_in(&copy, chunks).await.map_err(|error| rejected(&["22", "23"], error))

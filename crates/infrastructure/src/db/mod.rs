@@ -22,6 +22,7 @@ mod keys;
 mod load;
 mod metrics;
 mod migrations;
+mod purpose;
 mod queries;
 mod query;
 mod queue;
@@ -40,9 +41,11 @@ mod transaction;
 mod unit_of_work;
 mod watch;
 
-pub use connect::{ConnectError, DatabaseConfig, Target};
+pub use connect::{ConnectError, DatabaseConfig, EngineCommand, Target};
 pub use corrupt_row::CorruptRow;
 pub use database::Database;
+#[cfg(feature = "embedded")]
+pub use embedded::run_embedded_engine;
 pub use migrations::MigrateError;
 pub use reader::{PrivilegeViolation, ReaderError};
 pub use session_defaults::OverriddenDefault;

@@ -283,6 +283,7 @@ impl Records for PgUnitOfWork {
         }
         let ids = batch.iter().map(|(_, record)| record.query_id.as_str().to_owned()).collect();
         self.touched.add(Changed::Table { table: records_table(), ids: Some(ids) });
+        self.permit.is_upload();
         let copy = format!("COPY public.metrics (metric_id, {COLUMNS}) FROM STDIN");
         let mut records = batch.iter();
         let chunks = || {
@@ -301,6 +302,7 @@ impl Records for PgUnitOfWork {
         if batch.is_empty() {
             return Ok(());
         }
+        self.permit.is_upload();
         self.create_stage().await?;
         let copy = format!(
             "COPY pg_temp.metricd_stage (index, line, content_key, metric_id, {COLUMNS}) FROM STDIN"

@@ -14,6 +14,7 @@ use super::{
     engine::Engine,
     entities::audit_events,
     errors::{retry_lost, store_error},
+    purpose::Purpose,
     run_to_completion::run_to_completion,
     transaction::CopyTransaction,
 };
@@ -33,7 +34,7 @@ impl PgStore {
 #[async_trait]
 impl Store for PgStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let permit = self.engine.gate().acquire().await?;
+        let permit = self.engine.gate().acquire(Purpose::Write).await?;
         let begin = || CopyTransaction::begin(self.engine.pool());
         let tx = retry_lost(self.engine.connections(), begin).await.map_err(store_error)?;
         Ok(Box::new(PgUnitOfWork {
@@ -50,7 +51,7 @@ impl Store for PgStore {
 /// A unit of work on PostgreSQL.
 pub(super) struct PgUnitOfWork {
     pub(super) tx: CopyTransaction,
-    permit: ConnectionPermit,
+    pub(super) permit: ConnectionPermit,
     /// How many records stand in the temporary table for them; `None` if it is not there.
     pub(super) staged: Option<u64>,
     pub(super) touched: Touched,

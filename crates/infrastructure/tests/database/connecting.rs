@@ -221,9 +221,25 @@ async fn the_embedded_files_are_private() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_path_of_the_embedded_folder_may_be_long() {
+async fn a_path_too_long_for_a_socket_is_refused_with_the_remedy() {
     let dir = TempDir::new().unwrap();
-    let db = connect(embedded(&dir.path().join("x".repeat(120)))).await;
-    db.migrate().await.unwrap();
-    db.close().await;
+    let at_most = 85 - dir.path().canonicalize().unwrap().as_os_str().len() - 1;
+    let longer = embedded(&dir.path().join("x".repeat(at_most + 1)));
+    let error = Database::connect(DatabaseConfig::new(longer)).await.err().unwrap();
+    assert!(matches!(error, ConnectError::FolderPathTooLong { longest: 85, .. }), "{error:?}");
+    assert!(error.to_string().contains("at most 85 bytes by `--data-dir`"), "{error}");
+    connect(embedded(&dir.path().join("x".repeat(at_most)))).await.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_others_may_write_is_refused_with_the_remedy() {
+    let dir = TempDir::new().unwrap();
+    for mode in [0o720, 0o702, 0o777] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let target = embedded(dir.path());
+        let error = Database::connect(DatabaseConfig::new(target)).await.err().unwrap();
+        assert!(error.to_string().contains("chmod go-w"), "{mode:o}: {error}");
+    }
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    connect(embedded(dir.path())).await.close().await;
 }

@@ -10,6 +10,7 @@ mod changes;
 mod changing;
 mod compiling;
 mod connecting;
+mod embedded;
 mod ending;
 mod freshness;
 mod generation;

@@ -79,11 +79,20 @@ enum Command {
     Openapi,
     /// Print the reference of all settings
     Settings,
+    /// Run the embedded PostgreSQL, as another metricd orders
+    #[cfg(feature = "embedded")]
+    #[command(name = crate::app::ENGINE_COMMAND, hide = true)]
+    EmbeddedEngine,
 }
 
 impl Cli {
     /// Runs the command and returns the exit code.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        // Its settings are those of the metricd that has started it.
+        #[cfg(feature = "embedded")]
+        if let Command::EmbeddedEngine = self.command {
+            return Ok(metricd_infrastructure::db::run_embedded_engine());
+        }
         // A faulty setting must not keep its own reference from being read.
         if let Command::Settings = self.command {
             return settings::run();
@@ -107,6 +116,8 @@ impl Cli {
             Command::Token(args) => token::run(&config, args),
             Command::Openapi => openapi::run(),
             Command::Settings => settings::run(),
+            #[cfg(feature = "embedded")]
+            Command::EmbeddedEngine => Ok(metricd_infrastructure::db::run_embedded_engine()),
         }
     }
 }

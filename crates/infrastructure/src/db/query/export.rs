@@ -18,7 +18,7 @@ use super::{
     limits::RunLimits,
     statement::arguments,
 };
-use crate::db::{engine::Engine, queue::RunPermit};
+use crate::db::{engine::Engine, purpose::Purpose, queue::RunPermit};
 
 /// How many bytes of lines are sent together.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -34,6 +34,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An export of the rows of one statement to a receiver.
 pub(super) struct CursorExport {
+    /// The template's SQL.
+    sql: String,
     statement: String,
     /// The characters of it before the template's SQL.
     before: usize,
@@ -67,7 +69,8 @@ impl CursorExport {
         );
         let before = statement.find(&template.sql).unwrap_or_default();
         let before = statement[..before].chars().count();
-        Self { statement, before, values: values.to_vec(), needs, limits, sender }
+        let sql = template.sql.clone();
+        Self { sql, statement, before, values: values.to_vec(), needs, limits, sender }
     }
 
     /// Sends all rows, or as many as there is time for, and then how it ended. The receiver ends it by
@@ -93,14 +96,15 @@ impl CursorExport {
 
     /// Only a session in which all went well is used again.
     async fn send_all(&self, engine: &Engine, permit: &Arc<RunPermit>) -> Result<(), RunError> {
-        let admitted = engine.admit_query().await?;
+        let purpose = Purpose::Export { sql: &self.sql };
+        let admitted = engine.admit_query(purpose).await?;
         let session = admitted.open_session(permit, self.needs.timezone);
         let mut session = session.await.map_err(run_error)?;
         let statement_timeout = self.limits.export_deadline * 2;
         session.begin_cursor(statement_timeout, SEND_TIMEOUT * 2).await.map_err(run_error)?;
         self.send_rows(session.connection()).await?;
         session.end_cursor().await.map_err(run_error)?;
-        admitted.finish();
+        admitted.finish(&Ok(()));
         Ok(())
     }
 

@@ -32,6 +32,7 @@ use super::{
 use crate::db::{
     engine::{Engine, ReadSession},
     errors::planner_cost,
+    purpose::Purpose,
     queue::{Queue, RunPermit},
     relations,
 };
@@ -93,10 +94,11 @@ impl PgQueryRunner {
         }
     }
 
-    /// Does `work`, which changes nothing, in a session of its own and no longer than the deadline. It is
+    /// Does `work` with `sql`, an author's, which changes nothing, in a session of its own and no longer than the deadline. It is
     /// never done twice: a session that ends meanwhile may have been ended on purpose.
     async fn ask<T, F>(
         &self,
+        sql: Option<&str>,
         failed: impl Fn(sqlx::Error) -> RunError + Send,
         work: impl FnOnce(ReadSession) -> F + Send,
     ) -> Result<T, RunError>
@@ -105,21 +107,27 @@ impl PgQueryRunner {
         F: Future<Output = (ReadSession, Result<T, sqlx::Error>)> + Send,
     {
         let permit = self.permit().await?;
-        let admitted = self.shared.engine.admit_query().await?;
+        let purpose = Purpose::Query { sql, time: self.time() };
+        let admitted = self.shared.engine.admit_query(purpose).await?;
         let asked = async {
             let session = admitted.open_session(&permit, self.needs.timezone).await?;
             let (session, outcome) = work(session).await;
             session.end(outcome).await
         };
         let done = self.in_time(asked).await?;
-        admitted.finish();
+        admitted.finish(&done);
         done.map_err(failed)
+    }
+
+    /// How long the next question may take.
+    fn time(&self) -> Duration {
+        let deadline = self.shared.limits.deadline;
+        self.session.as_ref().map_or(deadline, |session| *session.time_left())
     }
 
     /// Does `work` before the deadline, which comes nearer with all that a session asks.
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, RunError> {
-        let deadline = self.shared.limits.deadline;
-        let time = self.session.as_ref().map_or(deadline, |session| *session.time_left());
+        let time = self.time();
         let begun = Instant::now();
         let done = tokio::time::timeout(time, work).await;
         if let Some(session) = &self.session {
@@ -132,7 +140,7 @@ impl PgQueryRunner {
 #[async_trait]
 impl QueryRunner for PgQueryRunner {
     async fn describe(&self, sql: &str) -> Result<Description, RunError> {
-        self.ask(describe_error, |mut session| async move {
+        self.ask(Some(sql), describe_error, |mut session| async move {
             let described = lookup::describe(session.connection(), sql).await;
             (session, described)
         })
@@ -145,7 +153,7 @@ impl QueryRunner for PgQueryRunner {
         }
         let engine = &self.shared.engine;
         let by_grants = engine.has_grants();
-        let readable = self.ask(run_error, |mut session| async move {
+        let readable = self.ask(None, run_error, |mut session| async move {
             let readable = lookup::readable(session.connection(), tables, by_grants).await;
             (session, readable)
         });
@@ -160,7 +168,7 @@ impl QueryRunner for PgQueryRunner {
         if fields.is_empty() {
             return Ok(Vec::new());
         }
-        self.ask(run_error, |mut session| async move {
+        self.ask(None, run_error, |mut session| async move {
             let called = lookup::callable(session.connection(), fields).await;
             (session, called)
         })
@@ -193,7 +201,7 @@ impl QueryRunner for PgQueryRunner {
         let names: Vec<DefinedName> =
             tables.iter().cloned().map(DefinedName::Relation).chain(called).collect();
         let (sql, tables, names) = (&template.sql, &tables, &names);
-        let described = self.ask(run_error, |mut session| async move {
+        let described = self.ask(Some(sql), run_error, |mut session| async move {
             let connection = session.connection();
             let described = async {
                 // First of all: what is redefined meanwhile is noticed when the statement runs.
@@ -226,6 +234,7 @@ impl QueryRunner for PgQueryRunner {
         let may_call = self.needs.relations.is_none() || self.needs.calls_functions();
         let plan: serde_json::Value = self
             .ask(
+                Some(&template.sql),
                 move |error| run_error_after(before, error),
                 |mut session| async move {
                     // The planner calls what is declared not to depend on anything.
@@ -257,7 +266,7 @@ impl QueryRunner for PgQueryRunner {
         let failed =
             move |error| run_error_after(characters_before(&wrapped, &template.sql), error);
         let calls_functions = self.needs.calls_functions();
-        let fetched = self.ask(failed, |mut session| async move {
+        let fetched = self.ask(Some(&template.sql), failed, |mut session| async move {
             if calls_functions {
                 session.will_call_functions();
             }

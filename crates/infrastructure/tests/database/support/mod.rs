@@ -1,5 +1,6 @@
 //! Databases to test on, and things to put into them.
 
+mod engine;
 mod native;
 mod samples;
 
@@ -16,6 +17,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use engine::{engine_pid, signal_engine};
 pub(crate) use native::NativeServer;
 pub(crate) use samples::*;
 
@@ -50,7 +52,7 @@ pub(crate) async fn on_each_engine_migrated(test: impl AsyncFn(&Database, Engine
 }
 
 pub(crate) fn embedded(dir: &Path) -> Target {
-    Target::Embedded { data_dir: dir.to_owned() }
+    Target::Embedded { data_dir: dir.to_owned(), command: engine::command() }
 }
 
 pub(crate) async fn connect(target: Target) -> Database {

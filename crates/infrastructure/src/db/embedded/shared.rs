@@ -1,0 +1,54 @@
+//! What the supervision of the embedded PostgreSQL and the users of its connection know of each other.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::{
+    offenders::Offenders,
+    usage::{Usage, UsageLimits},
+};
+
+/// Whether the engine can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Ready,
+    /// It is lost or does not answer, and is started again.
+    Lost,
+    Stopped,
+}
+
+/// What they share.
+pub(super) struct Shared {
+    status: watch::Sender<Status>,
+    usage: Mutex<Option<Usage>>,
+    pub(super) offenders: Offenders,
+    pub(super) limits: UsageLimits,
+}
+
+impl Shared {
+    /// Of an engine that is ready.
+    pub(super) fn new(limits: UsageLimits) -> Self {
+        let (status, usage) = (watch::Sender::new(Status::Ready), Mutex::new(None));
+        Self { status, usage, offenders: Offenders::default(), limits }
+    }
+
+    /// What the connection is used for.
+    pub(super) fn usage(&self) -> MutexGuard<'_, Option<Usage>> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+
+    pub(super) fn set_status(&self, status: Status) {
+        self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+    }
+
+    /// Waits for a status.
+    pub(super) async fn until(&self, is_it: impl Fn(Status) -> bool) {
+        // The sender is as old as this.
+        let _ = self.status.subscribe().wait_for(|status| is_it(*status)).await;
+    }
+}
