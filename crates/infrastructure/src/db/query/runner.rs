@@ -184,7 +184,7 @@ impl QueryRunner for PgQueryRunner {
         if operators.is_empty() {
             return Ok(Vec::new());
         }
-        self.ask(run_error, |mut session| async move {
+        self.ask(None, run_error, |mut session| async move {
             let found =
                 lookup::foreign_operators(session.connection(), operators, tables, called).await;
             (session, found)
