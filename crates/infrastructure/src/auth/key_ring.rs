@@ -148,6 +148,13 @@ impl KeyRing {
                         "Several keys of an issuer have the same id; none of them is used"
                     );
                 }
+                for kid in keys.forgeable() {
+                    warn!(
+                        issuer,
+                        ?kid,
+                        "Signatures of a key of an issuer can be forged; it is not used"
+                    );
+                }
                 let count = keys.len();
                 self.current.store(Arc::new(CurrentKeys { keys, since: Some(Instant::now()) }));
                 remote.failure.store(None);

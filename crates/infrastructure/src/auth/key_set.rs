@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::Value;
 use thiserror::Error;
@@ -24,6 +25,7 @@ const MAX_KEYS: usize = 100;
 pub struct KeySet {
     keys: HashMap<String, Arc<VerifyingKey>>,
     ambiguous: Vec<String>,
+    forgeable: Vec<String>,
 }
 
 /// The reason why a document is no set of keys.
@@ -59,7 +61,12 @@ impl KeySet {
         }
         let mut keys = HashMap::new();
         let mut ambiguous = HashSet::new();
+        let mut forgeable = Vec::new();
         for key in listed.iter().filter_map(VerifyingKey::parse) {
+            if key.is_forgeable() {
+                forgeable.push(key.kid);
+                continue;
+            }
             let kid = key.kid.clone();
             if keys.insert(kid.clone(), Arc::new(key)).is_some() {
                 ambiguous.insert(kid);
@@ -69,7 +76,7 @@ impl KeySet {
         if keys.is_empty() {
             return Err(InvalidKeySet::Unusable);
         }
-        Ok(Self { keys, ambiguous: ambiguous.into_iter().collect() })
+        Ok(Self { keys, ambiguous: ambiguous.into_iter().collect(), forgeable })
     }
 
     pub(super) fn get(&self, kid: &str) -> Option<&Arc<VerifyingKey>> {
@@ -83,6 +90,11 @@ impl KeySet {
     /// Returns the ids that more than one key has.
     pub(super) fn ambiguous(&self) -> &[String] {
         &self.ambiguous
+    }
+
+    /// Returns the ids of keys whose signatures can be forged.
+    pub(super) fn forgeable(&self) -> &[String] {
+        &self.forgeable
     }
 
     /// Whether this exact key is in the set.
@@ -177,6 +189,14 @@ impl VerifyingKey {
         Some(Self { kid, shape, only, numbers, public })
     }
 
+    /// Whether a signature can be forged without its private key, which it has none of: a point of low order, in
+    /// any of its encodings. Of the other shapes, what is parsed has none.
+    fn is_forgeable(&self) -> bool {
+        let (Shape::Ed25519, [x]) = (self.shape, self.numbers.as_slice()) else { return false };
+        let point = CompressedEdwardsY::from_slice(x).ok().and_then(|point| point.decompress());
+        point.is_some_and(|point| point.is_small_order())
+    }
+
     /// Whether a signature by this algorithm can be this key's.
     pub(super) fn signs_by(&self, algorithm: Algorithm) -> bool {
         self.shape.signs_by(algorithm) && self.only.is_none_or(|only| only == algorithm)
@@ -225,4 +245,62 @@ fn point<const LENGTH: usize>(
     let point = [&[UNCOMPRESSED], x, y].concat();
     ParsedPublicKey::new(curve, &point).ok()?;
     Some(DecodingKey::from_ec_der(&point))
+}
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::{constants::EIGHT_TORSION, traits::IsIdentity as _};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A point that is on the curve, whatever its order.
+    fn edwards(kid: &str, x: &[u8]) -> Value {
+        json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": URL_SAFE_NO_PAD.encode(x) })
+    }
+
+    /// Every encoding of the points of low order: each `y` below 2^255, also those that are not reduced, with
+    /// either sign.
+    fn low_order() -> Vec<[u8; 32]> {
+        let reduced = EIGHT_TORSION.map(|point| point.compress().to_bytes());
+        let not_reduced = [0xED, 0xEE].map(|first| {
+            let mut bytes = [0xFF; 32];
+            (bytes[0], bytes[31]) = (first, 0x7F);
+            bytes
+        });
+        let mut all: Vec<_> = reduced.into_iter().chain(not_reduced).collect();
+        for mut bytes in all.clone() {
+            bytes[31] ^= 0x80;
+            all.push(bytes);
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn a_key_whose_signatures_can_be_forged_is_not_used() {
+        let good = edwards("good", &[&[0x58], [0x66; 31].as_slice()].concat());
+        let encodings = low_order();
+        assert_eq!(encodings.len(), 14);
+        for x in encodings {
+            let point = CompressedEdwardsY(x).decompress().unwrap();
+            assert!(point.mul_by_cofactor().is_identity(), "{x:?}");
+            let set = json!({ "keys": [edwards("bad", &x), good] });
+            let keys = KeySet::parse(&set).unwrap();
+            assert!(keys.get("bad").is_none() && keys.get("good").is_some(), "{x:?}");
+            assert_eq!(keys.forgeable(), ["bad"]);
+        }
+    }
+
+    #[test]
+    fn what_such_a_key_would_accept() {
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let jwk = edwards("bad", &neutral);
+        let key = VerifyingKey::parse(&jwk).unwrap();
+        // The neutral point, and zero.
+        let signature = URL_SAFE_NO_PAD.encode([neutral, [0; 32]].concat());
+        assert!(key.is_forgeable() && key.has_signed("anything", &signature, Algorithm::EdDSA));
+    }
 }
