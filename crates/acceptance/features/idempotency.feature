@@ -82,6 +82,36 @@ Feature: Requests that take effect once
     When I ask for the metric "{id}"
     Then its records are [{"n": 2}]
 
+  Scenario: A key is not shared by two tenants of one subject
+    Given the setting "METRICD_CLAIMS__TENANT_ID" is "custom:tenant_id"
+    And I am an editor named "cat" with the claim "custom:tenant_id" "acme"
+    When metricd stops
+    And metricd starts again
+    And the next request has the header "Idempotency-Key" "make-3"
+    And I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS n"}
+      """
+    Then the answer is 201
+    And I remember the header "Location" as "of_acme"
+    Given I am an editor named "cat" with the claim "custom:tenant_id" "globex"
+    When the next request has the header "Idempotency-Key" "make-3"
+    And I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS n"}
+      """
+    Then the answer is 201
+    And the answer has no header "Idempotency-Replayed"
+    Given I am an editor named "cat" with the claim "custom:tenant_id" "acme"
+    When the next request has the header "Idempotency-Key" "make-3"
+    And I POST to "/metrics"
+      """
+      {"is_editable": true, "layouts": [], "query": "SELECT 1 AS n"}
+      """
+    Then the answer is 201
+    And the answer's header "Idempotency-Replayed" is "true"
+    And the answer's header "Location" is "{of_acme}"
+
   Scenario: What fails leaves the key free
     When the next request has the header "Idempotency-Key" "make-2"
     And I POST to "/metrics"

@@ -15,6 +15,9 @@ pub struct Model {
     /// The caller.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub subject: String,
+    /// A digest of the caller's claims, in hexadecimal digits; empty without any.
+    #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
+    pub claims: String,
     /// The caller's name for the request.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub key: String,
@@ -41,6 +44,7 @@ impl ActiveModel {
     /// The row of an answer.
     pub(crate) fn of(
         whose: &Identity,
+        claims: String,
         key: &str,
         fingerprint: String,
         answer: &StoredResponse,
@@ -49,6 +53,7 @@ impl ActiveModel {
         Self {
             issuer: Set(whose.issuer.clone()),
             subject: Set(whose.subject.clone()),
+            claims: Set(claims),
             key: Set(key.to_owned()),
             fingerprint: Set(fingerprint),
             location: Set(answer.location.clone()),

@@ -12,6 +12,7 @@ mod m20250601_000005_versions;
 mod m20250601_000006_changes;
 mod m20250601_000007_cache_ttl;
 mod m20250601_000008_idempotency;
+mod m20250601_000009_idempotency_claims;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -72,6 +73,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20250601_000006_changes::Migration),
             Box::new(m20250601_000007_cache_ttl::Migration),
             Box::new(m20250601_000008_idempotency::Migration),
+            Box::new(m20250601_000009_idempotency_claims::Migration),
         ]
     }
 
