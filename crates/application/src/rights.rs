@@ -114,8 +114,8 @@ pub(crate) async fn find_definition(
     id: MetricId,
 ) -> Result<Option<(Arc<Definition>, Fresh)>, Arc<StoreError>> {
     let fresh = context.change_feed.ensure_fresh().await?;
-    let (found, fresh) = context.definitions.find(id, fresh).await?;
-    let found = found.filter(|found| may_know(actor, context, &found.compiled.metric));
+    let may_know = |found: &CompiledMetric| may_know(actor, context, &found.metric);
+    let (found, fresh) = context.definitions.find_known(id, fresh, may_know).await?;
     Ok(found.map(|definition| (definition, fresh)))
 }
 

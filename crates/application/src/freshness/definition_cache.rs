@@ -14,6 +14,7 @@ use metricd_core::{
 };
 use moka::sync::Cache;
 use quick_cache::Weighter;
+use uuid::Uuid;
 
 use super::{
     change_feed::{ChangeFeed, Fresh},
@@ -187,6 +188,48 @@ impl DefinitionCache {
         Box::pin(self.read_through(id)).await
     }
 
+    /// The same for a caller who may know of a metric or not, as `may_know` says. One that is hidden costs the reads
+    /// of one that is missing, so that how long it takes does not tell one from the other.
+    ///
+    /// # Errors
+    /// When the catalog or the log of changes has to be read and cannot.
+    pub(crate) async fn find_known(
+        &self,
+        id: MetricId,
+        fresh: Fresh,
+        may_know: impl Fn(&CompiledMetric) -> bool,
+    ) -> Result<(Option<Arc<Definition>>, Fresh), Arc<StoreError>> {
+        let cached = self.entry(id).and_then(|entry| entry.definition.clone());
+        match cached {
+            Some(definition) if may_know(&definition.compiled) => Ok((Some(definition), fresh)),
+            Some(_) => {
+                let (_, fresh) = Box::pin(self.read_through(stand_in(id))).await?;
+                Ok((None, fresh))
+            }
+            None => {
+                let (found, fresh) = Box::pin(self.read_through(id)).await?;
+                let is_known = found.as_ref().map(|found| may_know(&found.compiled));
+                if is_known == Some(false) {
+                    let id = stand_in(id);
+                    let keys = [DependencyKey::Metric(id)];
+                    let dependencies = Arc::new(self.change_feed.versions().capture(&keys));
+                    self.insert(id, None, dependencies);
+                }
+                Ok((found.filter(|_| is_known == Some(true)), fresh))
+            }
+        }
+    }
+
+    fn insert(
+        &self,
+        id: MetricId,
+        definition: Option<Arc<Definition>>,
+        dependencies: Arc<Dependencies>,
+    ) {
+        let entry = Entry { definition, dependencies, read_at: Instant::now() };
+        self.entries.insert(id, Arc::new(entry));
+    }
+
     /// The entry of a metric, if it is still valid.
     fn entry(&self, id: MetricId) -> Option<Arc<Entry>> {
         self.entries.get(&id).filter(|entry| entry.is_valid())
@@ -238,9 +281,7 @@ impl DefinitionCache {
             Arc::new(Definition { compiled, tables, dependencies, rows, description, head })
         });
         if dependencies.is_unchanged() {
-            let read_at = Instant::now();
-            let entry = Entry { definition: definition.clone(), dependencies: narrow, read_at };
-            self.entries.insert(id, Arc::new(entry));
+            self.insert(id, definition.clone(), narrow);
         }
         Ok(definition)
     }
@@ -416,6 +457,11 @@ impl Entry {
     }
 }
 
+/// The id of a metric that there is not, which stands in for one that is hidden. No metric has one of its version.
+fn stand_in(MetricId(id): MetricId) -> MetricId {
+    MetricId(Uuid::from_u128(!id.as_u128()))
+}
+
 /// The memory of a table that a query reads, and of the keys of the rows that depend on it.
 fn table_weight(TableDependency { table, query_ids }: &TableDependency) -> usize {
     let name = table.schema.as_ref().map_or(0, String::len) + table.name.len();
@@ -499,6 +545,30 @@ mod tests {
             assert!(find(&definitions, id(1_000)).await.is_none());
         }
         assert!(shelf.asked() < 100);
+    }
+
+    #[tokio::test]
+    async fn a_hidden_metric_is_read_as_often_as_a_missing_one() {
+        for is_cached in [false, true] {
+            let shelf: Arc<Shelf> = Arc::default();
+            let definitions = definitions(&shelf, 1 << 20);
+            if is_cached {
+                find(&definitions, id(7)).await.unwrap();
+            }
+            let reads = async |wanted| {
+                let before = shelf.asked();
+                let mut reads = Vec::new();
+                for _ in 0..3 {
+                    let fresh = definitions.change_feed.ensure_fresh().await.unwrap();
+                    let found = definitions.find_known(wanted, fresh, |_| false).await.unwrap();
+                    assert!(found.0.is_none());
+                    reads.push(shelf.asked() - before);
+                }
+                reads
+            };
+            let (hidden, missing) = (reads(id(7)).await, reads(id(1_000)).await);
+            assert_eq!(hidden, missing, "cached: {is_cached}");
+        }
     }
 
     #[tokio::test]
