@@ -201,6 +201,9 @@ fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> App {
         max_header_bytes: 32_768,
         requests_per_second: None,
         burst: std::num::NonZeroU32::MIN,
+        concurrent_requests_per_caller: u32::MAX,
+        concurrent_requests_per_client: u32::MAX,
+        max_bytes_in_flight: u64::MAX,
         origins: Vec::new(),
         proxies: Vec::new(),
     };

@@ -26,6 +26,7 @@ pub mod report;
 pub mod server;
 pub mod test_run;
 pub mod tools;
+pub mod unread;
 mod usual_settings;
 pub mod variables;
 pub mod watchdog;

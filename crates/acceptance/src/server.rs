@@ -302,6 +302,17 @@ impl Server {
         Ok(format!("http://{}{}", self.process()?.address, self.variables.expand(path)))
     }
 
+    /// Returns the memory of the server that is in use, in bytes.
+    ///
+    /// # Errors
+    /// When it is not running, or the system does not tell.
+    pub fn memory_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process()?.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
+        Ok(kib.trim().parse::<u64>()? * 1_024)
+    }
+
     /// Whether it is set to trust other issuers than its own.
     #[must_use]
     pub fn trusts_other_issuers(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::{
     model::ScriptedModel,
     process::Output,
     report::PrintedReport,
+    unread::UnreadClients,
     variables::Variables,
 };
 
@@ -37,6 +38,8 @@ pub struct World {
     pub model: Option<Arc<ScriptedModel>>,
     /// The answers to requests that were sent at once.
     pub answers: Vec<HttpAnswer>,
+    /// Clients that do not read what they are answered.
+    pub unread: UnreadClients,
     /// The values that later steps refer to.
     pub variables: Variables,
     output: Option<Output>,
@@ -64,6 +67,7 @@ impl World {
             catalog: TestCatalog::sample(folder.path())?,
             model: None,
             answers: Vec::new(),
+            unread: UnreadClients::default(),
             variables,
             output: None,
             cognito: None,
@@ -261,6 +265,7 @@ impl World {
     pub async fn close(&mut self) -> Result<()> {
         // Usually none is left.
         let _ = self.client.disconnect();
+        self.unread = UnreadClients::default();
         self.server.close().await?;
         if self.owns_openid {
             self.stop_own_openid().await?;

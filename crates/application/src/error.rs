@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Invalid,
     /// The answer would cost more than a limit allows.
     TooExpensive,
+    /// The caller has too much in progress: a later attempt may succeed.
+    TooMany,
     /// A queue is full or a lock is held: a later attempt may succeed.
     Busy,
     /// A stored query no longer fits the database that it reads.
@@ -131,6 +133,13 @@ causes! {
     /// One row alone exceeds the limit.
     RowTooLarge = "row-too-large", TooExpensive, "A row of the result is too large",
         "Select fewer columns, or have the operator raise limits.max_result_bytes.";
+    /// As many of the caller's requests are in progress as may be.
+    TooManyRequestsAtOnce = "too-many-requests-at-once", TooMany,
+        "The caller has too many requests at once",
+        "Send fewer requests at once, and read their responses.";
+    /// There are as many connections, or as many bytes are being sent, as may be.
+    ServerBusy = "server-busy", Busy, "The server is busy: too many connections, or too much to send",
+        "Try again later.";
     /// The queue of queries is full.
     QueueFull = "queue-full", Busy, "The database is busy: too many queries are queued",
         "Try again later.";

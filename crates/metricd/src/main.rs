@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod demo;
 mod identity;
+mod memory;
 mod telemetry;
 
 use std::process::ExitCode;

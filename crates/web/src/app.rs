@@ -30,6 +30,7 @@ use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
 
 use crate::{
+    concurrency::Concurrency,
     idempotency,
     middleware::{
         authenticate::Authenticator,
@@ -37,7 +38,8 @@ use crate::{
         compress::AcceptedEncodings,
         head_limits::HeadLimits,
         headers,
-        rate::RateLimit,
+        in_flight::{self, BytesInFlight, RequestPlace},
+        rate::{BucketKey, RateLimit, RateLimitKey},
         request::{self, Panicked, REQUEST_ID, RequestLogGuard},
         slash,
     },
@@ -49,6 +51,7 @@ use crate::{
         auth::{config::SignIn, keys::DevelopmentKeys},
         records::upload::UploadLimits,
     },
+    serve::ConnectionRefusal,
     state::AppState,
 };
 
@@ -86,6 +89,12 @@ pub struct AppSettings {
     pub requests_per_second: Option<NonZeroU32>,
     /// The requests that a caller may make at once.
     pub burst: NonZeroU32,
+    /// The requests of a caller that may be in progress at once, each until its response was sent.
+    pub concurrent_requests_per_caller: u32,
+    /// The same of a client behind a trusted proxy.
+    pub concurrent_requests_per_client: u32,
+    /// The most bytes of response bodies that are being sent at once.
+    pub max_bytes_in_flight: u64,
     /// The origins whose web pages may call the API across origins.
     pub origins: Vec<HeaderValue>,
     /// The proxies whose `X-Forwarded-For` is trusted.
@@ -101,6 +110,9 @@ struct Steps {
     max_body_bytes: usize,
     /// The proxies whose `X-Forwarded-For` is trusted.
     proxies: Vec<IpNet>,
+    /// The requests at once of each client behind a proxy.
+    proxied: Concurrency<BucketKey>,
+    bytes_in_flight: BytesInFlight,
     /// Allows other origins, if there are any.
     cors: Option<CorsLayer>,
     routes: Router,
@@ -128,6 +140,7 @@ impl App {
             context: Arc::clone(&context),
             verifier: parts.verifier,
             rate: RateLimit::new(settings.requests_per_second, settings.burst),
+            concurrency: Concurrency::new(settings.concurrent_requests_per_caller),
             refused: AtomicU64::new(0),
         });
         let state = AppState {
@@ -146,6 +159,8 @@ impl App {
             head_limits: HeadLimits { max_header_bytes: settings.max_header_bytes },
             max_body_bytes: settings.max_body_bytes,
             proxies: settings.proxies,
+            proxied: Concurrency::new(settings.concurrent_requests_per_client),
+            bytes_in_flight: BytesInFlight::new(settings.max_bytes_in_flight),
             cors: cors(settings.origins),
             routes: documented.into_router(state, authenticator),
         }))
@@ -170,10 +185,12 @@ impl Steps {
     async fn trace(&self, peer: IpAddr, route: &RouteSettings, mut request: Request) -> Response {
         let id = request::request_id(&request, self.ids.as_ref());
         let span = request::request_span(&request, &route.operation, &id);
-        let call = Call {
-            request_id: id.to_str().ok().map(str::to_owned),
-            address: Some(client(peer.to_canonical(), request.headers(), &self.proxies)),
-        };
+        let peer = peer.to_canonical();
+        let address = client(peer, request.headers(), &self.proxies);
+        let call = Call { request_id: id.to_str().ok().map(str::to_owned), address: Some(address) };
+        if address != peer {
+            request.extensions_mut().insert(Proxied(address));
+        }
         request.extensions_mut().insert(call);
         let guard = RequestLogGuard::new(span.clone());
         let mut response = self.add_headers(route, request).instrument(span).await;
@@ -185,10 +202,10 @@ impl Steps {
     /// Adds the headers of CORS, security and caching.
     async fn add_headers(&self, route: &RouteSettings, request: Request) -> Response {
         let response = match &self.cors {
-            None => self.compress(route, request).await,
+            None => self.respond(route, request).await,
             Some(cors) => {
                 let inner = service_fn(async |request| {
-                    Ok::<_, Infallible>(self.compress(route, request).await)
+                    Ok::<_, Infallible>(self.respond(route, request).await)
                 });
                 let Ok(response) = cors.layer(inner).oneshot(request).await;
                 response
@@ -197,9 +214,30 @@ impl Steps {
         headers::complete(response)
     }
 
+    /// Refuses a request that is one too many, and limits what is sent at once.
+    async fn respond(&self, route: &RouteSettings, mut request: Request) -> Response {
+        let refusal = request.extensions_mut().remove::<ConnectionRefusal>();
+        if let Some(problem) = refusal.and_then(|refusal| refused(refusal, route)) {
+            return problem.into_response();
+        }
+        let client = match request.extensions_mut().remove() {
+            None => None,
+            Some(Proxied(address)) => {
+                let place = self.proxied.enter(RateLimitKey::Address(address).into());
+                let Some(place) = place else {
+                    let detail = "The client has too many requests at once";
+                    return Problem::too_many_of_client(detail).into_response();
+                };
+                Some(RequestPlace::new(place))
+            }
+        };
+        in_flight::hold(self.compress(route, request).await, client)
+    }
+
     async fn compress(&self, route: &RouteSettings, request: Request) -> Response {
         let accepted = AcceptedEncodings::of(request.headers());
-        accepted.compress(self.limit(route, request).await).await
+        let response = self.bytes_in_flight.admit(self.limit(route, request).await).await;
+        accepted.compress(response).await
     }
 
     /// Limits a request's head, body and time. A handler that runs out of time is dropped, with its unit of
@@ -227,6 +265,22 @@ impl Steps {
         response.headers_mut().extend(quota.fields());
         response
     }
+}
+
+/// The address of a client behind a trusted proxy.
+#[derive(Debug, Clone, Copy)]
+struct Proxied(IpAddr);
+
+/// The response on a connection that is one too many. The health of the service is told as long as anything is.
+fn refused(refusal: ConnectionRefusal, route: &RouteSettings) -> Option<Problem> {
+    let problem = match refusal {
+        ConnectionRefusal::ServerFull if route.operation == "get_health" => return None,
+        ConnectionRefusal::ServerFull => Problem::server_busy(),
+        ConnectionRefusal::ClientFull => {
+            Problem::too_many_of_client("The client has too many connections")
+        }
+    };
+    Some(problem.with_header(header::CONNECTION, HeaderValue::from_static("close")))
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Response {
@@ -274,8 +328,10 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
 
 #[cfg(test)]
 mod tests {
+    use axum::{body::Body, http::HeaderName};
+
     use super::*;
-    use crate::test_support::{MAX_BODY_BYTES, Run, TestApp, get, metric, post, put};
+    use crate::test_support::{MAX_BODY_BYTES, PEER, Run, TestApp, get, metric, post, put};
 
     #[tokio::test]
     async fn a_response_names_its_request_and_protects_browsers() {
@@ -364,6 +420,62 @@ mod tests {
         assert_eq!((other.status, other.header(RATE_LIMIT)), (200, "\"caller\";r=0;t=1"));
         assert_eq!(other.header(RATE_LIMIT_POLICY), "\"caller\";q=1;w=1");
         assert_eq!(app.send(get("/health")).await.header(RATE_LIMIT), "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_caller_may_have_so_many_requests_at_once() {
+        let app = TestApp::with(Run::Hangs, |_, settings| {
+            settings.concurrent_requests_per_caller = 1;
+        });
+        tokio::select! {
+            biased;
+            response = app.send(get(metric(""))) => panic!("{response:?}"),
+            () = async {
+                let refused = app.send(get("/metrics")).await;
+                assert_eq!((refused.status, refused.header(header::RETRY_AFTER)), (429, "1"));
+                let kind = "urn:metricd:problem:too-many-requests-at-once";
+                assert_eq!(refused.json()["type"], kind);
+                assert_eq!(app.send(get("/metrics").with_token("bob")).await.status, 200);
+            } => {}
+        }
+        assert_eq!(app.send(get("/metrics")).await.status, 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_client_behind_a_proxy_may_have_so_many_requests_at_once() {
+        let app = TestApp::with(Run::Hangs, |_, settings| {
+            settings.concurrent_requests_per_client = 1;
+            settings.proxies = vec![PEER.ip().into()];
+        });
+        let forwarded = HeaderName::from_static("x-forwarded-for");
+        let from = |address: &str| get("/metrics").header(forwarded.clone(), address);
+        let hanging = get(metric("")).header(forwarded.clone(), "2001:db8::1");
+        tokio::select! {
+            biased;
+            response = app.send(hanging) => panic!("{response:?}"),
+            () = async {
+                assert_eq!(app.send(from("2001:db8::2")).await.status, 429);
+                assert_eq!(app.send(from("2001:db8:1::1")).await.status, 200);
+                assert_eq!(app.send(get("/metrics")).await.status, 200);
+            } => {}
+        }
+        assert_eq!(app.send(from("2001:db8::1")).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn on_a_connection_too_many_only_health_is_told() {
+        let app = TestApp::new();
+        for (path, refusal, status) in [
+            ("/health", ConnectionRefusal::ServerFull, 200),
+            ("/metrics", ConnectionRefusal::ServerFull, 503),
+            ("/health", ConnectionRefusal::ClientFull, 429),
+        ] {
+            let request = Request::builder().uri(path).extension(refusal);
+            let response = app.app.handle(PEER, request.body(Body::empty()).unwrap()).await;
+            assert_eq!(response.status(), status, "{path}");
+            let is_refused = status != 200;
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), is_refused, "{path}");
+        }
     }
 
     #[tokio::test]

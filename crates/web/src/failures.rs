@@ -51,11 +51,11 @@ failures! {
     InvalidNewMetric = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, SentenceNotUnderstood, QueryTooExpensive, RowTooLarge, IdempotencyKeyReused];
     InvalidSql = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, InvalidSql, QueryTooExpensive];
     InvalidRollback = "422", "The request is invalid, or its query is too expensive", [InvalidRequest, UnknownVersion, InvalidSql, QueryTooExpensive];
-    TooMany = "429", "Rate limit exceeded", [];
+    TooMany = "429", "Rate limit exceeded (`about:blank`), or too many requests at once", [TooManyRequestsAtOnce];
     MetricBroken = "424", "The metric's query no longer fits the database", [MetricBroken];
     Failed = "500", "The server failed", [Internal];
-    Unavailable = "503", "The database is busy or unreachable, or tokens cannot be verified", [DatabaseUnavailable, IssuerUnavailable];
-    Busy = "503", "The database is busy or unreachable, or tokens cannot be verified", [QueueFull, DatabaseUnavailable, IssuerUnavailable];
+    Unavailable = "503", "The server or the database is busy or unreachable, or tokens cannot be verified", [ServerBusy, DatabaseUnavailable, IssuerUnavailable];
+    Busy = "503", "The server or the database is busy or unreachable, or tokens cannot be verified", [ServerBusy, QueueFull, DatabaseUnavailable, IssuerUnavailable];
     TimedOut = "504", "The answer took too long", [QueryTimeout, DeadlineExceeded];
 }
 

@@ -3,11 +3,13 @@
 //! Handlers read a request, leave every decision to a use case and write its response; they never touch a database. The
 //! HTTP status of each error is decided in `problem.rs` alone.
 
+mod activity;
 mod answer;
 mod api_info;
 mod app;
 mod caller;
 mod check;
+mod concurrency;
 mod export;
 mod extract;
 mod failures;
@@ -16,6 +18,7 @@ mod idempotency;
 mod middleware;
 mod negotiation;
 pub mod openapi;
+mod paced_stream;
 mod preconditions;
 mod problem;
 mod query_string;
@@ -35,5 +38,6 @@ mod wire;
 
 pub use answer::JsonAnswers;
 pub use app::{App, AppParts, AppSettings};
+pub use paced_stream::WritePace;
 pub use routes::auth::config::{IssuerInfo, SignIn};
-pub use serve::serve;
+pub use serve::{ConnectionLimits, ConnectionRefusal, serve};

@@ -123,6 +123,7 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::Conflict => StatusCode::CONFLICT,
         ErrorKind::Stale => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Invalid | ErrorKind::TooExpensive => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Busy | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Broken => StatusCode::FAILED_DEPENDENCY,
         ErrorKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
@@ -134,9 +135,8 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
 const fn retry_after_seconds(cause: Cause) -> Option<u16> {
     match (cause, cause.kind()) {
         (Cause::IssuerUnavailable, _) => Some(10),
-        (Cause::IdempotencyKeyInProgress, _) | (_, ErrorKind::Busy | ErrorKind::Unavailable) => {
-            Some(1)
-        }
+        (Cause::IdempotencyKeyInProgress, _)
+        | (_, ErrorKind::TooMany | ErrorKind::Busy | ErrorKind::Unavailable) => Some(1),
         _ => None,
     }
 }
@@ -263,6 +263,23 @@ impl Problem {
             .with_quota(left)
     }
 
+    /// The caller has as many requests at once as it may have: 429.
+    pub(crate) fn too_many_at_once() -> Self {
+        Self::of(Cause::TooManyRequestsAtOnce)
+    }
+
+    /// The client has as many connections, or requests through a proxy, as it may have: 429.
+    pub(crate) fn too_many_of_client(detail: &'static str) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, detail);
+        Self { hint: Some("Try again when others have ended."), ..problem }
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// The server has as much to do as it may have: 503.
+    pub(crate) fn server_busy() -> Self {
+        Self::of(Cause::ServerBusy)
+    }
+
     /// The issuer's keys are not available: 503.
     pub(crate) fn unverifiable() -> Self {
         Self::of(Cause::IssuerUnavailable)
@@ -280,8 +297,13 @@ impl Problem {
     }
 
     /// Tells what is left of the caller's quota.
-    pub(crate) fn with_quota(mut self, left: QuotaLeft) -> Self {
-        self.headers.extend(left.fields());
+    pub(crate) fn with_quota(self, left: QuotaLeft) -> Self {
+        self.with_quota_if_any(Some(left))
+    }
+
+    /// The same, where there is a quota.
+    pub(crate) fn with_quota_if_any(mut self, left: Option<QuotaLeft>) -> Self {
+        self.headers.extend(left.into_iter().flat_map(QuotaLeft::fields));
         self
     }
 }
@@ -373,6 +395,8 @@ mod tests {
         422 urn:metricd:problem:sentence-not-understood
         422 urn:metricd:problem:query-too-expensive
         422 urn:metricd:problem:row-too-large
+        429 urn:metricd:problem:too-many-requests-at-once after 1
+        503 urn:metricd:problem:server-busy after 1
         503 urn:metricd:problem:queue-full after 1
         503 urn:metricd:problem:database-unavailable after 1
         503 urn:metricd:problem:issuer-unavailable after 10

@@ -1,48 +1,180 @@
-//! Connections: accepting them, their time limits, and graceful shutdown.
+//! Connections: accepting them, how many there may be, their time limits, and graceful shutdown.
 //!
 //! Must never look at what is requested on them: that is the app's.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{body::Body, extract::Request, response::Response, serve::Listener};
-use futures::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use ipnet::IpNet;
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{Id, JoinSet},
+};
 use tracing::debug;
 
+use crate::{
+    activity::Activity,
+    concurrency::{Concurrency, InProgress},
+    middleware::rate::network,
+    paced_stream::{PacedStream, WritePace},
+};
+
+/// Limits on connections.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimits {
+    /// How long a connection may take for the whole head of a request, whether it sends slowly or nothing.
+    pub head_timeout: Duration,
+    /// The largest head of a request that is read at all, in bytes.
+    pub max_head_bytes: usize,
+    /// How fast a client takes what it is sent.
+    pub pace: WritePace,
+    /// The most connections.
+    pub max_connections: usize,
+    /// The most connections of one client.
+    pub max_connections_per_client: u32,
+    /// The proxies, whose connections are those of many clients.
+    pub proxies: Vec<IpNet>,
+}
+
+/// Why the requests of a connection are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionRefusal {
+    /// There are as many connections as may be. Whether the service is healthy is still told.
+    ServerFull,
+    /// The client has as many connections as it may have.
+    ClientFull,
+}
+
+/// How many more connections are accepted, only to be told why no more are served.
+const RESERVED: usize = 32;
+
+/// The time for the head of a request on one of them.
+const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much of a response waits in the system until it is sent. The less it is, the sooner is seen that a client
+/// takes some; a client of the minimum rate takes half of it well within the write timeout.
+const UNSENT_BYTES: u32 = 64 * 1024;
+
+/// A connection that is served, or refused.
+struct Accepted {
+    refusal: Option<ConnectionRefusal>,
+    activity: Arc<Activity>,
+    _of_client: Option<InProgress<IpAddr>>,
+}
+
+/// The connections there are.
+struct Connections<'a> {
+    limits: &'a ConnectionLimits,
+    of_clients: Concurrency<IpAddr>,
+    accepted: HashMap<Id, Accepted>,
+}
+
+impl Connections<'_> {
+    /// Decides on a connection from `peer`; none: it is closed without a word.
+    fn admit(&self, peer: SocketAddr) -> Option<Accepted> {
+        let address = peer.ip().to_canonical();
+        let is_proxy = self.limits.proxies.iter().any(|net| net.contains(&address));
+        let of_client = if is_proxy { None } else { self.of_clients.enter(network(address)) };
+        let refusal = if of_client.is_none() && !is_proxy {
+            let refused = self.refused(ConnectionRefusal::ClientFull);
+            // The others are left to those who ask for the health of the service.
+            if refused >= RESERVED / 2 {
+                return None;
+            }
+            Some(ConnectionRefusal::ClientFull)
+        } else {
+            (!self.make_room()).then_some(ConnectionRefusal::ServerFull)
+        };
+        Some(Accepted { refusal, activity: Arc::new(Activity::new()), _of_client: of_client })
+    }
+
+    /// Whether another connection can be accepted at all.
+    fn can_accept(&self) -> bool {
+        self.refused(ConnectionRefusal::ServerFull) < RESERVED / 2
+    }
+
+    fn refused(&self, refusal: ConnectionRefusal) -> usize {
+        self.accepted.values().filter(|one| one.refusal == Some(refusal)).count()
+    }
+
+    /// Whether there is a place: a free one, or that of the connection that was idle for longest.
+    fn make_room(&self) -> bool {
+        let served = || self.accepted.values().filter(|one| one.refusal.is_none());
+        if self.accepted.len() < self.limits.max_connections
+            || served().count() < self.limits.max_connections
+        {
+            return true;
+        }
+        let idle = served().filter_map(|one| Some((one.activity.idle_since()?, one)));
+        let longest = idle.min_by_key(|(since, _)| *since);
+        longest.inspect(|(_, one)| one.activity.evict()).is_some()
+    }
+}
+
 /// Serves every connection with `handle` until `stop` resolves; then no more requests are accepted, and those in
-/// flight are completed. A connection that has not sent the whole head of a request within `head_timeout` is
-/// closed, whether it sends slowly or nothing. Dropping the future drops every connection.
+/// flight are completed. A request of a connection that is one too many carries its [`ConnectionRefusal`].
+/// Dropping the future drops every connection.
 pub async fn serve<F>(
     mut listener: TcpListener,
     handle: impl Fn(SocketAddr, Request) -> F + Clone + Send + 'static,
-    head_timeout: Duration,
+    limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) where
     F: Future<Output = Response> + Send + 'static,
 {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head_timeout);
     let (stopping, stopped) = watch::channel(());
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
+    let mut connections = Connections {
+        limits: &limits,
+        of_clients: Concurrency::new(limits.max_connections_per_client),
+        accepted: HashMap::new(),
+    };
     let mut stop = pin!(stop);
     loop {
-        let (stream, peer): (_, SocketAddr) = tokio::select! {
-            accepted = Listener::accept(&mut listener) => accepted,
-            Some(_) = connections.join_next() => continue,
+        let can_accept = connections.can_accept();
+        let (stream, peer): (TcpStream, SocketAddr) = tokio::select! {
+            accepted = Listener::accept(&mut listener), if can_accept => accepted,
+            Some(ended) = tasks.join_next_with_id() => {
+                connections.accepted.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+                continue;
+            }
             () = &mut stop => break,
         };
-        let handle = handle.clone();
+        let Some(accepted) = connections.admit(peer) else { continue };
+        let (activity, refusal) = (Arc::clone(&accepted.activity), accepted.refusal);
+        let (handle, requests) = (handle.clone(), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
-            handle(peer, request.map(Body::new)).map(Ok::<_, Infallible>)
+            let mut request = request.map(Body::new);
+            if let Some(refusal) = refusal {
+                request.extensions_mut().insert(refusal);
+            }
+            let (handle, busy) = (handle.clone(), requests.begin());
+            let backlog = requests.backlog.clone();
+            async move {
+                // A client that takes no response is given no other.
+                backlog.is_over().await;
+                Ok::<_, Infallible>(busy.until_sent(handle(peer, request).await))
+            }
         });
-        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let stream = TokioIo::new(paced(stream, limits.pace, &activity));
+        let connection = http(&limits, refusal).serve_connection(stream, service).with_upgrades();
         let mut stopped = stopped.clone();
-        connections.spawn(async move {
+        let task = tasks.spawn(async move {
             let mut connection = pin!(connection);
             let result = tokio::select! {
                 result = &mut connection => result,
+                () = activity.evicted() => return,
                 _ = stopped.changed() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
@@ -52,135 +184,38 @@ pub async fn serve<F>(
                 debug!(%error, "Connection closed with an error");
             }
         });
+        connections.accepted.insert(task.id(), accepted);
     }
     drop(listener);
     stopping.send_replace(());
-    while connections.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
+}
+
+/// The settings of a connection: one whose requests are refused is short.
+fn http(limits: &ConnectionLimits, refusal: Option<ConnectionRefusal>) -> http1::Builder {
+    let head_timeout = match refusal {
+        None => limits.head_timeout,
+        Some(_) => limits.head_timeout.min(RESERVED_HEAD_TIMEOUT),
+    };
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_buf_size(limits.max_head_bytes)
+        .keep_alive(refusal.is_none());
+    http
+}
+
+/// Paces the writes to a client. What one that is too slow has not received is thrown away.
+fn paced(stream: TcpStream, pace: WritePace, activity: &Activity) -> PacedStream<TcpStream> {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
+        debug!(%error, "Connection without a limit on what waits in the system");
+    }
+    PacedStream::new(stream, pace, activity.backlog.clone(), |stream| {
+        // It only fails on a stream that is closed already.
+        let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use axum::{Router, extract::ConnectInfo, routing::get};
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::{
-            TcpStream,
-            tcp::{OwnedReadHalf, OwnedWriteHalf},
-        },
-        sync::{Notify, oneshot},
-        task::JoinHandle,
-    };
-    use tower::ServiceExt as _;
-
-    use super::*;
-
-    /// Longer than anything here takes, so that a test fails rather than hangs.
-    const BOUND: Duration = Duration::from_mins(1);
-    const NEVER: Duration = Duration::from_hours(1);
-
-    struct TestServer {
-        address: SocketAddr,
-        stop: oneshot::Sender<()>,
-        serving: JoinHandle<()>,
-    }
-
-    async fn served(router: Router, head_timeout: Duration) -> TestServer {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let handle = move |peer: SocketAddr, mut request: Request| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let router = router.clone();
-            async move { router.oneshot(request).await.unwrap() }
-        };
-        let serving = tokio::spawn(serve(listener, handle, head_timeout, async {
-            let _ = stopped.await;
-        }));
-        TestServer { address, stop, serving }
-    }
-
-    async fn connect(to: &TestServer) -> (OwnedReadHalf, OwnedWriteHalf) {
-        TcpStream::connect(to.address).await.unwrap().into_split()
-    }
-
-    /// All that is received until the server closes the connection.
-    async fn rest(mut reading: OwnedReadHalf) -> String {
-        let mut text = Vec::new();
-        let all = async { while matches!(reading.read_buf(&mut text).await, Ok(1..)) {} };
-        tokio::time::timeout(BOUND, all).await.expect("the connection stays open");
-        String::from_utf8(text).unwrap()
-    }
-
-    fn whoami() -> Router {
-        let handler = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.ip().to_string();
-        Router::new().route("/", get(handler))
-    }
-
-    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-
-    #[tokio::test]
-    async fn a_connection_that_sends_slowly_or_nothing_is_closed() {
-        let served = served(whoami(), Duration::from_millis(100)).await;
-        let (silent, _kept) = connect(&served).await;
-        assert_eq!(rest(silent).await, "");
-
-        let (dribbled, mut writing) = connect(&served).await;
-        let dribbling = tokio::spawn(async move {
-            let mut head = b"GET / HTTP/1.1\r\nX-Long: ".to_vec();
-            head.resize(4_096, b'x');
-            for byte in head {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                if writing.write_all(&[byte]).await.is_err() {
-                    return;
-                }
-            }
-            panic!("the connection was not closed");
-        });
-        assert!(!rest(dribbled).await.contains("200"));
-        dribbling.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_whole_request_is_served_with_the_address_of_its_client() {
-        let served = served(whoami(), NEVER).await;
-        let (reading, mut writing) = connect(&served).await;
-        writing.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-        let answer = rest(reading).await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\n127.0.0.1"), "{answer}");
-    }
-
-    #[tokio::test]
-    async fn shutdown_completes_requests_in_flight_and_closes_idle_connections() {
-        let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let slow = {
-            let (begun, finish) = (Arc::clone(&begun), Arc::clone(&finish));
-            get(async move || {
-                begun.notify_one();
-                finish.notified().await;
-                "done"
-            })
-        };
-        let served = served(whoami().route("/slow", slow), NEVER).await;
-
-        let (mut idle, mut writing) = connect(&served).await;
-        writing.write_all(REQUEST).await.unwrap();
-        let mut first = [0; 12];
-        idle.read_exact(&mut first).await.unwrap();
-        assert_eq!(&first, b"HTTP/1.1 200");
-        let (silent, _kept) = connect(&served).await;
-        let (busy, mut asking) = connect(&served).await;
-        asking.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        begun.notified().await;
-
-        served.stop.send(()).unwrap();
-        rest(idle).await;
-        rest(silent).await;
-        assert!(!served.serving.is_finished());
-        finish.notify_one();
-        assert!(rest(busy).await.ends_with("done"));
-        tokio::time::timeout(BOUND, served.serving).await.unwrap().unwrap();
-    }
-}
+mod tests;

@@ -28,6 +28,7 @@ mod rights;
 mod row_scope;
 mod setting;
 mod signing_in;
+mod slow_readers;
 mod writing;
 
 use std::fmt;

@@ -26,7 +26,7 @@ const fn code_of(kind: ErrorKind) -> u8 {
         ErrorKind::Unavailable => 69,
         ErrorKind::Internal => 70,
         ErrorKind::Conflict | ErrorKind::Stale => 73,
-        ErrorKind::Busy | ErrorKind::Deadline => 75,
+        ErrorKind::TooMany | ErrorKind::Busy | ErrorKind::Deadline => 75,
         ErrorKind::Forbidden => 77,
     }
 }

@@ -13,7 +13,7 @@ use metricd_infrastructure::{
     loaders::{RecordFile, load_metrics, load_queries},
     policy::CedarPolicies,
 };
-use metricd_web::{App, AppParts, AppSettings};
+use metricd_web::{App, AppParts, AppSettings, ConnectionLimits, WritePace};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -25,7 +25,7 @@ use crate::{
     config::{Config, SeedSettings},
     demo,
     identity::{self, IdentityProvider},
-    telemetry,
+    memory, telemetry,
 };
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +57,7 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     supervisor.spawn_essential("reload of the policies", |stopping| async move {
         let _ = stopping.run_until_cancelled(reload_on_hangup(hangup, reloadable)).await;
     });
+    supervisor.spawn("release of memory", memory::give_back);
     let served = serve(config, args, &database, context, identity).await;
     // Neither a background task nor a query that the engine cannot cancel may hold up the end of the process.
     if tokio::time::timeout(STOP_TIMEOUT, supervisor.stopped()).await.is_err() {
@@ -75,6 +76,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take for the head of a request, or stay idle before one: longer than the
 /// minute for which load balancers keep theirs.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Enough for a head that is somewhat too large to be told so.
+const LEAST_HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
 async fn serve(
     config: &Config,
@@ -101,6 +105,9 @@ async fn serve(
         max_header_bytes: config.limits.max_header_bytes,
         requests_per_second: config.limits.requests_per_second,
         burst: config.limits.burst,
+        concurrent_requests_per_caller: config.limits.concurrent_requests_per_caller,
+        concurrent_requests_per_client: config.http.max_connections_per_client,
+        max_bytes_in_flight: config.http.max_bytes_in_flight.into(),
         origins: config.http.cors_origins.clone(),
         proxies: config.http.trusted_proxies.clone(),
     };
@@ -133,7 +140,7 @@ async fn serve(
         let app = app.clone();
         async move { app.handle(peer, request).await }
     };
-    let serving = metricd_web::serve(listener, handle, HEAD_TIMEOUT, async {
+    let serving = metricd_web::serve(listener, handle, connection_limits(config), async {
         stop.await;
         info!("Shutting down service");
         supervisor.stop();
@@ -148,6 +155,20 @@ async fn serve(
         () = supervisor.failed() => bail!("a background task has failed"),
     }
     Ok(())
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        head_timeout: HEAD_TIMEOUT,
+        max_head_bytes: LEAST_HEAD_BUFFER_BYTES.max(config.limits.max_header_bytes * 2),
+        pace: WritePace {
+            timeout: config.http.write_timeout,
+            min_bytes_per_second: config.http.min_write_rate,
+        },
+        max_connections: config.http.max_connections as usize,
+        max_connections_per_client: config.http.max_connections_per_client,
+        proxies: config.http.trusted_proxies.clone(),
+    }
 }
 
 /// Says which defaults of the database and its roles stored SQL does not have.

@@ -32,6 +32,8 @@ settings! {
         requests_per_second: Option<NonZeroU32> = zero_is_none(100);
         /// How many requests one caller may make at once.
         burst: NonZeroU32 = integer(500).at_least(1);
+        /// How many requests of one caller may be in progress at once, each until its response was sent.
+        concurrent_requests_per_caller: u32 = integer(256).at_least(1);
         /// How long a request may take.
         request_timeout: Duration = duration("30s");
         /// How long an upload of many records may take.

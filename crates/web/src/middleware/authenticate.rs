@@ -1,4 +1,5 @@
-//! Authentication: verifies the bearer token of every request to a closed route, and limits rates.
+//! Authentication: verifies the bearer token of every request to a closed route, and limits rates and requests
+//! at once.
 //!
 //! Must never pass a request on without an [`Actor`]. Which routes are closed, the router decides.
 
@@ -29,17 +30,23 @@ use metricd_core::{
 use tower::{Layer, Service};
 use tracing::{info, warn};
 
-use super::rate::{RateLimit, RateLimitKey};
+use super::{
+    in_flight::RequestPlace,
+    rate::{BucketKey, RateLimit, RateLimitKey},
+};
 use crate::{
+    concurrency::Concurrency,
     problem::Problem,
     quota::{QuotaLeft, RequestQuota},
 };
 
-/// Verifies callers and limits their rates.
+/// Verifies callers, and limits their rates and their requests at once.
 pub(crate) struct Authenticator {
     pub(crate) context: Arc<Context>,
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) rate: RateLimit,
+    /// The requests of each caller at once.
+    pub(crate) concurrency: Concurrency<BucketKey>,
     /// The number of requests refused since the start.
     pub(crate) refused: AtomicU64,
 }
@@ -85,13 +92,17 @@ where
         Box::pin(async move {
             let call = request.extensions_mut().remove::<Call>().unwrap_or_default();
             match authenticator.authenticate(request.headers(), call).await {
-                Ok((actor, left)) => {
+                Ok((actor, left, place)) => {
                     request.extensions_mut().insert(actor);
                     let quota = request.extensions_mut().remove::<RequestQuota>();
                     if let (Some(left), Some(quota)) = (left, quota) {
                         quota.set(left);
                     }
-                    inner.call(request).await
+                    let mut response = inner.call(request).await;
+                    if let Ok(response) = &mut response {
+                        response.extensions_mut().insert(place);
+                    }
+                    response
                 }
                 Err(problem) => Ok(problem.into_response()),
             }
@@ -100,12 +111,13 @@ where
 }
 
 impl Authenticator {
-    /// Returns the caller and what is left of its quota, or the response to a client that is refused.
+    /// Returns the caller, what is left of its quota and its place among those at once, or the response to a client
+    /// that is refused.
     async fn authenticate(
         &self,
         headers: &HeaderMap,
         call: Call,
-    ) -> Result<(Actor, Option<QuotaLeft>), Problem> {
+    ) -> Result<(Actor, Option<QuotaLeft>, RequestPlace), Problem> {
         let verified = match bearer(headers) {
             Ok(token) => self.verifier.verify(token).await.map_err(AuthenticationError::Token),
             Err(error) => Err(error),
@@ -115,7 +127,11 @@ impl Authenticator {
                 tracing::Span::current().record("actor", identity.subject.as_str());
                 let left = self.rate.check(RateLimitKey::Caller(&identity));
                 let left = left.map_err(Problem::too_many)?;
-                Ok((verified_caller(identity, call), left))
+                let place = self.concurrency.enter(RateLimitKey::Caller(&identity).into());
+                let Some(place) = place else {
+                    return Err(Problem::too_many_at_once().with_quota_if_any(left));
+                };
+                Ok((verified_caller(identity, call), left, RequestPlace::new(place)))
             }
             Err(error) => Err(Box::pin(self.refuse(error, call)).await),
         }
@@ -137,11 +153,7 @@ impl Authenticator {
                 };
                 let actor = verified_caller(identity, call);
                 deny(&actor, &self.context, AuditedAction::Enter, AuditedObject::Catalog).await;
-                let problem = Problem::lacks_scope(&required);
-                return match left {
-                    Some(left) => problem.with_quota(left),
-                    None => problem,
-                };
+                return Problem::lacks_scope(&required).with_quota_if_any(left);
             }
             AuthenticationError::Token(TokenError::Unavailable(failure)) => {
                 warn!(error = error_chain(failure.as_ref()), "Token keys unavailable");

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod compress;
 pub(crate) mod head_limits;
 pub(crate) mod headers;
+pub(crate) mod in_flight;
 pub(crate) mod rate;
 pub(crate) mod request;
 pub(crate) mod slash;

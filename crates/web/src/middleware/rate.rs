@@ -46,8 +46,9 @@ pub(crate) enum RateLimitKey<'a> {
     Address(IpAddr),
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum BucketKey {
+/// Who a limit is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum BucketKey {
     Caller { issuer: String, subject: String },
     Address(IpAddr),
 }
@@ -110,7 +111,7 @@ impl From<RateLimitKey<'_>> for BucketKey {
 }
 
 /// The addresses of an IPv6 network of 64 bits count as one: a customer has all of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

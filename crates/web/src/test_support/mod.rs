@@ -48,7 +48,7 @@ pub(crate) const SAMPLE: &str = "vermilion";
 /// The largest body that is not an upload.
 pub(crate) const MAX_BODY_BYTES: usize = 4_096;
 
-const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+pub(crate) const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// An app over a database in memory, which has one metric.
 pub(crate) struct TestApp {
@@ -91,6 +91,9 @@ impl TestApp {
             max_header_bytes: 8_192,
             requests_per_second: None,
             burst: NonZeroU32::MIN,
+            concurrent_requests_per_caller: 100,
+            concurrent_requests_per_client: 100,
+            max_bytes_in_flight: 1 << 30,
             origins: Vec::new(),
             proxies: Vec::new(),
         };
