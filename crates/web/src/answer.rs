@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 
 use crate::{
     middleware::{
-        compress::compress,
+        compress::{self, compress},
         headers::{self, CACHE_STATUS, SERVER_TIMING},
     },
     negotiation::{self, ContentEncoding},
@@ -193,9 +193,18 @@ async fn encoded(
     if let Some(compressed) = answer.encoded(index) {
         return (compressed.clone(), Some(encoding));
     }
+    let turn = compress::turn().await;
+    // Another caller may have compressed it meanwhile.
+    if let Some(compressed) = answer.encoded(index) {
+        return (compressed.clone(), Some(encoding));
+    }
     let body = plain();
-    // A large body takes too long for a thread of the runtime.
-    let compressed = tokio::task::spawn_blocking(move || compress(&body, encoding)).await;
+    // A large body takes too long for a thread of the runtime. One that has begun goes on without its caller.
+    let compressed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        compress(&body, encoding)
+    })
+    .await;
     match compressed {
         Ok(Ok(compressed)) => {
             let compressed = context.answers.keep_encoded(query.key(), answer, index, compressed);

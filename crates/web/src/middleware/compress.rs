@@ -6,6 +6,8 @@ use std::{
     convert::Infallible,
     future::ready,
     io::{self, Write as _},
+    num::NonZeroUsize,
+    sync::LazyLock,
 };
 
 use axum::{
@@ -16,10 +18,20 @@ use axum::{
 use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::compression::CompressionLayer;
 
 use crate::negotiation::ContentEncoding;
+
+/// A turn to compress a whole body. There is one for each processor: more would not be faster, and each takes
+/// several times the memory of its body.
+pub(crate) async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+        Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    });
+    TURNS.acquire().await.expect("it is never closed")
+}
 
 /// Compresses a whole body.
 pub(crate) fn compress(body: &Bytes, encoding: ContentEncoding) -> io::Result<Bytes> {

@@ -18,7 +18,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
+use tracing::debug;
 
 use super::rate::BucketKey;
 use crate::{activity::HoldingBody, concurrency::InProgress, problem::Problem};
@@ -157,7 +157,7 @@ impl BytesInFlight {
             tokio::time::timeout(PLACE_TIMEOUT, place).await.ok().and_then(Result::ok)
         };
         if place.is_none() {
-            warn!("Response refused: too many bytes are being sent");
+            debug!("Response refused; too many bytes are being sent");
         }
         place
     }
