@@ -6,7 +6,7 @@ use pg_query::{
 };
 
 use super::{
-    expressions::{Sizes, check_path, shortened, small, unending},
+    expressions::{Sizes, check_path, nested, shortened, small, unending},
     rules::RULES,
     value::Value,
     zones,
@@ -158,6 +158,10 @@ impl Sizes<'_> {
 }
 
 fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFault> {
+    let pattern = args.get(1).is_some_and(Value::is_repeated);
+    if pattern && (name.starts_with("regexp_") || name == "substring" && args.len() == 2) {
+        return Err(nested(call.location));
+    }
     // What takes the place of what is found is only copied.
     let searched = if matches!(name, "replace" | "translate") { 2 } else { args.len() };
     let unbounded = args.iter().take(searched).filter(|arg| arg.is_unbounded()).count();

@@ -74,7 +74,7 @@ impl<'a> Sizes<'a> {
     /// Estimates an expression, and checks every call in it.
     pub(super) fn value(&mut self, node: &Node) -> Result<Value, SqlFault> {
         let value = self.estimated(node)?;
-        self.makes_large_values |= value.is_unbounded() && value.size.is_finite();
+        self.makes_large_values |= value.is_repeated();
         if value.is_huge() {
             let message = "this query makes a value of more than ten megabytes of a single row";
             return Err(
@@ -87,7 +87,14 @@ impl<'a> Sizes<'a> {
     fn estimated(&mut self, node: &Node) -> Result<Value, SqlFault> {
         let Some(node) = &node.node else { return Ok(Value::ONE) };
         Ok(match node {
-            NodeEnum::AConst(constant) => of_constant(constant),
+            NodeEnum::AConst(constant) => {
+                if let Some(Val::Sval(text)) = &constant.val
+                    && nesting(&text.sval) > MAX_NESTING
+                {
+                    return Err(nested(constant.location));
+                }
+                of_constant(constant)
+            }
             NodeEnum::ColumnRef(column) => self.column(column),
             NodeEnum::FuncCall(call) => return self.call(call),
             NodeEnum::AExpr(expr) => return self.operation(expr),
@@ -167,6 +174,11 @@ impl<'a> Sizes<'a> {
             _ => {}
         }
         self.check_operator(name, &sides, expr.location)?;
+        if matches!(name, "~" | "~*" | "!~" | "!~*")
+            && right.is_some_and(|right| right.is_repeated())
+        {
+            return Err(nested(expr.location));
+        }
         if let (Some(left), Some(right)) = (left, expr.rexpr.as_deref())
             && matches!(name, "@?" | "@@")
         {
@@ -216,6 +228,7 @@ impl<'a> Sizes<'a> {
                     jsonpath::check(path, location)?;
                 }
             }
+            Some("jsonb" | "json") if arg.is_repeated() => return Err(nested(cast.location)),
             // `1e9` as a number has all its digits.
             Some("numeric" | "jsonb" | "json") => {
                 if let Some((number, _)) = text.filter(|(text, _)| text.len() < 64) {
@@ -298,6 +311,29 @@ pub(super) fn unending(what: &str, reason: &str, location: i32) -> SqlFault {
     SqlFault::new(location, message).hint(
         "compare with a column, a constant or a placeholder, or cut a text with left(…, 1000)",
     )
+}
+
+/// The most levels of brackets in a constant.
+const MAX_NESTING: usize = 1_000;
+
+/// The most brackets that are open at once in a text.
+fn nesting(text: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for letter in text.bytes() {
+        match letter {
+            b'[' | b'{' | b'(' => open += 1,
+            b']' | b'}' | b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
+}
+
+/// The fault of a text that is read level by level, and has too many, or may have.
+pub(super) fn nested(location: i32) -> SqlFault {
+    let message = "this text may be nested too deep where it is read level by level";
+    SqlFault::new(location, message).hint("write it out with fewer levels, or repeat less")
 }
 
 /// Checks a path over a value: two wildcards can pair each element with each other.

@@ -226,3 +226,25 @@ fn a_text_that_becomes_a_time_names_no_made_up_zone() {
         assert_eq!(refusal(&sql), None, "{sql}");
     }
 }
+
+#[test]
+fn a_text_is_not_nested_deep() {
+    let deep = format!("{}{}", "[".repeat(2_000), "]".repeat(2_000));
+    for sql in [
+        "SELECT length((repeat('[',10000)||repeat(']',10000))::jsonb::text) AS n".to_owned(),
+        "SELECT ('a' ~ repeat('(', 2000)) AS n".to_owned(),
+        "SELECT regexp_replace(name, repeat('(', 2000), '') AS n FROM metrics".to_owned(),
+        format!("SELECT '{deep}'::jsonb AS n"),
+        format!("SELECT name ~ '{deep}' AS n FROM metrics"),
+    ] {
+        let error = refusal(&sql);
+        assert!(error.as_ref().is_some_and(|error| error.contains("nested too deep")), "{error:?}");
+    }
+    for sql in [
+        "SELECT ('[' || string_agg(to_json(name)::text, ',') || ']')::jsonb AS n FROM metrics",
+        "SELECT name ~ ('^' || repeat('a', 10) || '(b(c(d)))') AS n FROM metrics",
+        "SELECT '[[1, 2], {\"a\": [3]}]'::jsonb AS n",
+    ] {
+        assert_eq!(refusal(sql), None, "{sql}");
+    }
+}

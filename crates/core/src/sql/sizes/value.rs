@@ -111,6 +111,11 @@ impl Value {
         self.size > HUGE && self.size.is_finite()
     }
 
+    /// Whether its size is that of a text that was repeated, and not of rows that were collected.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.is_unbounded() && self.size.is_finite()
+    }
+
     pub(super) fn is_unbounded(&self) -> bool {
         self.size > LARGEST
     }
