@@ -186,3 +186,22 @@ async fn planning_has_less_time_than_running() {
     assert!(run(runner.as_ref(), "SELECT 1 AS n").await.is_ok());
     db.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_outside_the_server_stops_what_takes_memory() {
+    let server = NativeServer::start_with_memory(700_000);
+    let db = migrated(DatabaseConfig::new(Target::Url(server.url().into()))).await;
+    let runner = db.runner();
+    let bomb = "SELECT array_length(array_agg(repeat('x', 1000) || n), 1) AS n FROM generate_series(1, 2000000) n";
+    for _ in 0..2 {
+        let stopped = run(runner.as_ref(), bomb).await;
+        let text = stopped.map(drop).map_err(|error| {
+            use std::error::Error as _;
+            error.source().map(ToString::to_string).unwrap_or_default()
+        });
+        assert!(text.as_ref().is_err_and(|text| text.contains("out of memory")), "{text:?}");
+        assert!(run(runner.as_ref(), "SELECT 1 AS n").await.is_ok(), "others go on");
+    }
+    assert_eq!(runner.unended_runs(), 0);
+    db.close().await;
+}

@@ -21,6 +21,8 @@ pub(crate) struct NativeServer {
     dir: TempDir,
     process: Child,
     settings: &'static [&'static str],
+    /// The most address space of each of its processes, in kilobytes.
+    max_memory: Option<u32>,
 }
 
 impl NativeServer {
@@ -31,6 +33,14 @@ impl NativeServer {
     /// Writes down every statement and every value, where [`NativeServer::log`] finds them.
     pub(crate) fn start_logging() -> Self {
         Self::with_settings(&["log_statement=all", "log_min_duration_statement=0"])
+    }
+
+    /// Each of its processes has no more address space than so many kilobytes, as a service manager would have it.
+    pub(crate) fn start_with_memory(kilobytes: u32) -> Self {
+        let mut server = Self::start();
+        server.max_memory = Some(kilobytes);
+        server.restart();
+        server
     }
 
     fn with_settings(settings: &'static [&'static str]) -> Self {
@@ -47,8 +57,8 @@ impl NativeServer {
             .status()
             .unwrap();
         assert!(made.success(), "initdb failed");
-        let process = serve(dir.path(), settings);
-        Self { dir, process, settings }
+        let process = serve(dir.path(), settings, None);
+        Self { dir, process, settings, max_memory: None }
     }
 
     /// What the server has written down.
@@ -65,7 +75,7 @@ impl NativeServer {
     /// Ends every session at once, as a crash would, and starts the server again.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        self.process = serve(self.dir.path(), self.settings);
+        self.process = serve(self.dir.path(), self.settings, self.max_memory);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -120,9 +130,13 @@ impl Drop for NativeServer {
     }
 }
 
-fn serve(dir: &Path, settings: &[&str]) -> Child {
+fn serve(dir: &Path, settings: &[&str], max_memory: Option<u32>) -> Child {
     let log = fs::File::create(dir.join("log")).unwrap();
-    let mut process = command("postgres")
+    let limit = max_memory.map_or("unlimited".to_owned(), |kilobytes| kilobytes.to_string());
+    // The shell becomes the server, which inherits the limit.
+    let mut process = as_user(Path::new("/bin/sh"))
+        .args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &limit])
+        .arg(bin_dir().join("postgres"))
         .arg("-D")
         .arg(dir.join("data"))
         .arg("-k")
@@ -149,7 +163,11 @@ fn serve(dir: &Path, settings: &[&str]) -> Child {
 }
 
 fn command(program: &str) -> Command {
-    let mut command = Command::new(bin_dir().join(program));
+    as_user(&bin_dir().join(program))
+}
+
+fn as_user(program: &Path) -> Command {
+    let mut command = Command::new(program);
     if let Some((user, group)) = drop_to() {
         command.uid(user).gid(group).current_dir("/");
     }
