@@ -36,6 +36,16 @@ async fn ask_anew(world: &mut World, count: usize, id: String) -> Step {
     Ok(world.unread.are_answered().await?)
 }
 
+#[when(expr = "{int} clients ask for the metric {string} anew, whatever comes of it")]
+async fn ask_in_background(world: &mut World, count: usize, id: String) -> Step {
+    let request = request(world, &format!("/metrics/{id}"), "Cache-Control: no-cache\r\n").await?;
+    let address = address(world)?;
+    for _ in 0..count {
+        world.unread.ask(&address, &request, false).await?;
+    }
+    Ok(())
+}
+
 #[when(expr = "a client asks for the metric {string} as CSV and reads nothing")]
 async fn ask_as_csv(world: &mut World, id: String) -> Step {
     let request = request(world, &format!("/metrics/{id}"), "Accept: text/csv\r\n").await?;
