@@ -73,10 +73,13 @@ async fn a_start_waits_for_a_session_of_the_reader_and_says_what_has_them() {
     execute(db.pool(), "ALTER ROLE metricd_reader CONNECTION LIMIT 2").await;
     db.close().await;
     let as_reader = server.url_of("metricd_reader", "postgres");
-    let held = [
-        PgConnection::connect(&as_reader).await.unwrap(),
-        PgConnection::connect(&as_reader).await.unwrap(),
-    ];
+    let mut held = Vec::new();
+    // The server takes a moment to be rid of the sessions that were closed.
+    wait_until(async || {
+        held.extend(PgConnection::connect(&as_reader).await);
+        held.len() == 2
+    })
+    .await;
 
     let next = Database::connect(config.clone()).await.unwrap();
     match next.migrate().await {

@@ -44,8 +44,10 @@ impl Sizes<'_> {
         let first = args.first().copied().unwrap_or(Value::ONE);
         let number = |at: usize| call.args.get(at).and_then(|arg| self.number(arg));
         match name {
-            name if RULES.small.contains(name) => sum.small(),
-            name if RULES.collect.contains(name) => sum.collected(),
+            "power" | "pow" | "exp" => sum.small().long_number(),
+            name if RULES.small.contains(name) => Value { digits: sum.digits, ..sum.small() },
+            "array_agg" => sum.array_of_rows(),
+            name if RULES.collect.contains(name) => sum.as_text().collected(),
             // Of an ordered set it is one of those that are ordered.
             "mode" | "percentile_disc" => Value::any(rest),
             "repeat" => first.times(number(1).unwrap_or(f64::INFINITY)),
@@ -65,7 +67,9 @@ impl Sizes<'_> {
             "unnest" => Value::any(args).of_element(),
             name if RULES.twice.contains(name) => sum.times(2.0),
             name if RULES.four_times.contains(name) => sum.times(4.0),
-            _ => sum,
+            name if RULES.arrays.contains(name) => sum,
+            // Its elements, if it has any, may be all of it.
+            _ => sum.sized(sum.as_text().size),
         }
     }
 

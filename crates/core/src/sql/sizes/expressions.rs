@@ -26,6 +26,8 @@ pub(super) struct Sizes<'a> {
     pub(super) names: NamesInScope,
     /// The relations of the SELECT under way.
     pub(super) relations: f64,
+    /// How many recursive statements are under way, one within the other.
+    pub(super) recursions: usize,
     /// Whether a value has no bound but the statement's own text.
     pub(super) makes_large_values: bool,
 }
@@ -37,6 +39,7 @@ impl<'a> Sizes<'a> {
             references,
             names: NamesInScope::default(),
             relations: 0.0,
+            recursions: 0,
             makes_large_values: false,
         }
     }
@@ -190,8 +193,11 @@ impl<'a> Sizes<'a> {
                 Value { parts: Value::sum(&sides).parts, ..left.sized(left.size) }.made()
             }
             name if RULES.small_operators.contains(name) => small(sides),
-            "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/"
-            | "@" | "~" | "##" => Value { is_made: false, ..Value::any(&sides) },
+            "^" => Value { is_made: false, ..Value::any(&sides) }.long_number(),
+            // Paths are joined, and numbers and days are not; one side of those is often a constant.
+            "+" | "*" if !sides_are_plain(expr) => Value { is_made: false, ..Value::sum(&sides) },
+            "+" | "-" | "*" | "/" | "%" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/" | "@"
+            | "~" | "##" => Value { is_made: false, ..Value::any(&sides) },
             "||" => zones::joined(&sides, expr.rexpr.as_deref()).made(),
             _ => Value::sum(&sides).made(),
         })
@@ -231,7 +237,7 @@ impl<'a> Sizes<'a> {
             Some("jsonb" | "json") if arg.is_repeated() => return Err(nested(cast.location)),
             // `1e9` as a number has all its digits.
             Some("numeric" | "jsonb" | "json") => {
-                if let Some((number, _)) = text.filter(|(text, _)| text.len() < 64) {
+                if let Some((number, _)) = text {
                     return Ok(Value::constant(digits(number)));
                 }
             }
@@ -249,12 +255,15 @@ impl<'a> Sizes<'a> {
         }
         Ok(match type_called(ty) {
             Some(name) if RULES.small_types.contains(name) => arg.small(),
-            Some("bpchar" | "char" | "bit") => arg.sized(length.unwrap_or(1.0)),
+            Some("bpchar" | "char" | "bit") if length.is_some() => {
+                arg.sized(length.unwrap_or(f64::INFINITY))
+            }
             Some("varchar" | "varbit") if length.is_some() => {
                 arg.sized(shortened(arg.size, length))
             }
             // Its text has two digits for each byte.
-            Some("bytea") => arg.times(2.0),
+            Some("bytea") => arg.as_text().times(2.0),
+            Some("text" | "varchar" | "bpchar" | "name" | "json" | "jsonb") => arg.as_text(),
             _ => arg,
         })
     }
@@ -267,7 +276,7 @@ impl<'a> Sizes<'a> {
         let row = output.scalar().fenced();
         Ok(match sublink.sub_link_type() {
             SubLinkType::ExprSublink => row,
-            SubLinkType::ArraySublink => row.collected(),
+            SubLinkType::ArraySublink => row.array_of_rows(),
             _ => {
                 let sides: Vec<_> = test.into_iter().chain([row]).collect();
                 let name = builtin_name(&sublink.oper_name).unwrap_or_default();
@@ -289,6 +298,18 @@ impl<'a> Sizes<'a> {
         }
         Ok(value)
     }
+}
+
+/// Whether a side of an operation is a constant, a placeholder or a cast, and so neither a path nor a document.
+fn sides_are_plain(expr: &AExpr) -> bool {
+    let is_plain = |side: &Option<Box<Node>>| {
+        let node = side.as_deref().and_then(|side| side.node.as_ref());
+        matches!(
+            node,
+            None | Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::TypeCast(_))
+        )
+    };
+    is_plain(&expr.lexpr) || is_plain(&expr.rexpr)
 }
 
 /// The size of a text that is cut after so many characters.
@@ -369,9 +390,13 @@ fn of_constant(constant: &AConst) -> Value {
     }
 }
 
-/// The digits that a number is written with in full.
-fn digits(number: &str) -> usize {
-    let exponent = number.split(['e', 'E']).nth(1);
-    let power = exponent.and_then(|power| power.parse::<i64>().ok()).map_or(0, i64::unsigned_abs);
-    number.len().saturating_add(usize::try_from(power).unwrap_or(usize::MAX))
+/// The digits that the numbers of a text are written with in full: `1e9` has ten.
+fn digits(text: &str) -> usize {
+    let power = |rest: &str| {
+        let rest = rest.trim_start_matches(['+', '-']);
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end).and_then(|power| power.parse::<usize>().ok()).unwrap_or_default()
+    };
+    let powers = text.split(['e', 'E']).skip(1).map(power);
+    powers.fold(text.len(), usize::saturating_add)
 }

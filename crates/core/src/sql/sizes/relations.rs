@@ -16,17 +16,17 @@ pub(super) struct Relation {
 pub(super) enum Columns {
     /// Any name is a column of this size.
     Any(Value),
-    /// These, and no other.
-    Named(Vec<(String, Value)>),
+    /// These, and if there are others, they are of this size.
+    Named(Vec<(String, Value)>, Option<Value>),
 }
 
 impl Columns {
     fn get(&self, name: &str) -> Option<Value> {
         match self {
             Self::Any(value) => Some(*value),
-            Self::Named(columns) => {
+            Self::Named(columns, others) => {
                 let same = columns.iter().filter(|(column, _)| column == name);
-                same.map(|(_, value)| *value).reduce(|a, b| Value::any(&[a, b]))
+                same.map(|(_, value)| *value).chain(*others).reduce(one_of)
             }
         }
     }
@@ -35,8 +35,9 @@ impl Columns {
     pub(super) fn row(&self) -> Value {
         match self {
             Self::Any(value) => *value,
-            Self::Named(columns) => {
-                let values: Vec<_> = columns.iter().map(|(_, value)| *value).collect();
+            Self::Named(columns, others) => {
+                let values: Vec<_> =
+                    columns.iter().map(|(_, value)| *value).chain(*others).collect();
                 Value::sum(&values)
             }
         }
@@ -44,13 +45,22 @@ impl Columns {
 
     /// The same columns by other names, as far as there are names.
     pub(super) fn renamed<'a>(self, names: impl Iterator<Item = &'a str>) -> Self {
+        let mut names = names.peekable();
+        if names.peek().is_none() {
+            return self;
+        }
         match self {
             Self::Any(value) => Self::Any(value),
-            Self::Named(mut columns) => {
+            // Of how many columns a `*` is, and where, is not known.
+            Self::Named(columns, others @ Some(_)) => {
+                let values = columns.into_iter().map(|(_, value)| value).chain(others);
+                Self::Named(Vec::new(), values.reduce(one_of))
+            }
+            Self::Named(mut columns, None) => {
                 for ((name, _), new) in columns.iter_mut().zip(names) {
                     new.clone_into(name);
                 }
-                Self::Named(columns)
+                Self::Named(columns, None)
             }
         }
     }
@@ -117,29 +127,34 @@ impl NamesInScope {
         self.ctes.iter_mut().rev().find(|cte| cte.name == name)
     }
 
-    /// What a name by itself means: a column, or the row of a relation.
+    /// What a name by itself means: a column, or the row of a relation. A table may lack the column, and a statement further
+    /// out have it.
     pub(super) fn column(&self, name: &str) -> Value {
+        let mut meant = None;
         for frame in self.frames.iter().rev() {
-            let known = frame.iter().filter(|r| matches!(r.columns, Columns::Named(_)));
-            let known: Vec<_> = known.filter_map(|relation| relation.columns.get(name)).collect();
-            if !known.is_empty() {
-                return Value::any(&known).fenced_as(&known);
-            }
-            if let Some(relation) = frame.iter().find(|relation| relation.name == name) {
-                return relation.columns.row();
-            }
-            let any: Vec<_> = frame.iter().filter_map(|r| r.columns.get(name)).collect();
-            if !any.is_empty() {
-                return Value::any(&any).fenced_as(&any);
+            let row = frame.iter().filter(|relation| relation.name == name);
+            let columns = frame.iter().filter_map(|relation| relation.columns.get(name));
+            meant = row
+                .map(|relation| relation.columns.row())
+                .chain(columns)
+                .chain(meant)
+                .reduce(one_of);
+            let is_certain = |relation: &Relation| {
+                let Columns::Named(columns, _) = &relation.columns else { return false };
+                columns.iter().any(|(column, _)| column == name)
+            };
+            if frame.iter().any(is_certain) {
+                break;
             }
         }
-        Value::ONE
+        meant.unwrap_or(Value::ONE)
     }
 
-    /// What `relation.name` means; `None` if there is no such relation.
+    /// What `relation.name` means; `None` if there is no such relation. One further in may be hidden by a join's name.
     pub(super) fn qualified(&self, relation: &str, name: &str) -> Option<Value> {
-        let columns = self.columns_of(relation)?;
-        Some(columns.get(name).unwrap_or_else(|| columns.row()))
+        let all = self.frames.iter().flatten().filter(|of| of.name == relation);
+        let value = |of: &Relation| of.columns.get(name).unwrap_or_else(|| of.columns.row());
+        all.map(value).reduce(one_of)
     }
 
     pub(super) fn columns_of(&self, relation: &str) -> Option<&Columns> {
@@ -149,9 +164,7 @@ impl NamesInScope {
     }
 }
 
-impl Value {
-    /// One of `all`, of which a name means exactly one: it has no more parts than the largest.
-    fn fenced_as(self, all: &[Self]) -> Self {
-        Self { parts: all.iter().map(|value| value.parts).fold(1.0, f64::max), ..self }
-    }
+/// One of two of which a name means one: it has no more parts than the larger.
+fn one_of(one: Value, other: Value) -> Value {
+    Value { parts: one.parts.max(other.parts), ..Value::any(&[one, other]) }
 }

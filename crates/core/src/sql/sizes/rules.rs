@@ -18,6 +18,7 @@ pub(super) struct Rules {
     pub(super) collect: Names,
     pub(super) small: Names,
     pub(super) small_types: Names,
+    pub(super) arrays: Names,
     pub(super) small_operators: Names,
     pub(super) twice: Names,
     pub(super) four_times: Names,
@@ -59,6 +60,7 @@ impl Rules {
             "collect" => &mut self.collect,
             "small" => &mut self.small,
             "small types" => &mut self.small_types,
+            "arrays" => &mut self.arrays,
             "small operators" => &mut self.small_operators,
             "twice" => &mut self.twice,
             "four times" => &mut self.four_times,
@@ -111,8 +113,14 @@ mod tests {
             "json_value",
             "json_table",
         ];
-        let functions =
-            [&RULES.collect, &RULES.small, &RULES.twice, &RULES.four_times, &RULES.picks];
+        let functions = [
+            &RULES.collect,
+            &RULES.small,
+            &RULES.twice,
+            &RULES.four_times,
+            &RULES.picks,
+            &RULES.arrays,
+        ];
         let reasons = [&RULES.super_linear, &RULES.super_linear_alone];
         let named = functions.into_iter().flatten().copied();
         for name in named.chain(reasons.into_iter().flat_map(BTreeMap::keys).copied()) {

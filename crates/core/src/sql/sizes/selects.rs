@@ -21,12 +21,20 @@ use crate::sql::{
 /// The most relations that the planner may have to deal with at once.
 const MAX_RELATIONS: f64 = 1_000.0;
 
+/// How often it is looked whether a column of a recursive statement grows: others may grow from it.
+const MAX_ROUNDS: usize = 8;
+
 /// The most parts of the expressions of a SELECT, once what they refer to is put in.
 const MAX_PARTS: f64 = 50_000.0;
+
+/// Columns by name, and the largest of those whose names are not known.
+type OutputColumns = (Vec<(String, Value)>, Option<Value>);
 
 /// What a SELECT gives.
 pub(super) struct SelectOutput {
     pub(super) columns: Vec<(String, Value)>,
+    /// The largest of the columns whose names are not known.
+    pub(super) others: Option<Value>,
     /// The relations that the planner has for it.
     pub(super) relations: f64,
 }
@@ -34,7 +42,16 @@ pub(super) struct SelectOutput {
 impl SelectOutput {
     /// The value of its only row and column.
     pub(super) fn scalar(&self) -> Value {
-        self.columns.first().map_or(Value::ONE, |(_, value)| *value)
+        let first = self.columns.first().map(|(_, value)| *value);
+        first
+            .into_iter()
+            .chain(self.others)
+            .reduce(|a, b| Value::any(&[a, b]))
+            .unwrap_or(Value::ONE)
+    }
+
+    fn into_columns(self) -> Columns {
+        Columns::Named(self.columns, self.others)
     }
 }
 
@@ -43,7 +60,7 @@ impl Sizes<'_> {
     pub(super) fn statement(&mut self, node: &Node) -> Result<SelectOutput, SqlFault> {
         match &node.node {
             Some(NodeEnum::SelectStmt(select)) => self.select(select),
-            _ => Ok(SelectOutput { columns: Vec::new(), relations: 0.0 }),
+            _ => Ok(SelectOutput { columns: Vec::new(), others: None, relations: 0.0 }),
         }
     }
 
@@ -53,7 +70,7 @@ impl Sizes<'_> {
         if let Some(with) = &select.with_clause {
             self.with(with)?;
         }
-        let columns = if let (Some(left), Some(right)) = (&select.larg, &select.rarg) {
+        let (columns, others) = if let (Some(left), Some(right)) = (&select.larg, &select.rarg) {
             self.set_operation(select, left, right)?
         } else {
             self.names.open();
@@ -63,7 +80,7 @@ impl Sizes<'_> {
         };
         self.names.forget_ctes(known_ctes);
         let relations = std::mem::replace(&mut self.relations, outer);
-        Ok(SelectOutput { columns, relations })
+        Ok(SelectOutput { columns, others, relations })
     }
 
     fn set_operation(
@@ -71,14 +88,19 @@ impl Sizes<'_> {
         select: &SelectStmt,
         left: &SelectStmt,
         right: &SelectStmt,
-    ) -> Result<Vec<(String, Value)>, SqlFault> {
+    ) -> Result<OutputColumns, SqlFault> {
         let (left, right) = (self.select(left)?, self.select(right)?);
         self.add_relations(left.relations + right.relations, select)?;
         self.all(&[&select.sort_clause])?;
         self.each([&select.limit_count, &select.limit_offset])?;
+        if left.others.is_some() || right.others.is_some() {
+            let all = left.columns.iter().chain(&right.columns).map(|(_, value)| *value);
+            let all: Vec<_> = all.chain(left.others).chain(right.others).collect();
+            return Ok((Vec::new(), Some(Value::any(&all).fenced())));
+        }
         let both = left.columns.into_iter().zip(right.columns);
         let either = both.map(|((name, a), (_, b))| (name, Value::any(&[a, b]).fenced()));
-        Ok(either.collect())
+        Ok((either.collect(), None))
     }
 
     fn add_relations(&mut self, relations: f64, select: &SelectStmt) -> Result<(), SqlFault> {
@@ -99,19 +121,19 @@ impl Sizes<'_> {
             .hint("leave out NOT MATERIALIZED, or name the subqueries less often"))
     }
 
-    fn simple(&mut self, select: &SelectStmt) -> Result<Vec<(String, Value)>, SqlFault> {
+    fn simple(&mut self, select: &SelectStmt) -> Result<OutputColumns, SqlFault> {
         if !select.values_lists.is_empty() {
-            return self.values(&select.values_lists);
+            return Ok((self.values(&select.values_lists)?, None));
         }
         for item in &select.from_clause {
             self.from_item(item)?;
         }
         let mut parts = Vec::new();
         parts.extend(self.optional(&select.where_clause)?);
-        let mut columns = Vec::new();
+        let (mut columns, mut others) = (Vec::new(), None);
         for target in select.target_list.iter().filter_map(target) {
             let Some(value) = target.val.as_deref() else { continue };
-            if self.star(value, &mut columns) {
+            if self.star(value, &mut columns, &mut others)? {
                 continue;
             }
             let size = self.value(value)?;
@@ -149,7 +171,7 @@ impl Sizes<'_> {
                 *value = value.fenced();
             }
         }
-        Ok(columns)
+        Ok((columns, others))
     }
 
     fn values(&mut self, rows: &[Node]) -> Result<Vec<(String, Value)>, SqlFault> {
@@ -170,26 +192,50 @@ impl Sizes<'_> {
     }
 
     /// Adds the columns that a `*` stands for; false if it is no such thing.
-    fn star(&self, value: &Node, columns: &mut Vec<(String, Value)>) -> bool {
-        let Some(NodeEnum::ColumnRef(column)) = &value.node else { return false };
-        if !matches!(column.fields.last().map(|field| &field.node), Some(Some(NodeEnum::AStar(_))))
-        {
-            return false;
-        }
-        let mut add = |of: &Columns| match of {
-            Columns::Named(named) => columns.extend(named.iter().cloned()),
-            // Columns of a table: a name that is not known is as large as theirs.
-            Columns::Any(_) => {}
+    fn star(
+        &mut self,
+        value: &Node,
+        columns: &mut Vec<(String, Value)>,
+        others: &mut Option<Value>,
+    ) -> Result<bool, SqlFault> {
+        let is_star = |node: Option<&Node>| {
+            matches!(node.map(|node| &node.node), Some(Some(NodeEnum::AStar(_))))
         };
-        match column.fields.iter().rev().nth(1).and_then(sval) {
-            Some(relation) => {
-                if let Some(of) = self.names.columns_of(relation) {
-                    add(of);
+        let mut add = |of: &Columns| {
+            let of_others = match of {
+                Columns::Named(named, of_others) => {
+                    columns.extend(named.iter().cloned());
+                    *of_others
                 }
+                Columns::Any(value) => Some(*value),
+            };
+            *others =
+                of_others.into_iter().chain(*others).reduce(|a, b| Value::any(&[a, b]).fenced());
+        };
+        match &value.node {
+            Some(NodeEnum::ColumnRef(column)) if is_star(column.fields.last()) => {
+                match column.fields.iter().rev().nth(1).and_then(sval) {
+                    Some(relation) => match self.names.columns_of(relation) {
+                        Some(of) => add(of),
+                        None => add(&Columns::Any(self.names.column(relation))),
+                    },
+                    None => {
+                        self.names.relations().iter().for_each(|relation| add(&relation.columns))
+                    }
+                }
+                Ok(true)
             }
-            None => self.names.relations().iter().for_each(|relation| add(&relation.columns)),
+            // `(row).*`
+            Some(NodeEnum::AIndirection(selection)) if is_star(selection.indirection.last()) => {
+                let row = self.optional(&selection.arg)?.unwrap_or(Value::ONE);
+                *others = Some(row)
+                    .into_iter()
+                    .chain(*others)
+                    .reduce(|a, b| Value::any(&[a, b]).fenced());
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        true
     }
 
     fn with(&mut self, with: &WithClause) -> Result<(), SqlFault> {
@@ -219,16 +265,17 @@ impl Sizes<'_> {
             CteMaterialize::Always => true,
             _ => !is_named_once,
         };
-        let mut columns = output.columns;
+        let relations = output.relations;
+        let mut output = output;
         if is_planned_once {
-            for (_, value) in &mut columns {
+            for (_, value) in &mut output.columns {
                 *value = value.fenced();
             }
         }
         self.names.add_cte(Cte {
             name: cte.ctename.clone(),
-            columns: Columns::Named(columns).renamed(names),
-            relations: output.relations,
+            columns: output.into_columns().renamed(names),
+            relations,
             is_planned_once,
             is_planned: false,
         });
@@ -244,32 +291,64 @@ impl Sizes<'_> {
         let (Some(first), Some(_)) = (&select.larg, &select.rarg) else {
             return self.select(select);
         };
-        let mut columns = self.select(first)?.columns;
-        let aliases = cte.aliascolnames.iter().filter_map(sval);
-        let mut named = Columns::Named(std::mem::take(&mut columns)).renamed(aliases);
-        let known = |sizes: &mut Self, columns: &Columns| {
-            let before = sizes.names.ctes();
-            sizes.names.add_cte(Cte {
+        let aliases = || cte.aliascolnames.iter().filter_map(sval);
+        let mut known = self.select(first)?.into_columns().renamed(aliases());
+        // One column may grow from another, which grows from another; in a statement that is nested it is not followed.
+        self.recursions += 1;
+        let rounds = if self.recursions > 1 { 0 } else { MAX_ROUNDS };
+        let mut outcome = None;
+        for round in 0..=rounds {
+            let before = self.names.ctes();
+            self.names.add_cte(Cte {
                 name: cte.ctename.clone(),
-                columns: columns.clone(),
+                columns: known.clone(),
                 relations: 1.0,
                 is_planned_once: true,
                 is_planned: false,
             });
-            let output = sizes.select(select);
-            sizes.names.forget_ctes(before);
-            output
-        };
-        let mut output = known(self, &named)?;
-        if let Columns::Named(first) = &mut named {
-            for ((_, size), (_, next)) in first.iter_mut().zip(&output.columns) {
-                if next.size > size.size || next.element > size.element {
-                    *size = size.collected();
-                    size.element = f64::INFINITY;
+            let output = self.select(select);
+            self.names.forget_ctes(before);
+            let grows = match (&mut known, &output) {
+                (Columns::Named(columns, None), Ok(output)) if output.others.is_none() => {
+                    let mut grows = false;
+                    for ((_, size), (_, next)) in columns.iter_mut().zip(&output.columns) {
+                        if next.size > size.size || next.element > size.element {
+                            *size = size.collected();
+                            grows = true;
+                        }
+                    }
+                    grows
                 }
+                (Columns::Named(_, others), Ok(output)) => {
+                    let size = output.scalar();
+                    let row = output
+                        .columns
+                        .iter()
+                        .map(|(_, value)| value.size)
+                        .fold(size.size, f64::max);
+                    let grows = others.is_none_or(|others| row > others.size);
+                    *others =
+                        Some(if grows { Value::ONE.collected() } else { Value::ONE.sized(row) });
+                    grows
+                }
+                _ => false,
+            };
+            let is_last = round == rounds;
+            if grows && is_last {
+                known = Columns::Any(Value::ONE.collected());
             }
-            // Once more: one column may grow from another.
-            output = known(self, &named)?;
+            outcome = Some(output);
+            if !grows || is_last {
+                break;
+            }
+        }
+        self.recursions -= 1;
+        let mut output = outcome.unwrap_or_else(|| self.select(select))?;
+        if matches!(known, Columns::Any(_)) {
+            for (_, size) in &mut output.columns {
+                *size = size.collected();
+            }
+            output.others = output.others.map(Value::collected);
         }
         for (_, size) in &mut output.columns {
             *size = size.fenced();
@@ -297,10 +376,10 @@ impl Sizes<'_> {
             Some(NodeEnum::RangeSubselect(subquery)) => {
                 let Some(query) = subquery.subquery.as_deref() else { return Ok(()) };
                 let output = self.statement(query)?;
-                let columns = Columns::Named(output.columns);
-                self.name_relation(subquery.alias.as_ref(), columns);
+                let relations = output.relations;
+                self.name_relation(subquery.alias.as_ref(), output.into_columns());
                 let at = crate::sql::walk::first_location(query);
-                self.count_relations(output.relations, at)
+                self.count_relations(relations, at)
             }
             Some(NodeEnum::RangeFunction(function)) => self.function_in_from(function),
             Some(NodeEnum::RangeTableSample(sample)) => {
@@ -330,7 +409,7 @@ impl Sizes<'_> {
                 "this condition is too large once its subqueries are put in",
             ));
         }
-        if let Some(alias) = &join.alias {
+        for alias in [&join.alias, &join.join_using_alias].into_iter().flatten() {
             let all: Vec<_> = self.names.relations().iter().map(|r| r.columns.row()).collect();
             let columns = Columns::Any(Value::any(&all));
             self.names.add(Relation { name: alias.aliasname.clone(), columns });

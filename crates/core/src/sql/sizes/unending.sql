@@ -109,3 +109,39 @@ SELECT strpos(e, e) AS n FROM metrics m, LATERAL repeat('a', 10000) AS e
 SELECT strpos(first_value(s) OVER (), lag(s) OVER ()) AS n FROM (SELECT repeat('a', 10000) AS s) u
 
 SELECT strpos(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(name))))))))))), quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(quote_literal(name)))))))))))) AS n FROM metrics
+
+SELECT strpos(x, x) AS n FROM (SELECT f.* FROM repeat('a', 10000) AS f(x)) t
+
+SELECT strpos(x, x) AS n FROM (SELECT * FROM repeat('a', 10000) AS x) t
+
+SELECT (SELECT strpos(s, s) FROM metrics LIMIT 1) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) t
+
+SELECT (SELECT strpos(s, s) FROM metrics s LIMIT 1) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) t
+
+SELECT strpos(j.x, j.x) AS n FROM (SELECT repeat('a', 10000) AS x) a JOIN (SELECT repeat('a', 10000) AS x) b USING (x) AS j
+
+SELECT (SELECT strpos(a.s, a.s) FROM (metrics a JOIN metrics b ON true) AS j LIMIT 1) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) a
+
+WITH RECURSIVE g(a, b, c, d) AS (SELECT 'a', 'b', 'c', 'd' UNION ALL SELECT b, c, d, a || b FROM g) SELECT strpos(a, a) AS n FROM g
+
+WITH RECURSIVE g AS (SELECT * FROM (SELECT 'a'::text AS s) x UNION ALL SELECT * FROM (WITH y AS (SELECT s || s AS s FROM g) SELECT * FROM y) z) SELECT strpos(s, s) AS n FROM g
+
+SELECT strpos((SELECT * FROM repeat('a', 10000) AS x), (SELECT * FROM repeat('a', 10000) AS y)) AS n
+
+SELECT strpos(s, s) AS n FROM (SELECT * FROM repeat('a', 10000) AS s UNION ALL SELECT * FROM repeat('b', 10000)) t(s)
+
+SELECT strpos(s::bpchar, s::bpchar) AS n FROM (SELECT repeat('a', 10000) AS s) t
+
+SELECT strpos((string_to_array(s, ','))[1], (string_to_array(s, ','))[1]) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) t
+
+SELECT strpos(e, e) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) t, unnest(string_to_array(t.s, ',')) AS e
+
+SELECT strpos((regexp_match(s, '.*'))[1], s) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) t
+
+SELECT strpos((9.5 ^ 100000)::text, power(9.5, 100000)::text) AS n
+
+SELECT strpos('1e131071'::numeric::text, round('1e131071'::numeric)::text) AS n
+
+SELECT strpos(j ->> 0, j ->> 0) AS n FROM (SELECT '[1e131071]'::jsonb AS j) t
+
+WITH RECURSIVE g(p) AS (SELECT '((0,0),(1,1))'::path UNION ALL SELECT p + p FROM g) SELECT a.p <-> b.p AS n FROM g a, g b

@@ -5,6 +5,9 @@
 /// A value of more than this size has no bound: what made it can make it as large as the server lets it.
 const LARGEST: f64 = 1_000.0;
 
+/// The size of the digits before the point of the longest number.
+const MOST_DIGITS: f64 = 13_107.2;
+
 /// The most that a statement may make of a single row: some ten megabytes.
 const HUGE: f64 = 1_000_000.0;
 
@@ -18,6 +21,8 @@ pub(super) struct Value {
     pub(super) size: f64,
     /// The same of each element, where it is an array.
     pub(super) element: f64,
+    /// The same once it is a text, where it is a number.
+    pub(super) digits: f64,
     /// The parts of its expression once the planner has put in what it refers to.
     pub(super) parts: f64,
     /// Whether the statement makes a text of it: it can be anything.
@@ -33,6 +38,7 @@ impl Value {
     pub(super) const ONE: Self = Self {
         size: 1.0,
         element: 1.0,
+        digits: 1.0,
         parts: 1.0,
         is_made: false,
         has_word: false,
@@ -43,7 +49,7 @@ impl Value {
     #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
     pub(super) fn constant(characters: usize) -> Self {
         let size = (characters / CONSTANT_CHARACTERS).max(1) as f64;
-        Self { size, element: size, parts: 0.0, ..Self::ONE }
+        Self { size, element: size, digits: size, parts: 0.0, ..Self::ONE }
     }
 
     /// One that holds all of `values`.
@@ -52,6 +58,7 @@ impl Value {
         Self {
             size: total(|value| value.size).max(1.0),
             element: most(values, |value| value.element),
+            digits: total(|value| value.digits).max(1.0),
             parts: 1.0 + total(|value| value.parts),
             is_made: values.iter().any(|value| value.is_made),
             has_word: values.iter().any(|value| value.has_word || value.ends_in_word),
@@ -64,6 +71,7 @@ impl Value {
         Self {
             size: most(values, |value| value.size),
             element: most(values, |value| value.element),
+            digits: most(values, |value| value.digits),
             parts: 1.0 + values.iter().map(|value| value.parts).sum::<f64>(),
             is_made: values.iter().any(|value| value.is_made),
             has_word: values.iter().any(|value| value.has_word),
@@ -76,14 +84,29 @@ impl Value {
         Self { parts: self.parts, ..Self::ONE }
     }
 
-    /// One that collects a value of each row.
+    /// One that holds a value of each row, as a text or a document.
     pub(super) fn collected(self) -> Self {
-        Self { size: f64::INFINITY, element: self.size, ..self }
+        self.sized(f64::INFINITY)
+    }
+
+    /// An array of a value of each row.
+    pub(super) fn array_of_rows(self) -> Self {
+        Self { element: self.size, ..self.collected() }
+    }
+
+    /// A number of as many digits as one can have.
+    pub(super) fn long_number(self) -> Self {
+        Self { digits: MOST_DIGITS, ..self }
+    }
+
+    /// The same as a text.
+    pub(super) fn as_text(self) -> Self {
+        if self.digits > self.size { self.sized(self.digits) } else { self }
     }
 
     /// One of the same parts whose size is another.
     pub(super) fn sized(self, size: f64) -> Self {
-        Self { size: size.max(1.0), element: size.max(1.0), ..self }
+        Self { size: size.max(1.0), element: size.max(1.0), digits: size.max(1.0), ..self }
     }
 
     /// One that is so many times as large.
