@@ -41,3 +41,31 @@ SELECT int4range(1, 10) && int4range(5, 20) AS n, name ~ 'a+' AS m, ARRAY[1, 2] 
 SELECT count(DISTINCT name) - count(*) AS n, sum(length(string_agg(name, ''))) OVER () AS total FROM metrics GROUP BY date
 
 SELECT string_agg(name, ',') LIKE max(name) || '%' AS n FROM metrics
+
+SELECT (EXTRACT(YEAR FROM current_date) || '-' || EXTRACT(MONTH FROM current_date) || '-1')::date AS d
+
+SELECT DATE(DATE_TRUNC('month', date))::timestamp AS d, NULLIF(TRIM(name), 'null')::timestamp AS p, COALESCE(details ->> 'deadline_at', 'infinity')::timestamptz AS i FROM metrics
+
+SELECT jsonb_extract_path_text(details, 'created_at')::timestamptz AS a, (regexp_match(name, 'backup-(\d+)'))[1]::date AS b FROM metrics
+
+SELECT concat(name, ' ', id, ' America/New_York')::timestamptz AS a, TO_CHAR(date, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')::timestamptz AS b FROM metrics
+
+SELECT now() AT TIME ZONE (details ->> 'zone') AS a, now() AT TIME ZONE trim(upper(name)) AS b, now() AT TIME ZONE split_part(name, ',', 1) AS c FROM metrics
+
+WITH y AS (SELECT jsonb_object_agg(name, n) AS y FROM metrics) SELECT (y ->> '2025')::numeric - (y ->> '2024')::numeric AS n FROM y
+
+SELECT range_agg(daterange(a, b)) - range_agg(daterange(c, d)) AS free, range_agg(daterange(a, b)) && range_agg(daterange(c, d)) AS o FROM metrics
+
+SELECT name FROM metrics GROUP BY name HAVING (array_agg(id))[1:1000] @> (SELECT (array_agg(id))[1:1000] FROM metrics)
+
+SELECT count(*) AS n FROM (SELECT to_tsvector(string_agg(name, ' ')) AS document FROM metrics) d WHERE document @@ to_tsquery('Endangered & Species')
+
+SELECT to_tsquery(string_agg(name || ':*', ' & ' ORDER BY id)) AS q FROM metrics
+
+SELECT jsonb_pretty(jsonb_agg(id)) AS n, jsonb_pretty(jsonb_build_object('a', json_agg(name))::jsonb) AS m FROM metrics
+
+SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(name, '\mst\M', 'Street', 'g'), '\mave\M', 'Avenue', 'g'), '\mblvd\M', 'Boulevard', 'g'), '\mrd\M', 'Road', 'g'), '\mln\M', 'Lane', 'g'), '\mdr\M', 'Drive', 'g'), '\mct\M', 'Court', 'g'), '\mpl\M', 'Place', 'g'), '\msq\M', 'Square', 'g'), '\mhwy\M', 'Highway', 'g'), '\mpkwy\M', 'Parkway', 'g'), '\mapt\M', 'Apartment', 'g') AS n FROM metrics
+
+SELECT replace(replace(replace(replace(replace(name, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') AS n FROM metrics
+
+SELECT jsonb_path_query(jsonb_agg(details), '$[*].items[*].price') AS n, jsonb_path_query_array(jsonb_agg(details), '$[*] ? (@.price * @.qty > 10)') AS m FROM metrics

@@ -6,7 +6,7 @@ use pg_query::{
 };
 
 use super::{
-    expressions::{Sizes, check_path, nested, shortened, small, unending},
+    expressions::{Sizes, are_unending, check_path, nested, shortened, small, unending},
     rules::RULES,
     value::Value,
     zones,
@@ -26,17 +26,34 @@ impl Sizes<'_> {
             rest.push(self.window(window)?);
         }
         let name = builtin_name(&call.funcname).unwrap_or_default();
+        // `date(x)` is a cast.
+        if let [arg] = args.as_slice()
+            && zones::is_time(name)
+        {
+            zones::check_time(*arg, call.location)?;
+            return Ok(arg.small());
+        }
         check_call(name, call, &args)?;
+        self.count_work(name, &args, call.location)?;
+        if matches!(name, "power" | "pow" | "exp") {
+            self.count_power(call.args.last(), call.location)?;
+        }
         zones::check_call(name, call, &args)?;
         let result = self.result(name, call, &args, &rest);
         let parts = Value::sum(&args).parts + Value::sum(&rest).parts;
-        let is_made = if RULES.picks.contains(name) {
-            args.iter().chain(&rest).any(|value| value.is_made)
+        if call.over.is_some() || RULES.aggregates.contains(name) {
+            self.is_planned_apart = true;
+        }
+        let (is_made, is_computed) = if RULES.cleans.contains(name) || looks_up(name) {
+            (args.first().is_some_and(|first| first.is_made), true)
+        } else if RULES.picks.contains(name) {
+            let picked = || args.iter().chain(&rest);
+            (picked().any(|value| value.is_made), picked().any(|value| value.is_computed))
         } else {
-            !RULES.small.contains(name)
+            (!RULES.small.contains(name), true)
         };
-        let has_word = zones::gives_word(name, call, &args);
-        Ok(Value { parts, is_made, has_word, ends_in_word: false, ..result })
+        let (has_word, ends_in_word) = zones::words_given(name, call, &args);
+        Ok(Value { parts, is_made, is_computed, has_word, ends_in_word, ..result })
     }
 
     fn result(&self, name: &str, call: &FuncCall, args: &[Value], rest: &[Value]) -> Value {
@@ -47,20 +64,25 @@ impl Sizes<'_> {
             "power" | "pow" | "exp" => sum.small().long_number(),
             name if RULES.small.contains(name) => Value { digits: sum.digits, ..sum.small() },
             "array_agg" => sum.array_of_rows(),
+            // A text can be read as a document.
+            "string_agg" => Value { is_deep: true, ..sum.as_text().collected() },
+            "range_agg" => Value { is_ranges: true, ..sum.collected() },
             name if RULES.collect.contains(name) => sum.as_text().collected(),
-            // Of an ordered set it is one of those that are ordered.
-            "mode" | "percentile_disc" => Value::any(rest),
+            // Of an ordered set it is one of those that are ordered, or an array of as many as are asked for.
+            "mode" | "percentile_disc" | "percentile_cont" => Value::any(&[Value::any(rest), sum]),
             "repeat" => first.times(number(1).unwrap_or(f64::INFINITY)),
             "lpad" | "rpad" => first.sized(number(1).unwrap_or(f64::INFINITY)),
             "left" | "right" => first.sized(shortened(first.size, number(1))),
             "substr" | "substring" if args.len() == 3 => {
                 first.sized(shortened(first.size, number(2)))
             }
-            "replace" => first.times(growth(call, args, 1)),
+            "replace" => replaced(first, call, args, true),
+            "regexp_replace" => replaced(first, call, args, false),
             "array_replace" => first.times(args.get(2).map_or(1.0, |by| by.size)),
             "ts_headline" => first.times(args.get(3).map_or(1.0, |options| options.size)),
-            "regexp_replace" => first.times(growth(call, args, usize::MAX)),
-            "array_to_string" => first.times(args.get(1).map_or(1.0, |by| by.size)),
+            "array_to_string" => {
+                Value { is_deep: true, ..first.times(args.get(1).map_or(1.0, |by| by.size)) }
+            }
             "concat_ws" => sum.times(first.size),
             "format" => sum.times(references(call)),
             "polygon" if args.len() == 2 => first.sized(number(0).unwrap_or(f64::INFINITY)),
@@ -161,6 +183,43 @@ impl Sizes<'_> {
     }
 }
 
+/// The work of raising a number to a large power, or to one that is not known.
+const WORK_OF_POWER: f64 = 1_000_000.0;
+const WORK_OF_UNKNOWN_POWER: f64 = 1_000.0;
+
+/// From which constant on a power is large.
+const LARGE_POWER: f64 = 1_000.0;
+
+impl Sizes<'_> {
+    /// Counts the work of a call in one row: PostgreSQL looks for a signal between rows alone.
+    fn count_work(&mut self, name: &str, args: &[Value], location: i32) -> Result<(), SqlFault> {
+        let sizes = args.iter().map(|arg| arg.size).filter(|size| size.is_finite());
+        if RULES.super_linear.contains_key(name) {
+            let work: f64 = sizes.take(2).product();
+            self.add_work(work, location)?;
+        } else if RULES.super_linear_alone.contains_key(name) {
+            let size = sizes.fold(1.0, f64::max);
+            self.add_work(size * size, location)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the work of a power, of which the exponent is `exponent`.
+    pub(super) fn count_power(
+        &mut self,
+        exponent: Option<&Node>,
+        location: i32,
+    ) -> Result<(), SqlFault> {
+        let power = exponent.and_then(|exponent| self.number(exponent));
+        let work = match power {
+            Some(power) if power.abs() < LARGE_POWER => 1.0,
+            Some(_) => WORK_OF_POWER,
+            None => WORK_OF_UNKNOWN_POWER,
+        };
+        self.add_work(work, location)
+    }
+}
+
 fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFault> {
     let pattern = args.get(1).is_some_and(Value::is_repeated);
     if pattern && (name.starts_with("regexp_") || name == "substring" && args.len() == 2) {
@@ -173,7 +232,13 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
     if let Some(reason) = RULES.super_linear_alone.get(name).filter(|_| unbounded > 0) {
         return Err(unending(&what(), reason, call.location));
     }
-    if let Some(reason) = RULES.super_linear.get(name).filter(|_| unbounded > 1) {
+    let operands = args.get(..searched).unwrap_or(args);
+    if let Some(reason) = RULES.super_linear.get(name).filter(|_| are_unending(operands)) {
+        return Err(unending(&what(), reason, call.location));
+    }
+    if let Some(reason) = RULES.super_linear_in_depth.get(name)
+        && args.iter().any(|arg| arg.is_unbounded() && arg.is_deep)
+    {
         return Err(unending(&what(), reason, call.location));
     }
     match (name.starts_with("jsonb_path_"), args, call.args.get(1)) {
@@ -184,19 +249,37 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
     }
 }
 
-/// How many times as large a text can become when each of its parts is replaced: by the constant that is looked for, of which
-/// the length is that of argument `sought`, or 1.
+/// Whether a function gives a part of a JSON document.
+fn looks_up(name: &str) -> bool {
+    let parts = ["extract_path", "element", "object_field", "_path_query", "_each"];
+    name.starts_with("json") && parts.iter().any(|part| name.contains(part))
+}
+
+/// What a text becomes when each part of it is replaced. What a constant puts in is counted once, unless it is found again
+/// by what is replaced next.
 #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
-fn growth(call: &FuncCall, args: &[Value], sought: usize) -> f64 {
-    let length = |at: usize| {
-        let text = call.args.get(at).and_then(constant);
-        text.map(|text| text.chars().count().max(1) as f64)
+fn replaced(text: Value, call: &FuncCall, args: &[Value], is_literal: bool) -> Value {
+    let constant = |at: usize| call.args.get(at).and_then(constant);
+    let length = |text: &str| text.chars().count().max(1) as f64;
+    let (Some(by), Some(sought)) = (constant(2), constant(1)) else {
+        let by = args.get(2).map_or(1.0, |by| by.size.max(10.0));
+        return text.times(by);
     };
-    let by = match length(2) {
-        Some(characters) => characters,
-        None => args.get(2).map_or(1.0, |by| by.size.max(10.0)),
+    // A pattern finds at least a letter.
+    let found = if is_literal { length(sought) } else { 1.0 };
+    let factor = (length(by) / found).max(1.0);
+    let ascii = |text: &str| {
+        let bits = text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| 1_u128 << byte);
+        bits.fold(0, |all, bit| all | bit)
     };
-    (by / length(sought).unwrap_or(1.0)).max(1.0)
+    let signs =
+        |text: &str| text.bytes().filter(u8::is_ascii).fold(0, |all, byte| all | 1_u128 << byte);
+    let letters = if is_literal { signs(sought) } else { ascii(sought) };
+    let is_fresh = is_literal && !sought.is_ascii() || letters & !text.replaced != 0;
+    let size = if is_fresh { text.size + factor - 1.0 } else { text.size * factor };
+    // The parts that are found refer to all of a text: `\\&`, `\\1`.
+    let copies = if is_literal { 1.0 } else { by.matches('\\').count().max(1) as f64 };
+    Value { replaced: text.replaced | signs(by), ..text.sized(size.max(text.size * copies)) }
 }
 
 /// How often a format refers to the same argument, at most.

@@ -18,6 +18,15 @@ use crate::sql::{
     walk::first_location,
 };
 
+/// The size of what is too long to be looked for in a value without a bound: some five hundred characters.
+const LONG_WORD: f64 = 50.0;
+
+/// The most work that a statement may do for one row: some two seconds.
+const MAX_WORK: f64 = 2_000_000.0;
+
+/// The most that chains of joined texts may hold on their way: some hundred megabytes.
+const MAX_JOINED: f64 = 10_000_000.0;
+
 /// Estimates the sizes of a statement's values.
 pub(super) struct Sizes<'a> {
     parameters: &'a [ParameterKind],
@@ -28,6 +37,12 @@ pub(super) struct Sizes<'a> {
     pub(super) relations: f64,
     /// How many recursive statements are under way, one within the other.
     pub(super) recursions: usize,
+    /// Whether the SELECT under way has an aggregate or a window, and so is planned by itself.
+    pub(super) is_planned_apart: bool,
+    /// The work that is done for one row.
+    work: f64,
+    /// The sizes of all that is joined on the way to what is wanted.
+    joined: f64,
     /// Whether a value has no bound but the statement's own text.
     pub(super) makes_large_values: bool,
 }
@@ -40,6 +55,9 @@ impl<'a> Sizes<'a> {
             names: NamesInScope::default(),
             relations: 0.0,
             recursions: 0,
+            is_planned_apart: false,
+            work: 0.0,
+            joined: 0.0,
             makes_large_values: false,
         }
     }
@@ -98,7 +116,13 @@ impl<'a> Sizes<'a> {
                 }
                 of_constant(constant)
             }
-            NodeEnum::ColumnRef(column) => self.column(column),
+            NodeEnum::ColumnRef(column) => {
+                let value = self.column(column);
+                if let [_, .., name] = column.fields.as_slice() {
+                    check_dot(value, name, column.location)?;
+                }
+                value
+            }
             NodeEnum::FuncCall(call) => return self.call(call),
             NodeEnum::AExpr(expr) => return self.operation(expr),
             NodeEnum::TypeCast(cast) => return self.cast(cast),
@@ -171,7 +195,10 @@ impl<'a> Sizes<'a> {
             AexprNotBetweenSym, AexprNotDistinct, AexprNullif,
         };
         match expr.kind() {
-            AexprNullif => return Ok(Value::any(&sides)),
+            AexprNullif => {
+                let left = left.unwrap_or(Value::ONE);
+                return Ok(Value { parts: Value::sum(&sides).parts, ..left });
+            }
             AexprIn | AexprDistinct | AexprNotDistinct | AexprBetween | AexprNotBetween
             | AexprBetweenSym | AexprNotBetweenSym => return Ok(small(sides)),
             _ => {}
@@ -183,40 +210,81 @@ impl<'a> Sizes<'a> {
             return Err(nested(expr.location));
         }
         if let (Some(left), Some(right)) = (left, expr.rexpr.as_deref())
-            && matches!(name, "@?" | "@@")
+            && (name == "@?" || name == "@@" && path_constant(right).is_some())
         {
             check_path(name, left, right, expr.location)?;
         }
         Ok(match name {
             "->" | "->>" | "#>" | "#>>" | "#-" => {
                 let left = left.unwrap_or(Value::ONE);
-                Value { parts: Value::sum(&sides).parts, ..left.sized(left.size) }.made()
+                Value {
+                    parts: Value::sum(&sides).parts,
+                    is_computed: true,
+                    ..left.sized(left.size)
+                }
             }
             name if RULES.small_operators.contains(name) => small(sides),
-            "^" => Value { is_made: false, ..Value::any(&sides) }.long_number(),
+            "^" => {
+                self.count_power(expr.rexpr.as_deref(), expr.location)?;
+                Value { is_made: false, is_computed: true, ..Value::any(&sides) }.long_number()
+            }
             // Paths are joined, and numbers and days are not; one side of those is often a constant.
-            "+" | "*" if !sides_are_plain(expr) => Value { is_made: false, ..Value::sum(&sides) },
+            "+" | "*" if !sides_are_plain(expr) => {
+                Value { is_made: false, is_computed: true, ..Value::sum(&sides) }
+            }
             "+" | "-" | "*" | "/" | "%" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/" | "@"
-            | "~" | "##" => Value { is_made: false, ..Value::any(&sides) },
-            "||" => zones::joined(&sides, expr.rexpr.as_deref()).made(),
+            | "~" | "##" => Value { is_made: false, is_computed: true, ..Value::any(&sides) },
+            "||" => {
+                let joined = zones::joined(&sides, expr.rexpr.as_deref()).made();
+                self.count_joined(joined, expr.location)?;
+                joined
+            }
             _ => Value::sum(&sides).made(),
         })
     }
 
     /// Checks an operator over values of these sizes.
     pub(super) fn check_operator(
-        &self,
+        &mut self,
         name: &str,
         sides: &[Value],
         location: i32,
     ) -> Result<(), SqlFault> {
-        let unbounded = sides.iter().filter(|side| side.is_unbounded()).count();
-        match RULES.super_linear_operators.get(name) {
-            Some(reason) if unbounded > 1 => {
-                Err(unending(&format!("the operator {name} stands between"), reason, location))
-            }
-            _ => Ok(()),
+        let Some(reason) = RULES.super_linear_operators.get(name) else { return Ok(()) };
+        let is_of_numbers = name == "-" && !sides.get(1).is_some_and(Value::is_array);
+        if is_of_numbers || sides.iter().any(|side| side.is_ranges) {
+            return Ok(());
         }
+        if are_unending(sides) {
+            return Err(unending(&format!("the operator {name} stands between"), reason, location));
+        }
+        let work: f64 =
+            sides.iter().map(|side| side.size).filter(|size| size.is_finite()).product();
+        self.add_work(work, location)
+    }
+
+    /// Counts work that is done for one row, in products of sizes.
+    pub(super) fn add_work(&mut self, work: f64, location: i32) -> Result<(), SqlFault> {
+        self.work += work;
+        if self.work <= MAX_WORK {
+            return Ok(());
+        }
+        let message = "this query compares long texts or computes large powers so often for one row that no time limit \
+                       ends it in time";
+        Err(SqlFault::new(location, message)
+            .hint("use shorter constants, or split it into several metrics"))
+    }
+
+    /// Counts the size of a text that is joined: each step of a chain has all before it once more.
+    fn count_joined(&mut self, value: Value, location: i32) -> Result<(), SqlFault> {
+        if value.size.is_finite() {
+            self.joined += value.size;
+        }
+        if self.joined <= MAX_JOINED {
+            return Ok(());
+        }
+        let message = "this query joins so many long texts that a row of it takes too much memory";
+        Err(SqlFault::new(location, message).hint("write concat(…), or join fewer"))
     }
 
     fn cast(&mut self, cast: &TypeCast) -> Result<Value, SqlFault> {
@@ -224,6 +292,10 @@ impl<'a> Sizes<'a> {
         let Some(ty) = &cast.type_name else { return Ok(arg) };
         let length = ty.typmods.first().and_then(|length| self.number(length));
         let text = cast.arg.as_deref().and_then(string_constant);
+        // An array of times, too.
+        if builtin_name(&ty.names).is_some_and(zones::is_time) {
+            zones::check_time(arg, cast.location)?;
+        }
         match type_called(ty) {
             Some("jsonpath") if arg.is_made => {
                 let message = "a path of JSON is made by this query";
@@ -234,21 +306,13 @@ impl<'a> Sizes<'a> {
                     jsonpath::check(path, location)?;
                 }
             }
-            Some("jsonb" | "json") if arg.is_repeated() => return Err(nested(cast.location)),
+            Some("jsonb" | "json") if arg.is_repeated() && text.is_none() => {
+                return Err(nested(cast.location));
+            }
             // `1e9` as a number has all its digits.
             Some("numeric" | "jsonb" | "json") => {
                 if let Some((number, _)) = text {
                     return Ok(Value::constant(digits(number)));
-                }
-            }
-            Some("timestamptz" | "timestamp" | "timetz" | "time" | "date") => {
-                zones::check_time(arg, cast.location)?;
-            }
-            Some("tsquery") => {
-                if let Some(reason) =
-                    RULES.super_linear_alone.get("to_tsquery").filter(|_| arg.is_unbounded())
-                {
-                    return Err(unending("a tsquery is made of", reason, cast.location));
                 }
             }
             _ => {}
@@ -263,7 +327,9 @@ impl<'a> Sizes<'a> {
             }
             // Its text has two digits for each byte.
             Some("bytea") => arg.as_text().times(2.0),
-            Some("text" | "varchar" | "bpchar" | "name" | "json" | "jsonb") => arg.as_text(),
+            Some("text" | "varchar" | "bpchar" | "name" | "json" | "jsonb") => {
+                Value { is_made: arg.is_made || arg.is_computed, ..arg.as_text() }
+            }
             _ => arg,
         })
     }
@@ -291,12 +357,35 @@ impl<'a> Sizes<'a> {
         for step in &selection.indirection {
             if let Some(NodeEnum::AIndices(indices)) = &step.node {
                 self.each([&indices.lidx, &indices.uidx])?;
-                if !indices.is_slice {
+                if indices.is_slice {
+                    let first = indices.lidx.as_deref().map_or(Some(1.0), |low| self.number(low));
+                    let last = indices.uidx.as_deref().and_then(|high| self.number(high));
+                    if let (Some(first), Some(last)) = (first, last) {
+                        let count = (last - first + 1.0).max(1.0);
+                        value.size = value.size.min(count * value.element);
+                    }
+                } else {
                     value = value.of_element();
                 }
+            } else {
+                let location = selection.arg.as_deref().map_or(-1, first_location);
+                check_dot(value, step, location)?;
             }
         }
         Ok(value)
+    }
+}
+
+/// Whether a call that takes time as the product of its operands has no end: two have no bound, or one has none and
+/// another is longer than a word that is looked for.
+pub(super) fn are_unending(operands: &[Value]) -> bool {
+    let mut unbounded = operands.iter().filter(|value| value.is_unbounded());
+    match (unbounded.next(), unbounded.next()) {
+        (Some(_), Some(_)) => true,
+        (Some(_), None) => {
+            operands.iter().any(|value| !value.is_unbounded() && value.size > LONG_WORD)
+        }
+        _ => false,
     }
 }
 
@@ -310,6 +399,17 @@ fn sides_are_plain(expr: &AExpr) -> bool {
         )
     };
     is_plain(&expr.lexpr) || is_plain(&expr.rexpr)
+}
+
+/// Checks `x.name`, which is a call where there is no such column.
+fn check_dot(value: Value, name: &Node, location: i32) -> Result<(), SqlFault> {
+    let name = sval(name).unwrap_or_default();
+    match RULES.super_linear_alone.get(name) {
+        Some(reason) if value.is_unbounded() => {
+            Err(unending(&format!(".{name} can call {name}() on"), reason, location))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The size of a text that is cut after so many characters.
@@ -357,6 +457,13 @@ pub(super) fn nested(location: i32) -> SqlFault {
     SqlFault::new(location, message).hint("write it out with fewer levels, or repeat less")
 }
 
+fn path_constant(path: &Node) -> Option<(&str, i32)> {
+    match &path.node {
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().and_then(string_constant),
+        _ => string_constant(path),
+    }
+}
+
 /// Checks a path over a value: two wildcards can pair each element with each other.
 pub(super) fn check_path(
     name: &str,
@@ -364,16 +471,13 @@ pub(super) fn check_path(
     path: &Node,
     location: i32,
 ) -> Result<(), SqlFault> {
-    let text = match &path.node {
-        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().and_then(string_constant),
-        _ => string_constant(path),
-    };
+    let text = path_constant(path);
     if let Some((path, at)) = text {
         jsonpath::check(path, at)?;
     }
-    let pairs = text.is_none_or(|(path, _)| path.matches('*').count() > 1);
+    let pairs = text.is_none_or(|(path, _)| jsonpath::pairs(path));
     if target.is_unbounded() && pairs {
-        let what = format!("a path of {name} with several wildcards goes over");
+        let what = format!("a path of {name} that compares several wildcards goes over");
         return Err(unending(&what, "it can pair each element with each other", location));
     }
     Ok(())

@@ -53,9 +53,42 @@ pub(super) fn check(path: &str, location: i32) -> Result<(), SqlFault> {
     Ok(())
 }
 
+/// Whether a path can compare each element with each other: a filter or a comparison with two wildcards, or one and
+/// another way from the top.
+pub(super) fn pairs(path: &str) -> bool {
+    let condition = match path.split_once('?') {
+        Some((_, condition)) => condition,
+        None if ["==", "!=", "<", ">"].iter().any(|sign| path.contains(sign)) => path,
+        None => return false,
+    };
+    let packed: String = condition.chars().filter(|c| !c.is_whitespace()).collect();
+    let wildcards = packed.matches("[*]").count() + packed.matches(".*").count();
+    let again = packed.matches('$').count();
+    wildcards > 1
+        || wildcards == 1 && again > 0 && path.contains('?')
+        || path.contains("**") && wildcards > 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_pairs_elements_where_it_compares_them() {
+        for path in [
+            "$[*] ? (@ == $[*])",
+            "$.a[*] == $.b[*]",
+            "$ ? (@.a[*] == @.b[*])",
+            "$[*] ? (@ == $v[*])",
+        ] {
+            assert!(pairs(path), "{path}");
+        }
+        for path in
+            ["$[*].items[*].price", "$[*] ? (@.price * @.qty > 10)", "$[*] ? (@.tags[*] == \"a\")"]
+        {
+            assert!(!pairs(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_path_does_not_multiply_what_it_goes_over() {

@@ -23,10 +23,13 @@ pub(super) struct Rules {
     pub(super) twice: Names,
     pub(super) four_times: Names,
     pub(super) picks: Names,
+    pub(super) aggregates: Names,
+    pub(super) cleans: Names,
     /// Functions and operators that take time as the product of two arguments, with the reason.
     pub(super) super_linear: Reasons,
     pub(super) super_linear_operators: Reasons,
     pub(super) super_linear_alone: Reasons,
+    pub(super) super_linear_in_depth: Reasons,
 }
 
 impl Rules {
@@ -65,6 +68,8 @@ impl Rules {
             "twice" => &mut self.twice,
             "four times" => &mut self.four_times,
             "picks" => &mut self.picks,
+            "aggregates" => &mut self.aggregates,
+            "cleans" => &mut self.cleans,
             _ => return None,
         })
     }
@@ -74,6 +79,7 @@ impl Rules {
             "super-linear" => &mut self.super_linear,
             "super-linear operators" => &mut self.super_linear_operators,
             "super-linear alone" => &mut self.super_linear_alone,
+            "super-linear in depth" => &mut self.super_linear_in_depth,
             _ => return None,
         })
     }
@@ -121,7 +127,8 @@ mod tests {
             &RULES.picks,
             &RULES.arrays,
         ];
-        let reasons = [&RULES.super_linear, &RULES.super_linear_alone];
+        let reasons =
+            [&RULES.super_linear, &RULES.super_linear_alone, &RULES.super_linear_in_depth];
         let named = functions.into_iter().flatten().copied();
         for name in named.chain(reasons.into_iter().flat_map(BTreeMap::keys).copied()) {
             assert!(LISTS.functions.has(name) || by_grammar.contains(&name), "{name}");

@@ -74,7 +74,9 @@ impl Sizes<'_> {
             self.set_operation(select, left, right)?
         } else {
             self.names.open();
+            let apart = std::mem::take(&mut self.is_planned_apart);
             let columns = self.simple(select);
+            self.is_planned_apart = apart;
             self.names.close();
             columns?
         };
@@ -166,7 +168,7 @@ impl Sizes<'_> {
             return Err(SqlFault::new(at, message)
                 .hint("write WITH … AS MATERIALIZED, or OFFSET 0 in a subquery"));
         }
-        if is_planned_apart(select) {
+        if self.is_planned_apart || is_planned_apart(select) {
             for (_, value) in &mut columns {
                 *value = value.fenced();
             }
@@ -292,7 +294,13 @@ impl Sizes<'_> {
             return self.select(select);
         };
         let aliases = || cte.aliascolnames.iter().filter_map(sval);
-        let mut known = self.select(first)?.into_columns().renamed(aliases());
+        let outer = self.names.ctes();
+        if let Some(with) = &select.with_clause {
+            self.with(with)?;
+        }
+        let first = self.select(first);
+        self.names.forget_ctes(outer);
+        let mut known = first?.into_columns().renamed(aliases());
         // One column may grow from another, which grows from another; in a statement that is nested it is not followed.
         self.recursions += 1;
         let rounds = if self.recursions > 1 { 0 } else { MAX_ROUNDS };
@@ -313,7 +321,7 @@ impl Sizes<'_> {
                     let mut grows = false;
                     for ((_, size), (_, next)) in columns.iter_mut().zip(&output.columns) {
                         if next.size > size.size || next.element > size.element {
-                            *size = size.collected();
+                            *size = Value { is_deep: true, ..size.collected() };
                             grows = true;
                         }
                     }

@@ -78,7 +78,7 @@ fn a_zone_is_not_made_up() {
     for zone in [
         "'A' || m.id",
         "concat('Foo', m.id, '+1')",
-        "lower(m.name)",
+        "replace(m.name, 'a', 'b1')",
         "format('Foo%s', m.id)",
         "CASE WHEN true THEN 'A' || m.id END",
         "coalesce(m.name, 'A' || m.id)",
@@ -86,10 +86,15 @@ fn a_zone_is_not_made_up() {
         "(SELECT 'A' || m.id)",
         "u.z",
         "max(m.name || 'x') OVER ()",
-        "(m.details ->> 'zone')",
+        "(jsonb_build_object('z', 'A' || m.id) ->> 'z')",
+        "(interval '1 second' * m.n)::text",
+        "(time '00:00' + m.n * interval '1 second')::text",
+        "(-m.n)::text",
+        "(m.n + 1)::text::name::text",
+        "g.g::text",
     ] {
-        let from =
-            "FROM metrics m, (SELECT 'Foo' || g || '+1' AS z FROM generate_series(1, 1000) g) u";
+        let from = "FROM metrics m, (SELECT 'Foo' || g || '+1' AS z FROM generate_series(1, 1000) g) u, \
+                    generate_series(1, 1000) g";
         for sql in [
             format!("SELECT now() AT TIME ZONE ({zone}) AS n {from}"),
             format!("SELECT timezone({zone}, now()) AS n {from}"),
@@ -166,8 +171,8 @@ fn the_server_is_not_told_of() {
 
 #[test]
 fn a_single_row_is_not_made_huge() {
-    let siblings =
-        vec!["repeat('0123456789012345678901234567890123456789', 10000)"; 40].join(" || ");
+    let siblings = vec!["repeat('0123456789012345678901234567890123456789', 10000)"; 40].join(", ");
+    let siblings = format!("concat({siblings})");
     for value in [
         siblings.as_str(),
         "replace(repeat('a', 10000), 'a', repeat('b', 10000))",
@@ -180,6 +185,10 @@ fn a_single_row_is_not_made_huge() {
         assert!(error.as_ref().is_some_and(|e| e.contains("ten megabytes")), "{value}: {error:?}");
     }
     let nested = (0..14).fold("name".to_owned(), |value, _| format!("replace({value}, 'a', name)"));
+    let doubled =
+        (0..24).fold("name".to_owned(), |value, _| format!("replace({value}, 'a', 'aa')"));
+    let error = refusal(&format!("SELECT length({doubled}) AS n FROM metrics"));
+    assert!(error.as_ref().is_some_and(|e| e.contains("ten megabytes")), "{error:?}");
     let error = refusal(&format!("SELECT length({nested}) AS n FROM metrics"));
     assert!(error.as_ref().is_some_and(|e| e.contains("ten megabytes")), "{error:?}");
     assert_eq!(refusal("SELECT repeat('#', 100) || rpad(name, 200) AS n FROM metrics"), None);
@@ -198,6 +207,7 @@ fn a_text_that_becomes_a_time_names_no_made_up_zone() {
         "replace('2025-01-01 x', 'x', 'Foo' || g)",
         "u.t",
         "'2025-01-01 <' || g || '>1'",
+        "'2020-01-01 00:00 mon/' || (interval '1 second' * g)::text",
     ] {
         for ty in ["timestamptz", "timestamp", "date"] {
             let sql = format!(
@@ -247,4 +257,27 @@ fn a_text_is_not_nested_deep() {
     ] {
         assert_eq!(refusal(sql), None, "{sql}");
     }
+}
+
+#[test]
+fn steps_of_one_row_add_up_to_little() {
+    let (a, b) = ("a".repeat(9_990), "b".repeat(9_990));
+    let translated = |times: usize| {
+        let calls = (0..times).map(|n| format!("length(translate('{a}', '{b}', '{n}'))"));
+        format!("SELECT {} AS n", calls.collect::<Vec<_>>().join(" + "))
+    };
+    assert_eq!(refusal(&translated(1)), None);
+    let powers = (0..30).map(|n| format!("length((1.5::numeric ^ {})::text)", 700_000 - n));
+    let powers = format!("SELECT {} AS n", powers.collect::<Vec<_>>().join(" + "));
+    assert_eq!(refusal("SELECT sum((1 + rate) ^ n) * power(1.1, 12) AS n FROM metrics"), None);
+    for sql in [translated(3), powers] {
+        let error = refusal(&sql);
+        assert!(error.as_ref().is_some_and(|error| error.contains("for one row")), "{error:?}");
+    }
+    let chain = vec!["s"; 350].join(" || ");
+    let error = refusal(&format!("SELECT length({chain}) AS n FROM (SELECT '{a}'::text AS s) u"));
+    assert!(error.as_ref().is_some_and(|error| error.contains("memory")), "{error:?}");
+    let numbers = vec!["1e131071"; 1_200].join(",");
+    let error = refusal(&format!("SELECT length('[{numbers}]'::jsonb::text) AS n"));
+    assert!(error.as_ref().is_some_and(|error| error.contains("ten megabytes")), "{error:?}");
 }

@@ -78,7 +78,9 @@ SELECT CASE WHEN strpos(coalesce(s, 'a'), CASE WHEN true THEN s END) > 0 THEN 1 
 
 SELECT 1 AS n FROM (SELECT lpad('a', 10000) AS s) u JOIN (SELECT lpad('a', 10000) AS t) v ON u.s LIKE v.t
 
-SELECT jsonb_pretty(jsonb_agg(id)) AS n FROM metrics
+SELECT jsonb_pretty(string_agg(name, '')::jsonb) AS n FROM metrics
+
+WITH RECURSIVE g(j) AS (SELECT '1'::jsonb UNION ALL SELECT jsonb_build_array(j) FROM g) SELECT jsonb_pretty(j) AS n FROM g
 
 SELECT ts_rank_cd(to_tsvector(string_agg(name, ' ')), to_tsquery(string_agg(name, ' & '))) AS n FROM metrics
 
@@ -145,3 +147,25 @@ SELECT strpos('1e131071'::numeric::text, round('1e131071'::numeric)::text) AS n
 SELECT strpos(j ->> 0, j ->> 0) AS n FROM (SELECT '[1e131071]'::jsonb AS j) t
 
 WITH RECURSIVE g(p) AS (SELECT '((0,0),(1,1))'::path UNION ALL SELECT p + p FROM g) SELECT a.p <-> b.p AS n FROM g a, g b
+
+WITH RECURSIVE g AS (WITH x AS (SELECT 'aaaaa'::text s) SELECT * FROM x UNION ALL SELECT s || s FROM g) SELECT strpos(s, s) AS n FROM g
+
+SELECT strpos((array_append(ARRAY['z'], string_agg(name, '')))[2], string_agg(name, '')) AS n FROM metrics
+
+SELECT strpos((('{' || s || '}')::text[])[1], s) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) t
+
+WITH d AS MATERIALIZED (SELECT left((10::numeric ^ 131000)::text, 25000) AS s) SELECT length(translate(s, replace(s, '0', '2'), '')) AS n FROM d
+
+WITH d AS MATERIALIZED (SELECT right(('{"a":1e40000}'::jsonb ->> 'a'), -1) AS s) SELECT length(translate(s, replace(s, '0', '2') || '3', '')) AS n FROM d
+
+SELECT a.p && b.p AS n FROM (SELECT percentile_disc((SELECT array_agg(0.5::float8) FROM metrics)) WITHIN GROUP (ORDER BY id) AS p FROM metrics) a, (SELECT percentile_cont((SELECT array_agg(0.5::float8) FROM metrics)) WITHIN GROUP (ORDER BY id) AS p FROM metrics) b
+
+SELECT position(b || B'1' IN b || b) AS n FROM (SELECT bit_or(x) AS b FROM (SELECT string_agg(name, '')::varbit AS x FROM metrics) z) u
+
+SELECT length(s.normalize) AS n FROM concat('a', (SELECT string_agg(name, '') FROM metrics)) AS s
+
+SELECT (SELECT strpos(s, s) FROM (SELECT 1 AS z) s) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) u
+
+WITH c(a, b, c1, d) AS (SELECT k.*, u.s FROM (SELECT string_agg(name, '') AS s FROM metrics) u, ROWS FROM (lower('a'), lower('b'), lower('c')) AS k(x, y, z)) SELECT strpos(d, d) AS n FROM c
+
+SELECT strpos(s, s) AS n FROM (SELECT (u).* FROM (SELECT string_agg(name, '') AS s FROM metrics) u) z

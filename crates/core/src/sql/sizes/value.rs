@@ -27,10 +27,18 @@ pub(super) struct Value {
     pub(super) parts: f64,
     /// Whether the statement makes a text of it: it can be anything.
     pub(super) is_made: bool,
+    /// Whether the statement computes it: as a text it can be anything.
+    pub(super) is_computed: bool,
     /// Whether a constant of the statement gives it a word, which can be a part of a time zone's name.
     pub(super) has_word: bool,
     /// Whether it ends in such a word, which is one zone as long as nothing comes after it.
     pub(super) ends_in_word: bool,
+    /// Whether it holds ranges in order, over which PostgreSQL goes once.
+    pub(super) is_ranges: bool,
+    /// Whether it may be nested as deep as it is large.
+    pub(super) is_deep: bool,
+    /// The ASCII characters that replacing has put into it, as bits.
+    pub(super) replaced: u128,
 }
 
 impl Value {
@@ -41,8 +49,12 @@ impl Value {
         digits: 1.0,
         parts: 1.0,
         is_made: false,
+        is_computed: false,
         has_word: false,
         ends_in_word: false,
+        is_ranges: false,
+        is_deep: false,
+        replaced: 0,
     };
 
     /// A constant of so many characters.
@@ -61,8 +73,12 @@ impl Value {
             digits: total(|value| value.digits).max(1.0),
             parts: 1.0 + total(|value| value.parts),
             is_made: values.iter().any(|value| value.is_made),
+            is_computed: values.iter().any(|value| value.is_computed),
             has_word: values.iter().any(|value| value.has_word || value.ends_in_word),
             ends_in_word: false,
+            is_ranges: values.iter().any(|value| value.is_ranges),
+            is_deep: values.iter().any(|value| value.is_deep),
+            replaced: values.iter().fold(0, |all, value| all | value.replaced),
         }
     }
 
@@ -74,8 +90,12 @@ impl Value {
             digits: most(values, |value| value.digits),
             parts: 1.0 + values.iter().map(|value| value.parts).sum::<f64>(),
             is_made: values.iter().any(|value| value.is_made),
+            is_computed: values.iter().any(|value| value.is_computed),
             has_word: values.iter().any(|value| value.has_word),
             ends_in_word: values.iter().any(|value| value.ends_in_word),
+            is_ranges: values.iter().any(|value| value.is_ranges),
+            is_deep: values.iter().any(|value| value.is_deep),
+            replaced: values.iter().fold(0, |all, value| all | value.replaced),
         }
     }
 
@@ -126,12 +146,17 @@ impl Value {
 
     /// The same, made by the statement.
     pub(super) fn made(self) -> Self {
-        Self { is_made: true, ..self }
+        Self { is_made: true, is_computed: true, ..self }
     }
 
     /// Whether it is made larger than anything needs to be, whatever the rows hold.
     pub(super) fn is_huge(&self) -> bool {
         self.size > HUGE && self.size.is_finite()
+    }
+
+    /// Whether it is known to be an array: its elements are smaller than it is.
+    pub(super) fn is_array(&self) -> bool {
+        self.element < self.size
     }
 
     /// Whether its size is that of a text that was repeated, and not of rows that were collected.

@@ -3,7 +3,7 @@
 
 use pg_query::{Node, NodeEnum, protobuf::FuncCall};
 
-use super::value::Value;
+use super::{rules::RULES, value::Value};
 use crate::sql::{error::SqlFault, tree::string_constant};
 
 /// The fewest letters of a zone's name.
@@ -63,38 +63,52 @@ pub(super) fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<
         .hint("write a constant, a column, :timezone, or CASE or coalesce of those"))
 }
 
+/// Whether a type, or the function of its name, reads a time zone's name in a text.
+pub(super) fn is_time(name: &str) -> bool {
+    let times =
+        ["timestamptz", "timestamp", "timetz", "time", "date", "tstzrange", "tsrange", "daterange"];
+    times.contains(&name)
+}
+
 /// Whether a text has a word that can be a part of a zone's name.
 pub(super) fn has_word(text: &str) -> bool {
     let words = text.split(|c: char| !c.is_ascii_alphabetic());
     let mut long = words.filter(|word| word.len() >= WORD_LETTERS);
-    text.contains('<')
+    // A zone's name may follow a slash.
+    let letters: Vec<char> = text.chars().collect();
+    let has_path = letters
+        .windows(2)
+        .any(|pair| pair.contains(&'/') && pair.iter().any(char::is_ascii_alphabetic));
+    has_path
+        || text.contains('<')
         || long.any(|word| !WORDS_OF_DATES.contains(&word.to_ascii_lowercase().as_str()))
 }
 
-/// Whether the result of a call has a word of a constant: what is only looked for is no part of it.
-pub(super) fn gives_word(name: &str, call: &FuncCall, args: &[Value]) -> bool {
-    let given = |at: &[usize]| {
-        at.iter().filter_map(|at| args.get(*at)).any(|arg| arg.has_word || arg.ends_in_word)
-    };
+/// Whether the result of a call has a word of a constant, and whether it ends in one: what is only looked for is no part
+/// of it.
+pub(super) fn words_given(name: &str, call: &FuncCall, args: &[Value]) -> (bool, bool) {
+    let has = |args: &[Value]| args.iter().any(|arg| arg.has_word || arg.ends_in_word);
+    let first = args.get(..1).unwrap_or_default();
+    let constant = |at: usize| call.args.get(at).and_then(string_constant).map(|(text, _)| text);
     match name {
-        "to_char" => {
-            let format = call.args.get(1).and_then(string_constant);
-            format.is_none_or(|(format, _)| format.contains('"'))
+        name if RULES.small.contains(name) => (false, false),
+        "to_char" => match constant(1) {
+            Some(format) => (format.split('"').skip(1).step_by(2).any(has_word), false),
+            None => (true, false),
+        },
+        "concat" | "concat_ws" => match args.split_last() {
+            Some((last, before)) if constant(before.len()).is_some() => {
+                (has(before), last.has_word)
+            }
+            _ => (has(args), false),
+        },
+        "replace" | "regexp_replace" | "translate" => {
+            (has(first) || has(args.get(2..).unwrap_or_default()), false)
         }
-        "split_part"
-        | "btrim"
-        | "ltrim"
-        | "rtrim"
-        | "substring"
-        | "substr"
-        | "left"
-        | "right"
-        | "regexp_substr"
-        | "string_to_array"
-        | "regexp_split_to_array"
-        | "date_trunc" => given(&[0]),
-        "replace" | "regexp_replace" | "translate" => given(&[0, 2]),
-        _ => args.iter().any(|arg| arg.has_word || arg.ends_in_word),
+        "split_part" | "btrim" | "ltrim" | "rtrim" | "substring" | "substr" | "left" | "right"
+        | "string_to_array" | "string_to_table" | "array_remove" => (has(first), false),
+        name if name.starts_with("json") || name.starts_with("regexp_") => (has(first), false),
+        _ => (has(args), false),
     }
 }
 
