@@ -35,6 +35,7 @@ pub struct Admission {
     ceiling: f64,
     quick_cost: f64,
     gated: Arc<StatementSet>,
+    tried: Arc<StatementSet>,
     costs: Arc<PlanCache<Cost>>,
 }
 
@@ -71,7 +72,14 @@ impl Admission {
     /// `quick_cost` are quick.
     #[must_use]
     pub fn new(gate: Arc<Gate>, ceiling: f64, quick_cost: f64) -> Self {
-        Self { gate, ceiling, quick_cost, gated: Arc::default(), costs: Arc::default() }
+        Self {
+            gate,
+            ceiling,
+            quick_cost,
+            gated: Arc::default(),
+            tried: Arc::new(StatementSet::lasting()),
+            costs: Arc::default(),
+        }
     }
 
     /// Returns the gate.
@@ -169,6 +177,18 @@ impl Admission {
         self.check_fields(runner, fields).await?.map_err(Refused::Gate)?;
         let checked = self.check_operators(runner, template, operators).await?;
         Ok(checked.map_err(Refused::Gate)?)
+    }
+
+    /// Whether a run of `template` has ended by itself.
+    pub(crate) fn is_tried(&self, template: &Template) -> bool {
+        self.tried.has(template)
+    }
+
+    /// A run of `template` has ended by itself.
+    pub(crate) fn mark_tried(&self, template: &Template) {
+        if !self.tried.has(template) {
+            self.tried.insert(template);
+        }
     }
 
     /// Whether it is known that `template` with `values` costs little.

@@ -21,6 +21,7 @@ use crate::{
 /// A statement that was admitted to a session of its own and can run now.
 pub(crate) struct OpenRows<'a> {
     session: Box<dyn QueryRunner>,
+    admission: &'a Admission,
     template: &'a Template,
     values: &'a [BoundValue],
 }
@@ -32,7 +33,7 @@ pub(crate) struct OpenRows<'a> {
 /// See [`RunError`].
 pub(crate) async fn open<'a>(
     runner: &dyn QueryRunner,
-    admission: &Admission,
+    admission: &'a Admission,
     template: &'a Template,
     parameters: &Parameters,
     values: &'a [BoundValue],
@@ -44,10 +45,11 @@ pub(crate) async fn open<'a>(
         relations,
         caller: Some(Arc::clone(caller)),
         is_quick: admission.is_quick(template, parameters, values),
+        is_tried: admission.is_tried(template),
     };
     let session = runner.session(needs).await?;
     admission.admit(session.as_ref(), template, parameters, values).await?;
-    Ok(OpenRows { session, template, values })
+    Ok(OpenRows { session, admission, template, values })
 }
 
 /// The same for a bound query.
@@ -56,7 +58,7 @@ pub(crate) async fn open<'a>(
 /// See [`RunError`].
 pub(crate) async fn open_query<'a>(
     runner: &dyn QueryRunner,
-    admission: &Admission,
+    admission: &'a Admission,
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
     let relations = Some(Arc::clone(&query.description().relations));
@@ -84,7 +86,9 @@ impl OpenRows<'_> {
     /// # Errors
     /// See [`RunError`].
     pub(crate) async fn all(&self, limit: u32) -> Result<Rows, RunError> {
-        self.session.run(self.template, self.values, limit).await
+        let rows = self.session.run(self.template, self.values, limit).await?;
+        self.admission.mark_tried(self.template);
+        Ok(rows)
     }
 
     /// Streams every row.

@@ -167,6 +167,8 @@ pub struct SessionNeeds {
     pub caller: Option<Arc<Identity>>,
     /// Whether it is known to cost little.
     pub is_quick: bool,
+    /// Whether the statement has ended by itself before: one that has not may never.
+    pub is_tried: bool,
 }
 
 impl SessionNeeds {
@@ -186,7 +188,7 @@ impl SessionNeeds {
 
 impl Default for SessionNeeds {
     fn default() -> Self {
-        Self { timezone: Tz::UTC, relations: None, caller: None, is_quick: false }
+        Self { timezone: Tz::UTC, relations: None, caller: None, is_quick: false, is_tried: false }
     }
 }
 

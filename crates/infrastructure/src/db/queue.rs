@@ -23,6 +23,15 @@ struct QueueTimeout;
 #[error("{0} earlier queries of this caller could not be ended and hold their permits")]
 struct UnendedQueries(usize);
 
+/// What is known of a query that asks for a permit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    /// It costs little.
+    pub(super) is_quick: bool,
+    /// It has ended by itself before.
+    pub(super) is_tried: bool,
+}
+
 /// From so many permits on one is kept for quick queries.
 const FEWEST_WITH_KEPT: usize = 4;
 
@@ -58,12 +67,16 @@ struct State {
     turns: VecDeque<Caller>,
     waiting: usize,
     next_id: u64,
+    /// The most queries of one caller that run and were not tried: none of them may end.
+    most_untried: usize,
 }
 
 /// What the queue knows of a caller while it runs or waits.
 #[derive(Default)]
 struct OfCaller {
     running: usize,
+    /// Those of the running that were not tried.
+    untried: usize,
     /// Those of the running that could not be ended.
     unended: usize,
     waiting: VecDeque<Waiter>,
@@ -71,7 +84,7 @@ struct OfCaller {
 
 struct Waiter {
     id: u64,
-    is_quick: bool,
+    known: Known,
     /// Told which kind of permit it has, or dropped when the place in the queue goes to another caller.
     granted: oneshot::Sender<Kind>,
 }
@@ -88,6 +101,7 @@ pub(super) struct RunPermit {
     queue: Arc<Shared>,
     caller: Caller,
     kind: Kind,
+    known: Known,
 }
 
 impl Queue {
@@ -97,12 +111,13 @@ impl Queue {
         let (at_once, longest) = (at_once.max(1) as usize, waiting as usize);
         let is_kept_free = keeps_one && at_once >= FEWEST_WITH_KEPT;
         let free = at_once - usize::from(is_kept_free);
-        let state = Mutex::new(State { free, is_kept_free, ..State::default() });
+        let most_untried = (at_once / 4).max(1);
+        let state = Mutex::new(State { free, is_kept_free, most_untried, ..State::default() });
         Self(Arc::new(Shared { state, at_once, longest, timeout }))
     }
 
-    /// Waits for a permit for `caller`, if it is one of metricd's. A quick query may have the one that is kept for those if
-    /// its caller has no other.
+    /// Waits for a permit for `caller`; metricd itself is none. A quick query may have the one that is kept for those if
+    /// its caller has no other, and of queries that were not tried a caller runs a quarter of all at once.
     ///
     /// # Errors
     /// [`RunError::QueueFull`] at once when too many wait, [`RunError::Unavailable`] after the time-out, or when queries of
@@ -110,7 +125,7 @@ impl Queue {
     pub(super) async fn acquire(
         &self,
         caller: Option<&Identity>,
-        is_quick: bool,
+        known: Known,
     ) -> Result<Arc<RunPermit>, RunError> {
         let caller = Caller::of(caller);
         let (id, granted) = {
@@ -119,19 +134,19 @@ impl Queue {
             if caller.0.is_some() && unended >= (self.0.at_once / 4).max(1) {
                 return Err(RunError::Unavailable(UnendedQueries(unended).into()));
             }
-            if let Some(kind) = state.take(&caller, is_quick) {
-                return Ok(self.0.permit(caller, kind));
+            if let Some(kind) = state.take(&caller, known) {
+                return Ok(self.0.permit(caller, kind, known));
             }
             if state.waiting >= self.0.longest && !state.make_room(&caller) {
                 return Err(RunError::QueueFull);
             }
-            state.enqueue(&caller, is_quick)
+            state.enqueue(&caller, known)
         };
         // Leaves the queue if it is dropped before it has the permit.
-        let mut place = Place { queue: &self.0, caller: &caller, id, granted };
+        let mut place = Place { queue: &self.0, caller: &caller, id, known, granted };
         let granted = tokio::time::timeout(self.0.timeout, &mut place.granted).await;
         match granted {
-            Ok(Ok(kind)) => Ok(self.0.permit(caller.clone(), kind)),
+            Ok(Ok(kind)) => Ok(self.0.permit(caller.clone(), kind, known)),
             Ok(Err(_)) => Err(RunError::QueueFull),
             Err(_) => Err(RunError::Unavailable(QueueTimeout.into())),
         }
@@ -143,26 +158,41 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn permit(self: &Arc<Self>, caller: Caller, kind: Kind) -> Arc<RunPermit> {
-        Arc::new(RunPermit { queue: Arc::clone(self), caller, kind })
+    fn permit(self: &Arc<Self>, caller: Caller, kind: Kind, known: Known) -> Arc<RunPermit> {
+        Arc::new(RunPermit { queue: Arc::clone(self), caller, kind, known })
     }
 }
 
 impl State {
-    /// Takes a permit that is free, if no query waits for it.
-    fn take(&mut self, caller: &Caller, is_quick: bool) -> Option<Kind> {
+    /// Whether a caller may run one more of what is so known.
+    fn may_run(&self, caller: &Caller, known: Known) -> bool {
+        let untried = self.callers.get(caller).map_or(0, |of| of.untried);
+        known.is_tried || caller.0.is_none() || untried < self.most_untried
+    }
+
+    /// Takes a permit that is free: no query that may run waits for it.
+    fn take(&mut self, caller: &Caller, known: Known) -> Option<Kind> {
+        if !self.may_run(caller, known) {
+            return None;
+        }
         let running = self.callers.get(caller).map_or(0, |of| of.running);
         let kind = if self.free > 0 {
             self.free -= 1;
             Kind::Any
-        } else if is_quick && self.is_kept_free && running == 0 {
+        } else if known.is_quick && self.is_kept_free && running == 0 {
             self.is_kept_free = false;
             Kind::Kept
         } else {
             return None;
         };
-        self.callers.entry(caller.clone()).or_default().running += 1;
+        self.begin(caller, known);
         Some(kind)
+    }
+
+    fn begin(&mut self, caller: &Caller, known: Known) {
+        let of = self.callers.entry(caller.clone()).or_default();
+        of.running += 1;
+        of.untried += usize::from(!known.is_tried);
     }
 
     /// Has the last of the caller that waits for most leave the queue, if that is more than `caller` would then wait for.
@@ -180,7 +210,7 @@ impl State {
         true
     }
 
-    fn enqueue(&mut self, caller: &Caller, is_quick: bool) -> (u64, oneshot::Receiver<Kind>) {
+    fn enqueue(&mut self, caller: &Caller, known: Known) -> (u64, oneshot::Receiver<Kind>) {
         let (granted, receiver) = oneshot::channel();
         let id = self.next_id;
         self.next_id += 1;
@@ -188,15 +218,16 @@ impl State {
         if of.waiting.is_empty() {
             self.turns.push_back(caller.clone());
         }
-        of.waiting.push_back(Waiter { id, is_quick, granted });
+        of.waiting.push_back(Waiter { id, known, granted });
         self.waiting += 1;
         (id, receiver)
     }
 
     /// Takes back a permit of `caller`, and gives it to the next in turn.
-    fn give_back(&mut self, caller: &Caller, kind: Kind) {
+    fn give_back(&mut self, caller: &Caller, kind: Kind, known: Known) {
         if let Some(of) = self.callers.get_mut(caller) {
             of.running -= 1;
+            of.untried -= usize::from(!known.is_tried);
         }
         match kind {
             Kind::Any => self.free += 1,
@@ -209,37 +240,38 @@ impl State {
     /// Gives the free permits to those that wait: one to a caller, then to the next.
     fn grant(&mut self) {
         while self.free > 0 {
-            let Some(caller) = self.turns.pop_front() else { break };
-            let next = self.callers.get_mut(&caller).and_then(|of| of.waiting.pop_front());
-            if let Some(waiter) = next {
-                self.free -= 1;
-                self.admit(&caller, waiter, Kind::Any);
-            }
-            self.keep_turn(caller);
+            let Some(waiting) = self.next(|_, _| true) else { break };
+            self.free -= 1;
+            self.admit(waiting, Kind::Any);
         }
         while self.is_kept_free {
-            let callers = &self.callers;
-            let quick = |of: &OfCaller| of.waiting.iter().position(|waiter| waiter.is_quick);
-            let next = self.turns.iter().find_map(|caller| {
-                let of = callers.get(caller).filter(|of| of.running == 0)?;
-                Some((caller.clone(), quick(of)?))
-            });
-            let Some((caller, at)) = next else { break };
-            let waiter = self.callers.get_mut(&caller).and_then(|of| of.waiting.remove(at));
-            if let Some(waiter) = waiter {
-                self.is_kept_free = false;
-                self.admit(&caller, waiter, Kind::Kept);
-            }
-            self.turns.retain(|other| *other != caller);
-            self.keep_turn(caller);
+            let is_quick = |of: &OfCaller, known: Known| known.is_quick && of.running == 0;
+            let Some(waiting) = self.next(is_quick) else { break };
+            self.is_kept_free = false;
+            self.admit(waiting, Kind::Kept);
         }
     }
 
-    fn admit(&mut self, caller: &Caller, waiter: Waiter, kind: Kind) {
-        self.waiting -= 1;
-        self.callers.entry(caller.clone()).or_default().running += 1;
-        // A place holds on to its receiver until it has left the queue.
-        let _ = waiter.granted.send(kind);
+    /// The caller whose turn it is, and which of its queries may run: the first that is fit.
+    fn next(&self, is_fit: impl Fn(&OfCaller, Known) -> bool) -> Option<(Caller, usize)> {
+        self.turns.iter().find_map(|caller| {
+            let of = self.callers.get(caller)?;
+            let mut waiting = of.waiting.iter().map(|waiter| waiter.known);
+            let at = waiting.position(|known| is_fit(of, known) && self.may_run(caller, known))?;
+            Some((caller.clone(), at))
+        })
+    }
+
+    fn admit(&mut self, (caller, at): (Caller, usize), kind: Kind) {
+        let waiter = self.callers.get_mut(&caller).and_then(|of| of.waiting.remove(at));
+        self.turns.retain(|other| *other != caller);
+        if let Some(waiter) = waiter {
+            self.waiting -= 1;
+            self.begin(&caller, waiter.known);
+            // A place holds on to its receiver until it has left the queue.
+            let _ = waiter.granted.send(kind);
+        }
+        self.keep_turn(caller);
     }
 
     /// The caller has another turn if more of its queries wait.
@@ -262,6 +294,7 @@ struct Place<'a> {
     queue: &'a Arc<Shared>,
     caller: &'a Caller,
     id: u64,
+    known: Known,
     granted: oneshot::Receiver<Kind>,
 }
 
@@ -270,7 +303,7 @@ impl Drop for Place<'_> {
         let mut state = self.queue.state();
         // A permit that was granted and not taken.
         if let Ok(kind) = self.granted.try_recv() {
-            state.give_back(self.caller, kind);
+            state.give_back(self.caller, kind, self.known);
             return;
         }
         if let Some(of) = state.callers.get_mut(self.caller) {
@@ -298,7 +331,7 @@ impl RunPermit {
 
 impl Drop for RunPermit {
     fn drop(&mut self) {
-        self.queue.state().give_back(&self.caller, self.kind);
+        self.queue.state().give_back(&self.caller, self.kind, self.known);
     }
 }
 
@@ -322,6 +355,9 @@ mod tests {
     type Acquiring<'a> = Pin<Box<dyn Future<Output = Result<Arc<RunPermit>, RunError>> + 'a>>;
 
     const TIMEOUT: Duration = Duration::from_secs(5);
+    const TRIED: Known = Known { is_quick: false, is_tried: true };
+    const QUICK: Known = Known { is_quick: true, is_tried: true };
+    const UNTRIED: Known = Known { is_quick: false, is_tried: false };
 
     fn identity(subject: &str) -> Identity {
         Identity {
@@ -335,8 +371,8 @@ mod tests {
     }
 
     /// Waits in the queue from now on.
-    async fn queued<'a>(queue: &'a Queue, caller: &'a Identity, is_quick: bool) -> Acquiring<'a> {
-        let mut waiting: Acquiring<'a> = Box::pin(queue.acquire(Some(caller), is_quick));
+    async fn queued<'a>(queue: &'a Queue, caller: &'a Identity, known: Known) -> Acquiring<'a> {
+        let mut waiting: Acquiring<'a> = Box::pin(queue.acquire(Some(caller), known));
         assert!(futures::poll!(&mut waiting).is_pending());
         waiting
     }
@@ -344,11 +380,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn some_run_some_wait_and_the_rest_are_refused() {
         let queue = Queue::new(2, 1, TIMEOUT, false);
-        let first = queue.acquire(None, false).await.unwrap();
-        let second = queue.acquire(None, false).await.unwrap();
-        let mut waiting = Box::pin(queue.acquire(None, false));
+        let first = queue.acquire(None, TRIED).await.unwrap();
+        let second = queue.acquire(None, TRIED).await.unwrap();
+        let mut waiting = Box::pin(queue.acquire(None, TRIED));
         assert!(futures::poll!(&mut waiting).is_pending());
-        assert!(matches!(queue.acquire(None, false).await, Err(RunError::QueueFull)));
+        assert!(matches!(queue.acquire(None, TRIED).await, Err(RunError::QueueFull)));
 
         // A permit that is still held somewhere is not free.
         let held = Arc::clone(&first);
@@ -356,26 +392,26 @@ mod tests {
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(held);
         let third = waiting.await.unwrap();
-        let waited = queue.acquire(None, false).await;
+        let waited = queue.acquire(None, TRIED).await;
         assert!(matches!(waited, Err(RunError::Unavailable(_))));
         drop((second, third));
-        queue.acquire(None, false).await.unwrap();
+        queue.acquire(None, TRIED).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_query_that_stops_waiting_leaves_the_queue() {
         let queue = Queue::new(1, 1, TIMEOUT, false);
-        let running = queue.acquire(None, false).await.unwrap();
+        let running = queue.acquire(None, TRIED).await.unwrap();
         for _ in 0..3 {
-            let mut waiting = Box::pin(queue.acquire(None, false));
+            let mut waiting = Box::pin(queue.acquire(None, TRIED));
             assert!(futures::poll!(&mut waiting).is_pending());
         }
         // One that has the permit and does not look any more.
-        let mut granted = Box::pin(queue.acquire(None, false));
+        let mut granted = Box::pin(queue.acquire(None, TRIED));
         assert!(futures::poll!(&mut granted).is_pending());
         drop(running);
         drop(granted);
-        drop(queue.acquire(None, false).await.unwrap());
+        drop(queue.acquire(None, TRIED).await.unwrap());
         assert!(queue.0.state().callers.is_empty() && queue.0.state().turns.is_empty());
     }
 
@@ -383,12 +419,12 @@ mod tests {
     async fn callers_take_turns() {
         let queue = Queue::new(1, 100, TIMEOUT, false);
         let (ann, bob) = (identity("ann"), identity("bob"));
-        let running = queue.acquire(Some(&ann), false).await.unwrap();
+        let running = queue.acquire(Some(&ann), TRIED).await.unwrap();
         let mut of_ann = VecDeque::new();
         for _ in 0..12 {
-            of_ann.push_back(queued(&queue, &ann, false).await);
+            of_ann.push_back(queued(&queue, &ann, TRIED).await);
         }
-        let of_bob = queued(&queue, &bob, false).await;
+        let of_bob = queued(&queue, &bob, TRIED).await;
         drop(running);
         // Ann has waited longer; then it is Bob's turn.
         let first = of_ann.pop_front().unwrap().await.unwrap();
@@ -405,17 +441,17 @@ mod tests {
     async fn a_full_queue_makes_room_for_those_who_wait_for_less() {
         let queue = Queue::new(1, 3, TIMEOUT, false);
         let (ann, bob) = (identity("ann"), identity("bob"));
-        let _running = queue.acquire(Some(&ann), false).await.unwrap();
+        let _running = queue.acquire(Some(&ann), TRIED).await.unwrap();
         let mut of_ann = Vec::new();
         for _ in 0..3 {
-            of_ann.push(queued(&queue, &ann, false).await);
+            of_ann.push(queued(&queue, &ann, TRIED).await);
         }
-        assert!(matches!(queue.acquire(Some(&ann), false).await, Err(RunError::QueueFull)));
-        let _first_of_bob = queued(&queue, &bob, false).await;
+        assert!(matches!(queue.acquire(Some(&ann), TRIED).await, Err(RunError::QueueFull)));
+        let _first_of_bob = queued(&queue, &bob, TRIED).await;
         let last = of_ann.pop().unwrap().await;
         assert!(matches!(last, Err(RunError::QueueFull)));
         // One more would be as many as Ann's.
-        assert!(matches!(queue.acquire(Some(&bob), false).await, Err(RunError::QueueFull)));
+        assert!(matches!(queue.acquire(Some(&bob), TRIED).await, Err(RunError::QueueFull)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -424,24 +460,41 @@ mod tests {
         let queue = Queue::new(4, 100, TIMEOUT, true);
         let mut of_ann = Vec::new();
         for _ in 0..3 {
-            of_ann.push(queue.acquire(Some(&ann), false).await.unwrap());
+            of_ann.push(queue.acquire(Some(&ann), TRIED).await.unwrap());
         }
-        let mut more = queued(&queue, &ann, true).await;
-        let quick = queue.acquire(Some(&bob), true).await.unwrap();
-        let mut slow = queued(&queue, &bob, false).await;
+        let mut more = queued(&queue, &ann, QUICK).await;
+        let quick = queue.acquire(Some(&bob), QUICK).await.unwrap();
+        let mut slow = queued(&queue, &bob, TRIED).await;
         drop(quick);
         assert!(futures::poll!(&mut slow).is_pending(), "it is not quick");
         assert!(futures::poll!(&mut more).is_pending(), "Ann has others");
         drop(of_ann.pop());
         let last = more.await.unwrap();
-        let quick = queue.acquire(Some(&bob), true).await.unwrap();
+        let quick = queue.acquire(Some(&bob), QUICK).await.unwrap();
         drop((last, quick, slow, of_ann));
 
         let few = Queue::new(3, 100, TIMEOUT, true);
         for _ in 0..3 {
-            std::mem::forget(few.acquire(Some(&ann), false).await.unwrap());
+            std::mem::forget(few.acquire(Some(&ann), TRIED).await.unwrap());
         }
-        drop(queued(&few, &bob, true).await);
+        drop(queued(&few, &bob, QUICK).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_runs_a_quarter_at_once_of_what_was_not_tried() {
+        let (ann, bob) = (identity("ann"), identity("bob"));
+        let queue = Queue::new(8, 100, TIMEOUT, false);
+        let mut of_ann = Vec::new();
+        for _ in 0..2 {
+            of_ann.push(queue.acquire(Some(&ann), UNTRIED).await.unwrap());
+        }
+        let mut third = queued(&queue, &ann, UNTRIED).await;
+        let tried = queue.acquire(Some(&ann), TRIED).await.unwrap();
+        let of_bob = queue.acquire(Some(&bob), UNTRIED).await.unwrap();
+        drop((tried, of_bob));
+        assert!(futures::poll!(&mut third).is_pending(), "there is room, but not for this");
+        drop(of_ann.pop());
+        drop(third.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]
@@ -449,17 +502,17 @@ mod tests {
         let (ann, bob) = (identity("ann"), identity("bob"));
         let queue = Queue::new(8, 100, TIMEOUT, false);
         let permits = [
-            queue.acquire(Some(&ann), false).await.unwrap(),
-            queue.acquire(Some(&ann), false).await.unwrap(),
+            queue.acquire(Some(&ann), TRIED).await.unwrap(),
+            queue.acquire(Some(&ann), TRIED).await.unwrap(),
         ];
         let one = permits[0].count_unended();
-        assert!(queue.acquire(Some(&ann), false).await.is_ok());
+        assert!(queue.acquire(Some(&ann), TRIED).await.is_ok());
         let two = permits[1].count_unended();
-        let refused = queue.acquire(Some(&ann), false).await;
+        let refused = queue.acquire(Some(&ann), TRIED).await;
         assert!(matches!(refused, Err(RunError::Unavailable(_))));
-        assert!(queue.acquire(Some(&bob), false).await.is_ok());
+        assert!(queue.acquire(Some(&bob), TRIED).await.is_ok());
         drop((one, permits));
-        assert!(queue.acquire(Some(&ann), false).await.is_ok(), "one is gone");
+        assert!(queue.acquire(Some(&ann), TRIED).await.is_ok(), "one is gone");
         drop(two);
         assert!(queue.0.state().callers.is_empty());
     }

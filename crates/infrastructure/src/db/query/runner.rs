@@ -33,7 +33,7 @@ use crate::db::{
     engine::{Engine, ReadSession},
     errors::planner_cost,
     purpose::Purpose,
-    queue::{Queue, RunPermit},
+    queue::{Known, Queue, RunPermit},
     relations,
 };
 
@@ -90,7 +90,7 @@ impl PgQueryRunner {
     async fn permit(&self) -> Result<Arc<RunPermit>, RunError> {
         match &self.session {
             Some(session) => Ok(Arc::clone(&session.permit)),
-            None => self.shared.queue.acquire(None, false).await,
+            None => self.shared.queue.acquire(None, Known::default()).await,
         }
     }
 
@@ -310,7 +310,8 @@ impl QueryRunner for PgQueryRunner {
     }
 
     async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
-        let permit = self.shared.queue.acquire(needs.caller.as_deref(), needs.is_quick).await?;
+        let known = Known { is_quick: needs.is_quick, is_tried: needs.is_tried };
+        let permit = self.shared.queue.acquire(needs.caller.as_deref(), known).await?;
         let time_left = Mutex::new(self.shared.limits.deadline);
         let session = Some(RunSession { permit, time_left });
         Ok(Box::new(Self { shared: Arc::clone(&self.shared), needs, session }))
