@@ -12,7 +12,7 @@ export RUSTUP_TOOLCHAIN := $(toolchain)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test steady accept check bench fuzz
+.PHONY: help run test steady accept check bench soak fuzz
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -34,11 +34,18 @@ accept: ## Accept the OpenAPI snapshot and write the settings reference anew; lo
 	INSTA_UPDATE=always UPDATE_DOCS=1 cargo nextest run --workspace -E 'test(/openapi::tests::/) + test(/config::reference::tests::/)'
 	@git --no-pager diff --stat -- '*.snap' README.md docs/guide/settings.md
 
+define measure
+@scripts/setup bench
+cargo build --release -p metricd # by itself: as it is built for use
+cargo build --release -p metricd-bench
+@$(or $(CARGO_TARGET_DIR),target)/release/metricd-bench
+endef
+
 bench: ## Measure metricd beside limits and a reference (ARGS="--quick" or ARGS="cached uncached")
-	@scripts/setup bench
-	cargo build --release -p metricd # by itself: as it is built for use
-	cargo build --release -p metricd-bench
-	@$(or $(CARGO_TARGET_DIR),target)/release/metricd-bench $(ARGS)
+	$(measure) $(ARGS)
+
+soak: ## Keep metricd among honest and hostile callers for a quarter of an hour (ARGS="--quick": two minutes)
+	$(measure) soak $(ARGS)
 
 fuzz: ## Feed damaged and hostile SQL to the gate for a minute (ARGS="-max_total_time=600": ten)
 	@rustup toolchain list | grep -q '^nightly' || \

@@ -95,10 +95,14 @@ impl Ground {
         catalog::write(ground.folder.path())?;
         ground.metricd(&IMPORT, &ground.settings(BASE)).await?;
         catalog::run(&ground.postgres, BASE, &["VACUUM (ANALYZE)"]).await?;
-        let token = ["token", "--role", "editor", "--ttl", "12h"];
-        let printed = ground.metricd(&token, &BTreeMap::new()).await?;
-        ground.token = printed.trim().into();
+        ground.token = ground.token_of("editor").await?;
         Ok(ground)
+    }
+
+    /// Makes a token of an editor with this name.
+    pub(crate) async fn token_of(&self, subject: &str) -> Result<String> {
+        let token = ["token", "--role", "editor", "--ttl", "12h", "--subject", subject];
+        Ok(self.metricd(&token, &BTreeMap::new()).await?.trim().into())
     }
 
     /// A folder for files of the run.

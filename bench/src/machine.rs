@@ -42,9 +42,23 @@ impl Cores {
 
     /// Moves this process, and with it all that it starts, off the core of the servers.
     pub(crate) async fn make_room(&self) -> Result<()> {
+        Self::move_to(&self.others).await
+    }
+
+    /// Moves this process to the core of the servers: PostgreSQL, which runs by now, has the others to itself.
+    pub(crate) async fn make_room_for_the_database(&self) -> Result<()> {
+        Self::move_to(&self.server).await
+    }
+
+    /// Returns the number of cores beside that of the servers.
+    pub(crate) fn number_of_others(&self) -> usize {
+        self.others.split(',').count()
+    }
+
+    async fn move_to(cores: &str) -> Result<()> {
         let pid = std::process::id().to_string();
         let mut taskset = Command::new("taskset");
-        taskset.args(["--all-tasks", "--cpu-list", "--pid", &self.others, &pid]);
+        taskset.args(["--all-tasks", "--cpu-list", "--pid", cores, &pid]);
         let moved = taskset.stdout(Stdio::null()).status().await.context("cannot start taskset")?;
         ensure!(moved.success(), "taskset has failed");
         Ok(())

@@ -1,6 +1,7 @@
 //! `make bench`: measures metricd beside an upper limit and beside a reference, all in turns in one run,
 //! because a figure alone says more of the machine than of metricd.
 
+mod caller;
 mod catalog;
 mod command;
 mod extent;
@@ -11,22 +12,28 @@ mod report;
 mod rounds;
 mod sections;
 mod server;
+mod soak;
 mod wrk;
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser as _, ValueEnum};
 
-use crate::{extent::Extent, ground::Ground, machine::Cores, report::Findings};
+use crate::{
+    extent::Extent,
+    ground::Ground,
+    machine::Cores,
+    report::{Findings, Ratio},
+};
 
-/// Measures metricd, and writes what was found into bench/RESULTS.md
+/// Measures metricd, and writes what was found into bench/RESULTS.md, or bench/SOAK.md for the soak
 #[derive(clap::Parser)]
 #[command(name = "bench", disable_version_flag = true)]
 struct Args {
-    /// Only these sections; RESULTS.md is left as it is
+    /// Only these sections; RESULTS.md is left as it is [default: all but the soak]
     sections: Vec<Section>,
-    /// A few minutes: less of everything; RESULTS.md is left as it is
+    /// A few minutes: less of everything; nothing is written
     #[arg(long)]
     quick: bool,
 }
@@ -53,6 +60,37 @@ enum Section {
     Bound,
     /// More metrics, records and connections
     Growth,
+    /// Honest callers among hostile ones, by itself; fails where a target is not met
+    Soak,
+}
+
+impl Section {
+    /// Returns those of a whole run.
+    fn of_a_whole_run() -> Vec<Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|section| *section != Self::Soak).collect()
+    }
+}
+
+/// A page of results that a run writes.
+struct Page {
+    file: &'static str,
+    introduction: &'static str,
+}
+
+const RESULTS: Page = Page { file: "RESULTS.md", introduction: INTRODUCTION };
+const SOAK: Page = Page { file: "SOAK.md", introduction: INTRODUCTION_OF_SOAK };
+
+impl Args {
+    /// Returns the page that this run writes, if it measures all of it.
+    fn page(&self) -> Option<Page> {
+        match &self.sections[..] {
+            _ if self.quick => None,
+            [] => Some(RESULTS),
+            [Section::Soak] => Some(SOAK),
+            _ => None,
+        }
+    }
 }
 
 // A single thread: the bench must not take cores from the servers under test.
@@ -62,16 +100,19 @@ async fn main() -> Result<()> {
     let cores = Cores::of_this_machine()?;
     cores.make_room().await?;
     let extent = if args.quick { Extent::Quick } else { Extent::Full };
-    let is_whole = args.sections.is_empty() && !args.quick;
-    let sections =
-        if args.sections.is_empty() { Section::value_variants() } else { &args.sections[..] };
+    let page = args.page();
+    let sections = if args.sections.is_empty() { Section::of_a_whole_run() } else { args.sections };
     let machine = machine::describe(&cores).await;
     let ground = Ground::prepare(cores).await?;
     let mut ended = Ok(());
     let mut all = Findings::default();
+    let mut is_soaked_well = true;
     for section in sections {
-        match measure(*section, &ground, extent).await {
+        match measure(section, &ground, extent).await {
             Ok(found) => {
+                if section == Section::Soak {
+                    is_soaked_well = found.ratios.iter().all(Ratio::is_met);
+                }
                 for table in &found.tables {
                     print(&format!("{table}\n"));
                 }
@@ -87,11 +128,12 @@ async fn main() -> Result<()> {
     print(&report::ratios(&all.ratios));
     ground.end().await?;
     ended?;
-    if is_whole {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("RESULTS.md");
-        fs::write(&path, page(&machine, &all)?)
+    if let Some(page) = page {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page.file);
+        fs::write(&path, text(&page, &machine, &all)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
+    ensure!(is_soaked_well, "the soak: a target is not met");
     Ok(())
 }
 
@@ -107,6 +149,7 @@ async fn measure(section: Section, ground: &Ground, extent: Extent) -> Result<Fi
         Section::Memory => sections::memory::run(ground, extent).await,
         Section::Bound => sections::bound::run(ground, extent).await,
         Section::Growth => sections::growth::run(ground, extent).await,
+        Section::Soak => soak::run(ground, extent).await,
     }
 }
 
@@ -116,16 +159,16 @@ fn print(text: &str) {
 }
 
 /// Writes the whole page.
-fn page(machine: &[String], found: &Findings) -> Result<String> {
-    let mut page = String::from(INTRODUCTION);
+fn text(page: &Page, machine: &[String], found: &Findings) -> Result<String> {
+    let mut text = String::from(page.introduction);
     for line in machine {
-        writeln!(page, "- {line}")?;
+        writeln!(text, "- {line}")?;
     }
-    writeln!(page, "\n## Ratios\n\n{}\n## Figures", report::ratios(&found.ratios))?;
+    writeln!(text, "\n## Ratios\n\n{}\n## Figures", report::ratios(&found.ratios))?;
     for table in &found.tables {
-        write!(page, "\n{table}")?;
+        write!(text, "\n{table}")?;
     }
-    Ok(page)
+    Ok(text)
 }
 
 const INTRODUCTION: &str = "\
@@ -135,5 +178,15 @@ const INTRODUCTION: &str = "\
 who ask (wrk, tokens on) and PostgreSQL have the others; contenders take turns, and each figure is the median of its rounds. A \
 server's processor's time for an answer is what the kernel accounted to it: it says what a core can do also where the core was not \
 busy all the time. Logs are off and callers unlimited for all, unless a row says otherwise.
+
+";
+
+const INTRODUCTION_OF_SOAK: &str = "\
+# Soak
+
+`make soak` measured all of this in one run, and wrote this page: honest callers by themselves, then among hostile ones, on a \
+PostgreSQL server and, for less long, on the embedded engine. metricd and all who ask share one core, and PostgreSQL has the \
+others, each of which heavy statements keep busy. Hostile statements are ended after five seconds or 256 MiB of temporary files, and clients that do not read are closed \
+after five seconds; all other limits are as they are by default. The run fails where a target is not met.
 
 ";

@@ -28,6 +28,13 @@ pub(crate) struct Ratio {
     pub(crate) target: Option<Target>,
 }
 
+impl Ratio {
+    /// Whether it is what it should be, if it should be anything.
+    pub(crate) fn is_met(&self) -> bool {
+        self.target.is_none_or(|target| target.is_met(self.times))
+    }
+}
+
 /// The target of a ratio.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
@@ -80,19 +87,10 @@ impl Findings {
         contenders: &[Contender<'_>],
         runs: &[Measured],
     ) -> Self {
-        let rows = contenders.iter().zip(runs).map(|(contender, run)| {
-            let optional = |figure: Option<f64>, write: fn(f64) -> String| {
-                figure.map_or_else(|| "–".to_owned(), write)
-            };
-            vec![
-                contender.name.clone(),
-                number(run.rate),
-                optional(run.p50, micros),
-                optional(run.p99, micros),
-                optional(run.cpu, micros),
-                optional(run.busy, |share| format!("{:.0} %", share * 100.0)),
-            ]
-        });
+        let rows = contenders
+            .iter()
+            .zip(runs)
+            .map(|(contender, run)| rates_row(contender.name.clone(), run));
         let table = Table { title: title.into(), note, head: RATES, rows: rows.collect() };
         Self { ratios: Vec::new(), tables: vec![table] }
     }
@@ -146,6 +144,21 @@ impl Display for Table {
     }
 }
 
+/// The row of what was asked over and over.
+pub(crate) fn rates_row(name: String, run: &Measured) -> Vec<String> {
+    let optional = |figure: Option<f64>, write: fn(f64) -> String| {
+        figure.map_or_else(|| "–".to_owned(), write)
+    };
+    vec![
+        name,
+        number(run.rate),
+        optional(run.p50, micros),
+        optional(run.p99, micros),
+        optional(run.cpu, micros),
+        optional(run.busy, |share| format!("{:.0} %", share * 100.0)),
+    ]
+}
+
 /// The table of all ratios.
 pub(crate) fn ratios(all: &[Ratio]) -> String {
     let rows: Vec<Vec<String>> = all
@@ -153,7 +166,7 @@ pub(crate) fn ratios(all: &[Ratio]) -> String {
         .map(|row| {
             let (target, met) = match row.target {
                 Some(target) => {
-                    let met = if target.is_met(row.times) { "met" } else { "**not met**" };
+                    let met = if row.is_met() { "met" } else { "**not met**" };
                     (target.to_string(), met.to_owned())
                 }
                 None => (String::new(), String::new()),

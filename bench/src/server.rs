@@ -133,6 +133,12 @@ impl Server {
         Ok(own + children.into_iter().filter_map(|child| memory(child, "VmRSS")).sum::<u64>())
     }
 
+    /// Returns the resident memory of PostgreSQL's processes, in bytes, without what they share.
+    pub(crate) fn database_private(&self) -> Result<u64> {
+        let sessions = process::children(self.database)?.into_iter().chain([self.database]);
+        Ok(sessions.filter_map(|pid| memory(pid, "RssAnon")).sum())
+    }
+
     /// Stops it.
     pub(crate) async fn stop(mut self) -> Result<()> {
         process::signal(self.pid, "TERM").await?;
