@@ -46,6 +46,8 @@ enum Section {
     Uncached,
     /// Changing windows among those that are kept
     Mixed,
+    /// A quiet caller beside a noisy one
+    Fairness,
     /// Adding records
     Records,
     /// A page of the list
@@ -142,6 +144,7 @@ async fn measure(section: Section, ground: &Ground, extent: Extent) -> Result<Fi
         Section::Cached => sections::cached::run(ground, extent).await,
         Section::Uncached => sections::uncached::run(ground, extent).await,
         Section::Mixed => sections::mixed::run(ground, extent).await,
+        Section::Fairness => sections::fairness::run(ground, extent).await,
         Section::Records => sections::records::run(ground, extent).await,
         Section::List => sections::list::run(ground, extent).await,
         Section::Start => sections::start::run(ground, extent).await,

@@ -80,7 +80,7 @@ pub(crate) async fn many_in_turns(
 }
 
 /// Returns the median of each figure by itself.
-fn middle(runs: &[Measured]) -> Measured {
+pub(crate) fn middle(runs: &[Measured]) -> Measured {
     let optional = |figure: fn(&Measured) -> Option<f64>| {
         let figures: Option<Vec<f64>> = runs.iter().map(figure).collect();
         figures.map(median)

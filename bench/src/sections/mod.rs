@@ -2,6 +2,7 @@
 
 pub(crate) mod bound;
 pub(crate) mod cached;
+pub(crate) mod fairness;
 pub(crate) mod growth;
 pub(crate) mod list;
 pub(crate) mod load;
