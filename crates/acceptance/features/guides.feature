@@ -75,6 +75,7 @@ Feature: The documentation
     And metricd is running
     When I follow "docs/guide/changes.md"
     And I follow "docs/guide/postgresql.md"
+    And I follow "docs/guide/hardening.md"
     And I run the statements of "README.md"
 
   # The README is for a new user, who has no server yet.
