@@ -166,7 +166,7 @@ impl Visitor for Inspector<'_> {
             SqlNode::Alias(alias) => self.found.fields.alias(alias),
             SqlNode::AIndirection(selection) => self.selection(selection)?,
             SqlNode::AExpr(expr) if !is_between(expr) => {
-                self.operator(&expr.name, expr.location)?
+                self.operator(&expr.name, expr.location)?;
             }
             SqlNode::SubLink(sublink) => self.operator(&sublink.oper_name, sublink.location)?,
             SqlNode::SortBy(sort) => self.operator(&sort.use_op, sort.location)?,

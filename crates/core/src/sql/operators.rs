@@ -125,7 +125,7 @@ impl Visitor for Collector {
                     .push(cte.aliascolnames.iter().filter_map(sval).map(str::to_owned).collect());
             }
             SqlNode::RangeSubselect(subquery) => {
-                self.outputs.push(aliases(subquery.alias.as_ref()))
+                self.outputs.push(aliases(subquery.alias.as_ref()));
             }
             SqlNode::RangeFunction(function) => {
                 let mut names = aliases(function.alias.as_ref());

@@ -348,7 +348,11 @@ impl Drop for UnendedPermit {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::Future, pin::Pin};
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        future::Future,
+        pin::Pin,
+    };
 
     use super::*;
 
@@ -364,9 +368,9 @@ mod tests {
             issuer: "https://issuer.example".into(),
             subject: subject.into(),
             client: None,
-            roles: Default::default(),
-            scopes: Default::default(),
-            claims: Default::default(),
+            roles: BTreeSet::default(),
+            scopes: BTreeSet::default(),
+            claims: BTreeMap::default(),
         }
     }
 

@@ -131,7 +131,7 @@ impl Sizes<'_> {
                 self.json_aggregate(array.constructor.as_deref())?;
                 self.json_value(array.arg.as_deref())?.collected()
             }
-            NodeEnum::JsonIsPredicate(test) => small(self.each([&test.expr])?),
+            NodeEnum::JsonIsPredicate(test) => small(&self.each([&test.expr])?),
             NodeEnum::JsonFuncExpr(function) => {
                 let context = self.json_value(function.context_item.as_deref())?;
                 if let Some(path) = function.pathspec.as_deref() {

@@ -10,7 +10,13 @@ use pg_query::{
     },
 };
 
-use super::{jsonpath, relations::NamesInScope, rules::RULES, value::Value, zones};
+use super::{
+    jsonpath,
+    relations::{Columns, NamesInScope},
+    rules::RULES,
+    value::Value,
+    zones,
+};
 use crate::sql::{
     error::SqlFault,
     estimates::{Estimator, ParameterKind},
@@ -67,8 +73,8 @@ impl<'a> Sizes<'a> {
         Estimator { parameters: self.parameters }.number(node).map(|span| span.high)
     }
 
-    pub(super) fn optional(&mut self, node: &Option<Box<Node>>) -> Result<Option<Value>, SqlFault> {
-        node.as_deref().map(|node| self.value(node)).transpose()
+    pub(super) fn optional(&mut self, node: Option<&Node>) -> Result<Option<Value>, SqlFault> {
+        node.map(|node| self.value(node)).transpose()
     }
 
     pub(super) fn each<const N: usize>(
@@ -142,8 +148,8 @@ impl<'a> Sizes<'a> {
                 let mut results = self.each([&case.defresult])?;
                 for when in &case.args {
                     if let Some(NodeEnum::CaseWhen(when)) = &when.node {
-                        conditions.extend(self.optional(&when.expr)?);
-                        results.extend(self.optional(&when.result)?);
+                        conditions.extend(self.optional(when.expr.as_deref())?);
+                        results.extend(self.optional(when.result.as_deref())?);
                     }
                 }
                 let conditions = Value::sum(&conditions).small();
@@ -151,11 +157,13 @@ impl<'a> Sizes<'a> {
                 Value { parts: result.parts + conditions.parts, ..result }
             }
             NodeEnum::BoolExpr(expr) => self.sum(&expr.args)?.small(),
-            NodeEnum::NullTest(test) => small(self.each([&test.arg])?),
-            NodeEnum::BooleanTest(test) => small(self.each([&test.arg])?),
-            NodeEnum::CollateClause(clause) => self.optional(&clause.arg)?.unwrap_or(Value::ONE),
-            NodeEnum::NamedArgExpr(arg) => self.optional(&arg.arg)?.unwrap_or(Value::ONE),
-            NodeEnum::SortBy(sort) => self.optional(&sort.node)?.unwrap_or(Value::ONE),
+            NodeEnum::NullTest(test) => small(&self.each([&test.arg])?),
+            NodeEnum::BooleanTest(test) => small(&self.each([&test.arg])?),
+            NodeEnum::CollateClause(clause) => {
+                self.optional(clause.arg.as_deref())?.unwrap_or(Value::ONE)
+            }
+            NodeEnum::NamedArgExpr(arg) => self.optional(arg.arg.as_deref())?.unwrap_or(Value::ONE),
+            NodeEnum::SortBy(sort) => self.optional(sort.node.as_deref())?.unwrap_or(Value::ONE),
             NodeEnum::GroupingSet(set) => self.sum(&set.content)?,
             NodeEnum::WindowDef(window) => self.window(window)?,
             other => return self.json(other),
@@ -178,7 +186,7 @@ impl<'a> Sizes<'a> {
                         .names
                         .qualified(relation, name)
                         .unwrap_or_else(|| self.names.column(relation)),
-                    None => self.names.columns_of(relation).map_or(Value::ONE, |of| of.row()),
+                    None => self.names.columns_of(relation).map_or(Value::ONE, Columns::row),
                 }
             }
             [] => Value::ONE,
@@ -186,21 +194,21 @@ impl<'a> Sizes<'a> {
     }
 
     fn operation(&mut self, expr: &AExpr) -> Result<Value, SqlFault> {
-        let left = self.optional(&expr.lexpr)?;
-        let right = self.optional(&expr.rexpr)?;
-        let sides: Vec<Value> = left.into_iter().chain(right).collect();
-        let name = builtin_name(&expr.name).unwrap_or_default();
         use AExprKind::{
             AexprBetween, AexprBetweenSym, AexprDistinct, AexprIn, AexprNotBetween,
             AexprNotBetweenSym, AexprNotDistinct, AexprNullif,
         };
+        let left = self.optional(expr.lexpr.as_deref())?;
+        let right = self.optional(expr.rexpr.as_deref())?;
+        let sides: Vec<Value> = left.into_iter().chain(right).collect();
+        let name = builtin_name(&expr.name).unwrap_or_default();
         match expr.kind() {
             AexprNullif => {
                 let left = left.unwrap_or(Value::ONE);
                 return Ok(Value { parts: Value::sum(&sides).parts, ..left });
             }
             AexprIn | AexprDistinct | AexprNotDistinct | AexprBetween | AexprNotBetween
-            | AexprBetweenSym | AexprNotBetweenSym => return Ok(small(sides)),
+            | AexprBetweenSym | AexprNotBetweenSym => return Ok(small(&sides)),
             _ => {}
         }
         self.check_operator(name, &sides, expr.location)?;
@@ -223,7 +231,7 @@ impl<'a> Sizes<'a> {
                     ..left.sized(left.size)
                 }
             }
-            name if RULES.small_operators.contains(name) => small(sides),
+            name if RULES.small_operators.contains(name) => small(&sides),
             "^" => {
                 self.count_power(expr.rexpr.as_deref(), expr.location)?;
                 Value { is_made: false, is_computed: true, ..Value::any(&sides) }.long_number()
@@ -288,7 +296,7 @@ impl<'a> Sizes<'a> {
     }
 
     fn cast(&mut self, cast: &TypeCast) -> Result<Value, SqlFault> {
-        let arg = self.optional(&cast.arg)?.unwrap_or(Value::ONE);
+        let arg = self.optional(cast.arg.as_deref())?.unwrap_or(Value::ONE);
         let Some(ty) = &cast.type_name else { return Ok(arg) };
         let length = ty.typmods.first().and_then(|length| self.number(length));
         let text = cast.arg.as_deref().and_then(string_constant);
@@ -335,7 +343,7 @@ impl<'a> Sizes<'a> {
     }
 
     fn sublink(&mut self, sublink: &SubLink) -> Result<Value, SqlFault> {
-        let test = self.optional(&sublink.testexpr)?;
+        let test = self.optional(sublink.testexpr.as_deref())?;
         let Some(query) = sublink.subselect.as_deref() else { return Ok(Value::ONE) };
         let output = self.statement(query)?;
         self.count_relations(output.relations, sublink.location)?;
@@ -347,13 +355,13 @@ impl<'a> Sizes<'a> {
                 let sides: Vec<_> = test.into_iter().chain([row]).collect();
                 let name = builtin_name(&sublink.oper_name).unwrap_or_default();
                 self.check_operator(name, &sides, sublink.location)?;
-                small(sides)
+                small(&sides)
             }
         })
     }
 
     fn selection(&mut self, selection: &AIndirection) -> Result<Value, SqlFault> {
-        let mut value = self.optional(&selection.arg)?.unwrap_or(Value::ONE);
+        let mut value = self.optional(selection.arg.as_deref())?.unwrap_or(Value::ONE);
         for step in &selection.indirection {
             if let Some(NodeEnum::AIndices(indices)) = &step.node {
                 self.each([&indices.lidx, &indices.uidx])?;
@@ -420,8 +428,8 @@ pub(super) fn shortened(size: f64, length: Option<f64>) -> f64 {
     }
 }
 
-pub(super) fn small(values: Vec<Value>) -> Value {
-    Value::sum(&values).small()
+pub(super) fn small(values: &[Value]) -> Value {
+    Value::sum(values).small()
 }
 
 /// The fault of a step that nothing ends. `reason` is that of the rules.
@@ -430,7 +438,7 @@ pub(super) fn unending(what: &str, reason: &str, location: i32) -> SqlFault {
         "{what} values that this query makes as large as it likes, which can take hours that no time limit ends: {reason}"
     );
     SqlFault::new(location, message).hint(
-        "compare with a column, a constant or a placeholder, or cut a text with left(…, 1000)",
+        "compare with a column, a constant or a placeholder, or cut a text with left(…, 1000), an array with (…)[1:1000]",
     )
 }
 

@@ -128,10 +128,10 @@ impl Sizes<'_> {
             return Ok((self.values(&select.values_lists)?, None));
         }
         for item in &select.from_clause {
-            self.from_item(item)?;
+            self.item_of_from(item)?;
         }
         let mut parts = Vec::new();
-        parts.extend(self.optional(&select.where_clause)?);
+        parts.extend(self.optional(select.where_clause.as_deref())?);
         let (mut columns, mut others) = (Vec::new(), None);
         for target in select.target_list.iter().filter_map(target) {
             let Some(value) = target.val.as_deref() else { continue };
@@ -222,14 +222,14 @@ impl Sizes<'_> {
                         None => add(&Columns::Any(self.names.column(relation))),
                     },
                     None => {
-                        self.names.relations().iter().for_each(|relation| add(&relation.columns))
+                        self.names.relations().iter().for_each(|relation| add(&relation.columns));
                     }
                 }
                 Ok(true)
             }
             // `(row).*`
             Some(NodeEnum::AIndirection(selection)) if is_star(selection.indirection.last()) => {
-                let row = self.optional(&selection.arg)?.unwrap_or(Value::ONE);
+                let row = self.optional(selection.arg.as_deref())?.unwrap_or(Value::ONE);
                 *others = Some(row)
                     .into_iter()
                     .chain(*others)
@@ -316,31 +316,7 @@ impl Sizes<'_> {
             });
             let output = self.select(select);
             self.names.forget_ctes(before);
-            let grows = match (&mut known, &output) {
-                (Columns::Named(columns, None), Ok(output)) if output.others.is_none() => {
-                    let mut grows = false;
-                    for ((_, size), (_, next)) in columns.iter_mut().zip(&output.columns) {
-                        if next.size > size.size || next.element > size.element {
-                            *size = Value { is_deep: true, ..size.collected() };
-                            grows = true;
-                        }
-                    }
-                    grows
-                }
-                (Columns::Named(_, others), Ok(output)) => {
-                    let size = output.scalar();
-                    let row = output
-                        .columns
-                        .iter()
-                        .map(|(_, value)| value.size)
-                        .fold(size.size, f64::max);
-                    let grows = others.is_none_or(|others| row > others.size);
-                    *others =
-                        Some(if grows { Value::ONE.collected() } else { Value::ONE.sized(row) });
-                    grows
-                }
-                _ => false,
-            };
+            let grows = output.as_ref().is_ok_and(|output| grow(&mut known, output));
             let is_last = round == rounds;
             if grows && is_last {
                 known = Columns::Any(Value::ONE.collected());
@@ -364,7 +340,7 @@ impl Sizes<'_> {
         Ok(output)
     }
 
-    fn from_item(&mut self, item: &Node) -> Result<(), SqlFault> {
+    fn item_of_from(&mut self, item: &Node) -> Result<(), SqlFault> {
         match &item.node {
             Some(NodeEnum::RangeVar(table)) => {
                 let name = alias_name(table.alias.as_ref()).unwrap_or(&table.relname).to_owned();
@@ -393,7 +369,7 @@ impl Sizes<'_> {
             Some(NodeEnum::RangeTableSample(sample)) => {
                 self.all(&[&sample.args])?;
                 self.each([&sample.repeatable])?;
-                sample.relation.as_deref().map_or(Ok(()), |relation| self.from_item(relation))
+                sample.relation.as_deref().map_or(Ok(()), |relation| self.item_of_from(relation))
             }
             Some(NodeEnum::JoinExpr(join)) => self.join(join),
             Some(NodeEnum::JsonTable(table)) => {
@@ -407,9 +383,9 @@ impl Sizes<'_> {
 
     fn join(&mut self, join: &JoinExpr) -> Result<(), SqlFault> {
         for side in [&join.larg, &join.rarg].into_iter().flatten() {
-            self.from_item(side)?;
+            self.item_of_from(side)?;
         }
-        let condition = self.optional(&join.quals)?;
+        let condition = self.optional(join.quals.as_deref())?;
         if condition.is_some_and(|condition| condition.parts > MAX_PARTS) {
             let at = join.quals.as_deref().map_or(0, crate::sql::walk::first_location);
             return Err(SqlFault::new(
@@ -451,6 +427,30 @@ fn alias_name(alias: Option<&Alias>) -> Option<&str> {
 
 fn column_aliases(alias: Option<&Alias>) -> impl Iterator<Item = &str> {
     alias.into_iter().flat_map(|alias| alias.colnames.iter().filter_map(sval))
+}
+
+/// Notes what grows from the columns that are known to those of the next row; whether any does.
+fn grow(known: &mut Columns, next: &SelectOutput) -> bool {
+    match known {
+        Columns::Named(columns, None) if next.others.is_none() => {
+            let mut grows = false;
+            for ((_, size), (_, next)) in columns.iter_mut().zip(&next.columns) {
+                if next.size > size.size || next.element > size.element {
+                    *size = Value { is_deep: true, ..size.collected() };
+                    grows = true;
+                }
+            }
+            grows
+        }
+        Columns::Named(_, others) => {
+            let named = next.columns.iter().map(|(_, value)| value.size);
+            let most = named.fold(next.scalar().size, f64::max);
+            let grows = others.is_none_or(|others| most > others.size);
+            *others = Some(if grows { Value::ONE.collected() } else { Value::ONE.sized(most) });
+            grows
+        }
+        Columns::Any(_) => false,
+    }
 }
 
 /// Whether the planner does not put the SELECT's expressions in where its columns are named.

@@ -16,6 +16,7 @@ const CONSTANT_CHARACTERS: usize = 10;
 
 /// The most that an expression, or the statement of a subquery, can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Value {
     /// Where 1 is the size of a column's value.
     pub(super) size: f64,
