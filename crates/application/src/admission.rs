@@ -35,7 +35,7 @@ pub struct Admission {
     ceiling: f64,
     quick_cost: f64,
     gated: Arc<StatementSet>,
-    tried: Arc<StatementSet>,
+    tried: Arc<PlanCache<()>>,
     costs: Arc<PlanCache<Cost>>,
 }
 
@@ -77,7 +77,7 @@ impl Admission {
             ceiling,
             quick_cost,
             gated: Arc::default(),
-            tried: Arc::new(StatementSet::lasting()),
+            tried: Arc::default(),
             costs: Arc::default(),
         }
     }
@@ -179,15 +179,26 @@ impl Admission {
         Ok(checked.map_err(Refused::Gate)?)
     }
 
-    /// Whether a run of `template` has ended by itself.
-    pub(crate) fn is_tried(&self, template: &Template) -> bool {
-        self.tried.has(template)
+    /// Whether a run of `template` with such values has ended by itself.
+    pub(crate) fn is_tried(
+        &self,
+        template: &Template,
+        parameters: &Parameters,
+        values: &[BoundValue],
+    ) -> bool {
+        self.tried.get(&PlanKey::new(template, parameters, values)).is_some()
     }
 
-    /// A run of `template` has ended by itself.
-    pub(crate) fn mark_tried(&self, template: &Template) {
-        if !self.tried.has(template) {
-            self.tried.insert(template);
+    /// A run of `template` with such values has ended by itself.
+    pub(crate) fn mark_tried(
+        &self,
+        template: &Template,
+        parameters: &Parameters,
+        values: &[BoundValue],
+    ) {
+        let key = PlanKey::new(template, parameters, values);
+        if self.tried.get(&key).is_none() {
+            self.tried.insert(&key, ());
         }
     }
 

@@ -112,7 +112,7 @@ pub(crate) async fn bind(
             return Err(Box::pin(deny(actor, context, Action::Read, id.into())).await.into());
         }
     };
-    let description = match context.definitions.describe(&definition).await {
+    let description = match context.definitions.describe(&definition, actor.identity()).await {
         Ok(description) => description,
         Err(error) => {
             return Err(read_failed(actor, context, &definition.compiled, error));

@@ -1,7 +1,7 @@
 //! Compiles an author's SQL to a template that the database has accepted. Must run before a unit of
 //! work is opened, because it queries the database itself.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono_tz::Tz;
 use metricd_core::{
@@ -26,7 +26,6 @@ use crate::{
     error_chain,
     ports::{QueryRunner, RunError, TemplateDescription},
     rights::permits,
-    rows,
 };
 
 /// The reason why SQL did not compile, worded for its author.
@@ -143,7 +142,7 @@ async fn finish(
     draft: Draft,
 ) -> Result<(Template, TemplateDescription), CompileError> {
     check_claims(&draft, &context.claims)?;
-    let runner = rows::open_questions(context.runner.as_ref(), actor).await?;
+    let runner = context.runner.questions(Arc::clone(actor.identity())).await?;
     let runner = runner.as_ref();
     let tables: Vec<TableName> = draft.tables().iter().cloned().collect();
     let unreadable = runner.unreadable(&tables).await?;

@@ -102,36 +102,27 @@ impl<V: Clone> PlanCache<V> {
     }
 }
 
-/// How long what was found of a statement is held to be so: functions and operators are made meanwhile.
+/// How long a statement stays in a [`StatementSet`]: functions and operators are made meanwhile.
 const CHECKED_TTL: Duration = Duration::from_mins(10);
 
-/// A bounded set of statements, of which something was found that depends on no value.
+/// A bounded set of statements, of which something was found a while ago that depends on no value.
 #[derive(Debug)]
-pub(crate) struct StatementSet {
-    since: Cache<Statement, Instant, Weights>,
-    lasts_for: Option<Duration>,
-}
+pub(crate) struct StatementSet(Cache<Statement, Instant, Weights>);
 
 impl Default for StatementSet {
     fn default() -> Self {
-        Self { lasts_for: Some(CHECKED_TTL), ..Self::lasting() }
+        Self(Cache::with_weighter(USUAL_ITEMS, MAX_BYTES, Weights))
     }
 }
 
 impl StatementSet {
-    /// One of what does not change.
-    pub(crate) fn lasting() -> Self {
-        let since = Cache::with_weighter(USUAL_ITEMS, MAX_BYTES, Weights);
-        Self { since, lasts_for: None }
-    }
-
     pub(crate) fn has(&self, template: &Template) -> bool {
-        let since = self.since.get(&StatementRef::of(template));
-        since.is_some_and(|since| self.lasts_for.is_none_or(|most| since.elapsed() < most))
+        let checked = self.0.get(&StatementRef::of(template));
+        checked.is_some_and(|checked| checked.elapsed() < CHECKED_TTL)
     }
 
     pub(crate) fn insert(&self, template: &Template) {
-        self.since.insert(StatementRef::of(template).to_owned(), Instant::now());
+        self.0.insert(StatementRef::of(template).to_owned(), Instant::now());
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use metricd_core::{
-    actor::{Actor, Identity},
     parameters::Parameters,
     sql::{BoundValue, Template},
 };
@@ -15,7 +14,7 @@ use metricd_core::{
 use crate::{
     admission::Admission,
     freshness::{BoundQuery, RowSource, TimedRows},
-    ports::{Clock, QueryRunner, Relations, RowStream, Rows, RunError, SessionNeeds},
+    ports::{Clock, QueryRunner, RowStream, Rows, RunError, SessionNeeds},
 };
 
 /// A statement that was admitted to a session of its own and can run now.
@@ -23,11 +22,12 @@ pub(crate) struct OpenRows<'a> {
     session: Box<dyn QueryRunner>,
     admission: &'a Admission,
     template: &'a Template,
+    parameters: &'a Parameters,
     values: &'a [BoundValue],
 }
 
-/// Waits for a session for `caller` and admits `template` to it with `values`, which `parameters` bind, as long as
-/// `relations` are what they were.
+/// Waits for a session and admits `template` to it with `values`, which `parameters` bind. `needs` says for which caller, and
+/// for which relations.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -35,24 +35,21 @@ pub(crate) async fn open<'a>(
     runner: &dyn QueryRunner,
     admission: &'a Admission,
     template: &'a Template,
-    parameters: &Parameters,
+    parameters: &'a Parameters,
     values: &'a [BoundValue],
-    relations: Option<Arc<Relations>>,
-    caller: &Arc<Identity>,
+    needs: SessionNeeds,
 ) -> Result<OpenRows<'a>, RunError> {
     let needs = SessionNeeds {
         timezone: parameters.window.session_timezone,
-        relations,
-        caller: Some(Arc::clone(caller)),
-        is_quick: admission.is_quick(template, parameters, values),
-        is_tried: admission.is_tried(template),
+        is_tried: admission.is_tried(template, parameters, values),
+        ..needs
     };
     let session = runner.session(needs).await?;
     admission.admit(session.as_ref(), template, parameters, values).await?;
-    Ok(OpenRows { session, admission, template, values })
+    Ok(OpenRows { session, admission, template, parameters, values })
 }
 
-/// The same for a bound query.
+/// The same for a bound query that is answered at once.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -61,23 +58,31 @@ pub(crate) async fn open_query<'a>(
     admission: &'a Admission,
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
-    let relations = Some(Arc::clone(&query.description().relations));
     let (template, parameters, values) = (query.template(), query.parameters(), query.values());
-    open(runner, admission, template, parameters, values, relations, query.caller()).await
+    let is_quick = admission.is_quick(template, parameters, values);
+    let needs = SessionNeeds { is_quick, ..needs_of(query) };
+    open(runner, admission, template, parameters, values, needs).await
 }
 
-/// Waits for a session in which questions about SQL are asked for `actor` and none of it is run: others take turns with
-/// them.
+/// The same for a bound query whose rows are streamed, which lasts for as long as the receiver likes.
 ///
 /// # Errors
 /// See [`RunError`].
-pub(crate) async fn open_questions(
+pub(crate) async fn open_export<'a>(
     runner: &dyn QueryRunner,
-    actor: &Actor,
-) -> Result<Box<dyn QueryRunner>, RunError> {
-    let needs =
-        SessionNeeds { caller: Some(Arc::clone(actor.identity())), ..SessionNeeds::default() };
-    runner.session(needs).await
+    admission: &'a Admission,
+    query: &'a BoundQuery,
+) -> Result<OpenRows<'a>, RunError> {
+    let (template, parameters, values) = (query.template(), query.parameters(), query.values());
+    open(runner, admission, template, parameters, values, needs_of(query)).await
+}
+
+fn needs_of(query: &BoundQuery) -> SessionNeeds {
+    SessionNeeds {
+        relations: Some(Arc::clone(&query.description().relations)),
+        caller: Some(Arc::clone(query.caller())),
+        ..SessionNeeds::default()
+    }
 }
 
 impl OpenRows<'_> {
@@ -87,7 +92,7 @@ impl OpenRows<'_> {
     /// See [`RunError`].
     pub(crate) async fn all(&self, limit: u32) -> Result<Rows, RunError> {
         let rows = self.session.run(self.template, self.values, limit).await?;
-        self.admission.mark_tried(self.template);
+        self.admission.mark_tried(self.template, self.parameters, self.values);
         Ok(rows)
     }
 

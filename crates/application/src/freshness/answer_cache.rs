@@ -484,7 +484,7 @@ mod tests {
         let parameters = Parameters::resolve(&template.slots, &request, now).unwrap();
         let actor = Actor::operator();
         let scope = actor.scope(&template.claims).unwrap();
-        let description = cache.definitions.describe(&definition).await.unwrap();
+        let description = cache.definitions.describe(&definition, actor.identity()).await.unwrap();
         (
             BoundQuery::new(
                 definition,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use metricd_core::{
+    actor::Identity,
     changes::DefinedName,
     ids::MetricId,
     metric::CompiledMetric,
@@ -286,11 +287,16 @@ impl DefinitionCache {
         Ok(definition)
     }
 
-    /// Returns what the database says of a metric's query, as it is now, asked once for all concurrent callers.
+    /// Returns what the database says of a metric's query, as it is now, asked once for all concurrent callers, of whom
+    /// `caller` may be the first.
     ///
     /// # Errors
     /// When it has to be asked and rejects the query, or cannot be asked.
-    pub(crate) async fn describe(&self, definition: &Arc<Definition>) -> Described {
+    pub(crate) async fn describe(
+        &self,
+        definition: &Arc<Definition>,
+        caller: &Arc<Identity>,
+    ) -> Described {
         if let Some(known) = definition.description().as_ref()
             && known.is_valid()
         {
@@ -300,7 +306,8 @@ impl DefinitionCache {
             let keys = relation_keys(definition);
             let dependencies = Arc::new(self.change_feed.versions().capture(&keys));
             let ticket = (Arc::clone(definition), Arc::clone(&dependencies));
-            (ticket, self.clone().read_description(Arc::clone(definition), dependencies))
+            let caller = Arc::clone(caller);
+            (ticket, self.clone().read_description(Arc::clone(definition), dependencies, caller))
         };
         let may_join =
             |(of, since): &DescribingTicket| Arc::ptr_eq(of, definition) && since.is_unchanged();
@@ -313,9 +320,12 @@ impl DefinitionCache {
         self,
         definition: Arc<Definition>,
         dependencies: Arc<Dependencies>,
+        asker: Arc<Identity>,
     ) -> Described {
         let template = &definition.compiled.query.template;
-        let description = Arc::new(self.admission.describe(self.runner.as_ref(), template).await?);
+        let runner = self.runner.questions(asker).await?;
+        let description = Arc::new(self.admission.describe(runner.as_ref(), template).await?);
+        drop(runner);
         // Before the versions that were read are recorded: an older one would count as a change.
         let called = self.change_feed.versions().capture(&called_keys(&description));
         for (name, version) in &description.relations.definitions {
@@ -484,6 +494,11 @@ mod tests {
         definitions.find(id, fresh).await.unwrap().0
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the caller does not matter here")]
+    fn caller() -> Arc<Identity> {
+        Arc::clone(metricd_core::actor::Actor::operator().identity())
+    }
+
     #[tokio::test]
     async fn an_existing_metric_is_read_once() {
         let shelf: Arc<Shelf> = Arc::default();
@@ -502,7 +517,9 @@ mod tests {
         let (one, other) =
             (find(&definitions, id(1)).await.unwrap(), find(&definitions, id(2)).await.unwrap());
         let ask = async || {
-            let of = |caller| definitions.describe(if caller % 2 == 0 { &one } else { &other });
+            let caller = caller();
+            let of =
+                |asker| definitions.describe(if asker % 2 == 0 { &one } else { &other }, &caller);
             assert!(futures::future::join_all((0..400).map(of)).await.iter().all(Result::is_ok));
             describer.asked()
         };
@@ -519,7 +536,7 @@ mod tests {
         for (redefinitions, is_described, asked) in [(2, true, 3), (3, false, 6), (0, true, 7)] {
             found.forget_description();
             describer.redefinitions.store(redefinitions, Ordering::Relaxed);
-            assert_eq!(definitions.describe(&found).await.is_ok(), is_described);
+            assert_eq!(definitions.describe(&found, &caller()).await.is_ok(), is_described);
             assert_eq!(describer.asked(), asked);
         }
     }
@@ -529,11 +546,11 @@ mod tests {
         let (shelf, describer): (Arc<Shelf>, Arc<Describer>) = Default::default();
         let definitions = described_by(&shelf, &describer, &change_feed(), 1 << 20);
         let refused = find(&definitions, id(REFUSED)).await.unwrap();
-        let error = definitions.describe(&refused).await.unwrap_err();
+        let error = definitions.describe(&refused, &caller()).await.unwrap_err();
         assert!(matches!(*error, RunError::Refused(_)), "{error}");
         assert_eq!(describer.asked(), 0);
         let allowed = find(&definitions, id(1)).await.unwrap();
-        definitions.describe(&allowed).await.unwrap();
+        definitions.describe(&allowed, &caller()).await.unwrap();
         assert_eq!(describer.asked(), 1);
     }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{
     context::Context,
-    ports::{QueryFault, Rows, RunError, TemplateDescription},
+    ports::{QueryFault, Rows, RunError, SessionNeeds, TemplateDescription},
     rows,
 };
 
@@ -46,9 +46,9 @@ pub(crate) async fn try_query(
         template.bind(&parameters, &scope).map_err(|fault| RunError::Failed(fault.into()))?;
     let (runner, admission) = (context.runner.as_ref(), &context.admission);
     let relations = Some(Arc::clone(&description.relations));
-    let caller = actor.identity();
-    let open =
-        rows::open(runner, admission, &template, &parameters, &values, relations, caller).await?;
+    let caller = Some(Arc::clone(actor.identity()));
+    let needs = SessionNeeds { relations, caller, ..SessionNeeds::default() };
+    let open = rows::open(runner, admission, &template, &parameters, &values, needs).await?;
     let rows = open.all(TRIAL_ROWS).await?;
     drop(open);
     Ok(Trial { template, description, parameters, rows })

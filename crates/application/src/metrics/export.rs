@@ -56,6 +56,6 @@ pub async fn export_metric(
 }
 
 async fn stream(context: &Context, query: &BoundQuery) -> Result<RowStream, RunError> {
-    let open = rows::open_query(context.runner.as_ref(), &context.admission, query).await?;
+    let open = rows::open_export(context.runner.as_ref(), &context.admission, query).await?;
     open.stream().await
 }

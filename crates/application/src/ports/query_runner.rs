@@ -113,6 +113,15 @@ pub trait QueryRunner: Send + Sync {
     /// # Errors
     /// See [`RunError`].
     async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError>;
+
+    /// Waits for a session in which questions about SQL are asked for `caller`, with whom others take turns, and none of it is
+    /// run.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    async fn questions(&self, caller: Arc<Identity>) -> Result<Box<dyn QueryRunner>, RunError> {
+        self.session(SessionNeeds { caller: Some(caller), ..SessionNeeds::default() }).await
+    }
 }
 
 /// The parameters and columns of a statement, by the database.

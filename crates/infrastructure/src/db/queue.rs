@@ -15,12 +15,14 @@ use tokio::sync::oneshot;
 
 /// No permit was free in time.
 #[derive(Debug, Error)]
-#[error("timed out waiting in the queue: as many queries as may run at once are running")]
+#[error(
+    "timed out waiting in the queue: as many queries as may run at once are running, of all callers or of this one"
+)]
 struct QueueTimeout;
 
 /// Queries of the same caller could not be ended.
 #[derive(Debug, Error)]
-#[error("{0} earlier queries of this caller could not be ended and hold their permits")]
+#[error("queries of this caller that could not be ended hold their permits: {0}")]
 struct UnendedQueries(usize);
 
 /// What is known of a query that asks for a permit.
@@ -40,7 +42,6 @@ pub(super) struct Queue(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    at_once: usize,
     /// The most that wait.
     longest: usize,
     timeout: Duration,
@@ -69,6 +70,8 @@ struct State {
     next_id: u64,
     /// The most queries of one caller that run and were not tried: none of them may end.
     most_untried: usize,
+    /// The most queries of one caller that could not be ended, from which on it begins no more.
+    most_unended: usize,
 }
 
 /// What the queue knows of a caller while it runs or waits.
@@ -105,19 +108,22 @@ pub(super) struct RunPermit {
 }
 
 impl Queue {
-    /// `at_once` queries run, and `waiting` more wait for no longer than `timeout`. With `keeps_one`, and where that leaves
-    /// others enough, one of the permits is for quick queries.
-    pub(super) fn new(at_once: u32, waiting: u32, timeout: Duration, keeps_one: bool) -> Self {
+    /// `at_once` queries run, and `waiting` more wait for no longer than `timeout`. If it is fair, callers are held to a part
+    /// of them, and where that leaves enough one of the permits is for quick queries.
+    pub(super) fn new(at_once: u32, waiting: u32, timeout: Duration, is_fair: bool) -> Self {
         let (at_once, longest) = (at_once.max(1) as usize, waiting as usize);
-        let is_kept_free = keeps_one && at_once >= FEWEST_WITH_KEPT;
+        let is_kept_free = is_fair && at_once >= FEWEST_WITH_KEPT;
         let free = at_once - usize::from(is_kept_free);
-        let most_untried = (at_once / 4).max(1);
-        let state = Mutex::new(State { free, is_kept_free, most_untried, ..State::default() });
-        Self(Arc::new(Shared { state, at_once, longest, timeout }))
+        // Where all wait for the only connection, they take no turns here.
+        let most_untried = if is_fair { at_once.div_ceil(2) } else { at_once };
+        let most_unended = (at_once / 4).max(1);
+        let limits = State { most_untried, most_unended, ..State::default() };
+        let state = Mutex::new(State { free, is_kept_free, ..limits });
+        Self(Arc::new(Shared { state, longest, timeout }))
     }
 
     /// Waits for a permit for `caller`; metricd itself is none. A quick query may have the one that is kept for those if
-    /// its caller has no other, and of queries that were not tried a caller runs a quarter of all at once.
+    /// its caller has no other, and of queries that were not tried a caller runs half of all at once.
     ///
     /// # Errors
     /// [`RunError::QueueFull`] at once when too many wait, [`RunError::Unavailable`] after the time-out, or when queries of
@@ -131,7 +137,7 @@ impl Queue {
         let (id, granted) = {
             let mut state = self.0.state();
             let unended = state.callers.get(&caller).map_or(0, |of| of.unended);
-            if caller.0.is_some() && unended >= (self.0.at_once / 4).max(1) {
+            if caller.0.is_some() && unended >= state.most_unended {
                 return Err(RunError::Unavailable(UnendedQueries(unended).into()));
             }
             if let Some(kind) = state.take(&caller, known) {
@@ -166,8 +172,8 @@ impl Shared {
 impl State {
     /// Whether a caller may run one more of what is so known.
     fn may_run(&self, caller: &Caller, known: Known) -> bool {
-        let untried = self.callers.get(caller).map_or(0, |of| of.untried);
-        known.is_tried || caller.0.is_none() || untried < self.most_untried
+        let Some(of) = self.callers.get(caller).filter(|_| caller.0.is_some()) else { return true };
+        of.unended < self.most_unended && (known.is_tried || of.untried < self.most_untried)
     }
 
     /// Takes a permit that is free: no query that may run waits for it.
@@ -485,20 +491,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_runs_a_quarter_at_once_of_what_was_not_tried() {
+    async fn a_caller_runs_half_at_once_of_what_was_not_tried() {
         let (ann, bob) = (identity("ann"), identity("bob"));
-        let queue = Queue::new(8, 100, TIMEOUT, false);
+        let queue = Queue::new(8, 100, TIMEOUT, true);
         let mut of_ann = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..4 {
             of_ann.push(queue.acquire(Some(&ann), UNTRIED).await.unwrap());
         }
-        let mut third = queued(&queue, &ann, UNTRIED).await;
+        let mut fifth = queued(&queue, &ann, UNTRIED).await;
         let tried = queue.acquire(Some(&ann), TRIED).await.unwrap();
         let of_bob = queue.acquire(Some(&bob), UNTRIED).await.unwrap();
         drop((tried, of_bob));
-        assert!(futures::poll!(&mut third).is_pending(), "there is room, but not for this");
+        assert!(futures::poll!(&mut fifth).is_pending(), "there is room, but not for this");
         drop(of_ann.pop());
-        drop(third.await.unwrap());
+        drop(fifth.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -283,6 +283,17 @@ async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_too_much_for_the_database_is_the_querys_fault() {
+    on_each_engine_migrated(async |db, engine| {
+        let error =
+            run(db.runner().as_ref(), "SELECT repeat('!', 5000)::tsquery AS q").await.unwrap_err();
+        let RunError::Query(fault) = error else { panic!("{engine:?}: {error:?}") };
+        assert!(fault.whole().contains("tsquery stack too small (SQLSTATE 54000)"), "{fault:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_is_nested_too_deep_is_refused_by_the_engine() {
     on_each_engine_migrated(async |db, engine| {
         let runner = db.runner();

@@ -184,7 +184,7 @@ impl Sizes<'_> {
 }
 
 /// The work of raising a number to a large power, or to one that is not known.
-const WORK_OF_POWER: f64 = 1_000_000.0;
+const WORK_OF_POWER: f64 = 500_000.0;
 const WORK_OF_UNKNOWN_POWER: f64 = 1_000.0;
 
 /// From which constant on a power is large.
@@ -241,8 +241,13 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
     {
         return Err(unending(&what(), reason, call.location));
     }
-    match (name.starts_with("jsonb_path_"), args, call.args.get(1)) {
-        (true, [target, ..], Some(path)) => {
+    let at = |named: &str, place: usize| {
+        let is_named = |arg: &Node| matches!(&arg.node, Some(NodeEnum::NamedArgExpr(arg)) if arg.name == named);
+        call.args.iter().position(is_named).unwrap_or(place)
+    };
+    let (target, path) = (args.get(at("target", 0)), call.args.get(at("path", 1)));
+    match (name.starts_with("jsonb_path_"), target, path) {
+        (true, Some(target), Some(path)) => {
             check_path(&format!("{name}()"), *target, path, call.location)
         }
         _ => Ok(()),
@@ -275,7 +280,14 @@ fn replaced(text: Value, call: &FuncCall, args: &[Value], is_literal: bool) -> V
     let signs =
         |text: &str| text.bytes().filter(u8::is_ascii).fold(0, |all, byte| all | 1_u128 << byte);
     let letters = if is_literal { signs(sought) } else { ascii(sought) };
-    let is_fresh = is_literal && !sought.is_ascii() || letters & !text.replaced != 0;
+    // A class of letters, or a letter of any case, may be one that was put in.
+    let is_class = !is_literal
+        && (sought.is_empty()
+            || sought.contains(['[', '.', '(', '|', '*', '?'])
+            || ["\\w", "\\d", "\\S", "\\W", "\\D"].iter().any(|class| sought.contains(class)));
+    let is_fresh =
+        if sought.is_ascii() { !is_class && letters & !text.replaced != 0 } else { by.is_ascii() };
+    let factor = if sought.is_empty() { factor + 1.0 } else { factor };
     let size = if is_fresh { text.size + factor - 1.0 } else { text.size * factor };
     // The parts that are found refer to all of a text: `\\&`, `\\1`.
     let copies = if is_literal { 1.0 } else { by.matches('\\').count().max(1) as f64 };

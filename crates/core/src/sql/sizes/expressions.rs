@@ -24,11 +24,11 @@ use crate::sql::{
     walk::first_location,
 };
 
-/// The size of what is too long to be looked for in a value without a bound: some five hundred characters.
-const LONG_WORD: f64 = 50.0;
+/// The size of what is too long to be looked for in a value without a bound: some hundred characters.
+const LONG_WORD: f64 = 10.0;
 
-/// The most work that a statement may do for one row: some two seconds.
-const MAX_WORK: f64 = 2_000_000.0;
+/// The most work that a statement may do for one row: some four seconds.
+const MAX_WORK: f64 = 5_000_000.0;
 
 /// The most that chains of joined texts may hold on their way: some hundred megabytes.
 const MAX_JOINED: f64 = 10_000_000.0;
@@ -41,6 +41,8 @@ pub(super) struct Sizes<'a> {
     pub(super) names: NamesInScope,
     /// The relations of the SELECT under way.
     pub(super) relations: f64,
+    /// How often a statement was referred to that is written further on.
+    pub(super) later_references: usize,
     /// How many recursive statements are under way, one within the other.
     pub(super) recursions: usize,
     /// Whether the SELECT under way has an aggregate or a window, and so is planned by itself.
@@ -60,6 +62,7 @@ impl<'a> Sizes<'a> {
             references,
             names: NamesInScope::default(),
             relations: 0.0,
+            later_references: 0,
             recursions: 0,
             is_planned_apart: false,
             work: 0.0,
@@ -298,6 +301,7 @@ impl<'a> Sizes<'a> {
     fn cast(&mut self, cast: &TypeCast) -> Result<Value, SqlFault> {
         let arg = self.optional(cast.arg.as_deref())?.unwrap_or(Value::ONE);
         let Some(ty) = &cast.type_name else { return Ok(arg) };
+        let arg = Value { is_ranges: false, ..arg };
         let length = ty.typmods.first().and_then(|length| self.number(length));
         let text = cast.arg.as_deref().and_then(string_constant);
         // An array of times, too.
@@ -467,6 +471,7 @@ pub(super) fn nested(location: i32) -> SqlFault {
 
 fn path_constant(path: &Node) -> Option<(&str, i32)> {
     match &path.node {
+        Some(NodeEnum::NamedArgExpr(arg)) => path_constant(arg.arg.as_deref()?),
         Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().and_then(string_constant),
         _ => string_constant(path),
     }

@@ -53,20 +53,17 @@ pub(super) fn check(path: &str, location: i32) -> Result<(), SqlFault> {
     Ok(())
 }
 
-/// Whether a path can compare each element with each other: a filter or a comparison with two wildcards, or one and
-/// another way from the top.
+/// Whether a path can compare each element with each other: a comparison has a path on both of its sides, of which each may
+/// be an array.
 pub(super) fn pairs(path: &str) -> bool {
-    let condition = match path.split_once('?') {
-        Some((_, condition)) => condition,
-        None if ["==", "!=", "<", ">"].iter().any(|sign| path.contains(sign)) => path,
-        None => return false,
-    };
-    let packed: String = condition.chars().filter(|c| !c.is_whitespace()).collect();
-    let wildcards = packed.matches("[*]").count() + packed.matches(".*").count();
-    let again = packed.matches('$').count();
-    wildcards > 1
-        || wildcards == 1 && again > 0 && path.contains('?')
-        || path.contains("**") && wildcards > 0
+    let has_path = |side: &str| side.contains(['@', '$']);
+    path.split("&&").flat_map(|part| part.split("||")).any(|part| {
+        let mut sides = part.split(['=', '<', '>', '!']).filter(|side| !side.is_empty());
+        // What stands before a filter is no side of its comparison.
+        let first = sides.next().unwrap_or_default();
+        let first = first.rsplit('?').next().unwrap_or_default();
+        has_path(first) && sides.any(has_path)
+    })
 }
 
 #[cfg(test)]

@@ -77,6 +77,22 @@ pub(super) struct Cte {
     pub(super) is_planned_once: bool,
     /// Whether it was referred to.
     pub(super) is_planned: bool,
+    /// Whether it is written further on.
+    pub(super) is_later: bool,
+}
+
+impl Cte {
+    /// One that is planned by itself.
+    pub(super) fn once(name: &str, columns: Columns) -> Self {
+        Self {
+            name: name.to_owned(),
+            columns,
+            relations: 1.0,
+            is_planned_once: true,
+            is_planned: false,
+            is_later: false,
+        }
+    }
 }
 
 /// What names can mean at one place of a statement.
@@ -127,8 +143,8 @@ impl NamesInScope {
         self.ctes.iter_mut().rev().find(|cte| cte.name == name)
     }
 
-    /// What a name by itself means: a column, or the row of a relation. A table may lack the column, and a statement further
-    /// out have it.
+    /// What a name by itself means: a column, or the row of a relation. A table may lack the column, or not be seen
+    /// from here, and a statement further out have it.
     pub(super) fn column(&self, name: &str) -> Value {
         let mut meant = None;
         for frame in self.frames.iter().rev() {
@@ -139,13 +155,6 @@ impl NamesInScope {
                 .chain(columns)
                 .chain(meant)
                 .reduce(one_of);
-            let is_certain = |relation: &Relation| {
-                let Columns::Named(columns, _) = &relation.columns else { return false };
-                columns.iter().any(|(column, _)| column == name)
-            };
-            if frame.iter().any(is_certain) {
-                break;
-            }
         }
         meant.unwrap_or(Value::ONE)
     }

@@ -16,6 +16,7 @@ use crate::sql::{
     error::SqlFault,
     names::column_name,
     tree::{sval, target},
+    walk::first_location,
 };
 
 /// The most relations that the planner may have to deal with at once.
@@ -23,6 +24,12 @@ const MAX_RELATIONS: f64 = 1_000.0;
 
 /// How often it is looked whether a column of a recursive statement grows: others may grow from it.
 const MAX_ROUNDS: usize = 8;
+
+/// The most references to statements that are written further on in a WITH RECURSIVE.
+const MAX_LATER_REFERENCES: usize = 4;
+
+/// The most columns that PostgreSQL gives a SELECT.
+const MAX_COLUMNS: usize = 1_664;
 
 /// The most parts of the expressions of a SELECT, once what they refer to is put in.
 const MAX_PARTS: f64 = 50_000.0;
@@ -48,6 +55,10 @@ impl SelectOutput {
             .chain(self.others)
             .reduce(|a, b| Value::any(&[a, b]))
             .unwrap_or(Value::ONE)
+    }
+
+    fn columns_and_others(&self) -> Columns {
+        Columns::Named(self.columns.clone(), self.others)
     }
 
     fn into_columns(self) -> Columns {
@@ -214,7 +225,7 @@ impl Sizes<'_> {
             *others =
                 of_others.into_iter().chain(*others).reduce(|a, b| Value::any(&[a, b]).fenced());
         };
-        match &value.node {
+        let is_star_alone = match &value.node {
             Some(NodeEnum::ColumnRef(column)) if is_star(column.fields.last()) => {
                 match column.fields.iter().rev().nth(1).and_then(sval) {
                     Some(relation) => match self.names.columns_of(relation) {
@@ -225,7 +236,7 @@ impl Sizes<'_> {
                         self.names.relations().iter().for_each(|relation| add(&relation.columns));
                     }
                 }
-                Ok(true)
+                true
             }
             // `(row).*`
             Some(NodeEnum::AIndirection(selection)) if is_star(selection.indirection.last()) => {
@@ -234,17 +245,33 @@ impl Sizes<'_> {
                     .into_iter()
                     .chain(*others)
                     .reduce(|a, b| Value::any(&[a, b]).fenced());
-                Ok(true)
+                true
             }
-            _ => Ok(false),
+            _ => false,
+        };
+        if is_star_alone && columns.len() > MAX_COLUMNS {
+            let message = format!("this query has more than {MAX_COLUMNS} columns");
+            return Err(
+                SqlFault::new(first_location(value), message).hint("write them out in place of *")
+            );
         }
+        Ok(is_star_alone)
     }
 
     fn with(&mut self, with: &WithClause) -> Result<(), SqlFault> {
-        for cte in &with.ctes {
-            if let Some(NodeEnum::CommonTableExpr(cte)) = &cte.node {
-                self.cte(cte, with.recursive)?;
+        let ctes = with.ctes.iter().filter_map(|cte| match &cte.node {
+            Some(NodeEnum::CommonTableExpr(cte)) => Some(cte),
+            _ => None,
+        });
+        if with.recursive {
+            for cte in ctes.clone() {
+                let columns = Columns::Any(Value::ONE.collected().made());
+                let later = Cte { is_later: true, ..Cte::once(&cte.ctename, columns) };
+                self.names.add_cte(later);
             }
+        }
+        for cte in ctes {
+            self.cte(cte, with.recursive)?;
         }
         Ok(())
     }
@@ -280,6 +307,7 @@ impl Sizes<'_> {
             relations,
             is_planned_once,
             is_planned: false,
+            is_later: false,
         });
         Ok(())
     }
@@ -290,7 +318,7 @@ impl Sizes<'_> {
         cte: &CommonTableExpr,
         select: &SelectStmt,
     ) -> Result<SelectOutput, SqlFault> {
-        let (Some(first), Some(_)) = (&select.larg, &select.rarg) else {
+        let (Some(first), Some(next)) = (&select.larg, &select.rarg) else {
             return self.select(select);
         };
         let aliases = || cte.aliascolnames.iter().filter_map(sval);
@@ -298,46 +326,45 @@ impl Sizes<'_> {
         if let Some(with) = &select.with_clause {
             self.with(with)?;
         }
-        let first = self.select(first);
-        self.names.forget_ctes(outer);
-        let mut known = first?.into_columns().renamed(aliases());
-        // One column may grow from another, which grows from another; in a statement that is nested it is not followed.
         self.recursions += 1;
+        let output = self.grown(cte, first, next, aliases);
+        self.recursions -= 1;
+        self.names.forget_ctes(outer);
+        self.all(&[&select.sort_clause])?;
+        self.each([&select.limit_count, &select.limit_offset])?;
+        output
+    }
+
+    /// What a recursive statement gives, whose first rows are of `first`. One column may grow from another, which grows from
+    /// another; in a statement that is nested that is not followed.
+    fn grown<'a, I: Iterator<Item = &'a str>>(
+        &mut self,
+        cte: &CommonTableExpr,
+        first: &SelectStmt,
+        next: &SelectStmt,
+        aliases: impl Fn() -> I,
+    ) -> Result<SelectOutput, SqlFault> {
+        let first = self.select(first)?;
+        let mut known = first.columns_and_others().renamed(aliases());
         let rounds = if self.recursions > 1 { 0 } else { MAX_ROUNDS };
-        let mut outcome = None;
         for round in 0..=rounds {
             let before = self.names.ctes();
-            self.names.add_cte(Cte {
-                name: cte.ctename.clone(),
-                columns: known.clone(),
-                relations: 1.0,
-                is_planned_once: true,
-                is_planned: false,
-            });
-            let output = self.select(select);
+            self.names.add_cte(Cte::once(&cte.ctename, known.clone()));
+            let output = self.select(next);
             self.names.forget_ctes(before);
-            let grows = output.as_ref().is_ok_and(|output| grow(&mut known, output));
-            let is_last = round == rounds;
-            if grows && is_last {
-                known = Columns::Any(Value::ONE.collected());
-            }
-            outcome = Some(output);
-            if !grows || is_last {
+            if !grow(&mut known, &output?) {
                 break;
             }
-        }
-        self.recursions -= 1;
-        let mut output = outcome.unwrap_or_else(|| self.select(select))?;
-        if matches!(known, Columns::Any(_)) {
-            for (_, size) in &mut output.columns {
-                *size = size.collected();
+            if round == rounds {
+                known = Columns::Any(Value::ONE.collected().made());
             }
-            output.others = output.others.map(Value::collected);
         }
-        for (_, size) in &mut output.columns {
-            *size = size.fenced();
-        }
-        Ok(output)
+        let (columns, others) = match known {
+            Columns::Named(columns, others) => (columns, others),
+            Columns::Any(value) => (Vec::new(), Some(value)),
+        };
+        let fenced = columns.into_iter().map(|(name, value)| (name, value.fenced()));
+        Ok(SelectOutput { columns: fenced.collect(), others, relations: first.relations + 1.0 })
     }
 
     fn item_of_from(&mut self, item: &Node) -> Result<(), SqlFault> {
@@ -345,13 +372,23 @@ impl Sizes<'_> {
             Some(NodeEnum::RangeVar(table)) => {
                 let name = alias_name(table.alias.as_ref()).unwrap_or(&table.relname).to_owned();
                 let is_plain = table.schemaname.is_empty() && table.catalogname.is_empty();
-                let mut relations = 1.0;
+                let (mut relations, mut is_later) = (1.0, false);
                 let mut columns = Columns::Any(Value::ONE);
                 if let Some(cte) = self.names.cte(&table.relname).filter(|_| is_plain) {
+                    is_later = cte.is_later;
                     columns = cte.columns.clone();
                     if !(cte.is_planned_once && std::mem::replace(&mut cte.is_planned, true)) {
                         relations = cte.relations;
                     }
+                }
+                // How the planner puts it in is not followed.
+                self.later_references += usize::from(is_later);
+                if self.later_references > MAX_LATER_REFERENCES {
+                    let message =
+                        format!("{} is named before it is written, as others are", table.relname);
+                    return Err(
+                        SqlFault::new(table.location, message).hint("write them first in the WITH")
+                    );
                 }
                 let columns = columns.renamed(column_aliases(table.alias.as_ref()));
                 self.names.add(Relation { name, columns });
@@ -362,7 +399,7 @@ impl Sizes<'_> {
                 let output = self.statement(query)?;
                 let relations = output.relations;
                 self.name_relation(subquery.alias.as_ref(), output.into_columns());
-                let at = crate::sql::walk::first_location(query);
+                let at = first_location(query);
                 self.count_relations(relations, at)
             }
             Some(NodeEnum::RangeFunction(function)) => self.function_in_from(function),
@@ -387,7 +424,7 @@ impl Sizes<'_> {
         }
         let condition = self.optional(join.quals.as_deref())?;
         if condition.is_some_and(|condition| condition.parts > MAX_PARTS) {
-            let at = join.quals.as_deref().map_or(0, crate::sql::walk::first_location);
+            let at = join.quals.as_deref().map_or(0, first_location);
             return Err(SqlFault::new(
                 at,
                 "this condition is too large once its subqueries are put in",
@@ -435,7 +472,13 @@ fn grow(known: &mut Columns, next: &SelectOutput) -> bool {
         Columns::Named(columns, None) if next.others.is_none() => {
             let mut grows = false;
             for ((_, size), (_, next)) in columns.iter_mut().zip(&next.columns) {
-                if next.size > size.size || next.element > size.element {
+                let has_more = next.is_made && !size.is_made || next.has_word && !size.has_word;
+                if has_more {
+                    *size = Value::any(&[*size, *next]).fenced();
+                    grows = true;
+                }
+                if next.size > size.size || next.element > size.element || next.digits > size.digits
+                {
                     *size = Value { is_deep: true, ..size.collected() };
                     grows = true;
                 }

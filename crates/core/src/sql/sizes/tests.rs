@@ -270,7 +270,7 @@ fn steps_of_one_row_add_up_to_little() {
     let powers = (0..30).map(|n| format!("length((1.5::numeric ^ {})::text)", 700_000 - n));
     let powers = format!("SELECT {} AS n", powers.collect::<Vec<_>>().join(" + "));
     assert_eq!(refusal("SELECT sum((1 + rate) ^ n) * power(1.1, 12) AS n FROM metrics"), None);
-    for sql in [translated(3), powers] {
+    for sql in [translated(6), powers] {
         let error = refusal(&sql);
         assert!(error.as_ref().is_some_and(|error| error.contains("for one row")), "{error:?}");
     }
@@ -280,4 +280,12 @@ fn steps_of_one_row_add_up_to_little() {
     let numbers = vec!["1e131071"; 1_200].join(",");
     let error = refusal(&format!("SELECT length('[{numbers}]'::jsonb::text) AS n"));
     assert!(error.as_ref().is_some_and(|error| error.contains("ten megabytes")), "{error:?}");
+}
+
+#[test]
+fn columns_do_not_double() {
+    let doubled = (1..=30).map(|n| format!("k{n} AS (SELECT *, * FROM k{})", n - 1));
+    let ctes = doubled.collect::<Vec<_>>().join(", ");
+    let error = refusal(&format!("WITH k0 AS (SELECT 1 AS a), {ctes} SELECT 1 AS n FROM k30"));
+    assert!(error.as_ref().is_some_and(|error| error.contains("1664 columns")), "{error:?}");
 }

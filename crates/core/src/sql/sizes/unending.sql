@@ -169,3 +169,17 @@ SELECT (SELECT strpos(s, s) FROM (SELECT 1 AS z) s) AS n FROM (SELECT string_agg
 WITH c(a, b, c1, d) AS (SELECT k.*, u.s FROM (SELECT string_agg(name, '') AS s FROM metrics) u, ROWS FROM (lower('a'), lower('b'), lower('c')) AS k(x, y, z)) SELECT strpos(d, d) AS n FROM c
 
 SELECT strpos(s, s) AS n FROM (SELECT (u).* FROM (SELECT string_agg(name, '') AS s FROM metrics) u) z
+
+SELECT (range_agg(int4range(n, n + 1))::text || string_agg(name, '')) LIKE '%' || string_agg(name, '') AS n FROM metrics
+
+SELECT (SELECT x.n FROM (SELECT 1 AS s) a, (SELECT strpos(s, s) AS n) x) AS n FROM (SELECT string_agg(name, '') AS s FROM metrics) u
+
+SELECT jsonb_path_exists(path => '$[*] ? (@ == $[*])', target => jsonb_agg(g)) AS n FROM generate_series(1, 1000) g
+
+SELECT jsonb_path_exists(jsonb_agg(g), '$[*] ? (-@ == $[0 to last])') AS n FROM generate_series(1, 1000) g
+
+SELECT strpos(string_agg(name, ''), 'baaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') AS n FROM metrics
+
+WITH RECURSIVE g(a, b) AS (SELECT 9.5::numeric, 9.5::numeric UNION ALL SELECT b, 9.5::numeric ^ 100000 FROM g) SELECT strpos(a::text, a::text) AS n FROM g
+
+WITH RECURSIVE a AS (SELECT s FROM b), b AS (SELECT string_agg(name, '') AS s FROM metrics) SELECT strpos(s, s) AS n FROM a

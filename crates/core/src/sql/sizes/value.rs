@@ -77,7 +77,7 @@ impl Value {
             is_computed: values.iter().any(|value| value.is_computed),
             has_word: values.iter().any(|value| value.has_word || value.ends_in_word),
             ends_in_word: false,
-            is_ranges: values.iter().any(|value| value.is_ranges),
+            is_ranges: false,
             is_deep: values.iter().any(|value| value.is_deep),
             replaced: values.iter().fold(0, |all, value| all | value.replaced),
         }
@@ -94,7 +94,7 @@ impl Value {
             is_computed: values.iter().any(|value| value.is_computed),
             has_word: values.iter().any(|value| value.has_word),
             ends_in_word: values.iter().any(|value| value.ends_in_word),
-            is_ranges: values.iter().any(|value| value.is_ranges),
+            is_ranges: !values.is_empty() && values.iter().all(|value| value.is_ranges),
             is_deep: values.iter().any(|value| value.is_deep),
             replaced: values.iter().fold(0, |all, value| all | value.replaced),
         }

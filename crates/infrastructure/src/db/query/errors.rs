@@ -50,6 +50,13 @@ pub(super) fn run_error_after(before: usize, error: sqlx::Error) -> RunError {
         // lock_not_available: the lock will be released
         "55P03" => RunError::Unavailable(DatabaseFault::of(fault).into()),
         "57014" => RunError::Deadline,
+        // Of values that the statement makes, and of no table.
+        "XX000" if is_too_much(fault.message()) => RunError::Query(QueryFault::new(
+            "54000".to_owned(),
+            fault.message().to_owned(),
+            None,
+            None,
+        )),
         // Resources, interventions, the system, PostgreSQL's own faults.
         // object_not_in_prerequisite_state: a view that is not filled, say; configuration_limit_exceeded: by the query
         code if ["53", "55", "57", "58", "XX"].contains(&&code[..2])
@@ -81,6 +88,11 @@ const GENERAL_HINTS: [&str; 4] = [
     "No operator matches the given name and argument type. You might need to add an explicit type cast.",
     "Could not choose a best candidate function. You might need to add explicit type casts.",
 ];
+
+/// Whether PostgreSQL's own fault is that a statement asks for more than a value can have.
+fn is_too_much(message: &str) -> bool {
+    message.starts_with("invalid memory alloc request size") || message == "tsquery stack too small"
+}
 
 /// What the database points at, in characters from 0, `before` of which are not the author's.
 fn offset_after(before: usize, fault: &PgDatabaseError) -> Option<usize> {

@@ -54,11 +54,11 @@ pub enum ReaderError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The role has as many sessions as it may, and none of them ended in time.
+    /// The role, or the server, has as many sessions as it may, and none of them ended in time.
     #[error(
-        "no session is free for the reader role `{role}`, whose sessions are:\n  - {}\nEnd them with \
+        "the server has no session left for the reader role `{role}`, whose sessions are:\n  - {}\nEnd them with \
          `SELECT pg_terminate_backend(pid)`. What does not end by that is within one call of a function: wait for \
-         it, or give the role more with `ALTER ROLE {} CONNECTION LIMIT …`",
+         it, or raise `max_connections` or the role's limit (`ALTER ROLE {} CONNECTION LIMIT …`)",
         holders.join("\n  - "),
         quoted_name(role)
     )]

@@ -33,6 +33,9 @@ const PROOF_WAITS: u32 = 6;
 /// How long it waits before it tries again.
 const PROOF_PAUSE: Duration = Duration::from_millis(250);
 
+/// How many prepared statements a session keeps.
+const STATEMENTS_KEPT: usize = 100;
+
 /// Which role reads, and how much at once.
 pub(in crate::db) struct ReaderConfig {
     /// Where a role that an administrator created signs in, if there is one.
@@ -85,7 +88,8 @@ impl Reader {
             let password = role::establish(pool, &spec).await?;
             owner.clone().username(&config.role).password(&password)
         };
-        let options = options.application_name("metricd reader");
+        let options =
+            options.application_name("metricd reader").statement_cache_capacity(STATEMENTS_KEPT);
         let sessions = Arc::new(Sessions::new(
             options.clone(),
             &settings,

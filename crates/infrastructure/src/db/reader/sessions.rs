@@ -137,6 +137,7 @@ impl Sessions {
                 .acquire_timeout(timeout)
                 // Ending a query must not wait for a new connection.
                 .idle_timeout(None)
+                .max_lifetime(None)
                 .test_before_acquire(false)
                 .after_connect(move |connection, _| {
                     let settings = Arc::clone(&settings);
