@@ -7,6 +7,7 @@ use pg_query::{
 
 use super::{
     expressions::{Sizes, are_unending, check_path, nested, shortened, small, unending},
+    replacing,
     rules::RULES,
     value::Value,
     zones,
@@ -260,38 +261,13 @@ fn looks_up(name: &str) -> bool {
     name.starts_with("json") && parts.iter().any(|part| name.contains(part))
 }
 
-/// What a text becomes when each part of it is replaced. What a constant puts in is counted once, unless it is found again
-/// by what is replaced next.
-#[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
+/// What a text becomes when each part of it is replaced.
 fn replaced(text: Value, call: &FuncCall, args: &[Value], is_literal: bool) -> Value {
     let constant = |at: usize| call.args.get(at).and_then(constant);
-    let length = |text: &str| text.chars().count().max(1) as f64;
-    let (Some(by), Some(sought)) = (constant(2), constant(1)) else {
-        let by = args.get(2).map_or(1.0, |by| by.size.max(10.0));
-        return text.times(by);
-    };
-    // A pattern finds at least a letter.
-    let found = if is_literal { length(sought) } else { 1.0 };
-    let factor = (length(by) / found).max(1.0);
-    let ascii = |text: &str| {
-        let bits = text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| 1_u128 << byte);
-        bits.fold(0, |all, bit| all | bit)
-    };
-    let signs =
-        |text: &str| text.bytes().filter(u8::is_ascii).fold(0, |all, byte| all | 1_u128 << byte);
-    let letters = if is_literal { signs(sought) } else { ascii(sought) };
-    // A class of letters, or a letter of any case, may be one that was put in.
-    let is_class = !is_literal
-        && (sought.is_empty()
-            || sought.contains(['[', '.', '(', '|', '*', '?'])
-            || ["\\w", "\\d", "\\S", "\\W", "\\D"].iter().any(|class| sought.contains(class)));
-    let is_fresh =
-        if sought.is_ascii() { !is_class && letters & !text.replaced != 0 } else { by.is_ascii() };
-    let factor = if sought.is_empty() { factor + 1.0 } else { factor };
-    let size = if is_fresh { text.size + factor - 1.0 } else { text.size * factor };
-    // The parts that are found refer to all of a text: `\\&`, `\\1`.
-    let copies = if is_literal { 1.0 } else { by.matches('\\').count().max(1) as f64 };
-    Value { replaced: text.replaced | signs(by), ..text.sized(size.max(text.size * copies)) }
+    match (constant(1), constant(2)) {
+        (Some(sought), Some(by)) => replacing::replaced(text, sought, by, is_literal),
+        _ => text.times(args.get(2).map_or(1.0, |by| by.size.max(10.0))),
+    }
 }
 
 /// How often a format refers to the same argument, at most.

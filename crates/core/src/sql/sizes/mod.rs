@@ -9,6 +9,7 @@ mod calls;
 mod expressions;
 mod jsonpath;
 mod relations;
+mod replacing;
 mod rules;
 mod selects;
 mod value;
