@@ -110,7 +110,8 @@ Feature: Clients that do not read
         """
         SELECT a * 1000 + b AS n, repeat('x', 200) AS filler FROM generate_series(1, 40) a, generate_series(1, 1000) b
         """
-      When 1 client asks for the metric "{id}" anew and reads nothing
+      When I ask for the metric "{id}"
+      And 1 client asks for the metric "{id}" anew and reads nothing
       # The same bytes are sent to both.
       And I ask for the metric "{id}"
       Then the answer is 200
