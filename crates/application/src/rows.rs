@@ -58,10 +58,8 @@ pub(crate) async fn open_query<'a>(
     admission: &'a Admission,
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
-    let (template, parameters, values) = (query.template(), query.parameters(), query.values());
-    let is_quick = admission.is_quick(template, parameters, values);
-    let needs = SessionNeeds { is_quick, ..needs_of(query) };
-    open(runner, admission, template, parameters, values, needs).await
+    let is_quick = admission.is_quick(query.template(), query.parameters(), query.values());
+    open_bound(runner, admission, query, is_quick).await
 }
 
 /// The same for a bound query whose rows are streamed, which lasts for as long as the receiver likes.
@@ -73,16 +71,22 @@ pub(crate) async fn open_export<'a>(
     admission: &'a Admission,
     query: &'a BoundQuery,
 ) -> Result<OpenRows<'a>, RunError> {
-    let (template, parameters, values) = (query.template(), query.parameters(), query.values());
-    open(runner, admission, template, parameters, values, needs_of(query)).await
+    open_bound(runner, admission, query, false).await
 }
 
-fn needs_of(query: &BoundQuery) -> SessionNeeds {
-    SessionNeeds {
+async fn open_bound<'a>(
+    runner: &dyn QueryRunner,
+    admission: &'a Admission,
+    query: &'a BoundQuery,
+    is_quick: bool,
+) -> Result<OpenRows<'a>, RunError> {
+    let needs = SessionNeeds {
         relations: Some(Arc::clone(&query.description().relations)),
         caller: Some(Arc::clone(query.caller())),
+        is_quick,
         ..SessionNeeds::default()
-    }
+    };
+    open(runner, admission, query.template(), query.parameters(), query.values(), needs).await
 }
 
 impl OpenRows<'_> {

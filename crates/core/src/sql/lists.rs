@@ -29,6 +29,22 @@ pub(super) struct Lists {
     types_refused: Vec<Reason>,
 }
 
+/// The lines of a file of sections, each with the title of its section.
+pub(super) fn entries(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let mut section = "";
+    text.lines().map(str::trim).filter_map(move |line| {
+        // `#` is an operator too: only before a blank it begins a comment.
+        if line.is_empty() || line == "#" || line.starts_with("# ") {
+            return None;
+        }
+        if let Some(title) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = title;
+            return None;
+        }
+        Some((section, line))
+    })
+}
+
 /// Names, some with a `*` that matches any text.
 #[derive(Debug, Default)]
 pub(super) struct NameList {
@@ -61,16 +77,8 @@ impl Lists {
 
     fn parse(text: &'static str) -> Self {
         let mut lists = Self::default();
-        let mut section = "";
-        for line in text.lines().map(str::trim) {
-            // `#` is an operator too: only before a blank it begins a comment.
-            if line.is_empty() || line == "#" || line.starts_with("# ") {
-                continue;
-            }
-            match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                Some(title) => section = title,
-                None => lists.add(section, line),
-            }
+        for (section, line) in entries(text) {
+            lists.add(section, line);
         }
         lists
     }

@@ -7,6 +7,8 @@ use std::{
     sync::LazyLock,
 };
 
+use crate::sql::lists::entries;
+
 pub(super) static RULES: LazyLock<Rules> =
     LazyLock::new(|| Rules::parse(include_str!("rules.txt")));
 
@@ -35,15 +37,8 @@ pub(super) struct Rules {
 impl Rules {
     fn parse(text: &'static str) -> Self {
         let mut rules = Self::default();
-        let mut section = "";
-        for line in text.lines().map(str::trim) {
-            if line.is_empty() || line == "#" || line.starts_with("# ") {
-                continue;
-            }
-            match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                Some(title) => section = title,
-                None => rules.add(section, line),
-            }
+        for (section, line) in entries(text) {
+            rules.add(section, line);
         }
         rules
     }
@@ -93,13 +88,8 @@ mod tests {
     #[test]
     fn every_line_of_the_file_is_in_a_known_section() {
         let mut rules = Rules::default();
-        let mut section = "";
-        let text = include_str!("rules.txt");
-        let is_comment = |line: &str| line.is_empty() || line == "#" || line.starts_with("# ");
-        for line in text.lines().filter(|line| !is_comment(line)) {
-            if let Some(title) = line.strip_prefix('[') {
-                section = title.strip_suffix(']').unwrap();
-            } else if rules.names(section).is_none() {
+        for (section, line) in entries(include_str!("rules.txt")) {
+            if rules.names(section).is_none() {
                 assert!(rules.reasons(section).is_some(), "{section}");
                 assert!(line.contains(": "), "{line}");
             }
