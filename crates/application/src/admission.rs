@@ -196,10 +196,7 @@ impl Admission {
         parameters: &Parameters,
         values: &[BoundValue],
     ) {
-        let key = PlanKey::new(template, parameters, values);
-        if self.tried.get(&key).is_none() {
-            self.tried.insert(&key, ());
-        }
+        self.tried.insert(&PlanKey::new(template, parameters, values), ());
     }
 
     /// Whether it is known that `template` with `values` costs little.

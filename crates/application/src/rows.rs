@@ -24,6 +24,8 @@ pub(crate) struct OpenRows<'a> {
     template: &'a Template,
     parameters: &'a Parameters,
     values: &'a [BoundValue],
+    /// Whether such a run has ended by itself before.
+    is_tried: bool,
 }
 
 /// Waits for a session and admits `template` to it with `values`, which `parameters` bind. `needs` says for which caller, and
@@ -39,14 +41,11 @@ pub(crate) async fn open<'a>(
     values: &'a [BoundValue],
     needs: SessionNeeds,
 ) -> Result<OpenRows<'a>, RunError> {
-    let needs = SessionNeeds {
-        timezone: parameters.window.session_timezone,
-        is_tried: admission.is_tried(template, parameters, values),
-        ..needs
-    };
+    let is_tried = admission.is_tried(template, parameters, values);
+    let needs = SessionNeeds { timezone: parameters.window.session_timezone, is_tried, ..needs };
     let session = runner.session(needs).await?;
     admission.admit(session.as_ref(), template, parameters, values).await?;
-    Ok(OpenRows { session, admission, template, parameters, values })
+    Ok(OpenRows { session, admission, template, parameters, values, is_tried })
 }
 
 /// The same for a bound query that is answered at once.
@@ -96,7 +95,9 @@ impl OpenRows<'_> {
     /// See [`RunError`].
     pub(crate) async fn all(&self, limit: u32) -> Result<Rows, RunError> {
         let rows = self.session.run(self.template, self.values, limit).await?;
-        self.admission.mark_tried(self.template, self.parameters, self.values);
+        if !self.is_tried {
+            self.admission.mark_tried(self.template, self.parameters, self.values);
+        }
         Ok(rows)
     }
 

@@ -24,7 +24,8 @@ enum Word {
     Connective,
 }
 
-const MONTHS: [&str; 12] = [
+/// The names of the months, in order.
+pub(super) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",

@@ -69,3 +69,11 @@ SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replac
 SELECT replace(replace(replace(replace(replace(name, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') AS n FROM metrics
 
 SELECT jsonb_path_query(jsonb_agg(details), '$[*].items[*].price') AS n, jsonb_path_query_array(jsonb_agg(details), '$[*] ? (@.price * @.qty > 10)') AS m FROM metrics
+
+SELECT jsonb_pretty(jsonb_build_object('name', name, 'value', value, 'at', now())) LIKE '%a%' AS n FROM metrics
+
+SELECT string_agg(name, '') LIKE '%' || id::text || '-' || kind::text || '%' AS n FROM metrics GROUP BY id, kind
+
+SELECT jsonb_agg(name) - name AS n FROM metrics GROUP BY name
+
+SELECT (array_agg(name))[1] || (array_agg(name))[:3]::text AS n FROM metrics

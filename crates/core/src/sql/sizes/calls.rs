@@ -45,7 +45,7 @@ impl Sizes<'_> {
         if call.over.is_some() || RULES.aggregates.contains(name) {
             self.is_planned_apart = true;
         }
-        let (is_made, is_computed) = if RULES.cleans.contains(name) || looks_up(name) {
+        let (is_made, is_computed) = if RULES.cleans.contains(name) || gives_part(name) {
             (args.first().is_some_and(|first| first.is_made), true)
         } else if RULES.picks.contains(name) {
             let picked = || args.iter().chain(&rest);
@@ -62,7 +62,11 @@ impl Sizes<'_> {
         let first = args.first().copied().unwrap_or(Value::ONE);
         let number = |at: usize| call.args.get(at).and_then(|arg| self.number(arg));
         match name {
-            "power" | "pow" | "exp" => sum.small().long_number(),
+            "power" | "pow" => Value { digits: first.digits, ..sum.small() }.raised(number(1)),
+            "exp" => sum.small().long_number(),
+            "round" | "trunc" if args.len() == 2 => {
+                Value { digits: sum.digits, ..sum.small() }.number_of(number(1).unwrap_or_default())
+            }
             name if RULES.small.contains(name) => Value { digits: sum.digits, ..sum.small() },
             "array_agg" => sum.array_of_rows(),
             // A text can be read as a document.
@@ -77,12 +81,17 @@ impl Sizes<'_> {
             "substr" | "substring" if args.len() == 3 => {
                 first.sized(shortened(first.size, number(2)))
             }
-            "replace" => replaced(first, call, args, true),
-            "regexp_replace" => replaced(first, call, args, false),
+            "replace" | "regexp_replace" => {
+                Value { is_deep: true, ..replaced(first, call, args, name == "replace") }
+            }
             "array_replace" => first.times(args.get(2).map_or(1.0, |by| by.size)),
             "ts_headline" => first.times(args.get(3).map_or(1.0, |options| options.size)),
-            "array_to_string" => {
-                Value { is_deep: true, ..first.times(args.get(1).map_or(1.0, |by| by.size)) }
+            "array_to_string" => Value { is_deep: true, ..first.times(1.0 + longest(call, args)) },
+            "translate" | "overlay" => Value { is_deep: true, ..sum.sized(sum.as_text().size) },
+            "jsonb_pretty" => first.times(indented(first)),
+            name if name.starts_with("jsonb_path_query") => {
+                let target = args.get(place("target", call).unwrap_or(0));
+                sum.times(parts_found(*target.unwrap_or(&first), call))
             }
             "concat_ws" => sum.times(first.size),
             "format" => sum.times(references(call)),
@@ -148,6 +157,8 @@ impl Sizes<'_> {
                         function.location,
                     ));
                 }
+                let ty = function.output.as_ref().and_then(|output| output.type_name.as_ref());
+                zones::check_type(context, ty, function.location)?;
                 context
             }
             NodeEnum::JsonArgument(argument) => self.json_value(argument.val.as_deref())?,
@@ -165,6 +176,7 @@ impl Sizes<'_> {
         if let Some(path) = path {
             check_path("JSON_TABLE", context, path, table.location)?;
         }
+        check_columns(context, &table.columns)?;
         Ok(context)
     }
 
@@ -184,9 +196,25 @@ impl Sizes<'_> {
     }
 }
 
+/// Checks what the columns of a JSON_TABLE look for, and what they become.
+fn check_columns(context: Value, columns: &[Node]) -> Result<(), SqlFault> {
+    for column in columns {
+        let Some(NodeEnum::JsonTableColumn(column)) = &column.node else { continue };
+        if let Some(path) = column.pathspec.as_ref().and_then(|path| path.string.as_deref()) {
+            check_path("JSON_TABLE", context, path, column.location)?;
+        }
+        zones::check_type(context, column.type_name.as_ref(), column.location)?;
+        check_columns(context, &column.columns)?;
+    }
+    Ok(())
+}
+
 /// The work of raising a number to a large power, or to one that is not known.
 const WORK_OF_POWER: f64 = 500_000.0;
 const WORK_OF_UNKNOWN_POWER: f64 = 1_000.0;
+
+/// The pairs of digits that take as long as one pair of characters.
+const PAIRS_OF_DIGITS: f64 = 200.0;
 
 /// From which constant on a power is large.
 const LARGE_POWER: f64 = 1_000.0;
@@ -201,8 +229,26 @@ impl Sizes<'_> {
         } else if RULES.super_linear_alone.contains_key(name) {
             let size = sizes.fold(1.0, f64::max);
             self.add_work(size * size, location)?;
+        } else if matches!(name, "mod" | "div" | "gcd" | "lcm" | "sqrt" | "ln" | "log" | "log10") {
+            self.count_digits(args, location)?;
         }
         Ok(())
+    }
+
+    /// Counts the work of an operation on numbers that are long: each digit is paired with each.
+    pub(super) fn count_digits(
+        &mut self,
+        numbers: &[Value],
+        location: i32,
+    ) -> Result<(), SqlFault> {
+        let digits =
+            || numbers.iter().map(|number| number.digits).filter(|digits| digits.is_finite());
+        let pairs = if numbers.len() == 1 {
+            digits().map(|digits| digits * digits).product::<f64>()
+        } else {
+            digits().product()
+        };
+        self.add_work(pairs / PAIRS_OF_DIGITS, location)
     }
 
     /// Counts the work of a power, of which the exponent is `exponent`.
@@ -242,11 +288,8 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
     {
         return Err(unending(&what(), reason, call.location));
     }
-    let at = |named: &str, place: usize| {
-        let is_named = |arg: &Node| matches!(&arg.node, Some(NodeEnum::NamedArgExpr(arg)) if arg.name == named);
-        call.args.iter().position(is_named).unwrap_or(place)
-    };
-    let (target, path) = (args.get(at("target", 0)), call.args.get(at("path", 1)));
+    let target = args.get(place("target", call).unwrap_or(0));
+    let path = call.args.get(place("path", call).unwrap_or(1));
     match (name.starts_with("jsonb_path_"), target, path) {
         (true, Some(target), Some(path)) => {
             check_path(&format!("{name}()"), *target, path, call.location)
@@ -256,7 +299,7 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
 }
 
 /// Whether a function gives a part of a JSON document.
-fn looks_up(name: &str) -> bool {
+pub(super) fn gives_part(name: &str) -> bool {
     let parts = ["extract_path", "element", "object_field", "_path_query", "_each"];
     name.starts_with("json") && parts.iter().any(|part| name.contains(part))
 }
@@ -270,16 +313,48 @@ fn replaced(text: Value, call: &FuncCall, args: &[Value], is_literal: bool) -> V
     }
 }
 
-/// How often a format refers to the same argument, at most.
+/// How many times as large as its arguments a format's result is: it can refer to one again, and quote it.
 #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
 fn references(call: &FuncCall) -> f64 {
-    let format = call.args.first().and_then(constant);
-    format.map_or(1.0, |format| format.matches('$').count().max(1) as f64)
+    let Some(format) = call.args.first().and_then(constant) else { return 2.0 };
+    let quoted = if format.contains(['I', 'L']) { 2.0 } else { 1.0 };
+    quoted * format.matches('$').count().max(1) as f64
+}
+
+/// The characters of the longest text that is put between the elements of an array, or in the place of one.
+#[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
+fn longest(call: &FuncCall, args: &[Value]) -> f64 {
+    let length = |(arg, value): (&Node, &Value)| match constant(arg) {
+        Some(text) => text.chars().count() as f64,
+        None => value.size * 10.0,
+    };
+    call.args.iter().zip(args).skip(1).map(length).fold(0.0, f64::max)
+}
+
+/// How many times as large a document becomes where each level is indented.
+fn indented(document: Value) -> f64 {
+    if document.is_deep { 20.0 * document.size } else { 10.0 }
+}
+
+/// How many times as large as the document all that a path finds in it can be: `**` gives each part of it.
+fn parts_found(document: Value, call: &FuncCall) -> f64 {
+    let path = call.args.get(place("path", call).unwrap_or(1)).and_then(constant);
+    let each_level = if document.is_deep { 10.0 * document.size } else { 10.0 };
+    let levels = path.map_or(0, |path| path.matches("**").count());
+    i32::try_from(levels).map_or(f64::INFINITY, |levels| each_level.powi(levels))
+}
+
+/// Where an argument stands that is given by its name.
+fn place(name: &str, call: &FuncCall) -> Option<usize> {
+    let is_named =
+        |arg: &Node| matches!(&arg.node, Some(NodeEnum::NamedArgExpr(arg)) if arg.name == name);
+    call.args.iter().position(is_named)
 }
 
 fn constant(node: &Node) -> Option<&str> {
     match &node.node {
         Some(NodeEnum::TypeCast(cast)) => constant(cast.arg.as_deref()?),
+        Some(NodeEnum::NamedArgExpr(arg)) => constant(arg.arg.as_deref()?),
         _ => string_constant(node).map(|(text, _)| text),
     }
 }

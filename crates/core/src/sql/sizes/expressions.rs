@@ -14,7 +14,7 @@ use super::{
     jsonpath,
     relations::{Columns, NamesInScope},
     rules::RULES,
-    value::Value,
+    value::{CONSTANT_CHARACTERS, Value},
     zones,
 };
 use crate::sql::{
@@ -215,6 +215,9 @@ impl<'a> Sizes<'a> {
             _ => {}
         }
         self.check_operator(name, &sides, expr.location)?;
+        if matches!(name, "*" | "/" | "%" | "|/" | "||/") {
+            self.count_digits(&sides, expr.location)?;
+        }
         if matches!(name, "~" | "~*" | "!~" | "!~*")
             && right.is_some_and(|right| right.is_repeated())
         {
@@ -236,8 +239,12 @@ impl<'a> Sizes<'a> {
             }
             name if RULES.small_operators.contains(name) => small(&sides),
             "^" => {
-                self.count_power(expr.rexpr.as_deref(), expr.location)?;
-                Value { is_made: false, is_computed: true, ..Value::any(&sides) }.long_number()
+                let power = expr.rexpr.as_deref();
+                self.count_power(power, expr.location)?;
+                let power = power.and_then(|power| self.number(power));
+                let base = left.map_or(1.0, |base| base.digits);
+                Value { is_made: false, is_computed: true, digits: base, ..Value::any(&sides) }
+                    .raised(power)
             }
             // Paths are joined, and numbers and days are not; one side of those is often a constant.
             "+" | "*" if !sides_are_plain(expr) => {
@@ -262,8 +269,7 @@ impl<'a> Sizes<'a> {
         location: i32,
     ) -> Result<(), SqlFault> {
         let Some(reason) = RULES.super_linear_operators.get(name) else { return Ok(()) };
-        let is_of_numbers = name == "-" && !sides.get(1).is_some_and(Value::is_array);
-        if is_of_numbers || sides.iter().any(|side| side.is_ranges) {
+        if sides.iter().any(|side| side.is_ranges) {
             return Ok(());
         }
         if are_unending(sides) {
@@ -305,9 +311,7 @@ impl<'a> Sizes<'a> {
         let length = ty.typmods.first().and_then(|length| self.number(length));
         let text = cast.arg.as_deref().and_then(string_constant);
         // An array of times, too.
-        if builtin_name(&ty.names).is_some_and(zones::is_time) {
-            zones::check_time(arg, cast.location)?;
-        }
+        zones::check_type(arg, Some(ty), cast.location)?;
         match type_called(ty) {
             Some("jsonpath") if arg.is_made => {
                 let message = "a path of JSON is made by this query";
@@ -324,7 +328,7 @@ impl<'a> Sizes<'a> {
             // `1e9` as a number has all its digits.
             Some("numeric" | "jsonb" | "json") => {
                 if let Some((number, _)) = text {
-                    return Ok(Value::constant(digits(number)));
+                    return Ok(Value { is_deep: arg.is_deep, ..Value::constant(digits(number)) });
                 }
             }
             _ => {}
@@ -337,8 +341,16 @@ impl<'a> Sizes<'a> {
             Some("varchar" | "varbit") if length.is_some() => {
                 arg.sized(shortened(arg.size, length))
             }
+            Some("numeric") => {
+                let digits = arg.as_text().size * CONSTANT_CHARACTERS;
+                Value { is_made: false, is_computed: true, ..arg.small() }
+                    .number_of(length.map_or(digits, |length| length.max(digits)))
+            }
             // Its text has two digits for each byte.
             Some("bytea") => arg.as_text().times(2.0),
+            Some("text" | "varchar" | "bpchar" | "name") if text.is_none() => {
+                Value { is_made: arg.is_made || arg.is_computed, ..arg.as_text().quoted() }
+            }
             Some("text" | "varchar" | "bpchar" | "name" | "json" | "jsonb") => {
                 Value { is_made: arg.is_made || arg.is_computed, ..arg.as_text() }
             }
@@ -370,7 +382,8 @@ impl<'a> Sizes<'a> {
             if let Some(NodeEnum::AIndices(indices)) = &step.node {
                 self.each([&indices.lidx, &indices.uidx])?;
                 if indices.is_slice {
-                    let first = indices.lidx.as_deref().map_or(Some(1.0), |low| self.number(low));
+                    // Without a lower bound it is the array's own, which can be anything.
+                    let first = indices.lidx.as_deref().and_then(|low| self.number(low));
                     let last = indices.uidx.as_deref().and_then(|high| self.number(high));
                     if let (Some(first), Some(last)) = (first, last) {
                         let count = (last - first + 1.0).max(1.0);
@@ -401,15 +414,17 @@ pub(super) fn are_unending(operands: &[Value]) -> bool {
     }
 }
 
-/// Whether a side of an operation is a constant, a placeholder or a cast, and so neither a path nor a document.
+/// Whether a side of an operation is a constant, a placeholder or a cast, and so neither a path nor a long number.
 fn sides_are_plain(expr: &AExpr) -> bool {
-    let is_plain = |side: &Option<Box<Node>>| {
-        let node = side.as_deref().and_then(|side| side.node.as_ref());
-        matches!(
-            node,
-            None | Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::TypeCast(_))
-        )
-    };
+    let is_plain =
+        |side: &Option<Box<Node>>| match side.as_deref().and_then(|side| side.node.as_ref()) {
+            None | Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_)) => true,
+            Some(NodeEnum::TypeCast(cast)) => {
+                let ty = cast.type_name.as_ref().and_then(type_called);
+                !matches!(ty, Some("path" | "numeric"))
+            }
+            _ => false,
+        };
     is_plain(&expr.lexpr) || is_plain(&expr.rexpr)
 }
 
@@ -448,6 +463,9 @@ pub(super) fn unending(what: &str, reason: &str, location: i32) -> SqlFault {
 
 /// The most levels of brackets in a constant.
 const MAX_NESTING: usize = 1_000;
+
+/// The most levels of brackets that a document has in practice.
+const FEW_LEVELS: usize = 10;
 
 /// The most brackets that are open at once in a text.
 fn nesting(text: &str) -> usize {
@@ -499,7 +517,9 @@ pub(super) fn check_path(
 fn of_constant(constant: &AConst) -> Value {
     match &constant.val {
         Some(Val::Sval(text)) => {
-            Value { has_word: zones::has_word(&text.sval), ..Value::constant(text.sval.len()) }
+            let is_deep = nesting(&text.sval) > FEW_LEVELS;
+            let has_word = zones::has_word(&text.sval);
+            Value { has_word, is_deep, ..Value::constant(text.sval.len()) }
         }
         Some(Val::Fval(number)) => Value::constant(digits(&number.fval)),
         Some(Val::Bsval(bits)) => Value::constant(bits.bsval.len()),

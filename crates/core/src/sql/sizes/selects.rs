@@ -11,6 +11,7 @@ use super::{
     expressions::Sizes,
     relations::{Columns, Cte, Relation},
     value::Value,
+    zones,
 };
 use crate::sql::{
     error::SqlFault,
@@ -443,9 +444,18 @@ impl Sizes<'_> {
         for item in &function.functions {
             // A function, and what it is followed by.
             let Some(NodeEnum::List(list)) = &item.node else { continue };
-            if let Some(call) = list.items.first() {
-                sizes.push(self.value(call)?.fenced());
+            let Some(call) = list.items.first() else { continue };
+            let size = self.value(call)?.fenced();
+            let own = list.items.get(1).and_then(|columns| match &columns.node {
+                Some(NodeEnum::List(columns)) => Some(&columns.items),
+                _ => None,
+            });
+            for column in own.into_iter().chain([&function.coldeflist]).flatten() {
+                if let Some(NodeEnum::ColumnDef(column)) = &column.node {
+                    zones::check_type(size, column.type_name.as_ref(), column.location)?;
+                }
             }
+            sizes.push(size);
         }
         self.name_relation(function.alias.as_ref(), Columns::Any(Value::any(&sizes).fenced()));
         Ok(())

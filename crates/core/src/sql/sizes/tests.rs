@@ -208,6 +208,13 @@ fn a_text_that_becomes_a_time_names_no_made_up_zone() {
         "u.t",
         "'2025-01-01 <' || g || '>1'",
         "'2020-01-01 00:00 mon/' || (interval '1 second' * g)::text",
+        "'2020-01-01 00:00 mon-' || g",
+        "'2020-01-01 00:00 T.' || g",
+        "'2020-01-01 00:00 x' || g",
+        "'2020-01-01 00:00 inf' || g",
+        "format('2025-01-01%%x%s', g)",
+        "format('2025-01-01Z%s', g)",
+        "to_char(g, '\"2025-01-01 Z\"9')",
     ] {
         for ty in ["timestamptz", "timestamp", "date"] {
             let sql = format!(
@@ -231,10 +238,67 @@ fn a_text_that_becomes_a_time_names_no_made_up_zone() {
         "'01 January ' || m.year",
         "m.year || '-' || lpad(m.month::text, 2, '0') || '-01'",
         "coalesce(m.day, 'yesterday')",
+        "coalesce(m.day, 'infinity') || ''",
+        "m.day || 'T' || m.hour || ':00 AM'",
+        "'01-Jan-' || m.year",
+        "m.weekday || ' Monday ' || m.year",
+        "to_char(now(), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+        "format('%s-%1$02s-01T%L:00Z', m.day, m.hour)",
+        "regexp_replace(m.day, '(....)(..)', '\\1-\\2', 'g')",
     ] {
         let sql = format!("SELECT ({text})::timestamptz AS n {from}");
         assert_eq!(refusal(&sql), None, "{sql}");
     }
+}
+
+#[test]
+fn a_value_that_is_read_as_a_time_names_no_made_up_zone() {
+    let document = "json_build_object('t', '2025-01-01 Foo' || g)";
+    for from in [
+        format!("json_to_record({document}) AS r(t timestamptz)"),
+        format!("ROWS FROM (json_to_record({document}) AS (t timestamptz), lower('a')) AS r"),
+        format!("JSON_TABLE({document}::jsonb, '$' COLUMNS (t timestamptz PATH '$.t')) r"),
+        format!("(SELECT JSON_VALUE({document}::jsonb, '$.t' RETURNING timestamptz) AS t) r"),
+    ] {
+        let error = refusal(&format!("SELECT t AS n FROM generate_series(1, 9) g, {from}"));
+        assert!(error.as_ref().is_some_and(|e| e.contains("becomes a time")), "{from}: {error:?}");
+    }
+    for from in [
+        "json_to_record(m.details) AS r(t timestamptz)",
+        "json_to_recordset(m.details -> 'orders') AS r(t timestamptz, n int)",
+        "JSON_TABLE(m.details, '$.orders[*]' COLUMNS (t timestamptz PATH '$.created_at')) r",
+    ] {
+        assert_eq!(refusal(&format!("SELECT t AS n FROM metrics m, {from}")), None, "{from}");
+    }
+}
+
+#[test]
+fn a_text_that_grows_with_each_step_is_not_made_huge() {
+    for step in [
+        "ROW(@)::text",
+        "(ARRAY[@])::text",
+        "format('%L', @)",
+        "format('%1$s%1$s', @)",
+        "array_to_string(string_to_array(@, NULL), 'a')",
+        "array_to_string(string_to_array(@, NULL, 'a'), '', 'aa')",
+    ] {
+        let grown = |times: usize| {
+            let steps = (1..=times).map(|n| {
+                let step = step.replace('@', "s");
+                format!("k{n} AS MATERIALIZED (SELECT {step} AS s FROM k{})", n - 1)
+            });
+            let steps = steps.collect::<Vec<_>>().join(", ");
+            format!(
+                "WITH k0 AS (SELECT name AS s FROM metrics), {steps} SELECT length(s) AS n FROM k{times}"
+            )
+        };
+        assert_eq!(refusal(&grown(2)), None, "{step}");
+        let error = refusal(&grown(24));
+        assert!(error.as_ref().is_some_and(|e| e.contains("ten megabytes")), "{step}: {error:?}");
+    }
+    let brackets = format!("'{}{}'::jsonb", "[".repeat(999), "]".repeat(999));
+    let error = refusal(&format!("SELECT jsonb_path_query_array({brackets}, '$.**.**') AS n"));
+    assert!(error.as_ref().is_some_and(|e| e.contains("ten megabytes")), "{error:?}");
 }
 
 #[test]
@@ -270,7 +334,25 @@ fn steps_of_one_row_add_up_to_little() {
     let powers = (0..30).map(|n| format!("length((1.5::numeric ^ {})::text)", 700_000 - n));
     let powers = format!("SELECT {} AS n", powers.collect::<Vec<_>>().join(" + "));
     assert_eq!(refusal("SELECT sum((1 + rate) ^ n) * power(1.1, 12) AS n FROM metrics"), None);
-    for sql in [translated(6), powers] {
+    let long = "SELECT 9.5::numeric ^ 100000 AS x, 7.5::numeric ^ 50000 AS y";
+    let digits = |step: &str| {
+        let steps = (0..30).map(|n| step.replace('_', &n.to_string()));
+        format!("SELECT {} AS n FROM ({long}) u", steps.collect::<Vec<_>>().join(" + "))
+    };
+    for sql in [
+        "SELECT (power(a / b, 1.0 / 3) - 1) * 100 AS n, a ^ 3 / b ^ 2 AS m, sqrt(power(a, 2) + power(b, 2)) AS k, \
+         sum(a * b) / nullif(sum(b), 0) * 100.0 AS l, exp(sum(ln(a))) / exp(avg(b)) AS j FROM metrics GROUP BY a, b",
+    ] {
+        assert_eq!(refusal(sql), None);
+    }
+    for sql in [
+        translated(6),
+        powers,
+        digits("mod(x + _, y)"),
+        digits("sqrt(x + _)"),
+        digits("ln(x + _)"),
+        digits("(x * (x + _)) % 7"),
+    ] {
         let error = refusal(&sql);
         assert!(error.as_ref().is_some_and(|error| error.contains("for one row")), "{error:?}");
     }

@@ -183,3 +183,29 @@ SELECT strpos(string_agg(name, ''), 'baaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 WITH RECURSIVE g(a, b) AS (SELECT 9.5::numeric, 9.5::numeric UNION ALL SELECT b, 9.5::numeric ^ 100000 FROM g) SELECT strpos(a::text, a::text) AS n FROM g
 
 WITH RECURSIVE a AS (SELECT s FROM b), b AS (SELECT string_agg(name, '') AS s FROM metrics) SELECT strpos(s, s) AS n FROM a
+
+SELECT length(translate(s, replace(s, '0', '2'), '')) AS n FROM (SELECT concat(1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990), 1::numeric(1000,990)) AS s) u
+
+SELECT length(translate(s, replace(s, '0', '2'), '')) AS n FROM (SELECT concat(round(1.5, 9000), round(2.5, 9000)) AS s) u
+
+SELECT strpos(s, s || 'b') AS n FROM (SELECT jsonb_pretty('[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]'::jsonb) AS s) u
+
+SELECT strpos(s, s || 'b') AS n FROM (SELECT jsonb_path_query_array(path => '$.**', target => '[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]'::jsonb)::text AS s) u
+
+SELECT length(jsonb_pretty((translate(array_agg('['::text)::text, '{},', '') || translate(array_agg(']'::text)::text, '{},', ''))::jsonb)) AS n FROM metrics
+
+SELECT numnode(websearch_to_tsquery('simple', '"' || string_agg(name, ' ') || '"')) AS n FROM metrics
+
+SELECT jsonb_agg(name) - string_to_array(string_agg(name, ','), ',') AS n FROM metrics
+
+SELECT (('[-9000:-9000]={1}'::int4[]) || array_agg(g))[:100] && (('[-9000:-9000]={2}'::int4[]) || array_agg(-g))[:100] AS n FROM generate_series(1, 1000) g
+
+WITH RECURSIVE g(p) AS (SELECT '((0,0),(1,1))'::path UNION ALL SELECT p + p::path FROM g) SELECT a.p <-> b.p AS n FROM g a, g b
+
+WITH RECURSIVE g(p) AS (SELECT '((0,0),(1,1))'::path UNION ALL SELECT p + '((0,0),(1,1))'::path FROM g) SELECT a.p <-> b.p AS n FROM g a, g b
+
+WITH RECURSIVE g(s) AS (SELECT 99::numeric UNION ALL SELECT s * s::numeric FROM g) SELECT length(translate(s::text, s::text, '')) AS n FROM g
+
+SELECT strpos(s::text, s::text || '1') AS n FROM (SELECT '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric * '1e5000'::numeric AS s) u
+
+SELECT strpos(string_agg(t, ''), string_agg(t, '')) AS n FROM (SELECT jsonb_agg(g) AS j FROM generate_series(1, 9) g) m, JSON_TABLE(m.j, '$' COLUMNS (t text PATH '$[*] ? (-@ == $[*])')) u

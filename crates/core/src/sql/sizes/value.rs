@@ -12,7 +12,7 @@ const MOST_DIGITS: f64 = 13_107.2;
 const HUGE: f64 = 1_000_000.0;
 
 /// The characters of a constant that count as one value.
-const CONSTANT_CHARACTERS: usize = 10;
+pub(super) const CONSTANT_CHARACTERS: f64 = 10.0;
 
 /// The most that an expression, or the statement of a subquery, can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +61,7 @@ impl Value {
     /// A constant of so many characters.
     #[expect(clippy::cast_precision_loss, reason = "a text has fewer than 2^52 characters")]
     pub(super) fn constant(characters: usize) -> Self {
-        let size = (characters / CONSTANT_CHARACTERS).max(1) as f64;
+        let size = (characters as f64 / CONSTANT_CHARACTERS).floor().max(1.0);
         Self { size, element: size, digits: size, parts: 0.0, ..Self::ONE }
     }
 
@@ -120,6 +120,25 @@ impl Value {
         Self { digits: MOST_DIGITS, ..self }
     }
 
+    /// A number of so many characters, or of its own digits if those are more.
+    pub(super) fn number_of(self, characters: f64) -> Self {
+        let digits = self.digits.max(characters / CONSTANT_CHARACTERS);
+        Self { digits: digits.min(MOST_DIGITS), ..self }
+    }
+
+    /// A number raised to a power.
+    pub(super) fn raised(self, power: Option<f64>) -> Self {
+        match power {
+            Some(power) => self.number_of(self.digits * CONSTANT_CHARACTERS * power.abs()),
+            None => self.long_number(),
+        }
+    }
+
+    /// The same where it may be a row or an array, of which a text has quotes and backslashes twice.
+    pub(super) fn quoted(self) -> Self {
+        self.times(2.0)
+    }
+
     /// The same as a text.
     pub(super) fn as_text(self) -> Self {
         if self.digits > self.size { self.sized(self.digits) } else { self }
@@ -153,11 +172,6 @@ impl Value {
     /// Whether it is made larger than anything needs to be, whatever the rows hold.
     pub(super) fn is_huge(&self) -> bool {
         self.size > HUGE && self.size.is_finite()
-    }
-
-    /// Whether it is known to be an array: its elements are smaller than it is.
-    pub(super) fn is_array(&self) -> bool {
-        self.element < self.size
     }
 
     /// Whether its size is that of a text that was repeated, and not of rows that were collected.
