@@ -1,6 +1,6 @@
 //! Honest callers of a soak: requests at a bounded rate, each of whose answers is compared with the right one.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     caller::Caller,
-    catalog::{self, WINDOW},
+    catalog::{self, METRICS, WINDOW},
 };
 
 /// An honest caller.
@@ -19,11 +19,11 @@ pub(super) struct Honest {
     /// What it asks for.
     pub(super) name: &'static str,
     caller: Caller,
-    target: String,
+    /// What it asks for at once, with the right answers.
+    targets: Vec<(String, Value)>,
     is_anew: bool,
-    /// The time between two requests.
+    /// The time until it asks again.
     pause: Duration,
-    right: Value,
 }
 
 /// What an honest caller came to.
@@ -46,26 +46,32 @@ enum Outcome {
 }
 
 impl Honest {
-    /// Creates the callers: one who is answered from the cache, one from the database.
+    /// Creates the callers: one who is answered from the cache, one who has a dashboard of every metric and is answered
+    /// from the database.
     pub(super) async fn callers(cached: Caller, uncached: Caller) -> Result<[Self; 2]> {
-        let (first, second) = (catalog::path(1) + WINDOW, catalog::path(2) + WINDOW);
+        let (often, dashboard) = (Duration::from_millis(20), Duration::from_millis(500));
         Ok([
-            Self::new("cached", cached, first, false, Duration::from_millis(20)).await?,
-            Self::new("uncached", uncached, second, true, Duration::from_millis(50)).await?,
+            Self::new("cached", cached, 1..=1, false, often).await?,
+            Self::new("uncached", uncached, 1..=METRICS, true, dashboard).await?,
         ])
     }
 
     async fn new(
         name: &'static str,
         caller: Caller,
-        target: String,
+        metrics: RangeInclusive<u32>,
         is_anew: bool,
         pause: Duration,
     ) -> Result<Self> {
-        let reply = caller.get(&target, is_anew).await?;
-        ensure!(reply.status == 200, "{target}: {}: {}", reply.status, reply.body);
-        let right = reply.records()?;
-        Ok(Self { name, caller, target, is_anew, pause, right })
+        let mut targets = Vec::new();
+        for metric in metrics {
+            let target = catalog::path(metric) + WINDOW;
+            let reply = caller.get(&target, is_anew).await?;
+            ensure!(reply.status == 200, "{target}: {}: {}", reply.status, reply.body);
+            let right = reply.records()?;
+            targets.push((target, right));
+        }
+        Ok(Self { name, caller, targets, is_anew, pause })
     }
 
     /// Sends requests for so long, whether or not those before are answered.
@@ -79,9 +85,10 @@ impl Honest {
             if due > begun + time {
                 break;
             }
-            let (caller, target) = (self.caller.clone(), self.target.clone());
-            let (is_anew, right) = (self.is_anew, self.right.clone());
-            in_flight.spawn(async move { ask(&caller, &target, is_anew, &right, due).await });
+            for (target, right) in self.targets.clone() {
+                let (caller, is_anew) = (self.caller.clone(), self.is_anew);
+                in_flight.spawn(async move { ask(&caller, &target, is_anew, &right, due).await });
+            }
             while let Some(outcome) = in_flight.try_join_next() {
                 tally.add(outcome?);
             }
@@ -92,11 +99,12 @@ impl Honest {
         Ok(tally)
     }
 
-    /// Sends one request.
+    /// Asks for everything, one after the other.
     pub(super) async fn ask_once(&self) -> Tally {
-        let (caller, target) = (&self.caller, &self.target);
         let mut tally = Tally::default();
-        tally.add(ask(caller, target, self.is_anew, &self.right, Instant::now()).await);
+        for (target, right) in &self.targets {
+            tally.add(ask(&self.caller, target, self.is_anew, right, Instant::now()).await);
+        }
         tally
     }
 }

@@ -104,8 +104,9 @@ pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {
     let tables = vec![
         Table {
             title: "Honest callers".into(),
-            note: "50 cached and 20 uncached requests in a second, whether or not those before are answered; by themselves, \
-                   then among the hostile callers. A latency is from the moment at which a request was due.",
+            note: "50 cached requests in a second, and twice in a second a dashboard of ten metrics from the database, all at \
+                   once, whether or not those before are answered; by themselves, then among the hostile callers. A latency \
+                   is from the moment at which a request was due.",
             head: &["", "", "", "requests", "p50", "p99", "refused", "wrong", "the first of both"],
             rows: latencies,
         },
@@ -138,7 +139,7 @@ struct Soaked {
     health: (u32, u32),
     /// The sessions of the reader after that: those that were not idle, and all. The embedded engine has none.
     sessions: Option<(u32, u32)>,
-    /// An uncached request after that.
+    /// A dashboard after that.
     last: Tally,
     /// Whether `/health` told of no fault after that.
     is_well: bool,
@@ -258,7 +259,7 @@ impl Soaked {
             shares.push(share(name, what, busy, sessions, none));
         }
         let failed = self.last.refused + self.last.wrong + u32::from(!self.is_well);
-        let what = "failures after ten seconds, of an uncached request and `/health`";
+        let what = "failures after ten seconds, of a dashboard and `/health`";
         shares.push(share(name, what, failed, self.last.requests() + 1, none));
         let (faults, all) = (self.hostile.faults(), self.hostile.all());
         let what = "hostile requests that are not refused, or 500";

@@ -459,6 +459,24 @@ Feature: Audit
         [{"queries": 1}]
         """
 
+    Scenario: A full disk is told as one that may have room again
+      Given this SQL was run in the database
+        """
+        CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER no_room BEFORE INSERT ON metricd.audit_events
+          FOR EACH ROW EXECUTE FUNCTION no_room()
+        """
+      When I add to the metric "{id}" the record
+        """
+        {}
+        """
+      Then the answer is 503
+      And its type is "urn:metricd:problem:database-unavailable"
+      And the answer has the header "Retry-After"
+      And the body does not mention "extend file"
+      And one WARN line mentions "could not extend file"
+
     # A denial holds whether or not its audit event can be written.
     Scenario: A denial that cannot be audited holds, and the log has the lost event
       Given this SQL was run in the database

@@ -86,10 +86,37 @@ Feature: Hard to hurt
         {"application": true, "database": true}
         """
 
-  # Where there is one connection, callers wait for it in a row.
-  @native
   Rule: Callers take turns
 
+    # Each of the first caller's takes about a second, and a query waits for 20 seconds at most.
+    Scenario: One caller's many requests do not hold another's
+      Given the setting "METRICD_LIMITS__CONCURRENT_QUERIES" is "1"
+      And the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "20s"
+      And "ann" is a viewer
+      And "bob" is a viewer
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT 1 AS x
+        """
+      And I remember its id as "quick"
+      And a metric with the query
+        """
+        SELECT count(md5(a::text || b::text)) AS n FROM generate_series(1, 1000) a, generate_series(1, 1000) b
+        """
+      When I am "ann"
+      And 60 clients ask for the metric "{id}" anew, whatever comes of it
+      And I am "bob"
+      And the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{quick}"
+      Then the answer is 200
+      When the next request has the header "Cache-Control" "no-cache"
+      And I ask for the metric "{quick}"
+      Then the answer is 200
+      And its records are [{"x": 1}]
+
+    # What waits for a lock is not seen from the only connection of the embedded engine.
+    @native
     Scenario: One caller's requests on a locked table do not hold another's
       Given the setting "METRICD_LIMITS__CONCURRENT_QUERIES" is "4"
       And the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "18s"

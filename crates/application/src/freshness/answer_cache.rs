@@ -32,6 +32,9 @@ use crate::{
 /// `make bench ARGS=bound` measures it.
 const OVERHEAD_BYTES: usize = 1_000;
 
+/// From so many bytes of rows on, an answer takes too long to be rendered on a thread of the runtime.
+const LARGE_BYTES: usize = 256 * 1_024;
+
 /// How much longer than it is served an answer is kept, so that a later caller is told that it has expired
 /// and not that there was none.
 const EXPIRED_RETENTION: Duration = Duration::from_mins(1);
@@ -364,7 +367,14 @@ impl AnswerCache {
             dependencies,
             is_whole,
         };
-        let answer = self.render(query, rows.json.as_bytes(), provenance);
+        let answer = if rows.json.len() < LARGE_BYTES {
+            self.render(query, rows.json.as_bytes(), provenance)
+        } else {
+            let (cache, query) = (self.clone(), query.clone());
+            let render = move || cache.render(&query, rows.json.as_bytes(), provenance);
+            let rendered = tokio::task::spawn_blocking(render).await;
+            rendered.map_err(|error| Arc::new(RunError::Failed(error.into())))?
+        };
         let stored = reason != MissReason::Uncacheable
             && answer.is_current()
             && query.definition().dependencies.is_unchanged();

@@ -244,14 +244,15 @@ impl Engine {
         }
     }
 
-    /// The queue of authors' queries. Where they share the only connection with all other work, they
-    /// wait at its gate instead.
+    /// The queue of authors' queries. Where they share the only connection with all other work, they take turns to wait at
+    /// its gate.
     pub(super) fn query_queue(&self, concurrent: u32, queued: u32, timeout: Duration) -> Queue {
-        match &self.kind {
-            Kind::Server(_) => Queue::new(concurrent, queued, timeout, true),
+        let concurrent = match &self.kind {
+            Kind::Server(_) => concurrent,
             #[cfg(feature = "embedded")]
-            Kind::Embedded { .. } => Queue::new(queued.saturating_add(1), 0, timeout, false),
-        }
+            Kind::Embedded { .. } => 1,
+        };
+        Queue::new(concurrent, queued, timeout)
     }
 
     /// How many of the queries that run at once may be exports, which may take long: half of them.

@@ -73,10 +73,10 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
 /// Whether the database cannot do it at present, and may later.
 pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
     let refused = match error {
-        // Too many connections; another transaction came between.
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| matches!(&*code, "53300" | "40001" | "40P01"))
-        }
+        // No room on its disk or in its memory; too many connections; another transaction came between.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| matches!(&*code, "53100" | "53200" | "53300" | "40001" | "40P01")),
         other => matches!(
             other,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)

@@ -108,14 +108,13 @@ pub(super) struct RunPermit {
 }
 
 impl Queue {
-    /// `at_once` queries run, and `waiting` more wait for no longer than `timeout`. If it is fair, callers are held to a part
-    /// of them, and where that leaves enough one of the permits is for quick queries.
-    pub(super) fn new(at_once: u32, waiting: u32, timeout: Duration, is_fair: bool) -> Self {
+    /// `at_once` queries run, and `waiting` more wait for no longer than `timeout`. Callers are held to a part of them, and
+    /// where that leaves enough one of the permits is for quick queries.
+    pub(super) fn new(at_once: u32, waiting: u32, timeout: Duration) -> Self {
         let (at_once, longest) = (at_once.max(1) as usize, waiting as usize);
-        let is_kept_free = is_fair && at_once >= FEWEST_WITH_KEPT;
+        let is_kept_free = at_once >= FEWEST_WITH_KEPT;
         let free = at_once - usize::from(is_kept_free);
-        // Where all wait for the only connection, they take no turns here.
-        let most_untried = if is_fair { at_once.div_ceil(2) } else { at_once };
+        let most_untried = at_once.div_ceil(2);
         let most_unended = (at_once / 4).max(1);
         let limits = State { most_untried, most_unended, ..State::default() };
         let state = Mutex::new(State { free, is_kept_free, ..limits });
@@ -389,7 +388,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn some_run_some_wait_and_the_rest_are_refused() {
-        let queue = Queue::new(2, 1, TIMEOUT, false);
+        let queue = Queue::new(2, 1, TIMEOUT);
         let first = queue.acquire(None, TRIED).await.unwrap();
         let second = queue.acquire(None, TRIED).await.unwrap();
         let mut waiting = Box::pin(queue.acquire(None, TRIED));
@@ -410,7 +409,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_query_that_stops_waiting_leaves_the_queue() {
-        let queue = Queue::new(1, 1, TIMEOUT, false);
+        let queue = Queue::new(1, 1, TIMEOUT);
         let running = queue.acquire(None, TRIED).await.unwrap();
         for _ in 0..3 {
             let mut waiting = Box::pin(queue.acquire(None, TRIED));
@@ -427,7 +426,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn callers_take_turns() {
-        let queue = Queue::new(1, 100, TIMEOUT, false);
+        let queue = Queue::new(1, 100, TIMEOUT);
         let (ann, bob) = (identity("ann"), identity("bob"));
         let running = queue.acquire(Some(&ann), TRIED).await.unwrap();
         let mut of_ann = VecDeque::new();
@@ -449,7 +448,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_queue_makes_room_for_those_who_wait_for_less() {
-        let queue = Queue::new(1, 3, TIMEOUT, false);
+        let queue = Queue::new(1, 3, TIMEOUT);
         let (ann, bob) = (identity("ann"), identity("bob"));
         let _running = queue.acquire(Some(&ann), TRIED).await.unwrap();
         let mut of_ann = Vec::new();
@@ -467,7 +466,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_permit_is_kept_for_the_first_quick_query_of_a_caller() {
         let (ann, bob) = (identity("ann"), identity("bob"));
-        let queue = Queue::new(4, 100, TIMEOUT, true);
+        let queue = Queue::new(4, 100, TIMEOUT);
         let mut of_ann = Vec::new();
         for _ in 0..3 {
             of_ann.push(queue.acquire(Some(&ann), TRIED).await.unwrap());
@@ -483,7 +482,7 @@ mod tests {
         let quick = queue.acquire(Some(&bob), QUICK).await.unwrap();
         drop((last, quick, slow, of_ann));
 
-        let few = Queue::new(3, 100, TIMEOUT, true);
+        let few = Queue::new(3, 100, TIMEOUT);
         for _ in 0..3 {
             std::mem::forget(few.acquire(Some(&ann), TRIED).await.unwrap());
         }
@@ -493,7 +492,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_runs_half_at_once_of_what_was_not_tried() {
         let (ann, bob) = (identity("ann"), identity("bob"));
-        let queue = Queue::new(8, 100, TIMEOUT, true);
+        let queue = Queue::new(8, 100, TIMEOUT);
         let mut of_ann = Vec::new();
         for _ in 0..4 {
             of_ann.push(queue.acquire(Some(&ann), UNTRIED).await.unwrap());
@@ -510,7 +509,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_whose_queries_cannot_be_ended_begins_no_more() {
         let (ann, bob) = (identity("ann"), identity("bob"));
-        let queue = Queue::new(8, 100, TIMEOUT, false);
+        let queue = Queue::new(8, 100, TIMEOUT);
         let permits = [
             queue.acquire(Some(&ann), TRIED).await.unwrap(),
             queue.acquire(Some(&ann), TRIED).await.unwrap(),

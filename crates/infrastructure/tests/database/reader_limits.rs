@@ -131,6 +131,23 @@ async fn a_session_is_used_again_unless_it_had_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_opened_for_the_next_caller_where_one_had_to_end() {
+    // As it is opened, before anything else is run on it.
+    const NEW: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND pid <> pg_backend_pid() \
+                       AND query LIKE '%FROM pg_stat_activity WHERE pid = pg_backend_pid()'";
+    let server = NativeServer::start();
+    let db = migrated(DatabaseConfig::new(Target::Url(server.url().into()))).await;
+    let runner = db.runner();
+    let first = pid(runner.as_ref()).await;
+    wait_for_number(db.pool(), NEW, 0).await;
+    abandon(started(&db).await).await;
+    wait_for_number(db.pool(), NEW, 1).await;
+    assert_ne!(pid(runner.as_ref()).await, first);
+    wait_for_number(db.pool(), NEW, 0).await;
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_run_is_cancelled_at_any_moment() {
     let server = NativeServer::start();
     let config = DatabaseConfig {

@@ -4,7 +4,7 @@ use std::{error::Error, time::Instant};
 
 use axum::{
     extract::Request,
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, StatusCode},
     response::Response,
 };
 use metricd_application::{error_chain, ports::Ids};
@@ -96,6 +96,12 @@ fn log(response: &Response) {
     match response.extensions().get::<LoggedError>() {
         Some(LoggedError::Validation(faults)) => {
             warn!(errors = faults.join("; "), "Validation error");
+        }
+        // It is expected while much is asked for, or a dependency is away.
+        Some(LoggedError::Failure(failure))
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE =>
+        {
+            warn!(error = error_chain(failure.as_ref()), "Service unavailable");
         }
         Some(LoggedError::Failure(failure)) => {
             error!(error = error_chain(failure.as_ref()), "Unhandled exception");

@@ -312,7 +312,7 @@ impl Sessions {
 
     /// Gives a session back as it was opened, whatever a function has set, locked or left open in it; ends it if that
     /// fails.
-    async fn restore(&self, mut session: Session, permit: Option<&Arc<RunPermit>>) {
+    async fn restore(&self, mut session: Session, permit: Option<Arc<RunPermit>>) {
         let restore = format!(
             "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL; {}{}",
             self.settings,
@@ -322,12 +322,12 @@ impl Sessions {
         match tokio::time::timeout(self.timeout, restored).await {
             Ok(Ok(())) if session.is_due(Instant::now()) => self.measure(session, permit).await,
             Ok(Ok(())) => self.give_back(session),
-            _ => self.end(session, permit).await,
+            _ => self.replace(session, permit).await,
         }
     }
 
     /// Gives a session back unless it has taken more memory than it may.
-    async fn measure(&self, mut session: Session, permit: Option<&Arc<RunPermit>>) {
+    async fn measure(&self, mut session: Session, permit: Option<Arc<RunPermit>>) {
         let asked = sqlx::query_scalar::<_, i64>(MEMORY).fetch_one(&mut session.connection);
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(Ok(bytes)) if bytes <= MAX_MEMORY_BYTES => {
@@ -337,9 +337,9 @@ impl Sessions {
             Ok(Ok(bytes)) => {
                 let pid = session.process.pid;
                 tracing::info!(pid, bytes, "Closing a session that has taken much memory");
-                self.end(session, permit).await;
+                self.replace(session, permit).await;
             }
-            _ => self.end(session, permit).await,
+            _ => self.replace(session, permit).await,
         }
     }
 
@@ -362,12 +362,19 @@ impl Sessions {
         tokio::spawn(sweeping.in_current_span());
     }
 
-    /// Ends a session from outside, whatever it is doing, and returns when its process is gone. It counts as open until
-    /// then.
-    async fn end(&self, session: Session, permit: Option<&Arc<RunPermit>>) {
-        let Session { connection, process, open, .. } = session;
-        self.terminator.end(process, permit).await;
-        drop((connection, open));
+    /// Ends a session from outside, whatever it is doing, waits until its process is gone, and opens another if none is
+    /// idle now: the next caller is not to wait for that. It counts as open, and its permit is held, until then.
+    async fn replace(&self, session: Session, permit: Option<Arc<RunPermit>>) {
+        let Session { connection, process, open, timezone, .. } = session;
+        self.terminator.end(process, permit.as_ref()).await;
+        drop((connection, permit));
+        let is_wanted = matches!(&*self.idle(), Idle::Open(idle) if idle.is_empty());
+        if is_wanted {
+            let opened = tokio::time::timeout(self.timeout, self.connect(timezone, open)).await;
+            if let Ok(Ok(session)) = opened {
+                self.give_back(session);
+            }
+        }
     }
 }
 
@@ -416,9 +423,9 @@ impl ReaderSession {
         let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
         let tidying = async move {
             if is_touched {
-                sessions.restore(session, permit.as_ref()).await;
+                sessions.restore(session, permit).await;
             } else {
-                sessions.measure(session, permit.as_ref()).await;
+                sessions.measure(session, permit).await;
             }
         };
         tokio::spawn(tidying.in_current_span());
@@ -432,10 +439,7 @@ impl Drop for ReaderSession {
             (self.session.take(), tokio::runtime::Handle::try_current())
         {
             let (sessions, permit) = (Arc::clone(&self.sessions), self.permit.take());
-            let ending = async move {
-                sessions.end(session, permit.as_ref()).await;
-                drop(permit);
-            };
+            let ending = async move { sessions.replace(session, permit).await };
             runtime.spawn(ending.in_current_span());
         }
     }
