@@ -11,7 +11,7 @@ use std::{
 use metricd_application::ports::RunError;
 use metricd_core::actor::Identity;
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 /// No permit was free in time.
 #[derive(Debug, Error)]
@@ -36,6 +36,9 @@ pub(super) struct Known {
 
 /// From so many permits on one is kept for quick queries.
 const FEWEST_WITH_KEPT: usize = 4;
+
+/// How long a caller counts as one who may ask again soon.
+const ACTIVE_FOR: Duration = Duration::from_secs(10);
 
 /// Admits as many queries as may run at once, behind a queue of bounded length.
 pub(super) struct Queue(Arc<Shared>);
@@ -68,8 +71,10 @@ struct State {
     turns: VecDeque<Caller>,
     waiting: usize,
     next_id: u64,
-    /// The most queries of one caller that run and were not tried: none of them may end.
-    most_untried: usize,
+    latest: Latest,
+    /// The most queries that one caller runs while another is active, and that it runs untried in any case: none of
+    /// those may end.
+    most_of_one: usize,
     /// The most queries of one caller that could not be ended, from which on it begins no more.
     most_unended: usize,
 }
@@ -83,6 +88,27 @@ struct OfCaller {
     /// Those of the running that could not be ended.
     unended: usize,
     waiting: VecDeque<Waiter>,
+}
+
+/// The caller who asked last and when, and the one who asked last before.
+#[derive(Default)]
+struct Latest([Option<(Caller, Instant)>; 2]);
+
+impl Latest {
+    fn note(&mut self, caller: &Caller) {
+        let is_known = self.0[0].as_ref().is_some_and(|(latest, _)| latest == caller);
+        if !is_known {
+            self.0.swap(0, 1);
+        }
+        self.0[0] = Some((caller.clone(), Instant::now()));
+    }
+
+    /// Whether another than `caller` has asked a moment ago.
+    fn has_another(&self, caller: &Caller) -> bool {
+        let is_active =
+            |(other, at): &(Caller, Instant)| other != caller && at.elapsed() < ACTIVE_FOR;
+        self.0.iter().flatten().any(is_active)
+    }
 }
 
 struct Waiter {
@@ -114,15 +140,16 @@ impl Queue {
         let (at_once, longest) = (at_once.max(1) as usize, waiting as usize);
         let is_kept_free = at_once >= FEWEST_WITH_KEPT;
         let free = at_once - usize::from(is_kept_free);
-        let most_untried = at_once.div_ceil(2);
+        let most_of_one = at_once.div_ceil(2);
         let most_unended = (at_once / 4).max(1);
-        let limits = State { most_untried, most_unended, ..State::default() };
+        let limits = State { most_of_one, most_unended, ..State::default() };
         let state = Mutex::new(State { free, is_kept_free, ..limits });
         Self(Arc::new(Shared { state, longest, timeout }))
     }
 
     /// Waits for a permit for `caller`; metricd itself is none. A quick query may have the one that is kept for those if
-    /// its caller has no other, and of queries that were not tried a caller runs half of all at once.
+    /// its caller has no other. A caller runs half of all at once where another has asked a moment ago, and no more of
+    /// queries that were not tried in any case.
     ///
     /// # Errors
     /// [`RunError::QueueFull`] at once when too many wait, [`RunError::Unavailable`] after the time-out, or when queries of
@@ -135,6 +162,9 @@ impl Queue {
         let caller = Caller::of(caller);
         let (id, granted) = {
             let mut state = self.0.state();
+            if caller.0.is_some() {
+                state.latest.note(&caller);
+            }
             let unended = state.callers.get(&caller).map_or(0, |of| of.unended);
             if caller.0.is_some() && unended >= state.most_unended {
                 return Err(RunError::Unavailable(UnendedQueries(unended).into()));
@@ -172,7 +202,9 @@ impl State {
     /// Whether a caller may run one more of what is so known.
     fn may_run(&self, caller: &Caller, known: Known) -> bool {
         let Some(of) = self.callers.get(caller).filter(|_| caller.0.is_some()) else { return true };
-        of.unended < self.most_unended && (known.is_tried || of.untried < self.most_untried)
+        let has_room = of.running < self.most_of_one || !self.latest.has_another(caller);
+        let may_try = known.is_tried || of.untried < self.most_of_one;
+        of.unended < self.most_unended && has_room && may_try
     }
 
     /// Takes a permit that is free: no query that may run waits for it.
@@ -477,10 +509,11 @@ mod tests {
         drop(quick);
         assert!(futures::poll!(&mut slow).is_pending(), "it is not quick");
         assert!(futures::poll!(&mut more).is_pending(), "Ann has others");
-        drop(of_ann.pop());
+        // She may run two while Bob is there.
+        drop((slow, of_ann.pop(), of_ann.pop()));
         let last = more.await.unwrap();
         let quick = queue.acquire(Some(&bob), QUICK).await.unwrap();
-        drop((last, quick, slow, of_ann));
+        drop((last, quick, of_ann));
 
         let few = Queue::new(3, 100, TIMEOUT);
         for _ in 0..3 {
@@ -504,6 +537,29 @@ mod tests {
         assert!(futures::poll!(&mut fifth).is_pending(), "there is room, but not for this");
         drop(of_ann.pop());
         drop(fifth.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_runs_half_at_once_while_another_is_active() {
+        let (ann, bob) = (identity("ann"), identity("bob"));
+        let queue = Queue::new(8, 100, TIMEOUT);
+        drop(queue.acquire(Some(&bob), TRIED).await.unwrap());
+        let mut of_ann = Vec::new();
+        for _ in 0..4 {
+            of_ann.push(queue.acquire(Some(&ann), TRIED).await.unwrap());
+        }
+        let mut fifth = queued(&queue, &ann, TRIED).await;
+        let of_bob = queue.acquire(Some(&bob), TRIED).await.unwrap();
+        assert!(futures::poll!(&mut fifth).is_pending());
+        drop(of_ann.pop());
+        of_ann.push(fifth.await.unwrap());
+        drop(of_bob);
+        tokio::time::advance(ACTIVE_FOR).await;
+        // By herself she has all but the one that is kept.
+        for _ in 4..7 {
+            of_ann.push(queue.acquire(Some(&ann), TRIED).await.unwrap());
+        }
+        drop(queued(&queue, &ann, TRIED).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -362,14 +362,14 @@ impl Sessions {
         tokio::spawn(sweeping.in_current_span());
     }
 
-    /// Ends a session from outside, whatever it is doing, waits until its process is gone, and opens another if none is
-    /// idle now: the next caller is not to wait for that. It counts as open, and its permit is held, until then.
+    /// Ends a session from outside, whatever it is doing, waits until its process is gone, and opens another in its place:
+    /// the next caller is not to wait for that. It counts as open, and its permit is held, until it is gone.
     async fn replace(&self, session: Session, permit: Option<Arc<RunPermit>>) {
         let Session { connection, process, open, timezone, .. } = session;
         self.terminator.end(process, permit.as_ref()).await;
         drop((connection, permit));
-        let is_wanted = matches!(&*self.idle(), Idle::Open(idle) if idle.is_empty());
-        if is_wanted {
+        let is_in_use = matches!(&*self.idle(), Idle::Open(_));
+        if is_in_use {
             let opened = tokio::time::timeout(self.timeout, self.connect(timezone, open)).await;
             if let Ok(Ok(session)) = opened {
                 self.give_back(session);
