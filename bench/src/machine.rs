@@ -45,12 +45,13 @@ impl Cores {
         Self::move_to(&self.others).await
     }
 
-    /// Moves this process to the core of the servers: PostgreSQL, which runs by now, has the others to itself.
-    pub(crate) async fn make_room_for_the_database(&self) -> Result<()> {
-        Self::move_to(&self.server).await
+    /// The same cores for all, as where nobody divides them: what one leaves idle another uses.
+    pub(crate) fn shared(self) -> Self {
+        let all = format!("{},{}", self.server, self.others);
+        Self { server: all.clone(), others: all }
     }
 
-    /// Returns the number of cores beside that of the servers.
+    /// Returns how many there are for what is not a server under test.
     pub(crate) fn number_of_others(&self) -> usize {
         self.others.split(',').count()
     }

@@ -99,7 +99,11 @@ impl Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let cores = Cores::of_this_machine()?;
+    let mut cores = Cores::of_this_machine()?;
+    if args.sections.contains(&Section::Soak) {
+        ensure!(args.sections.len() == 1, "the soak shares its cores: it runs by itself");
+        cores = cores.shared();
+    }
     cores.make_room().await?;
     let extent = if args.quick { Extent::Quick } else { Extent::Full };
     let page = args.page();
@@ -188,8 +192,8 @@ const INTRODUCTION_OF_SOAK: &str = "\
 # Soak
 
 `make soak` measured all of this in one run, and wrote this page: honest callers by themselves, then among hostile ones, on a \
-PostgreSQL server and, for less long, on the embedded engine. metricd and all who ask share one core, and PostgreSQL has the \
-others, each of which heavy statements keep busy. Hostile statements are ended after five seconds or 256 MiB of temporary files, and clients that do not read are closed \
+PostgreSQL server and, for less long, on the embedded engine. metricd, PostgreSQL and all who ask share the cores, all but one of \
+which heavy statements keep busy. Hostile statements are ended after five seconds or 256 MiB of temporary files, and clients that do not read are closed \
 after five seconds; all other limits are as they are by default. The run fails where a target is not met.
 
 ";

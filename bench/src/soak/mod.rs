@@ -80,8 +80,6 @@ impl Engine {
 }
 
 pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {
-    // At these rates metricd has time to spare: a latency is not to tell how PostgreSQL's core is shared with those who ask.
-    ground.cores.make_room_for_the_database().await?;
     ground.database(DATABASE).await?;
     Hostile::prepare(&ground.postgres, DATABASE).await?;
     ground.metricd(&IMPORT, &Ground::silent_settings()).await?;
@@ -100,7 +98,6 @@ pub(crate) async fn run(ground: &Ground, extent: Extent) -> Result<Findings> {
         );
         outcomes.extend(soaked.hostile.rows(engine.name()));
     }
-    ground.cores.make_room().await?;
     let tables = vec![
         Table {
             title: "Honest callers".into(),
@@ -166,7 +163,9 @@ async fn soak(ground: &Ground, engine: Engine, course: &Course) -> Result<Soaked
     let before =
         tokio::try_join!(cached.ask_for(course.baseline), uncached.ask_for(course.baseline))?;
     let lock = is_native.then_some((&ground.postgres, DATABASE));
-    let hostile = Hostile::begin(author, ground.cores.number_of_others(), lock).await?;
+    // A core is left to everything else.
+    let heavy = ground.cores.number_of_others() - 1;
+    let hostile = Hostile::begin(author, heavy, lock).await?;
     let (first, second, memory) = tokio::try_join!(
         cached.ask_for(course.mix),
         uncached.ask_for(course.mix),
