@@ -45,7 +45,7 @@ impl Cores {
         Self::move_to(&self.others).await
     }
 
-    /// The same cores for all, as where nobody divides them: what one leaves idle another uses.
+    /// The same cores for all, as they are outside a bench: what one leaves idle another uses.
     pub(crate) fn shared(self) -> Self {
         let all = format!("{},{}", self.server, self.others);
         Self { server: all.clone(), others: all }

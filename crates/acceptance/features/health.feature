@@ -17,6 +17,23 @@ Feature: Health
       | duration_ms | <something> |
     And every log line is JSON with a timestamp, a level and an event
 
+  Scenario: A load balancer and a container ask
+    Given metricd is running
+    When I ask for "/health/ready"
+    Then the answer is 200
+    And the body is
+      """
+      {"ready": true}
+      """
+    When I ask for "/health/live"
+    Then the answer is 200
+    And the body mentions "version"
+
+  Scenario: A health check of nothing
+    When I run "metricd health --listen 127.0.0.1:1"
+    Then it fails
+    And it says "no metricd answers at 127.0.0.1:1"
+
   # Only a server outside can go away while metricd stays.
   @native
   Scenario: The database goes away

@@ -152,7 +152,7 @@ Feature: The reader
       And it is a problem: "busy"
       And the answer has the header "Retry-After"
       And what I asked in the background has no answer yet
-      And one WARN line says "Service unavailable" with operation "get_metrics"
+      And a WARN line soon says "Overloaded; requests are refused"
       And no ERROR line is logged
 
     Scenario: Rows beyond the largest answer are left out

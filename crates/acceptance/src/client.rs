@@ -187,6 +187,15 @@ impl Client {
         Ok(!sent.is_finished())
     }
 
+    /// Waits for the answer of the request in the background, and makes it the last one.
+    ///
+    /// # Errors
+    /// When there is no such request, or no answer of it.
+    pub async fn wait_for_background(&mut self) -> Result<&HttpAnswer> {
+        let sent = self.pending.take().context("no request was sent in the background")?;
+        Ok(self.keep(sent.await??))
+    }
+
     /// Closes the connection of the request in the background.
     ///
     /// # Errors

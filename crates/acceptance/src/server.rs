@@ -253,8 +253,25 @@ impl Server {
     /// # Errors
     /// When it hangs or ends with a failure.
     pub async fn stop(&mut self) -> Result<()> {
+        self.tell_to_stop().await?;
+        self.wait_for_stop().await
+    }
+
+    /// Tells the server to stop, and goes on.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub async fn tell_to_stop(&mut self) -> Result<()> {
+        let process = self.process.as_ref().context("metricd is not running")?;
+        process::signal(process.pid, "TERM").await
+    }
+
+    /// Waits until the server has stopped, as it should.
+    ///
+    /// # Errors
+    /// When it is not running, does not stop or ends with a fault.
+    pub async fn wait_for_stop(&mut self) -> Result<()> {
         let mut process = self.take_process()?;
-        process::signal(process.pid, "TERM").await?;
         let status = tokio::time::timeout(process::TIMEOUT, process.child.wait());
         let status = status.await.context("metricd does not stop")??;
         self.reap(process).await;

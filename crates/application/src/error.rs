@@ -146,6 +146,9 @@ causes! {
     /// No connection could be had.
     DatabaseUnavailable = "database-unavailable", Unavailable, "The database is busy or unreachable",
         "Try again later.";
+    /// The server stops, and the request had all the time that was left.
+    ServerStopping = "server-stopping", Unavailable, "The server is stopping",
+        "Try again: another server answers, or this one once it has started again.";
     /// The keys of the token's issuer could not be fetched.
     IssuerUnavailable = "issuer-unavailable", Unavailable, "Tokens cannot be verified at present",
         "Try again later.";

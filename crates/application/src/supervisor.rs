@@ -1,7 +1,7 @@
 //! The supervisor of background work: one cancellation signal for all of it, and one place that waits for it.
 //!
 //! What runs for as long as the process is spawned here and watches [`Supervisor::stopping`], so that it holds up no
-//! stop. A request in flight, such as an export, has a bounded time to end instead. What an adapter spawns for itself
+//! stop. A request in flight, such as an export, has until [`Supervisor::grace_is_over`] instead. What an adapter spawns for itself
 //! (listening, ending a session) ends with the adapter.
 
 use std::future::Future;
@@ -14,6 +14,7 @@ use tracing::{Instrument as _, error};
 pub struct Supervisor {
     tasks: TaskTracker,
     stopping: CancellationToken,
+    grace_is_over: CancellationToken,
     failed: CancellationToken,
 }
 
@@ -61,6 +62,12 @@ impl Supervisor {
     #[must_use]
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
+    }
+
+    /// The signal that what is still in flight gets no more time.
+    #[must_use]
+    pub fn grace_is_over(&self) -> &CancellationToken {
+        &self.grace_is_over
     }
 
     /// Tells every task to stop.

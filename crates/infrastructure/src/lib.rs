@@ -7,4 +7,5 @@ mod http;
 pub mod loaders;
 pub mod policy;
 mod private_folder;
+pub mod readiness;
 pub mod system;

@@ -25,6 +25,7 @@ use metricd_application::{
 };
 use metricd_core::actor::Call;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
@@ -40,7 +41,7 @@ use crate::{
         headers,
         in_flight::{self, BytesInFlight, RequestPlace},
         rate::{BucketKey, RateLimit, RateLimitKey},
-        request::{self, Panicked, REQUEST_ID, RequestLogGuard},
+        request::{self, OverloadLog, Panicked, REQUEST_ID, RequestLogGuard},
         slash,
     },
     problem::Problem,
@@ -113,6 +114,9 @@ struct Steps {
     /// The requests at once of each client behind a proxy.
     proxied: Concurrency<BucketKey>,
     bytes_in_flight: BytesInFlight,
+    overload: OverloadLog,
+    /// Requests in flight get no more time.
+    grace_is_over: CancellationToken,
     /// Allows other origins, if there are any.
     cors: Option<CorsLayer>,
     routes: Router,
@@ -135,6 +139,7 @@ impl App {
         };
         let route_table = RouteTable::new(&documented.document, route_limits);
         let ids = Arc::clone(&parts.context.ids);
+        let grace_is_over = parts.context.supervisor.grace_is_over().clone();
         let context = Arc::new(parts.context);
         let authenticator = Arc::new(Authenticator {
             context: Arc::clone(&context),
@@ -161,6 +166,8 @@ impl App {
             proxies: settings.proxies,
             proxied: Concurrency::new(settings.concurrent_requests_per_client),
             bytes_in_flight: BytesInFlight::new(settings.max_bytes_in_flight),
+            overload: OverloadLog::default(),
+            grace_is_over,
             cors: cors(settings.origins),
             routes: documented.into_router(state, authenticator),
         }))
@@ -195,6 +202,7 @@ impl Steps {
         let guard = RequestLogGuard::new(span.clone());
         let mut response = self.add_headers(route, request).instrument(span).await;
         guard.finish(&response);
+        self.overload.note(&response);
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }
@@ -241,7 +249,8 @@ impl Steps {
     }
 
     /// Limits a request's head, body and time. A handler that runs out of time is dropped, with its unit of
-    /// work; one that panics is answered with 500. Either response tells what is left of the caller's quota.
+    /// work, and so is one that the server stops before; one that panics is answered with 500. Each response tells what
+    /// is left of the caller's quota.
     async fn limit(&self, route: &RouteSettings, mut request: Request) -> Response {
         if let Err(problem) = self.head_limits.check(&request) {
             return problem.into_response();
@@ -257,10 +266,12 @@ impl Steps {
         request.extensions_mut().insert(quota.clone());
         let mut routes = self.routes.clone();
         let response = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
-        let mut response = match tokio::time::timeout(timeout, response).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Err(payload)) => panicked(payload.as_ref()),
-            Err(_) => Problem::deadline().into_response(),
+        let response = tokio::time::timeout(timeout, response);
+        let mut response = match self.grace_is_over.run_until_cancelled(response).await {
+            Some(Ok(Ok(Ok(response)))) => response,
+            Some(Ok(Err(payload))) => panicked(payload.as_ref()),
+            Some(Err(_)) => Problem::deadline().into_response(),
+            None => Problem::stopping().into_response(),
         };
         response.headers_mut().extend(quota.fields());
         response
@@ -274,7 +285,7 @@ struct Proxied(IpAddr);
 /// The response on a connection that is one too many. The health of the service is told as long as anything is.
 fn refused(refusal: ConnectionRefusal, route: &RouteSettings) -> Option<Problem> {
     let problem = match refusal {
-        ConnectionRefusal::ServerFull if route.operation == "get_health" => return None,
+        ConnectionRefusal::ServerFull if route.operation.starts_with("get_health") => return None,
         ConnectionRefusal::ServerFull => Problem::server_busy(),
         ConnectionRefusal::ClientFull => {
             Problem::too_many_of_client("The client has too many connections")

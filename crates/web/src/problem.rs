@@ -44,6 +44,8 @@ pub(crate) enum LoggedError {
     Validation(Vec<String>),
     /// A failure of the server.
     Failure(Arc<dyn Error + Send + Sync>),
+    /// The server has as much to do as it may have.
+    Overload,
 }
 
 /// An RFC 9457 problem document.
@@ -161,7 +163,7 @@ impl<E: Classify + Error + Send + Sync + 'static> From<E> for Problem {
         let kind = classified.cause.kind();
         let problem = Self::of(classified);
         match kind {
-            ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Internal => {
+            ErrorKind::Unavailable | ErrorKind::Internal => {
                 Self { failure: Some(Arc::new(error)), ..problem }
             }
             _ => problem,
@@ -285,6 +287,11 @@ impl Problem {
         Self::of(Cause::IssuerUnavailable)
     }
 
+    /// The server stops before there is a response: 503.
+    pub(crate) fn stopping() -> Self {
+        Self::of(Cause::ServerStopping)
+    }
+
     /// The request ran into its time limit: 504.
     pub(crate) fn deadline() -> Self {
         Self::of(Cause::DeadlineExceeded)
@@ -310,7 +317,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let is_busy = self.cause.is_some_and(|cause| cause.kind() == ErrorKind::Busy);
         let logged = match self.failure {
+            _ if is_busy => Some(LoggedError::Overload),
             Some(failure) => Some(LoggedError::Failure(failure)),
             None if self.errors.is_empty() => None,
             None => Some(LoggedError::Validation(
@@ -399,6 +408,7 @@ mod tests {
         503 urn:metricd:problem:server-busy after 1
         503 urn:metricd:problem:queue-full after 1
         503 urn:metricd:problem:database-unavailable after 1
+        503 urn:metricd:problem:server-stopping after 1
         503 urn:metricd:problem:issuer-unavailable after 10
         504 urn:metricd:problem:query-timeout
         504 urn:metricd:problem:deadline-exceeded
@@ -417,6 +427,7 @@ mod tests {
             let logged = head.extensions().get::<LoggedError>();
             match cause.kind() {
                 ErrorKind::Deadline => assert!(logged.is_none(), "{cause:?}"),
+                ErrorKind::Busy => assert!(matches!(logged, Some(LoggedError::Overload))),
                 _ if is_failure => {
                     let Some(LoggedError::Failure(failure)) = logged else { panic!("{cause:?}") };
                     assert_eq!(failure.to_string(), "secret");

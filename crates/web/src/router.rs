@@ -29,6 +29,8 @@ use crate::{
 fn open() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(routes::health::get::handler))
+        .routes(routes!(routes::health::live::handler))
+        .routes(routes!(routes::health::ready::handler))
         .routes(routes!(routes::auth::config::handler))
         .routes(routes!(routes::auth::keys::handler))
 }

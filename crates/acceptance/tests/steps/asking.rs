@@ -107,6 +107,20 @@ fn no_answer_yet(world: &mut World) -> Step {
     Ok(())
 }
 
+#[then(expr = "what I asked in the background is answered {int}")]
+async fn answered_in_background(world: &mut World, status: u16) -> Step {
+    let answer = world.client.wait_for_background().await?;
+    ensure!(answer.status == status, "it is {}: {}", answer.status, answer.text());
+    Ok(())
+}
+
+#[then("what I asked in the background breaks off")]
+async fn breaks_off_in_background(world: &mut World) -> Step {
+    let answer = world.client.wait_for_background().await;
+    ensure!(answer.is_err(), "it has an answer");
+    Ok(())
+}
+
 #[when(expr = "I browse to {string}")]
 async fn browse(world: &mut World, path: String) -> Step {
     let mut path = path;

@@ -1,8 +1,10 @@
 //! The server's log lines.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use anyhow::Context as _;
 use cucumber::{gherkin, then};
-use metricd_acceptance::{World, logs::LogLine};
+use metricd_acceptance::{World, logs::LogLine, process};
 
 use super::{Step, rows};
 
@@ -42,6 +44,17 @@ async fn one_mentions(world: &mut World, level: String, part: String) -> Step {
     let count = lines.iter().filter(of_level).filter(|line| line.raw.contains(&part)).count();
     ensure!(count == 1, "{count} such lines in\n{}", world.server.logs.text());
     Ok(())
+}
+
+/// Asks nothing of the server, which may be about to stop.
+#[then(regex = r#"^an? (INFO|WARN|ERROR) line soon says "([^"]+)"$"#)]
+async fn soon_says(world: &mut World, level: String, event: String) -> Step {
+    let logs = &world.server.logs;
+    let found = process::poll_until(async || {
+        let is_there = logs.lines().iter().any(|line| line.says(&level, &event));
+        Ok(if is_there { Break(()) } else { Continue(logs.text()) })
+    });
+    Ok(found.await?)
 }
 
 #[then(regex = r"^no (INFO|WARN|ERROR) line is logged$")]

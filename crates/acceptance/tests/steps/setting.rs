@@ -80,6 +80,16 @@ async fn stop(world: &mut World) -> Step {
     Ok(world.server.stop().await?)
 }
 
+#[when("metricd is told to stop")]
+async fn tell_to_stop(world: &mut World) -> Step {
+    Ok(world.server.tell_to_stop().await?)
+}
+
+#[then("metricd stops")]
+async fn has_stopped(world: &mut World) -> Step {
+    Ok(world.server.wait_for_stop().await?)
+}
+
 #[when("metricd is killed")]
 async fn kill(world: &mut World) -> Step {
     Ok(world.server.kill().await?)

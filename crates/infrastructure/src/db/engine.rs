@@ -333,15 +333,16 @@ impl Engine {
 
     /// Waits for what is running, closes every connection, and stops the embedded PostgreSQL.
     pub(super) async fn close(&self) {
+        // Queries first: they are what may take long.
+        if let Kind::Server(server) = &self.kind
+            && let Some(reader) = server.reader.get()
+        {
+            reader.close().await;
+        }
         self.finish_rollback().await;
         self.pool.close().await;
         match &self.kind {
-            Kind::Server(server) => {
-                server.health.close().await;
-                if let Some(reader) = server.reader.get() {
-                    reader.close().await;
-                }
-            }
+            Kind::Server(server) => server.health.close().await,
             #[cfg(feature = "embedded")]
             Kind::Embedded { server, .. } => server.shutdown().await,
         }

@@ -11,7 +11,7 @@ use metricd_application::{
     ports::StoreError,
     tables::{LoadTableError, WatchTableError},
 };
-use metricd_infrastructure::{db::ConnectError, policy::PolicyError};
+use metricd_infrastructure::{db::ConnectError, policy::PolicyError, readiness::NotReady};
 
 /// Files or policies were rejected: nothing was written.
 pub(crate) const REJECTED: u8 = 2;
@@ -67,6 +67,9 @@ fn kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
         return Some(error.kind);
     }
     if let Some(ConnectError::Server { .. }) = error.downcast_ref() {
+        return Some(ErrorKind::Unavailable);
+    }
+    if error.is::<NotReady>() {
         return Some(ErrorKind::Unavailable);
     }
     let classified = [

@@ -3,6 +3,7 @@
 mod database;
 pub(crate) mod exit;
 mod files;
+mod health;
 mod import;
 mod load;
 mod migrate;
@@ -52,6 +53,8 @@ enum Command {
     /// no more (`GRANT SELECT ON orders TO metricd_reader`). metricd makes that role, or takes the one
     /// of `READER_DATABASE_URL`, and does not start where it can do more.
     Serve(serve::Args),
+    /// Ask a running metricd whether it is ready: exit code 0 if it is
+    Health(health::Args),
     /// Migrate the database's schema, and set up the reader role
     Migrate,
     /// Load metrics, queries and records from files, whole or not at all
@@ -98,13 +101,16 @@ impl Cli {
             return settings::run();
         }
         let mut flags = Flags { config: self.config, data_dir: self.data_dir, ..Flags::default() };
-        if let Command::Serve(args) = &self.command {
-            flags.listen.clone_from(&args.listen);
+        match &self.command {
+            Command::Serve(args) => flags.listen.clone_from(&args.listen),
+            Command::Health(args) => flags.listen.clone_from(&args.listen),
+            _ => {}
         }
         let config = Config::load(&flags)?;
         telemetry::start(config.general.log.clone());
         match self.command {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
+            Command::Health(_) => block_on(health::run(&config)),
             Command::Migrate => block_on(migrate::run(&config)),
             Command::Import(args) => block_on(import::run(&config, args)),
             Command::Validate(args) => block_on(validate::run(&config, &args)),

@@ -70,8 +70,11 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long requests in flight, then background tasks, then queries may take once the service is told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long background tasks, then queries, may take once no request is in flight.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it may take to tell those whose requests are broken off.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a connection may take for the head of a request, or stay idle before one: longer than the
 /// minute for which load balancers keep theirs.
@@ -97,20 +100,6 @@ async fn serve(
         .await
         .with_context(|| format!("cannot listen on {}", config.general.listen))?;
     let address = listener.local_addr()?;
-    let settings = AppSettings {
-        request_timeout: config.limits.request_timeout,
-        upload_timeout: config.limits.upload_timeout,
-        max_upload_bytes: config.limits.max_upload_bytes.into(),
-        max_body_bytes: config.limits.max_body_bytes,
-        max_header_bytes: config.limits.max_header_bytes,
-        requests_per_second: config.limits.requests_per_second,
-        burst: config.limits.burst,
-        concurrent_requests_per_caller: config.limits.concurrent_requests_per_caller,
-        concurrent_requests_per_client: config.http.max_connections_per_client,
-        max_bytes_in_flight: config.http.max_bytes_in_flight.into(),
-        origins: config.http.cors_origins.clone(),
-        proxies: config.http.trusted_proxies.clone(),
-    };
     let demo_token = if args.demo { identity.demo_token(context.clock.as_ref())? } else { None };
     let (change_feed, supervisor) = (Arc::clone(&context.change_feed), context.supervisor.clone());
     supervisor.spawn_essential("change feed", async move |stopping| {
@@ -125,7 +114,7 @@ async fn serve(
     if parts.sign_in.development {
         warn!("No issuer is configured; tokens are made by `metricd token`, for development");
     }
-    let app = App::new(parts, settings);
+    let app = App::new(parts, app_settings(config));
     let stop = stop_signal()?;
     info!(
         listen = %address,
@@ -147,14 +136,34 @@ async fn serve(
     });
     let overdue = async {
         supervisor.stopping().cancelled().await;
-        tokio::time::sleep(STOP_TIMEOUT).await;
+        tokio::time::sleep(config.shutdown.grace).await;
+        warn!("Requests are still in flight; breaking them off");
+        supervisor.grace_is_over().cancel();
+        tokio::time::sleep(LAST_WORDS).await;
     };
     tokio::select! {
         () = serving => {}
-        () = overdue => warn!("Requests are still in flight; exiting without them"),
+        () = overdue => {}
         () = supervisor.failed() => bail!("a background task has failed"),
     }
     Ok(())
+}
+
+fn app_settings(config: &Config) -> AppSettings {
+    AppSettings {
+        request_timeout: config.limits.request_timeout,
+        upload_timeout: config.limits.upload_timeout,
+        max_upload_bytes: config.limits.max_upload_bytes.into(),
+        max_body_bytes: config.limits.max_body_bytes,
+        max_header_bytes: config.limits.max_header_bytes,
+        requests_per_second: config.limits.requests_per_second,
+        burst: config.limits.burst,
+        concurrent_requests_per_caller: config.limits.concurrent_requests_per_caller,
+        concurrent_requests_per_client: config.http.max_connections_per_client,
+        max_bytes_in_flight: config.http.max_bytes_in_flight.into(),
+        origins: config.http.cors_origins.clone(),
+        proxies: config.http.trusted_proxies.clone(),
+    }
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {

@@ -16,6 +16,7 @@ mod query;
 mod reader;
 mod reference;
 mod seed;
+mod shutdown;
 mod sources;
 mod sql;
 mod types;
@@ -33,6 +34,7 @@ pub(crate) use policy::PolicySettings;
 pub(crate) use query::QuerySettings;
 pub(crate) use reference::reference;
 pub(crate) use seed::SeedSettings;
+pub(crate) use shutdown::ShutdownSettings;
 pub(crate) use sources::Flags;
 pub(crate) use sql::SqlSettings;
 
@@ -53,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) query: QuerySettings,
     pub(crate) generation: GenerationSettings,
     pub(crate) seed: SeedSettings,
+    pub(crate) shutdown: ShutdownSettings,
 }
 
 /// Everything that is wrong with the settings.
@@ -105,6 +108,7 @@ impl SettingsSection for Config {
             QuerySettings::declarations(),
             GenerationSettings::declarations(),
             SeedSettings::declarations(),
+            ShutdownSettings::declarations(),
         ]
         .concat()
     }
@@ -122,6 +126,7 @@ impl SettingsSection for Config {
             query: QuerySettings::read(reader),
             generation: GenerationSettings::read(reader),
             seed: SeedSettings::read(reader),
+            shutdown: ShutdownSettings::read(reader),
         }
     }
 }

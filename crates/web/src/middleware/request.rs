@@ -1,6 +1,13 @@
 //! Request ids, and one span and one log line for each request.
 
-use std::{error::Error, time::Instant};
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::Request,
@@ -106,9 +113,34 @@ fn log(response: &Response) {
         Some(LoggedError::Failure(failure)) => {
             error!(error = error_chain(failure.as_ref()), "Unhandled exception");
         }
-        None => {}
+        // Told once for many.
+        Some(LoggedError::Overload) | None => {}
     }
     info!("Endpoint called");
+}
+
+/// Tells of requests that are refused because there are too many: once a second, however many there are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OverloadLog(Arc<AtomicU32>);
+
+impl OverloadLog {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    /// Counts a response that refuses its request.
+    pub(crate) fn note(&self, response: &Response) {
+        let logged = response.extensions().get::<LoggedError>();
+        if !matches!(logged, Some(LoggedError::Overload))
+            || self.0.fetch_add(1, Ordering::Relaxed) > 0
+        {
+            return;
+        }
+        let count = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            tokio::time::sleep(Self::INTERVAL).await;
+            let refused = count.swap(0, Ordering::Relaxed);
+            warn!(refused, "Overloaded; requests are refused");
+        });
+    }
 }
 
 /// A panic of a handler, as an error for the log.

@@ -45,7 +45,7 @@ impl Sizes<'_> {
         if call.over.is_some() || RULES.aggregates.contains(name) {
             self.is_planned_apart = true;
         }
-        let (is_made, is_computed) = if RULES.cleans.contains(name) || gives_part(name) {
+        let (is_made, is_computed) = if RULES.cleans.contains(name) || RULES.parts.contains(name) {
             (args.first().is_some_and(|first| first.is_made), true)
         } else if RULES.picks.contains(name) {
             let picked = || args.iter().chain(&rest);
@@ -196,7 +196,7 @@ impl Sizes<'_> {
     }
 }
 
-/// Checks what the columns of a JSON_TABLE look for, and what they become.
+/// Checks what the columns of a `JSON_TABLE` look for, and what they become.
 fn check_columns(context: Value, columns: &[Node]) -> Result<(), SqlFault> {
     for column in columns {
         let Some(NodeEnum::JsonTableColumn(column)) = &column.node else { continue };
@@ -296,12 +296,6 @@ fn check_call(name: &str, call: &FuncCall, args: &[Value]) -> Result<(), SqlFaul
         }
         _ => Ok(()),
     }
-}
-
-/// Whether a function gives a part of a JSON document.
-pub(super) fn gives_part(name: &str) -> bool {
-    let parts = ["extract_path", "element", "object_field", "_path_query", "_each"];
-    name.starts_with("json") && parts.iter().any(|part| name.contains(part))
 }
 
 /// What a text becomes when each part of it is replaced.

@@ -27,6 +27,7 @@ pub(super) struct Rules {
     pub(super) picks: Names,
     pub(super) aggregates: Names,
     pub(super) cleans: Names,
+    pub(super) parts: Names,
     /// Functions and operators that take time as the product of two arguments, with the reason.
     pub(super) super_linear: Reasons,
     pub(super) super_linear_operators: Reasons,
@@ -65,6 +66,7 @@ impl Rules {
             "picks" => &mut self.picks,
             "aggregates" => &mut self.aggregates,
             "cleans" => &mut self.cleans,
+            "parts" => &mut self.parts,
             _ => return None,
         })
     }
@@ -107,6 +109,7 @@ mod tests {
             &RULES.twice,
             &RULES.four_times,
             &RULES.picks,
+            &RULES.parts,
             &RULES.arrays,
         ];
         let reasons =

@@ -6,7 +6,7 @@ use pg_query::{
     protobuf::{FuncCall, TypeName},
 };
 
-use super::{calls::gives_part, rules::RULES, value::Value};
+use super::{rules::RULES, value::Value};
 use crate::sql::{
     date_words,
     error::SqlFault,
@@ -139,7 +139,7 @@ pub(super) fn words_given(name: &str, call: &FuncCall, args: &[Value]) -> (bool,
         "json_build_object" | "jsonb_build_object" => {
             (args.iter().skip(1).step_by(2).any(|arg| arg.has_word || arg.ends_in_word), false)
         }
-        name if gives_part(name) || name.starts_with("regexp_") => (has(first), false),
+        name if RULES.parts.contains(name) || name.starts_with("regexp_") => (has(first), false),
         _ => (has(args), false),
     }
 }

@@ -37,6 +37,9 @@ const LONGEST_IDLE: Duration = Duration::from_mins(5);
 /// How often idle sessions are looked through.
 const SWEEP_PAUSE: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether those in use are gone.
+const CLOSE_PAUSE: Duration = Duration::from_millis(20);
+
 /// One that has more memory than this is closed: what a session has once allocated it keeps.
 const MAX_MEMORY_BYTES: i64 = 64 * 1024 * 1024;
 
@@ -241,6 +244,7 @@ impl Sessions {
         &self.catalog_pool
     }
 
+    /// Closes all of them, and waits for those in use. The caller bounds the time.
     pub(super) async fn close(&self) {
         let before = mem::replace(&mut *self.idle(), Idle::Closed);
         if let Idle::Open(idle) = before {
@@ -248,6 +252,10 @@ impl Sessions {
                 // The server notices a closed connection in any case.
                 let _ = session.connection.close().await;
             }
+        }
+        // Those that are still in use are ended by those who gave them up.
+        while Arc::strong_count(&self.open) > 1 {
+            tokio::time::sleep(CLOSE_PAUSE).await;
         }
         self.terminator.pool().close().await;
         self.catalog_pool.close().await;
