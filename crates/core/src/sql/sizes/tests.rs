@@ -339,12 +339,9 @@ fn steps_of_one_row_add_up_to_little() {
         let steps = (0..30).map(|n| step.replace('_', &n.to_string()));
         format!("SELECT {} AS n FROM ({long}) u", steps.collect::<Vec<_>>().join(" + "))
     };
-    for sql in [
-        "SELECT (power(a / b, 1.0 / 3) - 1) * 100 AS n, a ^ 3 / b ^ 2 AS m, sqrt(power(a, 2) + power(b, 2)) AS k, \
-         sum(a * b) / nullif(sum(b), 0) * 100.0 AS l, exp(sum(ln(a))) / exp(avg(b)) AS j FROM metrics GROUP BY a, b",
-    ] {
-        assert_eq!(refusal(sql), None);
-    }
+    let usual = "SELECT (power(a / b, 1.0 / 3) - 1) * 100 AS n, a ^ 3 / b ^ 2 AS m, sqrt(power(a, 2) + power(b, 2)) AS k, \
+         sum(a * b) / nullif(sum(b), 0) * 100.0 AS l, exp(sum(ln(a))) / exp(avg(b)) AS j FROM metrics GROUP BY a, b";
+    assert_eq!(refusal(usual), None);
     for sql in [
         translated(6),
         powers,
