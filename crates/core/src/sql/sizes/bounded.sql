@@ -77,3 +77,7 @@ SELECT string_agg(name, '') LIKE '%' || id::text || '-' || kind::text || '%' AS 
 SELECT jsonb_agg(name) - name AS n FROM metrics GROUP BY name
 
 SELECT (array_agg(name))[1] || (array_agg(name))[:3]::text AS n FROM metrics
+
+WITH RECURSIVE bal AS (SELECT 1 AS n, 250000::numeric AS balance, 0::numeric AS interest UNION ALL SELECT n + 1, round(balance * (1 + 0.04/12) - 1500, 2), round(balance * 0.04/12, 2) FROM bal WHERE n < 360 AND balance > 0) SELECT n, balance, interest, balance - interest AS principal FROM bal
+
+WITH RECURSIVE fx AS (SELECT 'EUR'::text AS cur, 1::numeric AS rate, ARRAY['EUR'] AS seen UNION ALL SELECT q.quote, fx.rate * q.rate, fx.seen || q.quote::text FROM fx JOIN quotes q ON q.base = fx.cur WHERE NOT q.quote = ANY(fx.seen)) SELECT cur, max(rate) - min(rate) AS spread FROM fx GROUP BY cur

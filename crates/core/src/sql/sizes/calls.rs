@@ -9,7 +9,7 @@ use super::{
     expressions::{Sizes, are_unending, check_path, nested, shortened, small, unending},
     replacing,
     rules::RULES,
-    value::Value,
+    value::{MOST_DIGITS, Value},
     zones,
 };
 use crate::sql::{
@@ -37,7 +37,8 @@ impl Sizes<'_> {
         check_call(name, call, &args)?;
         self.count_work(name, &args, call.location)?;
         if matches!(name, "power" | "pow" | "exp") {
-            self.count_power(call.args.last(), call.location)?;
+            let base = args.first().filter(|_| args.len() == 2).map_or(1.0, |base| base.digits);
+            self.count_power(base, call.args.last(), call.location)?;
         }
         zones::check_call(name, call, &args)?;
         let result = self.result(name, call, &args, &rest);
@@ -54,6 +55,10 @@ impl Sizes<'_> {
             (!RULES.small.contains(name), true)
         };
         let (has_word, ends_in_word) = zones::words_given(name, call, &args);
+        // What an ordered set gives is of what it is ordered by.
+        let is_of_rest = RULES.picks.contains(name);
+        let has_word =
+            has_word || is_of_rest && rest.iter().any(|value| value.has_word || value.ends_in_word);
         Ok(Value { parts, is_made, is_computed, has_word, ends_in_word, ..result })
     }
 
@@ -251,15 +256,19 @@ impl Sizes<'_> {
         self.add_work(pairs / PAIRS_OF_DIGITS, location)
     }
 
-    /// Counts the work of a power, of which the exponent is `exponent`.
+    /// Counts the work of a power, of which the exponent is `exponent`, of a number of `base` digits.
     pub(super) fn count_power(
         &mut self,
+        base: f64,
         exponent: Option<&Node>,
         location: i32,
     ) -> Result<(), SqlFault> {
         let power = exponent.and_then(|exponent| self.number(exponent));
         let work = match power {
-            Some(power) if power.abs() < LARGE_POWER => 1.0,
+            Some(power) if power.abs() < LARGE_POWER => {
+                let digits = (base * power).abs().clamp(1.0, MOST_DIGITS);
+                digits * digits / PAIRS_OF_DIGITS
+            }
             Some(_) => WORK_OF_POWER,
             None => WORK_OF_UNKNOWN_POWER,
         };

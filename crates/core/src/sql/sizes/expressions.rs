@@ -127,8 +127,11 @@ impl<'a> Sizes<'a> {
             }
             NodeEnum::ColumnRef(column) => {
                 let value = self.column(column);
-                if let [_, .., name] = column.fields.as_slice() {
-                    check_dot(value, name, column.location)?;
+                if let [.., relation, name] = column.fields.as_slice() {
+                    let is_column = self.has_column(relation, name);
+                    if !is_column {
+                        check_dot(value, name, column.location)?;
+                    }
                 }
                 value
             }
@@ -177,6 +180,16 @@ impl<'a> Sizes<'a> {
         let mut sizes = self.all(&[&window.partition_clause, &window.order_clause])?;
         sizes.extend(self.each([&window.start_offset, &window.end_offset])?);
         Ok(Value::sum(&sizes))
+    }
+
+    /// Whether a relation is known to have a column of a name.
+    fn has_column(&self, relation: &Node, name: &Node) -> bool {
+        match (sval(relation).and_then(|relation| self.names.columns_of(relation)), sval(name)) {
+            (Some(Columns::Named(columns, _)), Some(name)) => {
+                columns.iter().any(|(column, _)| column == name)
+            }
+            _ => false,
+        }
     }
 
     fn column(&self, column: &ColumnRef) -> Value {
@@ -240,15 +253,19 @@ impl<'a> Sizes<'a> {
             name if RULES.small_operators.contains(name) => small(&sides),
             "^" => {
                 let power = expr.rexpr.as_deref();
-                self.count_power(power, expr.location)?;
-                let power = power.and_then(|power| self.number(power));
                 let base = left.map_or(1.0, |base| base.digits);
+                self.count_power(base, power, expr.location)?;
+                let power = power.and_then(|power| self.number(power));
                 Value { is_made: false, is_computed: true, digits: base, ..Value::any(&sides) }
                     .raised(power)
             }
             // Paths are joined, and numbers and days are not; one side of those is often a constant.
-            "+" | "*" if !sides_are_plain(expr) => {
+            "+" if !sides_are_plain(expr) => {
                 Value { is_made: false, is_computed: true, ..Value::sum(&sides) }
+            }
+            "*" if !sides_are_plain(expr) => {
+                let digits = Value::sum(&sides).digits;
+                Value { is_made: false, is_computed: true, digits, ..Value::any(&sides) }
             }
             "+" | "-" | "*" | "/" | "%" | "&" | "|" | "#" | "<<" | ">>" | "|/" | "||/" | "@"
             | "~" | "##" => Value { is_made: false, is_computed: true, ..Value::any(&sides) },
@@ -269,7 +286,9 @@ impl<'a> Sizes<'a> {
         location: i32,
     ) -> Result<(), SqlFault> {
         let Some(reason) = RULES.super_linear_operators.get(name) else { return Ok(()) };
-        if sides.iter().any(|side| side.is_ranges) {
+        let is_of_list = |right: &Value| right.is_array() || right.is_made;
+        let is_of_numbers = name == "-" && !sides.get(1).is_some_and(is_of_list);
+        if is_of_numbers || sides.iter().any(|side| side.is_ranges) {
             return Ok(());
         }
         if are_unending(sides) {
@@ -431,6 +450,9 @@ fn sides_are_plain(expr: &AExpr) -> bool {
 /// Checks `x.name`, which is a call where there is no such column.
 fn check_dot(value: Value, name: &Node, location: i32) -> Result<(), SqlFault> {
     let name = sval(name).unwrap_or_default();
+    if zones::is_time(name) {
+        zones::check_time(value, location)?;
+    }
     match RULES.super_linear_alone.get(name) {
         Some(reason) if value.is_unbounded() => {
             Err(unending(&format!(".{name} can call {name}() on"), reason, location))

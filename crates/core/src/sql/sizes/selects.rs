@@ -10,7 +10,7 @@ use pg_query::{
 use super::{
     expressions::Sizes,
     relations::{Columns, Cte, Relation},
-    value::Value,
+    value::{MOST_DIGITS, Value},
     zones,
 };
 use crate::sql::{
@@ -487,9 +487,11 @@ fn grow(known: &mut Columns, next: &SelectOutput) -> bool {
                     *size = Value::any(&[*size, *next]).fenced();
                     grows = true;
                 }
-                if next.size > size.size || next.element > size.element || next.digits > size.digits
-                {
+                if next.size > size.size || next.element > size.element {
                     *size = Value { is_deep: true, ..size.collected() };
+                    grows = true;
+                } else if next.digits > size.digits && size.digits < MOST_DIGITS {
+                    *size = size.long_number();
                     grows = true;
                 }
             }

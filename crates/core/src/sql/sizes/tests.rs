@@ -209,6 +209,8 @@ fn a_text_that_becomes_a_time_names_no_made_up_zone() {
         "'2025-01-01 <' || g || '>1'",
         "'2020-01-01 00:00 mon/' || (interval '1 second' * g)::text",
         "'2020-01-01 00:00 mon-' || g",
+        "'2020-01-01 00:00 ' || to_hex(g) || '5'",
+        "mode() WITHIN GROUP (ORDER BY '2020-01-01 00:00 Foo' || g)",
         "'2020-01-01 00:00 T.' || g",
         "'2020-01-01 00:00 x' || g",
         "'2020-01-01 00:00 inf' || g",
@@ -263,6 +265,11 @@ fn a_value_that_is_read_as_a_time_names_no_made_up_zone() {
         let error = refusal(&format!("SELECT t AS n FROM generate_series(1, 9) g, {from}"));
         assert!(error.as_ref().is_some_and(|e| e.contains("becomes a time")), "{from}: {error:?}");
     }
+    let dotted =
+        "SELECT u.timestamptz AS n FROM generate_series(1, 9) g, concat('2020-01-01 Foo', g) AS u";
+    assert!(refusal(dotted).is_some_and(|error| error.contains("becomes a time")));
+    let named = "SELECT s.date AS n FROM (SELECT 'Week ' || n AS date FROM metrics) s";
+    assert_eq!(refusal(named), None);
     for from in [
         "json_to_record(m.details) AS r(t timestamptz)",
         "json_to_recordset(m.details -> 'orders') AS r(t timestamptz, n int)",
@@ -349,6 +356,7 @@ fn steps_of_one_row_add_up_to_little() {
         digits("sqrt(x + _)"),
         digits("ln(x + _)"),
         digits("(x * (x + _)) % 7"),
+        digits("((_ + 1{0})::numeric ^ 999) % 7").replace("{0}", &"0".repeat(120)),
     ] {
         let error = refusal(&sql);
         assert!(error.as_ref().is_some_and(|error| error.contains("for one row")), "{error:?}");

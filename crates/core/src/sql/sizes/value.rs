@@ -6,7 +6,7 @@
 const LARGEST: f64 = 1_000.0;
 
 /// The size of the digits before the point of the longest number.
-const MOST_DIGITS: f64 = 13_107.2;
+pub(super) const MOST_DIGITS: f64 = 13_107.2;
 
 /// The most that a statement may make of a single row: some ten megabytes.
 const HUGE: f64 = 1_000_000.0;
@@ -172,6 +172,11 @@ impl Value {
     /// Whether it is made larger than anything needs to be, whatever the rows hold.
     pub(super) fn is_huge(&self) -> bool {
         self.size > HUGE && self.size.is_finite()
+    }
+
+    /// Whether it is known to be an array: its elements are smaller than it is.
+    pub(super) fn is_array(&self) -> bool {
+        self.element < self.size
     }
 
     /// Whether its size is that of a text that was repeated, and not of rows that were collected.

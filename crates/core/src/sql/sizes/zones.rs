@@ -109,6 +109,8 @@ pub(super) fn words_given(name: &str, call: &FuncCall, args: &[Value]) -> (bool,
     let first = args.get(..1).unwrap_or_default();
     let constant = |at: usize| call.args.get(at).and_then(string_constant).map(|(text, _)| text);
     match name {
+        // They write numbers, or anything, with letters.
+        "to_hex" | "chr" | "md5" | "encode" => (true, false),
         name if RULES.small.contains(name) => (false, false),
         "to_char" => match constant(1) {
             Some(format) => {
