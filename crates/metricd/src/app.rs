@@ -1,6 +1,6 @@
 //! The composition root: which adapter implements which port.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use metricd_application::{
@@ -21,8 +21,9 @@ use crate::config::Config;
 /// The command by which metricd starts the process of its embedded PostgreSQL.
 pub(crate) const ENGINE_COMMAND: &str = "embedded-engine";
 
-/// Connects to the database that the settings name, or starts the embedded one.
-pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
+/// Connects to the database that the settings name, or starts the embedded one. A server that is not there yet is waited
+/// for as long as `start_timeout`.
+pub(crate) async fn connect(config: &Config, start_timeout: Duration) -> anyhow::Result<Database> {
     let target = match &config.database.url {
         Some(url) => Target::Url(url.clone()),
         None => Target::Embedded {
@@ -34,6 +35,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Database> {
         target,
         max_connections: config.database.max_connections,
         acquire_timeout: config.database.acquire_timeout,
+        start_timeout,
         query_deadline: config.limits.query_timeout,
         reader_role: config.database.reader_role.clone(),
         reader_url: config.database.reader_url.clone(),

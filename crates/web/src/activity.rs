@@ -27,6 +27,7 @@ pub(crate) struct Activity {
 #[derive(Debug)]
 struct State {
     requests: u32,
+    is_unused: bool,
     idle_since: Instant,
     is_evicted: bool,
 }
@@ -38,7 +39,8 @@ pub(crate) struct Busy(Arc<Activity>);
 impl Activity {
     /// A connection that has just been accepted.
     pub(crate) fn new() -> Self {
-        let state = State { requests: 0, idle_since: Instant::now(), is_evicted: false };
+        let state =
+            State { requests: 0, is_unused: true, idle_since: Instant::now(), is_evicted: false };
         Self { backlog: Backlog::new(), state: Mutex::new(state), evicted: Notify::new() }
     }
 
@@ -48,7 +50,10 @@ impl Activity {
 
     /// Begins a request.
     pub(crate) fn begin(self: &Arc<Self>) -> Busy {
-        self.state().requests += 1;
+        let mut state = self.state();
+        state.requests += 1;
+        state.is_unused = false;
+        drop(state);
         Busy(Arc::clone(self))
     }
 
@@ -57,6 +62,11 @@ impl Activity {
         let state = self.state();
         let is_idle = state.requests == 0 && !state.is_evicted && !self.backlog.is_there();
         is_idle.then_some(state.idle_since)
+    }
+
+    /// Whether no request has begun on it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.state().is_unused
     }
 
     /// Ends the connection.

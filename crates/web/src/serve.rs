@@ -12,6 +12,7 @@ use std::{
 };
 
 use axum::{body::Body, extract::Request, response::Response, serve::Listener};
+use futures::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
@@ -61,6 +62,9 @@ const RESERVED: usize = 32;
 
 /// The time for the head of a request on one of them.
 const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection on which nothing was read yet is read from once the server stops.
+const UNREAD_TIME: Duration = Duration::from_millis(500);
 
 /// How much of a response waits in the system until it is sent. The less it is, the sooner is seen that a client
 /// takes some; a client of the minimum rate takes half of it well within the write timeout.
@@ -122,8 +126,8 @@ impl Connections<'_> {
     }
 }
 
-/// Serves every connection with `handle` until `stop` resolves; then no more requests are accepted, and those in
-/// flight are completed. A request of a connection that is one too many carries its [`ConnectionRefusal`].
+/// Serves every connection with `handle` until `stop` resolves; then no more are accepted but those that wait for it, and
+/// the requests in flight are completed. A request of a connection that is one too many carries its [`ConnectionRefusal`].
 /// Dropping the future drops every connection.
 pub async fn serve<F>(
     mut listener: TcpListener,
@@ -141,15 +145,28 @@ pub async fn serve<F>(
         accepted: HashMap::new(),
     };
     let mut stop = pin!(stop);
+    let mut is_stopping = false;
     loop {
         let can_accept = connections.can_accept();
-        let (stream, peer): (TcpStream, SocketAddr) = tokio::select! {
-            accepted = Listener::accept(&mut listener), if can_accept => accepted,
-            Some(ended) = tasks.join_next_with_id() => {
-                connections.accepted.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-                continue;
+        let (stream, peer): (TcpStream, SocketAddr) = if is_stopping {
+            // Those that wait to be accepted have sent their requests, perhaps.
+            match Listener::accept(&mut listener).now_or_never() {
+                Some(accepted) => accepted,
+                None => break,
             }
-            () = &mut stop => break,
+        } else {
+            tokio::select! {
+                accepted = Listener::accept(&mut listener), if can_accept => accepted,
+                Some(ended) = tasks.join_next_with_id() => {
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    connections.accepted.remove(&id);
+                    continue;
+                }
+                () = &mut stop => {
+                    is_stopping = true;
+                    continue;
+                }
+            }
         };
         let Some(accepted) = connections.admit(peer) else { continue };
         let (activity, refusal) = (Arc::clone(&accepted.activity), accepted.refusal);
@@ -176,6 +193,10 @@ pub async fn serve<F>(
                 result = &mut connection => result,
                 () = activity.evicted() => return,
                 _ = stopped.changed() => {
+                    // What a new one has sent may not have been read: told to end, it would be closed at once.
+                    if activity.is_unused() {
+                        let _ = tokio::time::timeout(UNREAD_TIME, &mut connection).await;
+                    }
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

@@ -2,7 +2,12 @@
 //!
 //! Must never repeat a URL in an error or a log: it may hold a password.
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use metricd_core::sql::Gate;
 use secrecy::SecretString;
@@ -11,8 +16,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use thiserror::Error;
+use tracing::warn;
 
-use super::errors::{DatabaseFault, pg_error};
+use super::errors::{DatabaseFault, is_unavailable, pg_error};
 
 /// The oldest PostgreSQL that metricd works with.
 const OLDEST_SERVER: u32 = 13;
@@ -53,6 +59,8 @@ pub struct DatabaseConfig {
     /// How long a call waits for a free connection, on the embedded PostgreSQL for a permit to use the
     /// only one. The embedded one's start may take longer.
     pub acquire_timeout: Duration,
+    /// How long a server that is not there yet is waited for.
+    pub start_timeout: Duration,
     /// How long an author's query may run.
     pub query_deadline: Duration,
     /// The role that an operator grants tables to for stored SQL to read. It is created if need be.
@@ -90,6 +98,7 @@ impl DatabaseConfig {
             target,
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
+            start_timeout: Duration::ZERO,
             query_deadline: Duration::from_secs(25),
             reader_role: "metricd_reader".into(),
             reader_url: None,
@@ -174,7 +183,10 @@ pub enum ConnectError {
     NotBuiltIn,
 }
 
-/// Connects to a server, unless it is too old.
+/// How long after one attempt to connect the next begins.
+const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connects to a server, unless it is too old. One that is not there yet is waited for.
 pub(super) async fn connect(
     options: &PgConnectOptions,
     config: &DatabaseConfig,
@@ -187,17 +199,16 @@ pub(super) async fn connect(
             None => error.into(),
         },
     };
-    let connected = pool_options(config.max_connections.max(1), config.acquire_timeout)
-        .connect_with(options.clone())
-        .await;
-    let pool = match connected {
-        Ok(pool) => pool,
-        // The pool waits for a server that is starting, and then forgets why it had to.
-        Err(sqlx::Error::PoolTimedOut) => {
-            let reason = options.connect().await.err().unwrap_or(sqlx::Error::PoolTimedOut);
-            return Err(failed(reason));
+    let begun = Instant::now();
+    let pool = loop {
+        match open(options, config).await {
+            Ok(pool) => break pool,
+            Err(error) if is_unavailable(&error) && begun.elapsed() < config.start_timeout => {
+                warn!(server, %error, "Database unreachable; trying again");
+                tokio::time::sleep(ATTEMPT_PAUSE).await;
+            }
+            Err(error) => return Err(failed(error)),
         }
-        Err(error) => return Err(failed(error)),
     };
     let version =
         pool.acquire().await.map_err(failed)?.server_version_num().unwrap_or_default() / 10_000;
@@ -206,6 +217,19 @@ pub(super) async fn connect(
         return Err(ConnectError::TooOld { server, version });
     }
     Ok(pool)
+}
+
+async fn open(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
+    let connected = pool_options(config.max_connections.max(1), config.acquire_timeout)
+        .connect_with(options.clone())
+        .await;
+    match connected {
+        // The pool waits for a server that is starting, and then forgets why it had to.
+        Err(sqlx::Error::PoolTimedOut) => {
+            Err(options.connect().await.err().unwrap_or(sqlx::Error::PoolTimedOut))
+        }
+        connected => connected,
+    }
 }
 
 /// Reads a URL, whatever driver it names.

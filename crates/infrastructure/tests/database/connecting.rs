@@ -69,6 +69,31 @@ async fn a_connection_that_broke_while_idle_is_replaced() {
     db.close().await;
 }
 
+// On one thread, whose lines the log has.
+#[tokio::test]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let log = Log::begin();
+    let server = NativeServer::start();
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("later");
+    let url = format!("postgresql://postgres@localhost/postgres?host={}", folder.display());
+    let config = |start_timeout| DatabaseConfig {
+        acquire_timeout: Duration::from_millis(200),
+        start_timeout,
+        ..DatabaseConfig::new(Target::Url(url.clone().into()))
+    };
+    let refused = Database::connect(config(Duration::ZERO)).await;
+    assert!(matches!(refused, Err(ConnectError::Server { .. })));
+    assert!(log.lines("Database unreachable").is_empty());
+
+    let comes = async {
+        wait_until(async || !log.lines("Database unreachable; trying again").is_empty()).await;
+        std::os::unix::fs::symlink(server.folder(), &folder).unwrap();
+    };
+    let (db, ()) = tokio::join!(Database::connect(config(Duration::from_mins(5))), comes);
+    db.unwrap().close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn health_does_not_wait_behind_queries() {
     on_each_engine_migrated(async |db, engine| {

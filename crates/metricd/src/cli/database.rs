@@ -1,5 +1,7 @@
 //! The database of a command that runs once.
 
+use std::time::Duration;
+
 use metricd_application::context::Context;
 
 use crate::{app, config::Config};
@@ -10,7 +12,7 @@ pub(super) async fn with_database<T>(
     work: impl AsyncFnOnce(Context) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let policies = app::policies(config, None)?;
-    let database = app::connect(config).await?;
+    let database = app::connect(config, Duration::ZERO).await?;
     let result = match database.migrate().await {
         Ok(()) => match app::context(config, &database, policies) {
             Ok(context) => work(context).await,

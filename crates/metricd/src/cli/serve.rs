@@ -50,7 +50,7 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     let hangup = signal(SignalKind::hangup())?;
     let policies = app::policies(config, None)?;
     telemetry::log_panics();
-    let database = app::connect(config).await?;
+    let database = app::connect(config, config.database.start_timeout).await?;
     let reloadable = Arc::clone(&policies);
     let context = app::context(config, &database, policies)?;
     let supervisor = context.supervisor.clone();

@@ -27,6 +27,8 @@ settings! {
         max_connections: u32 = integer(DEFAULT_MAX_CONNECTIONS).at_least(1);
         /// How long a request waits for a connection.
         acquire_timeout: Duration = duration("5s");
+        /// How long `metricd serve` waits for a server that is not there yet.
+        start_timeout: Duration = duration("30s");
         /// How many bytes of memory the embedded engine may take before it is started anew, once it is
         /// idle. At twice as many it is ended while it works. Linux alone tells what it takes.
         embedded_memory: u32 = integer(1024 * 1024 * 1024).at_least(512 * 1024 * 1024);

@@ -148,6 +148,26 @@ async fn shutdown_completes_requests_in_flight_and_closes_idle_connections() {
     tokio::time::timeout(BOUND, served.serving).await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn those_who_have_asked_before_the_stop_are_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(REQUEST).await.unwrap();
+        asked.push(stream);
+    }
+    let handle = |_, _| async { Response::new(Body::from("done")) };
+    let serving = serve(listener, handle, limits(NEVER), std::future::ready(()));
+    tokio::time::timeout(BOUND, serving).await.unwrap();
+    for mut stream in asked {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("done"), "{answer}");
+    }
+}
+
 /// More than the system takes in for a client that does not read.
 const LARGE_BYTES: usize = 64 << 20;
 

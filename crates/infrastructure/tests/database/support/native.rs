@@ -78,6 +78,11 @@ impl NativeServer {
         self.process = serve(self.dir.path(), self.settings, self.max_memory);
     }
 
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn url(&self) -> String {
         self.url_of("postgres", "postgres")
     }
