@@ -59,6 +59,7 @@ Feature: The documentation
     And I follow "docs/guide/rights.md"
     And I follow "docs/guide/caching.md"
     And I follow "docs/guide/changing-metrics.md"
+    And I follow "docs/guide/container.md"
     And I follow "docs/guide/errors.md"
     And I follow "docs/guide/models.md"
     And I follow "docs/guide/requests.md"

@@ -1,0 +1,50 @@
+"""The unit of deploy/systemd: systemd takes every line of it, and how exposed it leaves metricd."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+DEPLOY = Path(__file__).parent.parent
+UNIT = DEPLOY / "systemd/metricd.service"
+# As `systemd-analyze security` counts, from 0 to 10. docs/guide/container.md says it.
+EXPOSURE = 1.5
+
+
+def systemd_analyze(*arguments):
+    run = subprocess.run(["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True)
+    return run.returncode, run.stdout + run.stderr
+
+
+class Unit(unittest.TestCase):
+    def setUp(self):
+        folder = Path(tempfile.mkdtemp(prefix="metricd-unit-"))
+        self.addCleanup(shutil.rmtree, folder)
+        self.unit = folder / UNIT.name
+        # A program that is there: systemd looks.
+        self.unit.write_text(UNIT.read_text().replace("ExecStart=/usr/bin/metricd serve", "ExecStart=/bin/true serve"))
+
+    def test_systemd_takes_every_line(self):
+        self.assertEqual(systemd_analyze("verify", "--man=no", self.unit), (0, ""))
+
+    def test_a_misspelt_line_would_be_seen(self):
+        self.unit.write_text(self.unit.read_text().replace("ProtectSystem=", "ProtectSystm="))
+        _, said = systemd_analyze("verify", "--man=no", self.unit)
+        self.assertIn("ProtectSystm", said)
+
+    def test_it_is_exposed_as_little_as_the_guide_says(self):
+        code, said = systemd_analyze("security", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}", self.unit)
+        self.assertEqual(code, 0, said)
+        self.assertIn(f"{EXPOSURE}", (DEPLOY.parent / "docs/guide/container.md").read_text())
+
+    def test_it_is_given_the_grace_and_ten_seconds_more(self):
+        shutdown = (DEPLOY.parent / "crates/metricd/src/config/shutdown.rs").read_text()
+        grace = int(re.search(r'grace: Duration = duration\("(\d+)s"\)', shutdown).group(1))
+        self.assertIn(f"\nTimeoutStopSec={grace + 10}\n", UNIT.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
