@@ -227,6 +227,29 @@ class Guide(unittest.TestCase):
         for service in set(re.findall(r"(?m)docker compose -f deploy/compose.yaml (?:exec|run --rm) (\S+)", guide)):
             self.assertIn(service, services)
 
+    def edited(self, edits, upstream):
+        """Which servers are down after each of the edits, which are lines of a shell."""
+        folder = Path(tempfile.mkdtemp(prefix="metricd-edits-"))
+        self.addCleanup(shutil.rmtree, folder)
+        file = folder / "upstream.conf"
+        file.write_text(upstream)
+        for edit in edits:
+            subprocess.run(["bash", "-euc", re.sub(r"\S+/upstream\.conf", str(file), edit)], check=True)
+            yield re.findall(r"(?m)^server (\S+) .* down;$", file.read_text())
+        self.assertEqual(file.read_text(), upstream)
+
+    def test_its_edits_mark_one_server_after_the_other_down(self):
+        guide = (ROOT / "docs/guide/container.md").read_text()
+        edits = re.findall(r"(?m)^sed -i .* deploy/compose/nginx/upstream\.conf$", guide)
+        upstream = (DEPLOY / "compose/nginx/upstream.conf").read_text()
+        one, two = ([f"{address}:8000"] for address in ("172.30.80.11", "172.30.80.12"))
+        self.assertEqual(list(self.edited(edits, upstream)), [one, two, []])
+        down, up = re.findall(r"(?m)^    (sed -i .* /etc/nginx/metricd/upstream\.conf)$", guide)
+        edits = [f"port=8001; {down}", up, f"port=8002; {down}", up]
+        [written] = re.findall(r"(?m)^(printf 'server .*) >/etc/nginx/metricd/upstream\.conf$", guide)
+        upstream = subprocess.run(["bash", "-c", written], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(list(self.edited(edits, upstream)), [["127.0.0.1:8001"], [], ["127.0.0.1:8002"], []])
+
     def test_its_blocks_are_commands_of_a_shell(self):
         guide = (ROOT / "docs/guide/container.md").read_text()
         for block in re.findall(r"(?ms)^```\n(.*?)^```", guide):
