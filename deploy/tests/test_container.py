@@ -169,7 +169,7 @@ class Compose(unittest.TestCase):
         self.assertEqual([name for name, service in self.services.items() if "ports" in service], ["nginx"])
 
     def test_no_secret_is_written_down(self):
-        self.assertNotRegex(COMPOSE.read_text(), r"(?i)password:\s*\w|postgres://")
+        self.assertNotRegex(COMPOSE.read_text(), r"(?i)password: *\w|postgres://")
 
 
 class Prepare(unittest.TestCase):
@@ -224,7 +224,7 @@ class Guide(unittest.TestCase):
         for path in set(re.findall(r"\bdeploy/[\w./-]*\w", guide)):
             self.assertTrue((ROOT / path).exists(), path)
         services = YAML(typ="safe", pure=True).load(COMPOSE)["services"]
-        for service in set(re.findall(r"(?m)docker compose -f deploy/compose.yaml (?:exec|run --rm) (\S+)", guide)):
+        for service in set(re.findall(r"(?m)docker compose -f deploy/compose.yaml (?:exec(?: -T)?|run --rm) (\S+)", guide)):
             self.assertIn(service, services)
 
     def edited(self, edits, upstream):

@@ -42,7 +42,7 @@ class BeforeStandIns(unittest.TestCase):
     def test_http_is_sent_to_https_with_method_and_query(self):
         head = self.nginx.curl("--head", path="/metrics?limit=1", scheme="http")
         self.assertRegex(head, r"^HTTP/1.1 308 ")
-        self.assertIn("Location: https://localhost/metrics?limit=1\r\n", head)
+        self.assertIn("Location: https://localhost/metrics?limit=1\n", head)
 
     def test_challenges_of_certbot_are_not(self):
         head = self.nginx.curl("--head", path="/.well-known/acme-challenge/none", scheme="http")
