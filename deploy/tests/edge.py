@@ -151,7 +151,7 @@ class Nginx:
         with connection.sock:
             connection.request(method, path, body, {"Host": "localhost", "Connection": "close", **dict(headers)})
             response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read()
+            return response.status, response.headers, response.read()
 
     def stop(self):
         end(self.process)
