@@ -102,13 +102,12 @@ class Nginx:
             text = text.replace(old, new)
         path.write_text(text)
 
-    def route(self, ports, down=()):
-        """Writes the list of servers, with what the repository's says of each."""
+    def route(self, ports, down=(), max_fails=1):
+        """Writes the list of servers, with what the repository's says of each but for shorter times."""
         line = "server 127.0.0.1:8000 max_fails=1 fail_timeout=5s;"
         assert line in (DEPLOY / "nginx/metricd/upstream.conf").read_text()
-        lines = [
-            f"server {HOST}:{port} max_fails=1 fail_timeout=1s{' down' if port in down else ''};\n" for port in ports
-        ]
+        options = f"max_fails={max_fails} fail_timeout=1s"
+        lines = [f"server {HOST}:{port} {options}{' down' if port in down else ''};\n" for port in ports]
         (self.folder / "conf/metricd/upstream.conf").write_text("".join(lines))
 
     def log(self):
