@@ -1,6 +1,5 @@
 """The unit of deploy/systemd: systemd takes every line of it, and how exposed it leaves metricd."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -30,10 +29,21 @@ class Unit(unittest.TestCase):
     def test_systemd_takes_every_line(self):
         self.assertEqual(systemd_analyze("verify", "--man=no", self.unit), (0, ""))
 
+    def test_a_server_for_each_port_is_made_of_it_as_the_guide_says(self):
+        guide = (DEPLOY.parent / "docs/guide/container.md").read_text()
+        [written] = re.findall(r"(?m)^(printf '\[Service\].*) >/etc/systemd/system/metricd@.service.d/listen.conf$", guide)
+        folder = self.unit.parent
+        shutil.copy(self.unit, folder / "metricd@.service")
+        (folder / "metricd@.service.d").mkdir()
+        drop_in = subprocess.run(["bash", "-c", written], capture_output=True, text=True, check=True).stdout
+        (folder / "metricd@.service.d/listen.conf").write_text(drop_in)
+        self.assertEqual(drop_in, "[Service]\nEnvironment=METRICD_LISTEN=127.0.0.1:%i\n")
+        self.assertEqual(systemd_analyze("verify", "--man=no", folder / "metricd@8001.service"), (0, ""))
+
     def test_a_misspelt_line_would_be_seen(self):
-        self.unit.write_text(self.unit.read_text().replace("ProtectSystem=", "ProtectSystm="))
+        self.unit.write_text(self.unit.read_text().replace("ProtectSystem=", "NoSuchSetting="))
         _, said = systemd_analyze("verify", "--man=no", self.unit)
-        self.assertIn("ProtectSystm", said)
+        self.assertIn("NoSuchSetting", said)
 
     def test_it_is_exposed_as_little_as_the_guide_says(self):
         code, said = systemd_analyze("security", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}", self.unit)
