@@ -1,5 +1,6 @@
 """The image and compose.yaml, as far as they can be tried without a container engine."""
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from edge import DEPLOY, Nginx
 ROOT = DEPLOY.parent
 DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose.yaml"
+BINARY = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY")
 SHUTDOWN = ROOT / "crates/metricd/src/config/shutdown.rs"
 
 
@@ -115,6 +117,56 @@ class Image(unittest.TestCase):
         subprocess.run(["cargo", "metadata", "--offline", "--locked", "--no-deps", "--format-version=1"], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
         self.assertEqual(before["crates/metricd/src/main.rs"], b"fn main() {}\n")
+
+
+class FileSystem(unittest.TestCase):
+    """The file system of the image, laid into a folder by the Dockerfile's own commands, around a program that was built
+    elsewhere and for tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = Path(tempfile.mkdtemp(prefix="metricd-image-"))
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.root = folder / "image"
+        (folder / "target/release").mkdir(parents=True)
+        (folder / "target/release/metricd").symlink_to(BINARY)
+        (folder / "examples").symlink_to(ROOT / "examples")
+        [_, command] = of("build", "RUN")
+        command = command.replace("/image", str(cls.root)).replace("--recursive examples", "--recursive --dereference examples")
+        if os.getuid() != 0:
+            command = command.replace("-o 10001 -g 10001", "")
+        subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=folder, check=True)
+
+    def run_in_it(self, *arguments):
+        enter = ["chroot", "--userspec=10001:10001"] if os.getuid() == 0 else ["unshare", "--map-root-user", "chroot"]
+        [line] = of("image", "ENV")
+        variables = dict(part.split("=", 1) for part in line.split())
+        [entry] = of("image", "ENTRYPOINT")
+        path = f"{os.environ['PATH']}:/usr/sbin"
+        command = [shutil.which(enter[0], path=path), *enter[1:], self.root, *json.loads(entry), *arguments]
+        run = subprocess.run(command, env=variables, capture_output=True, text=True)
+        return run.returncode, run.stdout + run.stderr
+
+    def test_the_program_starts_with_the_libraries_that_are_there(self):
+        self.assertEqual(self.run_in_it("--version"), (0, f"metricd {of('image', 'ARG')[0].removeprefix('VERSION=')}\n"))
+
+    def test_the_sample_catalog_is_there(self):
+        examples = "/usr/share/metricd/examples"
+        code, said = self.run_in_it("validate", "--metrics", f"{examples}/metrics.json", "--queries", f"{examples}/queries.csv",
+                                    "--records", f"{examples}/metric_records.json")
+        self.assertEqual(code, 0, said)
+
+    def test_without_an_issuer_it_says_why_it_does_not_listen_on_the_network(self):
+        code, said = self.run_in_it("serve")
+        self.assertEqual(code, 1, said)
+        self.assertIn("refusing to listen on 0.0.0.0:8000: no issuer is configured", said)
+
+    def test_all_but_the_program_is_small(self):
+        files = [path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink()]
+        size = sum(path.stat().st_size for path in files) - (self.root / "usr/bin/metricd").stat().st_size
+        self.assertLess(size, 10_000_000)
+        for path in ("etc/ssl/certs/ca-certificates.crt", "usr/share/zoneinfo/Europe/Berlin", "lib64/ld-linux-x86-64.so.2"):
+            self.assertTrue((self.root / path).is_file(), path)
 
 
 class Compose(unittest.TestCase):
@@ -256,6 +308,9 @@ class Guide(unittest.TestCase):
             run = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
             self.assertEqual((run.returncode, run.stderr), (0, ""), block)
 
+
+if not BINARY:
+    del FileSystem
 
 if __name__ == "__main__":
     unittest.main()
