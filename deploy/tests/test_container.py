@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from edge import DEPLOY, Nginx
+from edge import DEPLOY, HOST, Nginx, free_port
 
 ROOT = DEPLOY.parent
 DOCKERFILE = DEPLOY / "Dockerfile"
@@ -138,12 +138,12 @@ class FileSystem(unittest.TestCase):
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=folder, check=True)
 
     def run_in_it(self, *arguments):
-        enter = ["chroot", "--userspec=10001:10001"] if os.getuid() == 0 else ["unshare", "--map-root-user", "chroot"]
+        chroot = shutil.which("chroot", path=f"{os.environ['PATH']}:/usr/sbin")
+        enter = [chroot, "--userspec=10001:10001"] if os.getuid() == 0 else [shutil.which("unshare"), "--map-root-user", chroot]
         [line] = of("image", "ENV")
         variables = dict(part.split("=", 1) for part in line.split())
         [entry] = of("image", "ENTRYPOINT")
-        path = f"{os.environ['PATH']}:/usr/sbin"
-        command = [shutil.which(enter[0], path=path), *enter[1:], self.root, *json.loads(entry), *arguments]
+        command = [*enter, self.root, *json.loads(entry), *arguments]
         run = subprocess.run(command, env=variables, capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 
@@ -260,8 +260,13 @@ class Prepare(unittest.TestCase):
         for name in ("tls.conf", "upstream.conf"):
             text = (DEPLOY / "compose/nginx" / name).read_text()
             (conf / "metricd" / name).write_text(text.replace("/etc/nginx/certificate", str(self.folder / "certificate")))
-        main = (conf / "nginx.conf").read_text().replace("/run/nginx.pid", f"{self.folder}/pid")
-        main = main.replace("/var/log/nginx", str(self.folder)).replace("listen [::]:80;", "").replace("listen [::]:443 ssl http2;", "")
+        main = (conf / "nginx.conf").read_text()
+        main = main.replace("/run/nginx.pid", f"{self.folder}/pid").replace("/var/log/nginx", str(self.folder))
+        main = re.sub(r"listen \[::\].*;", "", main)
+        for port in ("80", "443"):
+            main = main.replace(f"listen {port}", f"listen {HOST}:{free_port()}")
+        # Where one who is not root may write.
+        main = main.replace("http {", f"http {{ client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;")
         (conf / "nginx.conf").write_text(main)
         command = [Nginx.program(), "-t", "-q", "-c", conf / "nginx.conf", "-e", self.folder / "error.log"]
         run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
