@@ -38,11 +38,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Not empty where the settings name an issuer of tokens. */}}
+{{- define "metricd.namesIssuer" -}}
+{{- range list "METRICD_AUTH__ISSUERS" "USER_POOL_ID" "METRICD_COGNITO__USER_POOL_ID" }}
+{{- if hasKey $.Values.settings . }}{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Without an issuer no server would start: say so before anything is changed. */}}
 {{- define "metricd.requireIssuer" -}}
-{{- $settings := .Values.settings }}
-{{- $named := or (hasKey $settings "METRICD_AUTH__ISSUERS") (hasKey $settings "USER_POOL_ID") (hasKey $settings "METRICD_COGNITO__USER_POOL_ID") }}
-{{- if not (or $named .Values.settingsConfigMap) }}
+{{- if not (or (include "metricd.namesIssuer" .) .Values.settingsConfigMap) }}
 {{- fail "no issuer of tokens: give METRICD_AUTH__ISSUERS, or AWS_REGION, USER_POOL_ID and USER_POOL_CLIENT_ID, in settings, or name a ConfigMap that has them (settingsConfigMap)" }}
 {{- end }}
 {{- end }}
