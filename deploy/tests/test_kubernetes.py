@@ -87,7 +87,7 @@ CHANGES = {
     "affinity": ({"podAffinity": {}}, {}),
     "podLabels": ({"team": "figures"}, {}),
     "podAnnotations": ({"example.com/note": "1"}, {}),
-    "extraVolumes": (POLICY_FILES["extraVolumes"], {"extraVolumeMounts": POLICY_FILES["extraVolumeMounts"]}),
+    "extraVolumes": (POLICY_FILES["extraVolumes"], {}),
     "extraVolumeMounts": (POLICY_FILES["extraVolumeMounts"], {"extraVolumes": POLICY_FILES["extraVolumes"]}),
 }
 
