@@ -136,7 +136,7 @@ class KubernetesTest(unittest.TestCase):
         cls.chart = helm.Chart.load(str(CHART))
         cls.addClassCleanup(cls.chart.close)
         cls.values = yaml.safe_load((CHART / "values.yaml").read_text())
-        cls.validated = set()
+        cls.documents = {}
 
     def texts(self, values=None, name="metricd"):
         rendered = self.chart.render(values or {}, name=name, namespace="figures")
@@ -145,12 +145,17 @@ class KubernetesTest(unittest.TestCase):
     def render(self, values=None, name="metricd"):
         """The objects of a release, each of which is valid."""
         texts = self.texts(values, name)
-        documents = [text for path, text in texts.items() if not path.endswith("NOTES.txt")]
-        objects = [one for text in documents for one in yaml.safe_load_all(text) if one]
-        for one in objects:
+        return [self.object(text) for path, text in texts.items() if not path.endswith("NOTES.txt")]
+
+    def object(self, text):
+        """What a template makes. Most texts come again and again, and are looked at once."""
+        if text not in self.documents:
+            self.assertNotRegex(text, r"(?m)\s$")
+            one = yaml.safe_load(text)
             self.assert_valid(one)
-        self.assert_consistent(objects)
-        return objects
+            self.assert_consistent(one)
+            self.documents[text] = one
+        return self.documents[text]
 
     def one(self, kind, values=None, name="metricd"):
         found = [one for one in self.render(values, name) if one["kind"] == kind]
@@ -158,23 +163,18 @@ class KubernetesTest(unittest.TestCase):
         return found[0]
 
     def assert_valid(self, one):
-        text = yaml.safe_dump(one)
-        if text in self.validated:
-            return
         for version in (OLDEST, NEWEST):
             try:
                 kubernetes_validate.validate(one, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 self.fail(f"{one['kind']} on {version}: {list(error.path)}: {error.message}")
-        self.validated.add(text)
 
-    def assert_consistent(self, objects):
+    def assert_consistent(self, one):
         """What the schemas do not say."""
-        for one in objects:
-            self.assertRegex(one["metadata"]["name"], r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-            for name, value in one["metadata"]["labels"].items():
-                self.assertRegex(value, r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", name)
-        for kind, pod in pods(objects):
+        self.assertRegex(one["metadata"]["name"], r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+        for name, value in one["metadata"]["labels"].items():
+            self.assertRegex(value, r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", name)
+        for kind, pod in pods([one]):
             spec = pod["spec"]
             (container,) = spec["containers"]
             names = [one["name"] for one in container["env"]]
@@ -461,7 +461,7 @@ class KubernetesTest(unittest.TestCase):
         texts.sort(key=lambda text: ORDER.index(yaml.safe_load(text)["kind"]))
         heading = (
             "# What the chart in deploy/helm/metricd renders to with its default values (docs/guide/kubernetes.md).\n"
-            "# Generated: UPDATE_DOCS=1 deploy/tests/run.py test_kubernetes.py writes it anew.\n"
+            "# Generated: UPDATE_DOCS=1 python deploy/tests/run.py test_kubernetes.py writes it anew.\n"
         )
         expected = heading + "".join(f"---\n{text}\n" for text in texts)
         if os.environ.get("UPDATE_DOCS"):

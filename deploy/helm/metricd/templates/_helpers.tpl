@@ -53,12 +53,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{- define "metricd.environment" -}}
-{{- with .Values.settingsConfigMap }}
+{{- with .Values.settingsConfigMap -}}
 envFrom:
   - configMapRef:
       name: {{ . }}
       optional: true
-{{- end }}
+{{ end -}}
 env:
   - name: METRICD_LISTEN
     value: 0.0.0.0:8000
