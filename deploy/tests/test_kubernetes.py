@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/metricd"
 MANIFESTS = ROOT / "deploy/kubernetes/metricd.yaml"
 GUIDE = ROOT / "docs/guide/kubernetes.md"
+SETTINGS = ROOT / "docs/guide/settings.md"
 
 # The oldest version that the chart takes, and the newest one that there are schemas of.
 OLDEST, NEWEST = "1.30", "1.37"
@@ -265,6 +266,14 @@ class KubernetesTest(unittest.TestCase):
             self.assertIn(part, str(raised.exception))
             self.assertNotIn("hunter2", str(raised.exception))
 
+    def test_no_secret_is_taken_as_a_setting(self):
+        rows = re.findall(r"^\| `[^`]+` \| ([^|]+) \| [^|]*\bsecret\b[^|]* \|", SETTINGS.read_text(), re.M)
+        secrets = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+        self.assertGreaterEqual(len(secrets), 5)
+        for name in secrets:
+            with self.subTest(name), self.assertRaises(helm.HelmError):
+                self.texts({"settings": {name: "hunter2"}})
+
     def test_a_part_of_the_defaults_can_be_taken_away(self):
         limits = at("resources.limits.memory", None)
         container = self.one("Deployment", limits)["spec"]["template"]["spec"]["containers"][0]
@@ -420,7 +429,7 @@ class KubernetesTest(unittest.TestCase):
         self.assertIn("METRICD_HTTP__TRUSTED_PROXIES", told)
 
     def test_the_variables_are_settings_of_metricd(self):
-        documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", (ROOT / "docs/guide/settings.md").read_text()))
+        documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", SETTINGS.read_text()))
         files = [*CHART.rglob("*"), GUIDE]
         text = "\n".join(path.read_text() for path in files if path.is_file())
         named = set(re.findall(r"\b(?:METRICD_[A-Z0-9_]+|(?:READER_)?DATABASE_URL|USER_POOL_[A-Z_]+)\b", text))
@@ -430,23 +439,29 @@ class KubernetesTest(unittest.TestCase):
     def test_metricd_takes_the_variables(self):
         binary = os.environ.get("ACCEPTANCE_BINARY", str(ROOT / "target/debug/metricd"))
 
-        def metricd(values, *arguments):
+        def metricd(values, url, *arguments):
             container = self.one("Deployment", values)["spec"]["template"]["spec"]["containers"][0]
             variables = {name: value for name, value in environment(container).items() if value is not None}
-            # It is no address, and so the end of every start.
-            variables["DATABASE_URL"] = "nowhere"
+            variables["DATABASE_URL"] = url
             with tempfile.TemporaryDirectory() as folder:
                 return subprocess.run(
                     [binary, *arguments], env=variables, cwd=folder, capture_output=True, text=True, timeout=60
                 )
 
-        issuer = {"settings": {"METRICD_AUTH__ISSUERS": ISSUER, "METRICD_HTTP__TRUSTED_PROXIES": "10.244.0.0/16"}}
-        started = metricd(issuer, "serve")
+        settings = {
+            "METRICD_AUTH__ISSUERS": ISSUER,
+            "METRICD_HTTP__TRUSTED_PROXIES": "10.244.0.0/16",
+            "METRICD_LIMITS__MAX_ROWS": "5000",
+        }
+        # This reads the settings, and nothing else.
+        reads = ["policy", "check", "--action", "read", "--role", "viewer"]
+        checked = metricd({"settings": settings}, "postgres://db.example/shop", *reads)
+        self.assertEqual((checked.returncode, checked.stderr.count("invalid settings")), (0, 0), checked.stderr)
+        # What is no address ends every start, once the address to listen on was allowed.
+        started = metricd({"settings": settings}, "nowhere", "serve")
         self.assertNotEqual(started.returncode, 0)
-        self.assertIn("postgresql://", started.stderr)
-        self.assertNotIn("issuer", started.stderr)
-        self.assertNotIn("invalid settings", started.stderr)
-        alone = metricd({}, "serve")
+        self.assertNotIn("no issuer is configured", started.stderr)
+        alone = metricd({}, "postgres://db.example/shop", "serve")
         self.assertNotEqual(alone.returncode, 0)
         self.assertIn("no issuer is configured", alone.stderr)
 
@@ -473,7 +488,7 @@ class KubernetesTest(unittest.TestCase):
         known = {path for path, _ in leaves(self.values)}
         known |= {path.rsplit(".", 1)[0] for path in known if "." in path}
         tops = {path.split(".")[0] for path in known}
-        named = set(re.findall(r"`([a-z][A-Za-z]*(?:\.[A-Za-z-]+)+)`", text)) | set(re.findall(r"--set ([\w.-]+)=", text))
+        named = {*re.findall(r"`([a-z][A-Za-z]*(?:\.[A-Za-z-]+)+)`", text), *re.findall(r"--set ([\w.-]+)=", text)}
         named = {name for name in named if name.split(".")[0] in tops}
         self.assertGreaterEqual(len(named), 8)
         self.assertLessEqual(named, known)
@@ -485,7 +500,7 @@ class KubernetesTest(unittest.TestCase):
 
 def default_of(setting):
     """What the reference page says of a setting."""
-    page = (ROOT / "docs/guide/settings.md").read_text()
+    page = SETTINGS.read_text()
     row = re.search(rf"^\| `{re.escape(setting)}` \|(?:[^|]*\|){{2}} `?([^|`]*)`? \|", page, re.M)
     return row[1].strip()
 
