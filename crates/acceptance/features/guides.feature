@@ -64,6 +64,7 @@ Feature: The documentation
     And I follow "docs/guide/models.md"
     And I follow "docs/guide/requests.md"
     And I follow "docs/guide/settings.md"
+    And I follow "docs/guide/aws.md"
 
   @native
   Scenario: Tables that others write to, and what the reader may read

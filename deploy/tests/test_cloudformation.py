@@ -1,0 +1,694 @@
+"""The CloudFormation templates: what they promise, and that they can be created. Everything runs on this machine:
+network and server on moto, in this process, the user pool on ministack, on loopback."""
+
+import base64
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from unittest import mock
+
+import boto3
+from cfnlint.decode import cfn_yaml
+from moto import mock_aws
+
+import moto_models  # noqa: F401 - moto finds what it declares
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy" / "cloudformation"
+GUIDE = ROOT / "docs" / "guide" / "aws.md"
+REGION = "eu-central-1"
+FOR_PIPELINES = {
+    "EC2PublicIP", "EC2InstanceID", "RDSEndpoint", "UserPoolId", "UserPoolClientId", "HostedUITokenURL",
+}
+# No request of these tests is signed by anyone.
+AWS_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "MOTO_ALLOW_NONEXISTENT_REGION": "false",
+}
+
+
+# Programs that were installed with this Python.
+TOOLS = Path(sys.executable).parent
+
+
+def load(name):
+    """A template, with its functions in their long form."""
+    return cfn_yaml.load(str(FOLDER / name))
+
+
+TEMPLATES = NETWORK, IDENTITY, PARENT = "network-and-server.yaml", "identity.yaml", "metricd.yaml"
+
+
+def of_type(template, kind):
+    return {name: it for name, it in template["Resources"].items() if it["Type"] == kind}
+
+
+def values(node):
+    """All values within a template's part."""
+    yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from values(inner)
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Promises(unittest.TestCase):
+    """What the templates say, read as a reviewer would."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.network, cls.identity, cls.parent = load(NETWORK), load(IDENTITY), load(PARENT)
+
+    def test_cfn_lint_has_no_finding(self):
+        command = [str(TOOLS / "cfn-lint"), "--regions", REGION, "us-east-1", "--"]
+        ran = subprocess.run(command + [str(FOLDER / name) for name in TEMPLATES], capture_output=True, text=True)
+        self.assertEqual((ran.returncode, ran.stdout), (0, ""), ran.stdout + ran.stderr)
+
+    def test_the_database_is_private_encrypted_backed_up_and_protected(self):
+        (database,) = of_type(self.network, "AWS::RDS::DBInstance").values()
+        is_set = database["Properties"]
+        self.assertIs(is_set["PubliclyAccessible"], False)
+        self.assertIs(is_set["StorageEncrypted"], True)
+        self.assertIs(is_set["DeletionProtection"], True)
+        self.assertEqual((database["DeletionPolicy"], database["UpdateReplacePolicy"]), ("Snapshot", "Snapshot"))
+        self.assertGreaterEqual(self.network["Parameters"]["DBBackupRetention"]["MinValue"], 1)
+        subnets = self.network["Resources"]["DatabaseSubnets"]["Properties"]["SubnetIds"]
+        self.assertEqual(subnets, [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}])
+        for name in ("PrivateSubnetA", "PrivateSubnetB"):
+            self.assertNotIn("MapPublicIpOnLaunch", self.network["Resources"][name]["Properties"])
+        routes = of_type(self.network, "AWS::EC2::Route").values()
+        self.assertEqual([route["Properties"]["RouteTableId"] for route in routes], [{"Ref": "PublicRoutes"}])
+        (rule,) = self.network["Resources"]["DatabaseSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+        self.assertEqual(rule["SourceSecurityGroupId"], {"Fn::GetAtt": ["ServerSecurityGroup", "GroupId"]})
+        self.assertNotIn("CidrIp", rule)
+        # From 15 on RDS refuses connections without TLS, unless a parameter group says otherwise.
+        self.assertGreaterEqual(min(map(int, self.network["Parameters"]["DBEngineVersion"]["AllowedValues"])), 15)
+        self.assertNotIn("DBParameterGroupName", is_set)
+
+    def test_the_password_is_in_the_secret_and_nowhere_else(self):
+        self.assertIs(self.network["Parameters"]["DBPassword"]["NoEcho"], True)
+        self.assertIs(self.parent["Parameters"]["DBPassword"]["NoEcho"], True)
+        users = [
+            name for name, it in self.network["Resources"].items() if "DBPassword" in json.dumps(it)
+        ]
+        self.assertEqual(sorted(users), ["Database", "DatabaseSecret"])
+        for template in (self.network, self.parent):
+            self.assertNotIn("DBPassword", json.dumps(template["Outputs"]))
+
+    def test_the_metadata_service_wants_a_session_and_answers_over_one_hop(self):
+        (template,) = of_type(self.network, "AWS::EC2::LaunchTemplate").values()
+        options = template["Properties"]["LaunchTemplateData"]["MetadataOptions"]
+        self.assertEqual((options["HttpTokens"], options["HttpPutResponseHopLimit"]), ("required", 1))
+        for server in of_type(self.network, "AWS::EC2::Instance").values():
+            self.assertEqual(server["Properties"]["LaunchTemplate"]["LaunchTemplateId"], {"Ref": "ServerTemplate"})
+
+    def test_ssh_is_never_open_to_all(self):
+        open_ports = set()
+        for group in of_type(self.network, "AWS::EC2::SecurityGroup").values():
+            for rule in values(group["Properties"]["SecurityGroupIngress"]):
+                if isinstance(rule, dict) and rule.get("CidrIp") == "0.0.0.0/0":
+                    self.assertEqual(rule["FromPort"], rule["ToPort"])
+                    open_ports.add(rule["FromPort"])
+        self.assertEqual(open_ports, {80, 443})
+        (ssh,) = of_type(self.network, "AWS::EC2::SecurityGroupIngress").values()
+        self.assertEqual((ssh["Properties"]["CidrIp"], ssh["Condition"]), ({"Ref": "SSHLocation"}, "AllowsSSH"))
+        allowed = re.compile(self.network["Parameters"]["SSHLocation"]["AllowedPattern"])
+        for network in ("", "203.0.113.7/32", "10.0.0.0/16"):
+            self.assertRegex(network, allowed)
+        for network in ("0.0.0.0/0", "0.0.0.0/1", "203.0.113.7", "203.0.113.7/8", "::/0"):
+            self.assertNotRegex(network, allowed)
+
+    def test_roles_name_their_actions_and_what_they_act_on(self):
+        unnamed = set()
+        for name, it in self.network["Resources"].items():
+            for statement in values(it):
+                if not isinstance(statement, dict) or "Effect" not in statement:
+                    continue
+                self.assertEqual(statement["Effect"], "Allow")
+                actions = as_list(statement["Action"])
+                self.assertFalse([action for action in actions if "*" in action], name)
+                if statement.get("Resource") == "*":
+                    unnamed.update(actions)
+        # These have no resource that could be named.
+        agent = {"CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel"}
+        expected = {"ssm:UpdateInstanceInformation", "ecr:GetAuthorizationToken"} | {f"ssmmessages:{it}" for it in agent}
+        self.assertEqual(unnamed, expected)
+
+    def test_logs_are_kept_for_a_time_and_counted_and_alarms_tell(self):
+        (group,) = of_type(self.network, "AWS::Logs::LogGroup").values()
+        self.assertEqual(group["Properties"]["RetentionInDays"], {"Ref": "LogRetention"})
+        counted = set()
+        for rule in of_type(self.network, "AWS::Logs::MetricFilter").values():
+            self.assertEqual(rule["Properties"]["LogGroupName"], {"Ref": "LogGroup"})
+            counted |= {it["MetricName"] for it in rule["Properties"]["MetricTransformations"]}
+        alarms = of_type(self.network, "AWS::CloudWatch::Alarm")
+        for name, alarm in alarms.items():
+            self.assertIn({"Ref": "AlarmTopic"}, alarm["Properties"]["AlarmActions"], name)
+        own = {it["Properties"]["MetricName"] for it in alarms.values() if "Dimensions" not in it["Properties"]}
+        self.assertEqual(own, counted)
+
+    def test_app_clients_are_made_after_the_scope_that_they_name(self):
+        clients = of_type(self.identity, "AWS::Cognito::UserPoolClient")
+        for name, client in clients.items():
+            self.assertIn("api/backend_access", client["Properties"]["AllowedOAuthScopes"])
+            self.assertEqual(as_list(client["DependsOn"]), ["ResourceServer"], name)
+        program, dashboard = clients["UserPoolClient"]["Properties"], clients["DashboardClient"]["Properties"]
+        self.assertEqual((program["AllowedOAuthFlows"], program["GenerateSecret"]), (["client_credentials"], True))
+        self.assertEqual((dashboard["AllowedOAuthFlows"], dashboard["GenerateSecret"]), (["code"], False))
+
+    def test_the_parent_hands_every_parameter_on_as_it_is_declared(self):
+        parts = {"Identity": (IDENTITY, self.identity), "Server": (NETWORK, self.network)}
+        from_parts = set()
+        for name, (file, part) in parts.items():
+            nested = self.parent["Resources"][name]["Properties"]
+            self.assertEqual(nested["TemplateURL"], file)
+            self.assertEqual(set(nested["Parameters"]), set(part["Parameters"]))
+            for parameter, value in nested["Parameters"].items():
+                if value == {"Ref": parameter}:
+                    self.assertEqual(self.parent["Parameters"][parameter], part["Parameters"][parameter])
+                else:
+                    self.assertEqual(value, {"Fn::GetAtt": ["Identity", f"Outputs.{parameter}"]})
+                    self.assertIn(parameter, self.identity["Outputs"])
+                    from_parts.add(parameter)
+        declared = set(self.network["Parameters"]) | set(self.identity["Parameters"])
+        self.assertEqual(set(self.parent["Parameters"]), declared - from_parts)
+
+    def test_the_parent_has_the_outputs_that_pipelines_read(self):
+        self.assertLessEqual(FOR_PIPELINES, set(self.parent["Outputs"]))
+        parts = {"Identity": self.identity, "Server": self.network}
+        for name, output in self.parent["Outputs"].items():
+            part, attribute = output["Value"]["Fn::GetAtt"]
+            self.assertEqual(attribute, f"Outputs.{name}")
+            self.assertIn(name, parts[part]["Outputs"])
+
+    def test_the_guide_lists_every_parameter_and_output(self):
+        guide = GUIDE.read_text()
+        for name, parameter in self.parent["Parameters"].items():
+            default = parameter.get("Default")
+            shown = "" if default is None else "empty" if default == "" else f"`{default}`"
+            self.assertIn(f"| `{name}` | {shown} | ", guide)
+        listed = re.search(r"### Outputs\n(.*?)\n\n`", guide, re.S).group(1)
+        self.assertEqual(set(re.findall(r"^\| `(\w+)` \|", listed, re.M)), set(self.parent["Outputs"]))
+        listed = re.search(r"### Parameters\n(.*?)\n### ", guide, re.S).group(1)
+        self.assertEqual(set(re.findall(r"^\| `(\w+)` \|", listed, re.M)), set(self.parent["Parameters"]))
+        alarms = of_type(self.network, "AWS::CloudWatch::Alarm")
+        self.assertEqual(set(re.findall(r"`(\w+Alarm)`", guide)), set(alarms))
+
+
+def user_data():
+    """What the instance runs first, without what the stack fills in: `${DomainName}` is a variable of the shell then."""
+    data = load(NETWORK)["Resources"]["ServerTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
+    values_of_stack, script = data["Fn::Base64"]["Fn::Join"][1]
+    return values_of_stack["Fn::Sub"][0] + script
+
+
+def scripts():
+    """The scripts that it writes, by name."""
+    found = re.findall(r"^cat >/usr/local/sbin/(\S+) <<'END'\n(.*?)^END$", user_data(), re.M | re.S)
+    return dict(found)
+
+
+STACK = {
+    "STACK_REGION": REGION, "DATABASE_SECRET": "arn:secret", "DATABASE_HOST": "db.internal", "DATABASE_PORT": "5432",
+    "DATABASE_NAME": "metricd", "DATABASE_USER": "metricd", "USER_POOL_ID": f"{REGION}_POOL",
+    "USER_POOL_CLIENT_ID": "programs1", "DASHBOARD_CLIENT_ID": "browsers1", "ECR_REPOSITORY": "",
+    "IMAGE": "registry.example/metricd:1", "LOG_GROUP": "/metricd/test",
+}
+
+
+class Instance(unittest.TestCase):
+    """The scripts of the instance, with stand-ins for what they call."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.etc, self.bin = self.folder / "etc", self.folder / "bin"
+        self.etc.mkdir()
+        self.bin.mkdir()
+        self.write_stack({})
+        self.calls = self.folder / "calls"
+        self.stand_in("docker", '''
+            case "$*" in
+            "image inspect"*) exit 1 ;;
+            "container inspect metricd") exit "${NOTHING_RUNS:-0}" ;;
+            *" migrate") exit "${MIGRATION:-0}" ;;
+            login*) cat >/dev/null ;;
+            esac
+        ''')
+        self.stand_in("aws", 'echo secret-or-password')
+        self.stand_in("jq", 'cat >/dev/null; echo pass-word_1')
+        self.stand_in("curl", 'exit "${READY:-0}"')
+        self.stand_in("sleep", "")
+        for name, script in scripts().items():
+            (self.folder / name).write_text(script)
+
+    def write_stack(self, more):
+        lines = (f"{name}={value}\n" for name, value in {**STACK, **more}.items())
+        (self.etc / "stack.env").write_text("".join(lines))
+
+    def stand_in(self, name, does):
+        path = self.bin / name
+        told = f'#!/bin/bash\n[ {name} = curl ] || [ {name} = sleep ] || echo "{name} $*" >>"$CALLS"\n'
+        path.write_text(told + textwrap.dedent(does))
+        path.chmod(0o755)
+
+    def start(self, *arguments, **told):
+        self.calls.write_text("")
+        environment = {
+            "PATH": f"{self.bin}:/usr/bin:/bin", "METRICD_ETC": str(self.etc), "CALLS": str(self.calls), **told,
+        }
+        command = ["bash", str(self.folder / "metricd-start"), *arguments]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+        did = [line.split() for line in self.calls.read_text().splitlines()]
+        return ran, [" ".join([*line[:2], line[-1]]) for line in did if line[0] == "docker" and line[1] != "image"]
+
+    def test_everything_fits_and_is_a_script(self):
+        self.assertLess(len(user_data().encode()), 15_000, "EC2 takes 16 KiB, and the stack fills some in")
+        self.assertEqual(set(scripts()), {"metricd-setup", "metricd-certificate", "metricd-start"})
+        whole = self.folder / "user-data"
+        # What the stack fills in looks like variables that are never set.
+        whole.write_text(re.sub(r"\$\{[A-Z]\w*(::\w+|\.\w+)*\}", "filled-in", user_data()))
+        files = [whole, *(self.folder / name for name in scripts())]
+        for file in files:
+            checked = subprocess.run(["bash", "-n", str(file)], capture_output=True, text=True)
+            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+        command = [str(TOOLS / "shellcheck"), "--exclude=SC1091", *map(str, files)]
+        checked = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual((checked.returncode, checked.stdout), (0, ""))
+
+    def test_it_migrates_then_puts_the_new_container_in_the_place_of_the_old_one(self):
+        ran, did = self.start("registry.example/metricd:2")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertEqual(did, [
+            "docker pull registry.example/metricd:2",
+            "docker run migrate",
+            "docker rm metricd-previous",
+            "docker container metricd",
+            "docker stop metricd",
+            "docker rename metricd-previous",
+            "docker run serve",
+            "docker rm metricd-previous",
+        ])
+        self.assertEqual((self.etc / "image").read_text(), "registry.example/metricd:2\n")
+        (serve,) = [line for line in self.calls.read_text().splitlines() if line.endswith(" serve")]
+        for option in ("--restart unless-stopped", "--read-only", "--publish 127.0.0.1:8000:8000", "--stop-timeout 50",
+                       "--log-driver awslogs", "awslogs-group=/metricd/test", f"awslogs-region={REGION}"):
+            self.assertIn(option, serve)
+        self.assertNotIn("pass-word_1", self.calls.read_text())
+        # Without an image it stays with the last one.
+        _, did = self.start()
+        self.assertIn("docker pull registry.example/metricd:2", did)
+
+    def test_the_container_is_told_of_the_database_and_the_user_pool(self):
+        self.assertEqual(self.start(NOTHING_RUNS="1")[0].returncode, 0)
+        told = dict(line.split("=", 1) for line in (self.etc / "metricd.env").read_text().splitlines())
+        self.assertEqual(told["DATABASE_URL"], "postgres://metricd:pass-word_1@db.internal:5432/metricd"
+                         "?sslmode=verify-full&sslrootcert=/etc/metricd/rds-ca.pem")
+        self.assertEqual(told["USER_POOL_CLIENT_ID"], "browsers1,programs1")
+        self.assertEqual(told["METRICD_ROLES__EDITOR"], "client_id=programs1,cognito:groups=editors")
+        self.assertEqual((self.etc / "metricd.env").stat().st_mode & 0o777, 0o600)
+
+    def test_without_a_user_pool_none_is_told(self):
+        self.write_stack({"USER_POOL_ID": "", "USER_POOL_CLIENT_ID": "", "DASHBOARD_CLIENT_ID": ""})
+        self.assertEqual(self.start()[0].returncode, 0)
+        self.assertNotIn("POOL", (self.etc / "metricd.env").read_text())
+
+    def test_a_container_that_does_not_get_ready_is_taken_back(self):
+        ran, did = self.start("registry.example/metricd:2", READY="22")
+        self.assertEqual(ran.returncode, 1)
+        self.assertEqual(did[-3:], ["docker rm metricd", "docker rename metricd", "docker start metricd"])
+        self.assertFalse((self.etc / "image").exists())
+
+    def test_a_migration_that_fails_leaves_the_running_container_alone(self):
+        ran, did = self.start(MIGRATION="70")
+        self.assertEqual(ran.returncode, 70)
+        self.assertEqual(did, ["docker pull registry.example/metricd:1", "docker run migrate"])
+
+    def test_an_image_of_ecr_is_pulled_by_the_role_of_the_instance(self):
+        self.write_stack({"ECR_REPOSITORY": "metricd"})
+        self.assertEqual(self.start()[0].returncode, 0)
+        self.assertIn("docker login --username AWS --password-stdin registry.example", self.calls.read_text())
+
+
+class SetUp(unittest.TestCase):
+    """The set-up of the instance and its certificate, in a folder that stands for the machine's."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        for name in ("bin", "etc/metricd", "etc/nginx/conf.d", "etc/systemd/system", "var/lib", "opt/certbot/bin"):
+            (self.folder / name).mkdir(parents=True)
+        told = {**STACK, "DOMAIN_NAME": "metrics.example.com", "REGISTRAR_EMAIL": "ops@example.com"}
+        text = "".join(f"{name}={value}\n" for name, value in told.items())
+        (self.folder / "etc/metricd/stack.env").write_text(text)
+        (self.folder / "nginx.conf").write_text(
+            f"pid {self.folder}/nginx.pid; error_log stderr; events {{}}\n"
+            f"http {{ access_log off; include {self.folder}/etc/nginx/conf.d/*.conf; }}\n"
+        )
+        for name in ("dnf", "pip"):
+            self.stand_in(name)
+        self.stand_in("systemctl", f'echo "$*" >>{self.folder}/systemctl')
+        self.stand_in("nginx", f'/usr/sbin/nginx "$@" -q -p {self.folder} -c {self.folder}/nginx.conf')
+        self.stand_in("curl", f"""
+            case "$*" in
+            *--output*) echo authorities >"$5" ;;
+            *api/token*) echo key ;;
+            *"token: key"*public-ipv4) echo 203.0.113.9 ;;
+            esac
+        """)
+        self.stand_in("../opt/certbot/bin/pip")
+        self.stand_in("../opt/certbot/bin/certbot", f"""
+            echo "$*" >{self.folder}/certbot
+            mkdir -p {self.folder}/etc/letsencrypt/live/metricd
+            cp {self.folder}/new.pem {self.folder}/etc/letsencrypt/live/metricd/fullchain.pem
+            cp {self.folder}/new.key {self.folder}/etc/letsencrypt/live/metricd/privkey.pem
+        """)
+
+    def stand_in(self, name, does=""):
+        path = self.folder / "bin" / name
+        path.write_text("#!/bin/bash\n" + textwrap.dedent(does) + "\n")
+        path.chmod(0o755)
+
+    def run_script(self, name):
+        here = re.sub(r"(?<![\w.])/(?=(etc|opt|var)/)", f"{self.folder}/", scripts()[name])
+        # NGINX tries the ports that it is told of.
+        here = here.replace("listen 80 ", f"listen 127.0.0.1:{free_port()} ")
+        here = here.replace("listen 443 ", f"listen 127.0.0.1:{free_port()} ")
+        environment = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
+        ran = subprocess.run(["bash", "-c", here], env=environment, capture_output=True, text=True)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        return ran.stdout
+
+    def reloads(self):
+        return (self.folder / "systemctl").read_text().splitlines().count("reload nginx")
+
+    def test_it_may_be_run_again_and_keeps_the_certificate(self):
+        self.run_script("metricd-setup")
+        certificate = self.folder / "etc/nginx/metricd/fullchain.pem"
+        first = certificate.read_bytes()
+        self.assertEqual((self.folder / "etc/metricd/rds-ca.pem").read_text(), "authorities\n")
+        self.assertIn("server_name metrics.example.com;", (self.folder / "etc/nginx/conf.d/metricd.conf").read_text())
+        self.assertEqual((self.folder / "etc/nginx/metricd/privkey.pem").stat().st_mode & 0o777, 0o600)
+        self.run_script("metricd-setup")
+        self.assertEqual(certificate.read_bytes(), first)
+
+    def test_a_certificate_is_got_once_the_name_leads_here_and_given_to_nginx_once(self):
+        self.run_script("metricd-setup")
+        before = self.reloads()
+        self.stand_in("getent", "echo 198.51.100.1 STREAM metrics.example.com")
+        self.assertIn("waiting", self.run_script("metricd-certificate"))
+        self.assertFalse((self.folder / "certbot").exists())
+        command = [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=metrics.example.com",
+            "-keyout", str(self.folder / "new.key"), "-out", str(self.folder / "new.pem"),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        self.stand_in("getent", "echo 203.0.113.9 STREAM metrics.example.com")
+        for _ in range(2):
+            self.run_script("metricd-certificate")
+        used = self.folder / "etc/nginx/metricd/fullchain.pem"
+        self.assertEqual(used.read_bytes(), (self.folder / "new.pem").read_bytes())
+        self.assertEqual(self.reloads(), before + 1)
+        told = (self.folder / "certbot").read_text()
+        for option in ("--domain metrics.example.com", "--email ops@example.com", "--keep-until-expiring"):
+            self.assertIn(option, told)
+
+
+PLAIN = {"DomainName": "metrics.example.com", "RegistrarEmail": "ops@example.com"}
+FULL = {
+    **PLAIN, "DBPassword": "a-password-that-is-given", "KeyName": "ann", "SSHLocation": "203.0.113.7/32",
+    "AlarmEmail": "ops@example.com", "EcrRepository": "metricd", "ContainerImage": "registry.example/metricd:1",
+    "UserPoolId": f"{REGION}_POOL", "UserPoolClientId": "programs1", "DashboardClientId": "browsers1", "DBPort": "6000",
+}
+
+
+def parameters(given):
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+
+
+def outputs_of(client, name):
+    (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        events = client.describe_stack_events(StackName=name)["StackEvents"]
+        raise AssertionError([it.get("ResourceStatusReason") for it in events if "FAILED" in it["ResourceStatus"]])
+    return {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
+
+
+@mock.patch.dict(os.environ, AWS_ENVIRONMENT)
+class NetworkAndServer(unittest.TestCase):
+    """Network, server and database, on moto."""
+
+    def create(self, given):
+        cloudformation = boto3.client("cloudformation", region_name=REGION)
+        body = (FOLDER / NETWORK).read_text()
+        with self.assertNoLogs("moto", "WARNING"):
+            cloudformation.create_stack(StackName="metricd", TemplateBody=body, Parameters=parameters(given))
+        return outputs_of(cloudformation, "metricd")
+
+    @mock_aws
+    def test_the_least_that_must_be_given_is_enough(self):
+        outputs = self.create(PLAIN)
+        self.assertLessEqual({"EC2PublicIP", "EC2InstanceID", "RDSEndpoint"}, set(outputs))
+        ec2 = boto3.client("ec2", region_name=REGION)
+        (address,) = ec2.describe_addresses()["Addresses"]
+        self.assertEqual(address["PublicIp"], outputs["EC2PublicIP"])
+        self.assertEqual(address["InstanceId"], outputs["EC2InstanceID"])
+        (database,) = boto3.client("rds", region_name=REGION).describe_db_instances()["DBInstances"]
+        self.assertEqual(database["Endpoint"]["Address"], outputs["RDSEndpoint"])
+        self.assertEqual((database["PubliclyAccessible"], database["StorageEncrypted"]), (False, True))
+        secrets = boto3.client("secretsmanager", region_name=REGION)
+        secret = json.loads(secrets.get_secret_value(SecretId=outputs["DatabaseSecretArn"])["SecretString"])
+        self.assertEqual(secret["username"], "metricd")
+        self.assertRegex(secret["password"], r"^[A-Za-z0-9]{40}$")
+        groups = ec2.describe_security_groups()["SecurityGroups"]
+        ports = {rule["FromPort"] for group in groups for rule in group["IpPermissions"] if "FromPort" in rule}
+        self.assertEqual(ports, {80, 443, 5432})
+
+    @mock_aws
+    def test_everything_that_can_be_given_is_used(self):
+        ec2 = boto3.client("ec2", region_name=REGION)
+        ec2.create_key_pair(KeyName="ann")
+        zone = boto3.client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
+        zone = zone.removeprefix("/hostedzone/")
+        outputs = self.create({**FULL, "HostedZoneId": zone})
+        (ssh,) = [
+            rule for group in ec2.describe_security_groups()["SecurityGroups"] for rule in group["IpPermissions"]
+            if rule.get("FromPort") == 22
+        ]
+        self.assertEqual([it["CidrIp"] for it in ssh["IpRanges"]], ["203.0.113.7/32"])
+        records = boto3.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+        (record,) = [it for it in records if it["Type"] == "A"]
+        self.assertEqual(record["ResourceRecords"], [{"Value": outputs["EC2PublicIP"]}])
+        secrets = boto3.client("secretsmanager", region_name=REGION)
+        secret = json.loads(secrets.get_secret_value(SecretId=outputs["DatabaseSecretArn"])["SecretString"])
+        self.assertEqual(secret, {"username": "metricd", "password": "a-password-that-is-given"})
+        logs = boto3.client("logs", region_name=REGION)
+        (group,) = logs.describe_log_groups()["logGroups"]
+        self.assertEqual((group["logGroupName"], group["retentionInDays"]), (outputs["LogGroupName"], 30))
+        (subscription,) = boto3.client("sns", region_name=REGION).list_subscriptions()["Subscriptions"]
+        self.assertEqual(subscription["Endpoint"], "ops@example.com")
+        launched = ec2.describe_launch_template_versions(Versions=["$Latest"])["LaunchTemplateVersions"][0]
+        data = base64.b64decode(launched["LaunchTemplateData"]["UserData"]).decode()
+        for line in ("DOMAIN_NAME=metrics.example.com", "DATABASE_PORT=6000", "IMAGE=registry.example/metricd:1",
+                     f"DATABASE_HOST={outputs['RDSEndpoint']}", f"USER_POOL_ID={REGION}_POOL"):
+            self.assertIn(f"\n{line}\n", data)
+        self.assertNotIn("a-password", data)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def ask(url, headers=None, form=None, is_json=True, body=None):
+    body = urllib.parse.urlencode(form).encode() if form else body
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers or {}), timeout=10) as response:
+            text = response.read()
+            return response.status, json.loads(text) if is_json else text
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read()
+
+
+class Process:
+    """A server that a test starts, and stops by its id."""
+
+    def __init__(self, test, command, environment, folder, is_up):
+        self.log = folder / f"{Path(command[0]).name}.out"
+        with open(self.log, "wb") as log:
+            self.child = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+        test.addCleanup(self.stop)
+        for _ in range(600):
+            if self.child.poll() is not None:
+                break
+            try:
+                if ask(is_up, is_json=False)[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        test.fail(f"{command[0]} is not up: {self.log.read_text()[-3000:]}")
+
+    def stop(self):
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            self.child.wait(20)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def metricd_binary():
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return os.environ.get("ACCEPTANCE_BINARY", str(target / "debug" / "metricd"))
+
+
+def cognito_settings(outputs):
+    """Those that `metricd-start` writes for a user pool."""
+    written = re.search(r'^ *if \[ -n "\$USER_POOL_ID" \].*?^ *fi$', scripts()["metricd-start"], re.M | re.S).group()
+    told = {
+        "STACK_REGION": REGION, "USER_POOL_ID": outputs["UserPoolId"],
+        "USER_POOL_CLIENT_ID": outputs["UserPoolClientId"], "DASHBOARD_CLIENT_ID": outputs["DashboardClientId"],
+    }
+    ran = subprocess.run(["bash", "-euc", written], env=told, capture_output=True, text=True, check=True)
+    return dict(line.split("=", 1) for line in ran.stdout.splitlines())
+
+
+def matches(pattern, line):
+    """Whether a pattern of CloudWatch for JSON fits a line: comparisons joined by `&&`, no more."""
+    for field, compared, value in re.findall(r'\$\.(\w+) (=|>=) ("[^"]*"|[0-9]+)', pattern):
+        found, value = line.get(field), json.loads(value)
+        if found is None or not (found == value if compared == "=" else found >= value):
+            return False
+    return True
+
+
+class Identity(unittest.TestCase):
+    """The user pool, on ministack: a token of its app client of programs opens the API."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def create(self):
+        port = free_port()
+        own = dict.fromkeys(["HOME", "TMPDIR", "STATE_DIR", "S3_DATA_DIR"], str(self.folder))
+        environment = {
+            "PATH": os.environ["PATH"], **own, **AWS_ENVIRONMENT, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1",
+            # It would listen on all interfaces, and look for containers.
+            "IOT_MTLS_ENABLED": "0", "DOCKER_HOST": f"unix://{self.folder}/none",
+        }
+        address = f"http://127.0.0.1:{port}"
+        command = [str(Path(sys.executable).parent / "ministack")]
+        Process(self, command, environment, self.folder, f"{address}/_ministack/health")
+        cloudformation = boto3.client("cloudformation", endpoint_url=address)
+        cloudformation.create_stack(
+            StackName="identity", TemplateBody=(FOLDER / IDENTITY).read_text(),
+            Parameters=parameters({"DomainName": "metrics.example.com", "UserPoolDomainPrefix": "metricd-test"}),
+        )
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName="identity", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        return address, outputs_of(cloudformation, "identity")
+
+    def serve(self, address, outputs):
+        """metricd with the settings that the instance gives it, but for the database and where the keys are."""
+        port = free_port()
+        pool = outputs["UserPoolId"]
+        environment = {
+            "HOME": str(self.folder), "METRICD_DATA_DIR": str(self.folder / "data"),
+            "METRICD_LISTEN": f"127.0.0.1:{port}",
+            "METRICD_COGNITO__JWKS_URI": f"{address}/{pool}/.well-known/jwks.json",
+            **cognito_settings(outputs),
+        }
+        process = Process(self, [metricd_binary(), "serve"], environment, self.folder, f"http://127.0.0.1:{port}/health")
+        return f"http://127.0.0.1:{port}", process.log
+
+    def follow_guide(self, outputs, secret, metricd):
+        """The guide's first call, with a stand-in for the AWS command line."""
+        bin_folder = self.folder / "bin"
+        bin_folder.mkdir()
+        answers = {f"OutputKey=='{name}'": value for name, value in outputs.items()}
+        answers["UserPoolClient.ClientSecret"] = secret
+        lines = [f"*{shlex.quote(asked)}*) echo {shlex.quote(answer)} ;;" for asked, answer in answers.items()]
+        aws = bin_folder / "aws"
+        aws.write_text("\n".join(["#!/bin/bash", 'case "$*" in', *lines, "*) exit 64 ;;", "esac", ""]))
+        aws.chmod(0o755)
+        (script,) = [it for it in re.findall(r"^```\n(.*?)^```$", GUIDE.read_text(), re.M | re.S) if "TOKEN=" in it]
+        script = script.replace("https://metrics.example.com", metricd)
+        environment = {"PATH": f"{bin_folder}:/usr/bin:/bin", "HOME": str(self.folder)}
+        ran = subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True)
+        self.assertEqual((ran.returncode, json.loads(ran.stdout or "null")), (0, {"items": [], "next_cursor": None}), ran)
+
+    def check_filters(self, log):
+        """The patterns of the metric filters fit a line that metricd wrote, as far as they are about requests."""
+        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        called = [line for line in lines if line["event"] == "Endpoint called"]
+        self.assertIn(401, [line["status"] for line in called])
+        patterns = [
+            it["Properties"]["FilterPattern"] for it in of_type(load(NETWORK), "AWS::Logs::MetricFilter").values()
+        ]
+        counted = {pattern: sum(matches(pattern, line) for line in lines) for pattern in patterns}
+        of_requests = '{ $.event = "Endpoint called" && $.duration_ms >= 0 }'
+        self.assertEqual(counted.pop(of_requests), len(called))
+        # Nothing has failed, and a line that says so would be counted.
+        self.assertEqual(set(counted.values()), {0}, counted)
+        failed = {**called[0], "status": 500, "level": "ERROR"}
+        self.assertTrue(all(matches(pattern, failed) for pattern in counted))
+
+    @mock.patch.dict(os.environ, AWS_ENVIRONMENT)
+    def test_a_token_of_the_pool_opens_the_api(self):
+        address, outputs = self.create()
+        token_url = outputs["HostedUITokenURL"]
+        self.assertEqual(token_url, f"https://metricd-test.auth.{REGION}.amazoncognito.com/oauth2/token")
+        client = outputs["UserPoolClientId"]
+        cognito = boto3.client("cognito-idp", endpoint_url=address)
+        described = cognito.describe_user_pool_client(UserPoolId=outputs["UserPoolId"], ClientId=client)
+        secret = described["UserPoolClient"]["ClientSecret"]
+        basic = base64.b64encode(f"{client}:{secret}".encode()).decode()
+        status, answer = ask(
+            f"{address}/oauth2/token", {"Authorization": f"Basic {basic}"},
+            {"grant_type": "client_credentials", "scope": "api/backend_access"},
+        )
+        self.assertEqual(status, 200, answer)
+        token = answer["access_token"]
+        metricd, log = self.serve(address, outputs)
+        self.follow_guide({**outputs, "HostedUITokenURL": f"{address}/oauth2/token"}, secret, metricd)
+        self.assertEqual(ask(f"{metricd}/metrics")[0], 401)
+        status, answer = ask(f"{metricd}/metrics", {"Authorization": f"Bearer {token}"})
+        self.assertEqual((status, answer), (200, {"items": [], "next_cursor": None}))
+        # A program may change metrics: this is refused for what it says.
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.assertEqual(ask(f"{metricd}/metrics", headers, body=b"{}")[0], 422)
+        _, sign_in = ask(f"{metricd}/auth/config")
+        self.assertIn(outputs["DashboardClientId"], json.dumps(sign_in))
+        self.assertNotIn(client, json.dumps(sign_in))
+        self.check_filters(log)
+
+
+if __name__ == "__main__":
+    unittest.main()
