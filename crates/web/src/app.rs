@@ -284,8 +284,11 @@ struct Proxied(IpAddr);
 
 /// The response on a connection that is one too many. The health of the service is told as long as anything is.
 fn refused(refusal: ConnectionRefusal, route: &RouteSettings) -> Option<Problem> {
+    // A probe may share its address with others.
+    if route.operation.starts_with("get_health") {
+        return None;
+    }
     let problem = match refusal {
-        ConnectionRefusal::ServerFull if route.operation.starts_with("get_health") => return None,
         ConnectionRefusal::ServerFull => Problem::server_busy(),
         ConnectionRefusal::ClientFull => {
             Problem::too_many_of_client("The client has too many connections")
@@ -479,7 +482,8 @@ mod tests {
         for (path, refusal, status) in [
             ("/health", ConnectionRefusal::ServerFull, 200),
             ("/metrics", ConnectionRefusal::ServerFull, 503),
-            ("/health", ConnectionRefusal::ClientFull, 429),
+            ("/health/ready", ConnectionRefusal::ClientFull, 200),
+            ("/metrics", ConnectionRefusal::ClientFull, 429),
         ] {
             let request = Request::builder().uri(path).extension(refusal);
             let response = app.app.handle(PEER, request.body(Body::empty()).unwrap()).await;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     declare::settings,
     reader::SettingsReader,
-    types::{duration, integer, optional, parsed},
+    types::{duration, duration_or_zero, integer, optional, parsed},
 };
 
 /// How many connections each pool has unless set, and so how many queries run at once.
@@ -28,7 +28,7 @@ settings! {
         /// How long a request waits for a connection.
         acquire_timeout: Duration = duration("5s");
         /// How long `metricd serve` waits for a server that is not there yet.
-        start_timeout: Duration = duration("30s");
+        start_timeout: Duration = duration_or_zero("30s");
         /// How many bytes of memory the embedded engine may take before it is started anew, once it is
         /// idle. At twice as many it is ended while it works. Linux alone tells what it takes.
         embedded_memory: u32 = integer(1024 * 1024 * 1024).at_least(512 * 1024 * 1024);
@@ -40,6 +40,11 @@ settings! {
 
 impl DatabaseSettings {
     pub(super) fn validate(&self, reader: &mut SettingsReader) {
+        let is_empty = |url: &SecretString| url.expose_secret().trim().is_empty();
+        if self.url.as_ref().is_some_and(is_empty) {
+            let fault = "is empty: give DATABASE_URL as postgres://…, or leave it out to use the embedded engine";
+            reader.reject("database.url", fault);
+        }
         if self.reader_url.is_some() && self.url.is_none() {
             let fault = "DATABASE_URL is missing, and the embedded engine has no roles";
             reader.reject("database.reader_url", fault);
@@ -58,9 +63,16 @@ fn role_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
+    use super::*;
     use crate::config::tests::load;
+
+    #[test]
+    fn an_empty_url_is_not_taken_for_none() {
+        for url in ["", "  "] {
+            let faults = load(&format!("[database]\nurl = '{url}'\n")).unwrap_err().to_string();
+            assert!(faults.contains("database.url: is empty"), "{faults}");
+        }
+    }
 
     #[test]
     fn a_secret_is_never_printed() {
