@@ -65,4 +65,4 @@ check: ## Check format, lints, docs, dependencies, spelling, conventions, script
 	cargo deny --offline check --allow no-license-field bans licenses sources
 	typos
 	scripts/conventions
-	shellcheck scripts/setup scripts/steady scripts/test scripts/toolchain .ci/run deploy/compose/prepare.sh
+	shellcheck scripts/setup scripts/steady scripts/test scripts/toolchain .ci/run deploy/compose/prepare.sh $$(grep -rl '^#!.*bash' deploy/scripts)

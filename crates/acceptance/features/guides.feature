@@ -62,6 +62,7 @@ Feature: The documentation
     And I follow "docs/guide/container.md"
     And I follow "docs/guide/errors.md"
     And I follow "docs/guide/models.md"
+    And I follow "docs/guide/pipelines.md"
     And I follow "docs/guide/requests.md"
     And I follow "docs/guide/settings.md"
     And I follow "docs/guide/aws.md"
