@@ -132,7 +132,7 @@ Feature: Operations
     Scenario: A password is never printed
       Given the setting "DATABASE_URL" is "postgres://metricd:s3cr3t-w0rd@127.0.0.1:1/metricd"
       And the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "1s"
-      And the setting "METRICD_DATABASE__START_TIMEOUT" is "1s"
+      And the setting "METRICD_DATABASE__START_TIMEOUT" is "4s"
       When I run "metricd serve --listen 127.0.0.1:0"
       Then it fails
       And it says "Database unreachable; trying again"

@@ -5,7 +5,7 @@ Feature: Stopping
     # What the planner thinks is too expensive would not even start.
     Given the setting "METRICD_LIMITS__MAX_COST" is "4000000000"
 
-  # On the embedded engine nobody else sees what runs.
+  # On the embedded engine no other session sees what runs.
   @native
   Rule: Within the grace
 

@@ -283,7 +283,7 @@ async fn a_failing_statement_says_why_and_leaves_the_connection_usable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_is_too_much_for_the_database_is_the_querys_fault() {
+async fn a_value_that_is_too_much_for_the_database_is_a_fault_of_the_query() {
     on_each_engine_migrated(async |db, engine| {
         let error =
             run(db.runner().as_ref(), "SELECT repeat('!', 5000)::tsquery AS q").await.unwrap_err();

@@ -371,11 +371,12 @@ impl Sessions {
     }
 
     /// Ends a session from outside, whatever it is doing, waits until its process is gone, and opens another in its place:
-    /// the next caller is not to wait for that. It counts as open, and its permit is held, until it is gone.
+    /// the next caller is not to wait for that. Its permit is held until then, so that there are no more sessions than
+    /// may run at once.
     async fn replace(&self, session: Session, permit: Option<Arc<RunPermit>>) {
         let Session { connection, process, open, timezone, .. } = session;
         self.terminator.end(process, permit.as_ref()).await;
-        drop((connection, permit));
+        drop(connection);
         let is_in_use = matches!(&*self.idle(), Idle::Open(_));
         if is_in_use {
             let opened = tokio::time::timeout(self.timeout, self.connect(timezone, open)).await;
