@@ -47,6 +47,8 @@ Feature: Rights
       Then every operation of the API answers as follows, and names its security
         | operation                    | body                                                           | anonymous | viewer | editor      | admin       |
         | get_health                   |                                                                | 200       | 200    | 200         | 200         |
+        | get_health_live              |                                                                | 200       | 200    | 200         | 200         |
+        | get_health_ready             |                                                                | 200       | 200    | 200         | 200         |
         | get_auth_config              |                                                                | 200       | 200    | 200         | 200         |
         | get_development_keys         |                                                                | 200       | 200    | 200         | 200         |
         | list_metrics                 |                                                                | 401       | 403    | 403         | 200         |
