@@ -488,11 +488,11 @@ class KubernetesTest(unittest.TestCase):
         known = {path for path, _ in leaves(self.values)}
         known |= {path.rsplit(".", 1)[0] for path in known if "." in path}
         tops = {path.split(".")[0] for path in known}
-        named = {*re.findall(r"`([a-z][A-Za-z]*(?:\.[A-Za-z-]+)+)`", text), *re.findall(r"--set ([\w.-]+)=", text)}
+        named = {*re.findall(r"`([a-z][A-Za-z]*(?:\.[A-Za-z-]+)+)`", text), *re.findall(r"(?:--set |`)([\w.-]+)=", text)}
         named = {name for name in named if name.split(".")[0] in tops}
         self.assertGreaterEqual(len(named), 8)
         self.assertLessEqual(named, known)
-        shown = re.findall(r"```yaml\n# values.yaml\n(.*?)```", text, re.S)
+        shown = re.findall(r"```\n# values.yaml\n(.*?)```", text, re.S)
         self.assertTrue(shown)
         for values in shown:
             self.render(yaml.safe_load(values))
