@@ -1,8 +1,8 @@
 //! The supervisor of background work: one cancellation signal for all of it, and one place that waits for it.
 //!
 //! What runs for as long as the process is spawned here and watches [`Supervisor::stopping`], so that it holds up no
-//! stop. A request in flight, such as an export, has until [`Supervisor::grace_is_over`] instead. What an adapter spawns for itself
-//! (listening, ending a session) ends with the adapter.
+//! stop. A request in flight, such as an export, has until [`Supervisor::grace_is_over`] instead. What an adapter spawns
+//! for itself (listening, ending a session) ends with the adapter.
 
 use std::future::Future;
 

@@ -96,11 +96,14 @@ struct Latest([Option<(Caller, Instant)>; 2]);
 
 impl Latest {
     fn note(&mut self, caller: &Caller) {
-        let is_known = self.0[0].as_ref().is_some_and(|(latest, _)| latest == caller);
-        if !is_known {
-            self.0.swap(0, 1);
+        let now = Instant::now();
+        match &mut self.0[0] {
+            Some((latest, at)) if latest == caller => *at = now,
+            _ => {
+                self.0.swap(0, 1);
+                self.0[0] = Some((caller.clone(), now));
+            }
         }
-        self.0[0] = Some((caller.clone(), Instant::now()));
     }
 
     /// Whether another than `caller` has asked a moment ago.
