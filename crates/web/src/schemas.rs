@@ -22,14 +22,16 @@ const CLOSED_INPUTS: [&str; 6] =
 const OPEN_INPUTS: [&str; 1] = ["LayoutItemInput"];
 
 /// The fields of responses that are left out where there is nothing to say.
-const LEFT_OUT: [(&str, &str); 7] = [
+const LEFT_OUT: [(&str, &str); 9] = [
     ("CreatedMetric", "generation"),
     ("CreatedMetric", "notes"),
     ("Health", "degraded"),
     ("Health", "unended_queries"),
+    ("Liveness", "build"),
     ("Preview", "generation"),
     ("Problem", "errors"),
     ("Problem", "hint"),
+    ("Readiness", "reason"),
 ];
 
 /// Completes the schemas of `document`.
