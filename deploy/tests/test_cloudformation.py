@@ -25,6 +25,7 @@ from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
 import moto_models  # noqa: F401 - moto finds what it declares
+from log_queries import filter_pattern
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "cloudformation"
@@ -577,15 +578,6 @@ def cognito_settings(outputs):
     return dict(line.split("=", 1) for line in ran.stdout.splitlines())
 
 
-def matches(pattern, line):
-    """Whether a pattern of CloudWatch for JSON fits a line: comparisons joined by `&&`, no more."""
-    for field, compared, value in re.findall(r'\$\.(\w+) (=|>=) ("[^"]*"|[0-9]+)', pattern):
-        found, value = line.get(field), json.loads(value)
-        if found is None or not (found == value if compared == "=" else found >= value):
-            return False
-    return True
-
-
 class Identity(unittest.TestCase):
     """The user pool, on ministack: a token of its app client of programs opens the API."""
 
@@ -652,13 +644,13 @@ class Identity(unittest.TestCase):
         patterns = [
             it["Properties"]["FilterPattern"] for it in of_type(load(NETWORK), "AWS::Logs::MetricFilter").values()
         ]
-        counted = {pattern: sum(matches(pattern, line) for line in lines) for pattern in patterns}
+        counted = {pattern: sum(filter_pattern(pattern)(line) for line in lines) for pattern in patterns}
         of_requests = '{ $.event = "Endpoint called" && $.duration_ms >= 0 }'
         self.assertEqual(counted.pop(of_requests), len(called))
         # Nothing has failed, and a line that says so would be counted.
         self.assertEqual(set(counted.values()), {0}, counted)
         failed = {**called[0], "status": 500, "level": "ERROR"}
-        self.assertTrue(all(matches(pattern, failed) for pattern in counted))
+        self.assertTrue(all(filter_pattern(pattern)(failed) for pattern in counted))
 
     @mock.patch.dict(os.environ, AWS_ENVIRONMENT)
     def test_a_token_of_the_pool_opens_the_api(self):

@@ -2,9 +2,11 @@
 linted by Helm, and validated against the schemas of Kubernetes' API."""
 
 import itertools
+import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import tomllib
 import unittest
@@ -27,6 +29,9 @@ ISSUER = '[{issuer="https://login.example.com/realms/main", audience="https://me
 PEERS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
 INGRESS = {"ingress": {"enabled": True, "host": "metrics.example.com"}}
 POLICY = {"networkPolicy": {"enabled": True}}
+METRICS = {"metrics": {"enabled": True}}
+MONITOR = {"metrics": {"enabled": True, "foundBy": "podMonitor"}}
+ALERTS = {"metrics": {"enabled": True, "alerts": {"enabled": True}}}
 POLICY_FILES = {
     "extraVolumes": [{"name": "policy", "configMap": {"name": "metricd-policy"}}],
     "extraVolumeMounts": [{"name": "policy", "mountPath": "/etc/metricd", "readOnly": True}],
@@ -76,8 +81,17 @@ CHANGES = {
     "ingress.nginx": (False, INGRESS),
     "ingress.timeoutSeconds": (3_610_000, INGRESS),
     "ingress.annotations": ({"cert-manager.io/cluster-issuer": "letsencrypt"}, INGRESS),
+    "metrics.enabled": (True, {}),
+    "metrics.port": (9090, METRICS),
+    "metrics.foundBy": ("podMonitor", METRICS),
+    "metrics.interval": ("1m", MONITOR),
+    "metrics.labels": ({"release": "prometheus"}, MONITOR),
+    "metrics.alerts.enabled": (True, METRICS),
+    "metrics.alerts.memoryBytes": (1_825_361_100, ALERTS),
+    "metrics.alerts.source": ("https://git.example.com/metricd/blob/main/", ALERTS),
     "networkPolicy.enabled": (True, {}),
     "networkPolicy.from": (PEERS, POLICY),
+    "networkPolicy.metricsFrom": (PEERS, {**POLICY, **METRICS}),
     "networkPolicy.databaseTo": ([{"ipBlock": {"cidr": "10.0.3.0/24"}}], POLICY),
     "networkPolicy.databasePort": (6432, POLICY),
     "networkPolicy.httpsTo": ([{"ipBlock": {"cidr": "0.0.0.0/0"}}], POLICY),
@@ -91,6 +105,9 @@ CHANGES = {
     "extraVolumes": (POLICY_FILES["extraVolumes"], {}),
     "extraVolumeMounts": (POLICY_FILES["extraVolumeMounts"], {"extraVolumes": POLICY_FILES["extraVolumes"]}),
 }
+
+# What the Prometheus operator adds to Kubernetes' API.
+OF_PROMETHEUS = ["PodMonitor", "PrometheusRule"]
 
 # Objects in the order in which Helm creates them; hooks are run before all of them, and stand at the end.
 ORDER = ["NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job"]
@@ -164,6 +181,10 @@ class KubernetesTest(unittest.TestCase):
         return found[0]
 
     def assert_valid(self, one):
+        if one["kind"] in OF_PROMETHEUS:
+            # By the operator's own schemas, below.
+            self.assertEqual(one["apiVersion"], "monitoring.coreos.com/v1")
+            return
         for version in (OLDEST, NEWEST):
             try:
                 kubernetes_validate.validate(one, version, strict=True)
@@ -183,6 +204,23 @@ class KubernetesTest(unittest.TestCase):
             volumes = [one["name"] for one in spec.get("volumes", [])]
             self.assertEqual(len(volumes), len(set(volumes)))
             self.assertLessEqual({one["name"] for one in container.get("volumeMounts", [])}, set(volumes))
+
+    def test_what_the_prometheus_operator_reads_is_valid(self):
+        changed = merged(*(at(path, value) for path, (value, _) in CHANGES.items() if path.startswith("metrics.")))
+        objects = [self.one(kind, values) for values in (merged(MONITOR, ALERTS), changed) for kind in OF_PROMETHEUS]
+        script = """
+            import * as v1 from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+            import { readFileSync } from "node:fs";
+            for (const one of JSON.parse(readFileSync(0))) new v1[one.kind](one).validate();
+        """
+
+        def check(objects):
+            command = ["node", "--input-type=module", "--eval", script]
+            return subprocess.run(command, cwd=Path(sys.prefix).parent, input=json.dumps(objects), capture_output=True, text=True)
+
+        self.assertEqual(check(objects).returncode, 0, check(objects).stderr)
+        objects[0]["spec"]["podMetricsEndpoints"][0]["interval"] = 30
+        self.assertIn("interval must be string", check(objects).stderr)
 
     def test_helm_finds_nothing_to_say(self):
         for values in ({}, merged(INGRESS, POLICY, POLICY_FILES)):
@@ -241,6 +279,10 @@ class KubernetesTest(unittest.TestCase):
                     }.items()
                     if values[part]["enabled"]
                 }
+                metrics = merged(self.values["metrics"], values["metrics"])
+                if metrics["enabled"]:
+                    enabled |= {"PodMonitor"} if metrics["foundBy"] == "podMonitor" else set()
+                    enabled |= {"PrometheusRule"} if metrics["alerts"]["enabled"] else set()
                 self.assertEqual(kinds, enabled | {"Deployment", "Service"})
 
     def test_names_of_releases(self):
@@ -255,6 +297,7 @@ class KubernetesTest(unittest.TestCase):
             "METRICD_GENERATION__API_KEY": {"settings": {"METRICD_GENERATION__API_KEY": "hunter2"}},
             "METRICD_LISTEN": {"settings": {"METRICD_LISTEN": "127.0.0.1:8000"}},
             "METRICD_SHUTDOWN__GRACE": {"settings": {"METRICD_SHUTDOWN__GRACE": "1h"}},
+            "METRICD_TELEMETRY__METRICS_LISTEN": {"settings": {"METRICD_TELEMETRY__METRICS_LISTEN": "0.0.0.0:9464"}},
             "METRICD_LIMITS__MAX_ROWS": {"settings": {"METRICD_LIMITS__MAX_ROWS": 5000}},
             "replicaCount": {"replicaCount": 3},
             "host": {"ingress": {"enabled": True}},
@@ -368,6 +411,49 @@ class KubernetesTest(unittest.TestCase):
             self.assertIn(f'get, path = "{path}"', route.read_text())
         self.assertIn({"name": "http", "containerPort": 8000}, container["ports"])
         self.assertEqual(environment(container)["METRICD_LISTEN"], "0.0.0.0:8000")
+
+    def test_metrics_are_on_a_port_that_only_prometheus_is_told_of(self):
+        setting = "METRICD_TELEMETRY__METRICS_LISTEN"
+        for values in ({}, merged(INGRESS, POLICY)):
+            objects = self.render(values)
+            self.assertNotIn(setting, yaml.safe_dump(objects))
+            self.assertNotIn("9464", yaml.safe_dump(objects))
+        for found_by in ("annotations", "podMonitor", "none"):
+            objects = self.render(merged(INGRESS, POLICY, METRICS, at("metrics.foundBy", found_by)))
+            by_kind = {one["kind"]: one for one in objects}
+            pod = by_kind["Deployment"]["spec"]["template"]
+            (container,) = pod["spec"]["containers"]
+            self.assertEqual(environment(container)[setting], "0.0.0.0:9464")
+            self.assertIn({"name": "metrics", "containerPort": 9464}, container["ports"])
+            for kind in ("Service", "Ingress"):
+                text = yaml.safe_dump(by_kind[kind])
+                self.assertNotIn("9464", text)
+                self.assertNotIn("port: metrics", text)
+                self.assertNotIn("name: metrics\n", text)
+            opened = [rule for rule in by_kind["NetworkPolicy"]["spec"]["ingress"] if rule["ports"][0]["port"] == 9464]
+            self.assertEqual(len(opened), 1)
+            told = {name for name in pod["metadata"].get("annotations", {}) if name.startswith("prometheus.io/")}
+            self.assertEqual(bool(told), found_by == "annotations")
+            self.assertEqual("PodMonitor" in by_kind, found_by == "podMonitor")
+        monitor = self.one("PodMonitor", MONITOR)["spec"]
+        labels = self.one("Deployment", MONITOR)["spec"]["template"]["metadata"]["labels"]
+        self.assertLessEqual(monitor["selector"]["matchLabels"].items(), labels.items())
+        self.assertEqual(monitor["podMetricsEndpoints"], [{"port": "metrics", "path": "/metrics", "interval": "30s"}])
+
+    def test_the_alerts_of_the_chart_are_those_of_prometheus(self):
+        rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
+        self.assertEqual(self.one("PrometheusRule", ALERTS)["spec"], rules)
+        values = merged(ALERTS, at("metrics.alerts", {"memoryBytes": 5_000_000_000, "source": "https://git.example.com/m/"}))
+        (group,) = self.one("PrometheusRule", values)["spec"]["groups"]
+        by_name = {rule["alert"]: rule for rule in group["rules"]}
+        self.assertIn("> 5000000000 ", by_name["MetricdMemory"]["expr"])
+        for rule in group["rules"]:
+            url = rule["annotations"]["runbook_url"]
+            self.assertRegex(url, r"^https://git\.example\.com/m/docs/guide/runbook\.md#metricd\w+$")
+
+    def test_the_alert_for_memory_is_for_the_limit(self):
+        limit = self.values["resources"]["limits"]["memory"]
+        self.assertEqual((limit, self.values["metrics"]["alerts"]["memoryBytes"]), ("1Gi", round(0.85 * 2**30)))
 
     def test_servers_alone_are_selected(self):
         objects = self.render(POLICY)

@@ -63,9 +63,11 @@ Feature: The documentation
     And I follow "docs/guide/errors.md"
     And I follow "docs/guide/kubernetes.md"
     And I follow "docs/guide/models.md"
+    And I follow "docs/guide/monitoring.md"
     And I follow "docs/guide/operating.md"
     And I follow "docs/guide/pipelines.md"
     And I follow "docs/guide/requests.md"
+    And I follow "docs/guide/runbook.md"
     And I follow "docs/guide/settings.md"
     And I follow "docs/guide/aws.md"
 

@@ -64,6 +64,10 @@ env:
     value: 0.0.0.0:8000
   - name: METRICD_SHUTDOWN__GRACE
     value: {{ printf "%vs" .Values.stop.graceSeconds }}
+  {{- if .Values.metrics.enabled }}
+  - name: METRICD_TELEMETRY__METRICS_LISTEN
+    value: 0.0.0.0:{{ .Values.metrics.port }}
+  {{- end }}
   {{- range $name, $value := .Values.settings }}
   - name: {{ $name }}
     value: {{ $value | quote }}
