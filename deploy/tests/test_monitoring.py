@@ -440,8 +440,8 @@ class Postgres:
         command = [self.programs / program, *arguments]
         return subprocess.run(command, user=self.user, cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
-    def sql(self, statements):
-        return self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "postgres", "-c", statements)
+    def sql(self, statements, user="postgres"):
+        return self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", user, "-d", "postgres", "-c", statements)
 
     def is_up(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -466,8 +466,8 @@ class Metricd:
         self.environment = {
             "HOME": str(folder), "METRICD_DATA_DIR": str(folder / "data"), "DATABASE_URL": postgres.url,
             "METRICD_LISTEN": f"{HOST}:{self.port}",
-            # Soon refused, soon given up.
-            "METRICD_HTTP__MAX_CONNECTIONS": "1", "METRICD_DATABASE__ACQUIRE_TIMEOUT": "1s",
+            # Soon refused, soon given up. Two, because the one before may not be closed yet.
+            "METRICD_HTTP__MAX_CONNECTIONS": "2", "METRICD_DATABASE__ACQUIRE_TIMEOUT": "2s",
         }
         self.policy.write_text(self.run("policy", "show"))
         self.environment["METRICD_POLICY__FILE"] = str(self.policy)
@@ -533,7 +533,8 @@ class LogLines(MonitoringTest):
         cls.addClassCleanup(end, metricd.process)
         cls.statuses = [*cls.work(metricd), *cls.refuse(metricd)]
         # While the database is there.
-        cls.statements = [cls.postgres.sql(statements) for _, statements in of_kind("sql")]
+        cls.postgres.sql("CREATE ROLE watcher LOGIN IN ROLE pg_read_all_stats")
+        cls.found = {statements: cls.postgres.sql(statements, user="watcher") for _, statements in of_kind("sql")}
         cls.statuses += cls.fail(metricd)
         cls.lines = metricd.lines()
 
@@ -555,9 +556,10 @@ class LogLines(MonitoringTest):
     @classmethod
     def refuse(cls, metricd):
         yield metricd.ask("GET", "/metrics", Authorization="Bearer of.no.token")[0]
-        # There is room for one, and that one goes on.
-        held = wait_until(metricd.hold, "a request is under way")
-        with contextlib.closing(held):
+        # There is room for two, and those go on.
+        with contextlib.ExitStack() as held:
+            for _ in range(2):
+                held.enter_context(contextlib.closing(wait_until(metricd.hold, "a request is under way")))
             yield metricd.ask("GET", "/metrics")[0]
         metricd.wait_for("Overloaded; requests are refused")
 
@@ -622,7 +624,17 @@ class LogLines(MonitoringTest):
         self.assertNotIn("of.no.token", text)
 
     def test_the_statements_of_the_runbook_run(self):
-        self.assertGreaterEqual(len(self.statements), 4)
+        self.assertGreaterEqual(len(self.found), 4)
+        # What other roles run is seen, too.
+        (of_pools,) = [found for statements, found in self.found.items() if "LIKE 'metricd%'" in statements]
+        self.assertIn("metricd reader", of_pools)
+
+    def test_the_filters_of_jq_that_are_shown_run(self):
+        shown = [it for page in PAGES.values() for it in re.findall(r"\| jq -c '([^']+)'", page)]
+        self.assertGreaterEqual(len(shown), 2)
+        for text in shown:
+            ran = subprocess.run(["jq", "-c", text, self.metricd.log], capture_output=True, text=True)
+            self.assertEqual((ran.returncode, ran.stderr), (0, ""), text)
 
 
 if __name__ == "__main__":
