@@ -260,9 +260,12 @@ class KubernetesTest(unittest.TestCase):
         switches = [path for path, value in leaves(self.values) if isinstance(value, bool)]
         self.assertGreaterEqual(len(switches), 7)
         full = {path: value for path, (value, _) in CHANGES.items() if path not in switches}
-        for others in ({}, merged(*(at(path, value) for path, value in full.items()))):
-            for choice in itertools.product([True, False], repeat=len(switches)):
-                parts = (at(path, chosen) for path, chosen in zip(switches, choice, strict=True))
+        changed = merged(METRICS, ALERTS, *(at(path, value) for path, value in full.items()))
+        # What is for Prometheus is on where all the rest is changed, too.
+        without_metrics = [path for path in switches if not path.startswith("metrics.")]
+        for others, varied in (({}, switches), (changed, without_metrics)):
+            for choice in itertools.product([True, False], repeat=len(varied)):
+                parts = (at(path, chosen) for path, chosen in zip(varied, choice, strict=True))
                 values = merged({"ingress": {"host": "metrics.example.com"}}, others, *parts)
                 if others:
                     # Without a ConfigMap the settings name an issuer.
