@@ -206,6 +206,8 @@ fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> App {
         max_bytes_in_flight: u64::MAX,
         origins: Vec::new(),
         proxies: Vec::new(),
+        sample_hits: 1,
+        has_traces: false,
     };
     App::new(parts, settings)
 }

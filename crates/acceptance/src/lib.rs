@@ -10,6 +10,7 @@ pub mod binary;
 pub mod caller;
 pub mod catalog;
 pub mod client;
+pub mod collector;
 pub mod database;
 pub mod engine;
 pub mod guide;

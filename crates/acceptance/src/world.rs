@@ -12,6 +12,7 @@ use crate::{
     Client, Server, TestRun,
     caller::TestCaller,
     catalog::TestCatalog,
+    collector::TraceCollector,
     http::HttpAnswer,
     idp::{Cognito, OpenId},
     logs::LogLine,
@@ -36,6 +37,10 @@ pub struct World {
     pub catalog: TestCatalog,
     /// The model that metricd calls, if any.
     pub model: Option<Arc<ScriptedModel>>,
+    /// Where metricd sends traces, if anywhere.
+    pub collector: Option<Arc<TraceCollector>>,
+    /// What Prometheus has collected.
+    pub collected: String,
     /// The answers to requests that were sent at once.
     pub answers: Vec<HttpAnswer>,
     /// Clients that do not read what they are answered.
@@ -66,6 +71,8 @@ impl World {
             callers: BTreeMap::new(),
             catalog: TestCatalog::sample(folder.path())?,
             model: None,
+            collector: None,
+            collected: String::new(),
             answers: Vec::new(),
             unread: UnreadClients::default(),
             variables,

@@ -16,6 +16,7 @@ use metricd_core::{
 use crate::{
     admission::Admission,
     freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache},
+    generation::GenerationMetrics,
     ports::{
         AnswerWriter, AuditLog, Catalog, ChangeLog, ChangeSink, Clock, Ids, Policies,
         QueryGenerator, QueryRunner, SchemaSource, Store, TemplateDescription,
@@ -122,6 +123,8 @@ pub struct Context {
     pub zones: Zones,
     /// Which metrics' queries fail.
     pub health: QueryHealth,
+    /// What is counted of sentences.
+    pub generation_metrics: GenerationMetrics,
     /// Background work.
     pub supervisor: Supervisor,
 }
@@ -176,6 +179,7 @@ impl Context {
             max_rows,
             zones: settings.zones,
             health: QueryHealth::default(),
+            generation_metrics: GenerationMetrics::default(),
             supervisor,
         }
     }

@@ -8,4 +8,7 @@ pub mod loaders;
 pub mod policy;
 mod private_folder;
 pub mod readiness;
+mod spans;
 pub mod system;
+
+pub use spans::TRACES;

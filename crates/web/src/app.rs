@@ -14,7 +14,7 @@ use axum::{
     Router,
     body::HttpBody as _,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, header},
     response::{IntoResponse as _, Response},
 };
 use futures::FutureExt as _;
@@ -32,6 +32,7 @@ use tracing::Instrument as _;
 
 use crate::{
     concurrency::Concurrency,
+    http_metrics::HttpMetrics,
     idempotency,
     middleware::{
         authenticate::Authenticator,
@@ -41,8 +42,8 @@ use crate::{
         headers,
         in_flight::{self, BytesInFlight, RequestPlace},
         rate::{BucketKey, RateLimit, RateLimitKey},
-        request::{self, OverloadLog, Panicked, REQUEST_ID, RequestLogGuard},
-        slash,
+        request::{self, HitSample, OverloadLog, Panicked, REQUEST_ID, RequestGuard},
+        slash, trace_context,
     },
     problem::Problem,
     quota::{RATE_LIMIT, RATE_LIMIT_POLICY, RequestQuota},
@@ -100,6 +101,10 @@ pub struct AppSettings {
     pub origins: Vec<HeaderValue>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpNet>,
+    /// Of so many requests that are answered from memory, one is logged.
+    pub sample_hits: u32,
+    /// Whether spans are parts of traces.
+    pub has_traces: bool,
 }
 
 /// The steps before all routes. Not a stack of layers: `docs/adr/0012` says why.
@@ -114,6 +119,9 @@ struct Steps {
     /// The requests at once of each client behind a proxy.
     proxied: Concurrency<BucketKey>,
     bytes_in_flight: BytesInFlight,
+    metrics: HttpMetrics,
+    hit_sample: HitSample,
+    has_traces: bool,
     overload: OverloadLog,
     /// Requests in flight get no more time.
     grace_is_over: CancellationToken,
@@ -133,11 +141,12 @@ impl App {
     #[must_use]
     pub fn new(parts: AppParts, settings: AppSettings) -> Self {
         let documented = documented();
+        let metrics = HttpMetrics::default();
         let route_limits = RouteLimits {
             timeout: settings.request_timeout,
             upload_timeout: settings.upload_timeout,
         };
-        let route_table = RouteTable::new(&documented.document, route_limits);
+        let route_table = RouteTable::new(&documented.document, route_limits, &metrics);
         let ids = Arc::clone(&parts.context.ids);
         let grace_is_over = parts.context.supervisor.grace_is_over().clone();
         let context = Arc::new(parts.context);
@@ -166,7 +175,10 @@ impl App {
             proxies: settings.proxies,
             proxied: Concurrency::new(settings.concurrent_requests_per_client),
             bytes_in_flight: BytesInFlight::new(settings.max_bytes_in_flight),
-            overload: OverloadLog::default(),
+            hit_sample: HitSample::new(settings.sample_hits),
+            has_traces: settings.has_traces,
+            overload: OverloadLog::new(metrics.overloads.clone()),
+            metrics,
             grace_is_over,
             cors: cors(settings.origins),
             routes: documented.into_router(state, authenticator),
@@ -178,6 +190,18 @@ impl App {
         let request = slash::trim(request);
         let route = self.0.route_table.find(request.method(), request.uri().path());
         self.0.trace(peer.ip(), route, request).await
+    }
+
+    /// What is counted of requests.
+    #[must_use]
+    pub fn metrics(&self) -> &HttpMetrics {
+        &self.0.metrics
+    }
+
+    /// The bytes of response bodies that are being sent, of those that count.
+    #[must_use]
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.0.bytes_in_flight.bytes()
     }
 
     /// Returns the operation that a request is for.
@@ -192,6 +216,9 @@ impl Steps {
     async fn trace(&self, peer: IpAddr, route: &RouteSettings, mut request: Request) -> Response {
         let id = request::request_id(&request, self.ids.as_ref());
         let span = request::request_span(&request, &route.operation, &id);
+        if self.has_traces {
+            trace_context::begin(&span, &request);
+        }
         let peer = peer.to_canonical();
         let address = client(peer, request.headers(), &self.proxies);
         let call = Call { request_id: id.to_str().ok().map(str::to_owned), address: Some(address) };
@@ -199,9 +226,12 @@ impl Steps {
             request.extensions_mut().insert(Proxied(address));
         }
         request.extensions_mut().insert(call);
-        let guard = RequestLogGuard::new(span.clone());
-        let mut response = self.add_headers(route, request).instrument(span).await;
-        guard.finish(&response);
+        let guard = RequestGuard::new(span.clone(), &route.metrics);
+        let mut response = self.add_headers(route, request).instrument(span.clone()).await;
+        if self.has_traces {
+            trace_context::end(&span, response.status());
+        }
+        guard.finish(&response, &self.hit_sample);
         self.overload.note(&response);
         response.headers_mut().insert(REQUEST_ID, id);
         response
@@ -322,6 +352,9 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
             header::IF_NONE_MATCH,
             idempotency::IDEMPOTENCY_KEY,
             REQUEST_ID,
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+            HeaderName::from_static("baggage"),
         ])
         .expose_headers([
             header::AGE,
@@ -342,7 +375,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, http::HeaderName};
+    use axum::body::Body;
 
     use super::*;
     use crate::test_support::{MAX_BODY_BYTES, PEER, Run, TestApp, get, metric, post, put};

@@ -14,6 +14,7 @@ mod export;
 mod extract;
 mod failures;
 mod head_rules;
+mod http_metrics;
 mod idempotency;
 mod middleware;
 mod negotiation;
@@ -38,6 +39,10 @@ mod wire;
 
 pub use answer::JsonAnswers;
 pub use app::{App, AppParts, AppSettings};
+pub use http_metrics::HttpMetrics;
 pub use paced_stream::WritePace;
 pub use routes::auth::config::{IssuerInfo, SignIn};
 pub use serve::{ConnectionLimits, ConnectionRefusal, serve};
+
+/// The commit that this program was built from, where the build says it.
+pub const BUILD: Option<&str> = option_env!("METRICD_BUILD");

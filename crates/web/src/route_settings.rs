@@ -8,10 +8,14 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Method};
 use utoipa::openapi::{OpenApi, RefOr, path::Operation};
 
-use crate::{head_rules::HeadRules, negotiation::RecordFormat};
+use crate::{
+    head_rules::HeadRules,
+    http_metrics::{HttpMetrics, OperationMetrics},
+    negotiation::RecordFormat,
+};
 
 /// What applies to the requests of one operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct RouteSettings {
     /// Its name in the OpenAPI document and in the log.
     pub(crate) operation: String,
@@ -20,6 +24,8 @@ pub(crate) struct RouteSettings {
     upload_timeout: Option<Duration>,
     /// What the head of a request may say; anything on an open route.
     pub(crate) head_rules: Option<HeadRules>,
+    /// What is counted of them.
+    pub(crate) metrics: OperationMetrics,
 }
 
 /// The limits that the settings of all routes are made from.
@@ -48,16 +54,17 @@ const UNDOCUMENTED: [(&str, &str); 5] = [
 ];
 
 impl RouteSettings {
-    fn new(operation: impl Into<String>, limits: RouteLimits) -> Self {
+    fn new(operation: &str, limits: RouteLimits, metrics: &HttpMetrics) -> Self {
         Self {
-            operation: operation.into(),
+            operation: operation.to_owned(),
             timeout: limits.timeout,
             upload_timeout: None,
             head_rules: None,
+            metrics: metrics.of_operation(operation),
         }
     }
 
-    fn of(operation: &Operation, limits: RouteLimits) -> Option<Self> {
+    fn of(operation: &Operation, limits: RouteLimits, metrics: &HttpMetrics) -> Option<Self> {
         let takes_uploads = match &operation.request_body {
             Some(RefOr::T(body)) => body
                 .content
@@ -69,7 +76,7 @@ impl RouteSettings {
         Some(Self {
             upload_timeout: takes_uploads.then_some(limits.upload_timeout),
             head_rules: is_closed.then(|| HeadRules::of(operation)),
-            ..Self::new(operation.operation_id.clone()?, limits)
+            ..Self::new(operation.operation_id.as_deref()?, limits, metrics)
         })
     }
 
@@ -84,7 +91,7 @@ impl RouteSettings {
 
 impl RouteTable {
     /// Builds the table of the routes that `document` describes, and of the few beside it.
-    pub(crate) fn new(document: &OpenApi, limits: RouteLimits) -> Self {
+    pub(crate) fn new(document: &OpenApi, limits: RouteLimits, metrics: &HttpMetrics) -> Self {
         let documented = document.paths.paths.iter().map(|(path, item)| {
             let methods = [
                 (Method::GET, &item.get),
@@ -94,12 +101,12 @@ impl RouteTable {
                 (Method::DELETE, &item.delete),
             ];
             let settings = methods.into_iter().filter_map(|(method, operation)| {
-                Some((method, RouteSettings::of(operation.as_ref()?, limits)?))
+                Some((method, RouteSettings::of(operation.as_ref()?, limits, metrics)?))
             });
             (path.as_str(), settings.collect())
         });
         let others = UNDOCUMENTED.map(|(path, operation)| {
-            (path, vec![(Method::GET, RouteSettings::new(operation, limits))])
+            (path, vec![(Method::GET, RouteSettings::new(operation, limits, metrics))])
         });
         let mut paths = matchit::Router::new();
         for (path, settings) in documented.chain(others) {
@@ -107,8 +114,8 @@ impl RouteTable {
         }
         Self {
             paths,
-            not_found: RouteSettings::new("not_found", limits),
-            method_not_allowed: RouteSettings::new("method_not_allowed", limits),
+            not_found: RouteSettings::new("not_found", limits, metrics),
+            method_not_allowed: RouteSettings::new("method_not_allowed", limits, metrics),
         }
     }
 
@@ -135,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_request_is_named_as_the_document_names_it() {
-        let table = RouteTable::new(&documented().document, LIMITS);
+        let table = RouteTable::new(&documented().document, LIMITS, &HttpMetrics::default());
         for (method, path, name) in [
             (Method::GET, "/metrics", "list_metrics"),
             (Method::HEAD, "/metrics/some-id", "get_metrics"),
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn only_a_route_that_takes_uploads_gives_them_their_time() {
-        let table = RouteTable::new(&documented().document, LIMITS);
+        let table = RouteTable::new(&documented().document, LIMITS, &HttpMetrics::default());
         let csv =
             HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv"))]);
         for (method, path, headers, seconds) in [

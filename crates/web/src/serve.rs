@@ -27,6 +27,7 @@ use tracing::debug;
 use crate::{
     activity::Activity,
     concurrency::{Concurrency, InProgress},
+    http_metrics::HttpMetrics,
     middleware::rate::network,
     paced_stream::{PacedStream, WritePace},
 };
@@ -82,9 +83,15 @@ struct Connections<'a> {
     limits: &'a ConnectionLimits,
     of_clients: Concurrency<IpAddr>,
     accepted: HashMap<Id, Accepted>,
+    metrics: HttpMetrics,
 }
 
-impl Connections<'_> {
+impl<'a> Connections<'a> {
+    fn new(limits: &'a ConnectionLimits, metrics: HttpMetrics) -> Self {
+        let of_clients = Concurrency::new(limits.max_connections_per_client);
+        Self { limits, of_clients, accepted: HashMap::new(), metrics }
+    }
+
     /// Decides on a connection from `peer`; none: it is closed without a word.
     fn admit(&self, peer: SocketAddr) -> Option<Accepted> {
         let address = peer.ip().to_canonical();
@@ -101,6 +108,16 @@ impl Connections<'_> {
             (!self.make_room()).then_some(ConnectionRefusal::ServerFull)
         };
         Some(Accepted { refusal, activity: Arc::new(Activity::new()), _of_client: of_client })
+    }
+
+    fn insert(&mut self, id: Id, accepted: Accepted) {
+        self.accepted.insert(id, accepted);
+        self.metrics.connections.inc();
+    }
+
+    fn remove(&mut self, id: Id) {
+        self.accepted.remove(&id);
+        self.metrics.connections.dec();
     }
 
     /// Whether another connection can be accepted at all.
@@ -133,17 +150,14 @@ pub async fn serve<F>(
     mut listener: TcpListener,
     handle: impl Fn(SocketAddr, Request) -> F + Clone + Send + 'static,
     limits: ConnectionLimits,
+    metrics: HttpMetrics,
     stop: impl Future<Output = ()>,
 ) where
     F: Future<Output = Response> + Send + 'static,
 {
     let (stopping, stopped) = watch::channel(());
     let mut tasks = JoinSet::new();
-    let mut connections = Connections {
-        limits: &limits,
-        of_clients: Concurrency::new(limits.max_connections_per_client),
-        accepted: HashMap::new(),
-    };
+    let mut connections = Connections::new(&limits, metrics);
     let mut stop = pin!(stop);
     let mut is_stopping = false;
     loop {
@@ -158,8 +172,7 @@ pub async fn serve<F>(
             tokio::select! {
                 accepted = Listener::accept(&mut listener), if can_accept => accepted,
                 Some(ended) = tasks.join_next_with_id() => {
-                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                    connections.accepted.remove(&id);
+                    connections.remove(ended.map_or_else(|error| error.id(), |(id, ())| id));
                     continue;
                 }
                 () = &mut stop => {
@@ -205,7 +218,7 @@ pub async fn serve<F>(
                 debug!(%error, "Connection closed with an error");
             }
         });
-        connections.accepted.insert(task.id(), accepted);
+        connections.insert(task.id(), accepted);
     }
     drop(listener);
     stopping.send_replace(());

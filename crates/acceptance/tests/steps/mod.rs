@@ -23,6 +23,7 @@ mod guides;
 mod limits;
 mod logging;
 mod model;
+mod monitoring;
 mod policies;
 mod rights;
 mod row_scope;

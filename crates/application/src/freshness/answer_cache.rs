@@ -11,12 +11,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use metricd_core::answer_key::{AnswerKey, Validity};
 use moka::sync::Cache;
+use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tracing::{debug, warn};
 
 use super::{
     answer::{Answer, AnswerLifetime, AnswerSource, MissReason, Provenance, SourcedAnswer},
     bound_query::BoundQuery,
+    cache_metrics::CacheMetrics,
     change_feed::{ChangeFeed, Fresh},
     definition_cache::{Definition, DefinitionCache},
     single_flight::{Aborted, SingleFlight},
@@ -94,6 +96,7 @@ pub struct AnswerCache {
     writer: Arc<dyn AnswerWriter>,
     supervisor: Supervisor,
     settings: AnswerCacheSettings,
+    metrics: CacheMetrics,
     /// Makes ids for the log that reveal nothing of the keys.
     log_ids: RandomState,
 }
@@ -165,6 +168,7 @@ impl AnswerCache {
             writer,
             supervisor,
             settings,
+            metrics: CacheMetrics::default(),
             log_ids: RandomState::new(),
         }
     }
@@ -186,14 +190,19 @@ impl AnswerCache {
             (query, MissReason::Bypassed)
         } else {
             match self.look_up(query, max_age, fresh) {
-                LookUp::Fresh(answer) => return Ok(answer),
+                LookUp::Fresh(answer) => {
+                    self.metrics.hit.inc();
+                    return Ok(answer);
+                }
                 LookUp::Stale(answer) => {
+                    self.metrics.hit.inc();
                     self.refresh(&answer);
                     return Ok(answer);
                 }
                 LookUp::Miss(query, reason) => (query, reason),
             }
         };
+        self.metrics.missed(reason);
         let is_expired = reason == MissReason::Expired;
         self.log(query.key(), if is_expired { "Cache expired" } else { "Cache miss" });
         // A miss is rare: boxed, it keeps the future of a hit small.
@@ -222,6 +231,23 @@ impl AnswerCache {
     pub fn size_bytes(&self) -> u64 {
         self.entries.run_pending_tasks();
         self.entries.weighted_size()
+    }
+
+    /// The most bytes that the entries may take.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        self.settings.max_bytes
+    }
+
+    /// The number of entries, approximately.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries.entry_count()
+    }
+
+    /// Adds what is counted of look-ups to `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 
     /// Refreshes a stale answer in the background, unless that is being done. Its caller has an answer; the new one

@@ -191,7 +191,17 @@ impl ChangeFeed {
         Ok(())
     }
 
-    fn is_fresh(&self) -> bool {
+    /// How long ago the log was last read to its end; none where nothing else can write, and before the first time.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let fresh_until = Duration::from_millis(self.fresh_until_ms.load(Ordering::Acquire));
+        let read = fresh_until.checked_sub(MAX_STALENESS)?;
+        Some(self.started.elapsed().saturating_sub(read))
+    }
+
+    /// Whether cached values may be served.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
         !self.shared || millis(self.started.elapsed()) < self.fresh_until_ms.load(Ordering::Acquire)
     }
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod answer_cache;
 mod bound_query;
+mod cache_metrics;
 mod change_feed;
 mod definition_cache;
 mod registry;

@@ -96,6 +96,18 @@ pub(crate) async fn generate(
     prompt: &str,
     strict: bool,
 ) -> Result<(Generation, Trial), GenerationError> {
+    let generated = generate_query(actor, context, query_id, prompt, strict).await;
+    context.generation_metrics.count(&generated);
+    generated
+}
+
+async fn generate_query(
+    actor: &Actor,
+    context: &Context,
+    query_id: &QueryId,
+    prompt: &str,
+    strict: bool,
+) -> Result<(Generation, Trial), GenerationError> {
     // Authorized first: a caller who may not write SQL must not use a model either.
     authorize(actor, context, Action::WriteSql, AuditedObject::Catalog)
         .await

@@ -1,10 +1,11 @@
 //! A connected database, which hands out the adapters.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use metricd_application::ports::{
     AuditLog, Catalog, ChangeLog, ChangeSink, QueryRunner, SchemaSource, Store,
 };
+use prometheus_client::registry::Registry;
 use sqlx::PgPool;
 
 use super::{
@@ -14,19 +15,46 @@ use super::{
     connect::{ConnectError, DatabaseConfig},
     engine::Engine,
     migrations::{self, MigrateError},
-    query::{PgQueryRunner, RunLimits},
+    query::{PgQueryRunner, QueryMetrics, RunLimits},
+    queue::Queue,
     schema::PgSchema,
     session_defaults::{self, OverriddenDefault},
+    statistics::DatabaseStatistics,
     unit_of_work::PgStore,
 };
 
 /// A connected database, from which every port of its kind is made.
 pub struct Database {
     engine: Arc<Engine>,
-    acquire_timeout: Duration,
     concurrent_queries: u32,
-    queued_queries: u32,
+    queue: Queue,
     limits: RunLimits,
+    query_metrics: QueryMetrics,
+}
+
+/// Tells how much of a database is used.
+pub struct DatabaseMonitor {
+    engine: Arc<Engine>,
+    queue: Queue,
+}
+
+impl std::fmt::Debug for DatabaseMonitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("DatabaseMonitor").field(&self.statistics()).finish()
+    }
+}
+
+impl DatabaseMonitor {
+    /// Returns how much of it is used at present.
+    #[must_use]
+    pub fn statistics(&self) -> DatabaseStatistics {
+        DatabaseStatistics {
+            queue: self.queue.usage(),
+            unended_queries: self.engine.unended_runs(),
+            pools: self.engine.pools(),
+            engine_restarts: self.engine.restarts(),
+        }
+    }
 }
 
 impl Database {
@@ -35,11 +63,14 @@ impl Database {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(config: DatabaseConfig) -> Result<Self, ConnectError> {
+        let engine = Arc::new(Engine::open(&config).await?);
+        let concurrent = config.concurrent_queries.min(config.max_connections.max(1));
+        let queue = engine.query_queue(concurrent, config.queued_queries, config.acquire_timeout);
         Ok(Self {
-            engine: Arc::new(Engine::open(&config).await?),
-            acquire_timeout: config.acquire_timeout,
-            concurrent_queries: config.concurrent_queries.min(config.max_connections.max(1)),
-            queued_queries: config.queued_queries,
+            engine,
+            concurrent_queries: concurrent,
+            queue,
+            query_metrics: QueryMetrics::default(),
             limits: RunLimits {
                 deadline: config.query_deadline,
                 max_rows: config.max_rows,
@@ -94,10 +125,21 @@ impl Database {
     /// Returns the runner of authors' queries.
     #[must_use]
     pub fn runner(&self) -> Arc<dyn QueryRunner> {
-        let Self { engine, concurrent_queries: concurrent, .. } = self;
-        let queue = engine.query_queue(*concurrent, self.queued_queries, self.acquire_timeout);
-        let exports = engine.max_exports(*concurrent);
-        Arc::new(PgQueryRunner::new(Arc::clone(engine), queue, exports, self.limits))
+        let (engine, queue) = (Arc::clone(&self.engine), self.queue.clone());
+        let exports = engine.max_exports(self.concurrent_queries);
+        let metrics = self.query_metrics.clone();
+        Arc::new(PgQueryRunner::new(engine, queue, exports, self.limits, metrics))
+    }
+
+    /// Returns what asks how much of it is used, also while it is being closed.
+    #[must_use]
+    pub fn monitor(&self) -> DatabaseMonitor {
+        DatabaseMonitor { engine: Arc::clone(&self.engine), queue: self.queue.clone() }
+    }
+
+    /// Adds what is counted of queries to `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        self.query_metrics.register(registry);
     }
 
     /// Returns the schema of what stored SQL may read.

@@ -27,6 +27,7 @@ use super::{
     queue::{Queue, RunPermit},
     reader::{Reader, ReaderConfig, ReaderError, ReaderSession},
     simple_query::{execute, milliseconds},
+    statistics::PoolUsage,
 };
 #[cfg(feature = "embedded")]
 use std::sync::{Mutex, PoisonError};
@@ -172,6 +173,26 @@ impl Engine {
             }
             #[cfg(feature = "embedded")]
             Kind::Embedded { .. } => 0,
+        }
+    }
+
+    /// How much of its pools is used, by what they are for.
+    pub(super) fn pools(&self) -> Vec<PoolUsage> {
+        let mut pools = vec![PoolUsage::of("store", &self.pool)];
+        if let Kind::Server(server) = &self.kind
+            && let Some(reader) = server.reader.get()
+        {
+            pools.push(reader.sessions().usage());
+        }
+        pools
+    }
+
+    /// How often the embedded engine was started again; none on a server.
+    pub(super) fn restarts(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Server(_) => None,
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { server, .. } => Some(server.restarts()),
         }
     }
 

@@ -34,6 +34,7 @@ mod schema;
 mod session_defaults;
 mod simple_query;
 mod stale_while_revalidate;
+mod statistics;
 #[cfg(feature = "embedded")]
 mod stop_words;
 mod stored_template;
@@ -43,9 +44,11 @@ mod watch;
 
 pub use connect::{ConnectError, DatabaseConfig, EngineCommand, Target};
 pub use corrupt_row::CorruptRow;
-pub use database::Database;
+pub use database::{Database, DatabaseMonitor};
 #[cfg(feature = "embedded")]
 pub use embedded::run_embedded_engine;
 pub use migrations::MigrateError;
+pub use queue::QueueUsage;
 pub use reader::{PrivilegeViolation, ReaderError};
 pub use session_defaults::OverriddenDefault;
+pub use statistics::{DatabaseStatistics, PoolUsage};

@@ -41,7 +41,21 @@ const FEWEST_WITH_KEPT: usize = 4;
 const ACTIVE_FOR: Duration = Duration::from_secs(10);
 
 /// Admits as many queries as may run at once, behind a queue of bounded length.
+#[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
+
+/// How much of a queue is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueUsage {
+    /// The permits that are free.
+    pub free: usize,
+    /// The permits of queries that run.
+    pub running: usize,
+    /// The permits of queries that could not be ended.
+    pub unended: usize,
+    /// The queries that wait.
+    pub waiting: usize,
+}
 
 struct Shared {
     state: Mutex<State>,
@@ -148,6 +162,20 @@ impl Queue {
         let limits = State { most_of_one, most_unended, ..State::default() };
         let state = Mutex::new(State { free, is_kept_free, ..limits });
         Self(Arc::new(Shared { state, longest, timeout }))
+    }
+
+    /// How much of it is used at present.
+    pub(super) fn usage(&self) -> QueueUsage {
+        let state = self.0.state();
+        let of_all = |count: fn(&OfCaller) -> usize| state.callers.values().map(count).sum();
+        let unended: usize = of_all(|of| of.unended);
+        let taken: usize = of_all(|of| of.running);
+        QueueUsage {
+            free: state.free + usize::from(state.is_kept_free),
+            running: taken.saturating_sub(unended),
+            unended,
+            waiting: state.waiting,
+        }
     }
 
     /// Waits for a permit for `caller`; metricd itself is none. A quick query may have the one that is kept for those if

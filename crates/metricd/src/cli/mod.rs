@@ -107,7 +107,12 @@ impl Cli {
             _ => {}
         }
         let config = Config::load(&flags)?;
-        telemetry::start(config.general.log.clone());
+        let _telemetry = match &self.command {
+            Command::Serve(_) => {
+                telemetry::start(config.log.filter.clone(), config.telemetry.traces().as_ref())?
+            }
+            _ => telemetry::start(config.log.filter.clone(), None)?,
+        };
         match self.command {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Health(_) => block_on(health::run(&config)),

@@ -25,7 +25,8 @@ use crate::{
     config::{Config, SeedSettings},
     demo,
     identity::{self, IdentityProvider},
-    memory, telemetry,
+    memory,
+    telemetry::{self, Monitoring},
 };
 
 #[derive(Debug, clap::Args)]
@@ -105,6 +106,7 @@ async fn serve(
     supervisor.spawn_essential("change feed", async move |stopping| {
         change_feed.follow(stopping).await;
     });
+    let monitored = context.clone();
     let parts = AppParts {
         context,
         development_keys: identity.development_keys(),
@@ -115,6 +117,11 @@ async fn serve(
         warn!("No issuer is configured; tokens are made by `metricd token`, for development");
     }
     let app = App::new(parts, app_settings(config));
+    if let Some(address) = config.telemetry.metrics_listen {
+        let monitoring = Monitoring::new(&app, monitored, database);
+        let collected = monitoring.listen(address, supervisor.stopping().clone()).await?;
+        supervisor.spawn("metrics for Prometheus", |_| collected);
+    }
     let stop = stop_signal()?;
     info!(
         listen = %address,
@@ -125,11 +132,12 @@ async fn serve(
     if args.demo {
         super::output::print(&demo::welcome(address, demo_token.as_deref()))?;
     }
+    let metrics = app.metrics().clone();
     let handle = move |peer, request| {
         let app = app.clone();
         async move { app.handle(peer, request).await }
     };
-    let serving = metricd_web::serve(listener, handle, connection_limits(config), async {
+    let serving = metricd_web::serve(listener, handle, connection_limits(config), metrics, async {
         stop.await;
         info!("Shutting down service");
         supervisor.stop();
@@ -163,6 +171,8 @@ fn app_settings(config: &Config) -> AppSettings {
         max_bytes_in_flight: config.http.max_bytes_in_flight.into(),
         origins: config.http.cors_origins.clone(),
         proxies: config.http.trusted_proxies.clone(),
+        sample_hits: config.log.sample_hits,
+        has_traces: config.telemetry.traces().is_some(),
     }
 }
 

@@ -11,6 +11,7 @@ mod general;
 mod generation;
 mod http;
 mod limits;
+mod log;
 mod policy;
 mod query;
 mod reader;
@@ -19,6 +20,7 @@ mod seed;
 mod shutdown;
 mod sources;
 mod sql;
+mod telemetry;
 mod types;
 
 use std::fmt;
@@ -30,6 +32,7 @@ pub(crate) use general::GeneralSettings;
 pub(crate) use generation::GenerationSettings;
 pub(crate) use http::HttpSettings;
 pub(crate) use limits::LimitSettings;
+pub(crate) use log::LogSettings;
 pub(crate) use policy::PolicySettings;
 pub(crate) use query::QuerySettings;
 pub(crate) use reference::reference;
@@ -37,6 +40,7 @@ pub(crate) use seed::SeedSettings;
 pub(crate) use shutdown::ShutdownSettings;
 pub(crate) use sources::Flags;
 pub(crate) use sql::SqlSettings;
+pub(crate) use telemetry::{TelemetrySettings, TracesSettings};
 
 use declare::{SectionDeclaration, Setting, SettingsSection};
 use reader::SettingsReader;
@@ -45,6 +49,7 @@ use reader::SettingsReader;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) general: GeneralSettings,
+    pub(crate) log: LogSettings,
     pub(crate) database: DatabaseSettings,
     pub(crate) limits: LimitSettings,
     pub(crate) cache: CacheSettings,
@@ -56,6 +61,7 @@ pub(crate) struct Config {
     pub(crate) generation: GenerationSettings,
     pub(crate) seed: SeedSettings,
     pub(crate) shutdown: ShutdownSettings,
+    pub(crate) telemetry: TelemetrySettings,
 }
 
 /// Everything that is wrong with the settings.
@@ -98,6 +104,7 @@ impl SettingsSection for Config {
     fn declarations() -> Vec<SectionDeclaration> {
         [
             GeneralSettings::declarations(),
+            LogSettings::declarations(),
             DatabaseSettings::declarations(),
             LimitSettings::declarations(),
             CacheSettings::declarations(),
@@ -109,6 +116,7 @@ impl SettingsSection for Config {
             GenerationSettings::declarations(),
             SeedSettings::declarations(),
             ShutdownSettings::declarations(),
+            TelemetrySettings::declarations(),
         ]
         .concat()
     }
@@ -116,6 +124,7 @@ impl SettingsSection for Config {
     fn read(reader: &mut SettingsReader) -> Self {
         Self {
             general: GeneralSettings::read(reader),
+            log: LogSettings::read(reader),
             database: DatabaseSettings::read(reader),
             limits: LimitSettings::read(reader),
             cache: CacheSettings::read(reader),
@@ -127,6 +136,7 @@ impl SettingsSection for Config {
             generation: GenerationSettings::read(reader),
             seed: SeedSettings::read(reader),
             shutdown: ShutdownSettings::read(reader),
+            telemetry: TelemetrySettings::read(reader),
         }
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     const README_KEYS: [&str; 14] = [
         "listen",
         "data_dir",
-        "log",
+        "log.filter",
         "database.url",
         "limits.max_rows",
         "limits.request_timeout",

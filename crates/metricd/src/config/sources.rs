@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
-    value::{Dict, Tag, Value},
+    value::{Dict, Tag, UncasedStr, Value},
 };
 
 use super::declare::{PREFIX, Setting};
@@ -57,8 +57,11 @@ pub(super) fn merge(
 
 /// Merges `METRICD_…` variables, and then those with a name of their own, which win.
 fn merge_environment(figment: Figment, settings: &[Setting]) -> Figment {
-    let mut figment =
-        figment.merge(Env::prefixed(PREFIX).split("__").filter(|key| key != "config"));
+    let own_names: Vec<_> = settings.iter().filter_map(|setting| setting.variable).collect();
+    let is_key = move |key: &UncasedStr| {
+        key != "config" && !own_names.iter().any(|name| is_variable(name, key))
+    };
+    let mut figment = figment.merge(Env::prefixed(PREFIX).filter(is_key).split("__"));
     for setting in settings {
         let Some(name) = setting.variable else { continue };
         if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
@@ -67,6 +70,11 @@ fn merge_environment(figment: Figment, settings: &[Setting]) -> Figment {
         }
     }
     figment
+}
+
+/// Whether `METRICD_<rest>` is the variable `name`.
+fn is_variable(name: &str, rest: &UncasedStr) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|name| rest == name)
 }
 
 /// Reads a settings file, once, and returns a fault for each unknown key.
@@ -112,7 +120,8 @@ pub(super) fn unknown_variable(name: &str, settings: &[Setting]) -> Option<Strin
     let key = name.to_lowercase().strip_prefix(&PREFIX.to_lowercase())?.replace("__", ".");
     // Kubernetes gives every pod the addresses of a service called `metricd` in such names.
     let is_address = key.starts_with("service_") || key == "port" || key.starts_with("port_");
-    let accepted = is_address || key == "config" || is_known(&key, settings);
+    let has_own_name = settings.iter().any(|setting| setting.variable == Some(name));
+    let accepted = is_address || has_own_name || key == "config" || is_known(&key, settings);
     (!accepted).then(|| format!("{name}: there is no setting `{key}`"))
 }
 
@@ -137,6 +146,8 @@ mod tests {
         for name in [
             "METRICD_LIMITS__MAX_ROWS",
             "METRICD_CONFIG",
+            "METRICD_LOG",
+            "METRICD_LOG__SAMPLE_HITS",
             "METRICD_PORT",
             "METRICD_PORT_8000_TCP_ADDR",
             "METRICD_SERVICE_HOST",

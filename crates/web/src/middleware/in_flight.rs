@@ -108,6 +108,12 @@ impl BytesInFlight {
         }
     }
 
+    /// The bytes that are counted at present.
+    pub(crate) fn bytes(&self) -> u64 {
+        let free = u32::try_from(self.units.available_permits()).unwrap_or(self.most);
+        u64::from(self.most.saturating_sub(free)) * UNIT_BYTES as u64
+    }
+
     /// Counts the body of `response` until it is written, or returns the response in its place where there is no room
     /// for it in time.
     pub(crate) async fn admit(&self, response: Response) -> Response {

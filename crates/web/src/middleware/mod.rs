@@ -9,3 +9,4 @@ pub(crate) mod in_flight;
 pub(crate) mod rate;
 pub(crate) mod request;
 pub(crate) mod slash;
+pub(crate) mod trace_context;

@@ -15,10 +15,14 @@ use axum::{
     response::Response,
 };
 use metricd_application::{error_chain, ports::Ids};
+use prometheus_client::metrics::counter::Counter;
 use tracing::{Span, error, field, info, info_span, warn};
 use uuid::Uuid;
 
-use crate::problem::LoggedError;
+use crate::{
+    http_metrics::{CacheUse, InFlight, OperationMetrics},
+    problem::LoggedError,
+};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -36,9 +40,12 @@ pub(crate) fn request_id(request: &Request, ids: &dyn Ids) -> HeaderValue {
 pub(crate) fn request_span(request: &Request, operation: &str, id: &HeaderValue) -> Span {
     info_span!(
         "request",
+        otel.name = operation,
+        otel.kind = "server",
+        trace_id = field::Empty,
         operation,
         request_id = id.to_str().ok(),
-        method = %request.method(),
+        method = request.method().as_str(),
         path = request.uri().path(),
         actor = field::Empty,
         metric_id = field::Empty,
@@ -46,49 +53,107 @@ pub(crate) fn request_span(request: &Request, operation: &str, id: &HeaderValue)
         end_date = field::Empty,
         day_range = field::Empty,
         timezone = field::Empty,
+        cache = field::Empty,
+        sampled = field::Empty,
         status = field::Empty,
         duration_ms = field::Empty,
     )
 }
 
-/// Logs a request exactly once: when it has a response, or when it is dropped because the client left.
-pub(crate) struct RequestLogGuard {
+/// Logs and counts a request exactly once: when it has a response, or when it is dropped because the client left.
+pub(crate) struct RequestGuard<'a> {
     span: Span,
-    /// `None` where the span is disabled.
-    started: Option<Instant>,
+    started: Instant,
     is_answered: bool,
+    metrics: &'a OperationMetrics,
+    _in_flight: InFlight,
 }
 
-impl RequestLogGuard {
+impl<'a> RequestGuard<'a> {
     /// The status of a request whose client closed the connection, as nginx logs it.
     const CLIENT_CLOSED_REQUEST: u16 = 499;
 
     /// Starts the clock of the request of this span.
-    pub(crate) fn new(span: Span) -> Self {
-        let started = (!span.is_disabled()).then(Instant::now);
-        Self { span, started, is_answered: false }
+    pub(crate) fn new(span: Span, metrics: &'a OperationMetrics) -> Self {
+        let in_flight = metrics.begin();
+        Self { span, started: Instant::now(), is_answered: false, metrics, _in_flight: in_flight }
     }
 
-    /// Logs the response.
-    pub(crate) fn finish(mut self, response: &Response) {
+    /// Counts the response, and logs it if it is not left out by `sample`.
+    pub(crate) fn finish(mut self, response: &Response, sample: &HitSample) {
         self.is_answered = true;
-        self.close(response.status().as_u16());
-        self.span.in_scope(|| log(response));
+        let (took, cache) = (self.started.elapsed(), CacheUse::of(response));
+        self.metrics.count(response.status(), cache, took);
+        if self.span.is_disabled() {
+            return self.span.in_scope(|| log_failure(response));
+        }
+        if cache == CacheUse::Hit {
+            match sample.admit() {
+                Sampled::No => return,
+                Sampled::One => {}
+                Sampled::OneOf(number) => drop(self.span.record("sampled", number)),
+            }
+        }
+        if cache != CacheUse::None {
+            self.span.record("cache", cache.as_str());
+        }
+        self.close(response.status().as_u16(), took);
+        self.span.in_scope(|| {
+            log_failure(response);
+            info!("Endpoint called");
+        });
     }
 
-    fn close(&self, status: u16) {
-        let Some(started) = self.started else { return };
-        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+    fn close(&self, status: u16, took: Duration) {
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         self.span.record("status", status);
         self.span.record("duration_ms", f64::from(micros) / 1_000.0);
     }
 }
 
-impl Drop for RequestLogGuard {
+impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
-        if !self.is_answered {
-            self.close(Self::CLIENT_CLOSED_REQUEST);
-            self.span.in_scope(|| info!("Endpoint called"));
+        if self.is_answered {
+            return;
+        }
+        let took = self.started.elapsed();
+        let closed =
+            StatusCode::from_u16(Self::CLIENT_CLOSED_REQUEST).expect("it has three digits");
+        self.metrics.count(closed, CacheUse::None, took);
+        self.close(Self::CLIENT_CLOSED_REQUEST, took);
+        self.span.in_scope(|| info!("Endpoint called"));
+    }
+}
+
+/// Which of the requests that are answered from memory are logged.
+#[derive(Debug)]
+pub(crate) struct HitSample {
+    /// One of so many.
+    one_of: u32,
+    count: AtomicU32,
+}
+
+/// Whether a request is logged.
+enum Sampled {
+    No,
+    /// As all are.
+    One,
+    /// For so many.
+    OneOf(u32),
+}
+
+impl HitSample {
+    pub(crate) fn new(one_of: u32) -> Self {
+        Self { one_of: one_of.max(1), count: AtomicU32::new(0) }
+    }
+
+    fn admit(&self) -> Sampled {
+        if self.one_of == 1 {
+            Sampled::One
+        } else if self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of) {
+            Sampled::OneOf(self.one_of)
+        } else {
+            Sampled::No
         }
     }
 }
@@ -99,7 +164,7 @@ fn is_safe_to_log(id: &HeaderValue) -> bool {
     (1..=128).contains(&id.len()) && id.as_bytes().iter().all(fits)
 }
 
-fn log(response: &Response) {
+fn log_failure(response: &Response) {
     match response.extensions().get::<LoggedError>() {
         Some(LoggedError::Validation(faults)) => {
             warn!(errors = faults.join("; "), "Validation error");
@@ -116,25 +181,36 @@ fn log(response: &Response) {
         // Told once for many.
         Some(LoggedError::Overload) | None => {}
     }
-    info!("Endpoint called");
 }
 
 /// Tells of requests that are refused because there are too many: once a second, however many there are.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OverloadLog(Arc<AtomicU32>);
+pub(crate) struct OverloadLog {
+    /// The requests refused since the last line.
+    refused: Arc<AtomicU32>,
+    /// All of them.
+    total: Counter,
+}
 
 impl OverloadLog {
     const INTERVAL: Duration = Duration::from_secs(1);
 
+    /// Counts all of them in `total` too.
+    pub(crate) fn new(total: Counter) -> Self {
+        Self { refused: Arc::default(), total }
+    }
+
     /// Counts a response that refuses its request.
     pub(crate) fn note(&self, response: &Response) {
         let logged = response.extensions().get::<LoggedError>();
-        if !matches!(logged, Some(LoggedError::Overload))
-            || self.0.fetch_add(1, Ordering::Relaxed) > 0
-        {
+        if !matches!(logged, Some(LoggedError::Overload)) {
             return;
         }
-        let count = Arc::clone(&self.0);
+        self.total.inc();
+        if self.refused.fetch_add(1, Ordering::Relaxed) > 0 {
+            return;
+        }
+        let count = Arc::clone(&self.refused);
         tokio::spawn(async move {
             tokio::time::sleep(Self::INTERVAL).await;
             let refused = count.swap(0, Ordering::Relaxed);

@@ -59,7 +59,7 @@ async fn served_within(router: Router, limits: ConnectionLimits) -> TestServer {
             }
         }
     };
-    let serving = tokio::spawn(serve(listener, handle, limits, async {
+    let serving = tokio::spawn(serve(listener, handle, limits, HttpMetrics::default(), async {
         let _ = stopped.await;
     }));
     TestServer { address, stop, serving }
@@ -159,7 +159,8 @@ async fn those_who_have_asked_before_the_stop_are_answered() {
         asked.push(stream);
     }
     let handle = |_, _| async { Response::new(Body::from("done")) };
-    let serving = serve(listener, handle, limits(NEVER), std::future::ready(()));
+    let stop = std::future::ready(());
+    let serving = serve(listener, handle, limits(NEVER), HttpMetrics::default(), stop);
     tokio::time::timeout(BOUND, serving).await.unwrap();
     for mut stream in asked {
         let mut answer = String::new();

@@ -96,6 +96,8 @@ impl TestApp {
             max_bytes_in_flight: 1 << 30,
             origins: Vec::new(),
             proxies: Vec::new(),
+            sample_hits: 1,
+            has_traces: false,
         };
         change(&mut parts, &mut settings);
         Self { app: App::new(parts, settings), database }

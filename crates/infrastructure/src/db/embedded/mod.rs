@@ -93,6 +93,11 @@ impl EmbeddedServer {
         self.shared.status() == Status::Ready
     }
 
+    /// How often it was started again.
+    pub(super) fn restarts(&self) -> u64 {
+        self.shared.restarts()
+    }
+
     /// Whether its connection is used: by one that holds a permit, and for no longer than it may.
     pub(super) fn is_used(&self) -> bool {
         self.shared.usage().is_some()

@@ -1,6 +1,9 @@
 //! What the supervision of the embedded PostgreSQL and the users of its connection know of each other.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::sync::watch;
 
@@ -22,6 +25,7 @@ pub(super) enum Status {
 pub(super) struct Shared {
     status: watch::Sender<Status>,
     usage: Mutex<Option<Usage>>,
+    restarts: AtomicU64,
     pub(super) offenders: Offenders,
     pub(super) limits: UsageLimits,
 }
@@ -30,7 +34,8 @@ impl Shared {
     /// Of an engine that is ready.
     pub(super) fn new(limits: UsageLimits) -> Self {
         let (status, usage) = (watch::Sender::new(Status::Ready), Mutex::new(None));
-        Self { status, usage, offenders: Offenders::default(), limits }
+        let (restarts, offenders) = (AtomicU64::new(0), Offenders::default());
+        Self { status, usage, restarts, offenders, limits }
     }
 
     /// What the connection is used for.
@@ -44,6 +49,17 @@ impl Shared {
 
     pub(super) fn set_status(&self, status: Status) {
         self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+    }
+
+    /// How often it was started again.
+    pub(super) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// It was started again, and is ready.
+    pub(super) fn is_back(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        self.set_status(Status::Ready);
     }
 
     /// Waits for a status.

@@ -119,7 +119,7 @@ impl Supervision {
             };
             tracing::info!(pid = started.pid(), "Embedded PostgreSQL was started again");
             process = started;
-            self.shared.set_status(Status::Ready);
+            self.shared.is_back();
             drop(idle);
             // The engine starts with its first connection.
             let pool = self.pool.clone();

@@ -8,8 +8,10 @@ mod errors;
 mod export;
 mod limits;
 mod lookup;
+mod query_metrics;
 mod runner;
 mod statement;
 
 pub(super) use limits::RunLimits;
+pub(super) use query_metrics::QueryMetrics;
 pub(super) use runner::PgQueryRunner;

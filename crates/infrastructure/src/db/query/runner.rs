@@ -12,6 +12,7 @@ use metricd_application::ports::{
     Description, QueryRunner, RowStream, Rows, RunError, SessionNeeds, TemplateDescription,
 };
 use metricd_core::{
+    actor::Identity,
     changes::DefinedName,
     sql::{BoundValue, Callable, FieldName, ForeignOperator, OperatorUse, TableName, Template},
 };
@@ -27,14 +28,18 @@ use super::{
     export::{CHUNKS_AHEAD, CursorExport},
     limits::RunLimits,
     lookup,
+    query_metrics::QueryMetrics,
     statement::{self, Fetched, WrappedStatements},
 };
-use crate::db::{
-    engine::{Engine, ReadSession},
-    errors::planner_cost,
-    purpose::Purpose,
-    queue::{Known, Queue, RunPermit},
-    relations,
+use crate::{
+    db::{
+        engine::{Engine, ReadSession},
+        errors::planner_cost,
+        purpose::Purpose,
+        queue::{Known, Queue, RunPermit},
+        relations,
+    },
+    spans,
 };
 
 /// How long planning a statement may take.
@@ -53,9 +58,23 @@ struct Shared {
     engine: Arc<Engine>,
     queue: Queue,
     limits: RunLimits,
+    metrics: QueryMetrics,
     statements: WrappedStatements,
     /// How many may be exports at once, which may take long.
     exports: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Waits in the queue, and counts those that wait in vain.
+    async fn acquire(
+        &self,
+        caller: Option<&Identity>,
+        known: Known,
+    ) -> Result<Arc<RunPermit>, RunError> {
+        let permit = self.queue.acquire(caller, known);
+        let permit = permit.instrument(spans::of_queue()).await;
+        permit.inspect_err(|error| self.metrics.rejected(error))
+    }
 }
 
 struct RunSession {
@@ -77,11 +96,12 @@ impl PgQueryRunner {
         queue: Queue,
         exports: usize,
         limits: RunLimits,
+        metrics: QueryMetrics,
     ) -> Self {
         let statements = WrappedStatements::new(limits.max_bytes);
         let exports = Arc::new(Semaphore::new(exports));
         Self {
-            shared: Arc::new(Shared { engine, queue, limits, statements, exports }),
+            shared: Arc::new(Shared { engine, queue, limits, metrics, statements, exports }),
             needs: SessionNeeds::default(),
             session: None,
         }
@@ -90,7 +110,7 @@ impl PgQueryRunner {
     async fn permit(&self) -> Result<Arc<RunPermit>, RunError> {
         match &self.session {
             Some(session) => Ok(Arc::clone(&session.permit)),
-            None => self.shared.queue.acquire(None, Known::default()).await,
+            None => self.shared.acquire(None, Known::default()).await,
         }
     }
 
@@ -276,13 +296,17 @@ impl QueryRunner for PgQueryRunner {
             let fetched = statement::fetch(session.connection(), statement.sql, values).await;
             (session, fetched)
         });
-        match fetched.await? {
-            Fetched::Rows(rows) => Ok(rows),
-            Fetched::Redefined => Err(RunError::Redefined),
-            Fetched::RowTooLarge => {
+        let running = self.shared.metrics.begin();
+        let rows = match fetched.instrument(spans::of_query()).await {
+            Ok(Fetched::Rows(rows)) => Ok(rows),
+            Ok(Fetched::Redefined) => Err(RunError::Redefined),
+            Ok(Fetched::RowTooLarge) => {
                 Err(RunError::RowTooLarge { max_bytes: self.shared.limits.max_bytes })
             }
-        }
+            Err(error) => Err(error),
+        };
+        running.end(&rows);
+        rows
     }
 
     async fn stream(
@@ -311,7 +335,7 @@ impl QueryRunner for PgQueryRunner {
 
     async fn session(&self, needs: SessionNeeds) -> Result<Box<dyn QueryRunner>, RunError> {
         let known = Known { is_quick: needs.is_quick, is_tried: needs.is_tried };
-        let permit = self.shared.queue.acquire(needs.caller.as_deref(), known).await?;
+        let permit = self.shared.acquire(needs.caller.as_deref(), known).await?;
         let time_left = Mutex::new(self.shared.limits.deadline);
         let session = Some(RunSession { permit, time_left });
         Ok(Box::new(Self { shared: Arc::clone(&self.shared), needs, session }))

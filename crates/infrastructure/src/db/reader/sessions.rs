@@ -20,6 +20,7 @@ use crate::db::{
     errors::{pg_error, unknown_timezone},
     queue::RunPermit,
     simple_query::execute,
+    statistics::PoolUsage,
 };
 
 /// The connections that end queries.
@@ -232,6 +233,16 @@ impl Sessions {
     /// The connections that end sessions from outside.
     pub(super) fn end_connection(&self) -> &PgPool {
         self.terminator.pool()
+    }
+
+    /// How many there are, and may be.
+    pub(in crate::db) fn usage(&self) -> PoolUsage {
+        let open = Arc::strong_count(&self.open) - 1;
+        let idle = match &*self.idle() {
+            Idle::Open(idle) => idle.len(),
+            Idle::Closed => 0,
+        };
+        PoolUsage { pool: "reader", idle, in_use: open.saturating_sub(idle), max: self.most_open }
     }
 
     /// How many sessions were told to end and go on with what they run.

@@ -11,10 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::time::Instant;
-use tracing::{debug, info};
+use tracing::{Instrument as _, Span, debug, info};
 
 use super::{ModelConfig, answer, prompt::Message};
-use crate::http::{self, Http};
+use crate::{
+    http::{self, Http},
+    spans,
+};
 
 /// The maximum size of one response, decompressed, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -121,7 +124,8 @@ pub(super) async fn call(
     format: ResponseFormat,
 ) -> Result<String, CallError> {
     let mut log = CallLog::begin(&config.model);
-    let written = ask(http, config, messages, format, &mut log).await;
+    let span = spans::of_model(&config.model);
+    let written = ask(http, config, messages, format, &mut log).instrument(span).await;
     log.outcome = match &written {
         Ok(_) => "answered",
         Err(error) => error.outcome(),
@@ -138,7 +142,8 @@ async fn ask(
 ) -> Result<String, CallError> {
     let url = config.endpoint.url();
     let body = Request { model: &config.model, messages, response_format: format.parameter() };
-    let mut request = http.client(url).post(url.clone()).json(&body);
+    let traced = spans::propagated(&Span::current());
+    let mut request = http.client(url).post(url.clone()).headers(traced).json(&body);
     request = request.header(header::ACCEPT, "application/json");
     if let Some(key) = &config.api_key {
         request = request.header(header::AUTHORIZATION, key.header());

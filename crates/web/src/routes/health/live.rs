@@ -25,7 +25,7 @@ pub(crate) struct LivenessBody {
     responses((status = 200, description = "It does", body = LivenessBody)),
 )]
 pub(crate) async fn handler() -> Json<LivenessBody> {
-    Json(LivenessBody { version: env!("CARGO_PKG_VERSION"), build: option_env!("METRICD_BUILD") })
+    Json(LivenessBody { version: env!("CARGO_PKG_VERSION"), build: crate::BUILD })
 }
 
 #[cfg(test)]

@@ -1,0 +1,201 @@
+//! Log lines as JSON: one object a line with `timestamp`, `level`, `event`, then the fields of the event and of its spans.
+//!
+//! A name stands once in a line: the event's field goes before those of its spans, an inner span's before an outer one's.
+
+use std::{cell::RefCell, fmt, ops::Range};
+
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    fmt::{
+        format::Writer,
+        time::{FormatTime as _, SystemTime},
+    },
+    layer::Context,
+    registry::LookupSpan,
+};
+
+use super::output::Output;
+
+/// The field in which `tracing` has an event's text, and what it is called in a line.
+const MESSAGE: (&str, &str) = ("message", "event");
+
+/// Writes the events that `filter` lets pass as lines to `output`.
+pub(super) struct JsonLines {
+    pub(super) output: Output,
+    /// Where other layers need more than is logged.
+    pub(super) filter: Option<Targets>,
+}
+
+/// Fields as they stand in a line.
+#[derive(Default)]
+struct RenderedFields {
+    /// Each as `,"name":value`.
+    json: Vec<u8>,
+    /// Where each stands in it.
+    places: Vec<(&'static str, Range<usize>)>,
+}
+
+#[derive(Default)]
+struct Scratch {
+    line: Vec<u8>,
+    timestamp: String,
+    event: RenderedFields,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for JsonLines {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = RenderedFields::with_capacity(512);
+        attributes.record(&mut fields);
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<RenderedFields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let is_logged = |filter: &Targets| filter.would_enable(metadata.target(), metadata.level());
+        if !self.filter.as_ref().is_none_or(is_logged) {
+            return;
+        }
+        SCRATCH.with(|scratch| {
+            // A value that logs while it is formatted gets a scratch of its own.
+            let Ok(mut scratch) = scratch.try_borrow_mut() else {
+                return self.write(&mut Scratch::default(), event, &context);
+            };
+            self.write(&mut scratch, event, &context);
+        });
+    }
+}
+
+impl JsonLines {
+    fn write<S>(&self, scratch: &mut Scratch, event: &Event<'_>, context: &Context<'_, S>)
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let Scratch { line, timestamp, event: fields } = scratch;
+        timestamp.clear();
+        // Writing to a text does not fail.
+        let _ = SystemTime.format_time(&mut Writer::new(timestamp));
+        fields.clear();
+        event.record(fields);
+        line.clear();
+        line.extend_from_slice(b"{\"timestamp\":\"");
+        line.extend_from_slice(timestamp.as_bytes());
+        line.extend_from_slice(b"\",\"level\":\"");
+        line.extend_from_slice(level(event.metadata()).as_bytes());
+        line.push(b'"');
+        line.extend_from_slice(&fields.json);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(outer) = span.extensions().get::<RenderedFields>() {
+                fields.append_to(line, outer);
+            }
+        }
+        line.extend_from_slice(b"}\n");
+        self.output.add(line);
+        if *event.metadata().level() <= Level::WARN {
+            self.output.flush();
+        }
+    }
+}
+
+fn level(metadata: &Metadata<'_>) -> &'static str {
+    metadata.level().as_str()
+}
+
+impl RenderedFields {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { json: Vec::with_capacity(bytes), places: Vec::with_capacity(16) }
+    }
+
+    fn clear(&mut self) {
+        self.json.clear();
+        self.places.clear();
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.places.iter().any(|(known, _)| *known == name)
+    }
+
+    /// Appends to `line` the fields of `outer` whose names are not taken, and takes them.
+    fn append_to(&mut self, line: &mut Vec<u8>, outer: &Self) {
+        for (name, place) in &outer.places {
+            if !self.has(name) {
+                line.extend_from_slice(&outer.json[place.clone()]);
+                self.places.push((name, 0..0));
+            }
+        }
+    }
+
+    /// Adds a field, in place of one of this name.
+    fn add(&mut self, field: &Field, value: impl serde::Serialize) {
+        let name = if field.name() == MESSAGE.0 { MESSAGE.1 } else { field.name() };
+        // Such fields say how a span stands in a trace.
+        if name.contains('.') {
+            return;
+        }
+        self.remove(name);
+        let start = self.json.len();
+        self.json.extend_from_slice(b",\"");
+        self.json.extend_from_slice(name.as_bytes());
+        self.json.extend_from_slice(b"\":");
+        if serde_json::to_writer(&mut self.json, &value).is_err() {
+            self.json.truncate(start);
+            return;
+        }
+        self.places.push((name, start..self.json.len()));
+    }
+
+    fn remove(&mut self, name: &str) {
+        let Some(index) = self.places.iter().position(|(known, _)| *known == name) else { return };
+        let (_, removed) = self.places.remove(index);
+        let length = removed.len();
+        self.json.drain(removed.clone());
+        for (_, place) in &mut self.places {
+            if place.start >= removed.end {
+                *place = place.start - length..place.end - length;
+            }
+        }
+    }
+}
+
+impl Visit for RenderedFields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format_args!("{value:?}"));
+    }
+}
