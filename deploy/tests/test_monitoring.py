@@ -20,6 +20,7 @@ import yaml
 from cfnlint.decode import cfn_yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from edge import HOST, PATIENCE_SECONDS, end, free_port, listens, wait_until
 from log_queries import InsightsQuery, filter_pattern
@@ -462,8 +463,9 @@ class Metricd:
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         self.binary = os.environ.get("ACCEPTANCE_BINARY", str(target / "debug" / "metricd"))
         self.folder, self.log, self.policy = folder, folder / "log", folder / "policy.cedar"
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.environment = {
+            "METRICD_TELEMETRY__METRICS_LISTEN": f"{HOST}:{self.metrics_port}",
             "HOME": str(folder), "METRICD_DATA_DIR": str(folder / "data"), "DATABASE_URL": postgres.url,
             "METRICD_LISTEN": f"{HOST}:{self.port}",
             # Soon refused, soon given up. Two, because the one before may not be closed yet.
@@ -496,6 +498,16 @@ class Metricd:
             connection.request(method, path, body and json.dumps(body), self.headers({"Connection": "close", **headers}))
             response = connection.getresponse()
             return response.status, json.loads(response.read())
+
+    def scrape(self):
+        """What Prometheus gets, read by its own strict reader."""
+        connection = http.client.HTTPConnection(HOST, self.metrics_port, timeout=PATIENCE_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+            response = connection.getresponse()
+            text = response.read().decode()
+        assert response.status == 200 and response.headers["Content-Type"].startswith("application/openmetrics-text"), text
+        return list(text_string_to_metric_families(text))
 
     def hold(self):
         """A connection with a request whose body is awaited, if there was room for it."""
@@ -532,6 +544,7 @@ class LogLines(MonitoringTest):
         cls.metricd = metricd = Metricd(folder, cls.postgres)
         cls.addClassCleanup(end, metricd.process)
         cls.statuses = [*cls.work(metricd), *cls.refuse(metricd)]
+        cls.scraped = metricd.scrape()
         # While the database is there.
         cls.postgres.sql("CREATE ROLE watcher LOGIN IN ROLE pg_read_all_stats")
         cls.found = {statements: cls.postgres.sql(statements, user="watcher") for _, statements in of_kind("sql")}
@@ -575,6 +588,32 @@ class LogLines(MonitoringTest):
 
     def test_the_day_was_as_bad_as_meant(self):
         self.assertEqual(self.statuses, [201, 201, 200, 422, 401, 503, 503])
+
+    def test_prometheus_gets_what_the_table_lists(self):
+        table, found = documented(), {}
+        for family in self.scraped:
+            ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            name = family.name + ending
+            found[name] = {"info": "gauge"}.get(family.type, family.type)
+            for sample in family.samples:
+                known = {**table[name]["labels"], **({"le": set()} if sample.name.endswith("_bucket") else {})}
+                self.assertEqual(set(sample.labels), set(known), sample.name)
+                for label, value in sample.labels.items():
+                    self.assertTrue(not known[label] or value in known[label], sample)
+        # The embedded engine does not run here.
+        listed = {name: row["type"] for name, row in table.items() if name != "metricd_engine_restarts_total"}
+        self.assertEqual(found, listed)
+        self.assertLessEqual(sum(len(family.samples) for family in self.scraped), 200)
+
+    def test_what_prometheus_gets_is_what_was_done(self):
+        values = {(it.name, *sorted(it.labels.values())): it.value for family in self.scraped for it in family.samples}
+        for outcome, least in (("ok", 3), ("client_error", 2), ("server_error", 1)):
+            counted = sum(value for (name, *labels), value in values.items()
+                          if name == "metricd_http_requests_total" and outcome in labels)
+            self.assertGreaterEqual(counted, least, outcome)
+        self.assertGreaterEqual(values["metricd_http_overloads_total",], 1)
+        self.assertGreaterEqual(values["metricd_queries_total", "failed"], 1)
+        self.assertEqual((values["metricd_ready",], values["metricd_degraded",]), (1, 0))
 
     def test_every_query_finds_lines_that_have_its_fields(self):
         queries = of_kind("insights")
