@@ -544,7 +544,7 @@ class KubernetesTest(unittest.TestCase):
         }
         # This reads the settings, and nothing else.
         reads = ["policy", "check", "--action", "read", "--role", "viewer"]
-        checked = metricd({"settings": settings}, "postgres://db.example/shop", *reads)
+        checked = metricd({"settings": settings, **METRICS}, "postgres://db.example/shop", *reads)
         self.assertEqual((checked.returncode, checked.stderr.count("invalid settings")), (0, 0), checked.stderr)
         # What is no address ends every start, once the address to listen on was allowed.
         started = metricd({"settings": settings}, "nowhere", "serve")
