@@ -25,7 +25,7 @@ impl Default for CacheMetrics {
     fn default() -> Self {
         let look_ups = Family::<LookUpResult, Counter>::default();
         let hit = look_ups.get_or_create_owned(&LookUpResult { result: "hit" });
-        Self { hit, look_ups }
+        Self { look_ups, hit }
     }
 }
 

@@ -52,7 +52,7 @@ impl QueryMetrics {
         registry.register("query_queue_rejections", help, self.rejections.clone());
     }
 
-    /// Counts a query that begins to run; one that is dropped before it has ended was canceled.
+    /// Counts a query that is planned, or begins to run; one that is dropped before it has ended was canceled.
     pub(super) fn begin(&self) -> RunningQuery<'_> {
         RunningQuery { metrics: self, begun: Instant::now(), is_over: false }
     }
@@ -80,6 +80,14 @@ pub(super) struct RunningQuery<'a> {
 }
 
 impl RunningQuery<'_> {
+    /// Counts a query only if it cannot even be planned.
+    pub(super) fn planned<T>(mut self, planned: &Result<T, RunError>) {
+        match planned {
+            Ok(_) => self.is_over = true,
+            Err(_) => self.end(planned),
+        }
+    }
+
     /// Counts how it has ended.
     pub(super) fn end<T>(mut self, ended: &Result<T, RunError>) {
         self.is_over = true;

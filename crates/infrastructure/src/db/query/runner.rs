@@ -252,7 +252,8 @@ impl QueryRunner for PgQueryRunner {
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
         let timeout = limits.deadline.min(PLANNING_TIMEOUT);
         let may_call = self.needs.relations.is_none() || self.needs.calls_functions();
-        let plan: serde_json::Value = self
+        let running = self.shared.metrics.begin();
+        let plan: Result<serde_json::Value, RunError> = self
             .ask(
                 Some(&template.sql),
                 move |error| run_error_after(before, error),
@@ -271,8 +272,9 @@ impl QueryRunner for PgQueryRunner {
                     (session, plan)
                 },
             )
-            .await?;
-        planner_cost(&plan).ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
+            .await;
+        running.planned(&plan);
+        planner_cost(&plan?).ok_or_else(|| RunError::Failed("EXPLAIN gave no cost".into()))
     }
 
     async fn run(
