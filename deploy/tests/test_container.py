@@ -117,6 +117,9 @@ class Image(unittest.TestCase):
         subprocess.run(["cargo", "metadata", "--offline", "--locked", "--no-deps", "--format-version=1"], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
         self.assertEqual(before["crates/metricd/src/main.rs"], b"fn main() {}\n")
+        # What a dependency is built on is there.
+        for path in (ROOT / "crates/native-tls/src").iterdir():
+            self.assertEqual(before[str(path.relative_to(ROOT))], path.read_bytes())
 
 
 class FileSystem(unittest.TestCase):

@@ -20,6 +20,7 @@ pub mod json;
 pub mod logs;
 pub mod model;
 pub mod native;
+pub mod own_servers;
 pub mod page;
 pub mod process;
 pub mod random;

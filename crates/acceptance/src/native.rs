@@ -1,13 +1,13 @@
 //! A PostgreSQL server of the run's own, from the server programs installed on this machine.
 //!
-//! It lives in a folder of its own, listens on a Unix socket only, and touches no service of the
-//! machine. It trades durability for speed: no scenario kills it, only metricd.
+//! It lives in a folder of its own, listens on a Unix socket, and on 127.0.0.1 where a scenario wants that, and touches no
+//! service of the machine. It trades durability for speed: no scenario kills it, only metricd.
 
 use std::{
     collections::BTreeSet,
     env, fs,
     ops::ControlFlow::{Break, Continue},
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -27,11 +27,21 @@ use crate::{process, watchdog::Watchdog};
 /// The longest path of a Unix socket, without its closing NUL.
 const MAX_SOCKET_PATH: usize = 107;
 
+/// What a server listens on beside its Unix socket, and what it is set to.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSettings {
+    /// The port on 127.0.0.1, and that of the socket; without one there is the socket alone.
+    pub port: Option<u16>,
+    /// Each `name=value`.
+    pub settings: Vec<String>,
+}
+
 /// A running PostgreSQL.
 #[derive(Debug)]
 pub struct Postgres {
     server: Mutex<Child>,
     pid: u32,
+    port: u16,
     folder: PathBuf,
     watchdog: Arc<Watchdog>,
 }
@@ -48,46 +58,66 @@ impl Postgres {
     /// # Errors
     /// When no server programs are installed, or they fail; the text is their output.
     pub async fn start(folder: &Path, watchdog: Arc<Watchdog>) -> Result<Self> {
-        let programs = programs()?;
-        let owner = owner().await?;
-        fs::create_dir(folder)?;
-        let socket = folder.join(".s.PGSQL.5432");
-        ensure!(
-            socket.as_os_str().len() <= MAX_SOCKET_PATH,
-            "{} is too long for a Unix socket: set TMPDIR to a shorter folder",
-            socket.display(),
-        );
-        if let Some((uid, gid)) = owner {
-            chown(folder, Some(uid), Some(gid))?;
-        }
-        let data = folder.join("data");
-        let as_owner = |program: &str| {
-            let mut command = Command::new(programs.join(program));
-            if let Some((uid, gid)) = owner {
-                command.uid(uid).gid(gid);
-            }
-            command.current_dir(folder).stdin(Stdio::null());
-            command
-        };
+        Self::start_with(folder, watchdog, &ServerSettings::default()).await
+    }
 
-        let mut initdb = as_owner("initdb");
+    /// Does the same with settings.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        folder: &Path,
+        watchdog: Arc<Watchdog>,
+        settings: &ServerSettings,
+    ) -> Result<Self> {
+        let home = Home::create(folder).await?;
+        let mut initdb = home.command(&program("initdb")?);
         initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]);
-        initdb.args(["--no-sync", "--pgdata"]).arg(&data);
+        initdb.args(["--no-sync", "--pgdata"]).arg(home.folder.join("data"));
         let made = initdb.output().await.context("cannot start initdb")?;
         ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Self::serve(&home, watchdog, settings).await
+    }
 
+    /// Creates a hot standby of this server in `folder`, which must not exist yet, and starts it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn standby(&self, folder: &Path) -> Result<Self> {
+        let home = Home::create(folder).await?;
+        let mut copy = home.command(&program("pg_basebackup")?);
+        copy.args(["--checkpoint=fast", "--write-recovery-conf", "--no-sync"]);
+        copy.args(["--username=postgres", "--port", &self.port.to_string(), "--host"]);
+        copy.arg(&self.folder).arg("--pgdata").arg(home.folder.join("data"));
+        let made = copy.output().await.context("cannot start pg_basebackup")?;
+        ensure!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        Self::serve(&home, Arc::clone(&self.watchdog), &ServerSettings::default()).await
+    }
+
+    async fn serve(
+        home: &Home,
+        watchdog: Arc<Watchdog>,
+        settings: &ServerSettings,
+    ) -> Result<Self> {
+        let folder = &home.folder;
         let log = fs::File::create(folder.join("log"))?;
-        let mut postgres = as_owner("postgres");
-        postgres.arg("-D").arg(&data).arg("-k").arg(folder);
+        let mut postgres = home.command(&program("postgres")?);
+        postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+        let port = settings.port.unwrap_or(5432);
+        let addresses = if settings.port.is_some() { "127.0.0.1" } else { "" };
         for setting in [
-            "listen_addresses=",
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_connections=200",
-            "track_activity_query_size=16kB",
-            "timezone=Pacific/Chatham",
-        ] {
+            format!("listen_addresses={addresses}"),
+            format!("port={port}"),
+            "fsync=off".into(),
+            "synchronous_commit=off".into(),
+            "full_page_writes=off".into(),
+            "max_connections=200".into(),
+            "track_activity_query_size=16kB".into(),
+            "timezone=Pacific/Chatham".into(),
+        ]
+        .iter()
+        .chain(&settings.settings)
+        {
             postgres.args(["-c", setting]);
         }
         let server = postgres
@@ -99,7 +129,7 @@ impl Postgres {
         let pid = server.id().context("postgres has ended")?;
         watchdog.watch(pid);
         let server = Mutex::new(server);
-        let postgres = Self { server, pid, folder: folder.to_owned(), watchdog };
+        let postgres = Self { server, pid, port, folder: folder.clone(), watchdog };
         postgres.wait_until_up().await?;
         Ok(postgres)
     }
@@ -122,7 +152,54 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let folder: String = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgres:///{database}?host={folder}&user=postgres")
+        let port = self.port;
+        format!("postgres:///{database}?host={folder}&port={port}&user=postgres")
+    }
+
+    /// Returns the URL of a role in its own first database, by TCP.
+    #[must_use]
+    pub fn tcp_url(&self, role: &str) -> String {
+        format!("postgres://{role}@localhost:{}/postgres", self.port)
+    }
+
+    /// Its folder, which the socket is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The port of its socket, and on 127.0.0.1 if it listens there.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Has TLS from now on, by a certificate of version 1 for `localhost` that nothing has issued but itself; returns
+    /// its file.
+    ///
+    /// # Errors
+    /// When openssl fails, or the server does not read its settings again.
+    pub async fn encrypt(&self) -> Result<PathBuf> {
+        let home = Home { folder: self.folder.clone(), owner: owner().await? };
+        home.write("openssl.cnf", b"[req]\ndistinguished_name = name\n[name]\n")?;
+        let mut openssl = home.command(Path::new("openssl"));
+        openssl.args(["req", "-x509", "-config", "openssl.cnf", "-newkey", "rsa:2048", "-nodes"]);
+        openssl.args(["-days", "2", "-subj", "/CN=localhost"]);
+        openssl.args(["-keyout", "data/server.key", "-out", "data/server.crt"]);
+        let made = openssl.output().await.context("cannot start openssl")?;
+        ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+        let certificate = self.folder.join("server.crt");
+        fs::copy(self.folder.join("data/server.crt"), &certificate)?;
+        let mut connection = self.connect("postgres").await?;
+        connection.execute("ALTER SYSTEM SET ssl = on").await?;
+        connection.execute("SELECT pg_reload_conf()").await?;
+        process::poll_until(async || {
+            let mut connection = self.connect("postgres").await?;
+            let ssl: String = sqlx::query_scalar("SHOW ssl").fetch_one(&mut connection).await?;
+            Ok(if ssl == "on" { Break(()) } else { Continue("TLS is still off".into()) })
+        })
+        .await?;
+        Ok(certificate)
     }
 
     /// Connects to a database as its superuser.
@@ -132,6 +209,7 @@ impl Postgres {
     pub async fn connect(&self, database: &str) -> Result<PgConnection> {
         let options =
             PgConnectOptions::new_without_pgpass().socket(&self.folder).username("postgres");
+        let options = options.port(self.port);
         Ok(PgConnection::connect_with(&options.database(database)).await?)
     }
 
@@ -177,6 +255,49 @@ impl Postgres {
         let mut server = self.server.lock().await;
         tokio::time::timeout(process::TIMEOUT, server.wait()).await.context("postgres hangs")??;
         self.watchdog.leave(self.pid);
+        Ok(())
+    }
+}
+
+/// A server's own folder, and the user that its programs run as.
+struct Home {
+    folder: PathBuf,
+    owner: Option<(u32, u32)>,
+}
+
+impl Home {
+    async fn create(folder: &Path) -> Result<Self> {
+        let owner = owner().await?;
+        fs::create_dir(folder)?;
+        let socket = folder.join(".s.PGSQL.65535");
+        ensure!(
+            socket.as_os_str().len() <= MAX_SOCKET_PATH,
+            "{} is too long for a Unix socket: set TMPDIR to a shorter folder",
+            socket.display(),
+        );
+        if let Some((uid, gid)) = owner {
+            chown(folder, Some(uid), Some(gid))?;
+        }
+        Ok(Self { folder: folder.to_owned(), owner })
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Some((uid, gid)) = self.owner {
+            command.uid(uid).gid(gid);
+        }
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// Writes a file that the server's user alone may read.
+    fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        fs::write(&path, content)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        if let Some((uid, gid)) = self.owner {
+            chown(&path, Some(uid), Some(gid))?;
+        }
         Ok(())
     }
 }

@@ -117,7 +117,7 @@ impl TestRun {
 
     /// Returns the watchdog, which ends the processes that a run leaves behind.
     #[must_use]
-    pub fn watchdog(&self) -> &Watchdog {
+    pub fn watchdog(&self) -> &Arc<Watchdog> {
         &self.watchdog
     }
 

@@ -17,6 +17,7 @@ use crate::{
     idp::{Cognito, OpenId},
     logs::LogLine,
     model::ScriptedModel,
+    own_servers::OwnServers,
     process::Output,
     report::PrintedReport,
     unread::UnreadClients,
@@ -43,6 +44,8 @@ pub struct World {
     pub collected: String,
     /// The answers to requests that were sent at once.
     pub answers: Vec<HttpAnswer>,
+    /// Further servers of the scenario's own.
+    pub servers: OwnServers,
     /// Clients that do not read what they are answered.
     pub unread: UnreadClients,
     /// The values that later steps refer to.
@@ -74,6 +77,7 @@ impl World {
             collector: None,
             collected: String::new(),
             answers: Vec::new(),
+            servers: OwnServers::new(folder.path(), Arc::clone(&run)),
             unread: UnreadClients::default(),
             variables,
             output: None,
@@ -274,6 +278,7 @@ impl World {
         let _ = self.client.disconnect();
         self.unread = UnreadClients::default();
         self.server.close().await?;
+        self.servers.stop().await?;
         if self.owns_openid {
             self.stop_own_openid().await?;
         }

@@ -27,6 +27,7 @@ mod monitoring;
 mod policies;
 mod rights;
 mod row_scope;
+mod servers;
 mod setting;
 mod signing_in;
 mod slow_readers;

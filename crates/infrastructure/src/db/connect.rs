@@ -18,7 +18,10 @@ use sqlx::{
 use thiserror::Error;
 use tracing::warn;
 
-use super::errors::{DatabaseFault, is_unavailable, pg_error};
+use super::{
+    errors::is_unavailable,
+    tls::{self, ServerAddress, TlsParameters},
+};
 
 /// The oldest PostgreSQL that metricd works with.
 const OLDEST_SERVER: u32 = 13;
@@ -186,37 +189,59 @@ pub enum ConnectError {
 /// How long after one attempt to connect the next begins.
 const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connects to a server, unless it is too old. One that is not there yet is waited for.
+/// Connects to a server, unless it is too old. One that is not there yet is waited for. Returns what every other connection
+/// to it has to be made with, too.
 pub(super) async fn connect(
-    options: &PgConnectOptions,
+    address: &ServerAddress,
     config: &DatabaseConfig,
-) -> Result<PgPool, ConnectError> {
-    let server = server_name(options);
-    let failed = |error: sqlx::Error| ConnectError::Server {
+) -> Result<(PgPool, PgConnectOptions), ConnectError> {
+    let server = server_name(&address.options);
+    let failed = |error: sqlx::Error, options| ConnectError::Server {
         server: server.clone(),
-        source: match pg_error(&error) {
-            Some(error) => DatabaseFault::of(error).into(),
-            None => error.into(),
-        },
+        source: tls::explain(error, options),
     };
     let begun = Instant::now();
-    let pool = loop {
-        match open(options, config).await {
-            Ok(pool) => break pool,
-            Err(error) if is_unavailable(&error) && begun.elapsed() < config.start_timeout => {
+    let (pool, options) = loop {
+        match open_either(address, config).await {
+            Ok(opened) => break opened,
+            Err((error, _))
+                if is_unavailable(&error)
+                    && !tls::is_refusal(&error)
+                    && begun.elapsed() < config.start_timeout =>
+            {
                 warn!(server, %error, "Database unreachable; trying again");
                 tokio::time::sleep(ATTEMPT_PAUSE).await;
             }
-            Err(error) => return Err(failed(error)),
+            Err((error, options)) => return Err(failed(error, options)),
         }
     };
-    let version =
-        pool.acquire().await.map_err(failed)?.server_version_num().unwrap_or_default() / 10_000;
+    let connection = pool.acquire().await.map_err(|error| failed(error, &options))?;
+    let version = connection.server_version_num().unwrap_or_default() / 10_000;
+    drop(connection);
     if version < OLDEST_SERVER {
         pool.close().await;
         return Err(ConnectError::TooOld { server, version });
     }
-    Ok(pool)
+    Ok((pool, options))
+}
+
+/// Opens a pool, with or without TLS if both will do. An error comes with what it was met by.
+async fn open_either<'a>(
+    address: &'a ServerAddress,
+    config: &DatabaseConfig,
+) -> Result<(PgPool, PgConnectOptions), (sqlx::Error, &'a PgConnectOptions)> {
+    let ServerAddress { options, fallback } = address;
+    let first = match open(options, config).await {
+        Ok(pool) => return Ok((pool, options.clone())),
+        Err(error) => error,
+    };
+    match fallback {
+        Some(fallback) if tls::may_fall_back(&first) => match open(fallback, config).await {
+            Ok(pool) => Ok((pool, fallback.clone())),
+            Err(second) => Err(address.more_telling(first, second)),
+        },
+        _ => Err((first, options)),
+    }
 }
 
 async fn open(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
@@ -233,7 +258,7 @@ async fn open(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<PgP
 }
 
 /// Reads a URL, whatever driver it names.
-pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, ConnectError> {
+pub(super) fn parse_url(url: &str) -> Result<ServerAddress, ConnectError> {
     let invalid = |reason: &str| ConnectError::Url { reason: reason.into() };
     let (scheme, rest) =
         url.split_once("://").ok_or_else(|| invalid("it has no scheme such as postgresql://"))?;
@@ -241,10 +266,24 @@ pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, ConnectError> {
     if !matches!(dialect, "postgres" | "postgresql") {
         return Err(invalid("its scheme is not postgres, postgresql or postgresql+<driver>"));
     }
+    let before_fragment = rest.split('#').next().unwrap_or_default();
+    let query = before_fragment.split_once('?').map_or("", |(_, query)| query);
+    let parameters = TlsParameters::read(query);
+    parameters.check().map_err(|faults| invalid(&faults.join("; ")))?;
     let options = format!("postgresql://{rest}")
         .parse::<PgConnectOptions>()
         .map_err(|_| invalid("it does not read postgresql://user:password@host:port/database"))?;
-    Ok(session_options(options))
+    let options = without_brackets(session_options(options));
+    parameters.address(options).map_err(|fault| invalid(&fault))
+}
+
+/// An address of version 6 stands in brackets in a URL, and nowhere else.
+fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match host.map(str::to_owned) {
+        Some(host) => options.host(&host),
+        None => options,
+    }
 }
 
 /// What every connection of metricd says of itself, whatever it leads to.
@@ -287,7 +326,7 @@ mod tests {
     fn a_url_may_name_any_driver() {
         for scheme in ["postgres", "postgresql", "postgresql+asyncpg", "postgres+psycopg"] {
             let options = parse_url(&format!("{scheme}://ann:pw@db.example:6432/shop")).unwrap();
-            assert_eq!(server_name(&options), "db.example:6432/shop");
+            assert_eq!(server_name(&options.options), "db.example:6432/shop");
         }
     }
 

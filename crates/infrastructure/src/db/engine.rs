@@ -28,6 +28,7 @@ use super::{
     reader::{Reader, ReaderConfig, ReaderError, ReaderSession},
     simple_query::{execute, milliseconds},
     statistics::PoolUsage,
+    tls::ServerAddress,
 };
 #[cfg(feature = "embedded")]
 use std::sync::{Mutex, PoisonError};
@@ -88,7 +89,7 @@ impl Engine {
         let (pool, kind, engine) = match &config.target {
             Target::Url(url) => {
                 let url = connect::parse_url(url.expose_secret())?;
-                let (pool, kind) = Kind::connect(url, config).await?;
+                let (pool, kind) = Kind::connect(&url, config).await?;
                 (pool, kind, None)
             }
             #[cfg(feature = "embedded")]
@@ -372,14 +373,14 @@ impl Engine {
 
 impl Kind {
     async fn connect(
-        options: PgConnectOptions,
+        address: &ServerAddress,
         config: &DatabaseConfig,
     ) -> Result<(PgPool, Self), ConnectError> {
         let given = match &config.reader_url {
             Some(url) => Some(connect::parse_url(url.expose_secret())?),
             None => None,
         };
-        let pool = connect::connect(&options, config).await?;
+        let (pool, options) = connect::connect(address, config).await?;
         let health = connect::pool_options(HEALTH_CONNECTIONS, HEALTH_DEADLINE)
             .connect_lazy_with(options.clone());
         let reader_config = ReaderConfig {

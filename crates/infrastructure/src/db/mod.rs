@@ -38,6 +38,7 @@ mod statistics;
 #[cfg(feature = "embedded")]
 mod stop_words;
 mod stored_template;
+mod tls;
 mod transaction;
 mod unit_of_work;
 mod watch;

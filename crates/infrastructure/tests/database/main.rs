@@ -26,5 +26,6 @@ mod redefining;
 mod running;
 mod support;
 mod templates;
+mod tls;
 mod types;
 mod unit_of_work;

@@ -19,6 +19,7 @@ use crate::db::{
     errors::pg_error,
     session_defaults::{DATE_STYLE, INTERVAL_STYLE, SEARCH_PATH},
     simple_query::milliseconds,
+    tls::{self, ServerAddress},
 };
 
 /// Beside a query's deadline, after which we end it ourselves: should that fail, the server does.
@@ -39,7 +40,7 @@ const STATEMENTS_KEPT: usize = 100;
 /// Which role reads, and how much at once.
 pub(in crate::db) struct ReaderConfig {
     /// Where a role that an administrator created signs in, if there is one.
-    pub(in crate::db) given: Option<PgConnectOptions>,
+    pub(in crate::db) given: Option<ServerAddress>,
     /// The name of the one that is created otherwise.
     pub(in crate::db) role: String,
     /// The most sessions that run authors' statements.
@@ -55,7 +56,7 @@ pub(in crate::db) struct ReaderConfig {
 impl ReaderConfig {
     /// The name of the role that reads.
     pub(in crate::db) fn name(&self) -> &str {
-        self.given.as_ref().map_or(&self.role, PgConnectOptions::get_username)
+        self.given.as_ref().map_or(&self.role, |given| given.options.get_username())
     }
 }
 
@@ -74,7 +75,7 @@ impl Reader {
     ) -> Result<Self, ReaderError> {
         let settings = settings(config.query_deadline, lock_timeout(config));
         let options = if let Some(given) = &config.given {
-            given.clone()
+            given.choose().await
         } else {
             let spec = role::RoleSpec {
                 role: &config.role,
@@ -100,7 +101,7 @@ impl Reader {
         let refused = |error| ReaderError::Connect {
             server: server_name(&options),
             role: options.get_username().to_owned(),
-            source: source_of(error),
+            source: tls::explain(error, &options),
         };
         let opened = first_session(&sessions, pool, options.get_username(), config).await;
         let mut session = match opened {

@@ -1,5 +1,6 @@
 //! Databases to test on, and things to put into them.
 
+mod certificates;
 mod engine;
 mod native;
 mod samples;
@@ -17,6 +18,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use certificates::{Authority, Certified};
 pub(crate) use engine::{engine_pid, signal_engine};
 pub(crate) use native::NativeServer;
 pub(crate) use samples::*;

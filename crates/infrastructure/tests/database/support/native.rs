@@ -4,8 +4,9 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    net::TcpListener,
     os::unix::{
-        fs::{MetadataExt, chown},
+        fs::{MetadataExt, PermissionsExt as _, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -20,7 +21,8 @@ use tempfile::TempDir;
 pub(crate) struct NativeServer {
     dir: TempDir,
     process: Child,
-    settings: &'static [&'static str],
+    settings: Vec<String>,
+    port: u16,
     /// The most address space of each of its processes, in kilobytes.
     max_memory: Option<u32>,
 }
@@ -28,6 +30,13 @@ pub(crate) struct NativeServer {
 impl NativeServer {
     pub(crate) fn start() -> Self {
         Self::with_settings(&["log_min_messages=panic"])
+    }
+
+    /// Listens on 127.0.0.1, too.
+    pub(crate) fn start_on_tcp() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = ["log_min_messages=panic", "listen_addresses=127.0.0.1"];
+        Self::with_port(&settings, port)
     }
 
     /// Writes down every statement and every value, where [`NativeServer::log`] finds them.
@@ -43,7 +52,11 @@ impl NativeServer {
         server
     }
 
-    fn with_settings(settings: &'static [&'static str]) -> Self {
+    fn with_settings(settings: &[&str]) -> Self {
+        Self::with_port(settings, 5432)
+    }
+
+    fn with_port(settings: &[&str], port: u16) -> Self {
         let dir = tempfile::Builder::new().prefix("metricd-pg-").tempdir().unwrap();
         if let Some((user, group)) = drop_to() {
             chown(dir.path(), Some(user), Some(group)).unwrap();
@@ -57,8 +70,9 @@ impl NativeServer {
             .status()
             .unwrap();
         assert!(made.success(), "initdb failed");
-        let process = serve(dir.path(), settings, None);
-        Self { dir, process, settings, max_memory: None }
+        let settings: Vec<_> = settings.iter().map(ToString::to_string).collect();
+        let process = serve(dir.path(), &settings, port, None);
+        Self { dir, process, settings, port, max_memory: None }
     }
 
     /// What the server has written down.
@@ -75,7 +89,26 @@ impl NativeServer {
     /// Ends every session at once, as a crash would, and starts the server again.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        self.process = serve(self.dir.path(), self.settings, self.max_memory);
+        self.process = serve(self.dir.path(), &self.settings, self.port, self.max_memory);
+    }
+
+    /// Gives the server files that it keeps beside its data, and has it read its settings again. Keys are its own alone.
+    pub(crate) fn configure(&self, files: &[(&str, &[u8])]) {
+        for (name, content) in files {
+            let path = self.dir.path().join("data").join(name);
+            fs::write(&path, content).unwrap();
+            if let Some((user, group)) = drop_to() {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let loaded = || self.psql("SELECT pg_conf_load_time()");
+        let before = loaded();
+        assert_eq!(self.psql("SELECT pg_reload_conf()").trim(), "t");
+        // A session begins with what the server has read: once this one does, every later one does.
+        while loaded() == before {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Where its socket is.
@@ -119,7 +152,13 @@ impl NativeServer {
     }
 
     pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
-        format!("postgresql://{role}@localhost/{database}?host={}", self.dir.path().display())
+        let folder = self.dir.path().display();
+        format!("postgresql://{role}@localhost:{}/{database}?host={folder}", self.port)
+    }
+
+    /// The URL of a role by TCP, with parameters.
+    pub(crate) fn tcp_url(&self, role: &str, host: &str, parameters: &str) -> String {
+        format!("postgresql://{role}@{host}:{}/postgres?{parameters}", self.port)
     }
 
     fn stop(&mut self) {
@@ -135,7 +174,7 @@ impl Drop for NativeServer {
     }
 }
 
-fn serve(dir: &Path, settings: &[&str], max_memory: Option<u32>) -> Child {
+fn serve(dir: &Path, settings: &[String], port: u16, max_memory: Option<u32>) -> Child {
     let log = fs::File::create(dir.join("log")).unwrap();
     let limit = max_memory.map_or("unlimited".to_owned(), |kilobytes| kilobytes.to_string());
     // The shell becomes the server, which inherits the limit.
@@ -146,14 +185,16 @@ fn serve(dir: &Path, settings: &[&str], max_memory: Option<u32>) -> Child {
         .arg(dir.join("data"))
         .arg("-k")
         .arg(dir)
-        .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", &format!("port={port}")])
         .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .args(["-c", "track_activity_query_size=16kB"])
         .stderr(log)
         .spawn()
         .unwrap();
     let ready = || {
-        command("pg_isready").arg("-h").arg(dir).stdout(Stdio::null()).status().unwrap().success()
+        let mut asked = command("pg_isready");
+        asked.arg("-h").arg(dir).args(["-p", &port.to_string()]).stdout(Stdio::null());
+        asked.status().unwrap().success()
     };
     for _ in 0..600 {
         if ready() {
