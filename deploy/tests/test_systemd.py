@@ -1,5 +1,6 @@
 """The unit of deploy/systemd: systemd takes every line of it, and how exposed it leaves metricd."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 DEPLOY = Path(__file__).parent.parent
 UNIT = DEPLOY / "systemd/metricd.service"
+BINARY = os.environ.get("ACCEPTANCE_BINARY", str(DEPLOY.parent / "target/debug/metricd"))
 # As `systemd-analyze security` counts, from 0 to 10. docs/guide/container.md says it.
 EXPOSURE = 1.1
 
@@ -54,6 +56,26 @@ class Unit(unittest.TestCase):
         shutdown = (DEPLOY.parent / "crates/metricd/src/config/shutdown.rs").read_text()
         grace = int(re.search(r'grace: Duration = duration\("(\d+)s"\)', shutdown).group(1))
         self.assertIn(f"\nTimeoutStopSec={grace + 10}\n", UNIT.read_text())
+
+
+class ServiceUser(unittest.TestCase):
+    # No user has it.
+    USER = 64321
+
+    def test_the_embedded_engine_runs_for_a_user_without_a_home_and_an_environment(self):
+        folder = Path(tempfile.mkdtemp(prefix="md-user-"))
+        self.addCleanup(shutil.rmtree, folder)
+        if os.getuid() == 0:
+            os.chown(folder, self.USER, self.USER)
+            rights = {"user": self.USER, "group": self.USER, "extra_groups": []}
+            command = []
+        else:
+            rights = {}
+            command = ["unshare", "--user", f"--map-user={self.USER}", f"--map-group={self.USER}"]
+        command += [Path(BINARY).absolute(), "migrate", "--data-dir", folder / "data"]
+        run = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, **rights)
+        self.assertEqual((run.returncode, run.stdout), (0, "The database is up to date.\n"), run.stderr)
+        self.assertTrue((folder / "data/cache").is_dir())
 
 
 if __name__ == "__main__":

@@ -301,6 +301,25 @@ pub(super) fn server_name(options: &PgConnectOptions) -> String {
     format!("{address}:{}/{database}", options.get_port())
 }
 
+/// Returns where a server is, and as whom metricd is there, for people: never its password.
+pub(super) fn address(options: &PgConnectOptions) -> String {
+    let role = options.get_username();
+    let (port, database) = (options.get_port(), options.get_database().unwrap_or(role));
+    let url = match options.get_socket() {
+        Some(socket) => format!("postgresql:///{database}?host={}&port={port}", socket.display()),
+        None => match options.get_host() {
+            host if host.starts_with('/') => {
+                format!("postgresql:///{database}?host={host}&port={port}")
+            }
+            host if host.contains(':') && !host.starts_with('[') => {
+                format!("postgresql://[{host}]:{port}/{database}")
+            }
+            host => format!("postgresql://{host}:{port}/{database}"),
+        },
+    };
+    format!("{url} as {role}")
+}
+
 /// Options of a pool whose sessions all have the same settings.
 pub(super) fn pool_options(max_connections: u32, acquire_timeout: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
@@ -327,6 +346,21 @@ mod tests {
         for scheme in ["postgres", "postgresql", "postgresql+asyncpg", "postgres+psycopg"] {
             let options = parse_url(&format!("{scheme}://ann:pw@db.example:6432/shop")).unwrap();
             assert_eq!(server_name(&options.options), "db.example:6432/shop");
+        }
+    }
+
+    #[test]
+    fn an_address_says_where_and_as_whom_and_no_password() {
+        for (url, expected) in [
+            ("postgres://ann:pw@db.example/shop", "postgresql://db.example:5432/shop as ann"),
+            ("postgres://ann:pw@db.example:6432", "postgresql://db.example:6432/ann as ann"),
+            ("postgres://ann:pw@[::1]:6432/shop", "postgresql://[::1]:6432/shop as ann"),
+            (
+                "postgres://ann@h/shop?host=/run/pg",
+                "postgresql:///shop?host=/run/pg&port=5432 as ann",
+            ),
+        ] {
+            assert_eq!(address(&parse_url(url).unwrap()), expected);
         }
     }
 

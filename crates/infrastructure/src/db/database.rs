@@ -154,6 +154,13 @@ impl Database {
         self.engine.name()
     }
 
+    /// Returns where it is and as whom metricd is there, for people: `postgresql://host:port/db as role`, or the folder of
+    /// the embedded engine. It holds no password.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.engine.address()
+    }
+
     /// Returns the defaults of the database and of metricd's roles that differ from what stored SQL has, with
     /// `timezone` as its default zone. None on the embedded engine.
     ///

@@ -148,6 +148,17 @@ impl Engine {
         }
     }
 
+    /// Where it is, for people: a server and the role there, or the folder of the embedded one.
+    pub(super) fn address(&self) -> String {
+        match &self.kind {
+            Kind::Server(server) => connect::address(&server.options),
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { server, .. } => {
+                format!("the embedded engine in {}", server.dir().display())
+            }
+        }
+    }
+
     /// Whether other processes can write to the database while this one does.
     pub(super) fn is_shared(&self) -> bool {
         match &self.kind {

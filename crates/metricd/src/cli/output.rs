@@ -29,3 +29,9 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     // Nothing is left to do when even this cannot be written.
     let _ = writeln!(err, "error: {error:#}");
 }
+
+/// Says on standard error which database a command works with.
+pub(crate) fn print_database(address: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "database: {address}");
+}

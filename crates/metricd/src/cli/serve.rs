@@ -52,6 +52,7 @@ pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode
     let policies = app::policies(config, None)?;
     telemetry::log_panics();
     let database = app::connect(config, config.database.start_timeout).await?;
+    info!(database = database.address(), "Database connected");
     let reloadable = Arc::clone(&policies);
     let context = app::context(config, &database, policies)?;
     let supervisor = context.supervisor.clone();

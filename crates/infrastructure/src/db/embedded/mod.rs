@@ -4,6 +4,7 @@
 //! It runs in a process of its own, which [`supervision`] watches and starts again: whatever a statement does to
 //! it, metricd goes on. Why: `docs/adr/0020-the-embedded-engine-has-a-process-of-its-own.md`.
 
+mod cache;
 mod child;
 mod folder;
 mod offenders;
@@ -14,7 +15,10 @@ mod supervision;
 mod trap;
 mod usage;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sqlx::{
     PgPool,
@@ -43,6 +47,7 @@ pub(super) use offenders::EndedEngine;
 /// The embedded PostgreSQL, which is there until it is shut down.
 pub(super) struct EmbeddedServer {
     shared: Arc<Shared>,
+    dir: PathBuf,
     /// Told to stop; closed when this is dropped.
     orders: mpsc::Sender<Stop>,
 }
@@ -76,6 +81,7 @@ impl EmbeddedServer {
             query: config.query_deadline,
         }));
         let (orders, ordered) = mpsc::channel(1);
+        let dir = folder.dir().to_owned();
         let supervision = Supervision {
             shared: Arc::clone(&shared),
             folder,
@@ -85,7 +91,12 @@ impl EmbeddedServer {
             memory: config.embedded_memory,
         };
         tokio::spawn(supervision.run(process, ordered));
-        Ok((Arc::new(Self { shared, orders }), pool))
+        Ok((Arc::new(Self { shared, dir, orders }), pool))
+    }
+
+    /// Its data folder, as an absolute path.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Whether the engine is there and answers.

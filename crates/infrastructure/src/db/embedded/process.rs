@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    cache,
     folder::DataFolder,
     protocol::{FOLDER_VARIABLE, Word, order},
 };
@@ -97,6 +98,7 @@ impl EngineProcess {
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
             .env(FOLDER_VARIABLE, folder.dir())
+            .envs(cache::of(folder.dir())?.variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
