@@ -57,6 +57,7 @@ Feature: The documentation
       """
     When I follow "docs/guide/loading.md"
     And I follow "docs/guide/rights.md"
+    And I follow "docs/guide/backup.md"
     And I follow "docs/guide/caching.md"
     And I follow "docs/guide/changing-metrics.md"
     And I follow "docs/guide/container.md"

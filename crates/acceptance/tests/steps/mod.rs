@@ -14,6 +14,7 @@ macro_rules! ensure {
 
 mod asking;
 mod audit;
+mod backup;
 mod caching;
 mod clients;
 mod commands;

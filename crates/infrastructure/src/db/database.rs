@@ -14,7 +14,7 @@ use super::{
     changes::PgChangeLog,
     connect::{ConnectError, DatabaseConfig},
     engine::Engine,
-    migrations::{self, MigrateError},
+    migrations::{self, MigrateError, SchemaState},
     query::{PgQueryRunner, QueryMetrics, RunLimits},
     queue::Queue,
     schema::PgSchema,
@@ -88,6 +88,14 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         migrations::up(self.engine.orm()).await?;
         Ok(self.engine.prepare_reader().await?)
+    }
+
+    /// Reads which migrations the schema has seen, and changes nothing.
+    ///
+    /// # Errors
+    /// When the database reports one.
+    pub async fn schema_state(&self) -> Result<SchemaState, MigrateError> {
+        Ok(migrations::state(self.engine.orm()).await?)
     }
 
     /// Undoes the last `steps` migrations, or all of them. What the tables held is lost.

@@ -47,8 +47,10 @@ pub use connect::{ConnectError, DatabaseConfig, EngineCommand, Target};
 pub use corrupt_row::CorruptRow;
 pub use database::{Database, DatabaseMonitor};
 #[cfg(feature = "embedded")]
-pub use embedded::run_embedded_engine;
-pub use migrations::MigrateError;
+pub use embedded::{
+    BackupError, BackupManifest, back_up, check_backup, restore, run_embedded_engine,
+};
+pub use migrations::{MigrateError, SchemaState};
 pub use queue::QueueUsage;
 pub use reader::{PrivilegeViolation, ReaderError};
 pub use session_defaults::OverriddenDefault;

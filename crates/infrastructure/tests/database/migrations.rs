@@ -192,6 +192,20 @@ async fn a_database_of_a_newer_version_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changes_of_another_server_are_forgotten() {
+    on_each_engine_migrated(async |db, engine| {
+        let restored = "DELETE FROM metricd.changes; \
+            INSERT INTO metricd.changes (xid, kind) VALUES ('4611686018427387904', 'pruned'); \
+            INSERT INTO metricd.changes (kind, table_schema, table_name) VALUES ('table', 'public', 'metrics')";
+        execute(db.pool(), restored).await;
+        db.migrate().await.unwrap();
+        let kinds = texts(db.pool(), "SELECT kind FROM metricd.changes").await;
+        assert_eq!(kinds, ["table"], "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_servers_may_start_at_once() {
     let server = NativeServer::start();
     let first = connect(Target::Url(server.url().into())).await;

@@ -1,5 +1,7 @@
 //! The command line: one command a file.
 
+#[cfg(feature = "embedded")]
+mod backup;
 mod database;
 pub(crate) mod exit;
 mod files;
@@ -57,6 +59,14 @@ enum Command {
     Health(health::Args),
     /// Migrate the database's schema, and set up the reader role
     Migrate,
+    /// Back up the embedded engine's database: everything in it, to one file
+    ///
+    /// No other metricd may work with the data folder meanwhile. A server's database is backed up with `pg_dump`.
+    #[cfg(feature = "embedded")]
+    Backup(backup::Args),
+    /// Restore a backup of the embedded engine into an empty data folder
+    #[cfg(feature = "embedded")]
+    Restore(backup::Args),
     /// Load metrics, queries and records from files, whole or not at all
     Import(import::Args),
     /// Check the same files without a database
@@ -117,6 +127,10 @@ impl Cli {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Health(_) => block_on(health::run(&config)),
             Command::Migrate => block_on(migrate::run(&config)),
+            #[cfg(feature = "embedded")]
+            Command::Backup(args) => block_on(backup::back_up(&config, &args)),
+            #[cfg(feature = "embedded")]
+            Command::Restore(args) => block_on(backup::restore(&config, &args)),
             Command::Import(args) => block_on(import::run(&config, args)),
             Command::Validate(args) => block_on(validate::run(&config, &args)),
             Command::Load(args) => block_on(load::run(&config, args)),

@@ -83,6 +83,13 @@ impl DataFolder {
         sockets(&self.dir)
     }
 
+    /// Removes what opening it has made, where nothing else is in it.
+    pub(super) fn abandon(self) {
+        self.clear();
+        let _ = std::fs::remove_dir(files(&self.dir));
+        let _ = std::fs::remove_file(self.dir.join(LOCK_NAME));
+    }
+
     /// Removes what only a running engine needs.
     pub(super) fn clear(&self) {
         let _ = std::fs::remove_file(socket(&self.dir));

@@ -4,6 +4,7 @@
 //! It runs in a process of its own, which [`supervision`] watches and starts again: whatever a statement does to
 //! it, metricd goes on. Why: `docs/adr/0020-the-embedded-engine-has-a-process-of-its-own.md`.
 
+mod backup;
 mod cache;
 mod child;
 mod folder;
@@ -41,6 +42,7 @@ use super::{
     purpose::Purpose,
 };
 
+pub use backup::{BackupError, BackupManifest, back_up, check_backup, restore};
 pub use child::run_embedded_engine;
 pub(super) use offenders::EndedEngine;
 

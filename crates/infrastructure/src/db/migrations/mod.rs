@@ -83,18 +83,58 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// The migrations that a schema has seen, beside those that this version knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaState {
+    /// Those that it has seen, oldest first.
+    pub applied: Vec<String>,
+    /// Those that it has not.
+    pub missing: Vec<String>,
+}
+
+impl SchemaState {
+    fn of(applied: Vec<String>) -> Self {
+        let missing = known().into_iter().filter(|name| !applied.contains(name)).collect();
+        Self { applied, missing }
+    }
+
+    /// Those that this version does not know.
+    #[must_use]
+    pub fn newer(&self) -> Vec<String> {
+        let known = known();
+        self.applied.iter().filter(|name| !known.contains(name)).cloned().collect()
+    }
+}
+
+/// The names of the migrations of this version, oldest first.
+fn known() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
+/// Whether this version works with a schema that has seen these migrations, once it has seen the others too.
+#[cfg(feature = "embedded")]
+pub(super) fn works_with_schema(migrations: &[String]) -> bool {
+    SchemaState::of(migrations.to_vec()).newer().is_empty()
+}
+
+/// Reads what a database's schema has seen, and changes nothing.
+pub(crate) async fn state(db: &DatabaseConnection) -> Result<SchemaState, DbErr> {
+    let tx = run_to_completion::begin(db).await?;
+    let state = SchemaState::of(applied(&tx).await?);
+    tx.rollback().await?;
+    Ok(state)
+}
+
 /// Brings the schema up to date.
 pub(crate) async fn up(db: &DatabaseConnection) -> Result<(), MigrateError> {
     let tx = begin(db).await?;
-    let applied = applied(&tx).await?;
-    let known: Vec<String> =
-        Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-    let newer: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
+    let schema = SchemaState::of(applied(&tx).await?);
+    let newer = schema.newer();
     if !newer.is_empty() {
         return Err(MigrateError::Newer { migrations: newer });
     }
-    if applied.len() < known.len() {
-        if applied.is_empty() {
+    if !schema.missing.is_empty() {
+        if schema.applied.is_empty() {
             refuse_foreign(&tx).await?;
         }
         if !schema_exists(&tx).await? {
@@ -103,9 +143,15 @@ pub(crate) async fn up(db: &DatabaseConnection) -> Result<(), MigrateError> {
         tx.execute_unprepared("SET LOCAL search_path = metricd").await?;
         Migrator::up(&tx, None).await?;
     }
+    tx.execute_unprepared(FORGET_CHANGES_OF_ANOTHER_SERVER).await?;
     tx.commit().await?;
     Ok(())
 }
+
+/// A log of changes that was restored from a dump of another server may name transactions that are still to come here:
+/// until then every server would take them for new.
+const FORGET_CHANGES_OF_ANOTHER_SERVER: &str =
+    "DELETE FROM metricd.changes WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";
 
 /// Undoes the last `steps` migrations, or all of them together with the schema `metricd`. What the
 /// tables held is lost.
