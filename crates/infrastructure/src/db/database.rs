@@ -98,6 +98,14 @@ impl Database {
         Ok(migrations::state(self.engine.orm()).await?)
     }
 
+    /// Applies the first `steps` of the migrations that are missing: the schema of an older version, for tests.
+    ///
+    /// # Errors
+    /// When the database reports one.
+    pub async fn migrate_up(&self, steps: u32) -> Result<(), MigrateError> {
+        migrations::up_by(self.engine.orm(), steps).await
+    }
+
     /// Undoes the last `steps` migrations, or all of them. What the tables held is lost.
     ///
     /// # Errors

@@ -29,3 +29,4 @@ mod templates;
 mod tls;
 mod types;
 mod unit_of_work;
+mod upgrading;

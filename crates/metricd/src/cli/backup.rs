@@ -26,7 +26,7 @@ pub(crate) async fn back_up(config: &Config, args: &Args) -> anyhow::Result<Exit
     let schema = database.schema_state().await;
     // Its files stay as they are from here on.
     database.close().await;
-    let manifest = BackupManifest::new(env!("CARGO_PKG_VERSION"), schema?.applied);
+    let manifest = BackupManifest::new(env!("CARGO_PKG_VERSION"), schema?);
     db::back_up(dir, &args.file, &manifest).map_err(|error| explain(error.into()))?;
     let size = args.file.metadata()?.len();
     super::output::print(&format!("Backed up: {size} bytes in {}.\n", args.file.display()))?;

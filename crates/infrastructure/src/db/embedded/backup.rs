@@ -21,7 +21,7 @@ use super::{
     cache,
     folder::{self, DataFolder},
 };
-use crate::db::{connect::ConnectError, migrations::works_with_schema};
+use crate::db::{connect::ConnectError, migrations::SchemaState};
 
 /// What a backup of today is like.
 const FORMAT: u32 = 1;
@@ -58,17 +58,20 @@ pub struct BackupManifest {
     pub postgresql: String,
     /// The migrations that its schema has seen.
     pub migrations: Vec<String>,
+    /// The last migration of the oldest version of metricd that works with it, if the schema says so.
+    pub oldest: Option<String>,
 }
 
 impl BackupManifest {
     /// That of a database of this version's PostgreSQL.
     #[must_use]
-    pub fn new(metricd: &str, migrations: Vec<String>) -> Self {
+    pub fn new(metricd: &str, schema: SchemaState) -> Self {
         Self {
             format: FORMAT,
             metricd: metricd.to_owned(),
             postgresql: POSTGRESQL.to_owned(),
-            migrations,
+            migrations: schema.applied,
+            oldest: schema.oldest,
         }
     }
 }
@@ -304,9 +307,10 @@ fn check_manifest(file: &Path, manifest: &BackupManifest) -> Result<(), BackupEr
     if manifest.postgresql != POSTGRESQL {
         return Err(newer(format!("with the files of PostgreSQL {}", manifest.postgresql)));
     }
-    if !works_with_schema(&manifest.migrations) {
+    let schema = SchemaState::new(manifest.migrations.clone(), manifest.oldest.clone());
+    if !schema.works() {
         let last = manifest.migrations.last().map(String::as_str).unwrap_or_default();
-        return Err(newer(format!("whose schema ({last}) this version does not know")));
+        return Err(newer(format!("with whose schema ({last}) this version does not work")));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod m20250601_000006_changes;
 mod m20250601_000007_cache_ttl;
 mod m20250601_000008_idempotency;
 mod m20250601_000009_idempotency_claims;
+mod m20250601_000010_compatibility;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -20,6 +21,7 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationTrait, MigratorTrait, sea_query::DynIden};
 use thiserror::Error;
+use tracing::warn;
 
 use super::{catalog_lock::lock_catalog, reader::ReaderError, run_to_completion};
 
@@ -39,7 +41,8 @@ pub enum MigrateError {
     },
     /// A newer metricd has been here.
     #[error(
-        "the database was migrated by a newer version of metricd ({}); run that version",
+        "the database was migrated by a newer version of metricd ({}), and this one does not work with its schema; run that \
+         version",
         migrations.join(", ")
     )]
     Newer {
@@ -60,21 +63,37 @@ impl From<DbErr> for MigrateError {
     }
 }
 
+/// Whether the version before a migration goes on working after it
+/// (`docs/adr/0023-an-older-version-works-with-a-newer-schema-that-says-so.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    #[expect(dead_code, reason = "the first that keeps it is still to come")]
+    KeepsPrevious,
+    BreaksPrevious,
+}
+
+/// The migrations, oldest first. Before the tenth no version looks for what a newer schema says of it.
+fn migrations() -> Vec<(Effect, Box<dyn MigrationTrait>)> {
+    use Effect::BreaksPrevious;
+    vec![
+        (BreaksPrevious, Box::new(m20250601_000001_catalog::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000002_records::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000003_audit::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000004_reader::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000005_versions::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000006_changes::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000007_cache_ttl::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000008_idempotency::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000009_idempotency_claims::Migration)),
+        (BreaksPrevious, Box::new(m20250601_000010_compatibility::Migration)),
+    ]
+}
+
 struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20250601_000001_catalog::Migration),
-            Box::new(m20250601_000002_records::Migration),
-            Box::new(m20250601_000003_audit::Migration),
-            Box::new(m20250601_000004_reader::Migration),
-            Box::new(m20250601_000005_versions::Migration),
-            Box::new(m20250601_000006_changes::Migration),
-            Box::new(m20250601_000007_cache_ttl::Migration),
-            Box::new(m20250601_000008_idempotency::Migration),
-            Box::new(m20250601_000009_idempotency_claims::Migration),
-        ]
+        migrations().into_iter().map(|(_, migration)| migration).collect()
     }
 
     // Unqualified: the transaction's search path puts it into the schema `metricd`.
@@ -90,12 +109,14 @@ pub struct SchemaState {
     pub applied: Vec<String>,
     /// Those that it has not.
     pub missing: Vec<String>,
+    /// The last migration of the oldest version that works with it, if it says so.
+    pub oldest: Option<String>,
 }
 
 impl SchemaState {
-    fn of(applied: Vec<String>) -> Self {
+    pub(super) fn new(applied: Vec<String>, oldest: Option<String>) -> Self {
         let missing = known().into_iter().filter(|name| !applied.contains(name)).collect();
-        Self { applied, missing }
+        Self { applied, missing, oldest }
     }
 
     /// Those that this version does not know.
@@ -104,6 +125,14 @@ impl SchemaState {
         let known = known();
         self.applied.iter().filter(|name| !known.contains(name)).cloned().collect()
     }
+
+    /// Whether this version works with it, once it has seen what is missing.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        let is_allowed = |oldest: &String| known().last().is_some_and(|last| oldest <= last);
+        self.newer().is_empty()
+            || self.missing.is_empty() && self.oldest.as_ref().is_some_and(is_allowed)
+    }
 }
 
 /// The names of the migrations of this version, oldest first.
@@ -111,41 +140,79 @@ fn known() -> Vec<String> {
     Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
 }
 
-/// Whether this version works with a schema that has seen these migrations, once it has seen the others too.
-#[cfg(feature = "embedded")]
-pub(super) fn works_with_schema(migrations: &[String]) -> bool {
-    SchemaState::of(migrations.to_vec()).newer().is_empty()
-}
-
 /// Reads what a database's schema has seen, and changes nothing.
 pub(crate) async fn state(db: &DatabaseConnection) -> Result<SchemaState, DbErr> {
     let tx = run_to_completion::begin(db).await?;
-    let state = SchemaState::of(applied(&tx).await?);
+    let state = state_within(&tx).await?;
     tx.rollback().await?;
     Ok(state)
 }
 
-/// Brings the schema up to date.
+async fn state_within(tx: &DatabaseTransaction) -> Result<SchemaState, DbErr> {
+    let there = "SELECT to_regclass('metricd.compatibility') IS NOT NULL AS there";
+    let oldest = if ask(tx, there, "there").await? {
+        strings(tx, "SELECT oldest AS name FROM metricd.compatibility").await?.pop()
+    } else {
+        None
+    };
+    Ok(SchemaState::new(applied(tx).await?, oldest))
+}
+
+/// Brings the schema up to date. A newer one that says that this version works with it is left as it is.
 pub(crate) async fn up(db: &DatabaseConnection) -> Result<(), MigrateError> {
     let tx = begin(db).await?;
-    let schema = SchemaState::of(applied(&tx).await?);
+    let schema = state_within(&tx).await?;
     let newer = schema.newer();
-    if !newer.is_empty() {
+    if !schema.works() {
         return Err(MigrateError::Newer { migrations: newer });
     }
+    if !newer.is_empty() {
+        warn!(
+            migrations = newer.join(", "),
+            "A newer version of metricd has migrated the database, and this one works with it"
+        );
+    }
     if !schema.missing.is_empty() {
-        if schema.applied.is_empty() {
-            refuse_foreign(&tx).await?;
-        }
-        if !schema_exists(&tx).await? {
-            tx.execute_unprepared("CREATE SCHEMA metricd").await?;
-        }
-        tx.execute_unprepared("SET LOCAL search_path = metricd").await?;
-        Migrator::up(&tx, None).await?;
+        apply(&tx, &schema, None).await?;
+        let declare = format!(
+            "DELETE FROM metricd.compatibility; INSERT INTO metricd.compatibility VALUES ('{}')",
+            oldest_that_works()
+        );
+        tx.execute_unprepared(&declare).await?;
     }
     tx.execute_unprepared(FORGET_CHANGES_OF_ANOTHER_SERVER).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Applies the first `steps` of the migrations that are missing: what an older version leaves.
+pub(crate) async fn up_by(db: &DatabaseConnection, steps: u32) -> Result<(), MigrateError> {
+    let tx = begin(db).await?;
+    let schema = state_within(&tx).await?;
+    apply(&tx, &schema, Some(steps)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn apply(
+    tx: &DatabaseTransaction,
+    schema: &SchemaState,
+    steps: Option<u32>,
+) -> Result<(), MigrateError> {
+    if schema.applied.is_empty() {
+        refuse_foreign(tx).await?;
+    }
+    if !schema_exists(tx).await? {
+        tx.execute_unprepared("CREATE SCHEMA metricd").await?;
+    }
+    tx.execute_unprepared("SET LOCAL search_path = metricd").await?;
+    Ok(Migrator::up(tx, steps).await?)
+}
+
+/// The last migration of the oldest version that works with this one's schema.
+fn oldest_that_works() -> String {
+    let breaking = migrations().into_iter().filter(|(effect, _)| *effect == Effect::BreaksPrevious);
+    breaking.last().map(|(_, migration)| migration.name().to_owned()).unwrap_or_default()
 }
 
 /// A log of changes that was restored from a dump of another server may name transactions that are still to come here:
@@ -154,10 +221,15 @@ const FORGET_CHANGES_OF_ANOTHER_SERVER: &str =
     "DELETE FROM metricd.changes WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";
 
 /// Undoes the last `steps` migrations, or all of them together with the schema `metricd`. What the
-/// tables held is lost.
+/// tables held is lost. Newer ones cannot be undone.
 pub(crate) async fn down(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), MigrateError> {
     let tx = begin(db).await?;
-    if !applied(&tx).await?.is_empty() {
+    let schema = state_within(&tx).await?;
+    let newer = schema.newer();
+    if !newer.is_empty() {
+        return Err(MigrateError::Newer { migrations: newer });
+    }
+    if !schema.applied.is_empty() {
         tx.execute_unprepared("SET LOCAL search_path = metricd").await?;
         Migrator::down(&tx, steps).await?;
         if applied(&tx).await?.is_empty() {
@@ -199,7 +271,7 @@ async fn refuse_foreign(tx: &DatabaseTransaction) -> Result<(), MigrateError> {
              ('metricd', 'metric_configurations'), ('metricd', 'layout_items'), \
              ('metricd', 'audit_events'), ('metricd', 'query_versions'), \
              ('metricd', 'reader_roles'), ('metricd', 'changes'), \
-             ('metricd', 'idempotency_keys')) \
+             ('metricd', 'idempotency_keys'), ('metricd', 'compatibility')) \
          OR (n.nspname, c.relname) = ('metricd', 'migrations') AND NOT ( \
              SELECT count(*) = 2 FROM information_schema.columns \
              WHERE table_schema = 'metricd' AND table_name = 'migrations') \

@@ -151,6 +151,25 @@ impl NativeServer {
         printed
     }
 
+    /// Makes the database `to` of a dump of the database `from`, by PostgreSQL's own programs.
+    pub(crate) fn copy_database(&self, from: &str, to: &str) {
+        let made =
+            command("createdb").arg("-h").arg(self.folder()).args(["-U", "postgres", to]).status();
+        assert!(made.unwrap().success());
+        let dump = self.folder().join(format!("{to}.dump"));
+        let dumped = command("pg_dump")
+            .args(["--format=custom", "--dbname", &self.url_of("postgres", from)])
+            .arg("--file")
+            .arg(&dump)
+            .status();
+        assert!(dumped.unwrap().success());
+        let restored = command("pg_restore")
+            .args(["--exit-on-error", "--dbname", &self.url_of("postgres", to)])
+            .arg(&dump)
+            .status();
+        assert!(restored.unwrap().success());
+    }
+
     pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
         let folder = self.dir.path().display();
         format!("postgresql://{role}@localhost:{}/{database}?host={folder}", self.port)
