@@ -49,6 +49,12 @@ pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ide
     Ok(IdentityProvider { verifier, sign_in, development })
 }
 
+/// The verifier of the configured issuers' tokens.
+pub(crate) fn verifier(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
+    let trusted = config.auth.issuers.iter().map(|issuer| issuer.config.clone()).collect();
+    Ok(Verifier::new(trusted, config.auth.claims.clone(), clock)?)
+}
+
 impl IdentityProvider {
     /// Returns the public keys of the development issuer, if there is one.
     pub(crate) fn development_keys(&self) -> Option<Value> {

@@ -18,6 +18,7 @@ mod backup;
 mod caching;
 mod clients;
 mod commands;
+mod doctor;
 mod engine;
 mod exporting;
 mod guides;

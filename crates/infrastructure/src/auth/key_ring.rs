@@ -60,6 +60,14 @@ pub(super) enum MissingKey {
 }
 
 impl KeyRing {
+    /// Fetches the keys, without keeping them, and counts them.
+    pub(super) async fn probe(&self) -> Result<usize, KeyFetchError> {
+        match &self.remote {
+            Some(remote) => Ok(remote.origin.fetch().await?.len()),
+            None => Ok(self.current.load().keys.len()),
+        }
+    }
+
     /// Keys that never change.
     pub(super) fn fixed(issuer: String, keys: KeySet) -> Self {
         let current = CurrentKeys { keys, since: None };

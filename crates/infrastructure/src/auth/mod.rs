@@ -17,4 +17,4 @@ pub use development::{DevelopmentError, DevelopmentIssuer, MintError, TokenReque
 pub use issuer::{IssuerConfig, IssuerKind, KeySource};
 pub use key_set::{InvalidKeySet, KeySet};
 pub use reqwest::Url;
-pub use verifier::{Verifier, VerifierError};
+pub use verifier::{IssuerProbe, Verifier, VerifierError};

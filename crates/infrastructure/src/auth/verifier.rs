@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use aws_lc_rs::digest;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::Algorithm;
-use metricd_application::ports::{Clock, TokenError, TokenVerifier};
+use metricd_application::{
+    error_chain,
+    ports::{Clock, TokenError, TokenVerifier},
+};
 use metricd_core::{actor::Identity, claim::ClaimName};
 use quick_cache::sync::Cache;
 use reqwest::Url;
@@ -71,6 +74,15 @@ pub enum VerifierError {
     Http(#[source] reqwest::Error),
 }
 
+/// What came of fetching an issuer's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerProbe {
+    /// The issuer's name.
+    pub issuer: String,
+    /// How many keys it has, or why they cannot be had.
+    pub keys: Result<usize, String>,
+}
+
 /// SHA-256 of a token.
 type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
@@ -118,6 +130,16 @@ impl Verifier {
             .collect::<Result<_, _>>()?;
         let cached = Cache::new(MAX_CACHED_TOKENS);
         Ok(Self { issuers, claims, clock: PortClock(clock), cached })
+    }
+
+    /// Fetches each issuer's keys, whether or not they were fetched before.
+    pub async fn probe(&self) -> Vec<IssuerProbe> {
+        let mut probes = Vec::new();
+        for Issuer { config, keys } in &self.issuers {
+            let keys = keys.probe().await.map_err(|error| error_chain(&error));
+            probes.push(IssuerProbe { issuer: config.issuer.clone(), keys });
+        }
+        probes
     }
 
     /// Returns the identity of a token that passed before and still would.

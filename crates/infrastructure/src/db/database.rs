@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use metricd_application::ports::{
     AuditLog, Catalog, ChangeLog, ChangeSink, QueryRunner, SchemaSource, Store,
 };
@@ -17,6 +18,7 @@ use super::{
     migrations::{self, MigrateError, SchemaState},
     query::{PgQueryRunner, QueryMetrics, RunLimits},
     queue::Queue,
+    reader::{ReaderError, ReaderState},
     schema::PgSchema,
     session_defaults::{self, OverriddenDefault},
     statistics::DatabaseStatistics,
@@ -104,6 +106,23 @@ impl Database {
     /// When the database reports one.
     pub async fn migrate_up(&self, steps: u32) -> Result<(), MigrateError> {
         migrations::up_by(self.engine.orm(), steps).await
+    }
+
+    /// Finds out what the reader role can do as it stands, and changes nothing; `None` on the embedded engine, which has no
+    /// roles.
+    ///
+    /// # Errors
+    /// See [`ReaderError`].
+    pub async fn check_reader(&self) -> Result<Option<ReaderState>, ReaderError> {
+        self.engine.check_reader().await
+    }
+
+    /// Reads the clock of the database's machine.
+    ///
+    /// # Errors
+    /// When the database reports one.
+    pub async fn now(&self) -> Result<DateTime<Utc>, sqlx::Error> {
+        sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(self.engine.pool()).await
     }
 
     /// Undoes the last `steps` migrations, or all of them. What the tables held is lost.

@@ -25,7 +25,7 @@ use super::{
     errors::{is_lost, retry_lost, store_error},
     purpose::Purpose,
     queue::{Queue, RunPermit},
-    reader::{Reader, ReaderConfig, ReaderError, ReaderSession},
+    reader::{self, Reader, ReaderConfig, ReaderError, ReaderSession, ReaderState},
     simple_query::{execute, milliseconds},
     statistics::PoolUsage,
     tls::ServerAddress,
@@ -235,6 +235,22 @@ impl Engine {
             }
             #[cfg(feature = "embedded")]
             Kind::Embedded { .. } => Ok(()),
+        }
+    }
+
+    /// Finds out what the reader role can do as it stands, where there are roles.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unnecessary_wraps, reason = "a server is the only engine then")
+    )]
+    pub(super) async fn check_reader(&self) -> Result<Option<ReaderState>, ReaderError> {
+        match &self.kind {
+            Kind::Server(server) => {
+                let Server { options, reader_config, .. } = &**server;
+                reader::check(&self.pool, options, reader_config).await.map(Some)
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => Ok(None),
         }
     }
 

@@ -52,6 +52,6 @@ pub use embedded::{
 };
 pub use migrations::{MigrateError, SchemaState};
 pub use queue::QueueUsage;
-pub use reader::{PrivilegeViolation, ReaderError};
+pub use reader::{PrivilegeViolation, ReaderError, ReaderState};
 pub use session_defaults::OverriddenDefault;
 pub use statistics::{DatabaseStatistics, PoolUsage};

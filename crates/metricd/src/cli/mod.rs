@@ -3,6 +3,7 @@
 #[cfg(feature = "embedded")]
 mod backup;
 mod database;
+mod doctor;
 pub(crate) mod exit;
 mod files;
 mod health;
@@ -27,7 +28,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::{Config, Flags},
-    telemetry,
+    telemetry::{self, TelemetryGuard},
 };
 
 /// Business metrics from SQL in PostgreSQL, served for a date window.
@@ -57,6 +58,10 @@ enum Command {
     Serve(serve::Args),
     /// Ask a running metricd whether it is ready: exit code 0 if it is
     Health(health::Args),
+    /// Check settings, folders, issuers and the database, and say what to do: exit code 2 where something is wrong
+    ///
+    /// It changes nothing.
+    Doctor(doctor::Args),
     /// Migrate the database's schema, and set up the reader role
     Migrate,
     /// Back up the embedded engine's database: everything in it, to one file
@@ -98,6 +103,17 @@ enum Command {
     EmbeddedEngine,
 }
 
+impl Command {
+    /// Only a server has traces.
+    fn start_telemetry(&self, config: &Config) -> anyhow::Result<TelemetryGuard> {
+        let traces = match self {
+            Self::Serve(_) => config.telemetry.traces(),
+            _ => None,
+        };
+        telemetry::start(config.log.filter.clone(), traces.as_ref())
+    }
+}
+
 impl Cli {
     /// Runs the command and returns the exit code.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
@@ -116,13 +132,15 @@ impl Cli {
             Command::Health(args) => flags.listen.clone_from(&args.listen),
             _ => {}
         }
-        let config = Config::load(&flags)?;
-        let _telemetry = match &self.command {
-            Command::Serve(_) => {
-                telemetry::start(config.log.filter.clone(), config.telemetry.traces().as_ref())?
-            }
-            _ => telemetry::start(config.log.filter.clone(), None)?,
+        let config = Config::load(&flags);
+        let _telemetry = match &config {
+            Ok(config) => Some(self.command.start_telemetry(config)?),
+            Err(_) => None,
         };
+        if let Command::Doctor(args) = &self.command {
+            return block_on(doctor::run(config, args));
+        }
+        let config = config?;
         match self.command {
             Command::Serve(args) => block_on(serve::run(&config, &args)),
             Command::Health(_) => block_on(health::run(&config)),
@@ -140,6 +158,8 @@ impl Cli {
             Command::Policy(args) => policy::run(&config, args),
             Command::Token(args) => token::run(&config, args),
             Command::Openapi => openapi::run(),
+            // It was run above, with faulty settings too.
+            Command::Doctor(args) => block_on(doctor::run(Ok(config), &args)),
             Command::Settings => settings::run(),
             #[cfg(feature = "embedded")]
             Command::EmbeddedEngine => Ok(metricd_infrastructure::db::run_embedded_engine()),

@@ -68,6 +68,13 @@ pub(crate) struct Config {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InvalidSettings(Vec<String>);
 
+impl InvalidSettings {
+    /// Returns each fault by itself.
+    pub(crate) fn into_faults(self) -> Vec<String> {
+        self.0
+    }
+}
+
 impl fmt::Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("invalid settings:")?;

@@ -3,6 +3,7 @@
 //! Nothing of an author's may ever run as another role. A [`Reader`] exists only once it was proved that
 //! it can only read what it was granted.
 
+mod check;
 mod ending;
 mod error;
 mod open;
@@ -11,6 +12,8 @@ mod role;
 mod scram;
 mod sessions;
 
+pub use check::ReaderState;
+pub(super) use check::check;
 pub use error::ReaderError;
 pub(super) use open::{Reader, ReaderConfig};
 pub use proof::PrivilegeViolation;

@@ -1,0 +1,61 @@
+//! What is known of the reader role as it stands: nothing is prepared, and nothing mended.
+
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, postgres::PgConnectOptions};
+
+use super::{
+    error::{ReaderError, source_of},
+    open::ReaderConfig,
+    proof::{self, PrivilegeViolation},
+};
+use crate::db::connect::server_name;
+
+/// The reader role, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderState {
+    /// Its name.
+    pub role: String,
+    /// All that is wrong with it; `None` where it is not prepared yet.
+    pub violations: Option<Vec<PrivilegeViolation>>,
+}
+
+/// Signs in as the role, if there is one yet, and finds out what it can do. `owner` leads to the database as the role of
+/// `DATABASE_URL`, and so does `pool`.
+pub(in crate::db) async fn check(
+    pool: &PgPool,
+    owner: &PgConnectOptions,
+    config: &ReaderConfig,
+) -> Result<ReaderState, ReaderError> {
+    let role = config.name().to_owned();
+    let options = match &config.given {
+        Some(given) => given.clone(),
+        None => match password(pool, &role).await? {
+            Some(password) => owner.clone().username(&role).password(&password),
+            None => return Ok(ReaderState { role, violations: None }),
+        },
+    };
+    let me: String = sqlx::query_scalar("SELECT current_user").fetch_one(pool).await?;
+    let connected = options.connect().await;
+    let mut connection = connected.map_err(|error| ReaderError::Connect {
+        server: server_name(&options),
+        role: role.clone(),
+        source: source_of(error),
+    })?;
+    let violations = proof::violations(&mut connection, &me).await?;
+    connection.close().await?;
+    Ok(ReaderState { role, violations: Some(violations) })
+}
+
+/// The role's password, if this database has made it.
+async fn password(pool: &PgPool, role: &str) -> Result<Option<String>, sqlx::Error> {
+    let there: bool =
+        sqlx::query_scalar("SELECT pg_catalog.to_regclass('metricd.reader_roles') IS NOT NULL")
+            .fetch_one(pool)
+            .await?;
+    if !there {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT password FROM metricd.reader_roles WHERE role = $1")
+        .bind(role)
+        .fetch_optional(pool)
+        .await
+}
