@@ -61,6 +61,9 @@ DOCKER = """
     if verb == "pull":
         if name in behaviour("missing_images", []):
             fail("no such image")
+    elif arguments[:2] == ["image", "inspect"]:
+        if name not in behaviour("images_there", []):
+            fail("no such image")
     elif verb == "run" and "migrate" in arguments:
         while behaviour("migration_waits") and not (folder / "go").exists():
             time.sleep(0.02)

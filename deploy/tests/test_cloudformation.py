@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -252,8 +253,14 @@ class Instance(unittest.TestCase):
         self.stand_in("docker", '''
             case "$*" in
             "image inspect"*) exit 1 ;;
-            "container inspect metricd") exit "${NOTHING_RUNS:-0}" ;;
+            # Such as there are before the start, and after the rename.
+            "container inspect metricd") [ -e "$CONTAINERS/metricd" ] ;;
+            "container inspect metricd-previous") [ -e "$CONTAINERS/metricd-previous" ] ;;
+            "rename metricd metricd-previous") mv "$CONTAINERS"/metricd{,-previous} ;;
+            "rename metricd-previous metricd") mv "$CONTAINERS"/metricd{-previous,} ;;
+            "rm --force --volumes "*) rm "$CONTAINERS/${@: -1}" ;;
             *" migrate") exit "${MIGRATION:-0}" ;;
+            run*) touch "$CONTAINERS/metricd" ;;
             login*) cat >/dev/null ;;
             esac
         ''')
@@ -274,19 +281,26 @@ class Instance(unittest.TestCase):
         path.write_text(told + textwrap.dedent(does))
         path.chmod(0o755)
 
-    def start(self, *arguments, **told):
+    def start(self, *arguments, runs=True, **told):
         self.calls.write_text("")
+        containers = self.folder / "containers"
+        shutil.rmtree(containers, ignore_errors=True)
+        containers.mkdir()
+        if runs:
+            (containers / "metricd").touch()
         environment = {
-            "PATH": f"{self.bin}:/usr/bin:/bin", "METRICD_ETC": str(self.etc), "CALLS": str(self.calls), **told,
+            "PATH": f"{self.bin}:/usr/bin:/bin", "METRICD_ETC": str(self.etc), "CALLS": str(self.calls),
+            "METRICD_STATE": str(self.folder / "state"), "METRICD_READY_TRIES": "3", "CONTAINERS": str(containers), **told,
         }
         command = ["bash", str(self.folder / "metricd-start"), *arguments]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True)
         did = [line.split() for line in self.calls.read_text().splitlines()]
-        return ran, [" ".join([*line[:2], line[-1]]) for line in did if line[0] == "docker" and line[1] != "image"]
+        told = [line for line in did if line[0] == "docker" and line[1] not in ("image", "container")]
+        return ran, [" ".join([*line[:2], line[-1]]) for line in told]
 
     def test_everything_fits_and_is_a_script(self):
         self.assertLess(len(user_data().encode()), 15_000, "EC2 takes 16 KiB, and the stack fills some in")
-        self.assertEqual(set(scripts()), {"metricd-setup", "metricd-certificate", "metricd-start"})
+        self.assertEqual(set(scripts()), {"metricd-setup", "metricd-certificate", "metricd-start", "metricd-container"})
         whole = self.folder / "user-data"
         # What the stack fills in looks like variables that are never set.
         whole.write_text(re.sub(r"\$\{[A-Z]\w*(::\w+|\.\w+)*\}", "filled-in", user_data()))
@@ -303,18 +317,16 @@ class Instance(unittest.TestCase):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual(did, [
             "docker pull registry.example/metricd:2",
+            "docker logout registry.example",
             "docker run migrate",
-            "docker rm metricd-previous",
-            "docker container metricd",
             "docker stop metricd",
             "docker rename metricd-previous",
-            "docker run serve",
-            "docker rm metricd-previous",
+            "docker run registry.example/metricd:2",
         ])
         self.assertEqual((self.etc / "image").read_text(), "registry.example/metricd:2\n")
-        (serve,) = [line for line in self.calls.read_text().splitlines() if line.endswith(" serve")]
-        for option in ("--restart unless-stopped", "--read-only", "--publish 127.0.0.1:8000:8000", "--stop-timeout 50",
-                       "--log-driver awslogs", "awslogs-group=/metricd/test", f"awslogs-region={REGION}"):
+        (serve,) = [line for line in self.calls.read_text().splitlines() if " --detach " in line]
+        for option in ("--restart unless-stopped", "--read-only", "--publish 127.0.0.1:8000:8000", "--stop-timeout 45",
+                       "--log-driver awslogs", "mode=non-blocking", "awslogs-group=/metricd/test", f"awslogs-region={REGION}"):
             self.assertIn(option, serve)
         self.assertNotIn("pass-word_1", self.calls.read_text())
         # Without an image it stays with the last one.
@@ -322,13 +334,28 @@ class Instance(unittest.TestCase):
         self.assertIn("docker pull registry.example/metricd:2", did)
 
     def test_the_container_is_told_of_the_database_and_the_user_pool(self):
-        self.assertEqual(self.start(NOTHING_RUNS="1")[0].returncode, 0)
+        self.assertEqual(self.start(runs=False)[0].returncode, 0)
         told = dict(line.split("=", 1) for line in (self.etc / "metricd.env").read_text().splitlines())
         self.assertEqual(told["DATABASE_URL"], "postgres://metricd:pass-word_1@db.internal:5432/metricd"
                          "?sslmode=verify-full&sslrootcert=/etc/metricd/rds-ca.pem")
         self.assertEqual(told["USER_POOL_CLIENT_ID"], "browsers1,programs1")
         self.assertEqual(told["METRICD_ROLES__EDITOR"], "client_id=programs1,cognito:groups=editors")
         self.assertEqual((self.etc / "metricd.env").stat().st_mode & 0o777, 0o600)
+
+    def test_the_container_is_put_in_its_place_by_the_pipelines_own_script(self):
+        self.assertEqual(scripts()["metricd-container"], (ROOT / "deploy/scripts/on-instance").read_text())
+
+    def test_it_is_told_what_the_pipeline_tells_it(self):
+        self.assertEqual(self.start()[0].returncode, 0)
+        written = self.folder / "environment"
+        pipeline = {
+            "PATH": os.environ["PATH"], "RDS_ENDPOINT": "db.internal", "DB_USERNAME": "metricd", "DB_NAME": "metricd",
+            "DB_PASSWORD": "pass-word_1", "AWS_REGION": REGION, "USER_POOL_ID": STACK["USER_POOL_ID"],
+            "USER_POOL_CLIENT_ID": STACK["USER_POOL_CLIENT_ID"], "DASHBOARD_CLIENT_ID": STACK["DASHBOARD_CLIENT_ID"],
+        }
+        subprocess.run([ROOT / "deploy/scripts/write-environment", written], env=pipeline, check=True)
+        stack = sorted((self.etc / "metricd.env").read_text().splitlines())
+        self.assertEqual(sorted(written.read_text().splitlines()), stack)
 
     def test_without_a_user_pool_none_is_told(self):
         self.write_stack({"USER_POOL_ID": "", "USER_POOL_CLIENT_ID": "", "DASHBOARD_CLIENT_ID": ""})
@@ -343,8 +370,9 @@ class Instance(unittest.TestCase):
 
     def test_a_migration_that_fails_leaves_the_running_container_alone(self):
         ran, did = self.start(MIGRATION="70")
-        self.assertEqual(ran.returncode, 70)
-        self.assertEqual(did, ["docker pull registry.example/metricd:1", "docker run migrate"])
+        self.assertEqual(ran.returncode, 1)
+        self.assertEqual(did[0], "docker pull registry.example/metricd:1")
+        self.assertEqual(did[-1], "docker run migrate")
 
     def test_an_image_of_ecr_is_pulled_by_the_role_of_the_instance(self):
         self.write_stack({"ECR_REPOSITORY": "metricd"})

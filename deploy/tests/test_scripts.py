@@ -187,7 +187,7 @@ class Restarting(InstanceCase):
 
     def verbs(self):
         calls = self.instance.calls("docker")
-        return ["migrate" if "migrate" in call else call[0] for call in calls if call[:2] != ["container", "inspect"]]
+        return ["migrate" if "migrate" in call else call[0] for call in calls if call[1] != "inspect"]
 
     def running(self):
         return {name: it["image"] for name, it in self.instance.containers().items() if it["running"]}
@@ -241,6 +241,11 @@ class Restarting(InstanceCase):
         self.restart(NEWER)
         self.assertIn(["image", "rm", f"id of {OLDER}"], self.instance.calls("docker"))
         self.assertEqual(self.instance.containers()["metricd-previous"]["image"], IMAGE)
+
+    def test_an_image_that_is_there_is_not_pulled(self):
+        self.instance.behave(images_there=[IMAGE])
+        self.restart(IMAGE)
+        self.assertEqual(self.verbs(), ["logout", "migrate", "run"])
 
     def test_an_image_that_is_not_there_changes_nothing(self):
         self.has_started(IMAGE)
