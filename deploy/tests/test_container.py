@@ -134,7 +134,7 @@ class FileSystem(unittest.TestCase):
         (folder / "target/release").mkdir(parents=True)
         (folder / "target/release/metricd").symlink_to(BINARY)
         (folder / "examples").symlink_to(ROOT / "examples")
-        [_, command] = of("build", "RUN")
+        [_, command, _] = of("build", "RUN")
         command = command.replace("/image", str(cls.root)).replace("--recursive examples", "--recursive --dereference examples")
         if os.getuid() != 0:
             command = command.replace("-o 10001 -g 10001", "")
@@ -163,6 +163,28 @@ class FileSystem(unittest.TestCase):
         code, said = self.run_in_it("serve")
         self.assertEqual(code, 1, said)
         self.assertIn("refusing to listen on 0.0.0.0:8000: no issuer is configured", said)
+
+    def measured(self, program_bytes, features):
+        """What the Dockerfile's own measure says of the file system around a program of that size."""
+        [*_, command] = of("build", "RUN")
+        program, aside = self.root / "usr/bin/metricd", self.root.parent / "aside"
+        program.rename(aside)
+        try:
+            with open(program, "wb") as file:
+                file.truncate(program_bytes)
+            environment = {**os.environ, "FEATURES": features}
+            command = ["bash", "-euo", "pipefail", "-c", command.replace("/image", str(self.root))]
+            run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        finally:
+            aside.rename(program)
+        return run.returncode, run.stdout + run.stderr
+
+    def test_one_without_the_engine_is_under_80_megabytes_or_is_not_made(self):
+        self.assertEqual(self.measured(60_000_000, "")[0], 0)
+        code, said = self.measured(80_000_000, "")
+        self.assertEqual(code, 1)
+        self.assertIn("That is too much", said)
+        self.assertEqual(self.measured(80_000_000, "embedded")[0], 0)
 
     def test_all_but_the_program_is_small(self):
         files = [path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink()]
