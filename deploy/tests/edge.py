@@ -113,6 +113,12 @@ class Nginx:
     def log(self):
         return (self.folder / "error.log").read_text()
 
+    def answered_by(self, port):
+        """How many requests it has sent to the server of that port that were answered."""
+        lines = (self.folder / "access.log").read_text().splitlines()
+        # With two servers in it, the last is the one that answered.
+        return sum(json.loads(line)["upstream"].endswith(f":{port}") for line in lines)
+
     def workers(self):
         with suppress(OSError):
             return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
@@ -290,17 +296,18 @@ class StandIn:
 
 
 class Metricd:
-    """metricd itself, with the embedded engine in a data folder of its own."""
+    """metricd itself, with the embedded engine in a data folder of its own unless the settings name a database."""
 
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, settings=()):
         self.binary, self.folder, self.port = binary, Path(folder), free_port()
+        self.settings = dict(settings)
         self.process = None
 
     def environment(self):
-        # No setting of the caller's, and no database.
+        # No setting of the caller's.
         kept = {name: value for name, value in os.environ.items() if name in ("HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME")}
         # As many requests as a test likes, and NGINX tells who sends them.
-        return {**kept, "METRICD_LIMITS__REQUESTS_PER_SECOND": "0", "METRICD_HTTP__TRUSTED_PROXIES": HOST}
+        return {**kept, "METRICD_LIMITS__REQUESTS_PER_SECOND": "0", "METRICD_HTTP__TRUSTED_PROXIES": HOST, **self.settings}
 
     def run(self, *arguments):
         command = [self.binary, "--data-dir", self.folder, *arguments]

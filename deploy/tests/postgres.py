@@ -1,58 +1,76 @@
-"""A PostgreSQL server of a test's own, from Debian's programs: in a temporary folder, over a Unix socket alone."""
+"""A PostgreSQL server of a test's own, from the server programs installed on this machine: in a folder of its own, on a
+Unix socket alone. It does not wait for the disk: no test ends it but at its end."""
 
 import os
+import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
-from edge import end, wait_until
+from edge import PATIENCE_SECONDS, end, wait_until
 
 
 def programs():
-    """The folder of the newest server's programs."""
-    found = {int(path.parent.parent.name): path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")}
-    return found[max(found)]
+    """The folder of the newest server programs."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    found = installed[-1] if installed else shutil.which("initdb")
+    assert found, "no PostgreSQL server programs on this machine; on Debian: apt-get install postgresql"
+    return Path(found).parent
 
 
 class Postgres:
-    """Started when made."""
-
-    def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="md-pg-"))
-        # The server refuses to run as root.
-        self.user = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-        if self.user:
-            shutil.chown(self.folder, "postgres", "postgres")
+    def __init__(self, **settings):
+        # As another user than root, which initdb refuses; the path of a socket is short.
+        user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+        self.owner = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        self.folder = Path(tempfile.mkdtemp(prefix="metricd-pg-", dir="/tmp"))
+        if user:
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
         data = self.folder / "data"
-        self.run(
-            programs() / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-            "--no-sync", "--no-instructions",
-        )
-        with open(self.folder / "log", "w") as log:
-            self.process = subprocess.Popen(
-                [programs() / "postgres", "-D", data, "-k", self.folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-                stderr=log, cwd="/", **self.user,
-            )
-        wait_until(self.is_ready, "PostgreSQL is ready")
+        self.run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", data)
+        given = {"listen_addresses": "", "fsync": "off", "max_connections": "200", **settings}
+        options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+        command = [programs() / "postgres", "-D", data, "-k", self.folder, *options]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self.owner)
+        try:
+            wait_until(lambda: self.answers() or self.process.poll() is not None, "PostgreSQL answers")
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+        except BaseException:
+            self.stop()
+            raise
 
-    def run(self, *command):
-        subprocess.run(command, check=True, capture_output=True, cwd="/", **self.user)
+    def run(self, program, *arguments):
+        command = [programs() / program, *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **self.owner)
+        assert run.returncode == 0, f"{program}: {run.stdout}{run.stderr}"
+        return run.stdout
 
-    def is_ready(self):
-        return subprocess.run([programs() / "pg_isready", "-h", self.folder], capture_output=True).returncode == 0
-
-    def url(self, role, database):
-        return f"postgres:///{database}?host={str(self.folder).replace('/', '%2F')}&user={role}"
+    def psql(self, sql, database="postgres", user="postgres"):
+        """The rows of a statement, each a list of texts."""
+        options = ["-X", "-v", "ON_ERROR_STOP=1", "-qAtF", "\t", "-h", self.folder, "-U", user, "-d", database]
+        printed = self.run("psql", *options, "-c", sql)
+        return [line.split("\t") for line in printed.splitlines()]
 
     def environment(self):
         """What PostgreSQL's own programs need to work as the administrator."""
         return {"PATH": f"{programs()}:{os.environ['PATH']}", "PGHOST": str(self.folder), "PGUSER": "postgres"}
 
-    def ask(self, database, statement):
-        command = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", statement, database]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment()).stdout.strip()
+    def answers(self):
+        command = [programs() / "pg_isready", "-q", "-h", self.folder, "-U", "postgres"]
+        return subprocess.run(command, cwd=self.folder).returncode == 0
+
+    def url(self, database="postgres", user="postgres"):
+        return f"postgres:///{database}?host={quote(str(self.folder), safe='')}&user={user}"
 
     def stop(self):
-        end(self.process)
-        shutil.rmtree(self.folder)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                end(self.process)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -48,7 +48,7 @@ class Server(unittest.TestCase):
     def test_roles_then_the_dump_then_metricd(self):
         dump, admin, restore = steps()
         self.shell(admin, self.old)
-        old = self.old.url("metricd", "shop")
+        old = self.old.url("shop", "metricd")
         (self.folder / "orders.csv").write_text("id,total\n1,9.90\n2,0.10\n")
         (self.folder / "queries.csv").write_text(f'id,query\nflagged,"{FLAGGED}"\n')
         metric = {"id": "421d0584-0156-4737-91d0-1daba5eae531", "queryId": "flagged", "isEditable": True}
@@ -63,26 +63,26 @@ class Server(unittest.TestCase):
         answer = self.metricd(self.old, old, query)
         self.assertEqual(json.loads(answer), [{"parts_flagged": 7, "total": 10.00}])
         audit = "SELECT count(*), max(sequence) FROM metricd.audit_events"
-        events = self.old.ask("shop", audit)
+        events = self.old.psql(audit, "shop")
         # Its transactions are far ahead of those of a new server.
-        self.old.ask("shop", "DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+        self.old.psql("DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$", "shop")
 
         self.shell(dump, self.old, OLD=old)
         new_server = Postgres()
         self.addCleanup(new_server.stop)
         self.shell(admin, new_server)
-        new = new_server.url("metricd", "shop")
+        new = new_server.url("shop", "metricd")
         self.shell(restore, new_server, NEW=new)
 
         self.assertEqual(self.metricd(new_server, new, query), answer)
-        self.assertEqual(new_server.ask("shop", audit), events)
-        self.assertEqual(new_server.ask("shop", "SELECT count(*) FROM metricd.changes"), "0")
+        self.assertEqual(new_server.psql(audit, "shop"), events)
+        self.assertEqual(new_server.psql("SELECT count(*) FROM metricd.changes", "shop"), [["0"]])
         # The reader reads what it read, as another role with another password, and the table is watched.
         readers = "SELECT role, password FROM metricd.reader_roles"
-        self.assertNotEqual(new_server.ask("shop", readers), self.old.ask("shop", readers))
-        self.assertEqual(new_server.ask("shop", "SELECT has_table_privilege('metricd_reader', 'orders', 'SELECT')"), "t")
-        new_server.ask("shop", "INSERT INTO orders VALUES (3, 1.00)")
-        self.assertEqual(new_server.ask("shop", "SELECT table_name FROM metricd.changes"), "orders")
+        self.assertNotEqual(new_server.psql(readers, "shop"), self.old.psql(readers, "shop"))
+        self.assertEqual(new_server.psql("SELECT has_table_privilege('metricd_reader', 'orders', 'SELECT')", "shop"), [["t"]])
+        new_server.psql("INSERT INTO orders VALUES (3, 1.00)", "shop")
+        self.assertEqual(new_server.psql("SELECT table_name FROM metricd.changes", "shop"), [["orders"]])
         again = json.loads(self.metricd(new_server, new, "import", files, "--format json"))
         self.assertEqual({what: counts["created"] for what, counts in again["counts"].items()}, dict.fromkeys(again["counts"], 0))
 

@@ -237,15 +237,9 @@ class BeforeMetricd(unittest.TestCase):
                 load.goes_on()
                 server.start()
                 # NGINX asks it again once it was left alone for fail_timeout.
-                before = self.asked(server)
-                wait_until(lambda: self.asked(server) > before, "the server is asked again")
+                before = self.nginx.answered_by(server.port)
+                wait_until(lambda: self.nginx.answered_by(server.port) > before, "the server is asked again")
         self.assertEqual(load.failures, [])
-
-    def asked(self, server):
-        """How many requests NGINX has sent there that were answered."""
-        lines = (self.nginx.folder / "access.log").read_text().splitlines()
-        # With two servers in it, the last is the one that answered.
-        return sum(json.loads(line)["upstream"].endswith(f":{server.port}") for line in lines)
 
 
 class Figures(unittest.TestCase):
