@@ -360,7 +360,7 @@ mod tests {
                 "postgresql:///shop?host=/run/pg&port=5432 as ann",
             ),
         ] {
-            assert_eq!(address(&parse_url(url).unwrap()), expected);
+            assert_eq!(address(&parse_url(url).unwrap().options), expected);
         }
     }
 

@@ -27,7 +27,7 @@ pub(in crate::db) async fn check(
 ) -> Result<ReaderState, ReaderError> {
     let role = config.name().to_owned();
     let options = match &config.given {
-        Some(given) => given.clone(),
+        Some(given) => given.choose().await,
         None => match password(pool, &role).await? {
             Some(password) => owner.clone().username(&role).password(&password),
             None => return Ok(ReaderState { role, violations: None }),
