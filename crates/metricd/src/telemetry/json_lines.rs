@@ -199,3 +199,67 @@ impl Visit for RenderedFields {
         self.add(field, format_args!("{value:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tracing::{field::Empty, info, info_span};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    /// What `work` logs, without the time.
+    fn logged(filter: Option<Targets>, work: impl FnOnce()) -> Vec<Value> {
+        let output = Output::default();
+        let layer = JsonLines { output: output.clone(), filter };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        let lines = String::from_utf8(output.taken()).unwrap();
+        let read = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+            line.as_object_mut().unwrap().remove("timestamp");
+            line
+        };
+        lines.lines().map(read).collect()
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_its_event_and_of_its_spans() {
+        let lines = logged(None, || {
+            let outer = info_span!("request", operation = "get", status = Empty, ratio = 0.5);
+            let _outer = outer.enter();
+            outer.record("status", 200);
+            let _inner = info_span!("inner", operation = "other", otel.kind = "client").entered();
+            info!(error = %"line\n\"quoted\"", "Said {}", "so");
+        });
+        let line = json!({
+            "level": "INFO", "event": "Said so", "error": "line\n\"quoted\"",
+            "operation": "other", "status": 200, "ratio": 0.5,
+        });
+        assert_eq!(lines, [line]);
+    }
+
+    #[test]
+    fn a_field_that_is_recorded_again_stands_once() {
+        let lines = logged(None, || {
+            let span = info_span!("request", first = 1, second = "two", third = true);
+            span.record("second", "a longer one");
+            span.record("first", 2);
+            span.in_scope(|| info!(third = false, "Done"));
+        });
+        let line = json!({
+            "level": "INFO", "event": "Done", "first": 2, "second": "a longer one", "third": false,
+        });
+        assert_eq!(lines, [line]);
+    }
+
+    #[test]
+    fn what_other_layers_need_is_not_logged() {
+        let filter = "warn,logged=info".parse().unwrap();
+        let lines = logged(Some(filter), || {
+            info!("Needed");
+            info!(target: "logged", "Logged");
+        });
+        assert_eq!(lines, [json!({"level": "INFO", "event": "Logged"})]);
+    }
+}

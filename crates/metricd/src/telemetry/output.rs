@@ -55,6 +55,12 @@ impl Output {
         }
     }
 
+    /// Takes what is waiting, instead of writing it.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> Vec<u8> {
+        mem::take(&mut *lock(&self.0.waiting))
+    }
+
     /// Writes what is waiting.
     pub(super) fn flush(&self) {
         self.0.write();
