@@ -16,7 +16,7 @@ use metricd_core::{
 use crate::{
     admission::Admission,
     freshness::{AnswerCache, AnswerCacheSettings, ChangeFeed, DefinitionCache},
-    generation::GenerationMetrics,
+    generation_metrics::GenerationMetrics,
     ports::{
         AnswerWriter, AuditLog, Catalog, ChangeLog, ChangeSink, Clock, Ids, Policies,
         QueryGenerator, QueryRunner, SchemaSource, Store, TemplateDescription,

@@ -19,6 +19,7 @@ mod error_chain;
 mod failed_query;
 pub mod freshness;
 pub mod generation;
+pub mod generation_metrics;
 pub mod idempotency;
 pub mod listing;
 pub mod metrics;

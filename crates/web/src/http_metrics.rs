@@ -4,17 +4,12 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
-use axum::{
-    http::{HeaderValue, StatusCode},
-    response::Response,
-};
+use axum::http::StatusCode;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-
-use crate::middleware::headers::CACHE_STATUS;
 
 /// Upper bounds of the durations that are told apart, in seconds.
 const DURATIONS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0];
@@ -74,15 +69,6 @@ pub(crate) enum CacheUse {
 }
 
 impl CacheUse {
-    /// Reads what the response tells its client.
-    pub(crate) fn of(response: &Response) -> Self {
-        match response.headers().get(CACHE_STATUS).map(HeaderValue::as_bytes) {
-            Some(status) if status.starts_with(b"metricd; hit") => Self::Hit,
-            Some(_) => Self::Miss,
-            None => Self::None,
-        }
-    }
-
     /// The value of the label.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -97,7 +97,12 @@ pub(crate) async fn generate(
     strict: bool,
 ) -> Result<(Generation, Trial), GenerationError> {
     let generated = generate_query(actor, context, query_id, prompt, strict).await;
-    context.generation_metrics.count(&generated);
+    context.generation_metrics.count(match &generated {
+        Ok((generation, _)) if generation.grounded => "ok",
+        Ok(_) | Err(GenerationError::Ungrounded { .. }) => "not_understood",
+        Err(GenerationError::Query(_)) => "refused",
+        Err(GenerationError::Run(_) | GenerationError::Store(_)) => "failed",
+    });
     generated
 }
 

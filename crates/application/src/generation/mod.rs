@@ -3,12 +3,10 @@
 //! Must write nothing: a use case that stores the query opens its unit of work afterwards.
 
 mod generate;
-mod generation_metrics;
 mod raw_records;
 mod trial;
 
 pub use generate::{Generation, GenerationError};
-pub use generation_metrics::GenerationMetrics;
 pub use trial::Trial;
 
 pub(crate) use generate::generate;

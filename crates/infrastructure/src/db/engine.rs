@@ -31,12 +31,10 @@ use super::{
     tls::ServerAddress,
 };
 #[cfg(feature = "embedded")]
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 #[cfg(feature = "embedded")]
-use super::{
-    embedded::EmbeddedServer, errors::unknown_timezone, run_to_completion::run_to_completion,
-};
+use super::embedded::{EmbeddedServer, begin_read_only};
 
 /// How long a health check may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
@@ -471,32 +469,6 @@ impl AdmittedQuery<'_> {
             self.permit.release();
         }
     }
-}
-
-#[cfg(feature = "embedded")]
-async fn begin_read_only(
-    pool: &PgPool,
-    timezone: Tz,
-    last: &Arc<Mutex<Tz>>,
-) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let begin = || {
-        let (pool, last) = (pool.clone(), Arc::clone(last));
-        run_to_completion(async move {
-            let mut tx = pool.begin_with("BEGIN READ ONLY").await?;
-            let known = || last.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_other = *known() != timezone;
-            if is_other {
-                tx.clear_cached_statements().await?;
-                *known() = timezone;
-            }
-            if timezone != Tz::UTC {
-                let set = format!("SET LOCAL TimeZone = '{timezone}'");
-                execute(&mut tx, &set).await.map_err(unknown_timezone)?;
-            }
-            Ok(tx)
-        })
-    };
-    retry_lost(pool.options().get_max_connections(), begin).await
 }
 
 /// A session that runs authors' SQL and can only read: one of the reader's, or, on an engine without

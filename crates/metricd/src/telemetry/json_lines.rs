@@ -20,14 +20,14 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::output::Output;
+use super::output::LogOutput;
 
 /// The field in which `tracing` has an event's text, and what it is called in a line.
 const MESSAGE: (&str, &str) = ("message", "event");
 
 /// Writes the events that `filter` lets pass as lines to `output`.
 pub(super) struct JsonLines {
-    pub(super) output: Output,
+    pub(super) output: LogOutput,
     /// Where other layers need more than is logged.
     pub(super) filter: Option<Targets>,
 }
@@ -210,7 +210,7 @@ mod tests {
 
     /// What `work` logs, without the time.
     fn logged(filter: Option<Targets>, work: impl FnOnce()) -> Vec<Value> {
-        let output = Output::default();
+        let output = LogOutput::default();
         let layer = JsonLines { output: output.clone(), filter };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let lines = String::from_utf8(output.taken()).unwrap();

@@ -14,7 +14,7 @@ use std::io::{IsTerminal, stderr};
 use anyhow::Context as _;
 use json_lines::JsonLines;
 use metricd_infrastructure::TRACES;
-use output::Output;
+use output::LogOutput;
 use traces::Traces;
 use tracing::Level;
 use tracing_subscriber::{
@@ -34,7 +34,7 @@ const REQUESTS: &str = "metricd_web";
 /// Writes the last lines, and sends the last traces, when it is dropped.
 #[must_use]
 pub(crate) struct TelemetryGuard {
-    output: Option<Output>,
+    output: Option<LogOutput>,
     traces: Option<Traces>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn start(
         registry.with(layer.with_filter(filter)).init();
         return Ok(TelemetryGuard { output: None, traces });
     }
-    let output = Output::start().context("the thread that writes the log does not start")?;
+    let output = LogOutput::start().context("the thread that writes the log does not start")?;
     registry.with(JsonLines { output: output.clone(), filter }).init();
     Ok(TelemetryGuard { output: Some(output), traces })
 }

@@ -21,7 +21,7 @@ use prometheus_client::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::process::Process;
+use super::process::ProcessCollector;
 
 /// The media type of what is answered.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,7 +37,7 @@ impl Monitoring {
     /// Gathers what `app`, `context` and `database` count, and how they are.
     pub(crate) fn new(app: &App, context: Context, database: &Database) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(ProcessCollector));
         let own = registry.sub_registry_with_prefix("metricd");
         let build = metricd_web::BUILD.unwrap_or_default();
         let build = vec![("version", env!("CARGO_PKG_VERSION")), ("build", build)];
@@ -56,7 +56,7 @@ impl Monitoring {
         Self { registry, context, is_ready }
     }
 
-    /// Listens on `address`; what is returned answers whoever connects, until `stop` is cancelled.
+    /// Listens on `address`; what is returned answers each client, until `stop` is cancelled.
     pub(crate) async fn listen(
         self,
         address: SocketAddr,

@@ -11,12 +11,12 @@ use std::{
 /// How long a line may wait for others. As many are lost at most when the process is killed.
 const GATHER_TIME: Duration = Duration::from_millis(5);
 
-/// Where so much is waiting, whoever logs writes it, and waits for those who read standard error.
+/// Where so much is waiting, the thread that logs writes it, and waits for the reader of standard error.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 
 /// Gathers lines and writes them.
 #[derive(Clone, Default)]
-pub(super) struct Output(Arc<Lines>);
+pub(super) struct LogOutput(Arc<Lines>);
 
 #[derive(Default)]
 struct Lines {
@@ -26,7 +26,7 @@ struct Lines {
     writing: Mutex<Vec<u8>>,
 }
 
-impl Output {
+impl LogOutput {
     /// Starts the thread that writes.
     pub(super) fn start() -> std::io::Result<Self> {
         let output = Self::default();
@@ -78,7 +78,7 @@ impl Lines {
         let mut written = lock(&self.writing);
         written.clear();
         mem::swap(&mut *written, &mut *lock(&self.waiting));
-        // Nobody can be told that standard error is closed.
+        // There is no place to say that standard error is closed.
         let _ = stderr().write_all(&written);
     }
 }

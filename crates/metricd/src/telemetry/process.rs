@@ -11,7 +11,7 @@ use prometheus_client::{
 
 /// Reads it when it is asked for.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct ProcessCollector;
 
 struct Usage {
     resident_bytes: u64,
@@ -36,7 +36,7 @@ impl Usage {
     }
 }
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         // Where there is no such file system, nothing is told.
         let Ok(usage) = Usage::read() else { return Ok(()) };

@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     extract::Request,
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderValue, StatusCode},
     response::Response,
 };
 use metricd_application::{error_chain, ports::Ids};
@@ -19,12 +19,11 @@ use prometheus_client::metrics::counter::Counter;
 use tracing::{Span, error, field, info, info_span, warn};
 use uuid::Uuid;
 
+use super::headers::{CACHE_STATUS, REQUEST_ID};
 use crate::{
     http_metrics::{CacheUse, InFlight, OperationMetrics},
     problem::LoggedError,
 };
-
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Returns the id that the client gave a request, if it is safe to log, else a new one.
 pub(crate) fn request_id(request: &Request, ids: &dyn Ids) -> HeaderValue {
@@ -82,7 +81,7 @@ impl<'a> RequestGuard<'a> {
     /// Counts the response, and logs it if it is not left out by `sample`.
     pub(crate) fn finish(mut self, response: &Response, sample: &HitSample) {
         self.is_answered = true;
-        let (took, cache) = (self.started.elapsed(), CacheUse::of(response));
+        let (took, cache) = (self.started.elapsed(), cache_use(response));
         self.metrics.count(response.status(), cache, took);
         if self.span.is_disabled() {
             return self.span.in_scope(|| log_failure(response));
@@ -162,6 +161,15 @@ impl HitSample {
 fn is_safe_to_log(id: &HeaderValue) -> bool {
     let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
     (1..=128).contains(&id.len()) && id.as_bytes().iter().all(fits)
+}
+
+/// Where the body is from, as the response tells its client.
+fn cache_use(response: &Response) -> CacheUse {
+    match response.headers().get(CACHE_STATUS).map(HeaderValue::as_bytes) {
+        Some(status) if status.starts_with(b"metricd; hit") => CacheUse::Hit,
+        Some(_) => CacheUse::Miss,
+        None => CacheUse::None,
+    }
 }
 
 fn log_failure(response: &Response) {

@@ -11,6 +11,7 @@ mod folder;
 mod offenders;
 mod process;
 mod protocol;
+mod read_only;
 mod shared;
 mod supervision;
 mod trap;
@@ -45,6 +46,7 @@ use super::{
 pub use backup::{BackupError, BackupManifest, back_up, check_backup, restore};
 pub use child::run_embedded_engine;
 pub(super) use offenders::EndedEngine;
+pub(super) use read_only::begin_read_only;
 
 /// The embedded PostgreSQL, which is there until it is shut down.
 pub(super) struct EmbeddedServer {

@@ -6,8 +6,6 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{Generation, GenerationError, Trial};
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
@@ -24,13 +22,7 @@ impl GenerationMetrics {
         registry.register("generations", help, self.0.clone());
     }
 
-    pub(super) fn count(&self, generated: &Result<(Generation, Trial), GenerationError>) {
-        let outcome = match generated {
-            Ok((generation, _)) if generation.grounded => "ok",
-            Ok(_) | Err(GenerationError::Ungrounded { .. }) => "not_understood",
-            Err(GenerationError::Query(_)) => "refused",
-            Err(GenerationError::Run(_) | GenerationError::Store(_)) => "failed",
-        };
+    pub(crate) fn count(&self, outcome: &'static str) {
         self.0.get_or_create(&Outcome { outcome }).inc();
     }
 }
