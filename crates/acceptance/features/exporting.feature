@@ -134,6 +134,8 @@ Feature: All rows as CSV
       Then the answer is 422
       And it is a problem: "The metric's query failed: division by zero"
 
+    # NGINX may see the end before it has passed on the beginning: then its answer is 502.
+    @direct
     Scenario: What goes wrong later breaks the answer off
       Given metricd is running
       And a metric with the query
@@ -152,6 +154,7 @@ Feature: All rows as CSV
       When I ask for the metric "{id}" as CSV
       Then the answer is 200
 
+    @direct
     Scenario: A row that is too large breaks it off
       Given the setting "METRICD_LIMITS__MAX_RESULT_BYTES" is "1024"
       And metricd is running

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+use crate::edge;
+
 /// The database engine of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestEngine {
@@ -12,8 +14,11 @@ pub enum TestEngine {
 }
 
 impl TestEngine {
-    /// Both, in the order in which they are run.
-    pub const ALL: [Self; 2] = [Self::Embedded, Self::Native];
+    /// Those of a run, in the order in which they are run: both, unless it has an [edge], whose servers share a database.
+    #[must_use]
+    pub fn of_run() -> &'static [Self] {
+        if edge::is_used() { &[Self::Native] } else { &[Self::Embedded, Self::Native] }
+    }
 
     /// Whether a scenario with these tags runs on this engine: one tagged `@native` or `@embedded`
     /// runs on that engine alone.

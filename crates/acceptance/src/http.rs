@@ -3,19 +3,22 @@
 use anyhow::{Context as _, Result};
 use reqwest::{header::HeaderMap, redirect::Policy};
 
-use crate::{json::Json, process};
+use crate::{edge, json::Json, process};
 
 /// Creates a client that follows no redirects, decompresses nothing and uses no proxy.
 ///
 /// # Errors
 /// When there is no TLS on this machine.
 pub fn client() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder()
+    let mut client = reqwest::Client::builder()
         .no_proxy()
         .gzip(false)
         .redirect(Policy::none())
-        .timeout(process::TIMEOUT)
-        .build()?)
+        .timeout(process::TIMEOUT);
+    if let Some(certificate) = edge::trusted()? {
+        client = client.tls_certs_only([certificate]);
+    }
+    Ok(client.build()?)
 }
 
 /// An answer to one request: status, headers and the whole body.

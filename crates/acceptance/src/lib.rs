@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod client;
 pub mod collector;
 pub mod database;
+pub mod edge;
 pub mod engine;
 pub mod guide;
 pub mod http;

@@ -20,6 +20,7 @@ use crate::{
     TestRun,
     caller::TestUser,
     database::ScenarioDatabase,
+    edge::{self, Edge},
     http,
     logs::{LogLine, Logs},
     process::{self, Output},
@@ -59,8 +60,8 @@ pub struct Server {
     pub logs: Logs,
     /// The lines on standard output since the scenario began.
     pub printed: Logs,
-    process: Option<ServerProcess>,
-    standby: Option<ServerProcess>,
+    started: Option<Started>,
+    standby: Option<Started>,
     tokens: BTreeMap<TokenRequest, String>,
     variables: Variables,
     folder: PathBuf,
@@ -71,12 +72,27 @@ pub struct Server {
 /// and the clock.
 type TokenRequest = (Vec<String>, Option<String>);
 
+/// What a step that starts metricd has started: one process, or as many as the run's edge has behind it.
+#[derive(Debug)]
+struct Started {
+    processes: Vec<ServerProcess>,
+    edge: Option<Edge>,
+    /// The beginning of its URLs, without a slash at the end.
+    url: String,
+    data_dir: Vec<String>,
+}
+
+impl Started {
+    fn first(&self) -> Result<&ServerProcess> {
+        self.processes.first().context("no server was started")
+    }
+}
+
 #[derive(Debug)]
 struct ServerProcess {
     child: Child,
     pid: u32,
     address: String,
-    data_dir: Vec<String>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -92,7 +108,7 @@ impl Server {
             database: ScenarioDatabase::new(Arc::clone(&run), folder, name),
             logs: Logs::default(),
             printed: Logs::default(),
-            process: None,
+            started: None,
             standby: None,
             tokens: BTreeMap::new(),
             variables,
@@ -155,7 +171,23 @@ impl Server {
     /// # Errors
     /// When it ends instead; the text is its output.
     pub async fn start(&mut self, options: &[&str]) -> Result<()> {
-        ensure!(self.process.is_none(), "metricd is running already");
+        ensure!(self.started.is_none(), "metricd is running already");
+        let mut processes = Vec::new();
+        for _ in 0..edge::servers()? {
+            // One after the other: the first one prepares the database and the development issuer's key.
+            processes.push(self.start_process(options).await?);
+        }
+        let addresses: Vec<_> = processes.iter().map(|process| process.address.as_str()).collect();
+        let edge = Edge::start(&addresses, &self.folder).await?;
+        let url = match &edge {
+            Some(edge) => edge.url.clone(),
+            None => format!("http://{}", addresses.concat()),
+        };
+        self.started = Some(Started { processes, edge, url, data_dir: data_dir_in(options) });
+        Ok(())
+    }
+
+    async fn start_process(&mut self, options: &[&str]) -> Result<ServerProcess> {
         let listen = ["--listen", "127.0.0.1:0"].as_slice();
         let listen = if options.contains(&"--listen") { &[] } else { listen };
         let arguments = [&["serve"], listen, options].concat();
@@ -168,13 +200,11 @@ impl Server {
             self.logs.follow(child.stderr.take().context("no standard error")?),
             self.printed.follow(child.stdout.take().context("no standard output")?),
         ];
-        let data_dir = data_dir_in(options);
-        let mut process = ServerProcess { child, pid, address: String::new(), data_dir, readers };
+        let mut process = ServerProcess { child, pid, address: String::new(), readers };
         match self.wait_for_address(&mut process, seen).await? {
             Ok(address) => {
                 process.address = address;
-                self.process = Some(process);
-                Ok(())
+                Ok(process)
             }
             Err(status) => {
                 self.reap(process).await;
@@ -207,29 +237,29 @@ impl Server {
 
     /// Switches to the other one of two processes on one database.
     pub fn switch(&mut self) {
-        std::mem::swap(&mut self.process, &mut self.standby);
+        std::mem::swap(&mut self.started, &mut self.standby);
     }
 
-    fn process(&self) -> Result<&ServerProcess> {
-        self.process.as_ref().context("metricd is not running")
+    fn started(&self) -> Result<&Started> {
+        self.started.as_ref().context("metricd is not running")
     }
 
-    fn take_process(&mut self) -> Result<ServerProcess> {
-        self.process.take().context("metricd is not running")
+    fn take_started(&mut self) -> Result<Started> {
+        self.started.take().context("metricd is not running")
     }
 
     /// Whether the server has been started, and neither stopped nor killed.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.process.is_some()
+        self.started.is_some()
     }
 
-    /// Returns the id of its process.
+    /// Returns the id of its process, or of the first one.
     ///
     /// # Errors
     /// When it is not running.
     pub fn pid(&self) -> Result<u32> {
-        Ok(self.process()?.pid)
+        Ok(self.started()?.first()?.pid)
     }
 
     /// Returns the id of the process of its embedded engine.
@@ -245,7 +275,7 @@ impl Server {
     /// # Errors
     /// When it is not running.
     pub async fn reload(&self) -> Result<()> {
-        process::signal(self.process()?.pid, "HUP").await
+        self.signal("HUP").await
     }
 
     /// Requests the server to stop, and waits for it.
@@ -262,8 +292,14 @@ impl Server {
     /// # Errors
     /// When it is not running.
     pub async fn tell_to_stop(&mut self) -> Result<()> {
-        let process = self.process.as_ref().context("metricd is not running")?;
-        process::signal(process.pid, "TERM").await
+        self.signal("TERM").await
+    }
+
+    async fn signal(&self, name: &str) -> Result<()> {
+        for process in &self.started()?.processes {
+            process::signal(process.pid, name).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the server has stopped, as it should.
@@ -271,12 +307,14 @@ impl Server {
     /// # Errors
     /// When it is not running, does not stop or ends with a fault.
     pub async fn wait_for_stop(&mut self) -> Result<()> {
-        let mut process = self.take_process()?;
-        let status = tokio::time::timeout(process::TIMEOUT, process.child.wait());
-        let status = status.await.context("metricd does not stop")??;
-        self.reap(process).await;
-        ensure!(status.success(), "metricd ended with {status}");
-        Ok(())
+        let started = self.take_started()?;
+        for mut process in started.processes {
+            let status = tokio::time::timeout(process::TIMEOUT, process.child.wait());
+            let status = status.await.context("metricd does not stop")??;
+            self.reap(process).await;
+            ensure!(status.success(), "metricd ended with {status}");
+        }
+        stop(started.edge).await
     }
 
     /// Ends the server at once, as a crash would.
@@ -284,10 +322,12 @@ impl Server {
     /// # Errors
     /// When it is not running.
     pub async fn kill(&mut self) -> Result<()> {
-        let mut process = self.take_process()?;
-        process.child.kill().await?;
-        self.reap(process).await;
-        Ok(())
+        let started = self.take_started()?;
+        for mut process in started.processes {
+            process.child.kill().await?;
+            self.reap(process).await;
+        }
+        stop(started.edge).await
     }
 
     async fn reap(&self, process: ServerProcess) {
@@ -303,7 +343,7 @@ impl Server {
     /// When either is refused.
     pub async fn close(&mut self) -> Result<()> {
         for _ in 0..2 {
-            if self.process.is_some() {
+            if self.started.is_some() {
                 self.kill().await?;
             }
             self.switch();
@@ -316,7 +356,7 @@ impl Server {
     /// # Errors
     /// When the server is not running.
     pub fn url(&self, path: &str) -> Result<String> {
-        Ok(format!("http://{}{}", self.process()?.address, self.variables.expand(path)))
+        Ok(format!("{}{}", self.started()?.url, self.variables.expand(path)))
     }
 
     /// Returns the memory of the server that is in use, in bytes.
@@ -324,7 +364,7 @@ impl Server {
     /// # Errors
     /// When it is not running, or the system does not tell.
     pub fn memory_bytes(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process()?.pid))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
         Ok(kib.trim().parse::<u64>()? * 1_024)
@@ -345,7 +385,7 @@ impl Server {
     /// When metricd refuses; the text is its output.
     pub async fn token_of(&mut self, user: &TestUser) -> Result<String> {
         let mut arguments = user.arguments();
-        arguments.extend(self.process.iter().flat_map(|process| process.data_dir.iter().cloned()));
+        arguments.extend(self.started.iter().flat_map(|started| started.data_dir.iter().cloned()));
         let clock = self.settings.get("METRICD_CLOCK").cloned();
         let request = (arguments, clock);
         if let Some(token) = self.tokens.get(&request) {
@@ -365,17 +405,18 @@ impl Server {
     /// # Errors
     /// When that request is not logged.
     pub async fn settle(&self) -> Result<()> {
-        if self.process.is_none() {
-            return Ok(());
-        }
+        let Some(started) = &self.started else { return Ok(()) };
         let mark = uuid::Uuid::new_v4().to_string();
         let client = http::client()?;
-        client.get(self.url("/health")?).header("X-Request-Id", &mark).send().await?;
-        let is_mark = |line: &LogLine| {
+        for process in &started.processes {
+            let health = format!("http://{}/health", process.address);
+            client.get(health).header("X-Request-Id", &mark).send().await?;
+        }
+        let is_mark = |line: &&LogLine| {
             line.says("INFO", "Endpoint called") && line.field("request_id").as_ref() == Some(&mark)
         };
         process::poll_until(async || {
-            Ok(if self.logs.lines().iter().any(is_mark) {
+            Ok(if self.logs.lines().iter().filter(is_mark).count() == started.processes.len() {
                 Break(())
             } else {
                 Continue(format!("request {mark} is not logged:\n{}", self.logs.text()))
@@ -400,6 +441,13 @@ impl Server {
             })
         })
         .await
+    }
+}
+
+async fn stop(edge: Option<Edge>) -> Result<()> {
+    match edge {
+        Some(edge) => edge.stop().await,
+        None => Ok(()),
     }
 }
 

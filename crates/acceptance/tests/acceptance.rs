@@ -1,7 +1,8 @@
 //! Runs every scenario of `features/` on both database engines.
 //!
 //! Cucumber's own options work: `cargo test -p metricd-acceptance --test acceptance -- --name
-//! "half-open"`. `ACCEPTANCE_BINARY` names a binary to test in place of the one that is built here.
+//! "half-open"`. `ACCEPTANCE_BINARY` names a binary to test in place of the one that is built here, `ACCEPTANCE_EDGE` a
+//! reverse proxy to send all requests through.
 
 #![expect(clippy::needless_pass_by_value, reason = "cucumber gives each step its own texts")]
 
@@ -42,7 +43,7 @@ async fn main() -> Result<ExitCode> {
     }
     let options = Options::parsed();
     let binary = binary::find().await?;
-    for engine in TestEngine::ALL {
+    for &engine in TestEngine::of_run() {
         let stage = TestRun::set(engine, binary.clone()).await?;
         run(engine, options.clone()).await;
         stage.end().await?;
