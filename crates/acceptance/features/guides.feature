@@ -69,6 +69,7 @@ Feature: The documentation
     And I follow "docs/guide/pipelines.md"
     And I follow "docs/guide/requests.md"
     And I follow "docs/guide/runbook.md"
+    And I follow "docs/guide/scaling.md"
     And I follow "docs/guide/settings.md"
     And I follow "docs/guide/aws.md"
 

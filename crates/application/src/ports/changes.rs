@@ -155,6 +155,15 @@ pub enum WatchError {
         /// The table that was named.
         table: String,
     },
+    /// It is spread over several servers, as by Citus, which takes no triggers on such tables.
+    #[error(
+        "{table} is a distributed table, which can have no trigger; its writers announce their changes by POST \
+         /tables/{table}/changed"
+    )]
+    Distributed {
+        /// The table, partition or child.
+        table: String,
+    },
     /// The database role lacks the privilege.
     #[error("{table} belongs to another role: {remedy}")]
     NotAllowed {
@@ -178,7 +187,7 @@ impl Classify for WatchError {
     fn classify(&self) -> Classified {
         match self {
             Self::Missing { .. } => Cause::TableNotFound.into(),
-            Self::NotATable { .. } => Cause::TableUnsupported.into(),
+            Self::NotATable { .. } | Self::Distributed { .. } => Cause::TableUnsupported.into(),
             Self::Reserved { .. } | Self::System { .. } => Cause::TableReserved.into(),
             Self::NotAllowed { .. } => Cause::TableNotOwned.into(),
             Self::Busy { .. } => Cause::TableInUse.into(),

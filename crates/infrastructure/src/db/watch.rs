@@ -161,11 +161,16 @@ impl PgUnitOfWork {
 }
 
 fn failure(member: &Member, error: DbErr) -> WatchError {
-    // lock_not_available
-    if sqlstate(&error) == Some("55P03") {
-        return WatchError::Busy { table: member.table.to_string() };
+    let table = member.table.to_string();
+    match sqlstate(&error) {
+        // lock_not_available
+        Some("55P03") => WatchError::Busy { table },
+        // Citus has no code of its own for it: internal_error, in other versions feature_not_supported.
+        Some("XX000" | "0A000") if error.to_string().contains("distributed tables") => {
+            WatchError::Distributed { table }
+        }
+        _ => store_error(error).into(),
     }
-    store_error(error).into()
 }
 
 #[async_trait]

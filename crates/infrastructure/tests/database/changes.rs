@@ -634,6 +634,34 @@ async fn what_cannot_be_watched_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_distributed_table_is_announced_in_place_of_a_watch() {
+    let (_server, db) = native().await;
+    // As Citus 12 raises it. What else it refuses goes on as it is.
+    execute(
+        db.pool(),
+        "CREATE TABLE orders (id int); CREATE TABLE broken (id int); \
+         CREATE FUNCTION refuse_triggers() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF current_query() LIKE '%orders%' THEN \
+                 RAISE 'triggers are not supported on distributed tables' USING ERRCODE = 'XX000'; \
+             END IF; \
+             RAISE 'cache lookup failed' USING ERRCODE = 'XX000'; \
+         END $$; \
+         CREATE EVENT TRIGGER citus ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER') \
+             EXECUTE FUNCTION refuse_triggers()",
+    )
+    .await;
+    let error = watch(&db, "orders").await.unwrap_err();
+    assert!(matches!(error, WatchError::Distributed { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "public.orders is a distributed table, which can have no trigger; its writers announce their \
+         changes by POST /tables/public.orders/changed"
+    );
+    let error = watch(&db, "broken").await.unwrap_err();
+    assert!(matches!(error, WatchError::Store(_)), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_writer_waits_behind_a_watch_that_waits_for_a_table() {
     let (server, db) = native().await;
     execute(db.pool(), "CREATE TABLE orders (id int)").await;

@@ -80,6 +80,47 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     .await;
 }
 
+/// What Citus's `create_distributed_table('metrics', 'id')` does not take: a unique key without the column, a foreign
+/// key from or to the table, a trigger, a rule, an identity or a sequence of its columns, row security, inheritance.
+const NOT_DISTRIBUTABLE: &str = "
+    WITH records AS (SELECT 'public.metrics'::regclass AS oid)
+    SELECT format('key %s', i.indexrelid::regclass) FROM pg_index i, records
+        WHERE i.indrelid = records.oid AND (i.indisunique OR i.indisexclusion)
+            AND NOT EXISTS (SELECT FROM pg_attribute a
+                WHERE a.attrelid = i.indrelid AND a.attname = 'id' AND a.attnum = ANY (i.indkey))
+    UNION ALL SELECT format('constraint %s', c.conname) FROM pg_constraint c, records
+        WHERE records.oid IN (c.conrelid, c.confrelid) AND c.contype IN ('f', 't', 'x')
+    UNION ALL SELECT format('trigger %s', t.tgname) FROM pg_trigger t, records WHERE t.tgrelid = records.oid
+    UNION ALL SELECT format('rule %s', r.rulename) FROM pg_rewrite r, records WHERE r.ev_class = records.oid
+    UNION ALL SELECT format('default %s', a.attname) FROM pg_attribute a, records
+        WHERE a.attrelid = records.oid AND a.attnum > 0 AND (a.attidentity <> '' OR a.atthasdef)
+    UNION ALL SELECT 'row security' FROM pg_class c, records
+        WHERE c.oid = records.oid AND (c.relrowsecurity OR c.relkind <> 'r' OR c.relpersistence <> 'p')
+    UNION ALL SELECT 'inheritance' FROM pg_inherits i, records WHERE records.oid IN (i.inhrelid, i.inhparent)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_records_can_be_distributed_by_the_query_that_they_are_of() {
+    on_each_engine_migrated(async |db, engine| {
+        let nothing: [String; 0] = [];
+        assert_eq!(texts(db.pool(), NOT_DISTRIBUTABLE).await, nothing, "{engine:?}");
+        // Each of them would be found.
+        execute(
+            db.pool(),
+            "CREATE TABLE others (id text PRIMARY KEY); CREATE UNIQUE INDEX one ON metrics (metric_id); \
+             ALTER TABLE metrics ADD CONSTRAINT two FOREIGN KEY (id) REFERENCES others; \
+             ALTER TABLE metrics ALTER COLUMN alert_type SET DEFAULT ''; \
+             CREATE RULE three AS ON DELETE TO metrics DO ALSO NOTHING; \
+             ALTER TABLE metrics ENABLE ROW LEVEL SECURITY; CREATE TABLE four () INHERITS (metrics)",
+        )
+        .await;
+        let found = texts(db.pool(), NOT_DISTRIBUTABLE).await.join(", ");
+        for what in ["key one", "constraint two", "trigger RI_", "default", "rule three", "row", "inh"] {
+            assert!(found.contains(what), "{found}, {engine:?}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_entities_are_what_the_migrations_made() {
     on_each_engine_migrated(async |db, _| {
