@@ -182,7 +182,9 @@ pub enum ConnectError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// This program was built without the embedded PostgreSQL.
-    #[error("this build has no embedded PostgreSQL: give a database URL")]
+    #[error(
+        "this build has no embedded PostgreSQL: set DATABASE_URL to the address of a server, postgres://…"
+    )]
     NotBuiltIn,
 }
 

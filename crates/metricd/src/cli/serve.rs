@@ -9,7 +9,7 @@ use metricd_application::{
 };
 use metricd_core::actor::Actor;
 use metricd_infrastructure::{
-    db::{Database, OverriddenDefault},
+    db::{ConnectError, Database, OverriddenDefault},
     loaders::{RecordFile, load_metrics, load_queries},
     policy::CedarPolicies,
 };
@@ -44,6 +44,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
+    // Before it is asked for an issuer: the slim image, as it comes, has neither.
+    if cfg!(not(feature = "embedded")) && config.database.url.is_none() {
+        return Err(ConnectError::NotBuiltIn.into());
+    }
     let identity = identity::open(config, app::clock(config))?;
     identity
         .require_loopback(config.general.listen, args.insecure_development_tokens_on_the_network)?;
