@@ -7,18 +7,18 @@ Feature: TLS to PostgreSQL
     Given a PostgreSQL server "pg" with TLS, whose certificate is the file "pg.crt"
 
   Scenario: A server is verified as the URL says, or refused with what would help
-    Given the setting "DATABASE_URL" is "{pg}?sslmode=verify-ca&sslrootcert={folder}/pg.crt"
+    Given the setting "DATABASE_URL" is "postgres://postgres@{pg}?sslmode=verify-ca&sslrootcert={folder}/pg.crt"
     And metricd is running
     When I ask for "/health"
     Then the answer is 200
     When metricd stops
 
-    Given the setting "DATABASE_URL" is "{pg}?sslmode=require"
+    Given the setting "DATABASE_URL" is "postgres://postgres@{pg}?sslmode=require"
     When I run "metricd migrate"
     Then it succeeds
 
     # The system's own authorities, among which the certificate is.
-    Given the setting "DATABASE_URL" is "{pg}?sslrootcert=system"
+    Given the setting "DATABASE_URL" is "postgres://postgres@{pg}?sslrootcert=system"
     When I run "metricd migrate"
     Then it exits with 69
     And it says "sslrootcert in the URL"
@@ -26,7 +26,7 @@ Feature: TLS to PostgreSQL
     When I run "metricd migrate"
     Then it succeeds
 
-    Given the setting "DATABASE_URL" is "{pg}?sslmode=verify-full"
+    Given the setting "DATABASE_URL" is "postgres://postgres@{pg}?sslmode=verify-full"
     When I run "metricd serve --listen 127.0.0.1:0"
     Then it exits with 1
     And it says "sslrootcert=system"

@@ -23,6 +23,7 @@ pub mod model;
 pub mod native;
 pub mod own_servers;
 pub mod page;
+pub mod pgbouncer;
 pub mod process;
 pub mod random;
 pub mod report;

@@ -83,7 +83,7 @@ impl Postgres {
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub async fn standby(&self, folder: &Path) -> Result<Self> {
+    pub async fn standby(&self, folder: &Path, settings: &ServerSettings) -> Result<Self> {
         let home = Home::create(folder).await?;
         let mut copy = home.command(&program("pg_basebackup")?);
         copy.args(["--checkpoint=fast", "--write-recovery-conf", "--no-sync"]);
@@ -91,7 +91,7 @@ impl Postgres {
         copy.arg(&self.folder).arg("--pgdata").arg(home.folder.join("data"));
         let made = copy.output().await.context("cannot start pg_basebackup")?;
         ensure!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
-        Self::serve(&home, Arc::clone(&self.watchdog), &ServerSettings::default()).await
+        Self::serve(&home, Arc::clone(&self.watchdog), settings).await
     }
 
     async fn serve(
@@ -156,16 +156,21 @@ impl Postgres {
         format!("postgres:///{database}?host={folder}&port={port}&user=postgres")
     }
 
-    /// Returns the URL of a role in its own first database, by TCP.
+    /// Returns host, port and path of a URL of its first database, if it listens on 127.0.0.1.
     #[must_use]
-    pub fn tcp_url(&self, role: &str) -> String {
-        format!("postgres://{role}@localhost:{}/postgres", self.port)
+    pub fn address(&self) -> String {
+        format!("localhost:{}/postgres", self.port)
     }
 
     /// Its folder, which the socket is in.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What starts and ends with it.
+    pub(crate) fn watchdog(&self) -> &Arc<Watchdog> {
+        &self.watchdog
     }
 
     /// The port of its socket, and on 127.0.0.1 if it listens there.
@@ -260,13 +265,13 @@ impl Postgres {
 }
 
 /// A server's own folder, and the user that its programs run as.
-struct Home {
-    folder: PathBuf,
+pub(crate) struct Home {
+    pub(crate) folder: PathBuf,
     owner: Option<(u32, u32)>,
 }
 
 impl Home {
-    async fn create(folder: &Path) -> Result<Self> {
+    pub(crate) async fn create(folder: &Path) -> Result<Self> {
         let owner = owner().await?;
         fs::create_dir(folder)?;
         let socket = folder.join(".s.PGSQL.65535");
@@ -281,7 +286,7 @@ impl Home {
         Ok(Self { folder: folder.to_owned(), owner })
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         if let Some((uid, gid)) = self.owner {
             command.uid(uid).gid(gid);
@@ -291,7 +296,7 @@ impl Home {
     }
 
     /// Writes a file that the server's user alone may read.
-    fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
         fs::write(&path, content)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;

@@ -109,6 +109,12 @@ impl TestRun {
         self.engine
     }
 
+    /// Returns the PostgreSQL server, unless the engine is the embedded one.
+    #[must_use]
+    pub fn postgres(&self) -> Option<&Postgres> {
+        self.postgres.as_ref()
+    }
+
     /// Returns the path of the binary under test.
     #[must_use]
     pub fn binary(&self) -> &Path {

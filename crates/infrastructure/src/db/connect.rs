@@ -12,7 +12,7 @@ use std::{
 use metricd_core::sql::Gate;
 use secrecy::SecretString;
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool,
+    ConnectOptions, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use thiserror::Error;
@@ -20,6 +20,7 @@ use tracing::warn;
 
 use super::{
     errors::is_unavailable,
+    pooler,
     tls::{self, ServerAddress, TlsParameters},
 };
 
@@ -145,6 +146,16 @@ pub enum ConnectError {
         /// The server's major version.
         version: u32,
     },
+    /// A pooler gives one session to several connections.
+    #[error(
+        "between metricd and PostgreSQL at {server} stands a pooler that gives a session to another connection after \
+         each transaction, and metricd needs one session for each connection: give it `pool_mode = session` \
+         (PgBouncer), or the URL of the server itself"
+    )]
+    SharedSessions {
+        /// Host or socket, port and database.
+        server: String,
+    },
     /// Another process works with the folder.
     #[error("the data folder {} is in use by another process", dir.display())]
     FolderInUse {
@@ -224,7 +235,30 @@ pub(super) async fn connect(
         pool.close().await;
         return Err(ConnectError::TooOld { server, version });
     }
-    Ok((pool, options))
+    match keeps_sessions(&pool, &options, config.acquire_timeout).await {
+        Ok(true) => Ok((pool, options)),
+        Ok(false) => {
+            pool.close().await;
+            Err(ConnectError::SharedSessions { server })
+        }
+        Err(error) => Err(failed(error, &options)),
+    }
+}
+
+/// Whether each connection has a session of its own, or a pooler stands in between that gives sessions to others.
+async fn keeps_sessions(
+    pool: &PgPool,
+    options: &PgConnectOptions,
+    timeout: Duration,
+) -> Result<bool, sqlx::Error> {
+    let mut first = pool.acquire().await?;
+    let second = tokio::time::timeout(timeout, options.connect()).await;
+    let mut second = second.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    // A pooler may keep a session to a connection that has settings of its own.
+    settle(&mut second).await?;
+    let keeps = pooler::keep_sessions(&mut first, &mut second).await?;
+    second.close().await?;
+    Ok(keeps)
 }
 
 /// Opens a pool, with or without TLS if both will do. An error comes with what it was met by.
@@ -290,7 +324,8 @@ fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
 
 /// What every connection of metricd says of itself, whatever it leads to.
 pub(super) fn session_options(options: PgConnectOptions) -> PgConnectOptions {
-    options.application_name("metricd").disable_statement_logging()
+    // What a pooler does not know at the start of a connection it refuses: `settle` sets it.
+    options.application_name("metricd").extra_float_digits(None).disable_statement_logging()
 }
 
 /// Returns what errors call the server: never its password.
@@ -334,7 +369,8 @@ pub(super) fn pool_options(max_connections: u32, acquire_timeout: Duration) -> P
 /// Sets what every session has, whatever the role's or the database's defaults. No statement of metricd's own is worth
 /// compiling.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let settings = "SET search_path = public; SET TimeZone = 'UTC'; SET jit = off";
+    let settings =
+        "SET search_path = public; SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET jit = off";
     sqlx::raw_sql(settings).execute(connection).await?;
     Ok(())
 }

@@ -22,6 +22,7 @@ mod keys;
 mod load;
 mod metrics;
 mod migrations;
+mod pooler;
 mod purpose;
 mod queries;
 mod query;

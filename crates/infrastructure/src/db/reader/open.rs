@@ -221,5 +221,7 @@ fn settings(deadline: Duration, lock_timeout: Duration) -> Vec<(&'static str, St
         ("DateStyle", DATE_STYLE.into()),
         ("IntervalStyle", INTERVAL_STYLE.into()),
         ("TimeZone", "UTC".into()),
+        // Numbers are exact, digit for digit.
+        ("extra_float_digits", "1".into()),
     ]
 }
