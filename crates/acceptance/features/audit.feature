@@ -472,7 +472,7 @@ Feature: Audit
         {}
         """
       Then the answer is 503
-      And its type is "urn:metricd:problem:database-unavailable"
+      And its type is "urn:metricd:problem:disk-full"
       And the answer has the header "Retry-After"
       And the body does not mention "extend file"
       And one WARN line mentions "could not extend file"

@@ -28,6 +28,7 @@ pub mod process;
 pub mod random;
 pub mod report;
 pub mod server;
+pub mod small_disk;
 pub mod test_run;
 pub mod tools;
 pub mod unread;

@@ -24,6 +24,7 @@ use crate::{
     http,
     logs::{LogLine, Logs},
     process::{self, Output},
+    small_disk::SmallDisk,
     usual_settings::usual_settings,
     variables::Variables,
 };
@@ -54,6 +55,8 @@ metricd() {
 pub struct Server {
     /// Settings from the environment, in which variables are expanded.
     pub settings: BTreeMap<String, String>,
+    /// The disk that it sees in its folder, if it is not this machine's alone.
+    pub disk: Option<SmallDisk>,
     /// Its database.
     pub database: ScenarioDatabase,
     /// The log lines since the scenario began.
@@ -105,6 +108,7 @@ impl Server {
     ) -> Self {
         Self {
             settings: usual_settings(),
+            disk: None,
             database: ScenarioDatabase::new(Arc::clone(&run), folder, name),
             logs: Logs::default(),
             printed: Logs::default(),
@@ -122,8 +126,11 @@ impl Server {
         let mut settings = location.settings();
         let own = self.settings.iter();
         settings.extend(own.map(|(name, value)| (name.clone(), self.variables.expand(value))));
-        let mut command = process::command(self.run.binary(), &self.folder, &settings);
-        command.args(arguments);
+        let entering = self.disk.iter().flat_map(|disk| disk.entering(&self.folder));
+        let mut words = entering.chain([self.run.binary().display().to_string()]);
+        let program = words.next().context("a command has a program")?;
+        let mut command = process::command(Path::new(&program), &self.folder, &settings);
+        command.args(words).args(arguments);
         if data_dir_in(arguments).is_empty() {
             command.args(location.arguments());
         }
@@ -348,6 +355,7 @@ impl Server {
             }
             self.switch();
         }
+        self.disk = None;
         self.database.discard().await
     }
 

@@ -146,6 +146,9 @@ causes! {
     /// No connection could be had.
     DatabaseUnavailable = "database-unavailable", Unavailable, "The database is busy or unreachable",
         "Try again later.";
+    /// There is no room on the database's disk.
+    DiskFull = "disk-full", Unavailable, "The database's disk is full: nothing can be written",
+        "Metrics are still answered. Try again once the operator has made room.";
     /// The server stops, and the request had all the time that was left.
     ServerStopping = "server-stopping", Unavailable, "The server is stopping",
         "Try again: another server answers, or this one once it has started again.";

@@ -54,8 +54,8 @@ failures! {
     TooMany = "429", "Rate limit exceeded (`about:blank`), or too many requests at once", [TooManyRequestsAtOnce];
     MetricBroken = "424", "The metric's query no longer fits the database", [MetricBroken];
     Failed = "500", "The server failed", [Internal];
-    Unavailable = "503", "The server is busy or stopping, the database is busy or unreachable, or tokens cannot be verified", [ServerBusy, ServerStopping, DatabaseUnavailable, IssuerUnavailable];
-    Busy = "503", "The server is busy or stopping, the database is busy or unreachable, or tokens cannot be verified", [ServerBusy, ServerStopping, QueueFull, DatabaseUnavailable, IssuerUnavailable];
+    Unavailable = "503", "The server is busy or stopping, the database is busy, unreachable or out of room, or tokens cannot be verified", [ServerBusy, ServerStopping, DatabaseUnavailable, DiskFull, IssuerUnavailable];
+    Busy = "503", "The server is busy or stopping, the database is busy, unreachable or out of room, or tokens cannot be verified", [ServerBusy, ServerStopping, QueueFull, DatabaseUnavailable, DiskFull, IssuerUnavailable];
     TimedOut = "504", "The answer took too long", [QueryTimeout, DeadlineExceeded];
 }
 

@@ -136,7 +136,7 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
 /// After how many seconds the same request may succeed.
 const fn retry_after_seconds(cause: Cause) -> Option<u16> {
     match (cause, cause.kind()) {
-        (Cause::IssuerUnavailable, _) => Some(10),
+        (Cause::IssuerUnavailable | Cause::DiskFull, _) => Some(10),
         (Cause::IdempotencyKeyInProgress, _)
         | (_, ErrorKind::TooMany | ErrorKind::Busy | ErrorKind::Unavailable) => Some(1),
         _ => None,
@@ -408,6 +408,7 @@ mod tests {
         503 urn:metricd:problem:server-busy after 1
         503 urn:metricd:problem:queue-full after 1
         503 urn:metricd:problem:database-unavailable after 1
+        503 urn:metricd:problem:disk-full after 10
         503 urn:metricd:problem:server-stopping after 1
         503 urn:metricd:problem:issuer-unavailable after 10
         504 urn:metricd:problem:query-timeout

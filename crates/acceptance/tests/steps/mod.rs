@@ -21,6 +21,7 @@ mod commands;
 mod doctor;
 mod engine;
 mod exporting;
+mod full_disk;
 mod guides;
 mod limits;
 mod logging;

@@ -34,6 +34,9 @@ pub enum StoreError {
     /// a later attempt may succeed.
     #[error("the database is busy or unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no room on the database's disk: a later attempt may succeed.
+    #[error("the database's disk is full")]
+    DiskFull(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database does not accept a row that is to be written.
     #[error("the database does not accept a row")]
     Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,6 +52,7 @@ impl Classify for StoreError {
             // A use case that writes rows of a caller's own says what that means.
             Self::Corrupt { .. } | Self::Rejected(_) | Self::Failed(_) => Cause::Internal.into(),
             Self::Unavailable(_) => Cause::DatabaseUnavailable.into(),
+            Self::DiskFull(_) => Cause::DiskFull.into(),
         }
     }
 }

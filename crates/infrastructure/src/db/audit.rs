@@ -40,6 +40,7 @@ impl PgAuditLog {
 
 /// Adds an event by a statement of its own.
 async fn add(engine: &Engine, event: &AuditEvent) -> Result<(), StoreError> {
+    engine.room().check_before_write().map_err(|error| StoreError::DiskFull(error.into()))?;
     let add = || async {
         let row = ActiveModel::from(event);
         Entity::insert(row).exec_without_returning(engine.orm()).await
@@ -66,7 +67,9 @@ impl AuditLog for PgAuditLog {
             let mut attempt = 1;
             loop {
                 match add(&engine, &event).await {
-                    Err(StoreError::Unavailable(_)) if attempt < ATTEMPTS => {
+                    Err(StoreError::Unavailable(_) | StoreError::DiskFull(_))
+                        if attempt < ATTEMPTS =>
+                    {
                         attempt += 1;
                         // Once the connections are closed, the next attempt is the last.
                         let closed = engine.pool().close_event();

@@ -26,6 +26,7 @@ use super::{
     purpose::Purpose,
     queue::{Queue, RunPermit},
     reader::{self, Reader, ReaderConfig, ReaderError, ReaderSession, ReaderState},
+    room::Room,
     simple_query::{execute, milliseconds},
     statistics::PoolUsage,
     tls::ServerAddress,
@@ -154,6 +155,15 @@ impl Engine {
             Kind::Embedded { server, .. } => {
                 format!("the embedded engine in {}", server.dir().display())
             }
+        }
+    }
+
+    /// The room for writes on its disk, where that is this machine's.
+    pub(super) fn room(&self) -> Room {
+        match &self.kind {
+            Kind::Server(_) => Room(None),
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { server, .. } => Room(Some(server.dir().to_owned())),
         }
     }
 

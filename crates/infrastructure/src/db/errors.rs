@@ -1,6 +1,6 @@
 //! What the database reports, as errors of the ports.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, io::ErrorKind, sync::Arc};
 
 use metricd_application::ports::{StoreError, before_values};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
@@ -70,19 +70,31 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether there is no room on its disk. The embedded engine knows that as an error of input or output only, as WebAssembly
+/// tells it.
+fn is_disk_full(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::StorageFull,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| matches!(&*code, "53100" | "58030"))
+        }
+        _ => false,
+    }
+}
+
 /// Whether the database cannot do it at present, and may later.
 pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
     let refused = match error {
-        // No room on its disk or in its memory; too many connections; another transaction came between.
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| matches!(&*code, "53100" | "53200" | "53300" | "40001" | "40P01")),
+        // No room in its memory; too many connections; another transaction came between.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| matches!(&*code, "53200" | "53300" | "40001" | "40P01"))
+        }
         other => matches!(
             other,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)
         ),
     };
-    refused || is_lost(error)
+    refused || is_disk_full(error) || is_lost(error)
 }
 
 /// An error of setting a session's time zone: one that the statement itself is to blame for says that the database's
@@ -153,6 +165,9 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     let Some(cause) = sqlx_error(&error) else {
         return StoreError::Failed(error.into());
     };
+    if is_disk_full(cause) {
+        return StoreError::DiskFull(source_of(cause));
+    }
     if is_unavailable(cause) {
         return StoreError::Unavailable(source_of(cause));
     }

@@ -109,7 +109,10 @@ impl Loading for PgUnitOfWork {
         self.permit.is_upload();
         let chunks = || copying::chunk(|lines| next(lines));
         // Of its rows, where it is about data or a constraint.
-        self.tx.copy_in(&copy, chunks).await.map_err(|error| rejected(&["22", "23"], error))
+        self.tx
+            .copy_in(&copy, chunks, &self.room)
+            .await
+            .map_err(|error| rejected(&["22", "23"], error))
     }
 }
 
@@ -118,6 +121,7 @@ fn rejected(classes: &[&str], error: DbErr) -> StoreError {
     let fault = DatabaseFault::whole(&error).filter(|fault| classes.contains(&&fault.code[..2]));
     match (store_error(error), fault) {
         (StoreError::Unavailable(error), _) => StoreError::Unavailable(error),
+        (StoreError::DiskFull(error), _) => StoreError::DiskFull(error),
         (_, Some(fault)) => StoreError::Rejected(fault.into()),
         (other, None) => other,
     }

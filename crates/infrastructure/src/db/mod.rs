@@ -30,6 +30,7 @@ mod queue;
 mod reader;
 mod records;
 mod relations;
+mod room;
 mod run_to_completion;
 mod schema;
 mod session_defaults;

@@ -11,7 +11,7 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, query::Query};
 use tokio::sync::{Mutex, mpsc};
 
-use super::run_to_completion::run_to_completion;
+use super::{room::Room, run_to_completion::run_to_completion};
 
 /// A transaction. Dropped, it rolls back.
 pub(super) struct CopyTransaction(Arc<Mutex<sqlx::Transaction<'static, Postgres>>>);
@@ -34,33 +34,47 @@ impl CopyTransaction {
     }
 
     /// Sends what `next` gives to a statement `COPY … FROM STDIN`, until it gives no more. Returns how many
-    /// rows arrived.
+    /// rows arrived. Fails where there is no `room` for more.
     pub(super) async fn copy_in(
         &mut self,
         statement: &str,
-        next: impl FnMut() -> Option<Vec<u8>> + Send,
+        mut next: impl FnMut() -> Option<Vec<u8>> + Send,
+        room: &Room,
     ) -> Result<u64, DbErr> {
-        self.copy(statement, next).await.map_err(not_executed)
+        let mut full = None;
+        let next = || match room.check_within_write() {
+            Ok(()) => Some(next()),
+            Err(error) => {
+                full = Some(error);
+                None
+            }
+        };
+        let copied = self.copy(statement, next).await;
+        match full {
+            Some(error) => Err(not_executed(sqlx::Error::Io(error))),
+            None => copied.map_err(not_executed),
+        }
     }
 
     /// Copies in a task of its own, which ends the COPY when its caller is dropped: a COPY whose beginning was not waited for
-    /// would take the next statement for rows.
+    /// would take the next statement for rows. `next` gives `None` where the COPY is to fail, and no chunk at its end.
     async fn copy(
         &mut self,
         statement: &str,
-        mut next: impl FnMut() -> Option<Vec<u8>> + Send,
+        mut next: impl FnMut() -> Option<Option<Vec<u8>>> + Send,
     ) -> Result<u64, sqlx::Error> {
         let (chunks, received) = mpsc::channel(1);
         let copying = copy_chunks(Arc::clone(&self.0), statement.to_owned(), received);
         let feed = async {
-            loop {
-                let chunk = next();
+            while let Some(chunk) = next() {
                 let is_last = chunk.is_none();
                 // An error has ended the COPY.
                 if chunks.send(chunk).await.is_err() || is_last {
                     break;
                 }
             }
+            // What was not told of an end fails.
+            drop(chunks);
         };
         let (copied, ()) = tokio::join!(run_to_completion(copying), feed);
         copied

@@ -58,15 +58,16 @@ enum Command {
     Serve(serve::Args),
     /// Ask a running metricd whether it is ready: exit code 0 if it is
     Health(health::Args),
-    /// Check settings, folders, issuers and the database, and say what to do: exit code 2 where something is wrong
+    /// Check this installation, and say what to do where something is wrong
     ///
-    /// It changes nothing.
+    /// Settings, policies, folders, disks, issuers and the database. It changes nothing, and ends with exit code 2 where
+    /// there is a fault.
     Doctor(doctor::Args),
     /// Migrate the database's schema, and set up the reader role
     Migrate,
-    /// Back up the embedded engine's database: everything in it, to one file
+    /// Back up the embedded engine's database to one file
     ///
-    /// No other metricd may work with the data folder meanwhile. A server's database is backed up with `pg_dump`.
+    /// Everything in it. No other metricd may work with the data folder meanwhile. A server's database is backed up with `pg_dump`.
     #[cfg(feature = "embedded")]
     Backup(backup::Args),
     /// Restore a backup of the embedded engine into an empty data folder

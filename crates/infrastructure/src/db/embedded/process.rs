@@ -18,13 +18,16 @@ use super::{
     folder::DataFolder,
     protocol::{FOLDER_VARIABLE, Word, order},
 };
-use crate::db::connect::EngineCommand;
+use crate::{db::connect::EngineCommand, disk};
 
 /// How long the engine may take to start, on a slow or busy machine.
 pub(super) const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long the engine may take to end when it is told to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many bytes of its disk it takes to start the engine.
+const LEAST_ROOM: u64 = 2 * 1024 * 1024;
 
 /// How long the last words of a process that has ended may take.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -85,6 +88,8 @@ pub(super) enum StartError {
     Ended(Ending),
     #[error("its process says nothing")]
     Silent,
+    #[error("its disk is full: make room")]
+    NoRoom,
     #[error("its process cannot be started")]
     Io(#[from] io::Error),
 }
@@ -95,6 +100,10 @@ impl EngineProcess {
         command: &EngineCommand,
         folder: &DataFolder,
     ) -> Result<Self, StartError> {
+        // Its library writes some files anew at each start, which must not be cut short.
+        if disk::free_bytes(folder.dir()).is_ok_and(|free| free < LEAST_ROOM) {
+            return Err(StartError::NoRoom);
+        }
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
             .env(FOLDER_VARIABLE, folder.dir())

@@ -20,9 +20,9 @@ use crate::{
     identity,
 };
 
-/// Below this much room writing will end soon; below that it has as good as ended.
+/// Below this much room writing will end soon; below that the embedded engine is given nothing to write.
 const LITTLE_ROOM_BYTES: u64 = 1024 * 1024 * 1024;
-const NO_ROOM_BYTES: u64 = 100 * 1024 * 1024;
+const NO_ROOM_BYTES: u64 = 256 * 1024 * 1024;
 
 /// From which difference on "today" and the times of tokens are not what they should be. The second is the tolerance for
 /// an issuer's clock.
