@@ -1,0 +1,101 @@
+"""The Debian package: what is in it, and what installing it into a folder does."""
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from edge import DEPLOY
+
+ROOT = DEPLOY.parent
+BINARY = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY", str(ROOT / "target/debug/metricd"))
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **more).stdout
+
+
+class Package(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="metricd-deb-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        # To compress a program for tests takes longer than all that is tested.
+        environment = {**os.environ, "DEB_COMPRESSION": "none"}
+        cls.package = Path(run(DEPLOY / "scripts/build-deb", BINARY, cls.folder, env=environment).strip())
+        cls.root = cls.folder / "root"
+        (cls.root / "var/lib/dpkg/updates").mkdir(parents=True)
+        (cls.root / "var/lib/dpkg/info").mkdir()
+        (cls.root / "var/lib/dpkg/status").touch()
+        cls.dpkg("--install", cls.package)
+
+    @classmethod
+    def dpkg(cls, *arguments):
+        """dpkg in the folder, as root of at least its own users."""
+        rights = [] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user"]
+        # The folder has none of the packages that this one depends on.
+        options = [f"--root={cls.root}", "--force-script-chrootless", "--force-depends"]
+        run(*rights, "dpkg", *options, *arguments, env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
+
+    def test_it_says_what_it_is(self):
+        field = lambda name: run("dpkg-deb", "--field", self.package, name).strip()  # noqa: E731
+        self.assertEqual(f"metricd {field('Version')}", run(BINARY, "--version").strip())
+        self.assertEqual(field("Architecture"), run("dpkg", "--print-architecture").strip())
+        self.assertRegex(field("Depends"), r"^libc6 \(>= 2\.\d+\), ")
+        listed = run("dpkg-deb", "--contents", self.package).splitlines()
+        self.assertEqual({line.split()[1] for line in listed}, {"root/root"})
+
+    def test_what_is_needed_is_there(self):
+        self.assertEqual(run(self.root / "usr/bin/metricd", "--version"), run(BINARY, "--version"))
+        for name in [
+            "etc/metricd/metricd.toml", "usr/share/metricd/examples/metrics.json", "usr/share/doc/metricd/README.md",
+            "usr/share/doc/metricd/guide/operating.md", "usr/share/doc/metricd/copyright", "usr/share/doc/metricd/changelog.gz",
+        ]:
+            self.assertTrue((self.root / name).stat().st_size, name)
+        # Every setting of the example is one, once it is no comment any more.
+        example = (self.root / "etc/metricd/metricd.toml").read_text()
+        settings = self.folder / "metricd.toml"
+        lines = [line.removeprefix("# ") for line in example.splitlines()]
+        settings.write_text("\n".join(line for line in lines if line.startswith("[") or " = " in line))
+        run(BINARY, "policy", "check", "--action", "read", "--role", "viewer", "--config", settings, env={})
+
+    def test_its_user_and_its_secrets_are_its_own(self):
+        users = (self.root / "etc/passwd").read_text()
+        self.assertRegex(users, r"(?m)^metricd:.*:/var/lib/metricd:/usr/sbin/nologin$")
+        secrets = self.root / "etc/metricd/environment"
+        self.assertEqual(stat.S_IMODE(secrets.stat().st_mode), 0o600)
+
+    def test_its_unit_is_the_one_of_the_guide_and_finds_its_program(self):
+        unit = self.root / "lib/systemd/system/metricd.service"
+        self.assertEqual(unit.read_text(), (DEPLOY / "systemd/metricd.service").read_text())
+        program = unit.read_text().split("ExecStart=")[1].split()[0]
+        self.assertTrue(os.access(self.root / program.lstrip("/"), os.X_OK), program)
+
+    def test_installed_again_it_leaves_what_was_changed(self):
+        settings, secrets = self.root / "etc/metricd/metricd.toml", self.root / "etc/metricd/environment"
+        before = settings.read_text()
+        settings.write_text(before + "log = 'debug'\n")
+        secrets.write_text("DATABASE_URL=postgres://db/shop\n")
+        self.addCleanup(settings.write_text, before)
+        self.dpkg("--force-confold", "--install", self.package)
+        self.assertTrue(settings.read_text().endswith("log = 'debug'\n"))
+        self.assertEqual(secrets.read_text(), "DATABASE_URL=postgres://db/shop\n")
+
+    def test_scripts_are_clean(self):
+        for name in ["postinst", "prerm", "postrm"]:
+            run("sh", "-n", DEPLOY / "debian" / name)
+
+    def test_zz_removed_it_leaves_what_was_stored(self):
+        stored = self.root / "var/lib/metricd/postgres"
+        stored.mkdir(parents=True)
+        self.dpkg("--purge", "metricd")
+        self.assertTrue(stored.is_dir())
+        for gone in ["usr/bin/metricd", "etc/metricd/metricd.toml", "etc/metricd/environment", "lib/systemd/system/metricd.service"]:
+            self.assertFalse((self.root / gone).exists(), gone)
+
+
+if __name__ == "__main__":
+    unittest.main()
