@@ -169,20 +169,12 @@ impl Engine {
 
     /// Whether other processes can write to the database while this one does.
     pub(super) fn is_shared(&self) -> bool {
-        match &self.kind {
-            Kind::Server(_) => true,
-            #[cfg(feature = "embedded")]
-            Kind::Embedded { .. } => false,
-        }
+        matches!(self.kind, Kind::Server(_))
     }
 
     /// Whether a statement ends when its caller leaves; else the engine goes on with it until its deadline.
     pub(super) fn ends_abandoned_runs(&self) -> bool {
-        match &self.kind {
-            Kind::Server(_) => true,
-            #[cfg(feature = "embedded")]
-            Kind::Embedded { .. } => false,
-        }
+        matches!(self.kind, Kind::Server(_))
     }
 
     /// How many sessions of the reader were told to end and have not.
