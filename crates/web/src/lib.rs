@@ -16,6 +16,7 @@ mod failures;
 mod head_rules;
 mod http_metrics;
 mod idempotency;
+mod lingering_stream;
 mod middleware;
 mod negotiation;
 pub mod openapi;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{body::Body, extract::Request, response::Response, serve::Listener};
+use axum::{extract::Request, response::Response, serve::Listener};
 use futures::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +28,7 @@ use crate::{
     activity::Activity,
     concurrency::{Concurrency, InProgress},
     http_metrics::HttpMetrics,
+    lingering_stream::{LingeringStream, Unread},
     middleware::rate::network,
     paced_stream::{PacedStream, WritePace},
 };
@@ -184,8 +185,10 @@ pub async fn serve<F>(
         let Some(accepted) = connections.admit(peer) else { continue };
         let (activity, refusal) = (Arc::clone(&accepted.activity), accepted.refusal);
         let (handle, requests) = (handle.clone(), Arc::clone(&activity));
+        let unread = Unread::default();
+        let unread_of_requests = unread.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
+            let mut request = request.map(|body| unread_of_requests.watch(body));
             if let Some(refusal) = refusal {
                 request.extensions_mut().insert(refusal);
             }
@@ -197,7 +200,8 @@ pub async fn serve<F>(
                 Ok::<_, Infallible>(busy.until_sent(handle(peer, request).await))
             }
         });
-        let stream = TokioIo::new(paced(stream, limits.pace, &activity));
+        let stream = paced(stream, limits.pace, &activity);
+        let stream = TokioIo::new(LingeringStream::new(stream, unread));
         let connection = http(&limits, refusal).serve_connection(stream, service).with_upgrades();
         let mut stopped = stopped.clone();
         let task = tasks.spawn(async move {

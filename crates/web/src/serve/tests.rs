@@ -3,7 +3,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use axum::{Router, extract::ConnectInfo, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    routing::{get, post},
+};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use tokio::{
@@ -167,6 +172,20 @@ async fn those_who_have_asked_before_the_stop_are_answered() {
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("done"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_answered_early_gets_the_answer_when_it_has_sent_everything() {
+    let refuse = post(async || (axum::http::StatusCode::PAYLOAD_TOO_LARGE, "too large"));
+    let server = served(Router::new().route("/", refuse), NEVER).await;
+    let (reading, mut writing) = connect(&server).await;
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n";
+    writing.write_all(head.as_bytes()).await.unwrap();
+    writing.write_all(&vec![b'x'; 20_000_000]).await.unwrap();
+    drop(writing);
+    let answer = rest(reading).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.ends_with("too large"), "{answer}");
 }
 
 /// More than the system takes in for a client that does not read.
