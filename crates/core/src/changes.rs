@@ -45,6 +45,13 @@ impl Snapshot {
             || transaction < self.xmax && self.in_progress.binary_search(&transaction).is_err()
     }
 
+    /// The same without what it sees after a transaction that may have gone on: all that it sees for certain where those in
+    /// progress are not told.
+    #[must_use]
+    pub fn without_gaps(self) -> Self {
+        Self { xmax: self.xmin, in_progress: Box::default(), ..self }
+    }
+
     /// Returns the first transaction that may not have ended: all before it are seen.
     #[must_use]
     pub fn xmin(&self) -> TransactionId {
@@ -140,6 +147,14 @@ mod tests {
 
     fn snapshot(text: &str) -> Result<Snapshot, InvalidSnapshot> {
         text.parse()
+    }
+
+    #[test]
+    fn without_gaps_a_snapshot_sees_no_transaction_after_one_that_may_go_on() {
+        let snapshot = snapshot("10:20:").unwrap().without_gaps();
+        let seen = [9, 10, 19, 20].map(|id| snapshot.sees(TransactionId(id)));
+        assert_eq!(seen, [true, false, false, false]);
+        assert_eq!(snapshot.to_string(), "10:10:");
     }
 
     #[test]

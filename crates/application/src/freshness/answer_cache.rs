@@ -8,7 +8,7 @@ use std::{
 use ahash::RandomState;
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use metricd_core::answer_key::{AnswerKey, Validity};
 use moka::sync::Cache;
 use prometheus_client::registry::Registry;
@@ -384,9 +384,12 @@ impl AnswerCache {
             Validity::Until(end) => Some(end),
             Validity::Always | Validity::Moment => None,
         };
+        // Of a copy that is behind: a change that is known already may not be among the rows.
+        let is_behind = rows.behind.is_some();
+        let behind = TimeDelta::from_std(rows.behind.unwrap_or_default());
         let provenance = Provenance {
             truncated: rows.truncated,
-            as_of,
+            as_of: as_of - behind.unwrap_or_default(),
             read_at,
             valid_for: valid_until.map(|end| (end - as_of).to_std().unwrap_or_default()),
             snapshot: rows.snapshot,
@@ -402,6 +405,7 @@ impl AnswerCache {
             rendered.map_err(|error| Arc::new(RunError::Failed(error.into())))?
         };
         let stored = reason != MissReason::Uncacheable
+            && !is_behind
             && answer.is_current()
             && query.definition().dependencies.is_unchanged();
         let is_newer = |entry: Arc<Answer>| entry.provenance.read_at > read_at;
@@ -470,16 +474,22 @@ mod tests {
         rows: &'static str,
         /// The rows see the transactions before this one.
         before: u64,
+        behind: Option<Duration>,
     }
 
     impl Script {
         fn add(&self, rows: &'static str, before: u64) {
-            self.next.lock().unwrap().push_back(Read { gate: None, rows, before });
+            self.next.lock().unwrap().push_back(Read { gate: None, rows, before, behind: None });
         }
 
         fn add_gated(&self, rows: &'static str, before: u64) -> oneshot::Sender<()> {
             let (open, gate) = oneshot::channel();
-            self.next.lock().unwrap().push_back(Read { gate: Some(gate), rows, before });
+            self.next.lock().unwrap().push_back(Read {
+                gate: Some(gate),
+                rows,
+                before,
+                behind: None,
+            });
             open
         }
     }
@@ -493,7 +503,8 @@ mod tests {
                 gate.await.unwrap();
             }
             let snapshot = format!("{0}:{0}:", read.before).parse().unwrap();
-            let rows = Rows { json: read.rows.into(), truncated: false, snapshot };
+            let rows =
+                Rows { json: read.rows.into(), truncated: false, snapshot, behind: read.behind };
             Ok(TimedRows { rows, as_of: DateTime::UNIX_EPOCH })
         }
     }
@@ -575,6 +586,23 @@ mod tests {
         while body(&get(&cache).await) == b"[1]" {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_a_copy_that_is_behind_says_so_and_is_not_kept() {
+        let (cache, script) = cache(Duration::from_hours(1), Duration::ZERO);
+        for behind in [Some(Duration::from_secs(7)), None] {
+            let read = Read { gate: None, rows: "[1]", before: 1, behind };
+            script.next.lock().unwrap().push_back(read);
+        }
+        let first = get(&cache).await;
+        assert!(matches!(first.source, AnswerSource::Miss { stored: false, .. }), "{first:?}");
+        let seven_before = DateTime::UNIX_EPOCH - TimeDelta::seconds(7);
+        assert_eq!(first.answer.provenance.as_of, seven_before);
+        let second = get(&cache).await;
+        assert!(matches!(second.source, AnswerSource::Miss { stored: true, .. }), "{second:?}");
+        assert_eq!(second.answer.provenance.as_of, DateTime::UNIX_EPOCH);
+        assert!(matches!(get(&cache).await.source, AnswerSource::Hit { .. }));
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -210,6 +211,9 @@ pub struct Rows {
     pub truncated: bool,
     /// The snapshot that they were read with.
     pub snapshot: Snapshot,
+    /// By how much they may be older than the beginning of the read: they come from a copy of the database that is
+    /// behind. `None` where they hold all that was committed by then.
+    pub behind: Option<Duration>,
 }
 
 /// A stream of all rows of an answer. Dropping it cancels the query.

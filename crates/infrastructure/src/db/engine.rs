@@ -25,7 +25,7 @@ use super::{
     errors::{is_lost, retry_lost, store_error},
     purpose::Purpose,
     queue::{Queue, RunPermit},
-    reader::{self, Reader, ReaderConfig, ReaderError, ReaderSession, ReaderState},
+    reader::{self, Lag, Reader, ReaderConfig, ReaderError, ReaderSession, ReaderState},
     room::Room,
     simple_query::{execute, milliseconds},
     statistics::PoolUsage,
@@ -489,6 +489,15 @@ impl ReadSession {
             Self::Reader(session) => session.connection(),
             #[cfg(feature = "embedded")]
             Self::Transaction(tx) => tx,
+        }
+    }
+
+    /// On a hot standby, waits until what `engine` has committed by now can be read, and says how that went.
+    pub(super) async fn catch_up(&mut self, engine: &Engine) -> Result<Option<Lag>, sqlx::Error> {
+        match self {
+            Self::Reader(session) => session.catch_up(&engine.pool).await,
+            #[cfg(feature = "embedded")]
+            Self::Transaction(_) => Ok(None),
         }
     }
 

@@ -71,6 +71,7 @@ impl QueryRunner for FakeRunner {
                 json: "[{\"n\":1}]".into(),
                 truncated: false,
                 snapshot: "1:1:".parse().expect("it is a snapshot"),
+                behind: None,
             }),
         }
     }

@@ -295,7 +295,15 @@ impl QueryRunner for PgQueryRunner {
             if statement.is_large {
                 session.will_keep_memory();
             }
-            let fetched = statement::fetch(session.connection(), statement.sql, values).await;
+            let fetched = async {
+                let lag = session.catch_up(&self.shared.engine).await?;
+                let fetched = statement::fetch(session.connection(), statement.sql, values).await?;
+                Ok(match lag {
+                    Some(lag) => fetched.of_standby(lag),
+                    None => fetched,
+                })
+            };
+            let fetched = fetched.await;
             (session, fetched)
         });
         let running = self.shared.metrics.begin();

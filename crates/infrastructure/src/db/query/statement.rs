@@ -10,6 +10,8 @@ use metricd_core::{
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Row as _, postgres::PgArguments};
 
+use crate::db::reader::Lag;
+
 /// How much is cached, in bytes of SQL (in which cache: `docs/adr/0013-which-cache-for-what.md`).
 const MAX_CACHED_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -125,6 +127,19 @@ pub(super) enum Fetched {
     Redefined,
 }
 
+impl Fetched {
+    /// The same, as a hot standby gives it that is so far behind.
+    pub(super) fn of_standby(self, Lag { behind }: Lag) -> Self {
+        match self {
+            // What runs on the primary is not in a standby's snapshot, unless it has begun after all that is.
+            Self::Rows(Rows { json, truncated, snapshot, .. }) => {
+                Self::Rows(Rows { json, truncated, snapshot: snapshot.without_gaps(), behind })
+            }
+            other => other,
+        }
+    }
+}
+
 /// Runs a wrapped statement.
 pub(super) async fn fetch(
     connection: &mut PgConnection,
@@ -148,7 +163,7 @@ pub(super) async fn fetch(
     json.push('[');
     json.push_str(rows);
     json.push(']');
-    Ok(Fetched::Rows(Rows { json, truncated, snapshot }))
+    Ok(Fetched::Rows(Rows { json, truncated, snapshot, behind: None }))
 }
 
 /// The values of a statement's parameters, as the driver takes them.

@@ -11,6 +11,7 @@ mod proof;
 mod role;
 mod scram;
 mod sessions;
+mod standby;
 
 pub use check::ReaderState;
 pub(super) use check::check;
@@ -18,3 +19,4 @@ pub use error::ReaderError;
 pub(super) use open::{Reader, ReaderConfig};
 pub use proof::PrivilegeViolation;
 pub(super) use sessions::ReaderSession;
+pub(super) use standby::Lag;

@@ -15,7 +15,10 @@ use sqlx::{
 };
 use tracing::Instrument;
 
-use super::ending::{BEGAN, Process, Terminator};
+use super::{
+    ending::{BEGAN, Process, Terminator},
+    standby::{self, Lag},
+};
 use crate::db::{
     errors::{pg_error, unknown_timezone},
     queue::RunPermit,
@@ -93,6 +96,8 @@ enum Checkout {
 struct Session {
     connection: PgConnection,
     process: Process,
+    /// Whether its server was a hot standby when it was opened.
+    is_on_standby: bool,
     /// Its `TimeZone`, which the statements that it has prepared were read with.
     timezone: Tz,
     /// Counts it as open.
@@ -306,7 +311,8 @@ impl Sessions {
     async fn connect(&self, timezone: Tz, counted: Arc<()>) -> Result<Session, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         let settle = format!(
-            "{}SELECT pid, {BEGAN}, {MAY_MEASURE} FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+            "{}SELECT pid, {BEGAN}, {MAY_MEASURE}, pg_catalog.pg_is_in_recovery() \
+             FROM pg_stat_activity WHERE pid = pg_backend_pid()",
             self.settings
         );
         let row = sqlx::raw_sql(AssertSqlSafe(settle)).fetch_one(&mut connection).await?;
@@ -320,6 +326,7 @@ impl Sessions {
         Ok(Session {
             connection,
             process,
+            is_on_standby: row.try_get(3)?,
             timezone,
             open: counted,
             opened,
@@ -415,6 +422,19 @@ impl ReaderSession {
     pub(in crate::db) fn connection(&mut self) -> &mut PgConnection {
         let session = self.session.as_mut().expect("a session is there until it ends");
         &mut session.connection
+    }
+
+    /// On a hot standby, waits until what `primary` has committed by now can be read, and says how that went.
+    pub(in crate::db) async fn catch_up(
+        &mut self,
+        primary: &PgPool,
+    ) -> Result<Option<Lag>, sqlx::Error> {
+        match &mut self.session {
+            Some(session) if session.is_on_standby => {
+                Ok(Some(standby::catch_up(primary, &mut session.connection).await?))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Functions of others are called from now on.

@@ -89,11 +89,13 @@ fn message(answer: &mut BytesMut, kind: u8, fill: impl FnOnce(&mut BytesMut)) {
     answer.extend(body);
 }
 
-/// The row of `pg_stat_activity`: the number of the process, when it began, and that its memory cannot be measured.
+/// The row of `pg_stat_activity`: the number of the process, when it began, that its memory cannot be measured, and that its
+/// server is no standby.
 fn process(answer: &mut BytesMut, pid: i32) {
     message(answer, b'T', |body| {
-        body.put_i16(3);
-        for (name, ty, size) in [("pid", 23, 4), ("began", 20, 8), ("may_measure", 16, 1)] {
+        body.put_i16(4);
+        let flags = [("may_measure", 16, 1), ("is_on_standby", 16, 1)];
+        for (name, ty, size) in [("pid", 23, 4), ("began", 20, 8)].into_iter().chain(flags) {
             body.put_slice(format!("{name}\0").as_bytes());
             body.put_i32(0);
             body.put_i16(0);
@@ -104,8 +106,8 @@ fn process(answer: &mut BytesMut, pid: i32) {
         }
     });
     message(answer, b'D', |body| {
-        body.put_i16(3);
-        for text in [pid.to_string(), "1".to_owned(), "f".to_owned()] {
+        body.put_i16(4);
+        for text in [pid.to_string(), "1".to_owned(), "f".to_owned(), "f".to_owned()] {
             body.put_i32(i32::try_from(text.len()).unwrap());
             body.put_slice(text.as_bytes());
         }
