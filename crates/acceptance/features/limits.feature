@@ -16,6 +16,8 @@ Feature: Limits
         """
       When metricd stops
       Given the setting "<setting>" is "2s"
+      And the setting "METRICD_LIMITS__QUERY_TIMEOUT" is "2s"
+      And the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "2s"
       When metricd starts again
       And I ask for the metric "{id}"
       Then the answer is 504
@@ -47,6 +49,8 @@ Feature: Limits
         """
       When metricd stops
       Given the setting "<setting>" is "2s"
+      And the setting "METRICD_LIMITS__QUERY_TIMEOUT" is "2s"
+      And the setting "METRICD_DATABASE__ACQUIRE_TIMEOUT" is "2s"
       And the setting "METRICD_DATABASE__MAX_CONNECTIONS" is "1"
       When metricd starts again
       And I ask for the metric "{id}"

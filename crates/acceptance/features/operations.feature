@@ -122,6 +122,15 @@ Feature: Operations
       And it says "as the reader role `reader`"
       And it does not say "s3cr3t-w0rd"
 
+    @native
+    Scenario: Connections that the server does not give are faults, all at once
+      Given the setting "METRICD_DATABASE__MAX_CONNECTIONS" is "150"
+      When I run "metricd serve --listen 127.0.0.1:0"
+      Then it exits with 1
+      And it says "the server gives 197 connections, and metricd takes up to 306"
+      And it says "set database.max_connections to 95 at most"
+      And it says "ALTER ROLE metricd_reader CONNECTION LIMIT 153"
+
     # A server keeps its data in a private folder.
     @embedded
     Scenario: The data folder is metricd's own

@@ -50,8 +50,9 @@ impl ServerVerifier {
         let provider = provider();
         let mut anchors = RootCertStore::empty();
         for root in &roots {
-            if Fields::read(root).ok_or(CertificateError::BadEncoding)?.is_authority() {
-                anchors.add(root.clone())?;
+            // One of a system's many that cannot be read issues nothing.
+            if Fields::read(root).is_some_and(|root| root.is_authority()) {
+                let _ = anchors.add(root.clone());
             }
         }
         let algorithms = provider.signature_verification_algorithms;
@@ -258,6 +259,17 @@ mod tests {
             let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
             assert!(verifier.verify_server_cert(server, &[], &host, &[], now).is_err());
         }
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_read_keeps_none_from_issuing() {
+        let [old, _] = certificates();
+        let garbage = CertificateDer::from(vec![0x30, 0x03, 0x02, 0x01, 0x07]);
+        let verifier = ServerVerifier::of_roots(vec![garbage, old.clone()], false).unwrap();
+        let now = Fields::read(&old).unwrap().validity.0.unsigned_abs();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        let host = ServerName::try_from("localhost").unwrap();
+        verifier.verify_server_cert(&old, &[], &host, &[], now).unwrap();
     }
 
     #[test]

@@ -213,6 +213,15 @@ impl Database {
         }
     }
 
+    /// Returns what the server, the database and the roles do not give of the connections that this process may take at
+    /// once, each with its remedy. None on the embedded engine. The database must have been migrated.
+    ///
+    /// # Errors
+    /// When the database reports one.
+    pub async fn connection_faults(&self) -> Result<Vec<String>, sqlx::Error> {
+        self.engine.connection_faults().await
+    }
+
     /// Whether other processes can write to it while this one does.
     #[must_use]
     pub fn is_shared(&self) -> bool {

@@ -22,10 +22,13 @@ use tokio::sync::Semaphore;
 use super::{
     connect::{self, ConnectError, DatabaseConfig, Target},
     connection_gate::{ConnectionGate, ConnectionPermit},
+    connection_limits::{self, Needs},
     errors::{is_lost, retry_lost, store_error},
     purpose::Purpose,
     queue::{Queue, RunPermit},
-    reader::{self, Lag, Reader, ReaderConfig, ReaderError, ReaderSession, ReaderState},
+    reader::{
+        self, Lag, OTHER_CONNECTIONS, Reader, ReaderConfig, ReaderError, ReaderSession, ReaderState,
+    },
     room::Room,
     simple_query::{execute, milliseconds},
     statistics::PoolUsage,
@@ -45,6 +48,9 @@ const PLANNING_MEMORY: &str = "4MB";
 
 /// The connections of a server that health checks have for themselves.
 const HEALTH_CONNECTIONS: u32 = 2;
+
+/// The connection that hears of changes.
+const LISTENER_CONNECTIONS: u32 = 1;
 
 /// A connected engine, shared by every adapter.
 pub(super) struct Engine {
@@ -251,6 +257,23 @@ impl Engine {
             }
             #[cfg(feature = "embedded")]
             Kind::Embedded { .. } => Ok(None),
+        }
+    }
+
+    /// What the server does not give of the connections that this process may take, each with its remedy. It needs the
+    /// reader.
+    pub(super) async fn connection_faults(&self) -> Result<Vec<String>, sqlx::Error> {
+        match &self.kind {
+            Kind::Server(server) => {
+                let needs = Needs {
+                    pool: server.reader_config.connections,
+                    own: HEALTH_CONNECTIONS + LISTENER_CONNECTIONS,
+                    reader: OTHER_CONNECTIONS,
+                };
+                connection_limits::faults(&self.pool, self.catalog_connection()?, &needs).await
+            }
+            #[cfg(feature = "embedded")]
+            Kind::Embedded { .. } => Ok(Vec::new()),
         }
     }
 

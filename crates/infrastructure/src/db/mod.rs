@@ -10,6 +10,7 @@ mod catalog_lock;
 mod changes;
 mod connect;
 mod connection_gate;
+mod connection_limits;
 mod copying;
 mod corrupt_row;
 mod database;

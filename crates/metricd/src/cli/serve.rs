@@ -97,6 +97,7 @@ async fn serve(
     identity: IdentityProvider,
 ) -> anyhow::Result<()> {
     database.migrate().await?;
+    require_connections(database).await?;
     warn_of_defaults(config, database).await?;
     seed_empty_tables(&config.seed, &context).await?;
     if args.demo {
@@ -193,6 +194,16 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         max_connections_per_client: config.http.max_connections_per_client,
         proxies: config.http.trusted_proxies.clone(),
     }
+}
+
+/// Ends the start where the server does not give the connections that the settings are for: requests would fail once there
+/// are many.
+async fn require_connections(database: &Database) -> anyhow::Result<()> {
+    let faults = database.connection_faults().await?;
+    if !faults.is_empty() {
+        bail!("there are too few connections:\n  - {}", faults.join("\n  - "));
+    }
+    Ok(())
 }
 
 /// Says which defaults of the database and its roles stored SQL does not have.

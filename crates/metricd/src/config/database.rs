@@ -25,7 +25,7 @@ settings! {
         /// The size of each of two connection pools: metricd's own, and the one that runs stored SQL.
         /// The embedded engine has one connection for both.
         max_connections: u32 = integer(DEFAULT_MAX_CONNECTIONS).at_least(1);
-        /// How long a request waits for a connection.
+        /// How long a request waits for a connection; at most `limits.request_timeout`.
         acquire_timeout: Duration = duration("5s");
         /// How long `metricd serve` waits for a server that is not there yet.
         start_timeout: Duration = duration_or_zero("30s");

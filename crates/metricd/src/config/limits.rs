@@ -46,7 +46,7 @@ settings! {
         /// The most bytes of temporary files that a metric's SQL has at once, on a server where the role of
         /// `database.url` may limit that ([guide](postgresql.md)).
         max_temp_bytes: u32 = integer(1024 * 1024 * 1024).at_least(1024 * 1024);
-        /// How long a metric's SQL may run.
+        /// How long a metric's SQL may run; at most `limits.request_timeout`.
         query_timeout: Duration = duration("25s");
         /// How long an [export](exporting.md) of all rows as CSV may take.
         export_timeout: Duration = duration("10m");
@@ -60,5 +60,39 @@ impl LimitSettings {
             let fault = format_args!("must be at most database.max_connections, which is {most}");
             reader.reject("limits.concurrent_queries", fault);
         }
+        for (name, time) in [
+            ("limits.query_timeout", self.query_timeout),
+            ("database.acquire_timeout", database.acquire_timeout),
+        ] {
+            if time > self.request_timeout {
+                let fault = format_args!(
+                    "must be at most limits.request_timeout, which is {}: the request has failed by then",
+                    humantime::format_duration(self.request_timeout)
+                );
+                reader.reject(name, fault);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::load;
+
+    #[test]
+    fn what_a_request_waits_for_may_not_last_longer_than_the_request() {
+        let faults = load(
+            "[database]\nacquire_timeout = '6s'\n[limits]\nrequest_timeout = '5s'\nquery_timeout = '1m 30s'\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "limits.query_timeout: must be at most limits.request_timeout, which is 5s",
+            "database.acquire_timeout: must be at most limits.request_timeout",
+        ] {
+            assert!(faults.contains(part), "{part} is missing in {faults}");
+        }
+        load("[database]\nacquire_timeout = '5s'\n[limits]\nrequest_timeout = '5s'\nquery_timeout = '5s'\n")
+            .unwrap();
     }
 }

@@ -16,7 +16,7 @@ mod standby;
 pub use check::ReaderState;
 pub(super) use check::check;
 pub use error::ReaderError;
-pub(super) use open::{Reader, ReaderConfig};
+pub(super) use open::{OTHER_CONNECTIONS, Reader, ReaderConfig};
 pub use proof::PrivilegeViolation;
 pub(super) use sessions::ReaderSession;
 pub(super) use standby::Lag;

@@ -28,6 +28,9 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// The connections that are left for the proof of a server that starts, while others have all that they may.
 const PROOF_CONNECTIONS: u32 = 1;
 
+/// The connections that a process takes beside those that run authors' statements.
+pub(in crate::db) const OTHER_CONNECTIONS: u32 = END_CONNECTIONS + CATALOG_CONNECTIONS;
+
 /// How often the time for a connection a server that starts waits for one to prove its role, if there is none.
 const PROOF_WAITS: u32 = 6;
 
@@ -80,10 +83,7 @@ impl Reader {
             let spec = role::RoleSpec {
                 role: &config.role,
                 settings: &settings,
-                connections: config.connections
-                    + END_CONNECTIONS
-                    + CATALOG_CONNECTIONS
-                    + PROOF_CONNECTIONS,
+                connections: config.connections + OTHER_CONNECTIONS + PROOF_CONNECTIONS,
                 max_temp_bytes: config.max_temp_bytes,
             };
             let password = role::establish(pool, &spec).await?;
