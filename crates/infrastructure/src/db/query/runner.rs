@@ -296,7 +296,7 @@ impl QueryRunner for PgQueryRunner {
                 session.will_keep_memory();
             }
             let fetched = async {
-                let lag = session.catch_up(&self.shared.engine).await?;
+                let lag = session.catch_up(self.shared.engine.pool()).await?;
                 let fetched = statement::fetch(session.connection(), statement.sql, values).await?;
                 Ok(match lag {
                     Some(lag) => fetched.of_standby(lag),
