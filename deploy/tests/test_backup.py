@@ -1,7 +1,6 @@
 """The guide's way to back up a server and to restore it on another, followed as it stands there."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,11 +9,11 @@ import unittest
 from pathlib import Path
 
 from edge import DEPLOY
+from metricd_binary import BINARY
 from postgres import Postgres
 
 ROOT = DEPLOY.parent
 GUIDE = ROOT / "docs/guide/backup.md"
-BINARY = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY", str(ROOT / "target/debug/metricd"))
 FLAGGED = "SELECT parts_flagged, (SELECT sum(total) FROM orders) AS total FROM metrics ORDER BY 1"
 
 
@@ -31,7 +30,7 @@ class Server(unittest.TestCase):
         self.old, self.new = Postgres(), None
         self.addCleanup(self.old.stop)
         (self.folder / "bin").mkdir()
-        (self.folder / "bin/metricd").symlink_to(Path(BINARY).absolute())
+        (self.folder / "bin/metricd").symlink_to(BINARY)
 
     def shell(self, script, server, **variables):
         environment = {**server.environment(), **variables, "HOME": str(self.folder)}

@@ -27,6 +27,7 @@ from moto import mock_aws
 
 import moto_models  # noqa: F401 - moto finds what it declares
 from log_queries import filter_pattern
+from metricd_binary import BINARY
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "cloudformation"
@@ -590,11 +591,6 @@ class Process:
             self.child.wait()
 
 
-def metricd_binary():
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return os.environ.get("ACCEPTANCE_BINARY", str(target / "debug" / "metricd"))
-
-
 def cognito_settings(outputs):
     """Those that `metricd-start` writes for a user pool."""
     written = re.search(r'^ *if \[ -n "\$USER_POOL_ID" \].*?^ *fi$', scripts()["metricd-start"], re.M | re.S).group()
@@ -645,7 +641,7 @@ class Identity(unittest.TestCase):
             "METRICD_COGNITO__JWKS_URI": f"{address}/{pool}/.well-known/jwks.json",
             **cognito_settings(outputs),
         }
-        process = Process(self, [metricd_binary(), "serve"], environment, self.folder, f"http://127.0.0.1:{port}/health")
+        process = Process(self, [BINARY, "serve"], environment, self.folder, f"http://127.0.0.1:{port}/health")
         return f"http://127.0.0.1:{port}", process.log
 
     def follow_guide(self, outputs, secret, metricd):

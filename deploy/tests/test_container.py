@@ -14,11 +14,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from edge import DEPLOY, HOST, Nginx, free_port
+from metricd_binary import BINARY
 
 ROOT = DEPLOY.parent
 DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose.yaml"
-BINARY = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY")
 SHUTDOWN = ROOT / "crates/metricd/src/config/shutdown.rs"
 
 
@@ -338,9 +338,6 @@ class Guide(unittest.TestCase):
             run = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
             self.assertEqual((run.returncode, run.stderr), (0, ""), block)
 
-
-if not BINARY:
-    del FileSystem
 
 if __name__ == "__main__":
     unittest.main()

@@ -9,9 +9,9 @@ import unittest
 from pathlib import Path
 
 from edge import DEPLOY
+from metricd_binary import BINARY
 
 ROOT = DEPLOY.parent
-BINARY = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY", str(ROOT / "target/debug/metricd"))
 
 
 def run(*command, **more):

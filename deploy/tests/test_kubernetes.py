@@ -16,6 +16,8 @@ import helm_python as helm
 import kubernetes_validate
 import yaml
 
+from metricd_binary import BINARY
+
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/metricd"
 MANIFESTS = ROOT / "deploy/kubernetes/metricd.yaml"
@@ -526,15 +528,13 @@ class KubernetesTest(unittest.TestCase):
         self.assertLessEqual(named, documented)
 
     def test_metricd_takes_the_variables(self):
-        binary = os.environ.get("ACCEPTANCE_BINARY", str(ROOT / "target/debug/metricd"))
-
         def metricd(values, url, *arguments):
             container = self.one("Deployment", values)["spec"]["template"]["spec"]["containers"][0]
             variables = {name: value for name, value in environment(container).items() if value is not None}
             variables["DATABASE_URL"] = url
             with tempfile.TemporaryDirectory() as folder:
                 return subprocess.run(
-                    [binary, *arguments], env=variables, cwd=folder, capture_output=True, text=True, timeout=60
+                    [BINARY, *arguments], env=variables, cwd=folder, capture_output=True, text=True, timeout=60
                 )
 
         settings = {

@@ -3,7 +3,6 @@ lines. promtool looks at what is for Prometheus, Grafana's own types at the dash
 are applied to the lines of a metricd that has had a bad day."""
 
 import contextlib
-import glob
 import http.client
 import json
 import os
@@ -24,6 +23,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from edge import HOST, PATIENCE_SECONDS, end, free_port, listens, wait_until
 from log_queries import InsightsQuery, filter_pattern
+from metricd_binary import BINARY
+from postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
@@ -414,59 +415,16 @@ def missing(part, whole, path="dashboard"):
     return [] if part == whole else [f"{path}: {part!r} is {whole!r}"]
 
 
-class Postgres:
-    """A PostgreSQL server on a socket of its own."""
-
-    def __init__(self, folder):
-        found = [shutil.which("initdb"), *glob.glob("/usr/lib/postgresql/*/bin/initdb"), *glob.glob("/usr/pgsql-*/bin/initdb")]
-        self.programs = Path(next(it for it in reversed(found) if it)).parent
-        self.folder = folder / "postgres"
-        self.folder.mkdir()
-        self.user = None
-        if os.geteuid() == 0:
-            # It does not run as root.
-            shutil.chown(self.folder, "postgres")
-            self.user = "postgres"
-        self.run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync",
-                 "--pgdata", self.folder / "data")
-        command = [self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder, "-c", "listen_addresses=",
-                   "-c", "fsync=off"]
-        log = (self.folder / "log").open("wb")
-        with log:
-            self.process = subprocess.Popen(command, user=self.user, cwd=self.folder, stdout=log, stderr=log)
-        self.url = f"postgres:///postgres?host={str(self.folder).replace('/', '%2F')}&user=postgres"
-        wait_until(self.is_up, "PostgreSQL is up")
-
-    def run(self, program, *arguments):
-        command = [self.programs / program, *arguments]
-        return subprocess.run(command, user=self.user, cwd=self.folder, capture_output=True, text=True, check=True).stdout
-
-    def sql(self, statements, user="postgres"):
-        return self.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", user, "-d", "postgres", "-c", statements)
-
-    def is_up(self):
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        with contextlib.suppress(subprocess.CalledProcessError):
-            return self.sql("SELECT 1")
-
-    def stop(self):
-        if self.process.poll() is None:
-            # At once, whatever is connected.
-            self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(PATIENCE_SECONDS)
-
-
 class Metricd:
     """A metricd on a PostgreSQL server, whose log is read."""
 
     def __init__(self, folder, postgres):
-        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-        self.binary = os.environ.get("ACCEPTANCE_BINARY", str(target / "debug" / "metricd"))
+        self.binary = BINARY
         self.folder, self.log, self.policy = folder, folder / "log", folder / "policy.cedar"
         self.port, self.metrics_port = free_port(), free_port()
         self.environment = {
             "METRICD_TELEMETRY__METRICS_LISTEN": f"{HOST}:{self.metrics_port}",
-            "HOME": str(folder), "METRICD_DATA_DIR": str(folder / "data"), "DATABASE_URL": postgres.url,
+            "HOME": str(folder), "METRICD_DATA_DIR": str(folder / "data"), "DATABASE_URL": postgres.url(),
             "METRICD_LISTEN": f"{HOST}:{self.port}",
             # Soon refused, soon given up. Two, because the one before may not be closed yet.
             "METRICD_HTTP__MAX_CONNECTIONS": "2", "METRICD_DATABASE__ACQUIRE_TIMEOUT": "2s",
@@ -539,15 +497,15 @@ class LogLines(MonitoringTest):
         cls.addClassCleanup(folder.cleanup)
         folder = Path(folder.name)
         folder.chmod(0o755)
-        cls.postgres = Postgres(folder)
+        cls.postgres = Postgres()
         cls.addClassCleanup(cls.postgres.stop)
         cls.metricd = metricd = Metricd(folder, cls.postgres)
         cls.addClassCleanup(end, metricd.process)
         cls.statuses = [*cls.work(metricd), *cls.refuse(metricd)]
         cls.scraped = metricd.scrape()
         # While the database is there.
-        cls.postgres.sql("CREATE ROLE watcher LOGIN IN ROLE pg_read_all_stats")
-        cls.found = {statements: cls.postgres.sql(statements, user="watcher") for _, statements in of_kind("sql")}
+        cls.postgres.psql("CREATE ROLE watcher LOGIN IN ROLE pg_read_all_stats")
+        cls.found = {statements: cls.postgres.psql(statements, user="watcher") for _, statements in of_kind("sql")}
         cls.statuses += cls.fail(metricd)
         cls.lines = metricd.lines()
 

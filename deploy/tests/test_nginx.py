@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 from edge import DEPLOY, PATIENCE_SECONDS, Load, Metricd, Nginx, StandIn, wait_until
+from metricd_binary import BINARY
 
 ROOT = DEPLOY.parent
 MEGABYTE = 1_000_000
@@ -187,9 +188,8 @@ class BeforeMetricd(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        binary = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY")
         folder = made_by_prepare(cls)
-        cls.servers = [Metricd(binary, folder / name) for name in ("one", "two")]
+        cls.servers = [Metricd(BINARY, folder / name) for name in ("one", "two")]
         cls.tokens = {role: cls.servers[0].run("token", "--role", role) for role in ("viewer", "admin")}
         shutil.copytree(cls.servers[0].folder, cls.servers[1].folder)
         for server in cls.servers:
@@ -280,9 +280,6 @@ class Figures(unittest.TestCase):
             for name in ("proxy_read_timeout", "proxy_send_timeout", "worker_shutdown_timeout"):
                 self.assertGreater(self.seconds(self.directive(name)), self.seconds(self.default(key)))
 
-
-if not (os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY")):
-    del BeforeMetricd
 
 if __name__ == "__main__":
     unittest.main()

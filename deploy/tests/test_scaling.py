@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -11,10 +10,10 @@ import unittest
 from pathlib import Path
 
 from edge import PATIENCE_SECONDS, Metricd, Nginx, wait_until
+from metricd_binary import BINARY
 from postgres import Postgres
 from test_nginx import made_by_prepare
 
-BINARY = os.environ.get("METRICD_BINARY") or os.environ.get("ACCEPTANCE_BINARY")
 WRITERS = 6
 READERS = 2
 
@@ -129,9 +128,6 @@ class FourServers(unittest.TestCase):
             connection.close()
             self.assertEqual(records, [{"n": len(rows)}])
 
-
-if not BINARY:
-    del FourServers
 
 if __name__ == "__main__":
     unittest.main()

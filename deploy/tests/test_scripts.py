@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 
+from metricd_binary import BINARY
 from stand_ins import ROOT, SCRIPTS, Commands, Instance, wait_until
 
-# As scripts/test says it; by hand, the binary of a debug build.
-METRICD = os.environ.get("ACCEPTANCE_BINARY", str(ROOT / "target/debug/metricd"))
+METRICD = str(BINARY)
 IMAGE = "registry.example/metricd@sha256:" + "1" * 64
 OLDER = "registry.example/metricd@sha256:" + "0" * 64
 NEWER = "registry.example/metricd@sha256:" + "2" * 64

@@ -8,9 +8,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from metricd_binary import BINARY
+
 DEPLOY = Path(__file__).parent.parent
 UNIT = DEPLOY / "systemd/metricd.service"
-BINARY = os.environ.get("ACCEPTANCE_BINARY", str(DEPLOY.parent / "target/debug/metricd"))
 # As `systemd-analyze security` counts, from 0 to 10. docs/guide/container.md says it.
 EXPOSURE = 1.1
 
@@ -72,7 +73,7 @@ class ServiceUser(unittest.TestCase):
         else:
             rights = {}
             command = ["unshare", "--user", f"--map-user={self.USER}", f"--map-group={self.USER}"]
-        command += [Path(BINARY).absolute(), "migrate", "--data-dir", folder / "data"]
+        command += [BINARY, "migrate", "--data-dir", folder / "data"]
         run = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, **rights)
         self.assertEqual((run.returncode, run.stdout), (0, "The database is up to date.\n"), run.stderr)
         self.assertTrue((folder / "data/cache").is_dir())

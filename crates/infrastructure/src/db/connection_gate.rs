@@ -85,6 +85,10 @@ impl SingleConnection {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unused_self, reason = "a server is the only engine then")
+    )]
     fn note(&self, moment: Moment<'_>) {
         #[cfg(feature = "embedded")]
         if let Some(engine) = &self.engine {

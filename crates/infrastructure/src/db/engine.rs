@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "embedded")]
 use chrono_tz::Tz;
 use metricd_application::ports::{RunError, StoreError};
 #[cfg(feature = "embedded")]
@@ -242,10 +243,6 @@ impl Engine {
     }
 
     /// Finds out what the reader role can do as it stands, where there are roles.
-    #[cfg_attr(
-        not(feature = "embedded"),
-        expect(clippy::unnecessary_wraps, reason = "a server is the only engine then")
-    )]
     pub(super) async fn check_reader(&self) -> Result<Option<ReaderState>, ReaderError> {
         match &self.kind {
             Kind::Server(server) => {
