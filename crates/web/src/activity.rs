@@ -60,7 +60,8 @@ impl Activity {
     /// Returns since when nothing was done, unless something is, or the place was given away.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
-        let is_idle = state.requests == 0 && !state.is_evicted && !self.backlog.is_there();
+        let is_sending = self.backlog.has_response() || self.backlog.is_there();
+        let is_idle = state.requests == 0 && !state.is_evicted && !is_sending;
         is_idle.then_some(state.idle_since)
     }
 
@@ -83,6 +84,8 @@ impl Activity {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        // What is left of the response is written after this.
+        self.0.backlog.begin_response();
         let mut state = self.0.state();
         state.requests -= 1;
         state.idle_since = Instant::now();
@@ -90,7 +93,7 @@ impl Drop for Busy {
 }
 
 impl Busy {
-    /// Lasts until the body of `response` has ended, if it is a stream; any other is written at once, or is a backlog.
+    /// Lasts until the body of `response` has ended, if it is a stream; any other is written at once.
     pub(crate) fn until_sent(self, response: Response) -> Response {
         if response.body().size_hint().exact().is_some() {
             return response;
@@ -146,6 +149,8 @@ mod tests {
         assert_eq!(activity.idle_since(), None);
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
         drop(response);
+        assert_eq!(activity.idle_since(), None);
+        activity.backlog.end_response();
         assert!(activity.idle_since().unwrap() > accepted);
         activity.evict();
         assert_eq!(activity.idle_since(), None);

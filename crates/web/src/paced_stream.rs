@@ -6,7 +6,10 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -37,27 +40,50 @@ impl WritePace {
 
 /// Whether a stream waits for its client to take what was written.
 #[derive(Debug, Clone)]
-pub(crate) struct Backlog(Arc<watch::Sender<bool>>);
+pub(crate) struct Backlog(Arc<Unsent>);
+
+#[derive(Debug)]
+struct Unsent {
+    waits: watch::Sender<bool>,
+    /// A response is there that was not written to its end.
+    has_response: AtomicBool,
+}
 
 impl Backlog {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        let waits = watch::Sender::new(false);
+        Self(Arc::new(Unsent { waits, has_response: AtomicBool::new(false) }))
+    }
+
+    /// A response is about to be written.
+    pub(crate) fn begin_response(&self) {
+        self.0.has_response.store(true, Ordering::Release);
+    }
+
+    /// Whether a response is being written, waiting or not.
+    pub(crate) fn has_response(&self) -> bool {
+        self.0.has_response.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_there(&self) -> bool {
-        *self.0.borrow()
+        *self.0.waits.borrow()
     }
 
     /// Waits until the client has taken what was written.
     pub(crate) async fn is_over(&self) {
         if self.is_there() {
             // The sender is here.
-            let _ = self.0.subscribe().wait_for(|is_there| !is_there).await;
+            let _ = self.0.waits.subscribe().wait_for(|is_there| !is_there).await;
         }
     }
 
     fn set(&self, is_there: bool) {
-        self.0.send_if_modified(|known| std::mem::replace(known, is_there) != is_there);
+        self.0.waits.send_if_modified(|known| std::mem::replace(known, is_there) != is_there);
+    }
+
+    /// Everything was written.
+    pub(crate) fn end_response(&self) {
+        self.0.has_response.store(false, Ordering::Release);
     }
 }
 
@@ -169,7 +195,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // HTTP flushes when all that it has is written.
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.backlog.end_response();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
