@@ -208,6 +208,7 @@ fn app(context: &Context, verifier: Arc<dyn TokenVerifier>) -> App {
         proxies: Vec::new(),
         sample_hits: 1,
         has_traces: false,
+        has_metrics: false,
     };
     App::new(parts, settings)
 }

@@ -105,6 +105,8 @@ pub struct AppSettings {
     pub sample_hits: u32,
     /// Whether spans are parts of traces.
     pub has_traces: bool,
+    /// Whether metrics of requests are collected.
+    pub has_metrics: bool,
 }
 
 /// The steps before all routes. Not a stack of layers: `docs/adr/0012` says why.
@@ -122,6 +124,7 @@ struct Steps {
     metrics: HttpMetrics,
     hit_sample: HitSample,
     has_traces: bool,
+    has_metrics: bool,
     overload: OverloadLog,
     /// Requests in flight get no more time.
     grace_is_over: CancellationToken,
@@ -177,6 +180,7 @@ impl App {
             bytes_in_flight: BytesInFlight::new(settings.max_bytes_in_flight),
             hit_sample: HitSample::new(settings.sample_hits),
             has_traces: settings.has_traces,
+            has_metrics: settings.has_metrics,
             overload: OverloadLog::new(metrics.overloads.clone()),
             metrics,
             grace_is_over,
@@ -226,7 +230,8 @@ impl Steps {
             request.extensions_mut().insert(Proxied(address));
         }
         request.extensions_mut().insert(call);
-        let guard = RequestGuard::new(span.clone(), &route.metrics);
+        let metrics = self.has_metrics.then_some(&route.metrics);
+        let guard = RequestGuard::new(span.clone(), metrics);
         let mut response = self.add_headers(route, request).instrument(span.clone()).await;
         if self.has_traces {
             trace_context::end(&span, response.status());

@@ -179,6 +179,7 @@ fn app_settings(config: &Config) -> AppSettings {
         proxies: config.http.trusted_proxies.clone(),
         sample_hits: config.log.sample_hits,
         has_traces: config.telemetry.traces().is_some(),
+        has_metrics: config.telemetry.metrics_listen.is_some(),
     }
 }
 

@@ -62,10 +62,12 @@ pub(crate) fn request_span(request: &Request, operation: &str, id: &HeaderValue)
 /// Logs and counts a request exactly once: when it has a response, or when it is dropped because the client left.
 pub(crate) struct RequestGuard<'a> {
     span: Span,
-    started: Instant,
+    /// `None` where neither the log nor the metrics need it.
+    started: Option<Instant>,
     is_answered: bool,
-    metrics: &'a OperationMetrics,
-    _in_flight: InFlight,
+    /// `None` where they are not collected.
+    metrics: Option<&'a OperationMetrics>,
+    _in_flight: Option<InFlight>,
 }
 
 impl<'a> RequestGuard<'a> {
@@ -73,18 +75,22 @@ impl<'a> RequestGuard<'a> {
     const CLIENT_CLOSED_REQUEST: u16 = 499;
 
     /// Starts the clock of the request of this span.
-    pub(crate) fn new(span: Span, metrics: &'a OperationMetrics) -> Self {
-        let in_flight = metrics.begin();
-        Self { span, started: Instant::now(), is_answered: false, metrics, _in_flight: in_flight }
+    pub(crate) fn new(span: Span, metrics: Option<&'a OperationMetrics>) -> Self {
+        let in_flight = metrics.map(OperationMetrics::begin);
+        let started = (metrics.is_some() || !span.is_disabled()).then(Instant::now);
+        Self { span, started, is_answered: false, metrics, _in_flight: in_flight }
     }
 
     /// Counts the response, and logs it if it is not left out by `sample`.
     pub(crate) fn finish(mut self, response: &Response, sample: &HitSample) {
         self.is_answered = true;
-        let (took, cache) = (self.started.elapsed(), cache_use(response));
-        self.metrics.count(response.status(), cache, took);
+        let Some(started) = self.started else { return log_failure(response) };
+        let (took, cache) = (started.elapsed(), cache_use(response));
+        if let Some(metrics) = self.metrics {
+            metrics.count(response.status(), cache, took);
+        }
         if self.span.is_disabled() {
-            return self.span.in_scope(|| log_failure(response));
+            return log_failure(response);
         }
         if cache == CacheUse::Hit {
             match sample.admit() {
@@ -115,10 +121,13 @@ impl Drop for RequestGuard<'_> {
         if self.is_answered {
             return;
         }
-        let took = self.started.elapsed();
+        let Some(started) = self.started else { return };
+        let took = started.elapsed();
         let closed =
             StatusCode::from_u16(Self::CLIENT_CLOSED_REQUEST).expect("it has three digits");
-        self.metrics.count(closed, CacheUse::None, took);
+        if let Some(metrics) = self.metrics {
+            metrics.count(closed, CacheUse::None, took);
+        }
         self.close(Self::CLIENT_CLOSED_REQUEST, took);
         self.span.in_scope(|| info!("Endpoint called"));
     }

@@ -98,6 +98,7 @@ impl TestApp {
             proxies: Vec::new(),
             sample_hits: 1,
             has_traces: false,
+            has_metrics: true,
         };
         change(&mut parts, &mut settings);
         Self { app: App::new(parts, settings), database }
