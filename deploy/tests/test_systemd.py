@@ -73,7 +73,9 @@ class ServiceUser(unittest.TestCase):
         else:
             rights = {}
             command = ["unshare", "--user", f"--map-user={self.USER}", f"--map-group={self.USER}"]
-        command += [BINARY, "migrate", "--data-dir", folder / "data"]
+        # Where it was built, that user may not look: as installed, everybody may run it.
+        installed = shutil.copy(BINARY, folder / "metricd")
+        command += [installed, "migrate", "--data-dir", folder / "data"]
         run = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, **rights)
         self.assertEqual((run.returncode, run.stdout), (0, "The database is up to date.\n"), run.stderr)
         self.assertTrue((folder / "data/cache").is_dir())
