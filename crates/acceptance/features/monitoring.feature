@@ -54,6 +54,16 @@ Feature: Monitoring
       Then it has collected no more than 200 series
       And it has collected nothing that contains "def1fdce"
 
+    Scenario: An export is a query too
+      Given the next request has the header "Accept" "text/csv"
+      When I ask for the metric "def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6"
+      Then the answer is 200
+      When Prometheus collects
+      Then it has collected
+        | series                               | value |
+        | metricd_queries_total{outcome="ok"}  | 1     |
+        | metricd_query_duration_seconds_count | 1     |
+
     Scenario: A sentence that is not understood is counted
       When I POST to "/metrics/preview"
         """

@@ -23,7 +23,7 @@ struct QueueTimeout;
 /// Queries of the same caller could not be ended.
 #[derive(Debug, Error)]
 #[error("queries of this caller that could not be ended hold their permits: {0}")]
-struct UnendedQueries(usize);
+pub(super) struct UnendedQueries(usize);
 
 /// What is known of a query that asks for a permit.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,6 +6,7 @@
 mod json_lines;
 mod monitoring;
 mod output;
+#[cfg(target_os = "linux")]
 mod process;
 mod traces;
 

@@ -1,12 +1,16 @@
 //! What Prometheus collects, and the listener that it collects it from.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    extract::Request,
+    http::{Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
 use metricd_application::context::Context;
 use metricd_infrastructure::db::{Database, DatabaseMonitor, PoolUsage, QueueUsage};
-use metricd_web::App;
+use metricd_web::{App, ConnectionLimits, ConnectionRefusal, HttpMetrics, WritePace};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, text::encode},
@@ -21,10 +25,23 @@ use prometheus_client::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(target_os = "linux")]
 use super::process::ProcessCollector;
 
 /// The media type of what is answered.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The limits of the listener, which asks for no token.
+fn connection_limits() -> ConnectionLimits {
+    ConnectionLimits {
+        head_timeout: Duration::from_secs(30),
+        max_head_bytes: 16 * 1024,
+        pace: WritePace { timeout: Duration::from_secs(10), min_bytes_per_second: 16 * 1024 },
+        max_connections: 16,
+        max_connections_per_client: 16,
+        proxies: Vec::new(),
+    }
+}
 
 /// What Prometheus collects.
 pub(crate) struct Monitoring {
@@ -37,6 +54,7 @@ impl Monitoring {
     /// Gathers what `app`, `context` and `database` count, and how they are.
     pub(crate) fn new(app: &App, context: Context, database: &Database) -> Self {
         let mut registry = Registry::default();
+        #[cfg(target_os = "linux")]
         registry.register_collector(Box::new(ProcessCollector));
         let own = registry.sub_registry_with_prefix("metricd");
         let build = metricd_web::BUILD.unwrap_or_default();
@@ -66,25 +84,40 @@ impl Monitoring {
         let listener =
             listener.with_context(|| format!("cannot listen on {address} for Prometheus"))?;
         tracing::info!(listen = %listener.local_addr()?, "Serving metrics for Prometheus");
-        let routes = Router::new().route("/metrics", get(collect)).with_state(Arc::new(self));
-        Ok(async move {
-            let served =
-                axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-            if let Err(error) = served.await {
-                tracing::error!(%error, "Metrics for Prometheus are no longer served");
-            }
-        })
+        let monitoring = Arc::new(self);
+        let handle = move |_, request: Request| {
+            let monitoring = Arc::clone(&monitoring);
+            async move { monitoring.respond(&request.into_parts().0).await }
+        };
+        // Its connections are not among those of the API.
+        let connections = HttpMetrics::default();
+        let stopped = stop.cancelled_owned();
+        Ok(metricd_web::serve(listener, handle, connection_limits(), connections, stopped))
     }
-}
 
-async fn collect(State(monitoring): State<Arc<Monitoring>>) -> impl IntoResponse {
-    let Monitoring { registry, context, is_ready } = &*monitoring;
-    let is_stopping = context.supervisor.stopping().is_cancelled();
-    is_ready.set((!is_stopping && context.catalog.is_reachable().await).into());
-    let mut text = String::new();
-    // Writing to a text does not fail.
-    let _ = encode(&mut text, registry);
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
+    async fn respond(&self, request: &Parts) -> Response {
+        if request.extensions.get::<ConnectionRefusal>().is_some() {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        if request.uri.path() != "/metrics" {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        if ![Method::GET, Method::HEAD].contains(&request.method) {
+            return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")])
+                .into_response();
+        }
+        ([(header::CONTENT_TYPE, OPEN_METRICS)], self.collected().await).into_response()
+    }
+
+    async fn collected(&self) -> String {
+        let Self { registry, context, is_ready } = self;
+        let is_stopping = context.supervisor.stopping().is_cancelled();
+        is_ready.set((!is_stopping && context.catalog.is_reachable().await).into());
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = encode(&mut text, registry);
+        text
+    }
 }
 
 /// What is read when it is asked for.

@@ -1,13 +1,11 @@
 //! Traces, sent by OTLP over HTTP.
 
 use anyhow::Context as _;
-use opentelemetry::{
-    KeyValue, global, propagation::TextMapCompositePropagator, trace::TracerProvider as _,
-};
+use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
     Resource,
-    propagation::{BaggagePropagator, TraceContextPropagator},
+    propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
 
@@ -34,10 +32,8 @@ impl Traces {
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
             .with_resource(resource.build())
             .build();
-        global::set_text_map_propagator(TextMapCompositePropagator::new(vec![
-            Box::new(TraceContextPropagator::new()),
-            Box::new(BaggagePropagator::new()),
-        ]));
+        // Without `baggage`: what a caller says there of its users is not for the provider of the model.
+        global::set_text_map_propagator(TraceContextPropagator::new());
         Ok(Self(provider))
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::Sender;
 use super::{
     errors::{run_error, run_error_after},
     limits::RunLimits,
+    query_metrics::RunningQuery,
     statement::arguments,
 };
 use crate::db::{engine::Engine, purpose::Purpose, queue::RunPermit};
@@ -80,6 +81,7 @@ impl CursorExport {
         engine: Arc<Engine>,
         permit: Arc<RunPermit>,
         export_permit: impl Send,
+        running: RunningQuery,
     ) {
         let sender = self.sender.clone();
         let all =
@@ -88,6 +90,7 @@ impl CursorExport {
             done = all => done.unwrap_or(Err(RunError::Deadline)),
             () = sender.closed() => return,
         };
+        running.end(&outcome);
         // A receiver that stalls learns of the outcome late.
         drop((permit, export_permit));
         // The receiver may be gone.

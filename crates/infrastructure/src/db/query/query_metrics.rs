@@ -10,6 +10,8 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
+use crate::db::queue::UnendedQueries;
+
 /// Upper bounds of the durations that are told apart, in seconds.
 const DURATIONS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
 
@@ -53,14 +55,15 @@ impl QueryMetrics {
     }
 
     /// Counts a query that is planned, or begins to run; one that is dropped before it has ended was canceled.
-    pub(super) fn begin(&self) -> RunningQuery<'_> {
-        RunningQuery { metrics: self, begun: Instant::now(), is_over: false }
+    pub(super) fn begin(&self) -> RunningQuery {
+        RunningQuery { metrics: self.clone(), begun: Instant::now(), is_over: false }
     }
 
     /// Counts a query without a permit.
     pub(super) fn rejected(&self, error: &RunError) {
         let reason = match error {
             RunError::QueueFull => "full",
+            RunError::Unavailable(cause) if cause.is::<UnendedQueries>() => "unended",
             _ => "timeout",
         };
         self.rejections.get_or_create(&Reason { reason }).inc();
@@ -73,13 +76,13 @@ impl QueryMetrics {
 }
 
 /// A query that runs.
-pub(super) struct RunningQuery<'a> {
-    metrics: &'a QueryMetrics,
+pub(super) struct RunningQuery {
+    metrics: QueryMetrics,
     begun: Instant,
     is_over: bool,
 }
 
-impl RunningQuery<'_> {
+impl RunningQuery {
     /// Counts a query only if it cannot even be planned.
     pub(super) fn planned<T>(mut self, planned: &Result<T, RunError>) {
         match planned {
@@ -104,7 +107,7 @@ impl RunningQuery<'_> {
     }
 }
 
-impl Drop for RunningQuery<'_> {
+impl Drop for RunningQuery {
     fn drop(&mut self) {
         if !self.is_over {
             self.metrics.count("canceled", self.begun.elapsed());

@@ -324,13 +324,14 @@ impl QueryRunner for PgQueryRunner {
         template: &Template,
         values: &[BoundValue],
     ) -> Result<RowStream, RunError> {
-        let Shared { engine, limits, exports, .. } = &*self.shared;
+        let Shared { engine, limits, exports, metrics, .. } = &*self.shared;
         let export_permit =
-            Arc::clone(exports).try_acquire_owned().map_err(|_| RunError::QueueFull)?;
+            Arc::clone(exports).try_acquire_owned().map_err(|_| RunError::QueueFull);
+        let export_permit = export_permit.inspect_err(|error| metrics.rejected(error))?;
         let permit = self.permit().await?;
         let (sender, rows) = mpsc::channel(CHUNKS_AHEAD);
         let export = CursorExport::new(template, values, self.needs.clone(), *limits, sender);
-        let running = export.run(Arc::clone(engine), permit, export_permit);
+        let running = export.run(Arc::clone(engine), permit, export_permit, metrics.begin());
         tokio::spawn(running.in_current_span());
         self.in_time(RowStream::begun(rows)).await?
     }
