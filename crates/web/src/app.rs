@@ -28,7 +28,6 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
-use tracing::Instrument as _;
 
 use crate::{
     concurrency::Concurrency,
@@ -231,10 +230,10 @@ impl Steps {
         }
         request.extensions_mut().insert(call);
         let metrics = self.has_metrics.then_some(&route.metrics);
-        let guard = RequestGuard::new(span.clone(), metrics);
-        let mut response = self.add_headers(route, request).instrument(span.clone()).await;
+        let guard = RequestGuard::new(span, metrics);
+        let mut response = guard.run(self.add_headers(route, request)).await;
         if self.has_traces {
-            trace_context::end(&span, response.status());
+            trace_context::end(guard.span(), response.status());
         }
         guard.finish(&response, &self.hit_sample);
         self.overload.note(&response);

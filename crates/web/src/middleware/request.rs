@@ -2,10 +2,13 @@
 
 use std::{
     error::Error,
+    future::poll_fn,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    task::{self, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -81,6 +84,17 @@ impl<'a> RequestGuard<'a> {
         Self { span, started, is_answered: false, metrics, _in_flight: in_flight }
     }
 
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Does what the request asks for, in its span.
+    pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(Some(work));
+        let mut within = WithinSpan { span: &self.span, work: work.as_mut() };
+        poll_fn(|context| within.poll(context)).await
+    }
+
     /// Counts the response, and logs it if it is not left out by `sample`.
     pub(crate) fn finish(mut self, response: &Response, sample: &HitSample) {
         self.is_answered = true;
@@ -130,6 +144,32 @@ impl Drop for RequestGuard<'_> {
         }
         self.close(Self::CLIENT_CLOSED_REQUEST, took);
         self.span.in_scope(|| info!("Endpoint called"));
+    }
+}
+
+/// What is polled, and dropped, in a span that is borrowed: each copy of it would be one more look-up in the registry.
+struct WithinSpan<'a, F> {
+    span: &'a Span,
+    /// `None` once it is done.
+    work: Pin<&'a mut Option<F>>,
+}
+
+impl<F: Future> WithinSpan<'_, F> {
+    fn poll(&mut self, context: &mut task::Context<'_>) -> Poll<F::Output> {
+        let _entered = self.span.enter();
+        let work = self.work.as_mut().as_pin_mut().expect("it is not polled once it is done");
+        let output = ready!(work.poll(context));
+        self.work.set(None);
+        Poll::Ready(output)
+    }
+}
+
+impl<F> Drop for WithinSpan<'_, F> {
+    fn drop(&mut self) {
+        if self.work.is_some() {
+            let _entered = self.span.enter();
+            self.work.set(None);
+        }
     }
 }
 
