@@ -14,7 +14,6 @@ Feature: Doctor
       | check    | status | message         |
       | settings | ok     | every setting   |
       | policies | ok     | valid           |
-      | folder   | ok     |                 |
       | issuer   | ok     | 1 keys          |
       | schema   | ok     | up to date      |
       | clock    | ok     | of the database |
@@ -64,6 +63,16 @@ Feature: Doctor
       | policies | fault  | no-such-file.cedar                        |
       | issuer   | fault  | https://issuer.example: the issuer cannot |
       | clock    | fault  | behind the database's clock               |
+
+  # Beside a server and an issuer, it keeps nothing.
+  @native
+  Scenario: The data folder cannot be made and is not needed
+    Given metricd trusts the OpenID provider
+    And the setting "METRICD_DATA_DIR" is "/proc/metricd"
+    When I run "metricd migrate"
+    And I run "metricd doctor"
+    Then it succeeds
+    And it does not say "/proc"
 
   # The engine of a server is others' folder.
   @embedded

@@ -44,14 +44,21 @@ pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ide
         })
         .collect();
     let sign_in = SignIn { development: development.is_some(), issuers };
-    let trusted = trusted.into_iter().map(|issuer| issuer.config).collect();
-    let verifier = Arc::new(Verifier::new(trusted, auth.claims.clone(), clock)?);
+    let verifier = Arc::new(verifier_of(&trusted, config, clock)?);
     Ok(IdentityProvider { verifier, sign_in, development })
 }
 
 /// The verifier of the configured issuers' tokens.
 pub(crate) fn verifier(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
-    let trusted = config.auth.issuers.iter().map(|issuer| issuer.config.clone()).collect();
+    verifier_of(&config.auth.issuers, config, clock)
+}
+
+fn verifier_of(
+    trusted: &[TrustedIssuer],
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Verifier> {
+    let trusted = trusted.iter().map(|issuer| issuer.config.clone()).collect();
     Ok(Verifier::new(trusted, config.auth.claims.clone(), clock)?)
 }
 

@@ -42,8 +42,11 @@ pub(super) fn settings(faults: InvalidSettings) -> Vec<Diagnosis> {
 pub(super) async fn all(config: &Config) -> Vec<Diagnosis> {
     let mut findings = vec![Diagnosis::ok("settings", "every setting has a meaning")];
     findings.push(policies(config));
-    findings.push(rights(&config.general.data_dir));
-    findings.extend(room_for_files(config));
+    if uses_data_dir(config) {
+        findings.push(rights(&config.general.data_dir));
+        findings.push(room_in("data", &existing(&config.general.data_dir)));
+    }
+    findings.push(room_in("uploads", &std::env::temp_dir()));
     findings.extend(issuers(config).await);
     findings.extend(database(config).await);
     findings
@@ -60,26 +63,34 @@ fn policies(config: &Config) -> Diagnosis {
     }
 }
 
-/// The room where the data folder is, and where uploads are spooled.
-fn room_for_files(config: &Config) -> Vec<Diagnosis> {
-    let data = existing(&config.general.data_dir);
-    [("data", data), ("uploads", std::env::temp_dir())]
-        .into_iter()
-        .map(|(what, dir)| match disk::free_bytes(&dir) {
-            Ok(free) => room(what, &dir, free),
-            Err(error) => Diagnosis::fault(
-                "disk",
-                format!("{}, for {what}, cannot be looked at: {error}", dir.display()),
-                "make the folder, or name another by `data_dir` or TMPDIR",
-            ),
-        })
-        .collect()
+/// Whether anything is kept in the data folder: the embedded database, or the key of the development issuer.
+fn uses_data_dir(config: &Config) -> bool {
+    config.database.url.is_none() || config.auth.issuers.is_empty()
+}
+
+/// The room in `dir`, which `what` is kept in.
+fn room_in(what: &str, dir: &Path) -> Diagnosis {
+    match disk::free_bytes(dir) {
+        Ok(free) => room(what, dir, free),
+        Err(error) => Diagnosis::fault(
+            "disk",
+            format!("{}, for {what}, cannot be looked at: {error}", dir.display()),
+            "make the folder, or name another by `data_dir` or TMPDIR",
+        ),
+    }
 }
 
 /// Whether this user may work with the data folder, and no other.
 fn rights(dir: &Path) -> Diagnosis {
     let shown = dir.display();
     let Ok(metadata) = dir.metadata() else {
+        let parent = existing(dir);
+        if !disk::may_write(&parent) {
+            let message =
+                format!("{shown} cannot be made: {} may not be written", parent.display());
+            let remedy = "make the folder and give it to the user of the service, or name another by `data_dir`";
+            return Diagnosis::fault("folder", message, remedy);
+        }
         return Diagnosis::ok("folder", format!("{shown} is made at the first start"));
     };
     if metadata.permissions().mode() & 0o022 != 0 {
@@ -147,6 +158,10 @@ async fn keys(verifier: &Verifier) -> Vec<Diagnosis> {
 /// The database, and all that only it knows.
 async fn database(config: &Config) -> Vec<Diagnosis> {
     let is_embedded = config.database.url.is_none();
+    if cfg!(not(feature = "embedded")) && is_embedded {
+        let remedy = "set DATABASE_URL, or use the build with the embedded engine";
+        return vec![Diagnosis::fault("database", ConnectError::NotBuiltIn.to_string(), remedy)];
+    }
     if is_embedded && !config.general.data_dir.join("postgres").is_dir() {
         let dir = config.general.data_dir.display();
         return vec![Diagnosis::ok("database", format!("the first start makes one in {dir}"))];
@@ -251,10 +266,8 @@ async fn reader(database: &Database) -> Vec<Diagnosis> {
             "`metricd migrate`, or the next start, makes it",
         )],
         Some(violations) if violations.is_empty() => {
-            vec![Diagnosis::ok(
-                "reader",
-                format!("`{role}` can read what it was granted, and nothing else"),
-            )]
+            let message = format!("`{role}` can read what it was granted, and nothing else");
+            vec![Diagnosis::ok("reader", message)]
         }
         Some(violations) => violations
             .into_iter()
