@@ -22,6 +22,31 @@ Feature: A pooler before PostgreSQL
     When I switch to the other metricd
     Then the metric "{id}" soon has the records [{"obsolescence": 7.123456789012345}]
 
+  # A query is tried when it is written, in a session that is given back as it was.
+  Scenario: A session is the same after functions were called in it
+    Given PgBouncer stands before the database, with "pool_mode = session, auth_type = trust"
+    And metricd is running
+    And a metric with the query
+      """
+      SELECT concat('gr', 'öße') AS word
+      """
+    When I ask for the metric "{id}"
+    Then its records are [{"word": "größe"}]
+    And in the database, "SELECT DISTINCT application_name FROM pg_stat_activity WHERE usename = 'metricd_reader' AND datname = current_database()" gives
+      """
+      [{"application_name": "metricd reader"}]
+      """
+
+  Scenario: It is rid of a query when its caller hangs up
+    Given PgBouncer stands before the database, with "pool_mode = session, auth_type = trust"
+    And the setting "METRICD_LIMITS__MAX_COST" is "4000000000"
+    And metricd is running
+    And a metric with the query
+      """
+      SELECT count(*) AS n FROM generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 20) c
+      """
+    Then the query of the metric "{id}" ends within a second of my disconnecting
+
   Scenario Outline: By <mode>s, it is refused with the reason
     Given PgBouncer stands before the database, with "pool_mode = <mode>, auth_type = trust, server_round_robin = <turns>"
     When I run "metricd migrate"

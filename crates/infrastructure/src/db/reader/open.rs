@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
 use super::{
     error::{ReaderError, source_of},
     proof, role,
-    sessions::{CATALOG_CONNECTIONS, END_CONNECTIONS, ReaderSession, Sessions},
+    sessions::{APPLICATION_NAME, CATALOG_CONNECTIONS, END_CONNECTIONS, ReaderSession, Sessions},
 };
 use crate::db::{
     connect::server_name,
@@ -90,7 +90,7 @@ impl Reader {
             owner.clone().username(&config.role).password(&password)
         };
         let options =
-            options.application_name("metricd reader").statement_cache_capacity(STATEMENTS_KEPT);
+            options.application_name(APPLICATION_NAME).statement_cache_capacity(STATEMENTS_KEPT);
         let sessions = Arc::new(Sessions::new(
             options.clone(),
             &settings,

@@ -64,6 +64,9 @@ const MAY_MEASURE: &str = "coalesce(pg_catalog.has_table_privilege(pg_catalog.to
 const MEMORY: &str =
     "SELECT pg_catalog.sum(total_bytes)::int8 FROM pg_catalog.pg_backend_memory_contexts";
 
+/// How its sessions are known at the server.
+pub(super) const APPLICATION_NAME: &str = "metricd reader";
+
 /// Sessions of one role.
 pub(in crate::db) struct Sessions {
     options: PgConnectOptions,
@@ -339,8 +342,10 @@ impl Sessions {
     /// Gives a session back as it was opened, whatever a function has set, locked or left open in it; ends it if that
     /// fails.
     async fn restore(&self, mut session: Session, permit: Option<Arc<RunPermit>>) {
+        // What a session is started with is reset to that, but behind a pooler: to what that has started it with.
         let restore = format!(
-            "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL; {}{}",
+            "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET ALL; \
+             SET application_name = '{APPLICATION_NAME}'; SET client_encoding = 'UTF8'; {}{}",
             self.settings,
             set_timezone(session.timezone)
         );
