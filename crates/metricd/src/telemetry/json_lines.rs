@@ -2,7 +2,7 @@
 //!
 //! A name stands once in a line: the event's field goes before those of its spans, an inner span's before an outer one's.
 
-use std::{cell::RefCell, fmt, ops::Range};
+use std::{cell::RefCell, fmt, io::Write as _, ops::Range};
 
 use tracing::{
     Event, Level, Metadata, Subscriber,
@@ -142,8 +142,8 @@ impl RenderedFields {
         }
     }
 
-    /// Adds a field, in place of one of this name.
-    fn add(&mut self, field: &Field, value: impl serde::Serialize) {
+    /// Adds a field whose value `write` appends, in place of one of this name.
+    fn add(&mut self, field: &Field, write: impl FnOnce(&mut Vec<u8>)) {
         let name = if field.name() == MESSAGE.0 { MESSAGE.1 } else { field.name() };
         // Such fields say how a span stands in a trace.
         if name.contains('.') {
@@ -154,10 +154,7 @@ impl RenderedFields {
         self.json.extend_from_slice(b",\"");
         self.json.extend_from_slice(name.as_bytes());
         self.json.extend_from_slice(b"\":");
-        if serde_json::to_writer(&mut self.json, &value).is_err() {
-            self.json.truncate(start);
-            return;
-        }
+        write(&mut self.json);
         self.places.push((name, start..self.json.len()));
     }
 
@@ -174,29 +171,65 @@ impl RenderedFields {
     }
 }
 
+/// Whether `text` stands in JSON as it is. Nearly all that is logged does, and copying it costs a part of looking at each
+/// character.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\')
+}
+
+fn append_text(json: &mut Vec<u8>, text: &str) {
+    if is_plain(text.as_bytes()) {
+        json.push(b'"');
+        json.extend_from_slice(text.as_bytes());
+        json.push(b'"');
+    } else {
+        append(json, text);
+    }
+}
+
+/// Appends a text, or a number.
+fn append(json: &mut Vec<u8>, value: impl serde::Serialize) {
+    serde_json::to_writer(json, &value).expect("texts and numbers are JSON");
+}
+
+/// Appends the text that a value is shown as.
+fn append_shown(json: &mut Vec<u8>, value: &dyn fmt::Debug) {
+    let start = json.len();
+    json.push(b'"');
+    // It fails only where the value's own code says so.
+    let _ = write!(json, "{value:?}");
+    if is_plain(&json[start + 1..]) {
+        json.push(b'"');
+    } else {
+        let shown = json.split_off(start + 1);
+        json.pop();
+        append(json, String::from_utf8_lossy(&shown));
+    }
+}
+
 impl Visit for RenderedFields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
+        self.add(field, |json| append_text(json, value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value);
+        self.add(field, |json| append(json, value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value);
+        self.add(field, |json| append(json, value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value);
+        self.add(field, |json| append(json, value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, value);
+        self.add(field, |json| append(json, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format_args!("{value:?}"));
+        self.add(field, |json| append_shown(json, value));
     }
 }
 
@@ -230,11 +263,11 @@ mod tests {
             let _outer = outer.enter();
             outer.record("status", 200);
             let _inner = info_span!("inner", operation = "other", otel.kind = "client").entered();
-            info!(error = %"line\n\"quoted\"", "Said {}", "so");
+            info!(error = %"line\n\"quoted\"", path = "C:\\größe\u{7f}", "Said {}", "so");
         });
         let line = json!({
             "level": "INFO", "event": "Said so", "error": "line\n\"quoted\"",
-            "operation": "other", "status": 200, "ratio": 0.5,
+            "path": "C:\\größe\u{7f}", "operation": "other", "status": 200, "ratio": 0.5,
         });
         assert_eq!(lines, [line]);
     }
