@@ -4,6 +4,7 @@ metricd that does what no metricd does yet (events, upgraded connections), metri
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -227,6 +228,10 @@ class StandIn:
                     # The request was read, and perhaps executed; there is no answer.
                     self.close_connection = True
                     return
+                if self.path == "/silent":
+                    self.close_connection = True
+                    stand_in.release.wait(PATIENCE_SECONDS)
+                    return
                 if self.path == "/events":
                     return self.events()
                 said = {"server": stand_in.name, "length": length, "headers": {k.lower(): v for k, v in self.headers.items()}}
@@ -293,6 +298,29 @@ class StandIn:
         self.server.server_close()
         self.thread.join()
         self.server = None
+
+
+class LostMachine:
+    """An address that neither takes a connection nor refuses it: its queue of connections is full."""
+
+    def __init__(self):
+        self.listener = socket.create_server((HOST, 0), backlog=0)
+        self.port = self.listener.getsockname()[1]
+        self.queued = []
+        while self.queue():
+            pass
+
+    def queue(self):
+        connection = socket.socket()
+        self.queued.append(connection)
+        connection.setblocking(False)
+        connection.connect_ex((HOST, self.port))
+        # On loopback, what is taken is taken at once.
+        return select.select([], [connection], [], 0.2)[1]
+
+    def stop(self):
+        for connection in [self.listener, *self.queued]:
+            connection.close()
 
 
 class Metricd:

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from edge import DEPLOY, PATIENCE_SECONDS, Load, Metricd, Nginx, StandIn, wait_until
+from edge import DEPLOY, PATIENCE_SECONDS, Load, LostMachine, Metricd, Nginx, StandIn, wait_until
 from metricd_binary import BINARY
 
 ROOT = DEPLOY.parent
@@ -183,6 +183,47 @@ class BeforeStandIns(unittest.TestCase):
         self.assertEqual(load.failures, [])
 
 
+class BesideALostMachine(unittest.TestCase):
+    """One server, and the address of another one from which nothing comes back. Times are shorter, in the same order."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = StandIn("one").start()
+        cls.addClassCleanup(cls.server.stop)
+        cls.lost = LostMachine()
+        cls.addClassCleanup(cls.lost.stop)
+        cls.nginx = Nginx(made_by_prepare(cls) / "certificate", [cls.server.port])
+        cls.addClassCleanup(cls.nginx.stop)
+        cls.nginx.rewrite("proxy.conf", [
+            ("proxy_connect_timeout 3s;", "proxy_connect_timeout 100ms;"),
+            ("proxy_read_timeout 615s;", "proxy_read_timeout 1s;"),
+        ])
+        cls.nginx.rewrite("nginx.conf", [("proxy_next_upstream_timeout 10s;", "proxy_next_upstream_timeout 500ms;")])
+
+    def route(self, ports):
+        # Each is asked in turn, whatever became of the request before.
+        self.nginx.route(ports, max_fails=0)
+        self.nginx.reload()
+
+    def test_what_was_not_sent_goes_to_the_other_server_but_for_put_and_delete(self):
+        self.route([self.server.port, self.lost.port])
+        for method in ("GET", "POST", "PATCH"):
+            self.assertEqual([self.nginx.ask(method, "/")[0] for _ in range(4)], [200] * 4, method)
+        for method in ("PUT", "DELETE"):
+            self.assertEqual(sorted(self.nginx.ask(method, "/")[0] for _ in range(4)), [200, 200, 504, 504], method)
+
+    def test_a_read_that_was_long_under_way_is_not_done_again(self):
+        self.addCleanup(self.server.release.set)
+        self.server.release.clear()
+        other = StandIn("two").start()
+        self.addCleanup(other.stop)
+        other.release = self.server.release
+        self.route([self.server.port, other.port])
+        before = self.server.requests
+        self.assertEqual(self.nginx.ask("GET", "/silent")[0], 504)
+        self.assertEqual(self.server.requests - before + other.requests, 1)
+
+
 class BeforeMetricd(unittest.TestCase):
     """The same in front of two real servers. Each has an embedded engine of its own, and both one key for tokens."""
 
@@ -264,6 +305,13 @@ class Figures(unittest.TestCase):
         self.assertEqual(int(self.default("limits.max_upload_bytes")), 256 * 1024 * 1024)
         self.assertEqual(self.directive("large_client_header_buffers"), "4 32k")
         self.assertEqual(int(self.default("limits.max_header_bytes")), 32 * 1024)
+
+    def test_what_is_done_again_was_not_long_under_way(self):
+        times = ("proxy_connect_timeout", "proxy_next_upstream_timeout", "proxy_read_timeout")
+        connect, again, read = (self.seconds(self.directive(name)) for name in times)
+        self.assertLess(connect, again)
+        self.assertLess(again, read)
+        self.assertLess(again, self.seconds(self.directive("proxy_send_timeout")))
 
     def test_times_agree(self):
         serve = (ROOT / "crates/metricd/src/cli/serve.rs").read_text()
