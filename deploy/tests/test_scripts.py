@@ -683,6 +683,31 @@ class Commenting(ScriptCase):
         self.assertIn("::warning::", self.comment())
 
 
+class Namespaces(ScriptCase):
+    """What a hosted runner has to allow before the tests."""
+
+    def allow(self, status=0):
+        self.run_script("allow-namespaces", status=status, SYSCTL_ROOT=self.folder)
+
+    def setUp(self):
+        super().setUp()
+        self.runner.add("sudo", "record()")
+        self.runner.add("unshare", "record()\nsys.exit(behaviour('status', 0))")
+
+    def test_where_apparmor_forbids_them_they_are_allowed(self):
+        (self.folder / "kernel").mkdir()
+        (self.folder / "kernel/apparmor_restrict_unprivileged_userns").touch()
+        self.allow()
+        [call] = self.runner.calls("sudo")
+        self.assertEqual(call, ["-n", "sysctl", "--quiet", "--write", "kernel.apparmor_restrict_unprivileged_userns=0"])
+
+    def test_elsewhere_nothing_is_changed_and_one_is_tried(self):
+        self.allow()
+        self.assertEqual(self.runner.calls(), [["--user", "--map-root-user", "true"]])
+        self.runner.behave(status=1)
+        self.allow(status=1)
+
+
 class Releasing(ScriptCase):
     def setUp(self):
         super().setUp()

@@ -66,6 +66,11 @@ class Workflows(unittest.TestCase):
             for line in re.findall(r"uses: *(.*)", file.read_text()):
                 self.assertRegex(line, r"^(\./\.github/workflows/ci\.yml # .*|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$", file.name)
 
+    def test_every_runner_is_named_by_its_version(self):
+        for name, job in jobs():
+            if "runs-on" in job:
+                self.assertRegex(job["runs-on"], r"^ubuntu-\d\d\.04$", name)
+
     def test_every_script_is_one_of_the_repository(self):
         for name, step in steps():
             if "run" not in step:
