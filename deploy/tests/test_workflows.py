@@ -90,6 +90,7 @@ class Workflows(unittest.TestCase):
             "deploy.yml: ci": {"contents": "read"},
             "deploy.yml: build": {"contents": "read", "id-token": "write"},
             "deploy.yml: deploy": {"contents": "read", "id-token": "write"},
+            "release.yml: tag": {"contents": "read"},
             "release.yml: ci": {"contents": "read"},
             "release.yml: binaries": {"contents": "read"},
             "release.yml: image": {"contents": "read", "id-token": "write"},
@@ -98,6 +99,18 @@ class Workflows(unittest.TestCase):
         self.assertEqual({name: job["permissions"] for name, job in jobs()}, expected)
         for file in WORKFLOWS:
             self.assertEqual(read(file)["permissions"], {}, file.name)
+
+    def test_a_release_begins_with_its_tag_and_ends_with_all_that_it_has(self):
+        needs = {}
+        for name, job in read(ROOT / ".github/workflows/release.yml")["jobs"].items():
+            direct = job.get("needs", [])
+            direct = [direct] if isinstance(direct, str) else direct
+            # A job stands below those that it needs.
+            needs[name] = {*direct, *(one for job in direct for one in needs[job])}
+        self.assertEqual(needs.pop("tag"), set())
+        for name, all_needed in needs.items():
+            self.assertIn("tag", all_needed, name)
+        self.assertEqual(needs["publish"], {"tag", "ci", "binaries", "image"})
 
     def test_aws_is_reached_by_a_role_alone(self):
         for name, job in jobs():
