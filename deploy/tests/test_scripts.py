@@ -650,6 +650,9 @@ class Commenting(ScriptCase):
             record(body=json.loads(Path(arguments[-1]).read_text())["body"] if "--input" in arguments else None)
             if behaviour("refuses"):
                 sys.exit("HTTP 403: Resource not accessible by integration")
+            if "user" in arguments:
+                print(behaviour("login", '{"message": "Resource not accessible by integration"}'))
+                sys.exit(0 if behaviour("login") else 1)
             if "--jq" in arguments:
                 found = json.dumps(behaviour("comments", []))
                 subprocess.run(["jq", arguments[-1]], input=found, text=True, check=True)
@@ -677,6 +680,14 @@ class Commenting(ScriptCase):
         self.comment()
         written = self.runner.calls("gh")[-1]
         self.assertEqual(written[1:5], ["--silent", "--method", "PATCH", "repos/ann/shop/issues/comments/31"])
+
+    def test_a_persons_token_finds_its_own_comment(self):
+        body = "<!-- metricd validate: sales -->\nold"
+        users = [{"login": "bob", "type": "User"}, {"login": "metrics[bot]", "type": "Bot"}, {"login": "ann", "type": "User"}]
+        self.runner.behave(login="ann", comments=[{"id": 30 + at, "user": user, "body": body} for at, user in enumerate(users)])
+        self.comment()
+        written = self.runner.calls("gh")[-1]
+        self.assertEqual(written[1:5], ["--silent", "--method", "PATCH", "repos/ann/shop/issues/comments/32"])
 
     def test_a_token_that_may_not_comment_is_warned_of(self):
         self.runner.behave(refuses=True)
