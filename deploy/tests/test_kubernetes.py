@@ -97,6 +97,7 @@ CHANGES = {
     "networkPolicy.databaseTo": ([{"ipBlock": {"cidr": "10.0.3.0/24"}}], POLICY),
     "networkPolicy.databasePort": (6432, POLICY),
     "networkPolicy.httpsTo": ([{"ipBlock": {"cidr": "0.0.0.0/0"}}], POLICY),
+    "networkPolicy.egress": ([{"to": PEERS, "ports": [{"port": 4318, "protocol": "TCP"}]}], POLICY),
     "serviceAccountName": ("metricd", {}),
     "priorityClassName": ("business", {}),
     "nodeSelector": ({"kubernetes.io/arch": "amd64"}, {}),
@@ -499,12 +500,21 @@ class KubernetesTest(unittest.TestCase):
                 "proxy-body-size": default_of("limits.max_upload_bytes"),
                 "proxy-read-timeout": "610",
                 "proxy-send-timeout": "610",
+                "proxy-next-upstream": "off",
             },
         )
         self.assertEqual({default_of(f"limits.{name}_timeout") for name in ("export", "upload")}, {"10m"})
         larger = merged(INGRESS, {"settings": {"METRICD_LIMITS__MAX_UPLOAD_BYTES": "1073741824"}})
         annotations = self.one("Ingress", larger)["metadata"]["annotations"]
         self.assertEqual(annotations["nginx.ingress.kubernetes.io/proxy-body-size"], "1073741824")
+
+    def test_further_rules_let_out_more_and_close_nothing(self):
+        more, _ = CHANGES["networkPolicy.egress"]
+        before, after = (
+            self.one("NetworkPolicy", values)["spec"]["egress"]
+            for values in (POLICY, merged(POLICY, at("networkPolicy.egress", more)))
+        )
+        self.assertEqual(after, before + more)
 
     def test_the_notes_count_the_connections(self):
         def notes(values=None):
