@@ -332,6 +332,12 @@ class Guide(unittest.TestCase):
         upstream = subprocess.run(["bash", "-c", written], capture_output=True, text=True, check=True).stdout
         self.assertEqual(list(self.edited(edits, upstream)), [["127.0.0.1:8001"], [], ["127.0.0.1:8002"], []])
 
+    def test_the_first_metric_of_each_guide_is_one_of_the_sample(self):
+        sample = {one["id"] for one in json.loads((ROOT / "examples/metrics.json").read_text())["items"]}
+        for name in ("container.md", "kubernetes.md"):
+            asked = set(re.findall(r"/metrics/([0-9a-f-]{36})", (ROOT / "docs/guide" / name).read_text()))
+            self.assertTrue(asked and asked <= sample, name)
+
     def test_its_blocks_are_commands_of_a_shell(self):
         guide = (ROOT / "docs/guide/container.md").read_text()
         for block in re.findall(r"(?ms)^```\n(.*?)^```", guide):
