@@ -1,10 +1,12 @@
 """The Debian package: what is in it, and what installing it into a folder does."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -61,6 +63,55 @@ class Package(unittest.TestCase):
         lines = [line.removeprefix("# ") for line in example.splitlines()]
         settings.write_text("\n".join(line for line in lines if line.startswith("[") or " = " in line))
         run(BINARY, "policy", "check", "--action", "read", "--role", "viewer", "--config", settings, env={})
+
+    def test_what_the_guide_takes_from_it_is_there(self):
+        guide = (ROOT / "docs/guide/container.md").read_text()
+        vm = guide.split("## One VM with systemd and NGINX")[1]
+        named = set(re.findall(r"(?<![\w/])/usr/share/metricd/[\w/-]*\w", vm))
+        self.assertEqual(named, {"/usr/share/metricd/examples", "/usr/share/metricd/nginx"})
+        for path in named:
+            self.assertTrue((self.root / path.lstrip("/")).is_dir(), path)
+        for path in (DEPLOY / "nginx").rglob("*.conf"):
+            packed = self.root / "usr/share/metricd" / path.relative_to(DEPLOY)
+            self.assertEqual(packed.read_text(), path.read_text())
+        # Where it says that NGINX is a proxy, the file of settings takes it.
+        [written] = re.findall(r"(?m)^(printf .*) >>/etc/metricd/metricd\.toml$", vm)
+        added = run("bash", "-c", written)
+        settings = self.folder / "behind-nginx.toml"
+        settings.write_text((self.root / "etc/metricd/metricd.toml").read_text() + added)
+        self.assertEqual(tomllib.loads(settings.read_text()), {"http": {"trusted_proxies": ["127.0.0.1"]}})
+        run(BINARY, "policy", "check", "--action", "read", "--role", "viewer", "--config", settings, env={})
+
+    def script(self, name, argument):
+        """The commands by which a script of the package works on the services of a machine that has two servers."""
+        folder = Path(tempfile.mkdtemp(prefix="metricd-script-", dir=self.folder))
+        for command, does in {
+            "systemctl": 'case $1 in list-units) printf "%s loaded active\\n" metricd@8001.service metricd@8002.service;; esac',
+            # Not at once.
+            "metricd": f'[ -e "{folder}/$3" ] || {{ touch "{folder}/$3"; exit 69; }}',
+            "systemd-sysusers": "", "install": "", "sleep": "", "rm": "",
+        }.items():
+            (folder / command).write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >>"{folder}/calls"\n{does}\n')
+            (folder / command).chmod(0o755)
+        # As on a machine that systemd has started.
+        machine = 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec "$@"'
+        run("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", machine, "sh", DEPLOY / "debian" / name, argument,
+            env={"PATH": f"{folder}:{os.environ['PATH']}"})
+        calls = (folder / "calls").read_text().splitlines()
+        return [call for call in calls if re.match(r"systemctl (?!list-units)|metricd ", call)]
+
+    def test_servers_that_run_are_started_again_one_after_the_other(self):
+        health = [f"metricd health --listen 127.0.0.1:{port}" for port in (8001, 8002)]
+        self.assertEqual(self.script("postinst", "configure"), [
+            "systemctl daemon-reload", "systemctl try-restart metricd.service",
+            "systemctl restart metricd@8001.service", health[0], health[0],
+            "systemctl restart metricd@8002.service", health[1], health[1],
+        ])
+
+    def test_servers_that_run_are_stopped_when_it_goes(self):
+        units = ["metricd.service", "metricd@8001.service", "metricd@8002.service"]
+        self.assertEqual(self.script("prerm", "remove"), [f"systemctl disable --now {unit}" for unit in units])
+        self.assertEqual(self.script("postrm", "purge"), ["systemctl daemon-reload"])
 
     def test_its_user_and_its_secrets_are_its_own(self):
         users = (self.root / "etc/passwd").read_text()
