@@ -206,6 +206,10 @@ Feature: Limits of callers
       And the answer's header "Access-Control-Allow-Methods" contains "PATCH"
       And the answer's header "Access-Control-Allow-Headers" contains "authorization"
       And the answer's header "Access-Control-Allow-Headers" contains "if-match"
+      # What a page sends whose requests are traced.
+      And the answer's header "Access-Control-Allow-Headers" contains "traceparent"
+      And the answer's header "Access-Control-Allow-Headers" contains "tracestate"
+      And the answer's header "Access-Control-Allow-Headers" contains "baggage"
       And the answer has no header "Access-Control-Allow-Credentials"
       When the next request has the header "Origin" "https://evil.example"
       And the next request has the header "Access-Control-Request-Method" "PATCH"
