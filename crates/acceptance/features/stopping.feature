@@ -32,6 +32,7 @@ Feature: Stopping
         """
       When metricd is told to stop
       Then an INFO line soon says "Shutting down service"
+      And metricd takes no more connections
       When the open transaction is committed
       Then what I asked in the background is answered 200
       And its records are [{"n": 7}]
@@ -65,6 +66,21 @@ Feature: Stopping
         """
         [{"running": 0}]
         """
+
+  Rule: A request that has begun
+
+    Scenario: An upload beyond the grace is told
+      Given the setting "METRICD_SHUTDOWN__GRACE" is "1s"
+      And metricd is running
+      And a metric with the query
+        """
+        SELECT count(*) AS n FROM metrics
+        """
+      When a client begins to upload records of the metric "{id}" and goes no further
+      And metricd is told to stop
+      Then the upload is answered 503
+      And metricd stops
+      And one WARN line mentions "breaking them off"
 
   Rule: A response that has begun
 

@@ -66,6 +66,17 @@ impl UnreadClients {
         .await
     }
 
+    /// Reads what the last of them is sent, to its end.
+    ///
+    /// # Errors
+    /// When there is none, or its connection does not end or is reset.
+    pub async fn read(&mut self) -> Result<String> {
+        let Some(mut stream) = self.0.pop() else { anyhow::bail!("no client has asked") };
+        let mut all = Vec::new();
+        tokio::time::timeout(process::TIMEOUT, stream.read_to_end(&mut all)).await??;
+        Ok(String::from_utf8(all)?)
+    }
+
     /// Reads slowly what the last of them is sent, to its end, and returns its length.
     ///
     /// # Errors

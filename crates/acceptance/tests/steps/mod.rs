@@ -34,6 +34,7 @@ mod servers;
 mod setting;
 mod signing_in;
 mod slow_readers;
+mod stopping;
 mod writing;
 
 use std::fmt;

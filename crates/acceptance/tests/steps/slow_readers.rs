@@ -12,15 +12,26 @@ const MIB: u64 = 1 << 20;
 
 /// The text of a GET request of the client.
 async fn request(world: &mut World, path: &str, more: &str) -> Result<String> {
+    head(world, "GET", path, more).await
+}
+
+/// The head of a request of the client.
+pub(super) async fn head(
+    world: &mut World,
+    method: &str,
+    path: &str,
+    more: &str,
+) -> Result<String> {
     let caller = world.client.caller.clone().unwrap_or_else(admin);
     let TestCaller::User(user) = caller else { anyhow::bail!("the caller has no token") };
     let token = world.server.token_of(&user).await?;
     world.client.protect(&token);
     let path = world.variables.expand(path);
-    Ok(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n"))
+    let first = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n");
+    Ok(format!("{first}Authorization: Bearer {token}\r\n{more}\r\n"))
 }
 
-fn address(world: &World) -> Result<String> {
+pub(super) fn address(world: &World) -> Result<String> {
     let url = world.server.url("")?;
     Ok(url.trim_start_matches("http://").to_owned())
 }

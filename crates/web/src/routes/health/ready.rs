@@ -59,7 +59,7 @@ pub(crate) async fn handler(
 mod tests {
     use serde_json::json;
 
-    use crate::test_support::{TestApp, get};
+    use crate::test_support::{Run, TestApp, get};
 
     #[tokio::test]
     async fn it_says_why_no_requests_should_be_sent() {
@@ -70,5 +70,13 @@ mod tests {
         let response = app.send(get("/health/ready").without_token()).await;
         assert_eq!(response.status, 503);
         assert_eq!(response.json(), json!({"ready": false, "reason": "database"}));
+    }
+
+    #[tokio::test]
+    async fn it_says_that_the_server_stops() {
+        let app = TestApp::with(Run::OneRow, |parts, _| parts.context.supervisor.stop());
+        let response = app.send(get("/health/ready").without_token()).await;
+        assert_eq!(response.status, 503);
+        assert_eq!(response.json(), json!({"ready": false, "reason": "stopping"}));
     }
 }
