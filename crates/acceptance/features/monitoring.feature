@@ -64,6 +64,27 @@ Feature: Monitoring
         | metricd_queries_total{outcome="ok"}  | 1     |
         | metricd_query_duration_seconds_count | 1     |
 
+    # More of them than there may be series, each with a query of its own. SQL is the cheapest way to make them.
+    @native
+    Scenario: Many metrics bring no series
+      Given this SQL was run in the database
+        """
+        CREATE TEMPORARY TABLE copied AS SELECT * FROM metricd.metric_configurations WHERE id = 'def1fdce-dac9-4c5a-a4a1-d7cbd01f6ed6';
+        INSERT INTO metricd.queries
+          SELECT (jsonb_populate_record(q, jsonb_build_object('id', 'copy-' || n))).*
+          FROM metricd.queries q, generate_series(1, 210) n WHERE q.id = (SELECT query_id FROM copied);
+        INSERT INTO metricd.metric_configurations
+          SELECT (jsonb_populate_record(null::metricd.metric_configurations, to_jsonb(c)
+            || jsonb_build_object('id', gen_random_uuid(), 'query_id', 'copy-' || n))).*
+          FROM copied c, generate_series(1, 210) n
+        """
+      When I ask for each metric there is
+      And Prometheus collects
+      Then it has collected
+        | series                                                              | value |
+        | metricd_http_requests_total{operation="get_metrics",outcome="ok"}   | 215   |
+      And it has collected no more than 200 series
+
     Scenario: A sentence that is not understood is counted
       When I POST to "/metrics/preview"
         """
