@@ -23,8 +23,13 @@ const IP_ADDRESS: u8 = 0x87;
 const TEXTS: [u8; 4] = [0x0c, 0x13, 0x14, 0x16];
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x1e];
+
+/// The bit of the key's usage by which it may sign certificates.
+const SIGNS_CERTIFICATES: u8 = 0x04;
 
 /// What a certificate states.
 #[derive(Debug)]
@@ -103,6 +108,19 @@ impl<'a> Fields<'a> {
             Some(flag.content == [0xff])
         });
         said == Some(true)
+    }
+
+    /// Whether it may issue one that has no names that could be told to be within its limits.
+    pub(crate) fn may_issue_any(&self) -> bool {
+        let may_sign = |usage: &[u8]| {
+            let usage = only(usage).filter(|usage| usage.tag == BIT_STRING);
+            // The first byte tells how many bits of the last one do not count.
+            let bits = usage.and_then(|usage| usage.content.get(1).copied());
+            bits.is_some_and(|bits| bits & SIGNS_CERTIFICATES != 0)
+        };
+        self.is_authority()
+            && self.extension(NAME_CONSTRAINTS).is_none()
+            && self.extension(KEY_USAGE).is_none_or(may_sign)
     }
 
     /// Whether names or addresses stand beside the subject: the subject's own name does not count then.

@@ -14,7 +14,7 @@ mod verifier;
 pub use connector::{
     HandshakeError, MidHandshakeTlsStream, TlsConnector, TlsConnectorBuilder, TlsStream,
 };
-pub use identity::{ClientIdentity as Identity, RootCertificates as Certificate};
+pub use identity::{ClientIdentity as Identity, NOTHING, RootCertificates as Certificate};
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Who the server may be.
 //!
 //! webpki judges certificates of version 3. Those of version 1 have no extensions, so that little is left to judge: one is
-//! trusted if it is a root itself, or signed by one.
+//! trusted if it is a root itself, or signed by one that is valid and whose limits, if it has any, leave that to it.
 
 use std::sync::Arc;
 
@@ -66,19 +66,33 @@ impl ServerVerifier {
         Ok(Self { algorithms, trusted: Some(Trusted { roots, by_webpki, with_host }) })
     }
 
-    /// Whether one of the roots has signed a certificate of version 1.
-    fn is_issued(&self, certificate: &Fields<'_>, roots: &[CertificateDer<'_>]) -> bool {
+    /// Whether one of the roots has signed a certificate of version 1, and is valid itself.
+    fn verify_issued(
+        &self,
+        certificate: &Fields<'_>,
+        roots: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
         let issuers = roots.iter().filter_map(|root| Fields::read(root));
-        let mut issuers =
-            issuers.filter(|root| root.is_authority() && root.subject == certificate.issuer);
-        issuers.any(|issuer| {
-            let key = SubjectPublicKeyInfoDer::from(issuer.public_key);
-            let Ok(key) = RawPublicKeyEntity::try_from(&key) else { return false };
-            let algorithms = self.algorithms.all.iter();
-            algorithms.filter(|it| *it.signature_alg_id() == *certificate.algorithm).any(|it| {
-                key.verify_signature(*it, certificate.signed, certificate.signature).is_ok()
-            })
-        })
+        let issuers =
+            issuers.filter(|root| root.may_issue_any() && root.subject == certificate.issuer);
+        let mut verified = Err(CertificateError::UnknownIssuer.into());
+        for issuer in issuers.filter(|issuer| self.has_signed(issuer, certificate)) {
+            verified = verify_validity(&issuer, now);
+            if verified.is_ok() {
+                break;
+            }
+        }
+        verified
+    }
+
+    fn has_signed(&self, issuer: &Fields<'_>, certificate: &Fields<'_>) -> bool {
+        let key = SubjectPublicKeyInfoDer::from(issuer.public_key);
+        let Ok(key) = RawPublicKeyEntity::try_from(&key) else { return false };
+        let algorithms = self.algorithms.all.iter();
+        algorithms
+            .filter(|it| *it.signature_alg_id() == *certificate.algorithm)
+            .any(|it| key.verify_signature(*it, certificate.signed, certificate.signature).is_ok())
     }
 }
 
@@ -96,8 +110,8 @@ impl ServerCertVerifier for ServerVerifier {
         let is_root = trusted.roots.contains(server);
         let verified = if is_root || fields.is_old() {
             verify_validity(&fields, now)?;
-            if !is_root && !self.is_issued(&fields, &trusted.roots) {
-                return Err(CertificateError::UnknownIssuer.into());
+            if !is_root {
+                self.verify_issued(&fields, &trusted.roots, now)?;
             }
             // Its names are webpki's to judge, where it has any.
             trusted.verify_names(server, host)
@@ -208,42 +222,112 @@ mod tests {
 
     use super::*;
 
-    /// Two certificates that nothing but themselves has issued, of versions 1 and 3, made by openssl.
-    fn certificates() -> [CertificateDer<'static>; 2] {
-        let folder = tempfile::tempdir().unwrap();
-        let configuration =
-            "[req]\ndistinguished_name = name\n[name]\n[more]\nbasicConstraints = CA:FALSE\n";
-        std::fs::write(folder.path().join("openssl.cnf"), configuration).unwrap();
-        ["", "-extensions more"].map(|extensions| {
-            let arguments = format!(
-                "req -x509 -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
-                 -subj /CN=localhost -keyout key -out crt {extensions}"
-            );
+    const CONFIGURATION: &str = "\
+[req]\n\
+distinguished_name = name\n\
+[name]\n\
+[leaf]\n\
+basicConstraints = CA:FALSE\n\
+[named]\n\
+subjectAltName = DNS:localhost\n\
+[authority]\n\
+basicConstraints = critical, CA:TRUE\n\
+[signing]\n\
+basicConstraints = critical, CA:TRUE\n\
+keyUsage = critical, keyCertSign\n\
+[encrypting]\n\
+basicConstraints = critical, CA:TRUE\n\
+keyUsage = critical, digitalSignature, cRLSign\n\
+[constrained]\n\
+basicConstraints = critical, CA:TRUE\n\
+nameConstraints = critical, permitted;DNS:localhost\n";
+
+    /// A folder for openssl.
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("openssl.cnf"), CONFIGURATION).unwrap();
+            Self(folder)
+        }
+
+        fn openssl(&self, arguments: &str) {
             let run = Command::new("openssl")
                 .args(arguments.split_whitespace())
-                .current_dir(folder.path())
+                .current_dir(self.0.path())
                 .output()
                 .unwrap();
             assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-            CertificateDer::from_pem_file(folder.path().join("crt")).unwrap()
-        })
+        }
+
+        /// A certificate that nothing but itself has issued, with these extensions, or of version 1.
+        fn own(&self, name: &str, extensions: Option<&str>) -> CertificateDer<'static> {
+            let with = extensions.map(|section| format!("-extensions {section}"));
+            self.openssl(&format!(
+                "req -x509 -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+                 -subj /CN=localhost -keyout key -out {name} {}",
+                with.unwrap_or_default()
+            ));
+            self.read(name, extensions.is_none())
+        }
+
+        /// One that the last of those has issued, for longer than that is valid.
+        fn issued(&self, issuer: &str, extensions: Option<&str>) -> CertificateDer<'static> {
+            self.openssl(
+                "req -new -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+                 -subj /CN=localhost -keyout own -out request",
+            );
+            let with = extensions.map(|name| format!("-extfile openssl.cnf -extensions {name}"));
+            self.openssl(&format!(
+                "x509 -req -in request -CA {issuer} -CAkey key -CAcreateserial -days 9 -out issued {}",
+                with.unwrap_or_default()
+            ));
+            self.read("issued", extensions.is_none())
+        }
+
+        fn read(&self, name: &str, is_old: bool) -> CertificateDer<'static> {
+            let certificate = CertificateDer::from_pem_file(self.0.path().join(name)).unwrap();
+            assert_eq!(Fields::read(&certificate).unwrap().is_old(), is_old, "{name}");
+            certificate
+        }
+    }
+
+    /// Two certificates that nothing but themselves has issued, of versions 1 and 3.
+    fn certificates() -> [CertificateDer<'static>; 2] {
+        let folder = Folder::new();
+        [folder.own("old", None), folder.own("new", Some("leaf"))]
+    }
+
+    /// Whether `server` is accepted as localhost at a time, in seconds since 1970.
+    fn verify(
+        roots: &[&CertificateDer<'static>],
+        server: &CertificateDer<'_>,
+        seconds: i64,
+    ) -> Result<(), Error> {
+        let roots = roots.iter().map(|root| (*root).clone()).collect();
+        let verifier = ServerVerifier::of_roots(roots, true).unwrap();
+        let host = ServerName::try_from("localhost").unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds.unsigned_abs()));
+        verifier.verify_server_cert(server, &[], &host, &[], now).map(|_| ())
+    }
+
+    fn refused(error: CertificateError) -> Result<(), Error> {
+        Err(Error::InvalidCertificate(error))
+    }
+
+    fn validity(certificate: &CertificateDer<'_>) -> (i64, i64) {
+        Fields::read(certificate).unwrap().validity
     }
 
     #[test]
     fn a_trusted_certificate_is_valid_in_its_time_alone() {
-        for (version, certificate) in certificates().into_iter().enumerate() {
-            let verifier = ServerVerifier::of_roots(vec![certificate.clone()], true).unwrap();
-            let host = ServerName::try_from("localhost").unwrap();
-            let outcome = |seconds| {
-                let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-                verifier.verify_server_cert(&certificate, &[], &host, &[], now).map(|_| ())
-            };
-            let (first, last) = Fields::read(&certificate).unwrap().validity;
-            let (first, last) = (u64::try_from(first).unwrap(), u64::try_from(last).unwrap());
+        for (version, certificate) in certificates().iter().enumerate() {
+            let (first, last) = validity(certificate);
+            let outcome = |seconds| verify(&[certificate], certificate, seconds);
             assert_eq!(last - first, 2 * 24 * 60 * 60, "{version}");
             outcome(first).unwrap();
             outcome(last).unwrap();
-            let refused = |error: CertificateError| Err(Error::InvalidCertificate(error));
             assert_eq!(outcome(first - 1), refused(CertificateError::NotValidYet));
             assert_eq!(outcome(last + 1), refused(CertificateError::Expired));
         }
@@ -252,24 +336,47 @@ mod tests {
     #[test]
     fn one_is_not_trusted_for_another() {
         let [old, new] = certificates();
-        let host = ServerName::try_from("localhost").unwrap();
         for (root, server) in [(&old, &new), (&new, &old)] {
-            let verifier = ServerVerifier::of_roots(vec![root.clone()], true).unwrap();
-            let now = Fields::read(server).unwrap().validity.0.unsigned_abs();
-            let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
-            assert!(verifier.verify_server_cert(server, &[], &host, &[], now).is_err());
+            verify(&[root], server, validity(server).0).unwrap_err();
         }
     }
 
     #[test]
     fn a_root_that_cannot_be_read_keeps_none_from_issuing() {
-        let [old, _] = certificates();
         let garbage = CertificateDer::from(vec![0x30, 0x03, 0x02, 0x01, 0x07]);
-        let verifier = ServerVerifier::of_roots(vec![garbage, old.clone()], false).unwrap();
-        let now = Fields::read(&old).unwrap().validity.0.unsigned_abs();
-        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
-        let host = ServerName::try_from("localhost").unwrap();
-        verifier.verify_server_cert(&old, &[], &host, &[], now).unwrap();
+        let folder = Folder::new();
+        let authority = folder.own("authority", Some("authority"));
+        for extensions in [None, Some("named")] {
+            let server = folder.issued("authority", extensions);
+            let now = validity(&server).0;
+            verify(&[&garbage, &authority], &server, now).unwrap();
+            verify(&[&garbage], &server, now).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_authority_issues_within_its_limits() {
+        let folder = Folder::new();
+        for (section, may_issue) in [
+            (None, true),
+            (Some("authority"), true),
+            (Some("signing"), true),
+            (Some("encrypting"), false),
+            (Some("constrained"), false),
+            (Some("leaf"), false),
+        ] {
+            let authority = folder.own("authority", section);
+            let server = folder.issued("authority", None);
+            let (first, (_, last)) = (validity(&server).0, validity(&authority));
+            let outcome = |seconds| verify(&[&authority], &server, seconds);
+            if may_issue {
+                outcome(first).unwrap();
+                outcome(last).unwrap();
+                assert_eq!(outcome(last + 1), refused(CertificateError::Expired), "{section:?}");
+            } else {
+                assert_eq!(outcome(first), refused(CertificateError::UnknownIssuer), "{section:?}");
+            }
+        }
     }
 
     #[test]

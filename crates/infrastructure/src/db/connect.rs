@@ -12,7 +12,7 @@ use std::{
 use metricd_core::sql::Gate;
 use secrecy::SecretString;
 use sqlx::{
-    ConnectOptions, Connection as _, PgConnection, PgPool,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use thiserror::Error;
@@ -21,7 +21,8 @@ use tracing::warn;
 use super::{
     errors::is_unavailable,
     pooler,
-    tls::{self, ServerAddress, TlsParameters},
+    tls::{self, ServerAddress},
+    url_parameters::{self, UrlParameters},
 };
 
 /// The oldest PostgreSQL that metricd works with.
@@ -171,6 +172,16 @@ pub enum ConnectError {
         /// The folder.
         dir: PathBuf,
     },
+    /// A restore into the folder has not ended.
+    #[error(
+        "a restore into the data folder {} was broken off: run `metricd restore` with the backup and this folder again, \
+         or remove {}/restoring to begin without it",
+        dir.display(), dir.display()
+    )]
+    UnfinishedRestore {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The socket of the embedded PostgreSQL would have too long a path.
     #[error(
         "the path of the data folder {} is too long for a Unix socket in it: give one of at most {longest} bytes by \
@@ -215,8 +226,8 @@ pub(super) async fn connect(
     };
     let begun = Instant::now();
     let (pool, options) = loop {
-        match open_either(address, config).await {
-            Ok(opened) => break opened,
+        match address.open(async |options: &PgConnectOptions| open(options, config).await).await {
+            Ok((pool, options)) => break (pool, options.clone()),
             Err((error, _))
                 if is_unavailable(&error)
                     && !tls::is_refusal(&error)
@@ -252,32 +263,12 @@ async fn keeps_sessions(
     timeout: Duration,
 ) -> Result<bool, sqlx::Error> {
     let mut first = pool.acquire().await?;
-    let second = tokio::time::timeout(timeout, options.connect()).await;
-    let mut second = second.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    let mut second = tls::connect_within(options, timeout).await?;
     // A pooler may keep a session to a connection that has settings of its own.
     settle(&mut second).await?;
     let keeps = pooler::keep_sessions(&mut first, &mut second).await?;
     second.close().await?;
     Ok(keeps)
-}
-
-/// Opens a pool, with or without TLS if both will do. An error comes with what it was met by.
-async fn open_either<'a>(
-    address: &'a ServerAddress,
-    config: &DatabaseConfig,
-) -> Result<(PgPool, PgConnectOptions), (sqlx::Error, &'a PgConnectOptions)> {
-    let ServerAddress { options, fallback } = address;
-    let first = match open(options, config).await {
-        Ok(pool) => return Ok((pool, options.clone())),
-        Err(error) => error,
-    };
-    match fallback {
-        Some(fallback) if tls::may_fall_back(&first) => match open(fallback, config).await {
-            Ok(pool) => Ok((pool, fallback.clone())),
-            Err(second) => Err(address.more_telling(first, second)),
-        },
-        _ => Err((first, options)),
-    }
 }
 
 async fn open(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
@@ -287,7 +278,8 @@ async fn open(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<PgP
     match connected {
         // The pool waits for a server that is starting, and then forgets why it had to.
         Err(sqlx::Error::PoolTimedOut) => {
-            Err(options.connect().await.err().unwrap_or(sqlx::Error::PoolTimedOut))
+            let connected = tls::connect_within(options, config.acquire_timeout).await;
+            Err(connected.err().unwrap_or(sqlx::Error::PoolTimedOut))
         }
         connected => connected,
     }
@@ -304,7 +296,7 @@ pub(super) fn parse_url(url: &str) -> Result<ServerAddress, ConnectError> {
     }
     let before_fragment = rest.split('#').next().unwrap_or_default();
     let query = before_fragment.split_once('?').map_or("", |(_, query)| query);
-    let parameters = TlsParameters::read(query);
+    let parameters = UrlParameters::read(query, url_parameters::variable);
     parameters.check().map_err(|faults| invalid(&faults.join("; ")))?;
     let options = format!("postgresql://{rest}")
         .parse::<PgConnectOptions>()

@@ -3,10 +3,11 @@
 use sqlx::{PgConnection, PgPool, Row as _};
 
 /// What a server, a role and a database say of connections, as one who is connected reads it.
+#[derive(Clone)]
 struct GivenConnections {
     /// Which start of which server it is: the same for all that are connected to it.
     server: String,
-    /// How many the server gives to roles that are not superusers.
+    /// How many the server gives to the role: what it reserves, superusers may use.
     of_server: i64,
     role: String,
     /// `None` where the role has as many as it likes.
@@ -15,12 +16,12 @@ struct GivenConnections {
     of_database: Option<i64>,
 }
 
-/// Superusers are bound by the server's limit alone.
+/// Superusers are bound by the server's `max_connections` alone.
 const LIMITS: &str = "
     SELECT pg_catalog.pg_postmaster_start_time()::text,
         pg_catalog.current_setting('max_connections')::int8
-            - pg_catalog.current_setting('superuser_reserved_connections')::int8
-            - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::int8,
+            - CASE WHEN r.rolsuper THEN 0 ELSE pg_catalog.current_setting('superuser_reserved_connections')::int8
+                + coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::int8 END,
         pg_catalog.quote_ident(r.rolname), nullif(r.rolconnlimit, -1)::int8,
         pg_catalog.quote_ident(d.datname), nullif(d.datconnlimit, -1)::int8, r.rolsuper
     FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
@@ -84,31 +85,24 @@ fn compare(own: &GivenConnections, reader: &GivenConnections, needs: &Needs) -> 
             "{what} gives {gives} connections, and metricd takes up to {needed}: {remedy}{or}"
         ));
     };
-    let raise = |limits: &GivenConnections, needed: i64| {
+    let mut check_place = |place: &str, limits: &GivenConnections, needed: i64, pools: i64| {
         let reserved = needed - limits.of_server;
-        format!("raise max_connections there by {reserved} at least, and restart it")
+        let remedy = format!("raise max_connections there by {reserved} at least, and restart it");
+        let server = format!("the server{place}");
+        check(&server, Some(limits.of_server), needed, pools, &remedy);
+        let remedy = format!("ALTER DATABASE {} CONNECTION LIMIT {needed}", limits.database);
+        let database = format!("the database {}{place}", limits.database);
+        check(&database, limits.of_database, needed, pools, &remedy);
     };
-    let both = own_needs + reader_needs;
     if own.server == reader.server {
-        check("the server", Some(own.of_server), both, 2, &raise(own, both));
-        let remedy = format!("ALTER DATABASE {} CONNECTION LIMIT {both}", own.database);
-        check(&format!("the database {}", own.database), own.of_database, both, 2, &remedy);
+        // What is reserved, the reader may not use, whoever has all others.
+        let stricter = if reader.of_server < own.of_server { reader } else { own };
+        let of_database = [own.of_database, reader.of_database].into_iter().flatten().min();
+        let both = GivenConnections { of_database, ..stricter.clone() };
+        check_place("", &both, own_needs + reader_needs, 2);
     } else {
-        check(
-            "the server of DATABASE_URL",
-            Some(own.of_server),
-            own_needs,
-            1,
-            &raise(own, own_needs),
-        );
-        let remedy = raise(reader, reader_needs);
-        check(
-            "the server of READER_DATABASE_URL",
-            Some(reader.of_server),
-            reader_needs,
-            1,
-            &remedy,
-        );
+        check_place(" of DATABASE_URL", own, own_needs, 1);
+        check_place(" of READER_DATABASE_URL", reader, reader_needs, 1);
     }
     for (limits, needed) in [(own, own_needs), (reader, reader_needs)] {
         let remedy = format!("ALTER ROLE {} CONNECTION LIMIT {needed}", limits.role);
@@ -165,5 +159,28 @@ mod tests {
         };
         assert!(fault.starts_with("the server of READER_DATABASE_URL gives 9"), "{fault}");
         assert!(fault.ends_with("database.max_connections to 5 at most"), "{fault}");
+
+        let few = |limits| GivenConnections { of_database: Some(12), ..limits };
+        let reader = few(limits("b", 14, "reader", None));
+        assert_eq!(
+            compare(&few(enough), &reader, &needs),
+            [
+                "the database shop of DATABASE_URL gives 12 connections, and metricd takes up to 13: ALTER DATABASE \
+                 shop CONNECTION LIMIT 13, or set database.max_connections to 9 at most",
+                "the database shop of READER_DATABASE_URL gives 12 connections, and metricd takes up to 14: ALTER \
+                 DATABASE shop CONNECTION LIMIT 14, or set database.max_connections to 8 at most",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_binds_the_reader_binds_a_superuser_beside_it() {
+        let needs = Needs { pool: 10, own: 3, reader: 4 };
+        let superuser = limits("a", 30, "postgres", None);
+        let reader = GivenConnections { of_database: Some(26), ..limits("a", 26, "reader", None) };
+        let faults = compare(&superuser, &reader, &needs);
+        assert!(faults[0].starts_with("the server gives 26 connections"), "{faults:?}");
+        assert!(faults[1].starts_with("the database shop gives 26 connections"), "{faults:?}");
+        assert_eq!(faults.len(), 2);
     }
 }

@@ -44,6 +44,7 @@ mod stored_template;
 mod tls;
 mod transaction;
 mod unit_of_work;
+mod url_parameters;
 mod watch;
 
 pub use connect::{ConnectError, DatabaseConfig, EngineCommand, Target};

@@ -1,35 +1,21 @@
-//! TLS of a server's URL: what libpq's parameters mean, and which of them would help where a connection is refused.
+//! Connecting with TLS or without, as the server takes it, and what would help where a connection is refused.
 //!
-//! Must never connect with less than the parameters ask for: one that is not known here, and by which libpq would be stricter,
-//! is refused.
+//! Must never take a connection without TLS for one because of a fault on this side.
 
-use std::{env, error::Error as StdError, fs, os::unix::fs::MetadataExt as _, str::FromStr as _};
+use std::{
+    error::Error as StdError,
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::{CertificateError, Error as TlsError};
 use sqlx::{
-    ConnectOptions as _,
+    ConnectOptions as _, Connection as _, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
 };
 use thiserror::Error;
 
 use super::errors::{DatabaseFault, pg_error};
-
-/// What libpq calls the roots that the system trusts.
-const SYSTEM: &str = "system";
-
-/// Parameters of libpq's that ask for more than metricd does, with the one value that does, if there is one.
-const UNKNOWN: [(&str, Option<&str>); 9] = [
-    ("sslcrl", None),
-    ("sslcrldir", None),
-    ("sslpassword", None),
-    ("requirepeer", None),
-    ("require_auth", None),
-    ("channel_binding", Some("require")),
-    ("gssencmode", Some("require")),
-    ("ssl_min_protocol_version", Some("TLSv1.3")),
-    ("sslnegotiation", Some("direct")),
-];
 
 /// How a server may be connected to.
 #[derive(Debug, Clone)]
@@ -42,7 +28,7 @@ pub(super) struct ServerAddress {
 
 impl ServerAddress {
     /// Of two errors of connecting, with and without TLS, that of the encrypted connection: it says more.
-    pub(super) fn more_telling(
+    fn more_telling(
         &self,
         first: sqlx::Error,
         second: sqlx::Error,
@@ -53,120 +39,59 @@ impl ServerAddress {
         }
     }
 
+    /// Opens what `open` does, first in the one way, then in the other if the server takes that. An error comes with the way that
+    /// it was met in.
+    pub(super) async fn open<T>(
+        &self,
+        open: impl AsyncFn(&PgConnectOptions) -> Result<T, sqlx::Error>,
+    ) -> Result<(T, &PgConnectOptions), (sqlx::Error, &PgConnectOptions)> {
+        let first = match open(&self.options).await {
+            Ok(opened) => return Ok((opened, &self.options)),
+            Err(error) => error,
+        };
+        match &self.fallback {
+            Some(fallback) if may_fall_back(&first) => match open(fallback).await {
+                Ok(opened) => Ok((opened, fallback)),
+                Err(second) => Err(self.more_telling(first, second)),
+            },
+            _ => Err((first, &self.options)),
+        }
+    }
+
+    /// Opens one connection. Either way may take `timeout`.
+    pub(super) async fn connect(
+        &self,
+        timeout: Duration,
+    ) -> Result<(PgConnection, &PgConnectOptions), (sqlx::Error, &PgConnectOptions)> {
+        self.open(async |options: &PgConnectOptions| connect_within(options, timeout).await).await
+    }
+
     /// What of the two the server takes, found out by connecting where there are two.
-    pub(super) async fn choose(&self) -> PgConnectOptions {
-        let Some(fallback) = &self.fallback else { return self.options.clone() };
-        match self.options.connect().await {
-            Err(error) if may_fall_back(&error) && fallback.connect().await.is_ok() => {
-                fallback.clone()
+    pub(super) async fn choose(&self, timeout: Duration) -> PgConnectOptions {
+        if self.fallback.is_none() {
+            return self.options.clone();
+        }
+        match self.connect(timeout).await {
+            Ok((connection, options)) => {
+                // The server notices a closed connection in any case.
+                let _ = tokio::time::timeout(timeout, connection.close()).await;
+                options.clone()
             }
-            _ => self.options.clone(),
+            Err((_, options)) => options.clone(),
         }
     }
 }
 
-/// What a URL, or else the environment, says of TLS.
-#[derive(Debug, Default)]
-pub(super) struct TlsParameters {
-    mode: Option<String>,
-    root: Option<String>,
-    certificate: Option<String>,
-    key: Option<String>,
-    unknown: Vec<&'static str>,
-}
-
-impl TlsParameters {
-    pub(super) fn read(query: &str) -> Self {
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let given = |names: [&str; 3], variable: &str| {
-            let mut of_url = pairs.iter().rev().filter(|(name, _)| names.contains(&&**name));
-            of_url.next().map(|(_, value)| value.to_string()).or_else(|| env::var(variable).ok())
-        };
-        let asks = |(name, strict): &(&'static str, Option<&str>)| {
-            let is_asked = pairs.iter().any(|(key, value)| {
-                key == name && strict.is_none_or(|strict| strict.eq_ignore_ascii_case(value))
-            });
-            is_asked.then_some(*name)
-        };
-        Self {
-            mode: given(["sslmode", "ssl-mode", ""], "PGSSLMODE"),
-            root: given(["sslrootcert", "ssl-root-cert", "ssl-ca"], "PGSSLROOTCERT"),
-            certificate: given(["sslcert", "ssl-cert", ""], "PGSSLCERT"),
-            key: given(["sslkey", "ssl-key", ""], "PGSSLKEY"),
-            unknown: UNKNOWN.iter().filter_map(asks).collect(),
-        }
-    }
-
-    fn mode(&self) -> PgSslMode {
-        let of_roots = || match self.root.as_deref() {
-            Some(SYSTEM) => PgSslMode::VerifyFull,
-            _ => PgSslMode::Prefer,
-        };
-        let given = self.mode.as_deref().and_then(|mode| PgSslMode::from_str(mode).ok());
-        given.unwrap_or_else(of_roots)
-    }
-
-    /// How to connect to what `options` lead to. A Unix socket has no TLS, as for libpq.
-    pub(super) fn address(&self, options: PgConnectOptions) -> Result<ServerAddress, String> {
-        if is_local(&options) {
-            let options = options.ssl_mode(PgSslMode::Disable);
-            return Ok(ServerAddress { options, fallback: None });
-        }
-        let options = match self.root.as_deref() {
-            Some(SYSTEM) => options.ssl_root_cert_from_pem(system_roots()?),
-            _ => options,
-        };
-        // With a root, libpq verifies in each mode that encrypts.
-        let encrypted = match self.root {
-            Some(_) => PgSslMode::VerifyCa,
-            None => PgSslMode::Require,
-        };
-        let with = |mode| options.clone().ssl_mode(mode);
-        let (first, second) = match self.mode() {
-            PgSslMode::Allow => (PgSslMode::Disable, Some(encrypted)),
-            PgSslMode::Prefer => (encrypted, Some(PgSslMode::Disable)),
-            PgSslMode::Require => (encrypted, None),
-            mode => (mode, None),
-        };
-        Ok(ServerAddress { options: with(first), fallback: second.map(with) })
-    }
-
-    /// Finds all that is wrong with them. No value is repeated but the names of files.
-    pub(super) fn check(&self) -> Result<(), Vec<String>> {
-        let mut faults: Vec<String> = Vec::new();
-        if self.mode.as_deref().is_some_and(|mode| PgSslMode::from_str(mode).is_err()) {
-            faults.push(
-                "sslmode is none of disable, allow, prefer, require, verify-ca and verify-full"
-                    .into(),
-            );
-        }
-        let verifies = matches!(self.mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
-        match self.root.as_deref() {
-            None if verifies => faults.push(
-                "sslmode verifies the server's certificate, and sslrootcert does not say by which: give the file of \
-                 its authority, or sslrootcert=system with sslmode=verify-full"
-                    .into(),
-            ),
-            Some(SYSTEM) if !matches!(self.mode(), PgSslMode::VerifyFull) => faults.push(
-                "sslrootcert=system needs sslmode=verify-full: any host can have a certificate of such an authority"
-                    .into(),
-            ),
-            Some(file) if file != SYSTEM => faults.extend(unreadable("sslrootcert", file)),
-            _ => {}
-        }
-        match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => {
-                faults.extend(unreadable("sslcert", certificate));
-                faults.extend(unreadable("sslkey", key).or_else(|| open_to_others(key)));
-            }
-            (Some(_), None) => faults.push("sslcert needs sslkey, the file of its key".into()),
-            (None, Some(_)) => faults.push("sslkey needs sslcert, its certificate's file".into()),
-            (None, None) => {}
-        }
-        let unknown = self.unknown.iter();
-        faults.extend(unknown.map(|name| format!("metricd does not do what {name} asks for")));
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
-    }
+/// Connects to a server, which may be there and say nothing.
+pub(super) async fn connect_within(
+    options: &PgConnectOptions,
+    timeout: Duration,
+) -> Result<PgConnection, sqlx::Error> {
+    let silent = || {
+        let said = format!("the server did not answer within {} ms", timeout.as_millis());
+        sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, said))
+    };
+    tokio::time::timeout(timeout, options.connect()).await.map_err(|_| silent())?
 }
 
 fn is_plain(options: &PgConnectOptions) -> bool {
@@ -174,46 +99,27 @@ fn is_plain(options: &PgConnectOptions) -> bool {
 }
 
 /// Whether they lead to a Unix socket.
-fn is_local(options: &PgConnectOptions) -> bool {
+pub(super) fn is_local(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || options.get_host().starts_with('/')
 }
 
-fn unreadable(parameter: &str, file: &str) -> Option<String> {
-    // It may be the certificate itself, in one line of the URL.
-    if file.trim_start().starts_with("-----BEGIN") {
-        return None;
-    }
-    let error = fs::read(file).err()?;
-    Some(format!("{parameter}: cannot read {file}: {error}"))
-}
-
-/// A key that others may read is refused, as libpq does: its group may read what root owns.
-fn open_to_others(key: &str) -> Option<String> {
-    let file = fs::metadata(key).ok()?;
-    let refused = if file.uid() == 0 { 0o037 } else { 0o077 };
-    let is_open = file.is_file() && file.mode() & refused != 0;
-    is_open.then(|| format!("sslkey: others may read {key}: close it with `chmod 600 {key}`"))
-}
-
-/// The roots that the system trusts, in PEM.
-fn system_roots() -> Result<Vec<u8>, String> {
-    let found = rustls_native_certs::load_native_certs().certs;
-    if found.is_empty() {
-        return Err(
-            "sslrootcert=system: this system has no root certificates (ca-certificates)".into()
-        );
-    }
-    let pem = found.iter().map(|root| {
-        let text = STANDARD.encode(root);
-        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
-    });
-    Ok(pem.collect::<String>().into_bytes())
-}
-
-/// Whether the server may take the same connection with TLS, or without.
-pub(super) fn may_fall_back(error: &sqlx::Error) -> bool {
+/// Whether the server may take the same connection with TLS, or without. Where our own files are at fault, it was not asked.
+fn may_fall_back(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Tls(error) => match error.downcast_ref() {
+            Some(
+                native_tls::Error::Roots
+                | native_tls::Error::ClientCertificate
+                | native_tls::Error::ClientKey
+                | native_tls::Error::ClientKeyMismatch,
+            ) => false,
+            Some(
+                native_tls::Error::Io(_)
+                | native_tls::Error::Refused(_)
+                | native_tls::Error::OtherHost { .. },
+            )
+            | None => true,
+        },
         error => pg_error(error).is_some_and(|error| error.code() == NOT_ALLOWED),
     }
 }
@@ -277,7 +183,8 @@ pub(super) fn explain(
 const CLIENT_CERTIFICATE: &str = "if the server asks for a client certificate, give one of an authority that it trusts, \
                                   as sslcert and sslkey in the URL";
 
-fn remedy(error: &native_tls::Error) -> &'static str {
+/// Which setting would help.
+pub(super) fn remedy(error: &native_tls::Error) -> &'static str {
     match error {
         native_tls::Error::OtherHost { .. } => {
             "give the host by such a name in the URL, or sslmode=verify-ca, which does not compare names"
@@ -287,7 +194,7 @@ fn remedy(error: &native_tls::Error) -> &'static str {
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
-        )) => "renew the server's certificate, or set this machine's clock",
+        )) => "renew the server's certificate, or its authority's, or set this machine's clock",
         native_tls::Error::Refused(TlsError::InvalidCertificate(_)) => {
             "give the file of its authority, or of the server's own certificate, as sslrootcert in the URL, or \
              sslmode=require without sslrootcert, which trusts any server"
@@ -302,5 +209,25 @@ fn remedy(error: &native_tls::Error) -> &'static str {
             "sslkey in the URL names that file; `openssl pkey` takes a password away"
         }
         native_tls::Error::ClientKeyMismatch => "sslcert and sslkey in the URL name the two",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_fault_of_our_own_files_is_taken_for_the_servers() {
+        for own in [
+            native_tls::Error::Roots,
+            native_tls::Error::ClientCertificate,
+            native_tls::Error::ClientKey,
+            native_tls::Error::ClientKeyMismatch,
+        ] {
+            assert!(!may_fall_back(&sqlx::Error::Tls(own.into())));
+        }
+        let ended = native_tls::Error::Io(ErrorKind::UnexpectedEof.into());
+        assert!(may_fall_back(&sqlx::Error::Tls(ended.into())));
+        assert!(may_fall_back(&sqlx::Error::Tls("server does not support TLS".into())));
     }
 }

@@ -1,8 +1,8 @@
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use metricd_application::ports::{RowSink, StoreError, UnitOfWork};
 use metricd_core::{cell::CellType, sql::TableName};
-use metricd_infrastructure::db::{ConnectError, Database, DatabaseConfig, Target};
+use metricd_infrastructure::db::{ConnectError, Database, DatabaseConfig, ReaderError, Target};
 use tempfile::TempDir;
 
 use crate::{model::log::Log, support::*};
@@ -92,6 +92,38 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     };
     let (db, ()) = tokio::join!(Database::connect(config(Duration::from_mins(5))), comes);
     db.unwrap().close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_given_up() {
+    // The system accepts the connections.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url_of =
+        |mode| format!("postgres://ann@{}/shop?sslmode={mode}", mute.local_addr().unwrap()).into();
+    let in_time = Duration::from_mins(1);
+    let config = |target| DatabaseConfig {
+        acquire_timeout: Duration::from_millis(300),
+        ..DatabaseConfig::new(target)
+    };
+    for mode in ["disable", "prefer"] {
+        let connecting = Database::connect(config(Target::Url(url_of(mode))));
+        let error = tokio::time::timeout(in_time, connecting).await.unwrap().err().unwrap();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("did not answer within 300 ms"), "{source}");
+    }
+
+    let server = NativeServer::start();
+    for mode in ["disable", "prefer"] {
+        let config = DatabaseConfig {
+            reader_url: Some(url_of(mode)),
+            ..config(Target::Url(server.url().into()))
+        };
+        let db = Database::connect(config).await.unwrap();
+        let checked = tokio::time::timeout(in_time, db.check_reader()).await.unwrap();
+        assert!(matches!(checked, Err(ReaderError::Connect { .. })), "{checked:?}");
+        assert!(tokio::time::timeout(in_time, db.migrate()).await.unwrap().is_err());
+        db.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -241,6 +241,7 @@ async fn parameters_that_cannot_be_met_are_faults_all_at_once() {
     authority.issue("open", "ann", "");
     let key = authority.folder().join("open.key");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::write(authority.folder().join("text"), "no certificate").unwrap();
     for (parameters, expected) in [
         ("sslmode=verify-full".to_owned(), vec!["sslrootcert=system"]),
         ("sslmode=verify-ca&sslrootcert=system".to_owned(), vec!["sslmode=verify-full"]),
@@ -252,6 +253,15 @@ async fn parameters_that_cannot_be_met_are_faults_all_at_once() {
         (
             format!("sslrootcert={root}&sslcert={folder}/open.crt&sslkey={folder}/open.key"),
             vec!["chmod 600"],
+        ),
+        // None of the two was the server asked for.
+        (
+            format!("sslmode=prefer&sslrootcert={folder}/text"),
+            vec!["no PEM certificate that can be read", "sslrootcert in the URL"],
+        ),
+        (
+            format!("sslmode=prefer&sslcert={folder}/open.crt&sslkey={folder}/authority.key"),
+            vec!["is not the key of the client certificate"],
         ),
         (
             "sslpassword=hunter2&channel_binding=require".to_owned(),

@@ -246,3 +246,22 @@ async fn who_waited_for_a_metric_sees_it_as_the_other_left_it() {
     first.commit(&event(), &[]).await.unwrap();
     assert_eq!(waiting.await.unwrap(), changed);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_files_is_a_full_disk_where_the_engine_knows_no_other_code() {
+    on_each_engine_migrated(async |db, engine| {
+        execute(
+            db.pool(),
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 RAISE 'could not write' USING ERRCODE = NEW.id; END $$; \
+             CREATE TRIGGER fail BEFORE INSERT ON metricd.queries FOR EACH ROW EXECUTE FUNCTION fail()",
+        )
+        .await;
+        for (code, is_full) in [("53100", true), ("58030", engine == Engine::Embedded)] {
+            let mut uow = db.uncached_store().begin().await.unwrap();
+            let error = uow.insert_query(&query(code)).await.unwrap_err();
+            assert_eq!(matches!(error, StoreError::DiskFull(_)), is_full, "{engine:?}: {error:?}");
+        }
+    })
+    .await;
+}

@@ -1,13 +1,16 @@
 //! What is known of the reader role as it stands: nothing is prepared, and nothing mended.
 
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
 
 use super::{
-    error::{ReaderError, source_of},
+    error::ReaderError,
     open::ReaderConfig,
     proof::{self, PrivilegeViolation},
 };
-use crate::db::connect::server_name;
+use crate::db::{
+    connect::server_name,
+    tls::{self, ServerAddress},
+};
 
 /// The reader role, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +29,22 @@ pub(in crate::db) async fn check(
     config: &ReaderConfig,
 ) -> Result<ReaderState, ReaderError> {
     let role = config.name().to_owned();
-    let options = match &config.given {
-        Some(given) => given.choose().await,
+    let address = match &config.given {
+        Some(given) => given.clone(),
         None => match password(pool, &role).await? {
-            Some(password) => owner.clone().username(&role).password(&password),
+            Some(password) => ServerAddress {
+                options: owner.clone().username(&role).password(&password),
+                fallback: None,
+            },
             None => return Ok(ReaderState { role, violations: None }),
         },
     };
     let me: String = sqlx::query_scalar("SELECT current_user").fetch_one(pool).await?;
-    let connected = options.connect().await;
-    let mut connection = connected.map_err(|error| ReaderError::Connect {
-        server: server_name(&options),
+    let connected = address.connect(config.acquire_timeout).await;
+    let (mut connection, _) = connected.map_err(|(error, options)| ReaderError::Connect {
+        server: server_name(options),
         role: role.clone(),
-        source: source_of(error),
+        source: tls::explain(error, options),
     })?;
     let violations = proof::violations(&mut connection, &me).await?;
     connection.close().await?;

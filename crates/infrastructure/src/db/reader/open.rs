@@ -78,7 +78,7 @@ impl Reader {
     ) -> Result<Self, ReaderError> {
         let settings = settings(config.query_deadline, lock_timeout(config));
         let options = if let Some(given) = &config.given {
-            given.choose().await
+            given.choose(config.acquire_timeout).await
         } else {
             let spec = role::RoleSpec {
                 role: &config.role,

@@ -66,6 +66,7 @@ impl Authority {
         self.openssl(&format!(
             "x509 -req -in {name}.csr -signkey {name}.key -days 2 -out {name}.crt"
         ));
+        self.assert_version(name, 1);
         certified
     }
 
@@ -78,10 +79,13 @@ impl Authority {
             "x509 -req -in {name}.csr -CA authority.crt -CAkey authority.key -CAcreateserial -days 2 {with} \
              -out {name}.crt"
         ));
-        let stated = self.openssl(&format!("x509 -in {name}.crt -noout -text"));
-        let version = if extensions.is_empty() { "Version: 1 " } else { "Version: 3 " };
-        assert!(stated.contains(version), "{stated}");
+        self.assert_version(name, if extensions.is_empty() { 1 } else { 3 });
         certified
+    }
+
+    fn assert_version(&self, name: &str, version: u8) {
+        let stated = self.openssl(&format!("x509 -in {name}.crt -noout -text"));
+        assert!(stated.contains(&format!("Version: {version} ")), "{stated}");
     }
 
     fn request(&self, name: &str, common_name: &str) -> Certified {

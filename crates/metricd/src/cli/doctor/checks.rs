@@ -190,6 +190,9 @@ fn unreachable(error: &anyhow::Error) -> Option<Diagnosis> {
         Some(ConnectError::FolderPathTooLong { .. }) => {
             Diagnosis::fault("database", message, "name another by `data_dir`")
         }
+        Some(ConnectError::UnfinishedRestore { .. }) => {
+            Diagnosis::fault("database", message, "one of the two")
+        }
         Some(ConnectError::Embedded { .. }) => {
             let remedy = "the user of metricd must own the folder, and its disk must have room";
             Diagnosis::fault("database", message, remedy)
