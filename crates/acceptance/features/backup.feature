@@ -81,6 +81,19 @@ Feature: Backup and restore
     And it says "is not empty"
     And it says "--data-dir"
 
+  Scenario: A restore that was killed is done again
+    Given I run "metricd migrate"
+    And I run "metricd backup {folder}/all.backup"
+    And a restore into the file system "again" was killed
+    When I run "metricd migrate --data-dir {folder}/again"
+    Then it fails
+    And it says "was broken off"
+    And it says "run `metricd restore`"
+    When I run "metricd restore {folder}/all.backup --data-dir {folder}/again"
+    Then it succeeds
+    When I run "metricd migrate --data-dir {folder}/again"
+    Then it succeeds
+
   Scenario: What is no whole backup is not restored
     Given I run "metricd migrate"
     And I run "metricd backup {folder}/all.backup"
@@ -91,6 +104,7 @@ Feature: Backup and restore
       | a text                           | is not a backup                 |
       | of a schema of the year 2999     | restore it with that version    |
       | of PostgreSQL 99                 | with the files of PostgreSQL 99 |
+      | of a format to come              | restore it with that version    |
 
   Scenario: There is nothing to back up
     When I run "metricd backup {folder}/all.backup --data-dir {folder}/nothing"

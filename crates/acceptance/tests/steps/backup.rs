@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
-use cucumber::{gherkin, then};
+use cucumber::{gherkin, given, then};
 use metricd_acceptance::World;
 
 use super::{Step, rows};
@@ -45,6 +45,10 @@ fn spoil(path: &Path, what: &str) -> Result<()> {
         "of PostgreSQL 99" => {
             return replace(path, r#"1s/"postgresql":"17"/"postgresql":"99"/"#);
         }
+        "of a format to come" => {
+            let script = r#"1s/"format":1,\(.*\)"postgresql":"17"/"format":2,\1"engine":"18"/"#;
+            return replace(path, script);
+        }
         other => anyhow::bail!("{other} is not known"),
     }
     Ok(std::fs::write(path, content)?)
@@ -56,6 +60,17 @@ fn replace(path: &Path, script: &str) -> Result<()> {
     let said = String::from_utf8_lossy(&replaced.stderr).into_owned();
     anyhow::ensure!(replaced.status.success() && std::fs::read(path)? != before, "{said}");
     Ok(())
+}
+
+/// A file system has a folder by itself.
+#[given(expr = "a restore into the file system {string} was killed")]
+fn killed(world: &mut World, name: String) -> Step {
+    let folder = world.folder().join(name);
+    for made in ["lost+found", "run", "postgres/tmp/pglite", "restoring/global"] {
+        std::fs::create_dir_all(folder.join(made))?;
+    }
+    std::fs::write(folder.join("metricd.lock"), "")?;
+    Ok(std::fs::write(folder.join("restoring/PG_VERSION"), "17\n")?)
 }
 
 #[then(expr = "only its owner may read the file {string}")]

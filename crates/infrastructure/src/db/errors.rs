@@ -70,16 +70,18 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether there is no room on its disk. The embedded engine knows that as an error of input or output only, as WebAssembly
-/// tells it.
+/// Whether there is no room on its disk.
 fn is_disk_full(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == ErrorKind::StorageFull,
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| matches!(&*code, "53100" | "58030"))
-        }
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "53100"),
         _ => false,
     }
+}
+
+/// Whether reading or writing a file failed. As WebAssembly tells it, the embedded engine knows a full disk by no other code.
+pub(crate) fn is_io_error(error: &sqlx::Error) -> bool {
+    pg_error(error).is_some_and(|error| error.code() == "58030")
 }
 
 /// Whether the database cannot do it at present, and may later.
@@ -94,7 +96,7 @@ pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)
         ),
     };
-    refused || is_disk_full(error) || is_lost(error)
+    refused || is_disk_full(error) || is_io_error(error) || is_lost(error)
 }
 
 /// An error of setting a session's time zone: one that the statement itself is to blame for says that the database's

@@ -109,10 +109,7 @@ impl Loading for PgUnitOfWork {
         self.permit.is_upload();
         let chunks = || copying::chunk(|lines| next(lines));
         // Of its rows, where it is about data or a constraint.
-        self.tx
-            .copy_in(&copy, chunks, &self.room)
-            .await
-            .map_err(|error| rejected(&["22", "23"], error))
+        self.tx.copy_in(&copy, chunks).await.map_err(|error| rejected(&["22", "23"], error))
     }
 }
 

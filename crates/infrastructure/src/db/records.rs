@@ -294,7 +294,7 @@ impl Records for PgUnitOfWork {
                 true
             })
         };
-        self.tx.copy_in(&copy, chunks, &self.room).await.map_err(store_error)?;
+        self.tx.copy_in(&copy, chunks).await.map_err(store_error)?;
         Ok(())
     }
 
@@ -320,7 +320,7 @@ impl Records for PgUnitOfWork {
                 true
             })
         };
-        self.tx.copy_in(&copy, chunks, &self.room).await.map_err(store_error)?;
+        self.tx.copy_in(&copy, chunks).await.map_err(store_error)?;
         self.staged = self.staged.map(|staged| staged + batch.len() as u64);
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use std::{io, path::PathBuf};
 
+use super::errors::{DatabaseFault, is_io_error, pg_error};
 use crate::disk;
 
 /// What is left to the engine by a write that goes on: as much as it holds in memory (`shared_buffers`), for which a file was made
@@ -28,6 +29,16 @@ impl Room {
     /// Refuses more of a write where there is hardly any.
     pub(super) fn check_within_write(&self) -> io::Result<()> {
         self.check(LEFT_WITHIN_WRITE)
+    }
+
+    /// An error of the engine's: one of input or output says that its disk is full. On a server it says no such thing.
+    pub(super) fn told(&self, error: sqlx::Error) -> sqlx::Error {
+        if self.0.is_none() || !is_io_error(&error) {
+            return error;
+        }
+        let fault = pg_error(&error).map(DatabaseFault::of);
+        let message = fault.map_or_else(String::new, |fault| fault.to_string());
+        sqlx::Error::Io(io::Error::new(io::ErrorKind::StorageFull, message))
     }
 
     fn check(&self, least: u64) -> io::Result<()> {

@@ -14,33 +14,37 @@ use tokio::sync::{Mutex, mpsc};
 use super::{room::Room, run_to_completion::run_to_completion};
 
 /// A transaction. Dropped, it rolls back.
-pub(super) struct CopyTransaction(Arc<Mutex<sqlx::Transaction<'static, Postgres>>>);
+pub(super) struct CopyTransaction {
+    transaction: Arc<Mutex<sqlx::Transaction<'static, Postgres>>>,
+    room: Room,
+}
 
 impl CopyTransaction {
     /// Begins a transaction, which is rolled back whenever the caller is dropped.
-    pub(super) async fn begin(pool: &PgPool) -> Result<Self, DbErr> {
+    pub(super) async fn begin(pool: &PgPool, room: Room) -> Result<Self, DbErr> {
         let pool = pool.clone();
-        let begun =
-            run_to_completion(async move { pool.begin().await }).await.map_err(not_executed)?;
-        Ok(Self(Arc::new(Mutex::new(begun))))
+        let begun = run_to_completion(async move { pool.begin().await }).await;
+        let begun = begun.map_err(|error| not_executed(&room, error))?;
+        Ok(Self { transaction: Arc::new(Mutex::new(begun)), room })
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         // A COPY that was not waited for still holds it, and ends it with a rollback.
-        let Some(transaction) = Arc::into_inner(self.0) else {
+        let Some(transaction) = Arc::into_inner(self.transaction) else {
             return Err(DbErr::Custom("a COPY of this transaction was not waited for".to_owned()));
         };
-        transaction.into_inner().commit().await.map_err(not_executed)
+        let committed = transaction.into_inner().commit().await;
+        committed.map_err(|error| not_executed(&self.room, error))
     }
 
     /// Sends what `next` gives to a statement `COPY … FROM STDIN`, until it gives no more. Returns how many
-    /// rows arrived. Fails where there is no `room` for more.
+    /// rows arrived. Fails where there is no room for more.
     pub(super) async fn copy_in(
         &mut self,
         statement: &str,
         mut next: impl FnMut() -> Option<Vec<u8>> + Send,
-        room: &Room,
     ) -> Result<u64, DbErr> {
+        let room = self.room.clone();
         let mut full = None;
         let next = || match room.check_within_write() {
             Ok(()) => Some(next()),
@@ -51,8 +55,8 @@ impl CopyTransaction {
         };
         let copied = self.copy(statement, next).await;
         match full {
-            Some(error) => Err(not_executed(sqlx::Error::Io(error))),
-            None => copied.map_err(not_executed),
+            Some(error) => Err(not_executed(&self.room, sqlx::Error::Io(error))),
+            None => copied.map_err(|error| not_executed(&self.room, error)),
         }
     }
 
@@ -64,7 +68,7 @@ impl CopyTransaction {
         mut next: impl FnMut() -> Option<Option<Vec<u8>>> + Send,
     ) -> Result<u64, sqlx::Error> {
         let (chunks, received) = mpsc::channel(1);
-        let copying = copy_chunks(Arc::clone(&self.0), statement.to_owned(), received);
+        let copying = copy_chunks(Arc::clone(&self.transaction), statement.to_owned(), received);
         let feed = async {
             while let Some(chunk) = next() {
                 let is_last = chunk.is_none();
@@ -104,12 +108,12 @@ fn query(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
-fn not_executed(error: sqlx::Error) -> DbErr {
-    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+fn not_executed(room: &Room, error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(room.told(error))))
 }
 
-fn not_read(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+fn not_read(room: &Room, error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(room.told(error))))
 }
 
 #[async_trait]
@@ -119,26 +123,27 @@ impl ConnectionTrait for CopyTransaction {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut tx = self.0.lock().await;
+        let mut tx = self.transaction.lock().await;
         let done = query(&statement).execute(&mut **tx).await;
-        done.map(Into::into).map_err(not_executed)
+        done.map(Into::into).map_err(|error| not_executed(&self.room, error))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut tx = self.0.lock().await;
+        let mut tx = self.transaction.lock().await;
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await;
-        done.map(Into::into).map_err(not_executed)
+        done.map(Into::into).map_err(|error| not_executed(&self.room, error))
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut tx = self.0.lock().await;
+        let mut tx = self.transaction.lock().await;
         let row = query(&statement).fetch_optional(&mut **tx).await;
-        row.map(|row| row.map(Into::into)).map_err(not_read)
+        row.map(|row| row.map(Into::into)).map_err(|error| not_read(&self.room, error))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut tx = self.0.lock().await;
+        let mut tx = self.transaction.lock().await;
         let rows = query(&statement).fetch_all(&mut **tx).await;
-        rows.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(not_read)
+        rows.map(|rows| rows.into_iter().map(Into::into).collect())
+            .map_err(|error| not_read(&self.room, error))
     }
 }

@@ -15,7 +15,6 @@ use super::{
     entities::audit_events,
     errors::{retry_lost, store_error},
     purpose::Purpose,
-    room::Room,
     run_to_completion::run_to_completion,
     transaction::CopyTransaction,
 };
@@ -38,12 +37,11 @@ impl Store for PgStore {
         let room = self.engine.room();
         room.check_before_write().map_err(|error| StoreError::DiskFull(error.into()))?;
         let permit = self.engine.gate().acquire(Purpose::Write).await?;
-        let begin = || CopyTransaction::begin(self.engine.pool());
+        let begin = || CopyTransaction::begin(self.engine.pool(), room.clone());
         let tx = retry_lost(self.engine.connections(), begin).await.map_err(store_error)?;
         Ok(Box::new(PgUnitOfWork {
             tx,
             permit,
-            room,
             staged: None,
             touched: Touched::default(),
             reader: self.engine.reader_role().map(Into::into),
@@ -56,7 +54,6 @@ impl Store for PgStore {
 pub(super) struct PgUnitOfWork {
     pub(super) tx: CopyTransaction,
     pub(super) permit: ConnectionPermit,
-    pub(super) room: Room,
     /// How many records stand in the temporary table for them; `None` if it is not there.
     pub(super) staged: Option<u64>,
     pub(super) touched: Touched,

@@ -45,9 +45,6 @@ const LEFT_OUT: [&str; 3] = [OVERLAY_NAME, "postmaster.pid", "postmaster.opts"];
 /// Stands before the name of a file of the template that is gone.
 const REMOVED: &str = ".wh.";
 
-/// Where a backup is unpacked, in the data folder, before it becomes the database.
-const UNPACKED: &str = "restoring";
-
 /// What a backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupManifest {
@@ -74,6 +71,13 @@ impl BackupManifest {
             oldest: schema.oldest,
         }
     }
+}
+
+/// What a manifest of any format says.
+#[derive(Deserialize)]
+struct Made {
+    format: u32,
+    metricd: String,
 }
 
 /// The major version of the embedded PostgreSQL.
@@ -184,7 +188,7 @@ pub fn back_up(data_dir: &Path, file: &Path, manifest: &BackupManifest) -> Resul
         io::ErrorKind::AlreadyExists => BackupError::Exists { file: file.to_owned() },
         _ => at(file)(error.error),
     })?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
+    sync(dir)
 }
 
 /// An entry of the archive: a folder, or a file that is there.
@@ -332,15 +336,81 @@ fn open(file: &Path) -> Result<(BackupManifest, Unpacking), BackupError> {
     }
     let mut about = Vec::new();
     entry.take(MAX_MANIFEST_BYTES).read_to_end(&mut about).map_err(|_| not_a_backup())?;
-    let manifest: BackupManifest = serde_json::from_slice(&about).map_err(|_| not_a_backup())?;
-    if manifest.format != FORMAT {
+    let Made { format, metricd } = serde_json::from_slice(&about).map_err(|_| not_a_backup())?;
+    if format != FORMAT {
         return Err(BackupError::Newer {
             file: file.to_owned(),
-            metricd: manifest.metricd,
+            metricd,
             what: "in a format that this version does not know".into(),
         });
     }
+    let manifest = serde_json::from_slice(&about).map_err(|_| not_a_backup())?;
     Ok((manifest, archive()?))
+}
+
+/// Refuses a folder that has anything in it but what a file system has by itself, and what a restore has left that was killed.
+fn check_is_free(data_dir: &Path) -> Result<(), BackupError> {
+    let entries = match fs::read_dir(data_dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(at(data_dir)(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(at(data_dir))?;
+        let path = entry.path();
+        let is_nothing = entry.file_name() == "lost+found"
+            || folder::is_own(data_dir, &path)
+                && (path != folder::files(data_dir) || has_no_file(&path).map_err(at(&path))?);
+        if !is_nothing {
+            return Err(BackupError::NotEmpty { dir: data_dir.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is nothing in a folder but folders.
+fn has_no_file(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || !has_no_file(&entry.path())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn remove_unfinished(unpacked: &Path) -> Result<(), BackupError> {
+    match fs::remove_dir_all(unpacked) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(unpacked)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the database of what was unpacked, once all of it is on the disk.
+fn put_in_place(unpacked: &Path, data: &DataFolder) -> Result<(), BackupError> {
+    let place = folder::files(data.dir()).join(DATABASE_FILES);
+    sync_folders(unpacked)?;
+    place.parent().map_or(Ok(()), fs::create_dir_all).map_err(at(&place))?;
+    fs::rename(unpacked, &place).map_err(at(&place))?;
+    // The folders above are new as well, and so may the data folder be.
+    let above = place.ancestors().skip(1);
+    let ours = above.take_while(|folder| folder.starts_with(data.dir()));
+    ours.chain(data.dir().parent()).try_for_each(sync)
+}
+
+/// Forces the names in a folder, and in those in it, to the disk.
+fn sync_folders(dir: &Path) -> Result<(), BackupError> {
+    for entry in fs::read_dir(dir).map_err(at(dir))? {
+        let entry = entry.map_err(at(dir))?;
+        if entry.file_type().map_err(at(dir))?.is_dir() {
+            sync_folders(&entry.path())?;
+        }
+    }
+    sync(dir)
+}
+
+fn sync(dir: &Path) -> Result<(), BackupError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
 }
 
 /// Makes the database in `data_dir`, which must be empty or not there, of the backup `file`. It is there once it is
@@ -351,22 +421,14 @@ fn open(file: &Path) -> Result<(BackupManifest, Unpacking), BackupError> {
 pub fn restore(file: &Path, data_dir: &Path) -> Result<BackupManifest, BackupError> {
     let (manifest, archive) = open(file)?;
     check_manifest(file, &manifest)?;
-    match fs::read_dir(data_dir) {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
-                return Err(BackupError::NotEmpty { dir: data_dir.to_owned() });
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(at(data_dir)(error)),
-    }
+    // Nothing is made in a folder that has something in it.
+    check_is_free(data_dir)?;
     let data = DataFolder::open(data_dir)?;
-    let unpacked = data.dir().join(UNPACKED);
-    let done = unpack(archive, file, &unpacked).and_then(|()| {
-        let place = folder::files(data.dir()).join(DATABASE_FILES);
-        place.parent().map_or(Ok(()), fs::create_dir_all).map_err(at(&place))?;
-        fs::rename(&unpacked, &place).map_err(at(&place))
-    });
+    check_is_free(data.dir())?;
+    let unpacked = folder::unfinished_restore(data.dir());
+    let done = remove_unfinished(&unpacked)
+        .and_then(|()| unpack(archive, file, &unpacked))
+        .and_then(|()| put_in_place(&unpacked, &data));
     if done.is_err() {
         // The folder is empty again.
         let _ = fs::remove_dir_all(&unpacked);
@@ -398,6 +460,7 @@ fn unpack(mut archive: Unpacking, file: &Path, to: &Path) -> Result<(), BackupEr
                 let written = options.write(true).create_new(true).mode(0o600);
                 let mut written = written.open(&target).map_err(at(&target))?;
                 copy(&mut entry, &mut written, &target, damaged)?;
+                written.sync_all().map_err(at(&target))?;
             }
             _ => return Err(stray()),
         }

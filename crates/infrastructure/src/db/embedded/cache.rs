@@ -1,12 +1,12 @@
 //! Where the engine's library unpacks what it runs: into the user's cache folder, or into the data folder where that
-//! cannot be written, as for a service's user without a home.
+//! cannot be written, as for a service's user without a home, or where others could replace what is in it.
 //!
 //! Must never be a folder that another user may write: what is in it is run.
 
 use std::{
     env,
     ffi::OsString,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Cache {
 /// Returns the cache for the engine of `data_dir`, and makes its folder.
 pub(super) fn of(data_dir: &Path) -> io::Result<Cache> {
     let usual = usual(env::var_os("XDG_CACHE_HOME"), env::home_dir());
-    if let Some(folder) = usual.filter(|folder| is_writable(folder)) {
+    if let Some(folder) = usual.filter(|folder| is_usable(folder)) {
         return Ok(Cache { folder, variables: Vec::new() });
     }
     let home = data_dir.join(IN_DATA_FOLDER);
@@ -55,20 +55,24 @@ fn usual(cache: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     Some(cache.unwrap_or_else(|| home.join(IN_HOME)).join(NAME))
 }
 
-/// Whether files can be made in a folder, which is made if need be. A full disk says nothing against it: what is needed
-/// may be there.
-fn is_writable(dir: &Path) -> bool {
-    let probe = dir.join(format!(".metricd-{}", std::process::id()));
-    let written = fs::create_dir_all(dir)
-        .and_then(|()| fs::write(&probe, b""))
-        .and_then(|()| fs::remove_file(&probe));
-    written.err().is_none_or(|error| {
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    })
+/// Whether files can be made in a folder, which is made if need be, and by no other user. A full disk says nothing against
+/// it: what is needed may be there.
+fn is_usable(dir: &Path) -> bool {
+    let is_ours = private_folder::make(dir)
+        .and_then(|()| private_folder::is_out_of_others_reach(dir))
+        .unwrap_or_default();
+    is_ours && {
+        let written = tempfile::Builder::new().prefix(".metricd-").tempfile_in(dir);
+        written.err().is_none_or(|error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
     use tempfile::TempDir;
 
     use super::*;
@@ -89,10 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_not_writable() {
+    fn a_folder_is_usable_where_it_can_be_made_and_only_its_user_writes_it() {
         let dir = TempDir::new().unwrap();
-        assert!(is_writable(&dir.path().join("new/folder")));
-        assert_eq!(fs::read_dir(dir.path().join("new/folder")).unwrap().count(), 0);
-        assert!(!is_writable(Path::new("/dev/null/cache")));
+        let folder = dir.path().join("new/folder");
+        assert!(is_usable(&folder));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(!is_usable(&folder));
+        assert!(!is_usable(Path::new("/dev/null/cache")));
     }
 }

@@ -37,6 +37,18 @@ fn sockets(dir: &Path) -> PathBuf {
     dir.join("run")
 }
 
+/// Where a backup is unpacked before it becomes the database.
+pub(super) fn unfinished_restore(dir: &Path) -> PathBuf {
+    dir.join("restoring")
+}
+
+/// Whether a path is one of those that opening the folder, or restoring into it, makes.
+pub(super) fn is_own(dir: &Path, path: &Path) -> bool {
+    [files(dir), sockets(dir), unfinished_restore(dir), dir.join(LOCK_NAME)]
+        .iter()
+        .any(|own| own == path)
+}
+
 impl DataFolder {
     /// Opens the folder, making it first if need be.
     pub(super) fn open(dir: &Path) -> Result<Self, ConnectError> {

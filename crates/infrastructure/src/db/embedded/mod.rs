@@ -66,6 +66,9 @@ impl EmbeddedServer {
         permits: Arc<Semaphore>,
     ) -> Result<(Arc<Self>, PgPool), ConnectError> {
         let folder = DataFolder::open(data_dir)?;
+        if folder::unfinished_restore(folder.dir()).exists() {
+            return Err(ConnectError::UnfinishedRestore { dir: folder.dir().to_owned() });
+        }
         let failed = |source| ConnectError::Embedded { dir: folder.dir().to_owned(), source };
         let mut process = match EngineProcess::start(&command, &folder).await {
             Ok(process) => process,
