@@ -8,21 +8,26 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use ahash::RandomState;
+
+/// How many are in progress of each key. Each request looks there: the hash is a quick one.
+type Counts<K> = Arc<Mutex<HashMap<Arc<K>, u32, RandomState>>>;
+
 /// The most that may be in progress for each key at once.
 #[derive(Debug)]
 pub(crate) struct Concurrency<K: Eq + Hash> {
     most: u32,
-    counts: Arc<Mutex<HashMap<K, u32>>>,
+    counts: Counts<K>,
 }
 
 /// One that is in progress, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct InProgress<K: Eq + Hash> {
-    key: K,
-    counts: Arc<Mutex<HashMap<K, u32>>>,
+    key: Arc<K>,
+    counts: Counts<K>,
 }
 
-impl<K: Eq + Hash + Clone> Concurrency<K> {
+impl<K: Eq + Hash> Concurrency<K> {
     /// Allows `most` of each key at once.
     pub(crate) fn new(most: u32) -> Self {
         Self { most, counts: Arc::default() }
@@ -30,8 +35,9 @@ impl<K: Eq + Hash + Clone> Concurrency<K> {
 
     /// Counts one more, unless there are as many as may be.
     pub(crate) fn enter(&self, key: K) -> Option<InProgress<K>> {
+        let key = Arc::new(key);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(key.clone()).or_default();
+        let count = counts.entry(Arc::clone(&key)).or_default();
         if *count >= self.most {
             return None;
         }
