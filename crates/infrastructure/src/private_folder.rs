@@ -81,7 +81,7 @@ mod tests {
         assert!(!is_safe());
         set(&dir, 0o700).unwrap();
 
-        // Whoever may replace the link may replace the folder.
+        // One who may replace the link may replace the folder.
         let open = top.path().join("open");
         make(&open).unwrap();
         let link = open.join("link");

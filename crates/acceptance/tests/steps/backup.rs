@@ -45,8 +45,9 @@ fn spoil(path: &Path, what: &str) -> Result<()> {
         "of PostgreSQL 99" => {
             return replace(path, r#"1s/"postgresql":"17"/"postgresql":"99"/"#);
         }
+        // As long as before, for the archive.
         "of a format to come" => {
-            let script = r#"1s/"format":1,\(.*\)"postgresql":"17"/"format":2,\1"engine":"18"/"#;
+            let script = r#"1s/"format":1,\(.*\)"postgresql":"17"/"format":2,\1"pg_version":"18"/"#;
             return replace(path, script);
         }
         other => anyhow::bail!("{other} is not known"),

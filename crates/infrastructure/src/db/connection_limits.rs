@@ -95,7 +95,7 @@ fn compare(own: &GivenConnections, reader: &GivenConnections, needs: &Needs) -> 
         check(&database, limits.of_database, needed, pools, &remedy);
     };
     if own.server == reader.server {
-        // What is reserved, the reader may not use, whoever has all others.
+        // The reader may not use what is reserved, even where all others are taken.
         let stricter = if reader.of_server < own.of_server { reader } else { own };
         let of_database = [own.of_database, reader.of_database].into_iter().flatten().min();
         let both = GivenConnections { of_database, ..stricter.clone() };
