@@ -3,6 +3,7 @@
 import json
 
 import boto3
+from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 
 
@@ -19,6 +20,11 @@ def association(_, it, region):
     return client("ec2", region).associate_address(**it)["AssociationId"]
 
 
+def group(_, it, region):
+    client("cognito-idp", region).create_group(**it)
+    return it["GroupName"]
+
+
 def metric_filter(name, it, region):
     def written(transformation):
         return {key[0].lower() + key[1:]: value for key, value in transformation.items()}
@@ -28,6 +34,11 @@ def metric_filter(name, it, region):
         metricTransformations=[written(transformation) for transformation in it["MetricTransformations"]],
     )
     return name
+
+
+def resource_server(_, it, region):
+    client("cognito-idp", region).create_resource_server(**it)
+    return it["Identifier"]
 
 
 def role_policy(name, it, region):
@@ -48,6 +59,21 @@ def secret(name, it, region):
 
 def subscription(_, it, region):
     return client("sns", region).subscribe(**it)["SubscriptionArn"]
+
+
+def user_pool(_, it, region):
+    # The second factor is set by another call.
+    said = {name: value for name, value in it.items() if name not in ("UserPoolName", "EnabledMfas", "MfaConfiguration")}
+    return client("cognito-idp", region).create_user_pool(PoolName=it["UserPoolName"], **said)["UserPool"]["Id"]
+
+
+def user_pool_client(_, it, region):
+    return client("cognito-idp", region).create_user_pool_client(**it)["UserPoolClient"]["ClientId"]
+
+
+def user_pool_domain(_, it, region):
+    client("cognito-idp", region).create_user_pool_domain(**it)
+    return it["Domain"]
 
 
 def add(kind, make):
@@ -76,9 +102,23 @@ def add(kind, make):
     return Model
 
 
+def output_of(stack, name):
+    kind, _, key = name.partition(".")
+    assert kind == "Outputs", name
+    return next(it["OutputValue"] for it in stack.outputs if it["OutputKey"] == key)
+
+
+# It makes nested stacks, and does not hand their outputs on.
+Stack.get_cfn_attribute = output_of
+
 # moto finds them by their base class, as long as they are kept.
 MODELS = [
     add("AWS::CloudWatch::Alarm", alarm),
+    add("AWS::Cognito::UserPool", user_pool),
+    add("AWS::Cognito::UserPoolClient", user_pool_client),
+    add("AWS::Cognito::UserPoolDomain", user_pool_domain),
+    add("AWS::Cognito::UserPoolGroup", group),
+    add("AWS::Cognito::UserPoolResourceServer", resource_server),
     add("AWS::EC2::EIPAssociation", association),
     add("AWS::IAM::RolePolicy", role_policy),
     add("AWS::Logs::MetricFilter", metric_filter),
