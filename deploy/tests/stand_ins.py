@@ -155,7 +155,13 @@ class Instance(Commands):
         super().__init__(folder)
         self.add_docker()
         self.add("cloud-init", "record()\nsys.exit(behaviour('cloud_init_status', 0))")
-        self.add("sudo", "record()\nos.execvp(arguments[1], arguments[1:])")
+        self.add("aws", "record()\nsys.exit(behaviour('aws_status', 0))")
+        # With a path of its own, as sudo has it: a shell's start-up files may have put other commands before these.
+        self.add("sudo", f"""
+            record()
+            os.environ["PATH"] = {self.path!r}
+            os.execvp(arguments[1], arguments[1:])
+        """)
         self.temporary = self.folder / "tmp"
         self.temporary.mkdir()
         self.ready_images = set()
@@ -198,8 +204,8 @@ class Instance(Commands):
             "METRICD_STATE": self.folder / "state",
             "METRICD_ETC": self.folder / "etc",
             "METRICD_READY_URL": self.ready_url,
-            "METRICD_READY_TRIES": 3,
-            "METRICD_READY_PAUSE": 0,
+            # One try.
+            "METRICD_READY_SECONDS": 0,
         }
         config = self.folder / "sshd_config"
         config.write_text(

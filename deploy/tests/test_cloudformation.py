@@ -150,12 +150,22 @@ class Promises(unittest.TestCase):
                 self.assertEqual(statement["Effect"], "Allow")
                 actions = as_list(statement["Action"])
                 self.assertFalse([action for action in actions if "*" in action], name)
-                if statement.get("Resource") == "*":
+                if actions == ["cloudwatch:PutMetricData"]:
+                    # A namespace limits it in the place of a resource.
+                    own = {"cloudwatch:namespace": {"Fn::Sub": "metricd/${AWS::StackName}"}}
+                    self.assertEqual(statement["Condition"], {"StringEquals": own})
+                elif statement.get("Resource") == "*":
                     unnamed.update(actions)
         # These have no resource that could be named.
         agent = {"CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel"}
         expected = {"ssm:UpdateInstanceInformation", "ecr:GetAuthorizationToken"} | {f"ssmmessages:{it}" for it in agent}
         self.assertEqual(unnamed, expected)
+
+    def test_the_instance_comes_after_what_its_first_start_needs(self):
+        server = self.network["Resources"]["Server"]
+        self.assertEqual(server["DependsOn"], ["PublicRoute", "PublicRoutesA"])
+        self.assertEqual(server["Metadata"]["MayPull"], {"Fn::If": ["HasRepository", {"Ref": "PullPolicy"}, ""]})
+        self.assertEqual(self.network["Resources"]["PullPolicy"]["Condition"], "HasRepository")
 
     def test_logs_are_kept_for_a_time_and_counted_and_alarms_tell(self):
         (group,) = of_type(self.network, "AWS::Logs::LogGroup").values()
@@ -168,7 +178,12 @@ class Promises(unittest.TestCase):
         for name, alarm in alarms.items():
             self.assertIn({"Ref": "AlarmTopic"}, alarm["Properties"]["AlarmActions"], name)
         own = {it["Properties"]["MetricName"] for it in alarms.values() if "Dimensions" not in it["Properties"]}
-        self.assertEqual(own, counted)
+        told = set(re.findall(r"--metric-name (\w+)", scripts()["metricd-watch"]))
+        self.assertEqual(own, counted | told)
+        # What says nothing is down.
+        silent = {name for name, it in alarms.items() if it["Properties"].get("TreatMissingData") == "breaching"}
+        self.assertEqual(silent, {"ServiceDownAlarm"})
+        self.assertEqual(told, {alarms["ServiceDownAlarm"]["Properties"]["MetricName"]})
 
     def test_app_clients_are_made_after_the_scope_that_they_name(self):
         clients = of_type(self.identity, "AWS::Cognito::UserPoolClient")
@@ -229,17 +244,22 @@ def user_data():
     return values_of_stack["Fn::Sub"][0] + script
 
 
+def files():
+    """What cfn-init writes before that, by path."""
+    written = load(NETWORK)["Resources"]["Server"]["Metadata"]["AWS::CloudFormation::Init"]["config"]["files"]
+    return {path: file["content"] for path, file in written.items()}
+
+
 def scripts():
-    """The scripts that it writes, by name."""
-    found = re.findall(r"^cat >/usr/local/sbin/(\S+) <<'END'\n(.*?)^END$", user_data(), re.M | re.S)
-    return dict(found)
+    """The commands among it, by name."""
+    return {Path(path).name: text for path, text in files().items() if "/sbin/" in path}
 
 
 STACK = {
     "STACK_REGION": REGION, "DATABASE_SECRET": "arn:secret", "DATABASE_HOST": "db.internal", "DATABASE_PORT": "5432",
     "DATABASE_NAME": "metricd", "DATABASE_USER": "metricd", "USER_POOL_ID": f"{REGION}_POOL",
     "USER_POOL_CLIENT_ID": "programs1", "DASHBOARD_CLIENT_ID": "browsers1", "ECR_REPOSITORY": "",
-    "IMAGE": "registry.example/metricd:1", "LOG_GROUP": "/metricd/test",
+    "IMAGE_PARAMETER": "last-image", "LOG_GROUP": "/metricd/test", "METRIC_NAMESPACE": "metricd/test",
 }
 
 
@@ -259,20 +279,29 @@ class Instance(unittest.TestCase):
             case "$*" in
             "image inspect"*) exit 1 ;;
             # Such as there are before the start, and after the rename.
-            "container inspect metricd") [ -e "$CONTAINERS/metricd" ] ;;
-            "container inspect metricd-previous") [ -e "$CONTAINERS/metricd-previous" ] ;;
-            "rename metricd metricd-previous") mv "$CONTAINERS"/metricd{,-previous} ;;
-            "rename metricd-previous metricd") mv "$CONTAINERS"/metricd{-previous,} ;;
+            "container inspect"*) cat "$CONTAINERS/${@: -1}" ;;
+            rename*) mv "$CONTAINERS/$2" "$CONTAINERS/$3" ;;
             "rm --force --volumes "*) rm "$CONTAINERS/${@: -1}" ;;
             *" migrate") exit "${MIGRATION:-0}" ;;
-            run*) touch "$CONTAINERS/metricd" ;;
+            run*) echo "${@: -1}" >"$CONTAINERS/metricd" ;;
             login*) cat >/dev/null ;;
             esac
         ''')
-        self.stand_in("aws", 'echo secret-or-password')
-        self.stand_in("jq", 'cat >/dev/null; echo pass-word_1')
-        self.stand_in("curl", 'exit "${READY:-0}"')
-        self.stand_in("sleep", "")
+        self.stand_in("aws", '''
+            case "$*" in
+            secretsmanager*) printf '{"username": "metricd", "password": "%s"}\n' "${PASSWORD:-pass-word_1}" ;;
+            "ecr get-login-password") echo a-login ;;
+            "ssm get-parameter --name last-image "*) cat "$LAST_IMAGE" ;;
+            "ssm put-parameter "*) echo "${@: -1}" >"$LAST_IMAGE" ;;
+            esac
+        ''')
+        # They take the time that they may, by a clock of their own.
+        self.stand_in("curl", '[ "${READY:-0}" = 0 ] || { echo x >>"$CALLS.tries"; tick 5; exit "$READY"; }')
+        self.stand_in("sleep", 'tick "$1"')
+        self.stand_in("tick", 'echo $(($(cat "$CALLS.clock") + $1)) >"$CALLS.clock"')
+        self.stand_in("date", '[ "$1" = +%s ] && cat "$CALLS.clock" || echo a-day')
+        self.last_image = self.folder / "last-image"
+        self.last_image.write_text("registry.example/metricd:1\n")
         for name, script in scripts().items():
             (self.folder / name).write_text(script)
 
@@ -282,20 +311,23 @@ class Instance(unittest.TestCase):
 
     def stand_in(self, name, does):
         path = self.bin / name
-        told = f'#!/bin/bash\n[ {name} = curl ] || [ {name} = sleep ] || echo "{name} $*" >>"$CALLS"\n'
-        path.write_text(told + textwrap.dedent(does))
+        told = f'echo "{name} $*" >>"$CALLS"\n' if name in ("docker", "aws") else ""
+        path.write_text("#!/bin/bash\n" + told + textwrap.dedent(does))
         path.chmod(0o755)
 
     def start(self, *arguments, runs=True, **told):
         self.calls.write_text("")
+        Path(f"{self.calls}.clock").write_text("1000\n")
+        Path(f"{self.calls}.tries").write_text("")
         containers = self.folder / "containers"
         shutil.rmtree(containers, ignore_errors=True)
         containers.mkdir()
         if runs:
-            (containers / "metricd").touch()
+            (containers / "metricd").write_text("registry.example/metricd:0\n")
         environment = {
             "PATH": f"{self.bin}:/usr/bin:/bin", "METRICD_ETC": str(self.etc), "CALLS": str(self.calls),
-            "METRICD_STATE": str(self.folder / "state"), "METRICD_READY_TRIES": "3", "CONTAINERS": str(containers), **told,
+            "METRICD_STATE": str(self.folder / "state"), "CONTAINERS": str(containers),
+            "LAST_IMAGE": str(self.last_image), **told,
         }
         command = ["bash", str(self.folder / "metricd-start"), *arguments]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -305,15 +337,19 @@ class Instance(unittest.TestCase):
 
     def test_everything_fits_and_is_a_script(self):
         self.assertLess(len(user_data().encode()), 15_000, "EC2 takes 16 KiB, and the stack fills some in")
-        self.assertEqual(set(scripts()), {"metricd-setup", "metricd-certificate", "metricd-start", "metricd-container"})
+        commands = {"setup", "certificate", "watch", "start", "container"}
+        self.assertEqual(set(scripts()), {f"metricd-{name}" for name in commands})
+        written = load(NETWORK)["Resources"]["Server"]["Metadata"]["AWS::CloudFormation::Init"]["config"]["files"]
+        for path, file in written.items():
+            self.assertEqual(file["mode"], "000755" if "/sbin/" in path else "000644", path)
         whole = self.folder / "user-data"
         # What the stack fills in looks like variables that are never set.
         whole.write_text(re.sub(r"\$\{[A-Z]\w*(::\w+|\.\w+)*\}", "filled-in", user_data()))
-        files = [whole, *(self.folder / name for name in scripts())]
-        for file in files:
+        all_of_them = [whole, *(self.folder / name for name in scripts())]
+        for file in all_of_them:
             checked = subprocess.run(["bash", "-n", str(file)], capture_output=True, text=True)
             self.assertEqual((checked.returncode, checked.stderr), (0, ""))
-        command = [str(TOOLS / "shellcheck"), "--exclude=SC1091", *map(str, files)]
+        command = [str(TOOLS / "shellcheck"), "--exclude=SC1091", *map(str, all_of_them)]
         checked = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual((checked.returncode, checked.stdout), (0, ""))
 
@@ -322,21 +358,36 @@ class Instance(unittest.TestCase):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual(did, [
             "docker pull registry.example/metricd:2",
-            "docker logout registry.example",
             "docker run migrate",
             "docker stop metricd",
             "docker rename metricd-previous",
             "docker run registry.example/metricd:2",
+            "docker logout registry.example",
         ])
-        self.assertEqual((self.etc / "image").read_text(), "registry.example/metricd:2\n")
         (serve,) = [line for line in self.calls.read_text().splitlines() if " --detach " in line]
         for option in ("--restart unless-stopped", "--read-only", "--publish 127.0.0.1:8000:8000", "--stop-timeout 45",
                        "--log-driver awslogs", "mode=non-blocking", "awslogs-group=/metricd/test", f"awslogs-region={REGION}"):
             self.assertIn(option, serve)
         self.assertNotIn("pass-word_1", self.calls.read_text())
-        # Without an image it stays with the last one.
+
+    def test_without_an_image_it_stays_with_the_one_that_is_there(self):
         _, did = self.start()
-        self.assertIn("docker pull registry.example/metricd:2", did)
+        self.assertIn("docker pull registry.example/metricd:0", did)
+
+    def test_a_new_machine_starts_the_last_image_of_the_stack(self):
+        self.start("registry.example/metricd:2")
+        self.assertEqual(self.last_image.read_text(), "registry.example/metricd:2\n")
+        ran, did = self.start("--if-known", runs=False)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("docker run registry.example/metricd:2", did)
+
+    def test_a_new_machine_of_a_new_stack_waits_for_an_image(self):
+        self.last_image.write_text("none\n")
+        ran, did = self.start("--if-known", runs=False)
+        self.assertEqual((ran.returncode, did), (0, []), ran.stderr)
+        ran, did = self.start(runs=False)
+        self.assertEqual((ran.returncode, did), (64, []))
+        self.assertIn("name an image", ran.stderr)
 
     def test_the_container_is_told_of_the_database_and_the_user_pool(self):
         self.assertEqual(self.start(runs=False)[0].returncode, 0)
@@ -347,8 +398,17 @@ class Instance(unittest.TestCase):
         self.assertEqual(told["METRICD_ROLES__EDITOR"], "client_id=programs1,cognito:groups=editors")
         self.assertEqual((self.etc / "metricd.env").stat().st_mode & 0o777, 0o600)
 
+    def test_a_password_may_hold_any_character(self):
+        self.assertEqual(self.start(PASSWORD="a/b:c@d?e#f g%")[0].returncode, 0)
+        self.assertIn("//metricd:a%2Fb%3Ac%40d%3Fe%23f%20g%25@db", (self.etc / "metricd.env").read_text())
+
     def test_the_container_is_put_in_its_place_by_the_pipelines_own_script(self):
         self.assertEqual(scripts()["metricd-container"], (ROOT / "deploy/scripts/on-instance").read_text())
+
+    def test_nginx_has_the_configuration_that_is_tried(self):
+        for name in ("nginx.conf", "proxy.conf", "metricd/upstream.conf"):
+            written = files()[f"/usr/local/share/metricd/{Path(name).name}"]
+            self.assertEqual(written, (ROOT / "deploy/nginx" / name).read_text())
 
     def test_it_is_told_what_the_pipeline_tells_it(self):
         self.assertEqual(self.start()[0].returncode, 0)
@@ -370,14 +430,23 @@ class Instance(unittest.TestCase):
     def test_a_container_that_does_not_get_ready_is_taken_back(self):
         ran, did = self.start("registry.example/metricd:2", READY="22")
         self.assertEqual(ran.returncode, 1)
-        self.assertEqual(did[-3:], ["docker rm metricd", "docker rename metricd", "docker start metricd"])
-        self.assertFalse((self.etc / "image").exists())
+        self.assertEqual(did[-5:], [
+            "docker stop metricd", "docker rename metricd-replaced", "docker rename metricd", "docker start metricd",
+            "docker rm metricd-replaced",
+        ])
+        self.assertEqual(self.last_image.read_text(), "registry.example/metricd:1\n")
+
+    def test_one_that_hangs_is_waited_for_by_the_clock(self):
+        self.start(READY="28", runs=False)
+        # Five seconds for each try and one before the next, for a minute and a half.
+        self.assertEqual(len(Path(f"{self.calls}.tries").read_text().splitlines()), 90 // 6 + 1)
 
     def test_a_migration_that_fails_leaves_the_running_container_alone(self):
         ran, did = self.start(MIGRATION="70")
         self.assertEqual(ran.returncode, 1)
-        self.assertEqual(did[0], "docker pull registry.example/metricd:1")
-        self.assertEqual(did[-1], "docker run migrate")
+        self.assertEqual(did, [
+            "docker pull registry.example/metricd:0", "docker run migrate", "docker logout registry.example",
+        ])
 
     def test_an_image_of_ecr_is_pulled_by_the_role_of_the_instance(self):
         self.write_stack({"ECR_REPOSITORY": "metricd"})
@@ -392,20 +461,27 @@ class SetUp(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        for name in ("bin", "etc/metricd", "etc/nginx/conf.d", "etc/systemd/system", "var/lib", "opt/certbot/bin"):
+        for name in ("bin", "etc/metricd", "etc/systemd/system", "var/lib", "opt/certbot/bin", "usr/local/share/metricd"):
             (self.folder / name).mkdir(parents=True)
+        for path, text in files().items():
+            if "/share/" in path:
+                (self.folder / path.removeprefix("/")).write_text(text)
         told = {**STACK, "DOMAIN_NAME": "metrics.example.com", "REGISTRAR_EMAIL": "ops@example.com"}
         text = "".join(f"{name}={value}\n" for name, value in told.items())
         (self.folder / "etc/metricd/stack.env").write_text(text)
-        (self.folder / "nginx.conf").write_text(
-            f"pid {self.folder}/nginx.pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; include {self.folder}/etc/nginx/conf.d/*.conf; }}\n"
-        )
         for name in ("dnf", "pip"):
             self.stand_in(name)
         self.stand_in("systemctl", f'echo "$*" >>{self.folder}/systemctl')
-        self.stand_in("nginx", f'/usr/sbin/nginx "$@" -q -p {self.folder} -c {self.folder}/nginx.conf')
-        self.stand_in("curl", f"""
+        # What differs on this machine is its user, and where it may write.
+        self.stand_in("nginx", f"""
+            sed -e 's/^user nginx;/user root;/' -e 's/^pid .*//' -e 's|/var/log/nginx/|{self.folder}/|' \\
+                -e 's/listen 80;/listen 127.0.0.1:{free_port()};/' -e '/listen \\[::\\]:80;/d' \\
+                -e 's/listen 443 /listen 127.0.0.1:{free_port()} /' -e '/listen \\[::\\]:443 /d' \\
+                {self.folder}/etc/nginx/nginx.conf >{self.folder}/etc/nginx/tried.conf
+            /usr/sbin/nginx "$@" -q -p {self.folder} -e stderr -g 'pid {self.folder}/nginx.pid;' \\
+                -c {self.folder}/etc/nginx/tried.conf
+        """)
+        self.stand_in("curl", """
             case "$*" in
             *--output*) echo authorities >"$5" ;;
             *api/token*) echo key ;;
@@ -414,7 +490,8 @@ class SetUp(unittest.TestCase):
         """)
         self.stand_in("../opt/certbot/bin/pip")
         self.stand_in("../opt/certbot/bin/certbot", f"""
-            echo "$*" >{self.folder}/certbot
+            echo "$*" >>{self.folder}/certbot
+            [ ! -e {self.folder}/refuses ] || exit 1
             mkdir -p {self.folder}/etc/letsencrypt/live/metricd
             cp {self.folder}/new.pem {self.folder}/etc/letsencrypt/live/metricd/fullchain.pem
             cp {self.folder}/new.key {self.folder}/etc/letsencrypt/live/metricd/privkey.pem
@@ -425,14 +502,12 @@ class SetUp(unittest.TestCase):
         path.write_text("#!/bin/bash\n" + textwrap.dedent(does) + "\n")
         path.chmod(0o755)
 
-    def run_script(self, name):
-        here = re.sub(r"(?<![\w.])/(?=(etc|opt|var)/)", f"{self.folder}/", scripts()[name])
-        # NGINX tries the ports that it is told of.
-        here = here.replace("listen 80 ", f"listen 127.0.0.1:{free_port()} ")
-        here = here.replace("listen 443 ", f"listen 127.0.0.1:{free_port()} ")
+    def run_script(self, name, *arguments, status=0):
+        here = re.sub(r"(?<![\w.])/(?=(etc|opt|var|usr/local/share)/)", f"{self.folder}/", scripts()[name])
         environment = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
-        ran = subprocess.run(["bash", "-c", here], env=environment, capture_output=True, text=True)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        command = ["bash", "-c", here, name, *arguments]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+        self.assertEqual(ran.returncode, status, ran.stdout + ran.stderr)
         return ran.stdout
 
     def reloads(self):
@@ -443,7 +518,11 @@ class SetUp(unittest.TestCase):
         certificate = self.folder / "etc/nginx/metricd/fullchain.pem"
         first = certificate.read_bytes()
         self.assertEqual((self.folder / "etc/metricd/rds-ca.pem").read_text(), "authorities\n")
-        self.assertIn("server_name metrics.example.com;", (self.folder / "etc/nginx/conf.d/metricd.conf").read_text())
+        nginx = self.folder / "etc/nginx"
+        self.assertIn("server_name metrics.example.com;", (nginx / "metricd/tls.conf").read_text())
+        tried = (ROOT / "deploy/nginx/nginx.conf").read_text()
+        self.assertEqual((nginx / "nginx.conf").read_text(), tried.replace("\nuser www-data;\n", "\nuser nginx;\n"))
+        self.assertIn("\nuser nginx;\n", (nginx / "nginx.conf").read_text())
         self.assertEqual((self.folder / "etc/nginx/metricd/privkey.pem").stat().st_mode & 0o777, 0o600)
         self.run_script("metricd-setup")
         self.assertEqual(certificate.read_bytes(), first)
@@ -453,13 +532,8 @@ class SetUp(unittest.TestCase):
         before = self.reloads()
         self.stand_in("getent", "echo 198.51.100.1 STREAM metrics.example.com")
         self.assertIn("waiting", self.run_script("metricd-certificate"))
-        self.assertFalse((self.folder / "certbot").exists())
-        command = [
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=metrics.example.com",
-            "-keyout", str(self.folder / "new.key"), "-out", str(self.folder / "new.pem"),
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-        self.stand_in("getent", "echo 203.0.113.9 STREAM metrics.example.com")
+        self.assertEqual(self.asked(), 0)
+        self.lead_here()
         for _ in range(2):
             self.run_script("metricd-certificate")
         used = self.folder / "etc/nginx/metricd/fullchain.pem"
@@ -469,11 +543,59 @@ class SetUp(unittest.TestCase):
         for option in ("--domain metrics.example.com", "--email ops@example.com", "--keep-until-expiring"):
             self.assertIn(option, told)
 
+    def asked(self):
+        """How often the certificate authority was."""
+        file = self.folder / "certbot"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+    def lead_here(self):
+        command = [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=metrics.example.com",
+            "-keyout", str(self.folder / "new.key"), "-out", str(self.folder / "new.pem"),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        self.stand_in("getent", "echo 203.0.113.9 STREAM metrics.example.com")
+
+    def hours_pass(self, hours):
+        due = self.folder / "var/lib/metricd-certificate-due"
+        then = due.stat().st_mtime - hours * 3600
+        os.utime(due, (then, then))
+
+    def test_the_authority_is_asked_again_an_hour_after_a_failure_and_twice_a_day_after_a_success(self):
+        self.run_script("metricd-setup")
+        self.lead_here()
+        (self.folder / "refuses").touch()
+        self.run_script("metricd-certificate", "when-due", status=1)
+        self.run_script("metricd-certificate", "when-due")
+        self.assertEqual(self.asked(), 1)
+        (self.folder / "refuses").unlink()
+        self.hours_pass(1)
+        self.run_script("metricd-certificate", "when-due")
+        self.assertEqual(self.asked(), 2)
+        self.hours_pass(1)
+        self.run_script("metricd-certificate", "when-due")
+        self.assertEqual(self.asked(), 2)
+        # By hand it is asked all the same.
+        self.run_script("metricd-certificate")
+        self.assertEqual(self.asked(), 3)
+        self.hours_pass(12)
+        self.run_script("metricd-certificate", "when-due")
+        self.assertEqual(self.asked(), 4)
+
+    def test_cloudwatch_is_told_whether_callers_reach_it(self):
+        self.stand_in("aws", f'echo "$*" >>{self.folder}/told')
+        for status, value in ((0, 1), (22, 0)):
+            self.stand_in("curl", f'echo "$*" >{self.folder}/asked\nexit {status}')
+            self.run_script("metricd-watch")
+            expected = f"cloudwatch put-metric-data --region {REGION} --namespace metricd/test --metric-name Ready --value {value}"
+            self.assertEqual((self.folder / "told").read_text().splitlines()[-1], expected)
+            self.assertIn(" https://metrics.example.com/health/ready\n", (self.folder / "asked").read_text())
+
 
 PLAIN = {"DomainName": "metrics.example.com", "RegistrarEmail": "ops@example.com"}
 FULL = {
     **PLAIN, "DBPassword": "a-password-that-is-given", "KeyName": "ann", "SSHLocation": "203.0.113.7/32",
-    "AlarmEmail": "ops@example.com", "EcrRepository": "metricd", "ContainerImage": "registry.example/metricd:1",
+    "AlarmEmail": "ops@example.com", "DatabaseHost": "restored.example.com", "EcrRepository": "metricd", "ContainerImage": "registry.example/metricd:1",
     "UserPoolId": f"{REGION}_POOL", "UserPoolClientId": "programs1", "DashboardClientId": "browsers1", "DBPort": "6000",
 }
 
@@ -545,9 +667,15 @@ class NetworkAndServer(unittest.TestCase):
         self.assertEqual(subscription["Endpoint"], "ops@example.com")
         launched = ec2.describe_launch_template_versions(Versions=["$Latest"])["LaunchTemplateVersions"][0]
         data = base64.b64decode(launched["LaunchTemplateData"]["UserData"]).decode()
-        for line in ("DOMAIN_NAME=metrics.example.com", "DATABASE_PORT=6000", "IMAGE=registry.example/metricd:1",
-                     f"DATABASE_HOST={outputs['RDSEndpoint']}", f"USER_POOL_ID={REGION}_POOL"):
+        for line in ("DOMAIN_NAME=metrics.example.com", "DATABASE_PORT=6000", f"USER_POOL_ID={REGION}_POOL",
+                     "DATABASE_HOST=restored.example.com"):
             self.assertIn(f"\n{line}\n", data)
+        self.assertEqual(outputs["RDSEndpoint"], "restored.example.com")
+        # Else CloudFormation would see no reason for another instance.
+        self.assertIn("registry.example/metricd:1", data)
+        (last,) = re.findall(r"^IMAGE_PARAMETER=(.*)", data, re.M)
+        parameter = boto3.client("ssm", region_name=REGION).get_parameter(Name=last)["Parameter"]
+        self.assertEqual(parameter["Value"], "registry.example/metricd:1")
         self.assertNotIn("a-password", data)
 
 

@@ -194,7 +194,7 @@ class Restarting(InstanceCase):
 
     def test_the_first_start_migrates_and_waits_until_it_is_ready(self):
         self.assertIn(f"{IMAGE} serves", self.restart(IMAGE))
-        self.assertEqual(self.verbs(), ["pull", "logout", "migrate", "run"])
+        self.assertEqual(self.verbs(), ["pull", "migrate", "run", "logout"])
         self.assertIn(["logout", "registry.example"], self.instance.calls("docker"))
         migration, run = [record for record in self.instance.records("docker") if record["arguments"][0] == "run"]
         self.assertIn("--rm", migration["arguments"])
@@ -217,21 +217,43 @@ class Restarting(InstanceCase):
         (etc / "local.env").write_text("METRICD_LOG=debug\n")
         (etc / "rds-ca.pem").touch()
         self.restart(IMAGE)
-        run = self.instance.records("docker")[-1]
+        run = self.instance.records("docker")[-2]
         self.assertEqual(run["environment"], "DATABASE_URL=postgres://db/one\nMETRICD_LOG=debug\n")
         self.assertIn(f"--volume {etc}/rds-ca.pem:/etc/metricd/rds-ca.pem:ro", " ".join(run["arguments"]))
-        self.assertEqual((etc / "image").read_text(), f"{IMAGE}\n")
+
+    def in_a_stack(self):
+        etc = self.instance.folder / "etc"
+        etc.mkdir()
+        (etc / "stack.env").write_text("STACK_REGION=eu-central-1\nIMAGE_PARAMETER=/shop/image\n")
+
+    def noted(self):
+        return [" ".join(call) for call in self.instance.calls("aws")]
+
+    def test_the_last_image_that_was_ready_is_noted_for_new_machines(self):
+        note = "ssm put-parameter --region eu-central-1 --name /shop/image --overwrite --value "
+        self.in_a_stack()
+        self.restart(IMAGE)
+        self.assertEqual(self.noted(), [note + IMAGE])
+        self.instance.ready_images = {IMAGE}
+        self.restart(NEWER, status=1)
+        self.assertEqual(self.noted(), [note + IMAGE] * 2)
+
+    def test_an_image_that_cannot_be_noted_serves_all_the_same(self):
+        self.in_a_stack()
+        self.instance.behave(aws_status=254)
+        self.assertIn("was not noted", self.restart(IMAGE))
+        self.assertEqual(self.running(), {"metricd": IMAGE})
 
     def test_logs_go_to_the_group_that_is_named(self):
         self.restart(IMAGE, LOG_GROUP="/metricd/prod", AWS_REGION="eu-central-1")
-        text = " ".join(self.instance.calls("docker")[-1])
+        text = " ".join(self.instance.calls("docker")[-2])
         self.assertIn("--log-driver awslogs --log-opt awslogs-group=/metricd/prod", text)
         self.assertIn("awslogs-region=eu-central-1", text)
 
     def test_another_image_takes_the_place_of_the_one_before_it(self):
         self.has_started(IMAGE)
         self.restart(NEWER)
-        self.assertEqual(self.verbs(), ["pull", "logout", "migrate", "stop", "rename", "run"])
+        self.assertEqual(self.verbs(), ["pull", "migrate", "stop", "rename", "run", "logout"])
         self.assertIn(["stop", "-t", "45", "metricd"], self.instance.calls("docker"))
         self.assertEqual(self.running(), {"metricd": NEWER})
         self.assertEqual(self.instance.containers()["metricd-previous"], {"image": IMAGE, "running": False})
@@ -245,13 +267,13 @@ class Restarting(InstanceCase):
     def test_an_image_that_is_there_is_not_pulled(self):
         self.instance.behave(images_there=[IMAGE])
         self.restart(IMAGE)
-        self.assertEqual(self.verbs(), ["logout", "migrate", "run"])
+        self.assertEqual(self.verbs(), ["migrate", "run", "logout"])
 
     def test_an_image_that_is_not_there_changes_nothing(self):
         self.has_started(IMAGE)
         self.instance.behave(missing_images=[NEWER])
         self.restart(NEWER, status=1)
-        self.assertEqual(self.verbs(), ["pull"])
+        self.assertEqual(self.verbs(), ["pull", "logout"])
         self.assertEqual(self.running(), {"metricd": IMAGE})
 
     def test_a_failed_migration_changes_nothing(self):
@@ -259,7 +281,7 @@ class Restarting(InstanceCase):
         self.instance.behave(failing_migrations=[NEWER])
         self.restart(NEWER, status=1)
         self.assertIn("the migration failed: nothing else was changed", self.err)
-        self.assertEqual(self.verbs(), ["pull", "logout", "migrate"])
+        self.assertEqual(self.verbs(), ["pull", "migrate", "logout"])
         self.assertEqual(self.running(), {"metricd": IMAGE})
 
     def test_one_that_is_not_ready_gives_its_place_back(self):
@@ -289,6 +311,25 @@ class Restarting(InstanceCase):
         self.assertEqual(self.running(), {"metricd": IMAGE})
         self.has_started(NEWER, before=IMAGE)
         self.assertIn(f"rolled back: {IMAGE} serves again", self.roll_back())
+        self.assertEqual(self.instance.containers(), {"metricd": {"image": IMAGE, "running": True}})
+
+    def test_a_ready_one_serves_on_where_the_one_before_it_is_not_ready(self):
+        both = {"metricd": {"image": NEWER, "running": True}, "metricd-previous": {"image": IMAGE, "running": False}}
+        self.has_started(NEWER, before=IMAGE)
+        self.instance.ready_images = {NEWER}
+        self.roll_back(status=1)
+        self.assertIn(f"{IMAGE} is not ready: {NEWER} serves on", self.err)
+        self.assertEqual(self.instance.containers(), both)
+        # Neither is, as without a database.
+        self.instance.ready_images = set()
+        self.roll_back(status=1)
+        self.assertEqual(self.instance.containers(), both)
+
+    def test_where_neither_is_ready_the_one_before_it_stays(self):
+        self.has_started(IMAGE)
+        self.instance.ready_images = set()
+        self.restart(NEWER, status=1)
+        self.assertIn(f"{IMAGE} was started again, and is not ready either", self.err)
         self.assertEqual(self.instance.containers(), {"metricd": {"image": IMAGE, "running": True}})
 
     def test_a_deployment_that_was_broken_off_is_put_right_by_the_next(self):
