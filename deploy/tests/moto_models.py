@@ -36,6 +36,11 @@ def metric_filter(name, it, region):
     return name
 
 
+def provider(_, it, region):
+    made = client("iam", region).create_open_id_connect_provider(Url=it["Url"], ClientIDList=it["ClientIdList"])
+    return made["OpenIDConnectProviderArn"]
+
+
 def resource_server(_, it, region):
     client("cognito-idp", region).create_resource_server(**it)
     return it["Identifier"]
@@ -120,6 +125,7 @@ MODELS = [
     add("AWS::Cognito::UserPoolGroup", group),
     add("AWS::Cognito::UserPoolResourceServer", resource_server),
     add("AWS::EC2::EIPAssociation", association),
+    add("AWS::IAM::OIDCProvider", provider),
     add("AWS::IAM::RolePolicy", role_policy),
     add("AWS::Logs::MetricFilter", metric_filter),
     add("AWS::SecretsManager::Secret", secret),

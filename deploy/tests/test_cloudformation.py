@@ -57,7 +57,9 @@ def load(name):
     return cfn_yaml.load(str(FOLDER / name))
 
 
-TEMPLATES = NETWORK, IDENTITY, PARENT = "network-and-server.yaml", "identity.yaml", "metricd.yaml"
+TEMPLATES = NETWORK, IDENTITY, PARENT, PIPELINES = (
+    "network-and-server.yaml", "identity.yaml", "metricd.yaml", "pipelines.yaml",
+)
 
 
 def of_type(template, kind):
@@ -214,6 +216,36 @@ class Promises(unittest.TestCase):
                     from_parts.add(parameter)
         declared = set(self.network["Parameters"]) | set(self.identity["Parameters"])
         self.assertEqual(set(self.parent["Parameters"]), declared - from_parts)
+
+    def test_jobs_take_roles_by_the_environments_of_one_repository(self):
+        template = load(PIPELINES)
+        trusted = {}
+        for name, role in of_type(template, "AWS::IAM::Role").items():
+            (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            told = {key.split(":")[1]: value for key, value in statement["Condition"]["StringEquals"].items()}
+            self.assertEqual(told["aud"], "sts.amazonaws.com")
+            trusted[name] = [it["Fn::Sub"].rpartition(":")[2] for it in as_list(told["sub"])]
+        self.assertEqual(trusted, {"RegistryRole": ["production", "release"], "DeployRole": ["production"]})
+
+    def test_what_the_templates_make_is_made_by_way_of_cloudformation_alone(self):
+        policies = load(PIPELINES)["Resources"]["DeployRole"]["Properties"]["Policies"]
+        own = {
+            "cloudformation", "s3:ListBucket", "s3:GetObject", "s3:PutObject", "ec2:DescribeInstances",
+            "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
+            "ec2-instance-connect:SendSSHPublicKey", "ssm:StartSession", "secretsmanager:GetSecretValue",
+        }
+        by_way_of = {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}
+        services = set()
+        for statement in (it for policy in policies for it in policy["PolicyDocument"]["Statement"]):
+            if statement.get("Condition") == by_way_of:
+                services |= {action.split(":")[0] for action in statement["Action"]}
+                continue
+            for action in as_list(statement["Action"]):
+                self.assertTrue(action in own or action.split(":")[0] in own, action)
+        # Those of the templates' resources.
+        made = {it["Type"].split("::")[1] for name in (NETWORK, IDENTITY) for it in load(name)["Resources"].values()}
+        named = {it.lower() for it in made}
+        self.assertEqual(services, named - {"cognito"} | {"cognito-idp"})
 
     def test_the_parent_has_the_outputs_that_pipelines_read(self):
         self.assertLessEqual(FOR_PIPELINES, set(self.parent["Outputs"]))
@@ -707,6 +739,25 @@ class Parent(unittest.TestCase):
         ssm = boto3.client("ssm", region_name=REGION)
         newest = ssm.get_parameter(Name=load(PARENT)["Parameters"]["LatestImageId"]["Default"])["Parameter"]["Value"]
         self.assertEqual(reservation["Instances"][0]["ImageId"], newest)
+
+
+@mock.patch.dict(os.environ, AWS_ENVIRONMENT)
+class Pipelines(unittest.TestCase):
+    @mock_aws
+    def test_what_jobs_need_can_be_made(self):
+        cloudformation = boto3.client("cloudformation", region_name=REGION)
+        body = (FOLDER / PIPELINES).read_text()
+        with self.assertNoLogs("moto", "WARNING"):
+            cloudformation.create_stack(
+                StackName="pipelines", TemplateBody=body, Parameters=parameters({"Repository": "ann/metricd"})
+            )
+        outputs = outputs_of(cloudformation, "pipelines")
+        variables = {it["Description"].split()[-1] for it in load(PIPELINES)["Outputs"].values()}
+        guide = GUIDE.with_name("pipelines.md").read_text()
+        self.assertLessEqual(variables, set(re.findall(r"^\| `([A-Z_]+)` \|", guide, re.M)))
+        self.assertTrue(outputs["ImageRepository"].endswith("/metricd"))
+        (bucket,) = boto3.client("s3", region_name=REGION).list_buckets()["Buckets"]
+        self.assertEqual(outputs["TemplateBucket"], bucket["Name"])
 
 
 def free_port():
