@@ -14,6 +14,7 @@ import unittest
 from pathlib import Path
 
 import yaml
+from cfnlint.decode import cfn_yaml
 
 from metricd_binary import BINARY
 from stand_ins import ROOT, SCRIPTS, Commands, Instance, wait_until
@@ -429,25 +430,89 @@ class Images(ScriptCase):
 
 
 class Stack(ScriptCase):
-    def test_the_stack_gets_the_parameters_that_are_given(self):
+    def stack(self):
+        """The settings of one whose CloudFormation is a stand-in."""
         self.runner.add("aws", """
             given = [it.removeprefix("file://") for it in arguments if it.startswith("file://")]
             record(parameters=[json.loads(Path(file).read_text()) for file in given])
+            status = behaviour("status")
+            if arguments[1] == "describe-stacks" and not status:
+                sys.exit(f"An error occurred (ValidationError): {behaviour('error', 'Stack with id shop does not exist')}")
+            if arguments[1] == "describe-stacks":
+                outputs = [{"OutputKey": "EC2InstanceID", "OutputValue": "i-1"}]
+                print(json.dumps({"Stacks": [{"StackStatus": status, "Outputs": behaviour("outputs", outputs)}]}))
+            if arguments[1] == "describe-instances":
+                assert "Name=instance-id,Values=i-1" in arguments
+                there = [{"Instances": [{"ImageId": behaviour("machine_image")}]}]
+                print(json.dumps({"Reservations": there if behaviour("machine_image") else []}))
         """)
         template = self.folder / "template.yaml"
         template.touch()
-        stack = {"STACK_NAME": "shop", "TEMPLATE_BUCKET": "templates", "STACK_TEMPLATE": template}
+        return {"STACK_NAME": "shop", "TEMPLATE_BUCKET": "templates", "STACK_TEMPLATE": template}
+
+    def deployed(self, **more):
+        """The arguments and the parameters that CloudFormation got."""
+        self.run_script("deploy-stack", **self.stack(), **more)
+        deploy = self.runner.records("aws")[-1]
+        self.assertEqual(deploy["arguments"][:2], ["cloudformation", "deploy"])
+        [parameters] = deploy["parameters"]
+        return deploy["arguments"], {it["ParameterKey"]: it["ParameterValue"] for it in parameters}
+
+    def machine_image(self, parameters, newest):
+        """That of the template's instance."""
+        resources = cfn_yaml.load(str(ROOT / "deploy/cloudformation/network-and-server.yaml"))
+        self.assertEqual(resources["Conditions"]["StaysAtImage"], {"Fn::Not": [{"Fn::Equals": [{"Ref": "ImageId"}, ""]}]})
+        (condition, *choice) = resources["Resources"]["Server"]["Properties"]["ImageId"]["Fn::If"]
+        self.assertEqual((condition, *choice), ("StaysAtImage", {"Ref": "ImageId"}, {"Ref": "LatestImageId"}))
+        return parameters["ImageId"] or newest
+
+    def test_a_new_machine_image_makes_a_new_machine_only_on_request(self):
+        self.runner.behave(status="UPDATE_COMPLETE", machine_image="ami-00000001")
+        _, first = self.deployed()
+        _, second = self.deployed()
+        self.assertEqual(first, second)
+        at = {self.machine_image(first, "ami-00000001"), self.machine_image(second, "ami-00000002")}
+        self.assertEqual(at, {"ami-00000001"})
+        _, refreshed = self.deployed(REFRESH_IMAGE="true")
+        self.assertEqual(self.machine_image(refreshed, "ami-00000002"), "ami-00000002")
+        # From then on it stays at that.
+        self.runner.behave(status="UPDATE_COMPLETE", machine_image="ami-00000002")
+        _, third = self.deployed(REFRESH_IMAGE="false")
+        self.assertEqual(self.machine_image(third, "ami-00000003"), "ami-00000002")
+        # One that is chosen is obeyed, and one that is gone is not asked for.
+        self.assertEqual(self.deployed(STACK_PARAMETERS="ImageId=ami-00000009")[1]["ImageId"], "ami-00000009")
+        self.runner.behave(status="UPDATE_COMPLETE")
+        self.assertEqual(self.deployed()[1]["ImageId"], "")
+
+    def test_a_stack_that_was_never_made_is_not_rolled_back(self):
+        for status, keeps in {
+            None: True, "REVIEW_IN_PROGRESS": True, "CREATE_FAILED": True, "UPDATE_FAILED": True,
+            "CREATE_COMPLETE": False, "UPDATE_COMPLETE": False, "UPDATE_ROLLBACK_COMPLETE": False,
+        }.items():
+            self.runner.behave(status=status, outputs=None if status == "CREATE_FAILED" else [])
+            arguments, parameters = self.deployed()
+            self.assertEqual("--disable-rollback" in arguments, keeps, status)
+            self.assertEqual(parameters, {"ImageId": ""})
+
+    def test_a_stack_that_cannot_be_looked_at_is_not_deployed(self):
+        self.runner.behave(error="AccessDenied")
+        self.run_script("deploy-stack", status=1, **self.stack())
+        self.assertIn("AccessDenied", self.err)
+        self.assertEqual(len(self.runner.calls("aws")), 1)
+
+    def test_the_stack_gets_the_parameters_that_are_given(self):
+        stack = self.stack()
         self.run_script(
             "deploy-stack", DB_USERNAME="metricd", DB_PASSWORD="p w$=`'\"", DOMAIN_NAME="metrics.example.com",
             STACK_PARAMETERS="SshCidr=203.0.113.0/24\n\nInstanceType=t3.small=\n", **stack)
-        package, deploy = self.runner.records("aws")
+        _, package, deploy = self.runner.records("aws")
         self.assertEqual(package["arguments"][:2], ["cloudformation", "package"])
         self.assertEqual(deploy["arguments"][:2], ["cloudformation", "deploy"])
         self.assertIn("--no-fail-on-empty-changeset", deploy["arguments"])
         [parameters] = deploy["parameters"]
         self.assertEqual({it["ParameterKey"]: it["ParameterValue"] for it in parameters}, {
             "DBUsername": "metricd", "DBPassword": "p w$=`'\"", "DomainName": "metrics.example.com",
-            "SshCidr": "203.0.113.0/24", "InstanceType": "t3.small=",
+            "SshCidr": "203.0.113.0/24", "InstanceType": "t3.small=", "ImageId": "",
         })
         self.assertNotIn("p w$", " ".join(deploy["arguments"]))
         # Nothing is left that holds the password.

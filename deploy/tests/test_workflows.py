@@ -131,6 +131,13 @@ class Workflows(unittest.TestCase):
             if "actions/checkout@" in step.get("uses", ""):
                 self.assertEqual(step["with"]["persist-credentials"], "false", name)
 
+    def test_what_callers_do_not_reach_is_rolled_back_also_where_the_run_is_cancelled(self):
+        steps = {step["name"]: step for step in read(ROOT / ".github/workflows/deploy.yml")["jobs"]["deploy"]["steps"]
+                 if "name" in step}
+        condition = "${{ (failure() || cancelled()) && steps.restart.outcome == 'success' }}"
+        self.assertEqual(steps["Roll back"]["if"], condition)
+        self.assertIn("deploy/scripts/restart-container rollback", steps["Roll back"]["run"])
+
     def test_what_is_released_comes_from_no_cache(self):
         text = (ROOT / ".github/workflows/release.yml").read_text()
         self.assertNotRegex(text, r"actions/cache|IMAGE_CACHE")
