@@ -118,6 +118,20 @@ Feature: Doctor
       """
 
   @native
+  Scenario: Fewer connections than metricd may take
+    Given a database that metricd has never seen
+    And I run "metricd migrate"
+    And this SQL was run in the database
+      """
+      DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 12', current_database()); END $$
+      """
+    When I run "metricd doctor --format json"
+    Then it exits with 2
+    And the doctor finds
+      | check    | status | message              |
+      | sessions | fault  | gives 12 connections |
+
+  @native
   Scenario: A reader that may write, and a schema of a version to come
     Given a database that metricd has never seen
     And I run "metricd migrate"

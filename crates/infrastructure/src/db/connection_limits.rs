@@ -61,10 +61,10 @@ pub(super) struct Needs {
 /// When one of them reports an error.
 pub(super) async fn faults(
     own: &PgPool,
-    reader: &PgPool,
+    reader: &mut PgConnection,
     needs: &Needs,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let reader = GivenConnections::read(&mut *reader.acquire().await?).await?;
+    let reader = GivenConnections::read(reader).await?;
     let own = GivenConnections::read(&mut *own.acquire().await?).await?;
     Ok(compare(&own, &reader, needs))
 }

@@ -80,6 +80,17 @@ struct Server {
     reader: OnceLock<Reader>,
 }
 
+impl Server {
+    /// The connections that this process may take.
+    fn needs(&self) -> Needs {
+        Needs {
+            pool: self.reader_config.connections,
+            own: HEALTH_CONNECTIONS + LISTENER_CONNECTIONS,
+            reader: OTHER_CONNECTIONS,
+        }
+    }
+}
+
 /// The database was asked before it was migrated.
 #[derive(Debug, Error)]
 #[error("the reader role is not prepared yet: the database has not been migrated")]
@@ -247,7 +258,8 @@ impl Engine {
         match &self.kind {
             Kind::Server(server) => {
                 let Server { options, reader_config, .. } = &**server;
-                reader::check(&self.pool, options, reader_config).await.map(Some)
+                let needs = server.needs();
+                reader::check(&self.pool, options, reader_config, &needs).await.map(Some)
             }
             #[cfg(feature = "embedded")]
             Kind::Embedded { .. } => Ok(None),
@@ -259,12 +271,8 @@ impl Engine {
     pub(super) async fn connection_faults(&self) -> Result<Vec<String>, sqlx::Error> {
         match &self.kind {
             Kind::Server(server) => {
-                let needs = Needs {
-                    pool: server.reader_config.connections,
-                    own: HEALTH_CONNECTIONS + LISTENER_CONNECTIONS,
-                    reader: OTHER_CONNECTIONS,
-                };
-                connection_limits::faults(&self.pool, self.catalog_connection()?, &needs).await
+                let mut reader = self.catalog_connection()?.acquire().await?;
+                connection_limits::faults(&self.pool, &mut reader, &server.needs()).await
             }
             #[cfg(feature = "embedded")]
             Kind::Embedded { .. } => Ok(Vec::new()),

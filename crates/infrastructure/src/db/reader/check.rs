@@ -9,6 +9,7 @@ use super::{
 };
 use crate::db::{
     connect::server_name,
+    connection_limits::{self, Needs},
     tls::{self, ServerAddress},
 };
 
@@ -19,6 +20,8 @@ pub struct ReaderState {
     pub role: String,
     /// All that is wrong with it; `None` where it is not prepared yet.
     pub violations: Option<Vec<PrivilegeViolation>>,
+    /// What is not given of the connections that this process may take, each with its remedy.
+    pub connection_faults: Vec<String>,
 }
 
 /// Signs in as the role, if there is one yet, and finds out what it can do. `owner` leads to the database as the role of
@@ -27,6 +30,7 @@ pub(in crate::db) async fn check(
     pool: &PgPool,
     owner: &PgConnectOptions,
     config: &ReaderConfig,
+    needs: &Needs,
 ) -> Result<ReaderState, ReaderError> {
     let role = config.name().to_owned();
     let address = match &config.given {
@@ -36,7 +40,9 @@ pub(in crate::db) async fn check(
                 options: owner.clone().username(&role).password(&password),
                 fallback: None,
             },
-            None => return Ok(ReaderState { role, violations: None }),
+            None => {
+                return Ok(ReaderState { role, violations: None, connection_faults: Vec::new() });
+            }
         },
     };
     let me: String = sqlx::query_scalar("SELECT current_user").fetch_one(pool).await?;
@@ -47,8 +53,9 @@ pub(in crate::db) async fn check(
         source: tls::explain(error, options),
     })?;
     let violations = proof::violations(&mut connection, &me).await?;
+    let connection_faults = connection_limits::faults(pool, &mut connection, needs).await?;
     connection.close().await?;
-    Ok(ReaderState { role, violations: Some(violations) })
+    Ok(ReaderState { role, violations: Some(violations), connection_faults })
 }
 
 /// The role's password, if this database has made it.

@@ -261,8 +261,11 @@ async fn reader(database: &Database) -> Vec<Diagnosis> {
         Ok(None) => return Vec::new(),
         Err(error) => return vec![failed("reader", &error.into())],
     };
-    let ReaderState { role, violations } = state;
-    match violations {
+    let ReaderState { role, violations, connection_faults } = state;
+    let remedy = "as it says; until then metricd does not start";
+    let connections =
+        connection_faults.into_iter().map(|fault| Diagnosis::fault("sessions", fault, remedy));
+    let mut findings = match violations {
         None => vec![Diagnosis::warning(
             "reader",
             format!("`{role}` is not there yet"),
@@ -279,7 +282,9 @@ async fn reader(database: &Database) -> Vec<Diagnosis> {
                 Diagnosis::fault("reader", message, violation.remedy)
             })
             .collect(),
-    }
+    };
+    findings.extend(connections);
+    findings
 }
 
 fn failed(check: &'static str, error: &anyhow::Error) -> Diagnosis {
